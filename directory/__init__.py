@@ -1,0 +1,6 @@
+"""Who and what a call can reach: the company, its people, teams, devices, lines and hours, and who may log in.
+
+Read model.py (the nouns), numbers.py and hours.py (their two hard questions), file.py (the YAML file an operator
+writes), then tables.py and store.py (the same in PostgreSQL).
+It knows nothing of calls and imports no other room; every other room may import it.
+"""

@@ -1,0 +1,156 @@
+"""The directory's rows, the logins, and the one MetaData that every room's tables join."""
+
+from typing import Final
+
+from sqlalchemy import (
+    TIMESTAMP,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+NAMING: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata: Final = MetaData(naming_convention=NAMING)
+"""Every table of the service; migrations compare the database with it."""
+
+company = Table(
+    "company",
+    metadata,
+    Column("id", SmallInteger, CheckConstraint("id = 1", name="one_row"), primary_key=True, server_default=text("1")),
+    Column("name", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    comment="The one company this service works for.",
+)
+
+hours = Table(
+    "hours",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("week", JSONB, nullable=False, comment='{"mon": ["09:00-18:00", ...], ...}'),
+    Column("position", Integer, nullable=False),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, CheckConstraint("role in ('manager', 'head', 'operator', 'admin')", name="role"), nullable=False),
+    Column("hours", Text, ForeignKey("hours.key"), comment="Null: on shift whenever a line is open."),
+    Column("time_zone", Text, comment="Null: the company's."),
+    Column("position", Integer, nullable=False),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("address", Text, primary_key=True, comment="PJSIP/name, or the E.164 digits of a mobile."),
+    Column("person", Text, ForeignKey("people.key", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", Text, CheckConstraint("kind in ('desk', 'soft', 'mobile')", name="kind"), nullable=False),
+    Column("number", Text, comment="The internal extension, if it has one."),
+    Column("trunk", Text, comment="What a mobile is called through."),
+    Column("position", Integer, nullable=False, comment="The person's own order, from 0."),
+)
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("strategy", Text, CheckConstraint("strategy in ('ring_all', 'hunt')", name="strategy"), nullable=False),
+    Column("position", Integer, nullable=False),
+)
+
+team_members = Table(
+    "team_members",
+    metadata,
+    Column("team", Text, ForeignKey("teams.key", ondelete="CASCADE"), primary_key=True),
+    Column("person", Text, ForeignKey("people.key", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("position", Integer, nullable=False),
+)
+
+lines = Table(
+    "lines",
+    metadata,
+    Column("number", Text, primary_key=True, comment="E.164 digits without plus, or a short internal number."),
+    Column("name", Text, nullable=False),
+    Column("trunk", Text),
+    Column("team", Text, ForeignKey("teams.key"), nullable=False),
+    Column("hours", Text, ForeignKey("hours.key"), comment="Null: open around the clock."),
+    Column("time_zone", Text, comment="Null: the company's."),
+    Column("language", Text, comment="Null: the company's."),
+    Column("ring_seconds", Integer, CheckConstraint("ring_seconds between 5 and 300", name="ring_seconds"), nullable=False),
+    Column("fallback", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("position", Integer, nullable=False),
+)
+
+blocked_numbers = Table(
+    "blocked_numbers",
+    metadata,
+    Column("number", Text, primary_key=True),
+    Column("note", Text, nullable=False, server_default=text("''")),
+    Column("position", Integer, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("login", Text, nullable=False),
+    Column("password_hash", Text, comment="Null: no password login, tokens only."),
+    Column("role", Text, CheckConstraint("role in ('manager', 'head', 'operator', 'admin')", name="role"), nullable=False),
+    Column("person_key", Text, ForeignKey("people.key", ondelete="SET NULL", onupdate="CASCADE")),
+    Column("language", Text),
+    Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    Column("disabled_at", TIMESTAMP(timezone=True)),
+    UniqueConstraint("login"),
+    comment="Who may log in; person_key ties a login to a person of the directory.",
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the cookie; the cookie itself is never stored."),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("csrf", Text, nullable=False, comment="What a form of this session must send back."),
+    Column("user_agent", Text),
+    Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    Column("seen_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    Column("expires_at", TIMESTAMP(timezone=True), nullable=False, index=True),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the token; shown once, never stored."),
+    Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    Column("used_at", TIMESTAMP(timezone=True)),
+    Column("expires_at", TIMESTAMP(timezone=True)),
+    Column("revoked_at", TIMESTAMP(timezone=True)),
+    UniqueConstraint("digest"),
+    comment="API tokens; they act with their user's role.",
+)
