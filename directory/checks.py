@@ -1,0 +1,80 @@
+"""What a directory may not say: doubles, references to nobody, two owners of one device."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from directory.model import Device, Directory, Person
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault: where it is (``people[2].devices[0].address``) and what is wrong, in words."""
+
+    path: str
+    message: str
+
+
+def check(directory: Directory) -> list[Problem]:
+    """Give every fault between the parts of a directory; values that a reader has refused are empty and are skipped."""
+    return [*_doubles(directory), *_references(directory), *_devices(directory)]
+
+
+def _doubles(directory: Directory) -> Iterator[Problem]:
+    yield from _twice((f"people[{at}].key", person.key) for at, person in enumerate(directory.people))
+    yield from _twice((f"teams[{at}].key", team.key) for at, team in enumerate(directory.teams))
+    yield from _twice((f"lines[{at}].number", line.number) for at, line in enumerate(directory.lines))
+    yield from _twice((f"blocked[{at}].number", entry.number) for at, entry in enumerate(directory.blocked))
+    for at, team in enumerate(directory.teams):
+        yield from _twice((f"teams[{at}].members[{index}]", key) for index, key in enumerate(team.members))
+
+
+def _twice(entries: Iterable[tuple[str, str]]) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for path, value in entries:
+        if value and value in first:
+            yield Problem(path, f"{value!r} is already used by {first[value]}")
+        first.setdefault(value, path)
+
+
+def _references(directory: Directory) -> Iterator[Problem]:
+    people = {person.key for person in directory.people}
+    hours = {entry.key for entry in directory.hours}
+    teams = {team.key for team in directory.teams}
+    for at, person in enumerate(directory.people):
+        yield from _missing(f"people[{at}].hours", "hours", person.hours, hours)
+    for at, team in enumerate(directory.teams):
+        for index, key in enumerate(team.members):
+            yield from _missing(f"teams[{at}].members[{index}]", "person", key, people)
+    for at, line in enumerate(directory.lines):
+        yield from _missing(f"lines[{at}].team", "team", line.team, teams)
+        yield from _missing(f"lines[{at}].hours", "hours", line.hours, hours)
+
+
+def _missing(path: str, noun: str, key: str | None, known: set[str]) -> Iterator[Problem]:
+    if key and key not in known:
+        listed = ", ".join(sorted(entry for entry in known if entry)) or "none at all"
+        yield Problem(path, f"there is no {noun} {key!r} in this directory (there is: {listed})")
+
+
+def _devices(directory: Directory) -> Iterator[Problem]:
+    everyone = [
+        (f"people[{at}].devices[{index}]", person, device)
+        for at, person in enumerate(directory.people)
+        for index, device in enumerate(person.devices)
+    ]
+    yield from _twice((f"{path}.address", device.address) for path, _, device in everyone)
+    yield from _shared_numbers(everyone)
+    lines = {line.number for line in directory.lines}
+    for path, _, device in everyone:
+        if device.number in lines:
+            yield Problem(f"{path}.number", f"{device.number!r} is a line")
+
+
+def _shared_numbers(everyone: Iterable[tuple[str, Person, Device]]) -> Iterator[Problem]:
+    """Refuse one extension on two people; a person's own desk phone and softphone may share it."""
+    first: dict[str, tuple[str, str]] = {}
+    for path, person, device in everyone:
+        if device.number:
+            key, taken = first.setdefault(device.number, (person.key, path))
+            if key != person.key:
+                yield Problem(f"{path}.number", f"{device.number!r} is already used by {taken}")

@@ -1,0 +1,233 @@
+"""The directory as a YAML file: read with every fault named by file, line and key, and written back."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, cast
+
+import yaml
+
+from directory import values
+from directory.checks import Problem, check
+from directory.hours import read_week, write_week
+from directory.model import (
+    KINDS,
+    LANGUAGES,
+    RING_SECONDS,
+    RING_SECONDS_LEAST,
+    RING_SECONDS_MOST,
+    ROLES,
+    STRATEGIES,
+    Blocked,
+    Company,
+    Device,
+    Directory,
+    Hours,
+    Kind,
+    Line,
+    Person,
+    Role,
+    Span,
+    Strategy,
+    Team,
+)
+from directory.nodes import Fields, Reading, Table
+
+_SECTIONS: Final = ("company", "hours", "people", "teams", "lines", "blocked")
+_COMPANY: Final = ("name", "region", "time_zone", "language")
+_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "devices")
+_DEVICE: Final = ("kind", "address", "number", "trunk")
+_TEAM: Final = ("key", "name", "strategy", "members")
+_LINE: Final = ("number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "fallback")
+_BLOCKED: Final = ("number", "note")
+
+
+class DirectoryError(ValueError):
+    """The directory file says something that cannot be; one line for each fault, "FILE:LINE: path: what is wrong"."""
+
+    def __init__(self, lines: list[str]) -> None:
+        """Keep the lines, in the order of the file."""
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def load(path: Path) -> Directory:
+    """Read a directory file; raises DirectoryError with every fault in it."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DirectoryError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise DirectoryError([f"{path}: must be UTF-8 text, byte {error.start} is not"]) from error
+    return loads(text, str(path))
+
+
+def loads(text: str, name: str = "directory.yaml") -> Directory:
+    """Read a directory from text; ``name`` stands for the file in what DirectoryError says."""
+    reading = Reading()
+    directory = _directory(reading, _compose(text, name))
+    crossed = [problem for problem in check(directory) if problem.path not in {it.path for it in reading.problems}]
+    problems = sorted((*reading.problems, *crossed), key=lambda problem: reading.line_of(problem.path))
+    if problems:
+        raise DirectoryError([_said(name, reading.line_of(problem.path), problem) for problem in problems])
+    return directory
+
+
+def dumps(directory: Directory) -> str:
+    """Write a directory as a file that reads back to the same; what is by default is left out."""
+    whole = {
+        "company": _plain(directory.company, _COMPANY),
+        "hours": {entry.key: write_week(entry.spans) for entry in directory.hours},
+        "people": [
+            _plain(person, _PERSON) | {"devices": [_plain(device, _DEVICE) for device in person.devices]}
+            for person in directory.people
+        ],
+        "teams": [_plain(team, _TEAM) for team in directory.teams],
+        "lines": [_plain(line, _LINE) for line in directory.lines],
+        "blocked": [_plain(entry, _BLOCKED) for entry in directory.blocked],
+    }
+    kept = {section: content for section, content in whole.items() if content}
+    return str(yaml.safe_dump(kept, allow_unicode=True, sort_keys=False, width=120))
+
+
+def _compose(text: str, name: str) -> yaml.Node | None:
+    try:
+        return cast("yaml.Node | None", yaml.compose(text, Loader=yaml.SafeLoader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise DirectoryError([f"{name}:{line}: this is not YAML: {error.problem or error.context}"]) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, int(error.position)) + 1
+        message = f"{name}:{line}: this is not YAML: the character {chr(int(error.character))!r} may not stand in a file"
+        raise DirectoryError([message]) from error
+    except RecursionError as error:
+        raise DirectoryError([f"{name}:1: this is not a directory: brackets nest too deep"]) from error
+
+
+def _said(name: str, line: int, problem: Problem) -> str:
+    where = f"{problem.path}: " if problem.path else ""
+    return f"{name}:{line}: {where}{problem.message}"
+
+
+def _directory(reading: Reading, root: yaml.Node | None) -> Directory:
+    table = reading.mapping(root, "", _SECTIONS)
+    company = _company(reading, table)
+    hours = reading.mapping(table.get("hours"), "hours")
+    return Directory(
+        company=company,
+        hours=tuple(_hours(reading, name, node) for name, node in hours.items()),
+        people=tuple(_person(fields, company.region) for fields in _each(reading, table, "people", _PERSON)),
+        teams=tuple(_team(fields) for fields in _each(reading, table, "teams", _TEAM)),
+        lines=tuple(_line(fields, company.region) for fields in _each(reading, table, "lines", _LINE)),
+        blocked=tuple(_blocked(fields, company.region) for fields in _each(reading, table, "blocked", _BLOCKED)),
+    )
+
+
+def _each(reading: Reading, table: Table, section: str, known: tuple[str, ...]) -> list[Fields]:
+    return [
+        Fields(reading, path, reading.mapping(node, path, known))
+        for path, node in reading.entries(table.get(section), section)
+    ]
+
+
+def _company(reading: Reading, table: Table) -> Company:
+    if "company" not in table:
+        reading.fault("company", "is missing")
+        return Company(name="")
+    fields = Fields(reading, "company", reading.mapping(table["company"], "company", _COMPANY))
+    default = Company(name="")
+    return Company(
+        name=fields.needed("name"),
+        region=fields.text("region", values.region) or default.region,
+        time_zone=fields.text("time_zone", values.time_zone) or default.time_zone,
+        language=fields.text("language", values.one_of(LANGUAGES)) or default.language,
+    )
+
+
+def _hours(reading: Reading, name: str, node: yaml.Node) -> Hours:
+    path = f"hours.{name}"
+    week: dict[str, str] = {}
+    spans: tuple[Span, ...] = ()
+    for days, value in reading.mapping(node, path).items():
+        child = f"{path}.{days}"
+        text = reading.text(value, child)
+        if text is None:
+            reading.fault(child, "is missing; hours look like 09:00-18:00")
+            continue
+        try:
+            spans = read_week(week | {days: text})
+        except ValueError as error:
+            reading.fault(child, f"{error}")
+        else:
+            week[days] = text
+    try:
+        values.key(name)
+    except ValueError as error:
+        reading.fault(path, f"{error}")
+    return Hours(name, spans)
+
+
+def _person(fields: Fields, region: str) -> Person:
+    reading, path = fields.reading, f"{fields.path}.devices"
+    devices = tuple(
+        _device(Fields(reading, child, reading.mapping(node, child, _DEVICE)), region)
+        for child, node in reading.entries(fields.table.get("devices"), path)
+    )
+    return Person(
+        key=fields.needed("key", values.key),
+        name=fields.needed("name"),
+        role=cast("Role", fields.needed("role", values.one_of(ROLES))),
+        devices=devices,
+        hours=fields.text("hours"),
+        time_zone=fields.text("time_zone", values.time_zone),
+    )
+
+
+def _device(fields: Fields, region: str) -> Device:
+    kind = fields.needed("kind", values.one_of(KINDS))
+    mobile = kind == "mobile"
+    return Device(
+        kind=cast("Kind", kind),
+        address=fields.needed("address", values.mobile(region) if mobile else values.address),
+        number=fields.text("number", values.extension),
+        trunk=fields.needed("trunk", values.address) if mobile else fields.text("trunk", values.address),
+    )
+
+
+def _team(fields: Fields) -> Team:
+    members = fields.texts("members")
+    if not members:
+        fields.reading.fault(f"{fields.path}.members", "must name at least one person")
+    return Team(
+        key=fields.needed("key", values.key),
+        name=fields.needed("name"),
+        strategy=cast("Strategy", fields.text("strategy", values.one_of(STRATEGIES)) or "ring_all"),
+        members=members,
+    )
+
+
+def _line(fields: Fields, region: str) -> Line:
+    return Line(
+        number=fields.needed("number", values.line(region)),
+        name=fields.needed("name"),
+        team=fields.needed("team"),
+        trunk=fields.text("trunk", values.address),
+        hours=fields.text("hours"),
+        time_zone=fields.text("time_zone", values.time_zone),
+        language=fields.text("language", values.one_of(LANGUAGES)),
+        ring_seconds=fields.whole("ring_seconds", RING_SECONDS, RING_SECONDS_LEAST, RING_SECONDS_MOST),
+        fallback=fields.texts("fallback", values.address),
+    )
+
+
+def _blocked(fields: Fields, region: str) -> Blocked:
+    return Blocked(number=fields.needed("number", values.line(region)), note=fields.text("note") or "")
+
+
+def _plain(value: object, keys: tuple[str, ...]) -> dict[str, object]:
+    found: Mapping[str, object] = {key: getattr(value, key) for key in keys if key != "devices"}
+    return {
+        key: list(content) if isinstance(content, tuple) else content
+        for key, content in found.items()
+        if content not in (None, "", ())
+    }

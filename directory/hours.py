@@ -1,0 +1,159 @@
+"""Working hours: how they are written, when they are open, when they open next."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from directory.model import DAY_MINUTES, DAYS, Hours, Span
+
+_SPAN: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})")
+_HORIZON_DAYS: Final = 9  # one whole week from any moment, and a day of slack on both sides for zones and midnight
+_LAST_HOUR: Final = 23
+_LAST_MINUTE: Final = 59
+
+
+def open_at(hours: Hours | None, time_zone: str, at: datetime) -> bool:
+    """Tell whether these hours are open at an aware moment; no hours at all means always.
+
+    The moment is turned into the zone's wall clock, so an hour that the clock repeats is open twice and one that it
+    skips is never asked about.
+    """
+    return hours is None or _open(hours, at.astimezone(_zone(time_zone)))
+
+
+def next_open(hours: Hours | None, time_zone: str, at: datetime) -> datetime | None:
+    """Give the first moment from ``at`` on when the hours are open, in UTC; None when they never are."""
+    if open_at(hours, time_zone, at):
+        return at.astimezone(UTC)
+    if hours is None or not hours.spans:
+        return None
+    moments = sorted(moment for moment in _candidates(hours, _zone(time_zone), at) if moment >= at)
+    return next((moment for moment in moments if open_at(hours, time_zone, moment)), None)
+
+
+def read_week(week: Mapping[str, str]) -> tuple[Span, ...]:
+    """Turn a written week, as in {"mon-fri": "09:00-13:00, 14:00-18:00", "sat": "10:00-15:00"}, into spans.
+
+    Raises ValueError with the reason in words.
+    """
+    spans: list[Span] = []
+    taken: dict[int, str] = {}
+    for days, text in week.items():
+        for day in read_days(days):
+            if day in taken:
+                message = f"{DAYS[day]} is given twice, in {taken[day]!r} and in {days!r}"
+                raise ValueError(message)
+            taken[day] = days
+            spans.extend(read_spans(day, text))
+    return tuple(sorted(spans))
+
+
+def read_days(text: str) -> tuple[int, ...]:
+    """Turn "mon", "mon-fri", "fri-mon" or "mon,wed" into day numbers; raises ValueError."""
+    days: list[int] = []
+    for part in (piece.strip().casefold() for piece in text.split(",")):
+        first, dash, last = (piece.strip() for piece in part.partition("-"))
+        if first not in DAYS or (dash and last not in DAYS):
+            message = f"days must look like mon, mon-fri or mon,wed, got {text!r}"
+            raise ValueError(message)
+        start, stop = DAYS.index(first), DAYS.index(last) if dash else DAYS.index(first)
+        days.extend(day % len(DAYS) for day in range(start, stop + 1 + (len(DAYS) if stop < start else 0)))
+    if len(set(days)) != len(days):
+        message = f"a day is given twice in {text!r}"
+        raise ValueError(message)
+    return tuple(days)
+
+
+def read_spans(day: int, text: str) -> tuple[Span, ...]:
+    """Turn "09:00-18:00" or several such, comma between them, into the spans of one day; raises ValueError."""
+    spans = tuple(sorted(_read_span(day, piece.strip()) for piece in text.split(",")))
+    for earlier, later in pairwise(spans):
+        if earlier.closes <= earlier.opens or later.opens < earlier.closes:
+            message = f"spans overlap in {text!r}"
+            raise ValueError(message)
+    return spans
+
+
+def write_week(spans: Iterable[Span]) -> dict[str, str]:
+    """Give the shortest written week that reads back to the same spans; days alike and in a row share a key."""
+    by_day = {day: ", ".join(_write_span(span) for span in sorted(spans) if span.day == day)
+              for spans in (tuple(spans),) for day in range(len(DAYS))}
+    week: dict[str, str] = {}
+    first = 0
+    for day in range(len(DAYS)):
+        if day + 1 < len(DAYS) and by_day[day + 1] == by_day[first]:
+            continue
+        if by_day[first]:
+            week[DAYS[first] if first == day else f"{DAYS[first]}-{DAYS[day]}"] = by_day[first]
+        first = day + 1
+    return week
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def _open(hours: Hours, wall: datetime) -> bool:
+    today, minute = wall.weekday(), wall.hour * 60 + wall.minute
+    yesterday = (today - 1) % len(DAYS)
+    return any(
+        span.opens <= minute < (span.closes if span.closes > span.opens else DAY_MINUTES) if span.day == today
+        else span.day == yesterday and span.closes <= span.opens and minute < span.closes
+        for span in hours.spans
+    )
+
+
+def _candidates(hours: Hours, zone: ZoneInfo, at: datetime) -> Iterator[datetime]:
+    """Give every moment at which a closed week can turn open: a span's start, or a jump of the clock."""
+    today = at.astimezone(zone).date()
+    for offset in range(-1, _HORIZON_DAYS):
+        date = today + timedelta(days=offset)
+        for start in (span.opens for span in hours.spans if span.day == date.weekday()):
+            wall = datetime.combine(date, time(start // 60, start % 60), zone)
+            yield from (wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+        morning = at.astimezone(UTC) + timedelta(days=offset)
+        evening = morning + timedelta(days=1)
+        if morning.astimezone(zone).utcoffset() != evening.astimezone(zone).utcoffset():
+            yield _jump(zone, morning, evening)
+
+
+def _jump(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
+    offset = before.astimezone(zone).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) / 2
+        if middle.astimezone(zone).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return after.replace(microsecond=0)
+
+
+def _read_span(day: int, text: str) -> Span:
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        message = f"hours must look like 09:00-18:00, got {text!r}"
+        raise ValueError(message)
+    opens, closes = (_minute(found[hour], found[hour + 1]) for hour in (1, 3))
+    if opens is None or closes is None or opens == DAY_MINUTES:
+        message = f"no such time of day in {text!r}"
+        raise ValueError(message)
+    closes = closes or DAY_MINUTES
+    if opens == closes:
+        message = f"opens and closes at one time, {text!r}; around the clock is 00:00-24:00"
+        raise ValueError(message)
+    return Span(day, opens, closes)
+
+
+def _minute(hour: str, minute: str) -> int | None:
+    if int(hour) * 60 + int(minute) == DAY_MINUTES and minute == "00":
+        return DAY_MINUTES
+    return int(hour) * 60 + int(minute) if int(hour) <= _LAST_HOUR and int(minute) <= _LAST_MINUTE else None
+
+
+def _write_span(span: Span) -> str:
+    return f"{span.opens // 60:02}:{span.opens % 60:02}-{span.closes // 60:02}:{span.closes % 60:02}"

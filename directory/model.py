@@ -1,0 +1,202 @@
+"""The nouns of the directory, as frozen values; a whole Directory is checked before anyone sees it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Literal
+
+from directory.numbers import normal
+
+Role = Literal["manager", "head", "operator", "admin"]
+Kind = Literal["desk", "soft", "mobile"]
+Strategy = Literal["ring_all", "hunt"]
+
+ROLES: Final[tuple[Role, ...]] = ("manager", "head", "operator", "admin")
+KINDS: Final[tuple[Kind, ...]] = ("desk", "soft", "mobile")
+STRATEGIES: Final[tuple[Strategy, ...]] = ("ring_all", "hunt")
+LANGUAGES: Final = ("ru", "en")
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY_MINUTES: Final = 24 * 60
+RING_SECONDS: Final = 20
+RING_SECONDS_LEAST: Final = 5
+RING_SECONDS_MOST: Final = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Company:
+    """The house itself: what numbers, times and words mean where nothing nearer says otherwise."""
+
+    name: str
+    region: str = "RU"
+    time_zone: str = "Europe/Moscow"
+    language: str = "ru"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Open from ``opens`` to ``closes``, minutes of ``day`` (0 is Monday).
+
+    ``opens`` is 0..1439, ``closes`` is 1..1440; when it is not after ``opens`` the span runs over midnight into the
+    next day.
+    """
+
+    day: int
+    opens: int
+    closes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """A named week of working hours; the spans are sorted and those that start on one day do not overlap."""
+
+    key: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """What can ring for a person: ``address`` is TECH/name as in Asterisk, or the E.164 digits of a mobile."""
+
+    kind: Kind
+    address: str
+    number: str | None = None
+    trunk: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Someone who works here; ``devices`` stand in the person's own order, no ``hours`` means whenever a line is open."""
+
+    key: str
+    name: str
+    role: Role
+    devices: tuple[Device, ...] = ()
+    hours: str | None = None
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """People who share lines; ``members`` are keys of people, in the order a hunt rings them."""
+
+    key: str
+    name: str
+    strategy: Strategy
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A number that callers dial; no ``hours`` means open around the clock."""
+
+    number: str
+    name: str
+    team: str
+    trunk: str | None = None
+    hours: str | None = None
+    time_zone: str | None = None
+    language: str | None = None
+    ring_seconds: int = RING_SECONDS
+    fallback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """A caller who is not put through."""
+
+    number: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directory:
+    """Everything a call can reach, with look-ups that never raise: what is not there is None or empty."""
+
+    company: Company
+    hours: tuple[Hours, ...] = ()
+    people: tuple[Person, ...] = ()
+    teams: tuple[Team, ...] = ()
+    lines: tuple[Line, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+
+    def person(self, key: str) -> Person | None:
+        """Find a person by key."""
+        return self._people.get(key)
+
+    def team(self, key: str) -> Team | None:
+        """Find a team by key."""
+        return self._teams.get(key)
+
+    def members(self, team: str) -> tuple[Person, ...]:
+        """Give a team's people in its order."""
+        found = self._teams.get(team)
+        return tuple(self._people[key] for key in found.members if key in self._people) if found else ()
+
+    def line(self, number: str) -> Line | None:
+        """Find a line by the number dialled, in whatever form the trunk sends it."""
+        return self._lines.get(number) or self._lines.get(self.normal(number))
+
+    def hours_of(self, key: str | None) -> Hours | None:
+        """Find working hours by key."""
+        return self._hours.get(key) if key is not None else None
+
+    def zone_of(self, holder: Person | Line) -> str:
+        """Give the time zone a person or a line lives by."""
+        return holder.time_zone or self.company.time_zone
+
+    def person_of_device(self, address: str) -> Person | None:
+        """Find whose device this is, by its address (TECH/name, or a mobile's number in any form)."""
+        key = self._devices.get(address) or self._devices.get(self.normal(address))
+        return self._people.get(key) if key else None
+
+    def person_of_number(self, number: str) -> Person | None:
+        """Find whose extension or mobile this number is."""
+        key = self._staff.get(number) or self._staff.get(self.normal(number))
+        return self._people.get(key) if key else None
+
+    def is_staff(self, number: str) -> bool:
+        """Tell whether a number is one of ours: an extension, a mobile of staff, or a line; such are never leads."""
+        return self.person_of_number(number) is not None or self.line(number) is not None
+
+    def is_blocked(self, number: str) -> bool:
+        """Tell whether this caller is not to be put through."""
+        return number in self._blocked or self.normal(number) in self._blocked
+
+    def normal(self, number: str) -> str:
+        """Give the form in which the company stores a number."""
+        return normal(number, self.company.region)
+
+    @cached_property
+    def _people(self) -> dict[str, Person]:
+        return {person.key: person for person in self.people}
+
+    @cached_property
+    def _teams(self) -> dict[str, Team]:
+        return {team.key: team for team in self.teams}
+
+    @cached_property
+    def _lines(self) -> dict[str, Line]:
+        return {line.number: line for line in self.lines}
+
+    @cached_property
+    def _hours(self) -> dict[str, Hours]:
+        return {hours.key: hours for hours in self.hours}
+
+    @cached_property
+    def _devices(self) -> dict[str, str]:
+        return {device.address: person.key for person in self.people for device in person.devices}
+
+    @cached_property
+    def _staff(self) -> dict[str, str]:
+        mobiles = ((device.address, person.key) for person in self.people for device in person.devices
+                   if device.kind == "mobile")
+        extensions = ((device.number, person.key) for person in self.people for device in person.devices
+                      if device.number)
+        return dict((*mobiles, *extensions))
+
+    @cached_property
+    def _blocked(self) -> frozenset[str]:
+        return frozenset(entry.number for entry in self.blocked)
+
+
+EMPTY: Final = Directory(company=Company(name=""))
+"""What a new database holds."""

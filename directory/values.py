@@ -1,0 +1,82 @@
+"""The single values of a directory: each function gives the stored form, or raises ValueError with the reason."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from directory.nodes import suggestion
+from directory.numbers import e164, is_short, regions
+
+_KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_ADDRESS: Final = re.compile(r"(?!Local/)[A-Za-z0-9]+/[A-Za-z0-9_.+@-]{1,80}")
+
+
+def key(value: str) -> str:
+    """Check the short name of a person, team or hours."""
+    if not _KEY.fullmatch(value):
+        message = f"must be small letters, digits, - and _, got {value!r}"
+        raise ValueError(message)
+    return value
+
+
+def address(value: str) -> str:
+    """Check a device or a trunk as Asterisk writes it; the pattern keeps dial strings free of anything but a name."""
+    if not _ADDRESS.fullmatch(value):
+        message = f"must look like TECH/name, as in PJSIP/anna-desk, got {value!r}"
+        raise ValueError(message)
+    return value
+
+
+def mobile(region: str) -> Callable[[str], str]:
+    """Make a check of public numbers for the company's region."""
+    def checked(value: str) -> str:
+        found = e164(value, region)
+        if found is None:
+            message = f"must be a phone number of {region} or an international one, got {value!r}"
+            raise ValueError(message)
+        return found
+    return checked
+
+
+def line(region: str) -> Callable[[str], str]:
+    """Make a check of line numbers: public ones, or short internal ones."""
+    def checked(value: str) -> str:
+        return value if is_short(value) else mobile(region)(value)
+    return checked
+
+
+def extension(value: str) -> str:
+    """Check an internal number."""
+    if not is_short(value):
+        message = f"must be an internal number of one to six digits, got {value!r}"
+        raise ValueError(message)
+    return value
+
+
+def time_zone(value: str) -> str:
+    """Check the name of a time zone."""
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        message = f"there is no such time zone, got {value!r}; names look like Europe/Moscow"
+        raise ValueError(message) from None
+    return value
+
+
+def region(value: str) -> str:
+    """Check a country code of two letters."""
+    if value not in regions():
+        message = f"must be a country code of two letters, as in RU, got {value!r}"
+        raise ValueError(message)
+    return value
+
+
+def one_of(names: tuple[str, ...]) -> Callable[[str], str]:
+    """Make a check of words from a closed list."""
+    def checked(value: str) -> str:
+        if value not in names:
+            message = f"unknown value {value!r}{suggestion(value, names)}"
+            raise ValueError(message)
+        return value
+    return checked
