@@ -1,13 +1,13 @@
 """The words: everything that can happen to a call, as frozen values that survive JSON.
 
-An event names the channel it happened on and carries the PBX's own time. Translators make events from AMI and CEL; jobs
-make events from their results. Nothing here decides anything: `calls.call.apply` folds events, `calls.view.view` reads them.
+An event names the channel it happened on and carries the PBX's own time. Translators make events from AMI and CEL;
+jobs make events from their results. Nothing decides here: `calls.call.apply` folds them, `calls.view.view` reads.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003 - pydantic reads the annotation at run time
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -66,7 +66,7 @@ class ChannelUp(_Happened):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelHungUp(_Happened):
-    """The channel ended. `cause` is the Q.850 hangup cause (16 normal, 17 busy, 21 rejected, 26 answered elsewhere)."""
+    """The channel ended. `cause` is Q.850's (16 normal, 17 busy, 21 rejected, 26 answered elsewhere), None if not told."""
 
     kind: Literal["ChannelHungUp"] = "ChannelHungUp"
     cause: int | None = None
@@ -85,7 +85,7 @@ class Dialed(_Happened):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialEnded(_Happened):
-    """Dialling `target` ended with Asterisk's dial status (ANSWER, NOANSWER, BUSY, CANCEL, CHANUNAVAIL, CONGESTION …)."""
+    """Dialling `target` ended with Asterisk's DIALSTATUS (ANSWER, NOANSWER, BUSY, CANCEL, CHANUNAVAIL …)."""
 
     kind: Literal["DialEnded"] = "DialEnded"
     target: str = ""
@@ -95,10 +95,11 @@ class DialEnded(_Happened):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeEntered(_Happened):
-    """The channel entered the bridge with that id."""
+    """The channel entered the bridge with that id. In a `holding` bridge (parking, music) nobody hears anybody."""
 
     kind: Literal["BridgeEntered"] = "BridgeEntered"
     bridge: str = ""
+    holding: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +176,7 @@ class AppStarted(_Happened):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialFinished(_Happened):
-    """Dial() as a whole ended on this channel with this DIALSTATUS; the only trace of a device that could not be dialled."""
+    """Dial() as a whole ended with this DIALSTATUS; the only trace of a device that could not be dialled."""
 
     kind: Literal["DialFinished"] = "DialFinished"
     status: str = ""
@@ -249,7 +250,7 @@ class Confirmed(_Happened):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routed(_Happened):
-    """Routing decided. `plan` is the decision with its reasons as JSON text; `outcome` in_time, from_cache, late, refused."""
+    """Routing decided. `plan`: the decision and its reasons as JSON text; `outcome`: in_time, from_cache, late, refused."""
 
     kind: Literal["Routed"] = "Routed"
     plan: str = "{}"

@@ -1,0 +1,134 @@
+"""Which devices a call reached for, and how each reach ended (pure)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from calls import events as e
+from calls.call import UNTIMED, Call, Channel, Dial
+from calls.events import device
+from calls.talks import Talk, is_local
+
+SAME_MOMENT = timedelta(seconds=1)
+_CAUSES = {17: "busy", 21: "rejected", 26: "answered_elsewhere", 19: "no_answer"}
+_CAUSES |= dict.fromkeys((1, 3, 18, 20, 27), "unavailable") | dict.fromkeys((34, 38, 42), "congestion")
+_STATUSES = {"BUSY": "busy", "NOANSWER": "no_answer", "CHANUNAVAIL": "unavailable", "CONGESTION": "congestion"}
+_DIALLED = re.compile(r"^([A-Za-z0-9]+)/(?:([^@/]+)@)?([^@/]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One device ringing or talking inside a call; `outcome` is one of a closed list, None while it rings."""
+
+    channel: str
+    device: str
+    number: str
+    rang: bool
+    started_at: datetime | None
+    rang_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    outcome: str | None
+    hangup_cause: int | None
+
+
+def caller_channel(call: Call) -> str:
+    """The uniqueid of the channel that began the call: the first that called in, else the first of all."""
+    people = sorted(
+        (uid for uid, channel in call.channels.items() if not is_local(channel) and channel.name[1]),
+        key=lambda uid: (_began(call.channels[uid]), _order(uid)),
+    )
+    return next((uid for uid in people if call.channels[uid].incoming), next(iter(people), ""))
+
+
+def legs(call: Call, caller: str, talks: tuple[Talk, ...]) -> tuple[Leg, ...]:
+    """Every device but the caller's that was dialled, rang or picked the call up, in the order of their beginnings."""
+    picked = {fact.channel for fact in call.facts if isinstance(fact, e.PickedUp)}
+    found = [
+        _leg(call, caller, uid, talks)
+        for uid, channel in call.channels.items()
+        if uid != caller
+        and channel.name[1]
+        and not is_local(channel)
+        and (uid in call.dials or uid in picked or channel.incoming is False)
+    ]
+    found += _never_dialled(call, {leg.device for leg in found})
+    return tuple(sorted(found, key=lambda leg: (leg.started_at or UNTIMED, _order(leg.channel), leg.device)))
+
+
+def _leg(call: Call, caller: str, uid: str, talks: tuple[Talk, ...]) -> Leg:
+    channel = call.channels[uid]
+    answered = min((talk.span.since for talk in talks if uid in {talk.one, talk.other}), default=None)
+    cause = channel.cause[1] if channel.cause else None
+    outcome = "answered" if answered else _outcome(call, caller, uid, talks)
+    rang_at = channel.rang_at
+    return Leg(
+        channel=uid,
+        device=device(channel.name[1]),
+        number=channel.number[1],
+        rang=rang_at is not None or answered is not None or outcome in {"no_answer", "cancelled", "answered_elsewhere"},
+        started_at=_time(channel.created_at or call.dials.get(uid, Dial()).began_at or channel.seen_at),
+        rang_at=_time(rang_at),
+        answered_at=_time(answered),
+        ended_at=_time(channel.ended_at),
+        outcome=outcome,
+        hangup_cause=cause,
+    )
+
+
+def _outcome(call: Call, caller: str, uid: str, talks: tuple[Talk, ...]) -> str | None:
+    channel = call.channels[uid]
+    dial = call.dials.get(uid, Dial())
+    ended = channel.ended_at or dial.ended_at
+    if ended is None:
+        return None
+    if any(isinstance(fact, e.Confirmed) and not fact.accepted and fact.channel == uid for fact in call.facts):
+        return "rejected"
+    cause = channel.cause[1] if channel.cause else None
+    if cause in {17, 21, 26, 34, 38, 42}:
+        return _CAUSES[cause]
+    taken = any(talk.span.since <= ended + SAME_MOMENT for talk in talks if ended != UNTIMED)
+    told = _STATUSES.get(dial.status[1])
+    if taken and not told:
+        return "answered_elsewhere"
+    if told:
+        return told
+    caller_ended = call.channels[caller].ended_at if caller in call.channels else None
+    if dial.status[1] == "CANCEL" or (caller_ended and ended != UNTIMED and abs(caller_ended - ended) < SAME_MOMENT):
+        return "cancelled"
+    return _CAUSES.get(cause or 0, "no_answer" if cause in {16, None} else "failed")
+
+
+def _never_dialled(call: Call, reached: set[str]) -> list[Leg]:
+    """Devices that Dial() named but could not even ring: no channel exists for them (tape unregistered)."""
+    lost = []
+    for fact in sorted((f for f in call.facts if isinstance(f, e.AppStarted) and f.app == "Dial"), key=_fact_order):
+        for target in fact.data.partition(",")[0].split("&"):
+            told = _DIALLED.match(target.strip())
+            if told is None or told[1] == "Local" or f"{told[1]}/{told[3]}" in reached:
+                continue
+            name = f"{told[1]}/{told[3]}"
+            reached = reached | {name}
+            at = fact.at
+            lost.append(Leg(fact.channel, name, told[2] or "", False, at, None, None, at, "unavailable", None))
+    return lost
+
+
+def _fact_order(fact: e.AppStarted) -> tuple[datetime, str]:
+    return (fact.at or UNTIMED, fact.data)
+
+
+def _began(channel: Channel) -> datetime:
+    return channel.created_at or channel.seen_at or UNTIMED
+
+
+def _order(uid: str) -> tuple[int, str]:
+    """Uniqueids count up after the dot: as text, …9 would come after …10."""
+    tail = uid.rpartition(".")[2]
+    return (int(tail) if tail.isdigit() else 0, uid)
+
+
+def _time(at: datetime | None) -> datetime | None:
+    return None if at == UNTIMED else at

@@ -1,0 +1,52 @@
+"""Why nobody talked with the caller: one cause from the closed list of surfaces.md, from the facts alone (pure)."""
+
+from __future__ import annotations
+
+from calls import events as e
+from calls.call import Call
+from calls.legs import Leg
+
+GAVE_UP_EARLY_SECONDS = 10.0
+"""A caller who hangs up sooner than this gave the people who were rung no fair chance."""
+
+_BY_PLAN = ("outside_hours", "nobody_on_shift", "device_unreachable", "all_busy", "do_not_disturb", "no_route")
+_BY_OUTCOME = {
+    "busy": "all_busy",
+    "unavailable": "device_unreachable",
+    "congestion": "trunk_failure",
+    "rejected": "rejected",
+}
+
+
+def missed_cause(call: Call, legs: tuple[Leg, ...], rule: str, wait_seconds: float) -> str:
+    """The cause of an ended inbound call without a talk. `rule` is the key of the plan's deciding rule, or empty."""
+    fallback = next((fact for fact in call.facts if isinstance(fact, e.FallbackTaken)), None)
+    if fallback is not None:
+        return "service_down" if fallback.reason == "down" else "routing_late"
+    if any(isinstance(fact, e.Transferred) for fact in call.facts):
+        return "transfer_failed"
+    queues = {fact.outcome for fact in call.facts if isinstance(fact, e.QueueLeft)}
+    if "full" in queues or "timeout" in queues:
+        return "queue_full" if "full" in queues else "queue_timeout"
+    outcomes = {leg.outcome for leg in legs}
+    if not legs or not any(leg.rang for leg in legs):
+        return _without_ringing(outcomes, rule, call)
+    if "cancelled" in outcomes and wait_seconds < GAVE_UP_EARLY_SECONDS:
+        return "caller_gave_up_early"
+    if outcomes <= {"busy", "unavailable"} and "busy" in outcomes:
+        return "all_busy"
+    if "rejected" in outcomes and not outcomes & {"no_answer", "cancelled"}:
+        return "rejected"
+    return "rang_out" if outcomes & {"no_answer", "cancelled"} else "unknown"
+
+
+def _without_ringing(outcomes: set[str | None], rule: str, call: Call) -> str:
+    if len(outcomes) >= 1:
+        for outcome in ("busy", "rejected", "congestion", "unavailable"):
+            if outcome in outcomes:
+                return _BY_OUTCOME[outcome]
+    if rule in _BY_PLAN:
+        return rule
+    if any(isinstance(fact, e.QueueJoined | e.Routed | e.StepStarted) for fact in call.facts):
+        return "caller_gave_up_early"
+    return "caller_gave_up_early" if any(isinstance(fact, e.Arrived) for fact in call.facts) else "no_route"

@@ -1,0 +1,331 @@
+"""What the facts mean: the one reading of a call that pages, reports, metrics, jobs and `replay` share (pure)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from calls import events as e
+from calls.call import UNTIMED, Call
+from calls.events import Event, device
+from calls.legs import Leg, caller_channel, legs
+from calls.missed import missed_cause
+from calls.talks import Span, Talk, covered_seconds, talks
+
+OUTSIDE_DIGITS = 7
+"""A number with at least so many digits is a telephone number, not an extension (ITU-T E.164 subscriber numbers)."""
+
+Fact = TypeVar("Fact", bound=Event)
+
+
+@dataclass(frozen=True, slots=True)
+class TransferView:
+    """`kind` blind, attended or blonde; `to` the number dialled; `reached` the devices that then talked."""
+
+    kind: str
+    by: str
+    to: str
+    reached: tuple[str, ...]
+    completed: bool
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PickupView:
+    """`by` took the call that rang on `of`."""
+
+    by: str
+    of: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """One wait in a queue."""
+
+    name: str
+    entered_at: datetime | None
+    left_at: datetime | None
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class TalkView:
+    """Two devices (or, behind a trunk, numbers) that heard each other."""
+
+    between: tuple[str, str]
+    since: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """One call, read. Times are aware UTC, None where unknown or not yet; seconds are floats."""
+
+    id: str
+    pbx: str
+    linkedids: tuple[str, ...]
+    direction: str
+    line: str
+    caller_number: str
+    caller_name: str
+    caller_device: str
+    caller_channel: str
+    dialed: str
+    started_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    settled_at: datetime | None
+    status: str
+    missed_cause: str | None
+    answered_by: tuple[str, ...]
+    legs: tuple[Leg, ...]
+    talks: tuple[TalkView, ...]
+    transfers: tuple[TransferView, ...]
+    pickups: tuple[PickupView, ...]
+    queues: tuple[QueueView, ...]
+    hold_seconds: float
+    talk_seconds: float
+    wait_seconds: float
+    recordings: tuple[str, ...]
+    rule: str
+    outcome: str
+    recovered: bool
+    party: int | None
+    lead: int | None
+
+
+def view(call: Call) -> CallView:
+    """Read the call. Total: any set of facts, however torn, gives a view."""
+    caller = caller_channel(call)
+    heard = talks(call)
+    reached = legs(call, caller, heard)
+    started_at = min((_began for c in call.channels.values() if (_began := c.created_at or c.seen_at)), default=None)
+    answered_at = min((talk.span.since for talk in heard), default=None)
+    ended_at = _ended(call)
+    direction = _direction(call, caller, reached)
+    linked, routed = earliest(call, e.PartyLinked), earliest(call, e.Routed)
+    settled = earliest(call, e.Settled)
+    status = _status(call, direction, heard, ended_at)
+    wait = _between(started_at, answered_at or ended_at)
+    rule = _rule(routed)
+    channel = call.channels.get(caller)
+    return CallView(
+        id=min(call.linkedids, default="", key=lambda name: (_first_seen(call, name), name)),
+        pbx=call.pbx,
+        linkedids=tuple(sorted(call.linkedids, key=lambda name: (_first_seen(call, name), name))),
+        direction=direction,
+        line=_line(call, direction, caller),
+        caller_number=channel.number[1] if channel else "",
+        caller_name=channel.caller_name[1] if channel else "",
+        caller_device=device(channel.name[1]) if channel else "",
+        caller_channel=caller,
+        dialed=_dialed(call, caller, reached),
+        started_at=_time(started_at),
+        answered_at=_time(answered_at),
+        ended_at=_time(ended_at),
+        settled_at=settled.at if settled else None,
+        status=status,
+        missed_cause=missed_cause(call, reached, rule, wait) if status == "missed" else None,
+        answered_by=_answered_by(reached, heard),
+        legs=reached,
+        talks=tuple(_talk(call, talk) for talk in heard),
+        transfers=_transfers(call, heard),
+        pickups=_pickups(call),
+        queues=_queues(call, heard),
+        hold_seconds=covered_seconds(_holds(call), ended_at),
+        talk_seconds=covered_seconds((talk.span for talk in heard), ended_at),
+        wait_seconds=wait,
+        recordings=tuple(sorted({fact.path for fact in call.facts if isinstance(fact, e.RecordingStarted)})),
+        rule=rule,
+        outcome=routed.outcome if routed else "",
+        recovered=earliest(call, e.Recovered) is not None,
+        party=linked.party if linked else None,
+        lead=linked.lead if linked else None,
+    )
+
+
+def to_json(seen: CallView) -> dict[str, Any]:
+    """The object of `switchhook replay --format json` (docs: surfaces), times as ISO 8601 with zone."""
+    told = asdict(seen)
+    record: dict[str, Any] = {
+        "id": seen.id,
+        "linkedids": list(seen.linkedids),
+        "direction": seen.direction,
+        "caller": {"number": seen.caller_number, "name": seen.caller_name, "device": seen.caller_device or None},
+    }
+    for name in ("dialed", "started_at", "answered_at", "ended_at", "status", "missed_cause", "answered_by"):
+        record[name] = told[name]
+    record["legs"] = [{key: value for key, value in leg.items() if key != "channel"} for leg in told["legs"]]
+    record["talks"] = [{"between": t["between"], "from": t["since"], "to": t["until"]} for t in told["talks"]]
+    record["transfers"] = told["transfers"]
+    record["forwards"] = []
+    for name in ("pickups", "queues", "hold_seconds", "talk_seconds", "wait_seconds", "recordings"):
+        record[name] = told[name]
+    plain: dict[str, Any] = json.loads(json.dumps(record, default=datetime.isoformat))
+    return plain
+
+
+def earliest(call: Call, kind: type[Fact]) -> Fact | None:
+    """The first fact of that kind, by the PBX's time."""
+    return next(iter(facts(call, kind)), None)
+
+
+def facts(call: Call, kind: type[Fact]) -> list[Fact]:
+    """All facts of that kind in the order of time."""
+    told = [fact for fact in call.facts if isinstance(fact, kind)]
+    return sorted(told, key=lambda fact: (fact.at or UNTIMED, repr(fact)))
+
+
+def _ended(call: Call) -> datetime | None:
+    ends = [channel.ended_at for channel in call.channels.values() if channel.name[1] or channel.ended_at]
+    closed = [end for end in ends if end is not None]
+    over = len(closed) == len(ends) or (bool(call.linkedids) and call.linkedids <= call.ended_linkedids)
+    return max(closed) if closed and over else None
+
+
+def _status(call: Call, direction: str, heard: tuple[Talk, ...], ended_at: datetime | None) -> str:
+    if heard:
+        return "answered" if ended_at else "talking"
+    if any(fact.app in {"VoiceMail", "Voicemail"} for fact in facts(call, e.AppStarted)):
+        return "voicemail"
+    if ended_at is None:
+        return "ringing"
+    return "failed" if direction == "outbound" else "missed"
+
+
+def is_outside(number: str) -> bool:
+    """A telephone number, not an extension."""
+    return sum(sign.isdigit() for sign in number) >= OUTSIDE_DIGITS
+
+
+def _direction(call: Call, caller: str, reached: tuple[Leg, ...]) -> str:
+    if earliest(call, e.Arrived) or earliest(call, e.FallbackTaken):
+        return "inbound"
+    channel = call.channels.get(caller)
+    if channel is None or is_outside(channel.number[1]) or channel.number[1] in {"anonymous", ""}:
+        return "inbound"
+    outside = is_outside(channel.dialed[1]) or any(is_outside(leg.number) for leg in reached)
+    return "outbound" if outside else "internal"
+
+
+def _line(call: Call, direction: str, caller: str) -> str:
+    arrived = earliest(call, e.Arrived) or earliest(call, e.FallbackTaken)
+    if arrived and arrived.line:
+        return arrived.line
+    channel = call.channels.get(caller)
+    return channel.dialed[1] if channel and direction == "inbound" and channel.dialed[1] not in {"s", "h"} else ""
+
+
+def _dialed(call: Call, caller: str, reached: tuple[Leg, ...]) -> str:
+    arrived = earliest(call, e.Arrived)
+    dialed = arrived.line if arrived else call.channels[caller].dialed[1] if caller in call.channels else ""
+    return dialed if dialed not in {"", "s", "h"} else next((leg.number for leg in reached if leg.number), "")
+
+
+def _answered_by(reached: tuple[Leg, ...], heard: tuple[Talk, ...]) -> tuple[str, ...]:
+    order = [uid for talk in heard for uid in (talk.one, talk.other)]
+    answered = {leg.channel: leg.device for leg in reached if leg.outcome == "answered"}
+    return tuple(dict.fromkeys(answered[uid] for uid in order if uid in answered))
+
+
+def party_of_talk(call: Call, uid: str) -> str:
+    """The device, or behind a trunk the number, that a channel stands for in a talk."""
+    channel = call.channels[uid]
+    return channel.number[1] if is_outside(channel.number[1]) else device(channel.name[1])
+
+
+def _talk(call: Call, talk: Talk) -> TalkView:
+    pair = sorted((talk.one, talk.other), key=lambda uid: (_first_seen(call, uid), uid))
+    between = (party_of_talk(call, pair[0]), party_of_talk(call, pair[1]))
+    return TalkView(between, _time(talk.span.since), _time(talk.span.until))
+
+
+def _transfers(call: Call, heard: tuple[Talk, ...]) -> tuple[TransferView, ...]:
+    seen: dict[tuple[str, str, str], TransferView] = {}
+    for fact in facts(call, e.Transferred):
+        own = {fact.channel, fact.second}
+        moved = fact.transferee
+        reached = tuple(
+            dict.fromkeys(
+                device(call.channels[other].name[1])
+                for talk in heard
+                for one, other in ((talk.one, talk.other), (talk.other, talk.one))
+                if (one == moved or not moved) and other not in own and other != moved and _after(talk, fact.at)
+            )
+        )
+        second, target = call.channels.get(fact.second), call.channels.get(fact.target)
+        to = fact.to or (second.dialed[1] if second else "") or (target.number[1] if target else "")
+        blonde = fact.way == "attended" and target is not None and (target.up_at or UNTIMED) > (fact.at or UNTIMED)
+        kind, by = "blonde" if blonde else fact.way, _device(call, fact.channel)
+        told = TransferView(kind, by, to, reached, bool(reached), fact.at)
+        seen.setdefault((fact.way, fact.channel, fact.target or fact.to), told)
+    return tuple(seen.values())
+
+
+def _after(talk: Talk, at: datetime | None) -> bool:
+    return at is None or talk.span.until is None or talk.span.until > at
+
+
+def _pickups(call: Call) -> tuple[PickupView, ...]:
+    seen: dict[tuple[str, str], PickupView] = {}
+    for fact in facts(call, e.PickedUp):
+        told = PickupView(_device(call, fact.channel), _device(call, fact.target), fact.at)
+        seen.setdefault((fact.channel, fact.target), told)
+    return tuple(seen.values())
+
+
+def _queues(call: Call, heard: tuple[Talk, ...]) -> tuple[QueueView, ...]:
+    seen: dict[tuple[str, str], QueueView] = {}
+    left = facts(call, e.QueueLeft)
+    for fact in facts(call, e.QueueJoined):
+        talked = min((t.span.since for t in heard if fact.channel in {t.one, t.other}), default=None)
+        gone = next((one for one in left if one.channel == fact.channel and one.queue in {fact.queue, ""}), None)
+        ended = call.channels[fact.channel].ended_at if fact.channel in call.channels else None
+        outcome = "answered" if talked else (gone.outcome if gone and gone.outcome else "abandoned" if ended else "")
+        left_at = talked or (gone.at if gone else None) or ended
+        seen.setdefault((fact.channel, fact.queue), QueueView(fact.queue, fact.at, _time(left_at), outcome))
+    return tuple(seen.values())
+
+
+def _holds(call: Call) -> list[Span]:
+    spans = []
+    for channel in call.channels.values():
+        since: datetime | None = None
+        for at, held in sorted(channel.holds):
+            if held:
+                since = since or at
+            elif since is not None:
+                spans.append(Span(since, at))
+                since = None
+        if since is not None:
+            spans.append(Span(since, channel.ended_at))
+    return spans
+
+
+def _rule(routed: e.Routed | None) -> str:
+    if routed is None:
+        return ""
+    plan = json.loads(routed.plan or "{}")
+    return str(plan.get("rule", "")) if isinstance(plan, dict) else ""
+
+
+def _device(call: Call, uid: str) -> str:
+    return device(call.channels[uid].name[1]) if uid in call.channels else ""
+
+
+def _first_seen(call: Call, name: str) -> datetime:
+    channel = call.channels.get(name)
+    return (channel.created_at or channel.seen_at or UNTIMED) if channel else UNTIMED
+
+
+def _between(start: datetime | None, end: datetime | None) -> float:
+    if start is None or end is None or UNTIMED in {start, end}:
+        return 0.0
+    return max((end - start).total_seconds(), 0.0)
+
+
+def _time(at: datetime | None) -> datetime | None:
+    return None if at == UNTIMED else at
