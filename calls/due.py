@@ -12,7 +12,7 @@ from calls.view import CallView
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one recording did to one call: how it read before (None: it is new) and after, and the events that did it."""
+    """What one recording did to one call: how it read before (None: it is new) and after, and the events told."""
 
     call_id: UUID
     before: CallView | None

@@ -66,7 +66,7 @@ class ChannelUp(_Happened):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelHungUp(_Happened):
-    """The channel ended. `cause` is Q.850's (16 normal, 17 busy, 21 rejected, 26 answered elsewhere), None if not told."""
+    """The channel ended. `cause`: Q.850 (16 normal, 17 busy, 21 rejected, 26 answered elsewhere), None if not told."""
 
     kind: Literal["ChannelHungUp"] = "ChannelHungUp"
     cause: int | None = None
@@ -250,7 +250,7 @@ class Confirmed(_Happened):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routed(_Happened):
-    """Routing decided. `plan`: the decision and its reasons as JSON text; `outcome`: in_time, from_cache, late, refused."""
+    """Routing decided. `plan`: decision and reasons as JSON text; `outcome`: in_time, from_cache, late, refused."""
 
     kind: Literal["Routed"] = "Routed"
     plan: str = "{}"

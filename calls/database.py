@@ -1,0 +1,43 @@
+"""The one way to the database: an engine, and the monthly partitions that events need."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+
+def connect(url: str, *, pool: int = 5) -> AsyncEngine:
+    """An engine on `url` (any postgresql:// address). Lost connections are noticed before use; times are UTC."""
+    scheme, _, rest = url.partition("://")
+    if scheme.partition("+")[0] not in {"postgres", "postgresql"}:
+        raise ValueError(f"database_url: must begin with postgresql://, got {scheme + '://…'!r}")
+    return create_async_engine(
+        f"postgresql+asyncpg://{rest}",
+        pool_size=pool,
+        max_overflow=pool,
+        pool_pre_ping=True,
+        connect_args={"server_settings": {"timezone": "UTC"}, "timeout": 5},
+    )
+
+
+def plain(url: str) -> str:
+    """The same address as libpq spells it, for drivers that take no SQLAlchemy scheme (asyncpg, psycopg)."""
+    return "postgresql://" + url.partition("://")[2]
+
+
+async def ensure_partitions(connection: AsyncConnection, at: datetime | None = None) -> None:
+    """Make the event partitions of the month of `at` (now) and the next; harmless when they exist."""
+    first = (at or datetime.now(UTC)).astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    await connection.execute(text("select pg_advisory_xact_lock(5038, 1)"))
+    for _ in range(2):
+        after = (first + timedelta(days=32)).replace(day=1)
+        await connection.execute(
+            text(
+                f"create table if not exists call_events_{first:%Y_%m} partition of call_events"
+                f" for values from ('{first:%Y-%m-%d}+00') to ('{after:%Y-%m-%d}+00')"
+            )
+        )
+        first = after
+    await connection.execute(text("create table if not exists call_events_other partition of call_events default"))

@@ -1,0 +1,58 @@
+"""Brings a database to the schema of this version, under a lock, whoever starts first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+import web.tables  # noqa: F401 - each import adds its room's tables to the one MetaData
+from calls.database import connect, ensure_partitions
+from directory.tables import metadata
+
+__all__ = ["metadata", "status", "upgrade"]
+
+_LOCK = text("select pg_advisory_xact_lock(5038, 0)")
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    connection.execute(_LOCK)
+    command.upgrade(_config(connection), "head")
+
+
+async def upgrade(url: str) -> None:
+    """Run every migration not yet run, in one transaction; a second caller waits and finds nothing to do."""
+    engine = connect(url, pool=1)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_upgrade)
+            await ensure_partitions(connection)
+    finally:
+        await engine.dispose()
+
+
+async def status(url: str) -> tuple[str | None, str | None]:
+    """(revision of the database, newest revision known here)."""
+    engine = connect(url, pool=1)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(
+                lambda sync: (
+                    MigrationContext.configure(sync).get_current_revision(),
+                    ScriptDirectory.from_config(_config(sync)).get_current_head(),
+                )
+            )
+    finally:
+        await engine.dispose()
