@@ -1,0 +1,1 @@
+"""The promises Switchhook keeps, in folders named for what the tests touch."""
