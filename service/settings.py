@@ -1,0 +1,151 @@
+"""Settings: one TOML file and the environment, checked before anything starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+DEFAULT_FILE = Path("switchhook.toml")
+
+
+def cache_folder() -> Path:
+    """Where fetched things live: $SWITCHHOOK_CACHE, else the user's cache folder."""
+    told = os.environ.get("SWITCHHOOK_CACHE")
+    return Path(told) if told else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "switchhook"
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text is one line a problem, naming the setting and the value."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WebSettings(_Part):
+    """Where pages and the API listen. `secure` says that a TLS proxy stands in front: cookies are then Secure."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    secure: bool = False
+
+
+class MetricsSettings(_Part):
+    """Where Prometheus scrapes: an own port, closed to the outside by default. Workers use the ports after it."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=9465, ge=0, le=65535)
+
+
+class PbxSettings(_Part):
+    """One Asterisk: its AMI, and the folders where it writes CEL and recordings as this machine sees them."""
+
+    name: str = Field(default="pbx", pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    host: str = "127.0.0.1"
+    port: int = Field(default=5038, ge=1, le=65535)
+    username: str = "switchhook"
+    secret: SecretStr
+    tls: bool = False
+    tls_ca_file: Path | None = None
+    cel_file: Path | None = None
+    recordings: Path | None = None
+    budget_seconds: float = Field(default=1.5, gt=0, le=10)
+    fallback: list[str] = Field(default_factory=list)
+
+
+class TranscriptionSettings(_Part):
+    """`model`: a CTranslate2 folder, or a name that faster-whisper knows. `language`: None lets the line or Whisper say."""
+
+    model: str = ""
+    language: str | None = None
+    beam: int = Field(default=1, ge=1, le=10)
+    processes: int = Field(default=1, ge=1, le=64)
+
+    @property
+    def model_path(self) -> str:
+        """The model to load: the one named, else Whisper base as `make` fetched it."""
+        return self.model or str(cache_folder() / "whisper-base")
+
+
+class Settings(BaseSettings):
+    """All of it. Environment: SWITCHHOOK_WEB__PORT=8000 and so on, or DATABASE_URL; the environment wins over the file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SWITCHHOOK_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    data_dir: Path = Path("var")
+    database_url: SecretStr | None = None
+    language: Literal["ru", "en"] = "ru"
+    log: Literal["console", "json"] = "console"
+    web: WebSettings = WebSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    pbx: list[PbxSettings] = Field(default_factory=list)
+    transcription: TranscriptionSettings = TranscriptionSettings()
+
+    @field_validator("pbx")
+    @classmethod
+    def _names_differ(cls, value: list[PbxSettings]) -> list[PbxSettings]:
+        names = [one.name for one in value]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two PBXes are named {twice!r}; each needs its own name")
+        return value
+
+    @property
+    def recordings_store(self) -> Path:
+        """Where recordings are kept for good."""
+        return self.data_dir / "recordings"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the program says, then the environment, then the file."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file())
+
+
+def _file() -> Path | None:
+    told = os.environ.get("SWITCHHOOK_CONFIG")
+    if told:
+        return Path(told)
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+
+
+def load(**told: Any) -> Settings:
+    """The settings from the file ($SWITCHHOOK_CONFIG or ./switchhook.toml) and the environment.
+
+    Raises SettingsError, one line a problem.
+    """
+    file = _file()
+    if file is not None and not file.is_file():
+        raise SettingsError(f"SWITCHHOOK_CONFIG: there is no file {str(file)!r}")
+    if "database_url" not in told and os.environ.get("DATABASE_URL"):
+        told["database_url"] = os.environ["DATABASE_URL"]
+    try:
+        return Settings(**told)
+    except ValidationError as error:
+        where = f" (from the environment or {file})" if file else " (from the environment)"
+        raise SettingsError("\n".join(f"{_problem(one)}{where}" for one in error.errors())) from None
+    except ValueError as error:
+        raise SettingsError(f"{file}: {error}") from None
+
+
+def _problem(error: Any) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
+    hidden = any(word in path for word in ("secret", "database_url")) or not isinstance(
+        error["input"], str | int | float
+    )
+    value = "" if hidden else f", got {error['input']!r}"
+    words = {"extra_forbidden": "no such setting", "missing": "is required"}
+    return f"{path}: {words.get(error['type'], error['msg'])}{value}"
