@@ -58,7 +58,7 @@ class PbxSettings(_Part):
 
 
 class TranscriptionSettings(_Part):
-    """`model`: a CTranslate2 folder, or a name that faster-whisper knows. `language`: None lets the line or Whisper say."""
+    """`model`: a CTranslate2 folder, or a name that faster-whisper knows. `language`: None: Whisper says."""
 
     model: str = ""
     language: str | None = None
@@ -72,7 +72,7 @@ class TranscriptionSettings(_Part):
 
 
 class Settings(BaseSettings):
-    """All of it. Environment: SWITCHHOOK_WEB__PORT=8000 and so on, or DATABASE_URL; the environment wins over the file."""
+    """All of it. Environment: SWITCHHOOK_WEB__PORT=8000 and so on, or DATABASE_URL; it wins over the file."""
 
     model_config = SettingsConfigDict(
         env_prefix="SWITCHHOOK_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True

@@ -1,0 +1,88 @@
+"""Takes events from a PBX's buffer and records them, through every trouble of the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls.due import Change, Owes
+from calls.events import Event
+from calls.record import record
+from telephony.buffer import EventBuffer
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+Timed = tuple[datetime, Event]
+"""An event with the PBX's time, as the buffer keeps it."""
+
+_BATCH = 200
+_AWAY_SECONDS = 0.5
+_AWAY = (OSError, OperationalError, InterfaceError)
+
+
+class Recorder:
+    """The one writer of what PBXes tell. `seen` is told every change after its transaction (metrics)."""
+
+    def __init__(self, engine: AsyncEngine, owes: Owes, seen: Callable[[Change], None]) -> None:
+        self.engine = engine
+        self._owes = owes
+        self._seen = seen
+        self.database_reason = ""
+        self.refused_total = 0
+
+    async def write(self, events: Sequence[Event]) -> list[Change]:
+        """Record `events` in one transaction; raises what the database raises, and then nothing is written."""
+        async with self.engine.begin() as connection:
+            changes = await record(connection, events, self._owes)
+        for change in changes:
+            self._seen(change)
+            log.info(
+                "call changed",
+                call=str(change.call_id),
+                status=change.after.status,
+                told=[event.kind for event in change.events],
+                settled=change.just_settled,
+            )
+        return changes
+
+    async def drain(self, buffer: EventBuffer[Event]) -> None:
+        """Record what comes, for ever. While the database is away events wait in the buffer, which counts any loss."""
+        while True:
+            left = await self._store(await buffer.take(_BATCH))
+            self._said("the database does not answer" if left else "")
+            if left:
+                buffer.give_back(left)
+                await asyncio.sleep(_AWAY_SECONDS)
+
+    async def _store(self, batch: Sequence[Timed]) -> Sequence[Timed]:
+        """Record the batch and return what is left because the database is away.
+
+        A batch that the database refuses is halved until the one event it cannot take is found, counted and left out.
+        """
+        try:
+            await self.write([event for _, event in batch])
+        except (SQLAlchemyError, OSError, ValueError) as error:
+            if _is_away(error):
+                return batch
+            if len(batch) == 1:
+                self.refused_total += 1
+                log.exception("an event could not be recorded", kind=batch[0][1].kind)
+                return []
+            half = len(batch) // 2
+            left = await self._store(batch[:half])
+            return [*left, *batch[half:]] if left else await self._store(batch[half:])
+        return []
+
+    def _said(self, reason: str) -> None:
+        if reason != self.database_reason:
+            log.warning("the database is away" if reason else "the database is back", reason=reason)
+        self.database_reason = reason
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, _AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)

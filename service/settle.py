@@ -1,0 +1,43 @@
+"""Settles calls: 5 s after the last word on an ended call, nothing more is expected and its follow-up work is owed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from calls.events import Settled
+from service.recorder import Recorder
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+SETTLE_SECONDS = 5.0
+_RIPE = text(
+    """
+    select pbx, linkedids[1] as name, ended_at from calls
+    where settled_at is null and joined_into is null and ended_at is not null
+      and updated_at < clock_timestamp() - make_interval(secs => :quiet)
+    order by updated_at limit 200
+    """
+)
+
+
+async def settle_ripe(recorder: Recorder, quiet_seconds: float = SETTLE_SECONDS) -> int:
+    """Settle every ended call that has been quiet for so long; returns how many. The row is the only memory it needs."""
+    async with recorder.engine.connect() as connection:
+        ripe = (await connection.execute(_RIPE, {"quiet": quiet_seconds})).all()
+    for row in ripe:
+        await recorder.write([Settled(pbx=row.pbx, channel=row.name, linkedid=row.name, at=row.ended_at)])
+    return len(ripe)
+
+
+async def keep_settling(recorder: Recorder, every_seconds: float = 1.0) -> None:
+    """Settle for ever; a database that is away is asked again."""
+    while True:
+        try:
+            await settle_ripe(recorder)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("calls could not be settled now", error=type(error).__name__)
+        await asyncio.sleep(every_seconds)
