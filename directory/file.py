@@ -91,15 +91,16 @@ def dumps(directory: Directory) -> str:
 
 def _compose(text: str, name: str) -> yaml.Node | None:
     try:
-        return cast("yaml.Node | None", yaml.compose(text, Loader=yaml.SafeLoader))
+        return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise DirectoryError([f"{name}:{line}: this is not YAML: {error.problem or error.context}"]) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
-        message = f"{name}:{line}: this is not YAML: the character {chr(int(error.character))!r} may not stand in a file"
-        raise DirectoryError([message]) from error
+        character = chr(int(error.character))
+        said = f"{name}:{line}: this is not YAML: the character {character!r} may not stand in it"
+        raise DirectoryError([said]) from error
     except RecursionError as error:
         raise DirectoryError([f"{name}:1: this is not a directory: brackets nest too deep"]) from error
 

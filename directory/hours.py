@@ -80,8 +80,11 @@ def read_spans(day: int, text: str) -> tuple[Span, ...]:
 
 def write_week(spans: Iterable[Span]) -> dict[str, str]:
     """Give the shortest written week that reads back to the same spans; days alike and in a row share a key."""
-    by_day = {day: ", ".join(_write_span(span) for span in sorted(spans) if span.day == day)
-              for spans in (tuple(spans),) for day in range(len(DAYS))}
+    by_day = {
+        day: ", ".join(_write_span(span) for span in sorted(spans) if span.day == day)
+        for spans in (tuple(spans),)
+        for day in range(len(DAYS))
+    }
     week: dict[str, str] = {}
     first = 0
     for day in range(len(DAYS)):
@@ -102,7 +105,8 @@ def _open(hours: Hours, wall: datetime) -> bool:
     today, minute = wall.weekday(), wall.hour * 60 + wall.minute
     yesterday = (today - 1) % len(DAYS)
     return any(
-        span.opens <= minute < (span.closes if span.closes > span.opens else DAY_MINUTES) if span.day == today
+        span.opens <= minute < (span.closes if span.closes > span.opens else DAY_MINUTES)
+        if span.day == today
         else span.day == yesterday and span.closes <= span.opens and minute < span.closes
         for span in hours.spans
     )

@@ -64,7 +64,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Someone who works here; ``devices`` stand in the person's own order, no ``hours`` means whenever a line is open."""
+    """Someone who works here; ``devices`` stand in the person's own order, no ``hours``: whenever a line is open."""
 
     key: str
     name: str
@@ -187,10 +187,15 @@ class Directory:
 
     @cached_property
     def _staff(self) -> dict[str, str]:
-        mobiles = ((device.address, person.key) for person in self.people for device in person.devices
-                   if device.kind == "mobile")
-        extensions = ((device.number, person.key) for person in self.people for device in person.devices
-                      if device.number)
+        mobiles = (
+            (device.address, person.key)
+            for person in self.people
+            for device in person.devices
+            if device.kind == "mobile"
+        )
+        extensions = (
+            (device.number, person.key) for person in self.people for device in person.devices if device.number
+        )
         return dict((*mobiles, *extensions))
 
     @cached_property

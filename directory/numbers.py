@@ -10,7 +10,9 @@ from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
 _WRITTEN: Final = re.compile(r"\+?[0-9][0-9 ().\-]{0,30}")
 _PUNCTUATION: Final = re.compile(r"[ ().\-]")
 _SHORT: Final = re.compile(r"[0-9]{1,6}")
-_NAMELESS: Final = frozenset({"", "anonymous", "unknown", "restricted", "private", "unavailable", "withheld", "asterisk", "s"})
+_NAMELESS: Final = frozenset(
+    {"", "anonymous", "unknown", "restricted", "private", "unavailable", "withheld", "asterisk", "s"}
+)
 
 
 @lru_cache(maxsize=4096)

@@ -29,6 +29,8 @@ NAMING: Final = {
     "pk": "pk_%(table_name)s",
 }
 
+_ROLE: Final = "role in ('manager', 'head', 'operator', 'admin')"
+
 metadata: Final = MetaData(naming_convention=NAMING)
 """Every table of the service; migrations compare the database with it."""
 
@@ -56,7 +58,7 @@ people = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("role", Text, CheckConstraint("role in ('manager', 'head', 'operator', 'admin')", name="role"), nullable=False),
+    Column("role", Text, CheckConstraint(_ROLE, name="role"), nullable=False),
     Column("hours", Text, ForeignKey("hours.key"), comment="Null: on shift whenever a line is open."),
     Column("time_zone", Text, comment="Null: the company's."),
     Column("position", Integer, nullable=False),
@@ -100,9 +102,10 @@ lines = Table(
     Column("hours", Text, ForeignKey("hours.key"), comment="Null: open around the clock."),
     Column("time_zone", Text, comment="Null: the company's."),
     Column("language", Text, comment="Null: the company's."),
-    Column("ring_seconds", Integer, CheckConstraint("ring_seconds between 5 and 300", name="ring_seconds"), nullable=False),
+    Column("ring_seconds", Integer, nullable=False),
     Column("fallback", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("position", Integer, nullable=False),
+    CheckConstraint("ring_seconds between 5 and 300", name="ring_seconds"),
 )
 
 blocked_numbers = Table(
@@ -119,7 +122,7 @@ users = Table(
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("login", Text, nullable=False),
     Column("password_hash", Text, comment="Null: no password login, tokens only."),
-    Column("role", Text, CheckConstraint("role in ('manager', 'head', 'operator', 'admin')", name="role"), nullable=False),
+    Column("role", Text, CheckConstraint(_ROLE, name="role"), nullable=False),
     Column("person_key", Text, ForeignKey("people.key", ondelete="SET NULL", onupdate="CASCADE")),
     Column("language", Text),
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
@@ -131,7 +134,7 @@ users = Table(
 sessions = Table(
     "sessions",
     metadata,
-    Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the cookie; the cookie itself is never stored."),
+    Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the cookie, which itself is never stored."),
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("csrf", Text, nullable=False, comment="What a form of this session must send back."),
     Column("user_agent", Text),

@@ -30,19 +30,23 @@ def address(value: str) -> str:
 
 def mobile(region: str) -> Callable[[str], str]:
     """Make a check of public numbers for the company's region."""
+
     def checked(value: str) -> str:
         found = e164(value, region)
         if found is None:
             message = f"must be a phone number of {region} or an international one, got {value!r}"
             raise ValueError(message)
         return found
+
     return checked
 
 
 def line(region: str) -> Callable[[str], str]:
     """Make a check of line numbers: public ones, or short internal ones."""
+
     def checked(value: str) -> str:
         return value if is_short(value) else mobile(region)(value)
+
     return checked
 
 
@@ -74,9 +78,11 @@ def region(value: str) -> str:
 
 def one_of(names: tuple[str, ...]) -> Callable[[str], str]:
     """Make a check of words from a closed list."""
+
     def checked(value: str) -> str:
         if value not in names:
             message = f"unknown value {value!r}{suggestion(value, names)}"
             raise ValueError(message)
         return value
+
     return checked
