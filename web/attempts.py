@@ -1,0 +1,47 @@
+"""How often a password may be tried: a few times per address and login, more per address alone."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final
+
+WINDOW_SECONDS: Final = 300.0
+PER_LOGIN: Final = 5
+PER_ADDRESS: Final = 40
+KEYS_MOST: Final = 10_000
+
+
+@dataclass
+class Attempts:
+    """Failed logins of the last five minutes, in this process only: a restart forgives."""
+
+    clock: Callable[[], float] = monotonic
+    _failures: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
+
+    def wait_seconds(self, address: str, login: str) -> float:
+        """How long this address has to wait before it may try this login again; 0 when it may now."""
+        return max(self._wait((address, login), PER_LOGIN), self._wait((address, ""), PER_ADDRESS))
+
+    def failed(self, address: str, login: str) -> None:
+        """Remember a wrong password."""
+        if len(self._failures) >= KEYS_MOST:
+            self._forget()
+        for key in {(address, login), (address, "")}:
+            self._failures.setdefault(key, deque(maxlen=PER_ADDRESS)).append(self.clock())
+
+    def succeeded(self, address: str, login: str) -> None:
+        """Forgive the login's failures from this address."""
+        self._failures.pop((address, login), None)
+
+    def _wait(self, key: tuple[str, str], most: int) -> float:
+        failures = self._failures.get(key, deque())
+        while failures and failures[0] <= self.clock() - WINDOW_SECONDS:
+            failures.popleft()
+        return failures[-most] + WINDOW_SECONDS - self.clock() if len(failures) >= most else 0.0
+
+    def _forget(self) -> None:
+        old = self.clock() - WINDOW_SECONDS
+        self._failures = {key: times for key, times in self._failures.items() if times and times[-1] > old}
+        while len(self._failures) >= KEYS_MOST:
+            self._failures.pop(next(iter(self._failures)))

@@ -1,0 +1,53 @@
+"""What the room is handed by whoever starts it, and the keys under which it keeps its own parts."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the service as `/readyz` tells it; `reason` says in words why it is not ready."""
+
+    name: str
+    ready: bool
+    reason: str = ""
+
+
+class Recordings(Protocol):
+    """Where audio lies."""
+
+    def locate(self, path: str) -> Path:
+        """The file of a stored recording by its `path` in the table; raises FileNotFoundError."""
+
+
+async def always_ready() -> Sequence[Part]:
+    """Nothing to wait for."""
+    return ()
+
+
+def _nobody_counts(_seconds: float) -> None:
+    """Nobody measures the cards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebServices:
+    """Everything the pages need from outside.
+
+    `secure` is True behind TLS: the session cookie is then `__Host-` and Secure. `on_push` receives the seconds from
+    a call's change to the bytes of its cards on the wire, once a change and page.
+    """
+
+    engine: AsyncEngine
+    recordings: Recordings
+    readiness: Callable[[], Awaitable[Sequence[Part]]] = always_ready
+    language: str = "ru"
+    secure: bool = False
+    on_push: Callable[[float], None] = _nobody_counts
+
+
+SERVICES: web.AppKey[WebServices] = web.AppKey("services", WebServices)

@@ -1,0 +1,101 @@
+"""Logins, passwords and API tokens: what the command line and the login page do with them."""
+
+import asyncio
+import hashlib
+import re
+import secrets
+from datetime import datetime
+from typing import Final
+
+from pwdlib import PasswordHash
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from directory.model import ROLES
+from directory.tables import people, sessions, tokens, users
+
+PASSWORD_LEAST: Final = 8
+TOKEN_PREFIX: Final = "sh_"  # noqa: S105 - the visible start of every token, not a secret
+_LOGIN: Final = re.compile(r"[\w.@+-]{1,64}")
+_HASHES: Final = PasswordHash.recommended()
+_NOBODY: Final = _HASHES.hash(secrets.token_urlsafe())
+"""Checked when the login does not exist, so that both refusals take the same time."""
+
+
+class UserError(ValueError):
+    """A login, role or password that cannot be; the text is one clear line."""
+
+
+async def add(  # noqa: PLR0913 - one argument a column
+    connection: AsyncConnection,
+    login: str,
+    role: str,
+    *,
+    person: str | None = None,
+    language: str | None = None,
+    password: str | None = None,
+) -> int:
+    """Create a login and return its id. Without a password it can use tokens only. Raises UserError."""
+    if not _LOGIN.fullmatch(login):
+        raise UserError(f"login: must be letters, digits and . @ + - _, got {login!r}")
+    if role not in ROLES:
+        raise UserError(f"role: must be one of {', '.join(ROLES)}, got {role!r}")
+    if language not in {None, "ru", "en"}:
+        raise UserError(f"language: must be ru or en, got {language!r}")
+    if person is not None and await connection.scalar(select(people.c.key).where(people.c.key == person)) is None:
+        raise UserError(f"person: nobody in the directory has the key {person!r}")
+    if await connection.scalar(select(users.c.id).where(users.c.login == login)) is not None:
+        raise UserError(f"login: {login!r} exists already")
+    hashed = None if password is None else await hash_password(password)
+    row = {"login": login, "role": role, "person_key": person, "language": language, "password_hash": hashed}
+    return int((await connection.execute(insert(users).values(row).returning(users.c.id))).scalar_one())
+
+
+async def set_password(connection: AsyncConnection, login: str, password: str) -> None:
+    """Give the login a new password and end its sessions. Raises UserError."""
+    user = await _user(connection, login)
+    hashed = await hash_password(password)
+    await connection.execute(update(users).where(users.c.id == user).values(password_hash=hashed))
+    await connection.execute(delete(sessions).where(sessions.c.user_id == user))
+
+
+async def create_token(
+    connection: AsyncConnection, login: str, name: str, expires_at: datetime | None = None
+) -> str:
+    """Make an API token that acts as the login, and return it: only its SHA-256 is stored. Raises UserError."""
+    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    row = {"user_id": await _user(connection, login), "name": name, "digest": digest(token), "expires_at": expires_at}
+    await connection.execute(insert(tokens).values(row))
+    return token
+
+
+async def revoke_tokens(connection: AsyncConnection, login: str, name: str) -> int:
+    """End every token of that name and return how many there were. Raises UserError."""
+    user = await _user(connection, login)
+    mine = (tokens.c.user_id == user) & (tokens.c.name == name) & tokens.c.revoked_at.is_(None)
+    return (await connection.execute(update(tokens).where(mine).values(revoked_at=func.now()))).rowcount
+
+
+async def hash_password(password: str) -> str:
+    """Hash with Argon2 in a thread: it takes a fifth of a second on purpose. Raises UserError."""
+    if len(password) < PASSWORD_LEAST:
+        raise UserError(f"password: must have at least {PASSWORD_LEAST} characters")
+    return await asyncio.to_thread(_HASHES.hash, password)
+
+
+async def password_fits(password: str, hashed: str | None) -> bool:
+    """Tell whether the password is right; takes as long when there is no such login."""
+    fits = await asyncio.to_thread(_HASHES.verify, password, hashed or _NOBODY)
+    return fits and hashed is not None
+
+
+def digest(secret: str) -> bytes:
+    """What is stored of a cookie or token: its SHA-256, which is enough for 256 bits of randomness."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+async def _user(connection: AsyncConnection, login: str) -> int:
+    found = await connection.scalar(select(users.c.id).where(users.c.login == login))
+    if found is None:
+        raise UserError(f"login: there is no login {login!r}")
+    return int(found)
