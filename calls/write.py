@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import Integer, column, delete, func, or_, select, values
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +13,8 @@ from calls import tables
 from calls.call import Call
 from calls.legs import Leg
 from calls.view import CallView, view
-from directory.tables import devices
+from directory.numbers import normal
+from directory.tables import company, devices
 
 
 async def write(
@@ -21,26 +22,26 @@ async def write(
 ) -> tuple[CallView | None, CallView]:
     """Write the rows of `after` under `call_id` and return the two readings (before, after)."""
     seen_before, seen = view(before) if before else None, view(after)
-    people = await _people(connection, seen)
-    values = _columns(seen, people) | {"state": state}
-    statement = insert(tables.calls).values(id=call_id, **values)
+    region, people = await _known(connection, seen)
+    row = _columns(seen, region, people) | {"state": state}
+    statement = insert(tables.calls).values(id=call_id, **row)
     await connection.execute(
-        statement.on_conflict_do_update(index_elements=["id"], set_=values | {"updated_at": func.clock_timestamp()})
+        statement.on_conflict_do_update(index_elements=["id"], set_=row | {"updated_at": func.clock_timestamp()})
     )
     if seen_before is None or seen_before.legs != seen.legs:
         await _write_legs(connection, call_id, seen, people)
     return seen_before, seen
 
 
-def _columns(seen: CallView, people: dict[str, str]) -> dict[str, Any]:
+def _columns(seen: CallView, region: str, people: dict[str, str]) -> dict[str, Any]:
     answered = next((leg for leg in seen.legs if leg.outcome == "answered"), None)
     return {
         "pbx": seen.pbx,
         "linkedids": list(seen.linkedids),
         "direction": seen.direction,
         "status": seen.status,
-        "line": seen.line or None,
-        "caller_number": seen.caller_number or None,
+        "line": normal(seen.line, region) or None,
+        "caller_number": normal(seen.caller_number, region) or None,
         "caller_name": seen.caller_name or None,
         "dialed": seen.dialed,
         "started_at": seen.started_at,
@@ -59,20 +60,24 @@ def _columns(seen: CallView, people: dict[str, str]) -> dict[str, Any]:
     }
 
 
-async def _people(connection: AsyncConnection, seen: CallView) -> dict[str, str]:
-    """Device address, extension or mobile number -> key of the person it rings for."""
-    known = {leg.device for leg in seen.legs} | {leg.number for leg in seen.legs if leg.number}
-    if not known:
-        return {}
-    asked = select(devices.c.address, devices.c.number, devices.c.person).where(
-        or_(devices.c.address.in_(known), devices.c.number.in_(known))
+async def _known(connection: AsyncConnection, seen: CallView) -> tuple[str, dict[str, str]]:
+    """(the company's region, device address, extension or mobile number -> key of the person it rings for)."""
+    told = {leg.device for leg in seen.legs} | {leg.number for leg in seen.legs if leg.number}
+    region = select(company.c.region).scalar_subquery()
+    ours = or_(devices.c.address.in_(told), devices.c.number.in_(told))
+    one = values(column("n", Integer), name="one").data([(1,)])
+    asked = select(region, devices.c.address, devices.c.number, devices.c.person).select_from(
+        one.outerjoin(devices, ours)
     )
     found: dict[str, str] = {}
-    for address, number, person in await connection.execute(asked):
-        found[address] = person
+    where = ""
+    for told_region, address, number, person in await connection.execute(asked):
+        where = told_region or ""
+        if address:
+            found[address] = person
         if number:
             found.setdefault(number, person)
-    return found
+    return where, found
 
 
 def _person(leg: Leg, people: dict[str, str]) -> str | None:

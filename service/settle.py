@@ -16,7 +16,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 SETTLE_SECONDS = 5.0
 _RIPE = text(
     """
-    select pbx, linkedids[1] as name, ended_at from calls
+    select pbx, ended_at, (select min(name) from call_names where call_id = calls.id) as name from calls
     where settled_at is null and joined_into is null and ended_at is not null
       and updated_at < clock_timestamp() - make_interval(secs => :quiet)
     order by updated_at limit 200
@@ -25,11 +25,11 @@ _RIPE = text(
 
 
 async def settle_ripe(recorder: Recorder, quiet_seconds: float = SETTLE_SECONDS) -> int:
-    """Settle every ended call that has been quiet for so long; returns how many. The row is the only memory it needs."""
+    """Settle every ended call that has been quiet for so long; returns how many. The row is all the memory it needs."""
     async with recorder.engine.connect() as connection:
         ripe = (await connection.execute(_RIPE, {"quiet": quiet_seconds})).all()
     for row in ripe:
-        await recorder.write([Settled(pbx=row.pbx, channel=row.name, linkedid=row.name, at=row.ended_at)])
+        await recorder.write([Settled(pbx=row.pbx, channel=row.name, at=row.ended_at)])
     return len(ripe)
 
 

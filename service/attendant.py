@@ -1,0 +1,179 @@
+"""Attends one PBX: hears it, answers its arrivals, records what happens, and catches up on what it missed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from calls.events import Arrived, Event
+from directory.model import EMPTY
+from routing.arrival import Arrival
+from routing.controller import Router
+from routing.memory import Memory
+from routing.plan import Plan
+from service.recorder import Recorder
+from service.recovery import Recovery
+from service.settings import PbxSettings
+from telephony import ami, devices, hand_over
+from telephony.buffer import EventBuffer
+from telephony.link import Link
+from telephony.liveness import Liveness, write_fallbacks
+from telephony.pbx import LinkError, LinkSettings, Message
+from telephony.plan_variables import UnsafeDialError
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Attendant:
+    """Everything the service does with one PBX; `run` ends only by cancellation."""
+
+    def __init__(self, settings: PbxSettings, recorder: Recorder, memory: Memory) -> None:
+        self.settings = settings
+        self.buffer: EventBuffer[Event] = EventBuffer()
+        self.link = Link(
+            LinkSettings(
+                name=settings.name,
+                host=settings.host,
+                port=settings.port,
+                username=settings.username,
+                secret=settings.secret.get_secret_value(),
+                tls=settings.tls,
+                tls_ca_file=settings.tls_ca_file,
+            ),
+            self._heard,
+        )
+        self.liveness = Liveness(self.link, lambda: memory.directory is not None)
+        self._recorder = recorder
+        self._memory = memory
+        self._devices = devices.Devices(settings.name)
+        self._changes: asyncio.Queue[devices.DeviceChange] = asyncio.Queue()
+        self._deadlines: dict[str, float] = {}
+        self._routing: set[asyncio.Task[None]] = set()
+        self._router = Router(memory, self._send, budget_seconds=settings.budget_seconds)
+        self._recovery = Recovery(settings, self.link, recorder, self.buffer)
+        self.link.on_connect += [self._learn_devices, self._leave_fallbacks, self._recovery.connected]
+        self.link.on_disconnect.append(self._recovery.disconnected)
+
+    async def run(self) -> None:
+        """Attend the PBX until cancelled; the last word to it is that nobody should ask us."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in (self.link.run, self.liveness.run, self._store_devices, self._follow_directory):
+                    group.create_task(part())
+                group.create_task(self._recorder.drain(self.buffer))
+                group.create_task(self._recovery.run())
+        finally:
+            await self.liveness.clear()
+            self.link.close()
+
+    def _heard(self, message: Message) -> None:
+        """Take one AMI event; never waits. An arrival is answered before anything else is done with it."""
+        now = time.time() + self.link.state.clock_offset_seconds
+        for event in ami.translate(self.settings.name, message):
+            told = self._normal(event)
+            if isinstance(told, Arrived):
+                self._arrived(told, message)
+            self.buffer.put(told.at or datetime.fromtimestamp(now, UTC), told)
+        change = devices.device_change(message)
+        if change is not None:
+            self._changes.put_nowait(change)
+
+    def _normal(self, event: Event) -> Event:
+        """Numbers in the directory's form: what a trunk tells as 8…, +7… or 7… is one number."""
+        if not isinstance(event, Arrived):
+            return event
+        directory = self._memory.directory or EMPTY
+        line = directory.line(event.line)
+        return replace(event, line=line.number if line else event.line, number=directory.normal(event.number))
+
+    def _arrived(self, event: Arrived, message: Message) -> None:
+        arrival = Arrival.of(event)
+        if arrival is None:
+            log.error("an arrival without a time: set timestampevents = yes in manager.conf", pbx=self.settings.name)
+            return
+        until = hand_over.deadline(self.link, message, self.settings.budget_seconds)
+        self._deadlines[event.channel] = until
+        task = asyncio.create_task(self._route(arrival, until))
+        self._routing.add(task)
+        task.add_done_callback(self._routing.discard)
+
+    async def _route(self, arrival: Arrival, until: float) -> None:
+        try:
+            decision = await self._router.route(arrival, until)
+        finally:
+            self._deadlines.pop(arrival.channel, None)
+        self.buffer.put(arrival.at, decision.event)
+        log.info(
+            "routed",
+            pbx=arrival.pbx,
+            linkedid=arrival.linkedid,
+            rule=decision.plan.rule,
+            outcome=decision.outcome,
+            seconds=round(decision.seconds, 4),
+        )
+
+    async def _send(self, arrival: Arrival, plan: Plan) -> str:
+        outcome = await hand_over.hand_over(
+            self.link,
+            arrival.name or arrival.channel,
+            plan.steps,
+            self._deadlines.get(arrival.channel, 0.0),
+            language=plan.language or "",
+            trunk=plan.trunk or "",
+        )
+        if outcome.kind != "sent":
+            log.warning("a plan was not taken", pbx=arrival.pbx, why=outcome.kind, detail=outcome.detail)
+        return outcome.kind
+
+    async def _learn_devices(self, link: Link) -> None:
+        changes = await self._devices.ask(link)
+        async with self._recorder.engine.begin() as connection:
+            await devices.replace(connection, self.settings.name, changes)
+        await self._memory.load()
+
+    async def _leave_fallbacks(self, link: Link) -> None:
+        directory = self._memory.directory
+        if directory is None:
+            return
+        lines = {line.number: line.fallback for line in directory.lines}
+        try:
+            await write_fallbacks(link, lines, self.settings.fallback, self.settings.budget_seconds)
+        except (LinkError, UnsafeDialError) as error:
+            log.error("the fallbacks could not be left in the PBX", pbx=self.settings.name, error=str(error))
+
+    async def _follow_directory(self) -> None:
+        """Leave the fallbacks anew whenever the directory in memory is another one."""
+        known = self._memory.directory
+        while True:
+            await asyncio.sleep(1)
+            if self._memory.directory is not known and self.link.state.connected:
+                known = self._memory.directory
+                await self._leave_fallbacks(self.link)
+
+    async def _store_devices(self) -> None:
+        while True:
+            changes = [await self._changes.get()]
+            while not self._changes.empty():
+                changes.append(self._changes.get_nowait())
+            await _patiently(lambda told=changes: self._store(told))
+
+    async def _store(self, changes: list[devices.DeviceChange]) -> None:
+        async with self._recorder.engine.begin() as connection:
+            await devices.store(connection, self.settings.name, changes)
+
+
+async def _patiently(work: Callable[[], Awaitable[None]]) -> None:
+    """Do `work` until the database lets it be done."""
+    while True:
+        try:
+            await work()
+            return
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("the database is away", error=type(error).__name__)
+            await asyncio.sleep(1)

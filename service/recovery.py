@@ -1,0 +1,137 @@
+"""Finds out what happened while nobody listened: reads CEL for the gap and asks the PBX which channels still live."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from calls.due import Change
+from calls.events import ChannelHungUp, Event, Recovered
+from service.recorder import Recorder
+from service.settings import PbxSettings
+from telephony import ami
+from telephony.buffer import EventBuffer
+from telephony.catch_up import read_gap
+from telephony.link import Link
+from telephony.pbx import LinkError
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_LAST_HEARD = text(
+    "select max(greatest(started_at, answered_at, ended_at)) from calls where pbx = :pbx and joined_into is null"
+)
+_OPEN = text(
+    """
+    select n.name, c.state->'channels'->n.name->>'ended_at' as ended_at
+    from calls c join call_names n on n.call_id = c.id
+    where c.pbx = :pbx and c.ended_at is null and c.settled_at is null and c.joined_into is null
+      and jsonb_exists(c.state->'channels', n.name)
+    """
+)
+_MARGIN = timedelta(seconds=2)
+_BATCH = 500
+
+
+class Recovery:
+    """Closes gaps of one PBX. A gap is remembered until CEL was read for it, through any number of failures."""
+
+    def __init__(
+        self, settings: PbxSettings, link: Link, recorder: Recorder, buffer: EventBuffer[Event]
+    ) -> None:
+        self._settings = settings
+        self._link = link
+        self._recorder = recorder
+        self._buffer = buffer
+        self._deaf_since: datetime | None = None
+        self._first = True
+        self.recovered_total = 0
+
+    def disconnected(self, link: Link) -> None:
+        """Remember since when nothing is heard, in the PBX's time."""
+        self._deaf_since = link.state.last_pbx_event_at
+
+    async def connected(self, link: Link) -> None:
+        """Note the gap that ends now, then settle what the PBX no longer knows."""
+        now = datetime.fromtimestamp(link.clock.pbx_now(), UTC)
+        if self._first:
+            async with self._recorder.engine.connect() as connection:
+                self._deaf_since = (await connection.execute(_LAST_HEARD, {"pbx": self._settings.name})).scalar()
+            self._first = False
+        if self._deaf_since is not None:
+            self._buffer.note_gap(self._deaf_since - _MARGIN, now + _MARGIN)
+        await self._catch_up()
+        await self._end_the_gone(link)
+
+    async def run(self) -> None:
+        """Try again what could not be caught up at once, and what the full buffer lost since."""
+        while True:
+            await asyncio.sleep(5)
+            await self._catch_up()
+
+    async def read(self, since: datetime, until: datetime) -> int:
+        """Read CEL for a period and record it; returns how many calls it changed."""
+        if self._settings.cel_file is None:
+            return 0
+        rows = await asyncio.to_thread(read_gap, self._settings.name, self._settings.cel_file, since, until)
+        changed: set[str] = set()
+        for first in range(0, len(rows), _BATCH):
+            for change in await self._recorder.write(rows[first : first + _BATCH]):
+                if _tells_more(change) and str(change.call_id) not in changed:
+                    changed.add(str(change.call_id))
+                    await self._mark(change)
+        self.recovered_total += len(changed)
+        return len(changed)
+
+    async def _mark(self, change: Change) -> None:
+        seen = change.after
+        mark = Recovered(pbx=seen.pbx, channel=seen.caller_channel or seen.id, at=seen.ended_at or seen.started_at)
+        await self._recorder.write([mark])
+
+    async def _catch_up(self) -> None:
+        gaps = self._buffer.take_gaps()
+        while gaps:
+            gap = gaps[0]
+            try:
+                count = await self.read(gap.began_at, gap.ended_at)
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("a gap could not be caught up now", pbx=self._settings.name, error=str(error)[:200])
+                self._buffer.return_gaps(gaps)
+                return
+            log.info("caught up", pbx=self._settings.name, since=gap.began_at, until=gap.ended_at, calls=count)
+            gaps.pop(0)
+
+    async def _end_the_gone(self, link: Link) -> None:
+        """End channels that we believe alive and the PBX does not know: their hang-up was told to nobody."""
+        try:
+            reply = await link.action({"Action": "CoreShowChannels"})
+        except LinkError as error:
+            log.warning("live channels could not be asked for", pbx=self._settings.name, error=str(error))
+            return
+        live = {str(message.get("Uniqueid", message.get("UniqueID", ""))) for message in reply.events}
+        now = datetime.fromtimestamp(link.clock.pbx_now(), UTC)
+        events = [event for message in reply.events for event in ami.translate(self._settings.name, message)]
+        async with self._recorder.engine.connect() as connection:
+            rows = (await connection.execute(_OPEN, {"pbx": self._settings.name})).all()
+        events += [
+            ChannelHungUp(pbx=self._settings.name, channel=row.name, at=now)
+            for row in rows
+            if row.ended_at is None and row.name not in live
+        ]
+        if events:
+            await self._recorder.write(events)
+
+
+def _tells_more(change: Change) -> bool:
+    """CEL told something that changes how the call reads, not only the same by another witness."""
+    if change.before is None:
+        return True
+    before, after = change.before, change.after
+    return (before.status, bool(before.ended_at), len(before.legs)) != (
+        after.status,
+        bool(after.ended_at),
+        len(after.legs),
+    )
