@@ -49,7 +49,7 @@ hours = Table(
     "hours",
     metadata,
     Column("key", Text, primary_key=True),
-    Column("week", JSONB, nullable=False, comment='{"mon": ["09:00-18:00", ...], ...}'),
+    Column("week", JSONB, nullable=False, comment='{"mon": "09:00-13:00, 14:00-18:00", ...}'),
     Column("position", Integer, nullable=False),
 )
 
@@ -72,7 +72,7 @@ devices = Table(
     Column("kind", Text, CheckConstraint("kind in ('desk', 'soft', 'mobile')", name="kind"), nullable=False),
     Column("number", Text, comment="The internal extension, if it has one."),
     Column("trunk", Text, comment="What a mobile is called through."),
-    Column("position", Integer, nullable=False, comment="The person's own order, from 0."),
+    Column("position", Integer, nullable=False, comment="Keeps each person's own order."),
 )
 
 teams = Table(
@@ -136,7 +136,6 @@ sessions = Table(
     metadata,
     Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the cookie, which itself is never stored."),
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("csrf", Text, nullable=False, comment="What a form of this session must send back."),
     Column("user_agent", Text),
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
     Column("seen_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
