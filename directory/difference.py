@@ -1,0 +1,67 @@
+"""What changes between two directories, in lines that a person reads before saying yes."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Final
+
+from directory.hours import write_week
+from directory.model import Device, Directory, Hours
+
+Entries = dict[str, dict[str, str]]
+
+_SECTIONS: Final = (
+    ("hours", "hours", "key"),
+    ("people", "person", "key"),
+    ("teams", "team", "key"),
+    ("lines", "line", "number"),
+    ("blocked", "blocked", "number"),
+)
+
+
+def difference(before: Directory, after: Directory) -> list[str]:
+    """Give one line for each thing added (+), changed (~) and removed (-); empty when nothing changes.
+
+    The order of a list is part of it: people, teams and lines that only change places are one line for the section.
+    """
+    lines = list(_changed("company", _entry(before.company), _entry(after.company)))
+    for section, noun, key in _SECTIONS:
+        old, new = _entries(before, section, key), _entries(after, section, key)
+        lines += [f"+ {noun} {name}{_inside(entry)}" for name, entry in new.items() if name not in old]
+        for name, entry in new.items():
+            lines += _changed(f"{noun} {name}", old[name], entry) if name in old else ()
+        lines += [f"- {noun} {name}{_inside(entry)}" for name, entry in old.items() if name not in new]
+        if [name for name in old if name in new] != [name for name in new if name in old]:
+            lines.append(f"~ {section}: order {', '.join(old)} -> {', '.join(new)}")
+    return lines
+
+
+def _entries(directory: Directory, section: str, key: str) -> Entries:
+    return {getattr(entry, key): _entry(entry, key) for entry in getattr(directory, section)}
+
+
+def _entry(value: object, key: str = "") -> dict[str, str]:
+    if isinstance(value, Hours):
+        return write_week(value.spans)
+    names = (field.name for field in fields(value) if field.name != key)  # type: ignore[arg-type]  # a model class
+    return {name: _words(getattr(value, name)) for name in names}
+
+
+def _words(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_words(item) for item in value) or "none"
+    if isinstance(value, Device):
+        told = [value.kind, value.address, value.number and f"number {value.number}", value.trunk]
+        return " ".join(part for part in told if part)
+    return "none" if value in (None, "") else str(value)
+
+
+def _inside(entry: dict[str, str]) -> str:
+    told = ", ".join(f"{name} {text}" for name, text in entry.items() if text != "none")
+    return f" ({told})" if told else ""
+
+
+def _changed(what: str, old: dict[str, str], new: dict[str, str]) -> Iterator[str]:
+    for name in dict.fromkeys((*old, *new)):
+        was, now = old.get(name, "none"), new.get(name, "none")
+        if was != now:
+            yield f"~ {what}: {name} {was} -> {now}"

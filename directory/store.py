@@ -1,0 +1,155 @@
+"""The directory in PostgreSQL: read whole, compared, and replaced all or nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Row, Table, delete, select, text, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from directory import difference as differences
+from directory import tables
+from directory.checks import check
+from directory.hours import read_spans, write_week
+from directory.model import DAYS, EMPTY, Blocked, Company, Device, Directory, Hours, Line, Person, Span, Team
+
+CHANNEL: Final = "switchhook_directory"
+"""NOTIFY channel; sent once in the transaction that changes the directory, without a payload."""
+
+_LOCK: Final = text("select pg_advisory_xact_lock(hashtext('switchhook directory'))")
+_NOTIFY: Final = text("select pg_notify(:channel, '')")
+
+Values = dict[str, Any]
+
+
+class DirectoryRefused(ValueError):
+    """A directory contradicts itself and was not stored; one line for each fault."""
+
+
+async def read(connection: AsyncConnection) -> Directory:
+    """Read the whole directory; ``EMPTY`` when none was ever applied."""
+    company = (await connection.execute(select(tables.company))).one_or_none()
+    if company is None:
+        return EMPTY
+    devices = await _rows(connection, tables.devices)
+    members = await _rows(connection, tables.team_members)
+    return Directory(
+        company=Company(
+            name=company.name, region=company.region, time_zone=company.time_zone, language=company.language
+        ),
+        hours=tuple(Hours(row.key, _spans(row.week)) for row in await _rows(connection, tables.hours)),
+        people=tuple(_person(row, devices) for row in await _rows(connection, tables.people)),
+        teams=tuple(_team(row, members) for row in await _rows(connection, tables.teams)),
+        lines=tuple(_line(row) for row in await _rows(connection, tables.lines)),
+        blocked=tuple(
+            Blocked(number=row.number, note=row.note) for row in await _rows(connection, tables.blocked_numbers)
+        ),
+    )
+
+
+async def difference(connection: AsyncConnection, directory: Directory) -> list[str]:
+    """Tell what ``apply`` would change, one line for each thing."""
+    return differences.difference(await read(connection), directory)
+
+
+async def apply(connection: AsyncConnection, directory: Directory) -> list[str]:
+    """Make the stored directory equal to this one, in the caller's transaction, and tell what changed.
+
+    Rows are kept by their keys, so logins stay tied to their people; what is absent is removed. Two applies wait for
+    each other. Raises DirectoryRefused when the directory contradicts itself, before anything is written.
+    """
+    problems = check(directory)
+    if problems:
+        raise DirectoryRefused("\n".join(f"{problem.path}: {problem.message}" for problem in problems))
+    await connection.execute(_LOCK)
+    changes = await difference(connection, directory)
+    if not changes:
+        return changes
+    await _write(connection, directory)
+    await connection.execute(_NOTIFY, {"channel": CHANNEL})
+    return changes
+
+
+async def _write(connection: AsyncConnection, directory: Directory) -> None:
+    """Insert or update from what is pointed to up to what points, then remove in the opposite order."""
+    rows: list[tuple[Table, list[Values]]] = [
+        (tables.company, [{"id": 1, **_fields(directory.company, "name", "region", "time_zone", "language")}]),
+        (tables.hours, [{"key": it.key, "week": _week(it.spans)} for it in directory.hours]),
+        (tables.people, [_fields(it, "key", "name", "role", "hours", "time_zone") for it in directory.people]),
+        (tables.devices, [_device(it, person) for person in directory.people for it in person.devices]),
+        (tables.teams, [_fields(it, "key", "name", "strategy") for it in directory.teams]),
+        (tables.team_members, [{"team": it.key, "person": key} for it in directory.teams for key in it.members]),
+        (tables.lines, [_line_values(it) for it in directory.lines]),
+        (tables.blocked_numbers, [_fields(it, "number", "note") for it in directory.blocked]),
+    ]
+    for table, values in rows:
+        await _put(connection, table, values)
+    for table, values in reversed(rows):
+        key = tuple(table.primary_key.columns)
+        kept = [tuple(entry[column.name] for column in key) for entry in values]
+        await connection.execute(delete(table).where(tuple_(*key).not_in(kept)))
+
+
+async def _put(connection: AsyncConnection, table: Table, values: Sequence[Values]) -> None:
+    if not values:
+        return
+    if "position" in table.c:
+        values = [{**entry, "position": position} for position, entry in enumerate(values)]
+    statement = insert(table).values(values)
+    changed = {name: statement.excluded[name] for name in values[0] if not table.c[name].primary_key}
+    await connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed))
+
+
+async def _rows(connection: AsyncConnection, table: Table) -> Sequence[Row[Any]]:
+    return (await connection.execute(select(table).order_by(table.c.position))).all()
+
+
+def _fields(value: object, *names: str) -> Values:
+    return {name: getattr(value, name) for name in names}
+
+
+def _device(device: Device, person: Person) -> Values:
+    return {**_fields(device, "address", "kind", "number", "trunk"), "person": person.key}
+
+
+def _line_values(line: Line) -> Values:
+    names = ("number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds")
+    return {**_fields(line, *names), "fallback": list(line.fallback)}
+
+
+def _week(spans: Sequence[Span]) -> dict[str, str]:
+    return {
+        day: hours for at, day in enumerate(DAYS) for hours in write_week(it for it in spans if it.day == at).values()
+    }
+
+
+def _spans(week: Mapping[str, str]) -> tuple[Span, ...]:
+    return tuple(span for day, name in enumerate(DAYS) if name in week for span in read_spans(day, week[name]))
+
+
+def _person(row: Row[Any], devices: Sequence[Row[Any]]) -> Person:
+    own = tuple(
+        Device(kind=it.kind, address=it.address, number=it.number, trunk=it.trunk)
+        for it in devices
+        if it.person == row.key
+    )
+    return Person(key=row.key, name=row.name, role=row.role, devices=own, hours=row.hours, time_zone=row.time_zone)
+
+
+def _team(row: Row[Any], members: Sequence[Row[Any]]) -> Team:
+    own = tuple(it.person for it in members if it.team == row.key)
+    return Team(key=row.key, name=row.name, strategy=row.strategy, members=own)
+
+
+def _line(row: Row[Any]) -> Line:
+    return Line(
+        number=row.number,
+        name=row.name,
+        team=row.team,
+        trunk=row.trunk,
+        hours=row.hours,
+        time_zone=row.time_zone,
+        language=row.language,
+        ring_seconds=row.ring_seconds,
+        fallback=tuple(row.fallback),
+    )
