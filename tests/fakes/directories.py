@@ -1,0 +1,140 @@
+"""Invented directories: one small office for examples, and Hypothesis strategies for any that a file may hold."""
+
+from typing import Final
+
+from hypothesis import strategies as st
+
+from directory.hours import read_week
+from directory.model import (
+    DAYS,
+    KINDS,
+    ROLES,
+    STRATEGIES,
+    Blocked,
+    Company,
+    Device,
+    Directory,
+    Hours,
+    Line,
+    Person,
+    Span,
+    Team,
+)
+
+LINE: Final = "74951234567"
+ZONES: Final = ("Europe/Moscow", "UTC", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia")
+
+OFFICE: Final = Directory(
+    company=Company(name="Ромашка"),
+    hours=(Hours("office", read_week({"mon-fri": "09:00-18:00", "sat": "10:00-15:00"})),),
+    people=(
+        Person(
+            key="anna",
+            name="Анна Смирнова",
+            role="manager",
+            hours="office",
+            devices=(
+                Device(kind="desk", address="PJSIP/anna-desk", number="101"),
+                Device(kind="soft", address="PJSIP/anna-soft"),
+                Device(kind="mobile", address="79160000011", trunk="PJSIP/trunk"),
+            ),
+        ),
+        Person(
+            key="boris",
+            name="Борис Козлов",
+            role="manager",
+            hours="office",
+            devices=(Device(kind="desk", address="PJSIP/boris-desk", number="102"),),
+        ),
+        Person(
+            key="vera",
+            name="Вера Павлова",
+            role="head",
+            devices=(Device(kind="mobile", address="79160000013", trunk="PJSIP/trunk"),),
+        ),
+    ),
+    teams=(
+        Team(key="sales", name="Продажи", strategy="ring_all", members=("anna", "boris")),
+        Team(key="support", name="Поддержка", strategy="hunt", members=("boris", "anna", "vera")),
+    ),
+    lines=(
+        Line(number=LINE, name="Основная", trunk="PJSIP/trunk", team="sales", hours="office"),
+        Line(number="74951234568", name="Поддержка", team="support", ring_seconds=15),
+    ),
+    blocked=(Blocked(number="79160009999", note="спам"),),
+)
+"""Three people, two teams, two lines; Moscow time."""
+
+words = st.text(
+    st.characters(codec="utf-8", categories=("L", "N", "P", "S"), include_characters=" "), min_size=1, max_size=12
+).filter(lambda text: text == text.strip())
+keys = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,7}", fullmatch=True)
+mobiles = st.integers(79160000000, 79169999999).map(str)
+
+
+@st.composite
+def weeks(draw: st.DrawFn) -> tuple[Span, ...]:
+    """Spans as a file may hold them: sorted, and those of one day apart; some run over midnight."""
+    spans: list[Span] = []
+    for day in range(len(DAYS)):
+        times = draw(st.lists(st.integers(0, 1440), max_size=4, unique=True).map(sorted))
+        if len(times) % 2:
+            times.pop()
+        spans += [Span(day, *pair) for pair in zip(times[::2], times[1::2], strict=True)]
+        last = spans[-1] if spans and spans[-1].day == day else None
+        if last and draw(st.booleans()):
+            spans[-1] = Span(day, last.opens, draw(st.integers(1, max(1, last.opens))))
+    return tuple(sorted(span for span in spans if span.opens != span.closes))
+
+
+@st.composite
+def directories(draw: st.DrawFn) -> Directory:
+    """Any directory without contradictions."""
+    zone = st.sampled_from(ZONES)
+    hours = tuple(Hours(key, draw(weeks())) for key in draw(st.lists(keys, max_size=2, unique=True)))
+    some_hours = st.sampled_from([None, *(entry.key for entry in hours)])
+    numbers = iter(draw(st.lists(mobiles, min_size=20, max_size=20, unique=True)))
+    addresses = iter(f"PJSIP/phone-{index}" for index in range(100))
+    extensions = iter(str(number) for number in range(100, 200))
+
+    def device() -> Device:
+        kind = draw(st.sampled_from(KINDS))
+        number = draw(st.sampled_from([None, next(extensions)]))
+        if kind == "mobile":
+            return Device(kind=kind, address=next(numbers), number=number, trunk="PJSIP/trunk")
+        return Device(kind=kind, address=next(addresses), number=number)
+
+    people = tuple(
+        Person(
+            key=key,
+            name=draw(words),
+            role=draw(st.sampled_from(ROLES)),
+            devices=tuple(device() for _ in range(draw(st.integers(0, 3)))),
+            hours=draw(some_hours),
+            time_zone=draw(st.none() | zone),
+        )
+        for key in draw(st.lists(keys, min_size=1, max_size=4, unique=True))
+    )
+    members = st.lists(st.sampled_from([person.key for person in people]), min_size=1, unique=True).map(tuple)
+    teams = tuple(
+        Team(key=key, name=draw(words), strategy=draw(st.sampled_from(STRATEGIES)), members=draw(members))
+        for key in draw(st.lists(keys, min_size=1, max_size=3, unique=True))
+    )
+    lines = tuple(
+        Line(
+            number=next(numbers),
+            name=draw(words),
+            team=draw(st.sampled_from([team.key for team in teams])),
+            hours=draw(some_hours),
+            time_zone=draw(st.none() | zone),
+            language=draw(st.sampled_from([None, "ru", "en"])),
+            ring_seconds=draw(st.integers(5, 300)),
+            fallback=draw(st.sampled_from([(), ("PJSIP/phone-0", "PJSIP/reception")])),
+        )
+        for _ in range(draw(st.integers(0, 3)))
+    )
+    blocked = tuple(
+        Blocked(number=next(numbers), note=draw(st.just("") | words)) for _ in range(draw(st.integers(0, 2)))
+    )
+    company = Company(name=draw(words), time_zone=draw(zone), language=draw(st.sampled_from(["ru", "en"])))
+    return Directory(company=company, hours=hours, people=people, teams=teams, lines=lines, blocked=blocked)

@@ -1,0 +1,164 @@
+"""The directory file: what it says survives, and every fault in it is named."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from directory.file import DirectoryError, dumps, load, loads
+from directory.model import Directory
+from tests.fakes.directories import OFFICE, directories
+
+HEAD = "company: {name: Ромашка}\n"
+ANNA = "{key: anna, name: Анна, role: manager"
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(DirectoryError) as caught:
+        loads(text, "office.yaml")
+    assert str(caught.value) == "\n".join(caught.value.lines)
+    return caught.value.lines
+
+
+@given(directories())
+@settings(max_examples=60)
+def test_a_directory_survives_its_file(directory: Directory) -> None:
+    assert loads(dumps(directory)) == directory
+
+
+def test_the_example_of_the_manual_is_good() -> None:
+    directory = load(Path(__file__).parents[2] / "examples" / "directory.yaml")
+    assert directory.lines
+    assert all(directory.members(line.team) for line in directory.lines)
+
+
+def test_numbers_are_stored_in_one_form() -> None:
+    text = (
+        HEAD + f"people:\n  - {ANNA}, devices: [{{kind: mobile, address: 8 (916) 000-00-11, trunk: PJSIP/trunk}}]}}\n"
+    )
+    assert loads(text).people[0].devices[0].address == "79160000011"
+
+
+def test_every_fault_of_a_file_is_told_at_once_with_line_and_key() -> None:
+    text = """\
+company: {name: Ромашка, regoin: RU}
+people:
+  - {key: anna, name: Анна, role: boss}
+teams:
+  - key: sales
+    name: Продажи
+    members: [ann]
+lines:
+  - {number: 123456789, name: Основная, team: sale}
+"""
+    assert faults(text) == [
+        "office.yaml:1: company.regoin: unknown key, did you mean 'region'?",
+        "office.yaml:3: people[0].role: unknown value 'boss' (there is: admin, head, manager, operator)",
+        "office.yaml:7: teams[0].members[0]: there is no person 'ann' in this directory (there is: anna)",
+        "office.yaml:9: lines[0].number: must be a phone number of RU or an international one, got '123456789'",
+        "office.yaml:9: lines[0].team: there is no team 'sale' in this directory (there is: sales)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text, fault",
+    [
+        ("people: []", "1: company: is missing"),
+        ("", "1: company: is missing"),
+        ("- company", "1: must be keys with values, got a list"),
+        ("company: {name: ''}", "1: company.name: must be printable text, got ''"),
+        ("company: {name: null}", "1: company.name: is missing"),
+        ("company: {name: [a]}", "1: company.name: must be one value, got a list"),
+        ("company: {name: a, name: b}", "1: company.name: this key is given twice"),
+        (
+            "company: {name: a, time_zone: Mars/Base}",
+            "1: company.time_zone: there is no such time zone, got 'Mars/Base'",
+        ),
+        ("company: {name: a, time_zone: /etc/passwd}", "1: company.time_zone: there is no such time zone"),
+        ("company: {name: a, region: Russia}", "1: company.region: must be a country code of two letters"),
+        ("company: {name: a, language: de}", "1: company.language: unknown value 'de'"),
+        ("company: {name: a", "this is not YAML"),
+        (HEAD + "\x07", "2: this is not YAML: the character '\\x07' may not stand in it"),
+        ("[" * 5000, "brackets nest too deep"),
+        (HEAD + "hours: {office: {mon: 9-18}}", "2: hours.office.mon: hours must look like 09:00-18:00, got '9-18'"),
+        (HEAD + "hours: {office: {mon: }}", "2: hours.office.mon: is missing"),
+        (HEAD + "hours: {Office: {mon: '09:00-18:00'}}", "2: hours.Office: must be small letters"),
+        (HEAD + f"people: [{ANNA}, hours: late}}]", "2: people[0].hours: there is no hours 'late'"),
+        (HEAD + f"people: [{ANNA}}}, {ANNA}}}]", "2: people[1].key: 'anna' is already used by people[0].key"),
+        (HEAD + f"people: [{ANNA}, devices: anna-desk}}]", "2: people[0].devices: must be a list, got 'anna-desk'"),
+        (
+            HEAD + f"people: [{ANNA}, devices: [{{kind: desk, address: anna-desk}}]}}]",
+            "2: people[0].devices[0].address: must look like TECH/name, as in PJSIP/anna-desk, got 'anna-desk'",
+        ),
+        (
+            HEAD + f'people: [{ANNA}, devices: [{{kind: desk, address: "PJSIP/a&PJSIP/b"}}]}}]',
+            "2: people[0].devices[0].address: must look like TECH/name",
+        ),
+        (
+            HEAD + f"people: [{ANNA}, devices: [{{kind: mobile, address: '916000', trunk: PJSIP/trunk}}]}}]",
+            "2: people[0].devices[0].address: must be a phone number of RU",
+        ),
+        (
+            HEAD + f"people: [{ANNA}, devices: [{{kind: mobile, address: '79160000011'}}]}}]",
+            "2: people[0].devices[0].trunk: is missing",
+        ),
+        (
+            HEAD + f"people:\n- {ANNA}, devices: [{{kind: desk, address: PJSIP/a}}]}}\n"
+            "- {key: boris, name: Борис, role: manager, devices: [{kind: soft, address: PJSIP/a}]}",
+            "4: people[1].devices[0].address: 'PJSIP/a' is already used by people[0].devices[0].address",
+        ),
+        (
+            HEAD + f"people:\n- {ANNA}, devices: [{{kind: desk, address: PJSIP/a, number: 101}}]}}\n"
+            "- {key: boris, name: Борис, role: manager, devices: [{kind: soft, address: PJSIP/b, number: 101}]}",
+            "4: people[1].devices[0].number: '101' is already used by people[0].devices[0].number",
+        ),
+        (
+            HEAD + "teams: [{key: sales, name: Продажи, members: []}]",
+            "2: teams[0].members: must name at least one person",
+        ),
+        (
+            HEAD + "teams: [{key: sales, name: П, strategy: random, members: [a]}]",
+            "2: teams[0].strategy: unknown value",
+        ),
+        (
+            HEAD + "lines: [{number: 74951234567, name: Л, team: t, ring_seconds: 1e9}]",
+            "must be a whole number from 5 to",
+        ),
+        (
+            HEAD + "lines: [{number: 74951234567, name: Л, team: t, ring_seconds: 3}]",
+            "must be a whole number from 5 to",
+        ),
+    ],
+)
+def test_a_fault_is_named_by_file_line_key_and_value(text: str, fault: str) -> None:
+    assert any(line.startswith("office.yaml:") and fault in line for line in faults(text)), faults(text)
+
+
+def test_one_extension_may_ring_two_phones_of_one_person() -> None:
+    devices = "[{kind: desk, address: PJSIP/a, number: 101}, {kind: soft, address: PJSIP/b, number: 101}]"
+    assert loads(HEAD + f"people: [{ANNA}, devices: {devices}}}]").is_staff("101")
+
+
+def test_a_file_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(DirectoryError, match=r"office\.yaml: cannot be read: No such file"):
+        load(tmp_path / "office.yaml")
+
+
+def test_a_file_in_another_encoding_is_one_clear_line(tmp_path: Path) -> None:
+    file = tmp_path / "office.yaml"
+    file.write_bytes("company: {name: Ромашка}".encode("cp1251"))
+    with pytest.raises(DirectoryError, match="must be UTF-8 text"):
+        load(file)
+
+
+def test_staff_and_lines_are_known_in_any_form() -> None:
+    """Their calls never become leads."""
+    assert OFFICE.is_staff("101")
+    assert OFFICE.is_staff("+7 916 000-00-11")
+    assert OFFICE.is_staff("84951234567")
+    assert not OFFICE.is_staff("79161234567")
+    found = OFFICE.person_of_device("PJSIP/anna-soft")
+    assert found is not None
+    assert found.key == "anna"
+    assert OFFICE.line("4951234567") == OFFICE.lines[0]
+    assert OFFICE.is_blocked("89160009999")

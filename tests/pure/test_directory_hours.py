@@ -1,0 +1,119 @@
+"""Working hours: when they are open, and when they open next."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from directory.hours import next_open, open_at, read_days, read_week, write_week
+from directory.model import Hours, Span
+from tests.fakes.directories import ZONES, weeks
+
+OFFICE = Hours("office", read_week({"mon-fri": "09:00-18:00", "sat": "10:00-15:00"}))
+NIGHT = Hours("night", read_week({"fri": "22:00-06:00"}))
+moments = st.datetimes(datetime(1990, 1, 1), datetime(2036, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # Hypothesis adds the zone
+
+
+def moscow(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Europe/Moscow"))
+
+
+@given(weeks(), st.sampled_from(ZONES), moments)
+def test_open_at_answers_for_every_moment(spans: tuple[Span, ...], zone: str, at: datetime) -> None:
+    assert open_at(Hours("any", spans), zone, at) in (True, False)
+
+
+@given(weeks(), st.sampled_from(ZONES), moments)
+def test_next_open_is_the_first_open_moment(spans: tuple[Span, ...], zone: str, at: datetime) -> None:
+    """It is open then, and at no quarter of an hour before."""
+    hours = Hours("any", spans)
+    found = next_open(hours, zone, at)
+    if found is None:
+        assert not any(open_at(hours, zone, at + timedelta(hours=step)) for step in range(8 * 24))
+        return
+    assert open_at(hours, zone, found)
+    assert found >= at
+    steps = int((found - at) / timedelta(minutes=15))
+    assert not any(open_at(hours, zone, at + timedelta(minutes=15 * step)) for step in range(steps))
+
+
+@given(weeks())
+def test_a_written_week_reads_back_to_the_same(spans: tuple[Span, ...]) -> None:
+    assert read_week(write_week(spans)) == spans
+
+
+@pytest.mark.parametrize(
+    "at, expected",
+    [
+        ("2026-11-23 08:59:59", False),
+        ("2026-11-23 09:00:00", True),
+        ("2026-11-23 17:59:59", True),
+        ("2026-11-23 18:00:00", False),
+        ("2026-11-28 10:00:00", True),
+        ("2026-11-29 12:00:00", False),
+    ],
+)
+def test_office_hours_hold_to_the_second(at: str, expected: bool) -> None:
+    assert open_at(OFFICE, "Europe/Moscow", moscow(at)) is expected
+
+
+def test_a_span_over_midnight_belongs_to_the_day_it_starts() -> None:
+    assert open_at(NIGHT, "Europe/Moscow", moscow("2026-11-28 05:59"))
+    assert not open_at(NIGHT, "Europe/Moscow", moscow("2026-11-27 05:59"))
+    assert not open_at(NIGHT, "Europe/Moscow", moscow("2026-11-28 06:00"))
+
+
+def test_no_hours_are_always_open() -> None:
+    assert open_at(None, "Europe/Moscow", moscow("2026-11-29 03:00"))
+
+
+def test_hours_without_a_day_never_open() -> None:
+    assert next_open(Hours("never", ()), "Europe/Moscow", moscow("2026-11-29 03:00")) is None
+
+
+def test_after_saturday_comes_monday() -> None:
+    assert next_open(OFFICE, "Europe/Moscow", moscow("2026-11-28 15:00")) == moscow("2026-11-30 09:00")
+
+
+def test_hours_that_the_clock_skips_open_when_it_has_jumped() -> None:
+    """In New York 2026-03-08 the clock goes from 02:00 to 03:00."""
+    hours = Hours("early", read_week({"sun": "02:30-05:00"}))
+    found = next_open(hours, "America/New_York", datetime(2026, 3, 8, 5, tzinfo=UTC))
+    assert found == datetime(2026, 3, 8, 7, tzinfo=UTC)
+
+
+def test_hours_that_the_clock_repeats_are_open_twice() -> None:
+    """In New York 2026-11-01 the hour from 01:00 comes twice."""
+    hours = Hours("early", read_week({"sun": "01:00-01:30"}))
+    assert open_at(hours, "America/New_York", datetime(2026, 11, 1, 5, 15, tzinfo=UTC))
+    assert open_at(hours, "America/New_York", datetime(2026, 11, 1, 6, 15, tzinfo=UTC))
+    assert next_open(hours, "America/New_York", datetime(2026, 11, 1, 5, 45, tzinfo=UTC)) == datetime(
+        2026, 11, 1, 6, tzinfo=UTC
+    )
+
+
+@pytest.mark.parametrize("text, days", [("mon", (0,)), ("fri-mon", (4, 5, 6, 0)), ("mon, wed", (0, 2)), ("SAT", (5,))])
+def test_days_are_names_ranges_and_lists(text: str, days: tuple[int, ...]) -> None:
+    assert read_days(text) == days
+
+
+@pytest.mark.parametrize(
+    "week, reason",
+    [
+        ({"mon": "9-18"}, "must look like 09:00-18:00"),
+        ({"mon": "25:00-26:00"}, "no such time of day"),
+        ({"mon": "24:00-25:00"}, "no such time of day"),
+        ({"mon": "09:00-09:00"}, "around the clock is 00:00-24:00"),
+        ({"mon": "09:00-14:00, 13:00-18:00"}, "overlap"),
+        ({"mon": "22:00-06:00, 23:00-23:30"}, "overlap"),
+        ({"mon-fri": "09:00-18:00", "fri": "09:00-17:00"}, "fri is given twice"),
+        ({"mon,mon": "09:00-18:00"}, "given twice"),
+        ({"monday": "09:00-18:00"}, "days must look like"),
+        ({"": "09:00-18:00"}, "days must look like"),
+    ],
+)
+def test_bad_hours_are_refused_with_the_reason(week: dict[str, str], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        read_week(week)
