@@ -77,4 +77,4 @@ def _shared_numbers(everyone: Iterable[tuple[str, Person, Device]]) -> Iterator[
         if device.number:
             key, taken = first.setdefault(device.number, (person.key, path))
             if key != person.key:
-                yield Problem(f"{path}.number", f"{device.number!r} is already used by {taken}")
+                yield Problem(f"{path}.number", f"{device.number!r} is already used by {taken}.number")

@@ -191,7 +191,7 @@ def _device(fields: Fields, region: str) -> Device:
         kind=cast("Kind", kind),
         address=fields.needed("address", values.mobile(region) if mobile else values.address),
         number=fields.text("number", values.extension),
-        trunk=fields.needed("trunk", values.address) if mobile else fields.text("trunk", values.address),
+        trunk=fields.needed("trunk", values.trunk) if mobile else fields.text("trunk", values.trunk),
     )
 
 
@@ -212,7 +212,7 @@ def _line(fields: Fields, region: str) -> Line:
         number=fields.needed("number", values.line(region)),
         name=fields.needed("name"),
         team=fields.needed("team"),
-        trunk=fields.text("trunk", values.address),
+        trunk=fields.text("trunk", values.trunk),
         hours=fields.text("hours"),
         time_zone=fields.text("time_zone", values.time_zone),
         language=fields.text("language", values.one_of(LANGUAGES)),

@@ -45,8 +45,7 @@ def read_week(week: Mapping[str, str]) -> tuple[Span, ...]:
     for days, text in week.items():
         for day in read_days(days):
             if day in taken:
-                message = f"{DAYS[day]} is given twice, in {taken[day]!r} and in {days!r}"
-                raise ValueError(message)
+                raise ValueError(f"{DAYS[day]} is given twice, in {taken[day]!r} and in {days!r}")
             taken[day] = days
             spans.extend(read_spans(day, text))
     return tuple(sorted(spans))
@@ -58,13 +57,11 @@ def read_days(text: str) -> tuple[int, ...]:
     for part in (piece.strip().casefold() for piece in text.split(",")):
         first, dash, last = (piece.strip() for piece in part.partition("-"))
         if first not in DAYS or (dash and last not in DAYS):
-            message = f"days must look like mon, mon-fri or mon,wed, got {text!r}"
-            raise ValueError(message)
+            raise ValueError(f"days must look like mon, mon-fri or mon,wed, got {text!r}")
         start, stop = DAYS.index(first), DAYS.index(last) if dash else DAYS.index(first)
         days.extend(day % len(DAYS) for day in range(start, stop + 1 + (len(DAYS) if stop < start else 0)))
     if len(set(days)) != len(days):
-        message = f"a day is given twice in {text!r}"
-        raise ValueError(message)
+        raise ValueError(f"a day is given twice in {text!r}")
     return tuple(days)
 
 
@@ -73,8 +70,7 @@ def read_spans(day: int, text: str) -> tuple[Span, ...]:
     spans = tuple(sorted(_read_span(day, piece.strip()) for piece in text.split(",")))
     for earlier, later in pairwise(spans):
         if earlier.closes <= earlier.opens or later.opens < earlier.closes:
-            message = f"spans overlap in {text!r}"
-            raise ValueError(message)
+            raise ValueError(f"spans overlap in {text!r}")
     return spans
 
 
@@ -140,16 +136,13 @@ def _jump(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
 def _read_span(day: int, text: str) -> Span:
     found = _SPAN.fullmatch(text)
     if found is None:
-        message = f"hours must look like 09:00-18:00, got {text!r}"
-        raise ValueError(message)
+        raise ValueError(f"hours must look like 09:00-18:00, got {text!r}")
     opens, closes = (_minute(found[hour], found[hour + 1]) for hour in (1, 3))
     if opens is None or closes is None or opens == DAY_MINUTES:
-        message = f"no such time of day in {text!r}"
-        raise ValueError(message)
+        raise ValueError(f"no such time of day in {text!r}")
     closes = closes or DAY_MINUTES
     if opens == closes:
-        message = f"opens and closes at one time, {text!r}; around the clock is 00:00-24:00"
-        raise ValueError(message)
+        raise ValueError(f"opens and closes at one time, {text!r}; around the clock is 00:00-24:00")
     return Span(day, opens, closes)
 
 

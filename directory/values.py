@@ -9,22 +9,29 @@ from directory.nodes import suggestion
 from directory.numbers import e164, is_short, regions
 
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_ADDRESS: Final = re.compile(r"(?!Local/)[A-Za-z0-9]+/[A-Za-z0-9_.+@-]{1,80}")
+_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}"
+_ADDRESS: Final = re.compile(rf"(?!Local/)[A-Za-z][A-Za-z0-9]*/{_NAME}(?:@{_NAME})?")
+_TRUNK: Final = re.compile(rf"[A-Za-z][A-Za-z0-9]*/{_NAME}")
 
 
 def key(value: str) -> str:
     """Check the short name of a person, team or hours."""
     if not _KEY.fullmatch(value):
-        message = f"must be small letters, digits, - and _, got {value!r}"
-        raise ValueError(message)
+        raise ValueError(f"must be small letters, digits, - and _, got {value!r}")
     return value
 
 
 def address(value: str) -> str:
-    """Check a device or a trunk as Asterisk writes it; the pattern keeps dial strings free of anything but a name."""
+    """Check a device as Asterisk writes it; the pattern keeps dial strings free of anything but a name."""
     if not _ADDRESS.fullmatch(value):
-        message = f"must look like TECH/name, as in PJSIP/anna-desk, got {value!r}"
-        raise ValueError(message)
+        raise ValueError(f"must look like TECH/name, as in PJSIP/anna-desk, got {value!r}")
+    return value
+
+
+def trunk(value: str) -> str:
+    """Check a trunk as Asterisk writes it."""
+    if not _TRUNK.fullmatch(value):
+        raise ValueError(f"must look like TECH/name, as in PJSIP/trunk, got {value!r}")
     return value
 
 
@@ -34,8 +41,7 @@ def mobile(region: str) -> Callable[[str], str]:
     def checked(value: str) -> str:
         found = e164(value, region)
         if found is None:
-            message = f"must be a phone number of {region} or an international one, got {value!r}"
-            raise ValueError(message)
+            raise ValueError(f"must be a phone number of {region} or an international one, got {value!r}")
         return found
 
     return checked
@@ -53,8 +59,7 @@ def line(region: str) -> Callable[[str], str]:
 def extension(value: str) -> str:
     """Check an internal number."""
     if not is_short(value):
-        message = f"must be an internal number of one to six digits, got {value!r}"
-        raise ValueError(message)
+        raise ValueError(f"must be an internal number of one to six digits, got {value!r}")
     return value
 
 
@@ -63,16 +68,14 @@ def time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        message = f"there is no such time zone, got {value!r}; names look like Europe/Moscow"
-        raise ValueError(message) from None
+        raise ValueError(f"there is no such time zone, got {value!r}; names look like Europe/Moscow") from None
     return value
 
 
 def region(value: str) -> str:
     """Check a country code of two letters."""
     if value not in regions():
-        message = f"must be a country code of two letters, as in RU, got {value!r}"
-        raise ValueError(message)
+        raise ValueError(f"must be a country code of two letters, as in RU, got {value!r}")
     return value
 
 
@@ -81,8 +84,7 @@ def one_of(names: tuple[str, ...]) -> Callable[[str], str]:
 
     def checked(value: str) -> str:
         if value not in names:
-            message = f"unknown value {value!r}{suggestion(value, names)}"
-            raise ValueError(message)
+            raise ValueError(f"unknown value {value!r}{suggestion(value, names)}")
         return value
 
     return checked
