@@ -8,8 +8,6 @@ LinkError
 └── UnsafeValue     a header that could break out of its line, or be dropped by the PBX; nothing was sent
 """
 
-
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,0 +1,60 @@
+"""A plan handed to the channel that waits for it, all in one write.
+
+The dialplan waits on a variable instead of being redirected: an answer that comes too late sets a variable that
+nobody reads, where a late Redirect would tear a conversation on the fallback apart (seen on Asterisk 22.10). A plan
+known to be late is still not sent, so that its outcome is told as what it is.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from telephony.link import Link
+from telephony.pbx import LinkError, Message, UnsafeValue
+from telephony.plan_variables import Step, UnsafeDialError, variables
+
+MARGIN_SECONDS = 0.1
+"""What the way to the PBX and its wake-up may take, under load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a plan.
+
+    sent: the PBX took every variable in time. too_late: the budget was over (`seconds` beyond it), nothing was sent.
+    channel_gone: the caller had left. refused: the PBX said no. link_down: not connected, or no answer in time; the
+    plan may have arrived. unsafe: a value that must not reach the dialplan; nothing was sent.
+    """
+
+    kind: Literal["sent", "too_late", "channel_gone", "refused", "link_down", "unsafe"]
+    detail: str = ""
+    seconds: float = 0.0  # from the hand-over's begin to the PBX's answer
+
+
+def deadline(link: Link, arrival: Message, budget_seconds: float, margin_seconds: float = MARGIN_SECONDS) -> float:
+    """Until when a plan helps this arrival, by `time.monotonic()`. To be asked when the message comes."""
+    return time.monotonic() + budget_seconds - margin_seconds - link.clock.age(arrival)
+
+
+async def hand_over(
+    link: Link, channel: str, steps: Sequence[Step], until: float, *, language: str = "", trunk: str = ""
+) -> Outcome:
+    """Give the plan to `channel` (its name) unless `until` (of `deadline`) is over; never raises for what it meets."""
+    began_at = time.monotonic()
+    if began_at > until:
+        return Outcome("too_late", f"{began_at - until:.3f} s after the last useful moment")
+    try:
+        pairs = variables(steps, language=language, trunk=trunk)
+        writes = [{"Action": "Setvar", "Channel": channel, "Variable": name, "Value": value} for name, value in pairs]
+        replies = await link.actions(writes)
+    except (UnsafeDialError, UnsafeValue) as error:
+        return Outcome("unsafe", str(error))
+    except LinkError as error:
+        return Outcome("link_down", str(error), time.monotonic() - began_at)
+    seconds = time.monotonic() - began_at
+    refusals = [reply.message for reply in replies if not reply.success]
+    if not refusals:
+        return Outcome("sent", "", seconds)
+    gone = any("no such channel" in refusal.lower() for refusal in refusals)
+    return Outcome("channel_gone" if gone else "refused", refusals[0], seconds)

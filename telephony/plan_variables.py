@@ -1,0 +1,120 @@
+"""A routing plan as the channel variables that `dialplan/switchhook.conf` reads, or a refusal; nothing in between.
+
+What a directory or a database says becomes part of a `Dial()`; so each value must match the one pattern of its kind.
+The dialplan filters once more, but by then a wrong value could only be cut, not refused.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+GO: Final = "SWITCHHOOK_GO"
+"""The variable the waiting channel looks at; set last."""
+
+STEPS_MOST: Final = 20
+SECONDS_MOST: Final = 3600
+_VALUE_BYTES_MOST: Final = 900  # with its header below AMI's line of 1,024 bytes
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
+_DIAL: Final = re.compile(
+    rf"(?:(?!Local/)[A-Za-z][A-Za-z0-9]*/{_NAME}(?:@{_NAME})?|Local/\+?[0-9]{{2,20}}@switchhook-mobile/n)\Z"
+)
+_PATTERNS: Final = {
+    "ring": _DIAL,
+    "queue": re.compile(rf"{_NAME}\Z"),
+    "voicemail": re.compile(rf"{_NAME}@{_NAME}\Z"),
+    "message": re.compile(rf"{_NAME}(?:/{_NAME})*\Z"),
+}
+_SINGLE: Final = frozenset({"queue", "voicemail"})
+_LINE: Final = re.compile(r"(?:[0-9]{1,20}|s|default)\Z")
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:_[A-Za-z]{2,4})?\Z")
+_TRUNK: Final = re.compile(rf"[A-Za-z][A-Za-z0-9]*/{_NAME}\Z")
+
+
+class UnsafeDialError(ValueError):
+    """A value that must not reach the dialplan; the text says which and why."""
+
+
+class Target(Protocol):
+    """Where a step goes: `dial` is `PJSIP/anna-desk`, `Local/79160000011@switchhook-mobile/n`, a queue, a prompt …"""
+
+    @property
+    def dial(self) -> str:
+        """The target in the form of its step's kind."""
+
+
+class Step(Protocol):
+    """One step of a plan: its kind (ring, queue, voicemail, message), its targets at once, and how long at most."""
+
+    @property
+    def kind(self) -> str:
+        """ring, queue, voicemail or message."""
+
+    @property
+    def targets(self) -> Sequence[Target]:
+        """Where to, all at once; one for queue and voicemail."""
+
+    @property
+    def seconds(self) -> float:
+        """How long at most."""
+
+
+def variables(steps: Sequence[Step], *, language: str = "", trunk: str = "") -> list[tuple[str, str]]:
+    """The variables of a plan in the order to write them; `SWITCHHOOK_GO` is the last.
+
+    Raises:
+        UnsafeDialError: a value does not match its kind's pattern, or the plan is empty or too long.
+
+    """
+    if not 0 < len(steps) <= STEPS_MOST:
+        raise UnsafeDialError(f"a plan of {len(steps)} steps; 1 to {STEPS_MOST} can be handed over")
+    pairs = [
+        (f"SWITCHHOOK_{number}_{name}", value)
+        for number, step in enumerate(steps, 1)
+        for name, value in (("KIND", step.kind), ("DIAL", dial_string(step)), ("SECONDS", _seconds(step.seconds)))
+    ]
+    # Two underscores: the variable is inherited by the channels that the call makes.
+    for name, value, pattern in (("LANGUAGE", language, _LANGUAGE), ("TRUNK", trunk, _TRUNK)):
+        if value:
+            pairs.append((f"__SWITCHHOOK_{name}", _matching(value, pattern, name.lower())))
+    return [*pairs, ("SWITCHHOOK_STEPS", str(len(steps))), (GO, "1")]
+
+
+def dial_string(step: Step) -> str:
+    """The targets of one step in the form its application reads; raises UnsafeDialError."""
+    pattern = _PATTERNS.get(step.kind)
+    if pattern is None:
+        raise UnsafeDialError(f"the dialplan knows no step of kind {step.kind!r}")
+    if not step.targets or (step.kind in _SINGLE and len(step.targets) > 1):
+        raise UnsafeDialError(f"a step of kind {step.kind} with {len(step.targets)} targets")
+    return _joined([_matching(target.dial, pattern, step.kind) for target in step.targets])
+
+
+def fallback_string(devices: Sequence[str]) -> str:
+    """What rings while the service is away, as one dial string; "" for none. Raises UnsafeDialError."""
+    return _joined([_matching(device, _DIAL, "fallback") for device in devices])
+
+
+def fallback_variable(line: str) -> str:
+    """The global variable with the fallback of a line (its digits, or "default"). Raises UnsafeDialError."""
+    return f"SWITCHHOOK_FALLBACK_{_matching(line, _LINE, 'line')}"
+
+
+def _joined(values: Sequence[str]) -> str:
+    text = "&".join(values)
+    if len(text) > _VALUE_BYTES_MOST:
+        raise UnsafeDialError(f"{len(values)} targets at once do not fit into one line to the PBX")
+    return text
+
+
+def _matching(value: str, pattern: re.Pattern[str], what: str) -> str:
+    if not pattern.match(value):
+        raise UnsafeDialError(f"{value!r} is no safe {what} target")
+    return value
+
+
+def _seconds(seconds: float) -> str:
+    if not (math.isfinite(seconds) and 0 < seconds <= SECONDS_MOST):
+        raise UnsafeDialError(f"a step of {seconds} seconds")
+    return str(math.ceil(seconds))

@@ -1,0 +1,21 @@
+"""The rows of this room: what each PBX last said about its devices."""
+
+from typing import Final
+
+from sqlalchemy import TIMESTAMP, Boolean, CheckConstraint, Column, PrimaryKeyConstraint, Table, Text
+
+from directory.tables import metadata
+
+STATES: Final = ("not_inuse", "inuse", "ringing", "busy", "onhold", "unavailable", "unknown")
+
+device_states = Table(
+    "device_states",
+    metadata,
+    Column("pbx", Text, nullable=False, comment="Name of the PBX in the settings."),
+    Column("device", Text, nullable=False, comment="TECH/name, as the directory writes it."),
+    Column("state", Text, CheckConstraint(f"state in {STATES!r}", name="state"), nullable=False),
+    Column("reachable", Boolean, nullable=False, comment="A call sent there has somewhere to ring."),
+    Column("changed_at", TIMESTAMP(timezone=True), nullable=False, comment="The PBX's time."),
+    PrimaryKeyConstraint("pbx", "device"),
+    comment="Asked in full at every connect, then kept by events; losing it costs one question.",
+)
