@@ -148,15 +148,17 @@ def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _first(one: Told, other: Told) -> Told:
-    if one[1] and other[1]:
-        return min(one, other)
-    return one if one[1] else other
+    return min(one, other) if one[1] and other[1] else one if one[1] else other
+
+
+def _tell(at: datetime, value: str | None) -> Told:
+    return (at, value) if value else NOTHING
 
 
 def _told(event: Event) -> Call:
     """The call that knows nothing but `event`."""
     at = event.at or UNTIMED
-    base = Channel(name=(at, event.name) if event.name else NOTHING, seen_at=at)
+    base = Channel(name=_tell(at, event.name), seen_at=at)
     call = Call(
         pbx=event.pbx,
         linkedids=frozenset({event.linkedid} if event.linkedid else ()),
@@ -181,10 +183,10 @@ def _channel(base: Channel, event: Event, at: datetime) -> Channel | None:
     match event:
         case e.ChannelCreated():
             told = {"created_at": at, "incoming": event.incoming} | {
-                name: (at, getattr(event, name)) for name in ("number", "caller_name", "dialed", "context")
+                name: _tell(at, getattr(event, name)) for name in ("number", "caller_name", "dialed", "context")
             }
         case e.CallerNamed():
-            told = {"number": (at, event.number), "caller_name": (at, event.caller_name)}
+            told = {"number": _tell(at, event.number), "caller_name": _tell(at, event.caller_name)}
         case e.ChannelRang():
             told = {"rang_at": at}
         case e.ChannelUp():
@@ -203,12 +205,12 @@ def _channel(base: Channel, event: Event, at: datetime) -> Channel | None:
 
 
 def _dial(call: Call, event: e.Dialed | e.DialEnded, at: datetime) -> Call:
-    target = Channel(name=(at, event.target_name) if event.target_name else NOTHING, seen_at=at)
+    target = Channel(name=_tell(at, event.target_name), seen_at=at)
     sources = frozenset({event.channel} - {event.target, ""})
     if isinstance(event, e.Dialed):
-        dial = Dial(sources, began_at=at, dial_string=(at, event.dial_string))
+        dial = Dial(sources, began_at=at, dial_string=_tell(at, event.dial_string))
     else:
-        dial = Dial(sources, ended_at=at, status=(at, event.status))
+        dial = Dial(sources, ended_at=at, status=_tell(at, event.status))
     linked = event.target_linkedid if isinstance(event, e.Dialed) else None
     return replace(
         call,

@@ -250,9 +250,10 @@ class Confirmed(_Happened):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routed(_Happened):
-    """Routing decided. `plan`: decision and reasons as JSON text; `outcome`: in_time, from_cache, late, refused."""
+    """Routing decided by `rule`; `plan` is JSON text with reasons; `outcome` in_time, from_cache, late or refused."""
 
     kind: Literal["Routed"] = "Routed"
+    rule: str = ""
     plan: str = "{}"
     outcome: str = ""
     seconds: float = 0.0

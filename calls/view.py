@@ -110,7 +110,7 @@ def view(call: Call) -> CallView:
     settled = earliest(call, e.Settled)
     status = _status(call, direction, heard, ended_at)
     wait = _between(started_at, answered_at or ended_at)
-    rule = _rule(routed)
+    rule = routed.rule if routed else ""
     channel = call.channels.get(caller)
     return CallView(
         id=min(call.linkedids, default="", key=lambda name: (_first_seen(call, name), name)),
@@ -303,13 +303,6 @@ def _holds(call: Call) -> list[Span]:
         if since is not None:
             spans.append(Span(since, channel.ended_at))
     return spans
-
-
-def _rule(routed: e.Routed | None) -> str:
-    if routed is None:
-        return ""
-    plan = json.loads(routed.plan or "{}")
-    return str(plan.get("rule", "")) if isinstance(plan, dict) else ""
 
 
 def _device(call: Call, uid: str) -> str:
