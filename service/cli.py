@@ -1,0 +1,275 @@
+"""The command line: `switchhook COMMAND`. Facts go to stdout, words about them to stderr; wrong input is exit 2."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
+
+import typer
+from service import log
+from service.settings import Settings, SettingsError, load
+
+T = TypeVar("T")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+directory_app = typer.Typer(no_args_is_help=True, help="People, teams, devices, lines and hours.")
+user_app = typer.Typer(no_args_is_help=True, help="Logins and API tokens.")
+db_app = typer.Typer(no_args_is_help=True, help="The database's schema.")
+app.add_typer(directory_app, name="directory")
+app.add_typer(user_app, name="user")
+app.add_typer(db_app, name="db")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+def refuse(message: object) -> NoReturn:
+    """End with the user's mistake named on stderr: exit 2, nothing changed."""
+    typer.echo(str(message), err=True)
+    raise typer.Exit(2)
+
+
+def settled(**told: Any) -> Settings:
+    """The settings, with logging set up by them; a wrong setting ends the command."""
+    try:
+        settings = load(**told)
+    except SettingsError as error:
+        refuse(error)
+    log.set_up(settings.log)
+    return settings
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine; what a user can have caused ends it with one line."""
+    from service.faults import USER_FAULTS, sentence
+
+    try:
+        return asyncio.run(work)
+    except USER_FAULTS as error:
+        refuse(sentence(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def moment(text: str) -> datetime:
+    """An ISO 8601 time; without a zone it is this machine's."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        refuse(f"time: must be ISO 8601 like 2026-11-23T10:00:00+03:00, got {text!r}")
+
+
+@app.command()
+def serve(
+    role: Annotated[Literal["all", "telephony", "web"], typer.Option(help="Which roles run here.")] = "all",
+) -> None:
+    """Run the service until it is told to stop."""
+    from service.serve import serve as work
+
+    run(work(settled(), role))
+
+
+@app.command()
+def worker(
+    queue: Annotated[list[str] | None, typer.Option(help="Only these queues (recordings, transcription, crm).")] = None,
+) -> None:
+    """Run job workers: recordings, transcription, leads."""
+    from service.worker_role import worker as work
+
+    run(work(settled(), queue or []))
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.")] = None,
+    port: Annotated[int, typer.Option(help="The page's port; 0 takes a free one.")] = 8080,
+) -> None:
+    """Show the main job alive: a private Asterisk, phones, callers, the service; ends cleanly."""
+    from service.demo import demo as work
+
+    run(work(seconds, port))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check everything an operator can get wrong. Exit 0 ok, 1 warnings, 2 failures."""
+    from service.doctor import examine, render
+
+    checks = run(examine(settled()))
+    if as_json:
+        typer.echo(json.dumps([check.to_json() for check in checks], ensure_ascii=False))
+    else:
+        typer.echo(render(checks))
+    raise typer.Exit(max((check.level for check in checks), default=0))
+
+
+@app.command()
+def route(
+    number: Annotated[str, typer.Option("--from", help="The caller's number.")],
+    line: Annotated[str, typer.Option(help="The number dialled.")],
+    at: Annotated[str | None, typer.Option(help="ISO 8601; now when left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell where such a call would go, and why. Nobody is rung."""
+    from service.questions import dry_route
+
+    plan, words = run(dry_route(settled(), number, line, moment(at) if at else datetime.now(UTC)))
+    typer.echo(json.dumps(plan, ensure_ascii=False) if as_json else words)
+
+
+@app.command()
+def explain(
+    call: Annotated[str, typer.Argument(help="The call's id, or a PBX's uniqueid.")], as_json: Json = False
+) -> None:
+    """Tell one call whole: timeline, decision, cause if missed, recording, lead."""
+    from service.questions import explain as work
+
+    told, words = run(work(settled(), call))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+
+
+@app.command()
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="Tapes: AMI or CEL, any of their forms.")],
+    form: Annotated[Literal["json", "table"], typer.Option("--format", help="json: one object a line.")] = "table",
+) -> None:
+    """Fold tapes into call records, without any server."""
+    from calls.view import to_json
+    from service.replay import replay as work
+    from service.replay import table
+    from telephony.tape import TapeError
+
+    try:
+        records, skipped = work(files)
+    except TapeError as error:
+        refuse(error)
+    if form == "json":
+        for record in records:
+            typer.echo(json.dumps(to_json(record), ensure_ascii=False))
+    else:
+        typer.echo(table(records))
+    typer.echo(f"{skipped} events skipped", err=True)
+
+
+@app.command("catch-up")
+def catch_up(
+    since: Annotated[str, typer.Option("--from", help="ISO 8601.")],
+    until: Annotated[str, typer.Option("--to", help="ISO 8601.")],
+) -> None:
+    """Read CEL for a period again; what is known already changes nothing."""
+    from service.questions import catch_up as work
+
+    count = run(work(settled(), moment(since), moment(until)))
+    typer.echo(f"{count} calls recovered")
+
+
+@app.command()
+def rebuild() -> None:
+    """Fold every call anew from its events; changes nothing on a healthy store."""
+    from service.questions import rebuild as work
+
+    typer.echo(f"{run(work(settled()))} calls changed")
+
+
+@app.command()
+def transcribe(file: Annotated[Path, typer.Argument(help="A recording.")], as_json: Json = False) -> None:
+    """Turn a recording into text with the service's own engine."""
+    from service.questions import transcribe as work
+
+    told, words = run(work(settled(), file))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+
+
+@directory_app.command("apply")
+def directory_apply(
+    file: Annotated[Path, typer.Argument(help="A YAML file.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
+) -> None:
+    """Make the directory what the file says, all or nothing; shows the difference first."""
+    from service.questions import apply_directory
+
+    lines = run(apply_directory(settled(), file, dry_run=dry_run))
+    typer.echo("\n".join(lines) or "no difference")
+
+
+@directory_app.command("export")
+def directory_export() -> None:
+    """Print the directory as YAML."""
+    from service.questions import export_directory
+
+    typer.echo(run(export_directory(settled())), nl=False)
+
+
+Role = Literal["manager", "head", "operator", "admin"]
+
+
+@user_app.command("add")
+def user_add(
+    login: Annotated[str, typer.Argument()],
+    role: Annotated[Role, typer.Option()] = "manager",
+    person: Annotated[str | None, typer.Option(help="The person of the directory who logs in so.")] = None,
+) -> None:
+    """Add a login; asks for the password (or reads a line from stdin)."""
+    from service.questions import add_user
+
+    run(add_user(settled(), login, role, person, _password()))
+    typer.echo(f"{login} may log in", err=True)
+
+
+@user_app.command("passwd")
+def user_passwd(login: Annotated[str, typer.Argument()]) -> None:
+    """Set a new password."""
+    from service.questions import set_password
+
+    run(set_password(settled(), login, _password()))
+    typer.echo(f"the password of {login} is changed", err=True)
+
+
+@user_app.command("token")
+def user_token(login: Annotated[str, typer.Argument()], name: Annotated[str, typer.Option()] = "api") -> None:
+    """Make an API token that acts as this login; it is shown once."""
+    from service.questions import make_token
+
+    typer.echo(run(make_token(settled(), login, name)))
+
+
+@db_app.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the database to this version's schema."""
+    from service.wiring import open_database
+
+    async def work() -> None:
+        async with open_database(settled()):
+            pass
+
+    run(work())
+    typer.echo("the database is up to date", err=True)
+
+
+@db_app.command("status")
+def db_status() -> None:
+    """Tell the database's schema revision and the newest one."""
+    from service.questions import schema_status
+
+    found, newest = run(schema_status(settled()))
+    typer.echo(f"database {found or 'empty'}, newest {newest}")
+    raise typer.Exit(0 if found == newest else 1)
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\n")
+
+
+if __name__ == "__main__":
+    main()

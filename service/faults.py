@@ -1,0 +1,39 @@
+"""Which errors are the user's to mend, and the one line that says how."""
+
+from __future__ import annotations
+
+from directory.file import DirectoryError
+from service.installed import NotInstalled
+from service.postgres import PostgresError
+from service.settings import SettingsError
+from sqlalchemy.exc import DBAPIError
+from telephony.pbx import LinkError
+from telephony.tape import TapeError
+from web.users import UserError
+
+
+class UserFault(Exception):
+    """Something the user asked for cannot be; the text is for the user."""
+
+
+USER_FAULTS: tuple[type[Exception], ...] = (
+    UserFault,
+    SettingsError,
+    DirectoryError,
+    TapeError,
+    UserError,
+    LinkError,
+    NotInstalled,
+    PostgresError,
+    DBAPIError,
+    OSError,
+)
+
+
+def sentence(error: Exception) -> str:
+    """What to tell the user, in one line for most errors; never a secret, never SQL."""
+    if isinstance(error, DBAPIError):
+        return f"database: {type(error.orig).__name__}: {str(error.orig).splitlines()[0]}"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'system'}: {error.strerror or error}"
+    return str(error)

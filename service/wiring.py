@@ -1,0 +1,56 @@
+"""Who gets what: the one bootstrap of every process, with parts replaced by arguments in tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import crm_sync.due
+import recordings.due
+from calls.database import connect
+from calls.due import Change, Job
+from service.database import upgrade
+from service.postgres import Postgres
+from service.settings import Settings
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every role needs: the settings, the database's address and an engine on it."""
+
+    settings: Settings
+    url: str
+    engine: AsyncEngine
+
+
+def owes(change: Change) -> Iterable[Job]:
+    """All the work that a change of a call owes, room by room."""
+    yield from recordings.due.due(change)
+    yield from crm_sync.due.due(change)
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[str]:
+    """The address of a migrated database: the settings', else an embedded PostgreSQL under the data folder."""
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        await upgrade(url)
+        yield url
+        return
+    async with Postgres(settings.data_dir / "postgres") as server:
+        await upgrade(server.url)
+        yield server.url
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, *, pool: int = 10) -> AsyncIterator[House]:
+    """A house with its database ready; everything is given back at the end."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with open_database(settings) as url:
+        engine = connect(url, pool=pool)
+        try:
+            yield House(settings, url, engine)
+        finally:
+            await engine.dispose()
