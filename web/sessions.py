@@ -80,9 +80,9 @@ async def by_token(connection: AsyncConnection, token: str) -> Viewer | None:
     return _viewer(row)
 
 
-def cookie_of(request: web.Request) -> str | None:
-    """The session cookie the browser sent, whichever of its two names it has."""
-    return request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
+def cookie_of(request: web.Request, *, secure: bool) -> str | None:
+    """The session cookie the browser sent. Behind TLS only the `__Host-` name counts, which no other site can set."""
+    return request.cookies.get(SECURE_COOKIE if secure else COOKIE)
 
 
 def give_cookie(response: web.StreamResponse, cookie: str, *, secure: bool) -> None:

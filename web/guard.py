@@ -1,0 +1,158 @@
+"""The doors: every request is answered with safe headers, from this site only, by someone known, and errors in words."""
+
+import ipaddress
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+import structlog
+from aiohttp import web
+
+from web import sessions
+from web.render import error_page
+from web.services import SERVICES
+from web.sessions import Viewer
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+VIEWER: Final = web.RequestKey("viewer", Viewer)
+NONCE: Final = web.RequestKey("nonce", str)
+
+_OPEN: Final = ("/login", "/healthz", "/readyz")
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_log = structlog.get_logger(__name__)
+
+
+def is_api(request: web.Request) -> bool:
+    """Whether the answer is for a program, which wants problem documents and no redirects."""
+    return request.path.startswith("/api/")
+
+
+def nonce(request: web.Request) -> str:
+    """This answer's nonce for the one style sheet that the waveform makes itself."""
+    if NONCE not in request:
+        request[NONCE] = secrets.token_urlsafe(16)
+    return request[NONCE]
+
+
+def address_of(request: web.Request) -> str | None:
+    """Whom we speak with; None when the transport has no IP address, as a UNIX socket."""
+    try:
+        return str(ipaddress.ip_address(request.remote or ""))
+    except ValueError:
+        return None
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the safe headers on every answer, also on streams and files (signal on_response_prepare)."""
+    style = f" 'nonce-{request[NONCE]}'" if NONCE in request else ""
+    response.headers.update(_HEADERS)
+    response.headers["Content-Security-Policy"] = (
+        f"default-src 'self'; style-src 'self'{style}; img-src 'self' data:; object-src 'none'; base-uri 'none';"
+        " form-action 'self'; frame-ancestors 'none'"
+    )
+    if not request.path.startswith("/static/"):
+        response.headers.setdefault("Cache-Control", "no-store")
+    elif "v" in request.query:
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    else:
+        response.headers["Cache-Control"] = "no-cache"
+    if request.app[SERVICES].secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+
+
+@web.middleware
+async def tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every error into a page or a problem document (RFC 9457); an unforeseen one is logged, never shown."""
+    try:
+        return await handler(request)
+    except web.HTTPError as error:
+        response = _told(request, error.status, error.text if error.text != f"{error.status}: {error.reason}" else "")
+        for name in ("Allow", "Retry-After", "WWW-Authenticate", "Content-Range", "HX-Redirect"):
+            if name in error.headers:
+                response.headers[name] = error.headers[name]
+        return response
+    except web.HTTPException:
+        raise
+    except ConnectionError:
+        raise
+    except Exception:
+        _log.exception("request failed", method=request.method, route=_route(request))
+        return _told(request, 500, "")
+
+
+@web.middleware
+async def refuse_other_sites(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a request that changes something when another site sent it.
+
+    Browsers tell the sender in Sec-Fetch-Site, older ones in Origin; a program with a token sends neither.
+    """
+    if request.method not in _SAFE and "Authorization" not in request.headers:
+        site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+        foreign = site not in {"same-origin", "none"} if site else origin and urlsplit(origin).netloc != request.host
+        if foreign:
+            raise web.HTTPForbidden(text="This request came from another site.")
+    return await handler(request)
+
+
+@web.middleware
+async def know_viewer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find out who asks; nobody unknown passes but to the login page and the health checks."""
+    if request.path in _OPEN or request.path.startswith("/static/"):
+        return await handler(request)
+    viewer = await _viewer(request)
+    if viewer is None:
+        raise _unknown(request)
+    request[VIEWER] = viewer
+    return await handler(request)
+
+
+async def _viewer(request: web.Request) -> Viewer | None:
+    services = request.app[SERVICES]
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    cookie = sessions.cookie_of(request, secure=services.secure)
+    if scheme:
+        if scheme.lower() != "bearer" or not token or not is_api(request):
+            return None
+        async with services.engine.begin() as connection:
+            return await sessions.by_token(connection, token.strip())
+    if cookie is None:
+        return None
+    async with services.engine.begin() as connection:
+        return await sessions.by_cookie(connection, cookie)
+
+
+def _unknown(request: web.Request) -> web.HTTPException:
+    if is_api(request):
+        challenge = {"WWW-Authenticate": 'Bearer realm="switchhook"'}
+        return web.HTTPUnauthorized(text="Log in, or send a bearer token.", headers=challenge)
+    login = "/login" + (f"?next={quote(request.path_qs, safe='')}" if request.path != "/" else "")
+    if "HX-Request" in request.headers:
+        return web.HTTPUnauthorized(headers={"HX-Redirect": login})
+    return web.HTTPSeeOther(login)
+
+
+def _told(request: web.Request, status: int, detail: str) -> web.Response:
+    title = HTTPStatus(status).phrase
+    if is_api(request):
+        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail or title}
+        return web.Response(status=status, text=json.dumps(problem), content_type="application/problem+json")
+    language = request[VIEWER].language if VIEWER in request else None
+    text = error_page(status, language or request.app[SERVICES].language)
+    return web.Response(status=status, text=text, content_type="text/html")
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "unknown"

@@ -1,0 +1,45 @@
+"""The directory as the pages need it: read once, then again at most every few seconds."""
+
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory import store
+from directory.model import EMPTY, Directory
+
+FRESH_SECONDS: Final = 5.0
+
+
+@dataclass
+class House:
+    """Remembers the directory; a change shows on the pages within FRESH_SECONDS."""
+
+    engine: AsyncEngine
+    known: Directory = EMPTY
+    _read_at: float = field(default=float("-inf"))
+
+    async def read(self) -> Directory:
+        """The directory, at most FRESH_SECONDS old. Raises what the database raises."""
+        if monotonic() - self._read_at > FRESH_SECONDS:
+            async with self.engine.connect() as connection:
+                self.known = await store.read(connection)
+            self._read_at = monotonic()
+        return self.known
+
+
+HOUSE: Final = web.AppKey("house", House)
+
+
+def person_name(directory: Directory, key: str | None) -> str:
+    """A person's name; the key itself when they have left the directory, empty for nobody."""
+    person = directory.person(key) if key else None
+    return person.name if person else key or ""
+
+
+def line_name(directory: Directory, number: str | None) -> str:
+    """A line's name, empty when it is none of ours."""
+    line = directory.line(number) if number else None
+    return line.name if line else ""

@@ -1,0 +1,48 @@
+"""What a viewer may see: a manager their own and their team's calls, a head and an admin all, an operator all that live."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
+
+from calls.tables import calls, legs
+from directory.model import Directory
+from web.sessions import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The calls of `people` and on `lines` (numbers as trunks spell them), or `everything`; `live`: all that go on now."""
+
+    everything: bool
+    live: bool
+    people: frozenset[str]
+    lines: frozenset[str]
+
+    def covers(self, people: Iterable[str | None], line: str | None, *, ended: bool) -> bool:
+        """Whether a call that reached these people on this line may be seen."""
+        if self.everything or (self.live and not ended):
+            return True
+        return line in self.lines or not self.people.isdisjoint(filter(None, people))
+
+    def rows(self) -> ColumnElement[bool]:
+        """The same as `covers`, as a condition on the table of calls."""
+        if self.everything:
+            return true()
+        reached = exists(select(legs.c.call_id).where(legs.c.call_id == calls.c.id, legs.c.person.in_(self.people)))
+        going_on = and_(calls.c.ended_at.is_(None), true() if self.live else false())
+        return or_(calls.c.person.in_(self.people), calls.c.line.in_(self.lines), reached, going_on)
+
+
+def scope_of(viewer: Viewer, directory: Directory) -> Scope:
+    """What `viewer` may see as the directory stands now."""
+    mine = [team for team in directory.teams if viewer.person in team.members]
+    people = {key for team in mine for key in team.members} | ({viewer.person} if viewer.person else set())
+    teams = {team.key for team in mine}
+    numbers = [line.number for line in directory.lines if line.team in teams]
+    return Scope(
+        everything=viewer.role in {"head", "admin"},
+        live=viewer.role == "operator",
+        people=frozenset(people),
+        lines=frozenset(form for number in numbers for form in (number, f"+{number}")),
+    )
