@@ -253,7 +253,8 @@ class PrivateAsterisk(ABC):
         first_rtp, last_rtp = self.ports.first + FIRST_RTP, self.ports.first + PORTS_EACH - 1
         return {
             "asterisk.conf": f"[directories]\nastmoddir => {self.installation.modules}\n{places}\n[options]\nnocolor = yes\n",
-            "modules.conf": "[modules]\nautoload = no\n" + "".join(f"load = {module}.so\n" for module in (*MODULES, *self.more_modules)),
+            "modules.conf": "[modules]\nautoload = no\n"
+            + "".join(f"load = {module}.so\n" for module in (*MODULES, *self.more_modules)),
             "logger.conf": "[general]\n[logfiles]\nmessages.log => notice,warning,error\n",
             "rtp.conf": f"[general]\nrtpstart = {first_rtp}\nrtpend = {last_rtp}\n",
             "cdr.conf": "[general]\nenable = no\n",

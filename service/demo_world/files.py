@@ -69,6 +69,8 @@ retry_interval = 2
 forbidden_retry_interval = 2
 fatal_retry_interval = 2
 expiration = 600
+; By itself Asterisk spreads its first registrations over ten seconds.
+max_random_initial_delay = 0
 """
 
 EXTENSIONS = """

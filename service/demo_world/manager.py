@@ -16,7 +16,9 @@ Message = dict[str, str]
 class Manager:
     """One connection; every event goes to `on_event` in order."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, on_event: Callable[[Message], None]) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, on_event: Callable[[Message], None]
+    ) -> None:
         """Take over an open connection; use `connect`."""
         self._reader = reader
         self._writer = writer

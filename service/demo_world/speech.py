@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 Speech = tuple[str | float, ...]
 
 # A talk in turns: the member of staff speaks while the caller is silent, and the other way round.
-STAFF: Speech = ("ru/hello", "ru/priv-recordintro", 6.5, "ru/queue-youarenext", "ru/one-moment-please", 4.0, "ru/vm-goodbye")
+STAFF: Speech = (
+    "ru/hello",
+    "ru/priv-recordintro",
+    6.5,
+    "ru/queue-youarenext",
+    "ru/one-moment-please",
+    4.0,
+    "ru/vm-goodbye",
+)
 CALLER: Speech = (4.0, "ru/hello", "ru/tt-allbusy", 8.0, "ru/demo-thanks")
 CALLER_ENGLISH: Speech = (4.0, "en/hello-world", "en/queue-periodic-announce", 8.0, "en/demo-thanks")
 

@@ -120,7 +120,9 @@ class OutsidePhone:
         """Register again; returns when the PBX knows."""
         await self._register("register", wanted=True)
 
-    async def dial(self, number: str, *, speak: Speech = (), hangup_after: float | None = None, stay: bool = True) -> OutsideCall:
+    async def dial(
+        self, number: str, *, speak: Speech = (), hangup_after: float | None = None, stay: bool = True
+    ) -> OutsideCall:
         """Dial `number` on this phone, as its user does."""
         return await self._world.originate(
             {"Channel": f"PJSIP/{self.name}/sip:{number}@127.0.0.1:{self._world.pbx.sip_port}", "CallerID": self.name},
@@ -181,9 +183,6 @@ class OutsideWorld(PrivateAsterisk):
         """Start; returns when every phone is registered at the PBX."""
         await super().start()
         self._manager = await Manager.connect(self.ami_port, "world", self._secret, self._see)
-        for phone in self.pbx.phones:
-            # By itself Asterisk spreads its first registrations over ten seconds.
-            await self.cli(f"pjsip send register line-{phone.name}")
         for phone in self.pbx.phones:
             await self.registered(phone.name, wanted=True)
 
@@ -273,5 +272,3 @@ class OutsideWorld(PrivateAsterisk):
             call.see(event)
             if call.is_ended:
                 del self._calls[call.name]
-
-
