@@ -4,8 +4,9 @@ Facts, seen on Asterisk 22.10: the state looks at all contacts of an address, so
 answering qualify becomes UNAVAILABLE by itself, except while it has a channel: then only ContactStatus tells.
 """
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -119,7 +120,9 @@ class Devices:
         reachable = state != "unavailable" and not silent
         if before is not None and (state, reachable) == (before.state, before.reachable):
             return None
-        after = DeviceState(change.device, state, reachable, change.at)
+        # An event may carry no time; what comes later is newer all the same.
+        at = max(before.changed_at, change.at) if before else change.at
+        after = DeviceState(change.device, state, reachable, at)
         self.known[change.device] = after
         return after
 
@@ -141,25 +144,25 @@ class Devices:
             for message in reply.events:
                 change = device_change(message)
                 if change is not None:
-                    self.note(replace(change, at=asked_at))
+                    self.note(dataclasses.replace(change, at=asked_at))
         return list(self.known.values())
 
 
-async def store(
-    connection: AsyncConnection, pbx: str, states: Iterable[DeviceState], *, all_of_them: bool = False
-) -> None:
-    """Write states and tell `switchhook_devices` about each row that is different; an older one never overwrites.
-
-    `all_of_them`: the states are the PBX's whole list, so devices that are not in it are forgotten.
-    """
+async def replace(connection: AsyncConnection, pbx: str, states: Iterable[DeviceState]) -> None:
+    """Write the PBX's whole list, as `Devices.ask` gives it; devices that are not in it are forgotten."""
     rows = {one.device: one for one in states}
-    if all_of_them:
-        gone = delete(device_states).where(device_states.c.pbx == pbx, device_states.c.device.not_in(rows))
-        await _tell(connection, pbx, await connection.scalars(gone.returning(device_states.c.device)))
+    gone = delete(device_states).where(device_states.c.pbx == pbx, device_states.c.device.not_in(rows))
+    await _tell(connection, pbx, await connection.scalars(gone.returning(device_states.c.device)))
+    await store(connection, pbx, rows.values())
+
+
+async def store(connection: AsyncConnection, pbx: str, states: Iterable[DeviceState]) -> None:
+    """Write states and tell `switchhook_devices` about each row that is different; an older one never overwrites."""
+    rows = {one.device: one for one in states}
     if not rows:
         return
     # In one order always, so that two writers never wait for each other in a circle.
-    new = insert(device_states).values([{"pbx": pbx, **asdict(rows[device])} for device in sorted(rows)])
+    new = insert(device_states).values([{"pbx": pbx, **dataclasses.asdict(rows[device])} for device in sorted(rows)])
     upsert = new.on_conflict_do_update(
         index_elements=[device_states.c.pbx, device_states.c.device],
         set_={name: new.excluded[name] for name in ("state", "reachable", "changed_at")},

@@ -1,0 +1,140 @@
+"""A plan becomes the dialplan's variables, or nothing at all."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telephony.plan_variables import UnsafeDialError, fallback_string, fallback_variable, variables
+
+
+@dataclass(frozen=True)
+class Target:
+    dial: str
+
+
+@dataclass(frozen=True)
+class Step:
+    kind: str
+    targets: tuple[Target, ...]
+    seconds: float = 20
+
+
+def step(kind: str, *dials: str, seconds: float = 20) -> Step:
+    return Step(kind, tuple(Target(dial) for dial in dials), seconds)
+
+
+def test_a_plan_becomes_the_variables_the_dialplan_reads() -> None:
+    """Steps are numbered from one, targets at once are joined, the starting mark comes last."""
+    plan = [
+        step("ring", "PJSIP/anna-desk", "Local/79160000011@switchhook-mobile/n", seconds=14.2),
+        step("message", "vm-nobodyavail", "digits/1"),
+    ]
+    assert variables(plan, language="ru", trunk="PJSIP/trunk") == [
+        ("SWITCHHOOK_1_KIND", "ring"),
+        ("SWITCHHOOK_1_DIAL", "PJSIP/anna-desk&Local/79160000011@switchhook-mobile/n"),
+        ("SWITCHHOOK_1_SECONDS", "15"),
+        ("SWITCHHOOK_2_KIND", "message"),
+        ("SWITCHHOOK_2_DIAL", "vm-nobodyavail&digits/1"),
+        ("SWITCHHOOK_2_SECONDS", "20"),
+        ("__SWITCHHOOK_LANGUAGE", "ru"),
+        ("__SWITCHHOOK_TRUNK", "PJSIP/trunk"),
+        ("SWITCHHOOK_STEPS", "2"),
+        ("SWITCHHOOK_GO", "1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind, dial",
+    [
+        ("ring", "PJSIP/anna-desk"),
+        ("ring", "PJSIP/79160000011@trunk"),
+        ("ring", "SIP/101"),
+        ("ring", "IAX2/branch"),
+        ("ring", "DAHDI/1"),
+        ("queue", "sales"),
+        ("voicemail", "101@default"),
+        ("message", "ru/basic-pbx-ivr-main"),
+    ],
+)
+def test_what_offices_really_dial_is_accepted(kind: str, dial: str) -> None:
+    """The patterns are no narrower than the trade."""
+    assert ("SWITCHHOOK_1_DIAL", dial) in variables([step(kind, dial)])
+
+
+@pytest.mark.parametrize(
+    "dial",
+    [
+        "",
+        "anna-desk",
+        "PJSIP/",
+        "/anna",
+        "PJSIP/anna,30,U(evil)",
+        "PJSIP/anna&PJSIP/boris",
+        "PJSIP/${SHELL(id)}",
+        "PJSIP/anna\r\nAction: Originate",
+        "PJSIP/anna\n",
+        "PJSIP/анна",
+        "PJSIP/anna desk",
+        "PJSIP/anna^x",
+        "PJSIP/anna/sip:7@203.0.113.1",
+        "Local/s@from-internal",
+        "Local/79160000011@switchhook-mobile",
+        "Local/79160000011@from-internal/n",
+        "Local/79160000011@switchhook-mobile-x/n",
+        "local/../x",
+    ],
+)
+def test_what_could_become_dialplan_is_refused(dial: str) -> None:
+    """A dial string cannot carry options, functions, other contexts or line breaks."""
+    with pytest.raises(UnsafeDialError):
+        variables([step("ring", dial)])
+    with pytest.raises(UnsafeDialError):
+        fallback_string(["PJSIP/anna-desk", dial])
+
+
+@given(st.text(), st.sampled_from(["ring", "queue", "voicemail", "message"]))
+def test_nothing_that_separates_or_evaluates_ever_passes(dial: str, kind: str) -> None:
+    """Whatever a directory holds, what passes has no character with a meaning in the dialplan or in AMI."""
+    try:
+        pairs = variables([step(kind, dial)])
+    except UnsafeDialError:
+        return
+    assert not set(dict(pairs)["SWITCHHOOK_1_DIAL"]) & set("\r\n\0,;()$[]{}\"'\\^|&<> ")
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        [],
+        [step("ring", "PJSIP/anna-desk")] * 21,
+        [step("ring")],
+        [step("shell", "PJSIP/anna-desk")],
+        [step("queue", "sales", "support")],
+        [step("ring", "PJSIP/anna-desk", seconds=0)],
+        [step("ring", "PJSIP/anna-desk", seconds=float("nan"))],
+        [step("ring", "PJSIP/anna-desk", seconds=1e9)],
+        [step("ring", *[f"PJSIP/somebody-with-a-long-name-{n}" for n in range(40)])],
+    ],
+)
+def test_a_plan_that_cannot_run_is_refused(plan: list[Step]) -> None:
+    """Nothing is handed over that the dialplan would have to cut or guess."""
+    with pytest.raises(UnsafeDialError):
+        variables(plan)
+
+
+@pytest.mark.parametrize("language, trunk", [("ru\n", ""), ("../ru", ""), ("", "PJSIP/trunk,x"), ("", "trunk")])
+def test_language_and_trunk_are_looked_at_too(language: str, trunk: str) -> None:
+    """What is inherited by other channels is as dangerous."""
+    with pytest.raises(UnsafeDialError):
+        variables([step("ring", "PJSIP/anna-desk")], language=language, trunk=trunk)
+
+
+def test_a_fallback_has_its_own_variable_for_each_line() -> None:
+    """A line is its digits; anything else is no name of a variable."""
+    assert fallback_variable("74951234567") == "SWITCHHOOK_FALLBACK_74951234567"
+    assert fallback_string(["PJSIP/anna-desk", "PJSIP/boris-desk"]) == "PJSIP/anna-desk&PJSIP/boris-desk"
+    for line in ("", "+7495", "x)", "7495\n"):
+        with pytest.raises(UnsafeDialError):
+            fallback_variable(line)

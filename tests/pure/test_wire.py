@@ -1,0 +1,217 @@
+"""What the bytes of AMI become, whatever TCP does to them, and how actions find their answers."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telephony.pbx import ActionTimeout, LinkDown, Message, UnsafeValue
+from telephony.wire import Wire
+
+TAPE = Path(__file__).parent.parent / "tapes" / "atxfer_refer.ami"
+GREETING = b"Asterisk Call Manager/11.0.0\r\n"
+
+
+class _Transport(asyncio.Transport):
+    """Keeps what was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.aborted = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class _Asterisk:
+    """The other end of a wire without a network: what was written, and a way to answer."""
+
+    def __init__(self) -> None:
+        self.heard: list[Message] = []
+        self.transport = _Transport()
+        self.wire = Wire(self.heard.append)
+        self.wire.connection_made(self.transport)
+        self.say(GREETING)
+
+    def say(self, data: bytes) -> None:
+        self.wire.data_received(data)
+
+    @property
+    def written(self) -> list[bytes]:
+        return self.transport.written
+
+    def action_ids(self) -> list[str]:
+        lines = b"".join(self.written).decode().split("\r\n")
+        return [line.removeprefix("ActionID: ") for line in lines if line.startswith("ActionID: ")]
+
+    async def ask(self, *many: dict[str, str], seconds: float = 5.0) -> "asyncio.Task[Any]":
+        task = asyncio.create_task(self.wire.ask(many, seconds))
+        while not self.written:
+            await asyncio.sleep(0)
+        return task
+
+    def answer(self, number: int, *headers: str) -> None:
+        self.say("\r\n".join([headers[0], f"ActionID: {self.action_ids()[number]}", *headers[1:], "", ""]).encode())
+
+
+def _messages(pieces: Sequence[bytes]) -> list[Message]:
+    asterisk = _Asterisk()
+    for piece in pieces:
+        asterisk.say(piece)
+    return asterisk.heard
+
+
+async def test_every_cut_of_a_stream_gives_the_same_messages() -> None:
+    """Wherever TCP cuts, between two letters, inside one, inside a line's end, every message arrives whole."""
+    name = "Event: UserEvent\r\nUserEvent: Имя\r\nName: Щёголь 你好\r\n\r\n".encode()
+    stream = name + TAPE.read_bytes()[:1200].rpartition(b"\r\n\r\n")[0] + b"\r\n\r\n" + name
+    whole = _messages([stream])
+    assert whole[0] == whole[-1] == {"Event": "UserEvent", "UserEvent": "Имя", "Name": "Щёголь 你好"}
+    for cut in range(1, len(stream)):
+        assert _messages([stream[:cut], stream[cut:]]) == whole
+    assert _messages([bytes([byte]) for byte in stream]) == whole
+
+
+async def test_a_whole_tape_read_in_odd_pieces_loses_nothing() -> None:
+    """A long stream in pieces of 7 bytes gives as many events as it has."""
+    stream = TAPE.read_bytes()
+    messages = _messages([stream[first : first + 7] for first in range(0, len(stream), 7)])
+    assert len(messages) == stream.count(b"\nEvent: ") + stream.startswith(b"Event: ")
+
+
+async def test_a_repeated_header_becomes_a_list() -> None:
+    """Variables of an event come as many headers of one name."""
+    (message,) = _messages([b"Event: Newchannel\r\nChanVariable: A=1\r\nChanVariable: B=2\r\n\r\n"])
+    assert message["ChanVariable"] == ["A=1", "B=2"]
+
+
+async def test_an_empty_last_header_is_kept() -> None:
+    """A header without a value is a fact too, also in the last line."""
+    (message,) = _messages([b"Event: Newchannel\r\nAccountCode: \r\n\r\n"])
+    assert message == {"Event": "Newchannel", "AccountCode": ""}
+
+
+async def test_broken_letters_become_marks_and_cost_nothing_else() -> None:
+    """Bytes that are no UTF-8 are shown as such; the message and the next ones stay whole."""
+    first, second = _messages([b"Event: A\r\nName: \xff\xfe!\r\n\r\nEvent: B\r\n\r\n"])
+    assert first["Name"] == "��!"
+    assert second == {"Event": "B"}
+
+
+@pytest.mark.parametrize("answer", ["Originate successfully queued", "Added interface to queue", "Variable Set"])
+async def test_single_answers_end_their_action(answer: str) -> None:
+    """An action with one answer is done with it, whatever the words of the answer are."""
+    asterisk = _Asterisk()
+    asking = await asterisk.ask({"Action": "Originate", "Channel": "PJSIP/anna-desk"})
+    asterisk.answer(0, "Response: Success", f"Message: {answer}")
+    (reply,) = await asking
+    assert (reply.success, reply.message, reply.events) == (True, answer, ())
+
+
+async def test_a_refused_list_ends_at_once() -> None:
+    """A list action that is answered with Error waits for no list."""
+    asterisk = _Asterisk()
+    asking = await asterisk.ask({"Action": "PJSIPShowContacts"})
+    asterisk.answer(0, "Response: Error", "Message: No Contacts found")
+    (reply,) = await asking
+    assert not reply.success
+
+
+async def test_a_list_gathers_its_events_and_lets_others_pass() -> None:
+    """Events of the list belong to the reply, live events between them to the consumer."""
+    asterisk = _Asterisk()
+    asking = await asterisk.ask({"Action": "CoreShowChannels"})
+    asterisk.answer(0, "Response: Success", "EventList: start", "Message: Channels will follow")
+    asterisk.answer(0, "Event: CoreShowChannel", "Channel: PJSIP/anna-desk-00000001")
+    asterisk.say(b"Event: Hangup\r\nChannel: PJSIP/trunk-00000002\r\n\r\n")
+    asterisk.answer(0, "Event: CoreShowChannelsComplete", "EventList: Complete")
+    (reply,) = await asking
+    assert [event["Event"] for event in reply.events] == ["CoreShowChannel", "CoreShowChannelsComplete"]
+    assert [message["Event"] for message in asterisk.heard] == ["Hangup"]
+
+
+async def test_an_event_that_carries_an_actions_id_is_still_an_event() -> None:
+    """Asterisk copies the ActionID of UserEvent and Originate into events, before or after the answer."""
+    asterisk = _Asterisk()
+    asking = await asterisk.ask({"Action": "UserEvent", "UserEvent": "Test"})
+    asterisk.answer(0, "Event: UserEvent", "UserEvent: Test")
+    asterisk.answer(0, "Response: Success", "Message: Event Sent")
+    asterisk.answer(0, "Event: OriginateResponse")
+    assert (await asking)[0].success
+    assert [message["Event"] for message in asterisk.heard] == ["UserEvent", "OriginateResponse"]
+
+
+async def test_several_actions_go_out_in_one_write_in_their_order() -> None:
+    """A plan reaches the PBX as one piece."""
+    asterisk = _Asterisk()
+    asking = await asterisk.ask(*({"Action": "Setvar", "Variable": f"V{n}", "Value": "1"} for n in range(5)))
+    assert len(asterisk.written) == 1
+    assert [line for line in asterisk.written[0].decode().split("\r\n") if line.startswith("Variable")] == [
+        f"Variable: V{n}" for n in range(5)
+    ]
+    for number in (4, 0, 2, 1, 3):
+        asterisk.answer(number, "Response: Success", f"Message: {number}")
+    assert [reply.message for reply in await asking] == ["0", "1", "2", "3", "4"]
+
+
+async def test_a_lost_connection_fails_what_waits() -> None:
+    """Nothing waits for an answer that cannot come."""
+    asterisk = _Asterisk()
+    asking = await asterisk.ask({"Action": "Ping"}, {"Action": "Ping"})
+    asterisk.wire.connection_lost(ConnectionResetError("reset"))
+    with pytest.raises(LinkDown):
+        await asking
+    assert "reset" in asterisk.wire.lost.result()
+
+
+async def test_a_late_answer_is_dropped() -> None:
+    """An action that timed out is over; its answer disturbs nobody."""
+    asterisk = _Asterisk()
+    asking = await asterisk.ask({"Action": "Ping"}, seconds=0.01)
+    with pytest.raises(ActionTimeout, match="Ping"):
+        await asking
+    asterisk.answer(0, "Response: Success", "Ping: Pong")
+    assert asterisk.heard == []
+    assert asterisk.wire.responses == {}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Action": "Setvar", "Value": "x\r\nAction: Originate"},
+        {"Action": "Setvar", "Value": "x\nAction: Originate"},
+        {"Action": "Setvar", "Value": "x\r"},
+        {"Action": "Setvar", "Value": "x\0"},
+        {"Action": "Setvar\r\n"},
+        {"Action": "Setvar", "Val: ue": "x"},
+        {"Action": "Setvar", "Value\r\nX": "x"},
+        {"Action": "Setvar", "Value": "x" * 1000},
+        {"Action": "Setvar", "Value": "\ud800"},
+    ],
+)
+async def test_a_header_that_would_be_read_as_something_else_is_refused(fields: dict[str, str]) -> None:
+    """Line breaks inject actions, long lines vanish: nothing of all that is written."""
+    asterisk = _Asterisk()
+    with pytest.raises(UnsafeValue):
+        await asterisk.wire.ask([{"Action": "Ping"}, fields], 1.0)
+    assert asterisk.written == []
+
+
+async def test_something_else_than_a_manager_is_left() -> None:
+    """A wrong port is named as such."""
+    wire = Wire(lambda _: None)
+    transport = _Transport()
+    wire.connection_made(transport)
+    wire.data_received(b"SIP/2.0 400 Bad Request\r\n\r\n")
+    wire.connection_lost(None)
+    assert transport.aborted
+    assert "AMI port" in wire.lost.result()
