@@ -1,0 +1,80 @@
+"""What is known at the moment a call comes in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from calls.events import Arrived
+from directory.model import Directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A caller waits on a line: ``channel`` is the uniqueid, ``name`` the channel's name, ``at`` the PBX's time."""
+
+    pbx: str
+    channel: str
+    line: str
+    caller_number: str
+    caller_name: str
+    at: datetime
+    name: str = ""
+    linkedid: str | None = None
+
+    @classmethod
+    def of(cls, event: Arrived) -> "Arrival | None":
+        """Make an arrival from its event; None for one without a time, which only a tape can hold."""
+        if event.at is None:
+            return None
+        return cls(
+            pbx=event.pbx,
+            channel=event.channel,
+            line=event.line,
+            caller_number=event.number,
+            caller_name=event.caller_name,
+            at=event.at,
+            name=event.name or "",
+            linkedid=event.linkedid,
+        )
+
+
+class DeviceFact(Protocol):
+    """What the PBX says of a device.
+
+    ``state`` is not_inuse, inuse, ringing, busy, onhold, unavailable, dnd or unknown; ``reachable`` tells whether a
+    phone stands behind it, None when nobody knows.
+    """
+
+    @property
+    def state(self) -> str:
+        """What the device does."""
+        ...
+
+    @property
+    def reachable(self) -> bool | None:
+        """Whether a phone stands behind it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """The plainest DeviceFact; as it stands, one that nobody has said anything about."""
+
+    state: str = "unknown"
+    reachable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a decision rests on: the directory, the devices of the arrival's PBX, and who the caller belongs to.
+
+    ``owner`` and ``last_talked`` are keys of people. ``missing`` names the facts (owner, last_talked, devices) that
+    could not be had in time.
+    """
+
+    directory: Directory
+    devices: Mapping[str, DeviceFact] = field(default_factory=dict)
+    owner: str | None = None
+    last_talked: str | None = None
+    missing: frozenset[str] = frozenset()

@@ -1,0 +1,111 @@
+"""One arrival from start to end: the facts in time, the decision, the hand-over, and the event that keeps the reasons."""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal, Protocol
+
+import structlog
+
+from calls.events import Routed
+from routing.arrival import Arrival, Facts
+from routing.decide import decide
+from routing.memory import Memory
+from routing.plan import Plan, because
+
+_log = structlog.get_logger()
+
+Outcome = Literal["in_time", "from_cache", "late", "refused"]
+
+BUDGET_SECONDS: Final = 0.5
+"""How long an arrival may wait for the database when memory does not suffice."""
+
+_HAND_OVER_SECONDS: Final = 0.1
+
+
+class SendPlan(Protocol):
+    """Hands a plan to the waiting channel; "sent", "too_late", or another word for why the PBX did not take it."""
+
+    async def __call__(self, arrival: Arrival, plan: Plan, /) -> str:
+        """Hand it over; raises nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of an arrival; ``seconds`` is what gathering and deciding took, ``event`` is to be recorded."""
+
+    plan: Plan
+    outcome: Outcome
+    seconds: float
+    event: Routed
+
+
+class Router:
+    """Answers arrivals; holds nothing but the memory it is given."""
+
+    def __init__(self, memory: Memory, send: SendPlan, *, budget_seconds: float = BUDGET_SECONDS) -> None:
+        """Take where the facts come from and where the plan goes."""
+        self._memory = memory
+        self._send = send
+        self._budget_seconds = budget_seconds
+
+    async def route(self, arrival: Arrival, until: float | None = None) -> Decision:
+        """Decide one arrival and hand the plan over; never raises for what it meets.
+
+        ``until`` is the last useful moment by ``time.monotonic()``. Without a directory nothing is sent, for then the
+        line's fallback, which the PBX keeps itself, knows better.
+        """
+        began_at = time.monotonic()
+        facts, from_memory = await self._gather(arrival, began_at, until)
+        if facts is None or not facts.directory.teams:
+            return _decision(arrival, _not_ready(arrival), "refused", time.monotonic() - began_at)
+        plan = decide(arrival, facts)
+        seconds = time.monotonic() - began_at
+        sent = await self._send(arrival, plan)
+        outcome = _outcome(sent, from_memory)
+        _log.info("call routed", outcome=outcome, sent=sent, rule=plan.rule, steps=len(plan.steps), seconds=seconds)
+        return _decision(arrival, plan, outcome, seconds)
+
+    async def _gather(self, arrival: Arrival, began_at: float, until: float | None) -> tuple[Facts | None, bool]:
+        """Give the facts, and whether they are only what memory knew when the database did not answer."""
+        if self._memory.suffices(arrival):
+            return self._memory.facts(arrival), False
+        left = self._budget_seconds if until is None else until - began_at - _HAND_OVER_SECONDS
+        try:
+            async with asyncio.timeout(max(0.0, min(left, self._budget_seconds))):
+                return await self._memory.ask(arrival), False
+        except Exception as error:  # noqa: BLE001  # a caller waits: whatever went wrong, what is known must do
+            _log.warning("facts not in time", error=type(error).__name__)
+        return (self._memory.facts(arrival) if self._memory.directory is not None else None), True
+
+
+def _outcome(sent: str, from_memory: bool) -> Outcome:
+    match sent:
+        case "sent":
+            return "from_cache" if from_memory else "in_time"
+        case "too_late":
+            return "late"
+        case _:
+            return "refused"
+
+
+def _not_ready(arrival: Arrival) -> Plan:
+    reason = because("not_ready", "there is no directory yet; the line's fallback in the PBX rings")
+    return Plan(rule="not_ready", steps=(), reasons=(reason,), line=arrival.line)
+
+
+def _decision(arrival: Arrival, plan: Plan, outcome: Outcome, seconds: float) -> Decision:
+    event = Routed(
+        pbx=arrival.pbx,
+        channel=arrival.channel,
+        at=arrival.at + timedelta(seconds=seconds),
+        linkedid=arrival.linkedid,
+        name=arrival.name or None,
+        plan=json.dumps(plan.to_json(), ensure_ascii=False),
+        outcome=outcome,
+        seconds=seconds,
+    )
+    return Decision(plan, outcome, seconds, event)

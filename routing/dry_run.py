@@ -1,0 +1,55 @@
+"""What would be decided: the same facts and the same decision, shown instead of sent."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory.model import Directory
+from directory.numbers import show
+from routing.arrival import Arrival
+from routing.decide import decide
+from routing.gather import DeviceReader, OwnerReader, read_facts
+from routing.plan import Plan, Step
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """The plan, and the same for people to read."""
+
+    plan: Plan
+    text: str
+
+
+async def dry_run(engine: AsyncEngine, arrival: Arrival, *, devices: DeviceReader, owners: OwnerReader) -> DryRun:
+    """Decide an arrival by what the database says now, and send nothing."""
+    async with engine.connect() as connection:
+        facts = await read_facts(connection, arrival, devices, owners)
+    plan = decide(arrival, facts)
+    return DryRun(plan, render(plan, facts.directory))
+
+
+def render(plan: Plan, directory: Directory) -> str:
+    """Give a plan as text: its rule, the reasons, the steps, and everybody who was considered."""
+    line = directory.line(plan.line)
+    lines = [f"line {show(plan.line)}{f' ({line.name})' if line else ''}, decided by rule {plan.rule}", "reasons:"]
+    lines += [f"  {reason.text}" for reason in plan.reasons]
+    lines += ["steps:"]
+    lines += [f"  {number}. {_step(step, directory)}" for number, step in enumerate(plan.steps, 1)]
+    lines += ["considered:"] if plan.considered else []
+    lines += [
+        f"  {'+' if it.taken else '-'} {_name(it.person, directory)} {show(it.device) or '(no device)'}: {it.why}"
+        for it in plan.considered
+    ]
+    return "\n".join(lines)
+
+
+def _step(step: Step, directory: Directory) -> str:
+    if step.kind == "message":
+        return f"say {', '.join(target.dial for target in step.targets)}: {step.reason.text}"
+    rung = ", ".join(f"{show(target.device)} of {_name(target.person, directory)}" for target in step.targets)
+    return f"ring {rung} for {step.seconds} s: {step.reason.text}"
+
+
+def _name(key: str, directory: Directory) -> str:
+    person = directory.person(key)
+    return person.name if person else key

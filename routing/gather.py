@@ -1,0 +1,113 @@
+"""The facts of a decision, read from the database."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.tables import calls
+from directory import store
+from directory.model import Directory
+from routing.arrival import Arrival, DeviceFact, Facts
+
+REMEMBERED: Final = timedelta(days=400)
+"""Who talked with a number longer ago than this is not asked for."""
+
+_DIGITS_LEAST: Final = 7
+
+
+class DeviceReader(Protocol):
+    """Reads the states of one PBX's devices by their addresses."""
+
+    async def __call__(self, connection: AsyncConnection, pbx: str, /) -> Mapping[str, DeviceFact]:
+        """Read them."""
+        ...
+
+
+class OwnerReader(Protocol):
+    """Reads who owns the open leads of these numbers (E.164 digits), as keys of people; None asks for all numbers."""
+
+    async def __call__(self, connection: AsyncConnection, numbers: Collection[str] | None, /) -> Mapping[str, str]:
+        """Read them; a number without an owner is absent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Who talked with a number, and when."""
+
+    number: str
+    person: str
+    at: datetime
+
+
+async def read_facts(
+    connection: AsyncConnection, arrival: Arrival, devices: DeviceReader, owners: OwnerReader
+) -> Facts:
+    """Read everything that a decision on this arrival rests on."""
+    directory = await store.read(connection)
+    number = caller(arrival, directory)
+    return Facts(
+        directory=directory,
+        devices=await devices(connection, arrival.pbx),
+        owner=(await owners(connection, [number])).get(number) if number else None,
+        last_talked=await last_talked(connection, number) if number else None,
+    )
+
+
+def caller(arrival: Arrival, directory: Directory) -> str:
+    """Give the number by which a caller can be known again; empty for a hidden or an internal one."""
+    number = directory.normal(arrival.caller_number)
+    return number if _is_public(number) else ""
+
+
+async def last_talked(connection: AsyncConnection, number: str) -> str | None:
+    """Find who talked with a number last, in either direction."""
+    dialed = and_(calls.c.direction == "outbound", calls.c.dialed.in_((number, f"+{number}")))
+    query = _talks().where(or_(calls.c.caller_number == number, dialed)).limit(1)
+    found = (await connection.execute(query)).first()
+    return found.person if found else None
+
+
+async def all_talks(connection: AsyncConnection, most: int) -> list[Talk]:
+    """Read who talked with each number last: the latest ``most`` calls that somebody talked on, newest first."""
+    return _read_talks((await connection.execute(_talks().limit(most))).all())
+
+
+async def talks_of(connection: AsyncConnection, call_ids: Collection[UUID]) -> list[Talk]:
+    """Read who talked on these calls."""
+    return _read_talks((await connection.execute(_talks().where(calls.c.id.in_(call_ids)))).all())
+
+
+async def numbers_of(connection: AsyncConnection, call_ids: Collection[UUID]) -> list[str]:
+    """Read the outside numbers of these calls."""
+    found = await connection.scalars(select(_other_side()).where(calls.c.id.in_(call_ids)))
+    return [number for number in found if _is_public(number or "")]
+
+
+def _other_side() -> ColumnElement[Any]:
+    return case((calls.c.direction == "outbound", calls.c.dialed), else_=calls.c.caller_number)
+
+
+def _talks() -> Select[Any]:
+    return (
+        select(_other_side().label("number"), calls.c.person, calls.c.started_at)
+        .where(
+            calls.c.person.is_not(None),
+            calls.c.joined_into.is_(None),
+            calls.c.started_at > func.now() - REMEMBERED,
+        )
+        .order_by(calls.c.started_at.desc())
+    )
+
+
+def _read_talks(rows: Collection[Any]) -> list[Talk]:
+    return [Talk(row.number, row.person, row.started_at) for row in rows if _is_public(row.number or "")]
+
+
+def _is_public(number: str) -> bool:
+    return number.isascii() and number.isdigit() and len(number) >= _DIGITS_LEAST

@@ -1,0 +1,213 @@
+"""The facts of every decision kept in memory, so that a caller waits for no query; PostgreSQL tells what changed.
+
+Losing it costs nothing: it is read again. While it cannot be kept true (the database is away) an arrival asks the
+database itself, and when that does not answer in time either, what was known last is used and said to be so.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory import store
+from directory.model import Directory
+from routing import gather
+from routing.arrival import Arrival, DeviceFact, Facts
+from routing.gather import DeviceReader, OwnerReader
+
+_log = structlog.get_logger()
+
+TALKS_MOST: Final = 200_000
+"""Talks kept in memory, about 100 bytes each; a caller who is not among them is asked for when he calls."""
+
+_CALLS: Final = "switchhook_calls"
+_DEVICES: Final = "switchhook_devices"
+_CHANNELS: Final = (store.CHANNEL, _CALLS, _DEVICES)
+_WAIT_LEAST_SECONDS: Final = 0.25
+_WAIT_MOST_SECONDS: Final = 5.0
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+LiveDevices = Callable[[str], Mapping[str, DeviceFact] | None]
+"""Gives the devices of a PBX as the process that speaks to it knows them this moment; None when it does not."""
+
+
+class Memory:
+    """What routing knows, kept true by ``run``.
+
+    ``directory`` is None until it was read once. ``fresh`` tells whether changes reach the memory at present.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        devices: DeviceReader,
+        owners: OwnerReader,
+        live_devices: LiveDevices | None = None,
+        refresh_seconds: float = 300.0,
+    ) -> None:
+        """Take what is read from; all but talks is read again after ``refresh_seconds`` even if nothing was notified."""
+        self.directory: Directory | None = None
+        self.fresh = False
+        self._engine = engine
+        self._read_devices = devices
+        self._read_owners = owners
+        self._live_devices = live_devices
+        self._refresh_seconds = refresh_seconds
+        self._devices: dict[str, Mapping[str, DeviceFact]] = {}
+        self._owners: dict[str, str] = {}
+        self._talks: dict[str, tuple[datetime, str]] = {}
+        self._knows_all_talks = False
+        self._changed: dict[str, set[str]] = {}
+        self._wake = asyncio.Event()
+        self._lost = False
+
+    async def run(self) -> None:
+        """Keep the memory true until cancelled; waits longer and longer while the database is away."""
+        wait = _WAIT_LEAST_SECONDS
+        while True:
+            try:
+                await self._follow()
+                wait = _WAIT_LEAST_SECONDS
+            except Exception as error:  # noqa: BLE001  # whatever the driver raises: the memory is stale and tries again
+                wait = _WAIT_LEAST_SECONDS if self.fresh else min(wait * 2, _WAIT_MOST_SECONDS)
+                _log.warning("routing memory lost its database", error=type(error).__name__)
+            finally:
+                self.fresh = False
+            await asyncio.sleep(wait)
+
+    async def load(self) -> None:
+        """Read everything again."""
+        await self._refresh()
+        async with self._engine.connect() as connection:
+            talks = await gather.all_talks(connection, TALKS_MOST)
+        self._talks = {}
+        self._note(talks)
+        self._knows_all_talks = len(talks) < TALKS_MOST
+
+    async def _refresh(self) -> None:
+        async with self._engine.connect() as connection:
+            directory = await store.read(connection)
+            owners = dict(await self._read_owners(connection, None))
+            devices = {pbx: await self._read_devices(connection, pbx) for pbx in self._devices}
+        self.directory, self._owners, self._devices = directory, owners, devices
+
+    def facts(self, arrival: Arrival) -> Facts:
+        """Give what is known this moment, without waiting for anything."""
+        directory = self.directory
+        if directory is None:
+            raise LookupError("the directory was never read")
+        number = gather.caller(arrival, directory)
+        missing: set[str] = set()
+        if number and not self.fresh:
+            missing |= {"owner"} - ({"owner"} if number in self._owners else set())
+            missing |= {"last_talked"} - ({"last_talked"} if number in self._talks else set())
+        live = self._live_devices(arrival.pbx) if self._live_devices else None
+        return Facts(
+            directory=directory,
+            devices=live if live is not None else self._devices.get(arrival.pbx, {}),
+            owner=self._owners.get(number),
+            last_talked=self._talks[number][1] if number in self._talks else None,
+            missing=frozenset(missing),
+        )
+
+    def suffices(self, arrival: Arrival) -> bool:
+        """Tell whether memory alone answers for this arrival as truly as the database would."""
+        if not self.fresh or self.directory is None:
+            return False
+        live = self._live_devices(arrival.pbx) if self._live_devices else None
+        if live is None and arrival.pbx not in self._devices:
+            return False
+        number = gather.caller(arrival, self.directory)
+        return self._knows_all_talks or not number or number in self._talks
+
+    async def ask(self, arrival: Arrival) -> Facts:
+        """Ask the database about one arrival, and remember what it says."""
+        async with self._engine.connect() as connection:
+            facts = await gather.read_facts(connection, arrival, self._read_devices, self._read_owners)
+        self.directory = facts.directory
+        self._devices[arrival.pbx] = facts.devices
+        number = gather.caller(arrival, facts.directory)
+        _keep(self._owners, number, facts.owner)
+        if facts.last_talked is not None:
+            self._talks[number] = (self._talks.get(number, (_NEVER, ""))[0], facts.last_talked)
+        live = self._live_devices(arrival.pbx) if self._live_devices else None
+        if live is None:
+            return facts
+        return Facts(directory=facts.directory, devices=live, owner=facts.owner, last_talked=facts.last_talked)
+
+    async def _follow(self) -> None:
+        """Listen, read everything, then read what each notification names."""
+        async with self._engine.connect() as connection:
+            try:
+                await self._listen((await connection.get_raw_connection()).driver_connection)
+                await self.load()
+                self.fresh = True
+                while True:
+                    await self._follow_changes()
+                    await self._refresh()
+            finally:
+                await connection.invalidate()
+
+    async def _listen(self, driver: Any) -> None:
+        self._changed, self._lost = {}, False
+        self._wake.clear()
+        driver.add_termination_listener(self._on_lost)
+        for channel in _CHANNELS:
+            await driver.add_listener(channel, self._on_notify)
+
+    def _on_notify(self, _driver: object, _process: int, channel: str, payload: str) -> None:
+        self._changed.setdefault(channel, set()).add(payload)
+        self._wake.set()
+
+    def _on_lost(self, _driver: object) -> None:
+        self._lost = True
+        self._wake.set()
+
+    async def _follow_changes(self) -> None:
+        """Read what changed, as it is told, until it is time to read everything again."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._refresh_seconds
+        while loop.time() < until:
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
+            self._wake.clear()
+            if self._lost:
+                raise ConnectionError("the database closed the connection")
+            changed, self._changed = self._changed, {}
+            await self._read_changes(changed)
+
+    async def _read_changes(self, changed: Mapping[str, set[str]]) -> None:
+        async with self._engine.connect() as connection:
+            if store.CHANNEL in changed:
+                self.directory = await store.read(connection)
+            pbxes = {payload.partition(" ")[0] for payload in changed.get(_DEVICES, ())}
+            for pbx in pbxes:
+                if pbx in self._devices:
+                    self._devices[pbx] = await self._read_devices(connection, pbx)
+            call_ids = [UUID(payload) for payload in changed.get(_CALLS, ())]
+            if call_ids:
+                self._note(await gather.talks_of(connection, call_ids))
+                numbers = await gather.numbers_of(connection, call_ids)
+                owners = await self._read_owners(connection, numbers) if numbers else {}
+                for number in numbers:
+                    _keep(self._owners, number, owners.get(number))
+
+    def _note(self, talks: list[gather.Talk]) -> None:
+        for talk in talks:
+            if talk.at >= self._talks.get(talk.number, (_NEVER, ""))[0]:
+                self._talks[talk.number] = (talk.at, talk.person)
+
+
+def _keep(known: dict[str, str], number: str, value: str | None) -> None:
+    if value is None:
+        known.pop(number, None)
+    elif number:
+        known[number] = value

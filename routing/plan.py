@@ -1,0 +1,125 @@
+"""The answer to an arrival: ordered steps, each with its reason, and everybody who was considered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+StepKind = Literal["ring", "message"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why, twice: a stable ``key`` with ``values`` for programs and translations, and ``text`` in English."""
+
+    key: str
+    text: str
+    values: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Give {"key", "text", "values"}."""
+        return {"key": self.key, "text": self.text, "values": dict(self.values)}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> "Reason":
+        """Read what ``to_json`` gave."""
+        return cls(body["key"], body["text"], tuple(body["values"].items()))
+
+
+def because(key: str, text: str, **values: str) -> Reason:
+    """Make a reason; ``text`` names its values in braces."""
+    return Reason(key, text.format(**values), tuple(values.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing that rings or sounds in a step: ``dial`` is what Dial() reads, or a prompt's name in a message."""
+
+    dial: str
+    person: str = ""
+    device: str = ""
+    kind: str = ""
+    trunk: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the fields by their names."""
+        return {name: getattr(self, name) for name in ("dial", "person", "device", "kind", "trunk")}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happens next: all ``targets`` at once, for at most ``seconds``."""
+
+    kind: StepKind
+    targets: tuple[Target, ...]
+    seconds: int
+    reason: Reason
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the fields by their names, the parts as their own JSON."""
+        targets = [target.to_json() for target in self.targets]
+        return {"kind": self.kind, "targets": targets, "seconds": self.seconds, "reason": self.reason.to_json()}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> "Step":
+        """Read what ``to_json`` gave."""
+        targets = tuple(Target(**target) for target in body["targets"])
+        return cls(body["kind"], targets, body["seconds"], Reason.from_json(body["reason"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One device of one person, whether the plan rings it, and why or why not; ``device`` is empty for "has none"."""
+
+    person: str
+    device: str
+    taken: bool
+    key: str
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the fields by their names."""
+        return {name: getattr(self, name) for name in ("person", "device", "taken", "key", "why")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole decision.
+
+    ``rule`` is the rule that decided: blocked, closed, owner, last_talked, team, nobody; not_ready marks a plan that
+    was never made. ``line`` is the line's number as stored, ``language`` what the caller hears.
+    """
+
+    rule: str
+    steps: tuple[Step, ...]
+    reasons: tuple[Reason, ...]
+    considered: tuple[Candidate, ...] = field(default=())
+    line: str = ""
+    language: str = ""
+
+    @property
+    def trunk(self) -> str:
+        """The trunk that the plan's mobiles are called through; empty when none rings."""
+        return next((target.trunk for step in self.steps for target in step.targets if target.trunk), "")
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the fields by their names, the parts as their own JSON."""
+        return {
+            "rule": self.rule,
+            "line": self.line,
+            "language": self.language,
+            "steps": [step.to_json() for step in self.steps],
+            "reasons": [reason.to_json() for reason in self.reasons],
+            "considered": [candidate.to_json() for candidate in self.considered],
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> "Plan":
+        """Read what ``to_json`` gave."""
+        return cls(
+            rule=body["rule"],
+            steps=tuple(Step.from_json(step) for step in body["steps"]),
+            reasons=tuple(Reason.from_json(reason) for reason in body["reasons"]),
+            considered=tuple(Candidate(**candidate) for candidate in body["considered"]),
+            line=body["line"],
+            language=body["language"],
+        )
