@@ -56,5 +56,5 @@ def move(stage: str, to: str) -> str:
 
 
 def deadline(stage: str, since: datetime) -> datetime | None:
-    """By when a lead that came to `stage` at `since` must move on: a new one within an hour, one in work within a day."""
+    """By when a lead at `stage` since `since` must move on: a new one in an hour, one in work in a day."""
     return since + _DUE[stage] if stage in _DUE else None

@@ -1,0 +1,252 @@
+"""The job queue: which tasks there are, the workers that run them, and the upkeep (the one importer of procrastinate).
+
+Rules kept here:
+1. A job may run twice (its worker died after the work, before the mark): every task first asks what is done.
+2. A task never blocks the loop: a worker whose heartbeat stops is taken for dead and its jobs are given to others.
+3. Upkeep is a loop in every worker under one advisory lock, never a job: a job could stall itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import procrastinate
+import psycopg
+import structlog
+from procrastinate.jobs import Job, Status
+from procrastinate.retry import BaseRetryStrategy
+from procrastinate.schema import SchemaManager
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.database import plain
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+QUEUES: Final = ("recordings", "transcription", "crm")
+
+MOST_RETRIES = 8
+"""Of an unexpected error, with waits of 1, 2, 4 … seconds; then the job is failed and stays visible."""
+
+MOST_RUNS = 300
+"""Of a job that asks to be run again or takes its worker down with it."""
+
+HEARTBEAT_SECONDS = 2.0
+STALLED_SECONDS = 15.0
+UPKEEP_SECONDS = 5.0
+_KEEP_HOURS = 24
+_STOP_SECONDS = 5.0
+_UPKEEP_LOCK = "select pg_try_advisory_xact_lock(5038, 2)"
+
+
+class TryAgain(Exception):
+    """Raised by a task: not now, run me again in `seconds`. Its text is the reason."""
+
+    def __init__(self, reason: str, seconds: float) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work on one call. `run(call_id, attempt)`: attempt counts from 0, once more each time the job runs again."""
+
+    name: str
+    queue: str
+    run: Callable[[UUID, int], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Workers of one process on these queues: `concurrency` jobs at a time."""
+
+    queues: tuple[str, ...]
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """What waits in a queue, how long its oldest ready job has waited, and how many jobs were given up."""
+
+    queue: str
+    waiting: int
+    oldest_seconds: float
+    failed: int
+
+
+def schema_sql() -> str:
+    """The queue's own tables and functions, for the migration."""
+    return str(SchemaManager.get_schema())
+
+
+def schema_statements() -> list[str]:
+    """The same as single statements, for drivers that take one at a time."""
+    statements, lines, quoted = [], list[str](), False
+    for line in schema_sql().splitlines():
+        if not quoted and (not line.strip() or line.lstrip().startswith("--")):
+            continue
+        lines.append(line)
+        quoted ^= line.count("$$") % 2 == 1
+        if not quoted and line.split("--")[0].rstrip().endswith(";"):
+            statements.append("\n".join(lines).rstrip().removesuffix(";"))
+            lines = []
+    return statements
+
+
+class _Retry(BaseRetryStrategy):
+    """The one place where an error becomes run again or give up."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> procrastinate.RetryDecision | None:
+        now = datetime.now(UTC)
+        if isinstance(exception, asyncio.CancelledError):
+            return procrastinate.RetryDecision(retry_at=now)
+        if isinstance(exception, TryAgain):
+            return _again(now, exception.seconds) if job.attempts < MOST_RUNS else None
+        return _again(now, min(2.0**job.attempts, 300.0)) if job.attempts < MOST_RETRIES else None
+
+
+def _again(now: datetime, seconds: float) -> procrastinate.RetryDecision:
+    return procrastinate.RetryDecision(retry_at=now + timedelta(seconds=seconds))
+
+
+def make_app(database_url: str, tasks: Iterable[Task]) -> procrastinate.App:
+    """The queue on that database with these tasks. It connects when `work` opens it."""
+    connector = procrastinate.PsycopgConnector(conninfo=plain(database_url), min_size=1, max_size=8)
+    app = procrastinate.App(connector=connector)
+    for task in tasks:
+        app.task(name=task.name, queue=task.queue, pass_context=True, retry=_Retry())(_runner(task))
+    return app
+
+
+def _runner(task: Task) -> Callable[..., Awaitable[None]]:
+    async def run(context: procrastinate.JobContext, call_id: str) -> None:
+        bound = log.bind(task=task.name, call=call_id, attempt=context.job.attempts)
+        began = asyncio.get_running_loop().time()
+        try:
+            await task.run(UUID(call_id), context.job.attempts)
+        except TryAgain as again:
+            bound.info("job runs again", reason=str(again), seconds=again.seconds)
+            raise
+        except Exception:
+            bound.exception("job failed")
+            raise
+        bound.info("job done", seconds=round(asyncio.get_running_loop().time() - began, 3))
+
+    return run
+
+
+async def work(app: procrastinate.App, crews: Sequence[Crew], stop: asyncio.Event) -> None:
+    """Run `crews` and the upkeep until `stop`, through outages of the database; then jobs get a few seconds to end.
+
+    A job that does not end in time goes back to the queue.
+    """
+    async with app.open_async(), asyncio.TaskGroup() as group:
+        group.create_task(_upkeep(app, stop))
+        for crew in crews:
+            group.create_task(_crew(app, crew, stop))
+
+
+async def _crew(app: procrastinate.App, crew: Crew, stop: asyncio.Event) -> None:
+    """A worker that comes back: procrastinate's own stops when it loses the database."""
+    wait = 0.5
+    while not stop.is_set():
+        began = asyncio.get_running_loop().time()
+        worker = asyncio.create_task(
+            app.run_worker_async(
+                queues=list(crew.queues),
+                concurrency=crew.concurrency,
+                fetch_job_polling_interval=1.0,
+                shutdown_graceful_timeout=_STOP_SECONDS,
+                install_signal_handlers=False,
+                listen_notify=True,
+                update_heartbeat_interval=HEARTBEAT_SECONDS,
+                stalled_worker_timeout=STALLED_SECONDS,
+            )
+        )
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({worker, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if not worker.done():
+                worker.cancel()
+            (ended,) = await asyncio.gather(worker, return_exceptions=True)
+        if stop.is_set():
+            return
+        wait = 0.5 if asyncio.get_running_loop().time() - began > 60 else min(wait * 2, 10.0)
+        log.warning("worker lost the database", queues=crew.queues, error=type(ended).__name__, again_in_seconds=wait)
+        await _sleep(stop, wait)
+
+
+async def _upkeep(app: procrastinate.App, stop: asyncio.Event) -> None:
+    """Give the jobs of dead workers to living ones, and forget jobs done long ago."""
+    purged_at = float("-inf")
+    while not stop.is_set():
+        now = asyncio.get_running_loop().time()
+        try:
+            if await _keep_up(app, purge=now - purged_at > 3600):
+                purged_at = now if now - purged_at > 3600 else purged_at
+        except (psycopg.Error, procrastinate.exceptions.ConnectorException, OSError, TimeoutError) as error:
+            log.warning("queue upkeep failed", error=type(error).__name__)
+        await _sleep(stop, UPKEEP_SECONDS)
+
+
+async def _keep_up(app: procrastinate.App, *, purge: bool) -> bool:
+    """One round of upkeep; False when another worker is at it."""
+    connector = app.connector
+    assert isinstance(connector, procrastinate.PsycopgConnector)  # noqa: S101 make_app made it so
+    async with connector.pool.connection() as connection, connection.transaction():
+        row = await (await connection.execute(_UPKEEP_LOCK)).fetchone()
+        if row is None or not row[0]:
+            return False
+        jobs = app.job_manager
+        for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+            if job.attempts >= MOST_RUNS:
+                await jobs.finish_job(job, status=Status.FAILED, delete_job=False)
+            else:
+                await jobs.retry_job(job, retry_at=datetime.now(UTC))
+            log.warning("job of a dead worker rescued", task=job.task_name, job=job.id, attempt=job.attempts)
+        if purge:
+            await jobs.delete_old_jobs(nb_hours=_KEEP_HOURS, include_cancelled=True, include_aborted=True)
+    return True
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+_WAITING = text(
+    """
+    select queue_name,
+           count(*) filter (where status = 'todo') as waiting,
+           count(*) filter (where status = 'failed') as failed,
+           coalesce(extract(epoch from clock_timestamp() - min(ready_at)
+               filter (where status = 'todo' and ready_at <= clock_timestamp())), 0) as oldest
+    from procrastinate_jobs j
+    cross join lateral (
+        select coalesce(j.scheduled_at, min(at)) as ready_at
+        from procrastinate_events where job_id = j.id and type = 'deferred'
+    ) as told
+    where status in ('todo', 'failed')
+    group by queue_name
+    """
+)
+
+
+async def waiting(connection: AsyncConnection) -> list[QueueState]:
+    """The state of every queue, also of those with nothing in them."""
+    rows = {row.queue_name: row for row in await connection.execute(_WAITING)}
+    return [
+        QueueState(name, rows[name].waiting, float(rows[name].oldest), rows[name].failed)
+        if name in rows
+        else QueueState(name, 0, 0.0, 0)
+        for name in dict.fromkeys((*QUEUES, *rows))
+    ]

@@ -1,0 +1,204 @@
+"""Audio files: from the folder where the PBX records into the store, complete, checked and never half (touches the disk).
+
+Rules kept here:
+1. A side is complete when its header agrees with its size and the PBX's post-process command left `<uniqueid>.done`
+   (it runs after both files are closed: seen on Asterisk 22.10), or the file has been quiet for QUIET_SECONDS.
+2. A copy gets its name only after it was written, forced to the disk, read back and found equal.
+3. Names come from closed patterns and links are not followed: nobody outside can choose what is read or written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+from uuid import UUID
+
+from recordings.wav import HEAD_BYTES, Wav, WavError, header, read_header
+
+SIDES: Final = ("caller", "staff")
+QUIET_SECONDS: Final = 20.0
+_CHANNEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_STORED: Final = re.compile(r"\d{4}/\d\d/\d\d/[0-9a-f-]{36}-[A-Za-z0-9][A-Za-z0-9._-]{0,79}-(caller|staff)\.wav")
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_BLOCK: Final = 1 << 20
+
+
+class RecordingError(Exception):
+    """A side cannot be kept now; the text says why, in words for the operator."""
+
+
+class NotThereError(RecordingError):
+    """The PBX left no file for this side."""
+
+
+class NotCompleteError(RecordingError):
+    """The PBX still writes, or stopped without closing the file."""
+
+
+class UnusableError(RecordingError):
+    """There is a file, but no sound in it that can be read."""
+
+
+class StoreFullError(RecordingError):
+    """The store's disk is full (or its quota); the original stays with the PBX."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One side in the store: `path` relative to its root."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    seconds: float
+
+
+class PbxFolder:
+    """Where one PBX records. Everything is looked up by the channel's uniqueid."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def has(self, channel: str) -> bool:
+        """Tell whether the PBX left anything of this channel."""
+        return any(self._side(channel, side).exists() for side in SIDES) or self._mark(channel).exists()
+
+    def forget(self, channel: str) -> None:
+        """Remove both sides and the mark; what is not there, or may not be removed, stays as it is."""
+        for path in (*(self._side(channel, side) for side in SIDES), self._mark(channel)):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    @contextlib.contextmanager
+    def open(self, channel: str, side: str, *, torn: bool = False) -> Iterator[tuple[BinaryIO, Wav]]:
+        """One complete side, open for reading at its beginning. Raises NotThereError, NotCompleteError, UnusableError.
+
+        `torn` takes a file whose writer died before it closed it, once it is quiet: then `Wav.whole` is False.
+        """
+        path = self._side(channel, side)
+        try:
+            # No link is followed: the folder belongs to the PBX's user, not to ours.
+            source = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+        except FileNotFoundError:
+            raise NotThereError(f"the PBX left no file for the {side}'s side") from None
+        except OSError as error:
+            raise NotCompleteError(f"the {side}'s side cannot be read: {error.strerror}") from error
+        with source:
+            yield source, self._checked(source, channel, side, torn=torn)
+
+    def _checked(self, source: BinaryIO, channel: str, side: str, *, torn: bool) -> Wav:
+        status = os.fstat(source.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise UnusableError(f"the {side}'s side is no plain file")
+        quiet = time.time() - status.st_mtime >= QUIET_SECONDS
+        closed = quiet or self._mark(channel).exists()
+        try:
+            wav = read_header(source.read(HEAD_BYTES), status.st_size)
+        except WavError as error:
+            if closed:
+                raise UnusableError(f"the {side}'s side holds no sound: {error}") from None
+            raise NotCompleteError(f"the PBX has only begun the {side}'s side") from None
+        if not closed or not (wav.whole or (torn and quiet)):
+            raise NotCompleteError(f"the PBX has not closed the {side}'s side")
+        if wav.data_bytes == 0:
+            raise UnusableError(f"the {side}'s side is empty")
+        source.seek(0)
+        return wav
+
+    def _side(self, channel: str, side: str) -> Path:
+        if side not in SIDES:
+            raise ValueError(f"a side is caller or staff, not {side!r}")
+        return self.root / f"{_safe(channel)}-{side}.wav"
+
+    def _mark(self, channel: str) -> Path:
+        return self.root / f"{_safe(channel)}.done"
+
+
+class Store:
+    """Where recordings are kept for good: `<root>/YYYY/MM/DD/<call id>-<channel>-<side>.wav`, days in UTC."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def locate(self, path: str) -> Path:
+        """The file behind a stored path. Raises FileNotFoundError, also for a path that the store never gives."""
+        found = self.root / path
+        if not _STORED.fullmatch(path) or not found.is_file():
+            raise FileNotFoundError(path)
+        return found
+
+    def keep(self, folder: PbxFolder, channel: str, side: str, call: tuple[UUID, datetime], *, torn: bool) -> Stored:
+        """Copy one side of `call` (its id and a time of it) into the store and read it back. Blocks; call it in a thread.
+
+        Keeping the same side twice gives the same file. Raises RecordingError; then the store is as before.
+        """
+        call_id, at = call
+        path = f"{at.astimezone(UTC):%Y/%m/%d}/{call_id}-{_safe(channel)}-{side}.wav"
+        target = self.root / path
+        part = target.with_name(f".{target.name}.part")
+        with folder.open(channel, side, torn=torn) as (source, wav):
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                told = _copy(source, wav, part)
+                if _digest(part) != told:
+                    raise RecordingError("the copy differs from the original: the store's disk is not to be trusted")
+                part.replace(target)
+                _sync_folder(target.parent)
+            except OSError as error:
+                if error.errno in _FULL:
+                    raise StoreFullError("disk full: no room left in the recordings store") from error
+                raise RecordingError(f"the recordings store cannot be written: {error.strerror}") from error
+            finally:
+                part.unlink(missing_ok=True)
+        return Stored(path, told, target.stat().st_size, round(wav.seconds, 3))
+
+
+def _safe(channel: str) -> str:
+    if not _CHANNEL.fullmatch(channel):
+        raise ValueError(f"not a channel's uniqueid: {channel!r}")
+    return channel
+
+
+def _copy(source: BinaryIO, wav: Wav, part: Path) -> str:
+    """Write the sound to `part`, on the disk for good, and give its sha256; a torn file gets the header it lacks."""
+    digest = hashlib.sha256()
+    with part.open("wb", buffering=0) as target:
+        if not wav.whole:
+            source.seek(wav.data_at)
+            _write(target, digest, header(wav, wav.data_bytes))
+        left = wav.data_bytes if not wav.whole else wav.data_at + wav.data_bytes
+        while left and (block := source.read(min(_BLOCK, left))):
+            left -= len(block)
+            _write(target, digest, block)
+        os.fsync(target.fileno())
+    return digest.hexdigest()
+
+
+def _write(target: BinaryIO, digest: hashlib._Hash, block: bytes) -> None:
+    digest.update(block)
+    view = memoryview(block)
+    while view:
+        view = view[target.write(view) :]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
