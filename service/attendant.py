@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -52,7 +53,7 @@ class Attendant:
         self._recorder = recorder
         self._memory = memory
         self._devices = devices.Devices(settings.name)
-        self._changes: asyncio.Queue[devices.DeviceChange] = asyncio.Queue()
+        self._states: asyncio.Queue[devices.DeviceState] = asyncio.Queue()
         self._deadlines: dict[str, float] = {}
         self._routing: set[asyncio.Task[None]] = set()
         self._router = Router(memory, self._send, budget_seconds=settings.budget_seconds)
@@ -81,8 +82,10 @@ class Attendant:
                 self._arrived(told, message)
             self.buffer.put(told.at or datetime.fromtimestamp(now, UTC), told)
         change = devices.device_change(message)
-        if change is not None:
-            self._changes.put_nowait(change)
+        state = self._devices.note(change) if change is not None else None
+        if state is not None:
+            self._memory.device_changed(self.settings.name, state.device, state.state, state.reachable)
+            self._states.put_nowait(state)
 
     def _normal(self, event: Event) -> Event:
         """Numbers in the directory's form: what a trunk tells as 8…, +7… or 7… is one number."""
@@ -132,9 +135,9 @@ class Attendant:
         return outcome.kind
 
     async def _learn_devices(self, link: Link) -> None:
-        changes = await self._devices.ask(link)
+        states = await self._devices.ask(link)
         async with self._recorder.engine.begin() as connection:
-            await devices.replace(connection, self.settings.name, changes)
+            await devices.replace(connection, self.settings.name, states)
         await self._memory.load()
 
     async def _leave_fallbacks(self, link: Link) -> None:
@@ -158,14 +161,14 @@ class Attendant:
 
     async def _store_devices(self) -> None:
         while True:
-            changes = [await self._changes.get()]
-            while not self._changes.empty():
-                changes.append(self._changes.get_nowait())
-            await _patiently(lambda told=changes: self._store(told))
+            states = [await self._states.get()]
+            while not self._states.empty():
+                states.append(self._states.get_nowait())
+            await _patiently(partial(self._store, states))
 
-    async def _store(self, changes: list[devices.DeviceChange]) -> None:
+    async def _store(self, states: list[devices.DeviceState]) -> None:
         async with self._recorder.engine.begin() as connection:
-            await devices.store(connection, self.settings.name, changes)
+            await devices.store(connection, self.settings.name, states)
 
 
 async def _patiently(work: Callable[[], Awaitable[None]]) -> None:

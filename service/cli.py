@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 import typer
+
 from service import log
 from service.settings import Settings, SettingsError, load
 

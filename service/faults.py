@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import DBAPIError
+
 from directory.file import DirectoryError
 from service.installed import NotInstalled
 from service.postgres import PostgresError
 from service.settings import SettingsError
-from sqlalchemy.exc import DBAPIError
 from telephony.pbx import LinkError
 from telephony.tape import TapeError
 from web.users import UserError

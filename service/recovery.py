@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import structlog
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from calls.due import Change
 from calls.events import ChannelHungUp, Event, Recovered
+from calls.view import CallView
 from service.recorder import Recorder
 from service.settings import PbxSettings
 from telephony import ami
@@ -39,16 +41,13 @@ _BATCH = 500
 class Recovery:
     """Closes gaps of one PBX. A gap is remembered until CEL was read for it, through any number of failures."""
 
-    def __init__(
-        self, settings: PbxSettings, link: Link, recorder: Recorder, buffer: EventBuffer[Event]
-    ) -> None:
+    def __init__(self, settings: PbxSettings, link: Link, recorder: Recorder, buffer: EventBuffer[Event]) -> None:
         self._settings = settings
         self._link = link
         self._recorder = recorder
         self._buffer = buffer
         self._deaf_since: datetime | None = None
         self._first = True
-        self.recovered_total = 0
 
     def disconnected(self, link: Link) -> None:
         """Remember since when nothing is heard, in the PBX's time."""
@@ -72,31 +71,12 @@ class Recovery:
             await asyncio.sleep(5)
             await self._catch_up()
 
-    async def read(self, since: datetime, until: datetime) -> int:
-        """Read CEL for a period and record it; returns how many calls it changed."""
-        if self._settings.cel_file is None:
-            return 0
-        rows = await asyncio.to_thread(read_gap, self._settings.name, self._settings.cel_file, since, until)
-        changed: set[str] = set()
-        for first in range(0, len(rows), _BATCH):
-            for change in await self._recorder.write(rows[first : first + _BATCH]):
-                if _tells_more(change) and str(change.call_id) not in changed:
-                    changed.add(str(change.call_id))
-                    await self._mark(change)
-        self.recovered_total += len(changed)
-        return len(changed)
-
-    async def _mark(self, change: Change) -> None:
-        seen = change.after
-        mark = Recovered(pbx=seen.pbx, channel=seen.caller_channel or seen.id, at=seen.ended_at or seen.started_at)
-        await self._recorder.write([mark])
-
     async def _catch_up(self) -> None:
         gaps = self._buffer.take_gaps()
         while gaps:
             gap = gaps[0]
             try:
-                count = await self.read(gap.began_at, gap.ended_at)
+                count = await read_period(self._settings, self._recorder, gap.began_at, gap.ended_at)
             except (SQLAlchemyError, OSError) as error:
                 log.warning("a gap could not be caught up now", pbx=self._settings.name, error=str(error)[:200])
                 self._buffer.return_gaps(gaps)
@@ -123,6 +103,24 @@ class Recovery:
         ]
         if events:
             await self._recorder.write(events)
+
+
+async def read_period(settings: PbxSettings, recorder: Recorder, since: datetime, until: datetime) -> int:
+    """Read a PBX's CEL for a period and record it; returns how many calls it changed. Told twice is told once."""
+    if settings.cel_file is None:
+        return 0
+    rows = await asyncio.to_thread(read_gap, settings.name, settings.cel_file, since, until)
+    changed: set[UUID] = set()
+    for first in range(0, len(rows), _BATCH):
+        for change in await recorder.write(rows[first : first + _BATCH]):
+            if _tells_more(change) and change.call_id not in changed:
+                changed.add(change.call_id)
+                await recorder.write([_mark(change.after)])
+    return len(changed)
+
+
+def _mark(seen: CallView) -> Recovered:
+    return Recovered(pbx=seen.pbx, channel=seen.caller_channel or seen.id, at=seen.ended_at or seen.started_at)
 
 
 def _tells_more(change: Change) -> bool:

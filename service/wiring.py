@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 import crm_sync.due
 import recordings.due
@@ -13,7 +17,6 @@ from calls.due import Change, Job
 from service.database import upgrade
 from service.postgres import Postgres
 from service.settings import Settings
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,17 @@ def owes(change: Change) -> Iterable[Job]:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[str]:
+async def open_database(settings: Settings, *, migrate: bool = True) -> AsyncIterator[str]:
     """The address of a migrated database: the settings', else an embedded PostgreSQL under the data folder."""
     if settings.database_url is not None:
         url = settings.database_url.get_secret_value()
-        await upgrade(url)
+        if migrate:
+            await upgrade(url)
         yield url
         return
     async with Postgres(settings.data_dir / "postgres") as server:
-        await upgrade(server.url)
+        if migrate:
+            await upgrade(server.url)
         yield server.url
 
 
@@ -54,3 +59,13 @@ async def open_house(settings: Settings, *, pool: int = 10) -> AsyncIterator[Hou
             yield House(settings, url, engine)
         finally:
             await engine.dispose()
+
+
+@asynccontextmanager
+async def open_tasks() -> AsyncIterator[Callable[[Coroutine[Any, Any, None]], None]]:
+    """Yields a function that starts a task; all end with the body, and one that fails ends the body."""
+    started: list[asyncio.Task[None]] = []
+    async with asyncio.TaskGroup() as group:
+        yield lambda work: started.append(group.create_task(work))
+        for task in started:
+            task.cancel()

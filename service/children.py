@@ -1,0 +1,54 @@
+"""Worker processes beside the service: started, started again when they die, and never left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from contextlib import suppress
+
+import structlog
+
+from service.wiring import House
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_STOP_SECONDS = 10.0
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent() -> None:
+    """In a child before exec: SIGTERM comes when the parent ends, however it ends (prctl(2), Linux)."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+async def keep_worker(house: House) -> None:
+    """Keep one worker process for all queues running until cancelled, then end it in order."""
+    environment = {**os.environ, "DATABASE_URL": house.url, "SWITCHHOOK_DATA_DIR": str(house.settings.data_dir)}
+    pause = 1.0
+    while True:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "service.cli", "worker", env=environment, preexec_fn=die_with_parent
+        )
+        try:
+            code = await child.wait()
+        finally:
+            await _end(child)
+        log.error("the worker ended and is started again", code=code, pause_seconds=pause)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 60.0)
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        child.terminate()
+    try:
+        await asyncio.wait_for(child.wait(), _STOP_SECONDS)
+    except TimeoutError:
+        child.kill()
+        await child.wait()

@@ -1,0 +1,152 @@
+"""`switchhook demo`: the whole service with a private PBX and an outside world, alive until Ctrl-C, leaving nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from calls.database import connect
+from directory.file import loads
+from directory.model import Directory
+from directory.store import apply
+from service import log
+from service.demo_world.life import Life
+from service.demo_world.world import OutsideWorld
+from service.pbx import Pbx, Phone
+from service.ports import free_port
+from service.serve import open_service
+from service.settings import MetricsSettings, PbxSettings, Settings, TranscriptionSettings, WebSettings, load
+from service.stopping import stopping
+from service.wiring import House, open_database
+from web import users
+
+LOGIN = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What runs: the service, its PBX, the world outside, and how to log in."""
+
+    house: House
+    pbx: Pbx
+    world: OutsideWorld
+    page: str
+    password: str
+
+
+def demo_directory() -> Directory:
+    """The company of the demo."""
+    told = files("service.demo_world").joinpath("directory.yaml").read_text()
+    return loads(told, "directory.yaml")
+
+
+def phones(directory: Directory) -> list[Phone]:
+    """A registered phone for every desk and softphone of the directory."""
+    return [
+        Phone(device.address.partition("/")[2], number=device.number or "", shown=person.name)
+        for person in directory.people
+        for device in person.devices
+        if device.kind != "mobile"
+    ]
+
+
+@asynccontextmanager
+async def open_demo(folder: Path, port: int) -> AsyncIterator[Demo]:
+    """Everything of the demo running under `folder`; all of it ends with the body."""
+    directory = demo_directory()
+    async with AsyncExitStack() as stack:
+        pbx = await stack.enter_async_context(Pbx(phones(directory)))
+        world = await stack.enter_async_context(OutsideWorld(pbx))
+        settings = _settings(folder, port, pbx)
+        url = await stack.enter_async_context(open_database(settings))
+        password = secrets.token_urlsafe(9)
+        await _fill(url, directory, password)
+        settings = settings.model_copy(update={"database_url": SecretStr(url)})
+        house = await stack.enter_async_context(open_service(settings))
+        page = f"http://{settings.web.host}:{settings.web.port}"
+        yield Demo(house, pbx, world, page, password)
+
+
+async def demo(seconds: float | None, port: int) -> None:
+    """Run the demo until Ctrl-C, SIGTERM or the end of `seconds`."""
+    began = time.monotonic()
+    log.set_up("console")
+    stop = stopping()
+    folder = Path(tempfile.mkdtemp(prefix="switchhook-demo-"))
+    try:
+        async with open_demo(folder, port) as running:
+            _say(f"started in {time.monotonic() - began:.1f} s")
+            _welcome(running)
+            life = asyncio.create_task(Life(running.world, _say).play())
+            waiting = asyncio.create_task(stop.wait())
+            await asyncio.wait({life, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            failed = life.done() and life.exception()
+            for task in (life, waiting):
+                task.cancel()
+            await asyncio.gather(life, waiting, return_exceptions=True)
+            if failed:
+                raise failed
+            _say("ending")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    _say("everything is ended; nothing was left behind")
+
+
+def _settings(folder: Path, port: int, pbx: Pbx) -> Settings:
+    return load(
+        data_dir=folder,
+        web=WebSettings(port=port or free_port()),
+        metrics=MetricsSettings(port=free_port()),
+        transcription=TranscriptionSettings(),
+        pbx=[
+            PbxSettings(
+                name="pbx",
+                host=pbx.host,
+                port=pbx.ami_port,
+                username=pbx.ami_username,
+                secret=pbx.ami_secret,
+                cel_file=pbx.cel_file,
+                recordings=pbx.recordings,
+            )
+        ],
+    )
+
+
+async def _fill(url: str, directory: Directory, password: str) -> None:
+    engine = connect(url, pool=1)
+    try:
+        async with engine.begin() as connection:
+            await apply(connection, directory)
+            await users.add(connection, LOGIN, "head", person="vera", password=password)
+    finally:
+        await engine.dispose()
+
+
+def _welcome(running: Demo) -> None:
+    metrics = running.house.settings.metrics
+    lines = (
+        "",
+        f"  Page     {running.page}",
+        f"  Login    {LOGIN}",
+        f"  Password {running.password}",
+        f"  Metrics  http://{metrics.host}:{metrics.port}/metrics",
+        "",
+        "  Calls come in for as long as this runs. Ctrl-C ends everything.",
+        "",
+    )
+    print("\n".join(lines), flush=True)
+
+
+def _say(text: str) -> None:
+    print(f"demo: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,51 @@
+"""Whether the service can do its work now, part by part, each with its reason; /readyz and the doctor tell it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.telephony_role import Telephony
+from service.wiring import House
+from web.services import Part
+
+_SECONDS = 2.0
+
+
+async def readiness(house: House, telephony: Telephony | None) -> Sequence[Part]:
+    """The parts of this process: the database, and of a telephony role each PBX and the writing of events."""
+    parts = [await _database(house)]
+    if telephony is not None:
+        for attendant in telephony.attendants:
+            state = attendant.link.state
+            parts.append(Part(f"pbx {attendant.settings.name}", state.connected, state.reason))
+        reason = telephony.recorder.database_reason
+        parts.append(Part("recorder", not reason, reason))
+        loaded = telephony.memory.directory is not None
+        parts.append(Part("directory", loaded, "" if loaded else "not read from the database yet"))
+    parts.append(await asyncio.to_thread(_store, house.settings.recordings_store))
+    return parts
+
+
+async def _database(house: House) -> Part:
+    try:
+        async with asyncio.timeout(_SECONDS), house.engine.connect() as connection:
+            await connection.execute(text("select 1"))
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        return Part("database", ready=False, reason=f"{type(error).__name__}: no answer within {_SECONDS:g} s")
+    return Part("database", ready=True)
+
+
+def _store(folder: Path) -> Part:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.write_bytes(b"1")
+        probe.unlink()
+    except OSError as error:
+        return Part("recordings", ready=False, reason=f"{error.strerror}: recordings cannot be kept")
+    return Part("recordings", ready=True)

@@ -1,0 +1,45 @@
+"""`switchhook serve`: the roles of this process, from start to a clean end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+
+from service.children import keep_worker
+from service.settings import Settings
+from service.stopping import stopping
+from service.telephony_role import Telephony
+from service.web_role import open_metrics, open_web
+from service.wiring import House, open_house, open_tasks
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[House]:
+    """The service with its roles running; whatever ends one of them ends all, with its reason."""
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(open_house(settings))
+        telephony = Telephony(house) if role in {"all", "telephony"} else None
+        running = await stack.enter_async_context(open_tasks())
+        if telephony is not None:
+            await telephony.load()
+            running(telephony.run())
+        await stack.enter_async_context(open_metrics(house, telephony))
+        if role in {"all", "web"}:
+            await stack.enter_async_context(open_web(house, telephony))
+        if role == "all":
+            running(keep_worker(house))
+        yield house
+
+
+async def serve(settings: Settings, role: str) -> None:
+    """Run until SIGINT or SIGTERM."""
+    stop = stopping()
+    async with open_service(settings, role) as house:
+        where = f"http://{settings.web.host}:{settings.web.port}"
+        log.info("serving", role=role, page=where if role != "telephony" else None, pbxes=len(house.settings.pbx))
+        await stop.wait()
+        log.info("stopping")

@@ -1,0 +1,57 @@
+"""The telephony role: one attendant a PBX, the memory that routing decides from, and the settling of calls."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from calls.database import ensure_partitions
+from crm_sync.owners import owners
+from metrics.observe import Observed
+from routing.memory import Memory
+from service.attendant import Attendant
+from service.recorder import Recorder
+from service.settle import keep_settling
+from service.wiring import House, owes
+from telephony import devices
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_DAY_SECONDS = 86_400.0
+
+
+class Telephony:
+    """Everything that speaks with PBXes in this process."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        pbxes = [pbx.name for pbx in house.settings.pbx]
+        self.memory = Memory(house.engine, devices=devices.read, owners=owners, pbxes=pbxes)
+        self.observed = Observed(registry, lambda: self.memory.directory)
+        self.recorder = Recorder(house.engine, owes, self.observed.observe)
+        self.attendants = [Attendant(pbx, self.recorder, self.memory) for pbx in house.settings.pbx]
+
+    async def load(self) -> None:
+        """Fill the memory once, so that the first caller is met with facts."""
+        await self.memory.load()
+
+    async def run(self) -> None:
+        """Attend every PBX until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.memory.run())
+            group.create_task(keep_settling(self.recorder))
+            group.create_task(self._keep_partitions())
+            for attendant in self.attendants:
+                group.create_task(attendant.run())
+
+    async def _keep_partitions(self) -> None:
+        """The partition of next month is made long before it begins."""
+        while True:
+            await asyncio.sleep(_DAY_SECONDS)
+            try:
+                async with self.house.engine.begin() as connection:
+                    await ensure_partitions(connection)
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("the event partitions could not be made now", error=type(error).__name__)

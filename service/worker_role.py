@@ -1,0 +1,67 @@
+"""The worker role: does the jobs that calls owe, in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+
+from calls.queue import QUEUES, Crew, make_app, work
+from crm_sync.jobs import CrmJobs
+from recordings.files import Store
+from recordings.jobs import RecordingJobs
+from recordings.speech import Speech, SpeechSettings
+from service.faults import UserFault
+from service.settings import Settings, TranscriptionSettings
+from service.stopping import stopping
+from service.wiring import House, open_house, owes
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_AT_ONCE = {"recordings": 4, "transcription": 1, "crm": 4}
+
+
+async def worker(settings: Settings, queues: Sequence[str]) -> None:
+    """Do jobs of `queues` (none named: all) until SIGINT or SIGTERM."""
+    unknown = sorted(set(queues) - set(QUEUES))
+    if unknown:
+        raise UserFault(f"--queue: must be one of {', '.join(QUEUES)}, got {unknown[0]!r}")
+    stop = stopping()
+    async with open_house(settings) as house:
+        await work_queues(house, tuple(queues) or QUEUES, stop)
+
+
+async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) -> None:
+    """Do jobs of `queues` until `stop` is set."""
+    settings = house.settings
+    async with open_speech(settings.transcription) as speech:
+        recordings = RecordingJobs(
+            engine=house.engine,
+            owes=owes,
+            store=Store(settings.recordings_store),
+            folders={pbx.name: pbx.recordings for pbx in settings.pbx},
+            speech=speech,
+        )
+        leads = CrmJobs(engine=house.engine, owes=owes)
+        app = make_app(house.url, [*recordings.tasks(), *leads.tasks()])
+        crews = [
+            Crew((queue,), settings.transcription.processes if queue == "transcription" else _AT_ONCE[queue])
+            for queue in queues
+        ]
+        log.info("working", queues=list(queues))
+        await work(app, crews, stop)
+
+
+@asynccontextmanager
+async def open_speech(settings: TranscriptionSettings) -> AsyncIterator[Speech]:
+    """The speech engine of the settings; its processes end with the body."""
+    speech = Speech(
+        SpeechSettings(settings.model_path, language=settings.language, beam=settings.beam),
+        processes=settings.processes,
+    )
+    try:
+        yield speech
+    finally:
+        await speech.close()
