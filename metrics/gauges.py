@@ -1,0 +1,70 @@
+"""Reads from the database, at each scrape, what only it knows: work owed, gaps, leads, devices."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+
+import structlog
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from metrics.observe import PREFIX
+from metrics.questions import QUESTIONS, Question
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class DatabaseGauges:
+    """Families that the database answers for; every process that serves them tells the same.
+
+    A database that does not answer within `seconds` costs these families for one scrape, never the scrape itself:
+    `database_reachable` is then 0.
+    """
+
+    def __init__(self, engine: AsyncEngine, seconds: float = 5.0, questions: Sequence[Question] = QUESTIONS) -> None:
+        self._engine = engine
+        self._seconds = seconds
+        self._questions = questions
+
+    async def read(self) -> list[Metric]:
+        """All families as they stand now; never raises for the database's sake."""
+        began = time.perf_counter()
+        families: list[Metric] = []
+        try:
+            async with asyncio.timeout(self._seconds), self._engine.connect() as connection:
+                families = [await _ask(connection, question) for question in self._questions]
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("the database could not be asked for metrics", error=type(error).__name__)
+        reachable = GaugeMetricFamily(f"{PREFIX}_database_reachable", "The database answered this scrape.")
+        reachable.add_metric([], 1.0 if families else 0.0)
+        spent = GaugeMetricFamily(f"{PREFIX}_database_scrape_seconds", "How long the database was asked.")
+        spent.add_metric([], time.perf_counter() - began)
+        return [reachable, spent, *families]
+
+
+def describe(questions: Sequence[Question] = QUESTIONS) -> Iterator[Metric]:
+    """The families without values, for checks of rules and dashboards against what there is."""
+    yield GaugeMetricFamily(f"{PREFIX}_database_reachable", "The database answered this scrape.")
+    yield GaugeMetricFamily(f"{PREFIX}_database_scrape_seconds", "How long the database was asked.")
+    for question in questions:
+        yield _family(question)
+
+
+async def _ask(connection: AsyncConnection, question: Question) -> Metric:
+    family = _family(question)
+    values = {name: list(told) for name, told in question.values.items()}
+    for row in await connection.execute(text(question.sql), values):
+        *labels, value = row
+        if value is not None:
+            family.add_metric([str(label) for label in labels], float(value))
+    return family
+
+
+def _family(question: Question) -> CounterMetricFamily | GaugeMetricFamily:
+    kind = CounterMetricFamily if question.counts else GaugeMetricFamily
+    return kind(f"{PREFIX}_{question.name}", question.about, labels=question.labels)

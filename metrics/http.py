@@ -1,0 +1,124 @@
+"""The port that operations read: /metrics for Prometheus, /healthz alive, /readyz ready with a reason a part."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from metrics.observe import PREFIX
+
+Reader = Callable[[], Awaitable[Sequence[Metric]]]
+"""Gives families that need waiting for, as `DatabaseGauges.read` does."""
+
+
+class Part(Protocol):
+    """One part of the service: whether it is ready, and in words why not."""
+
+    @property
+    def name(self) -> str:
+        """Its name, one of a closed list."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it works now."""
+
+    @property
+    def reason(self) -> str:
+        """Why it does not."""
+
+
+Readiness = Callable[[], Awaitable[Sequence[Part]]]
+
+
+class PortTakenError(Exception):
+    """Nothing can listen where the metrics should be told; the text names the setting."""
+
+
+async def _always_ready() -> Sequence[Part]:
+    return ()
+
+
+def new_registry() -> CollectorRegistry:
+    """A registry of this process alone, with its memory, processor time and build; nothing global is used."""
+    registry = CollectorRegistry(auto_describe=True)
+    ProcessCollector(registry=registry)
+    try:
+        built = version("switchhook")
+    except PackageNotFoundError:
+        built = "unknown"
+    info = Gauge("build_info", "The program's version.", ["version", "python"], PREFIX, registry=registry)
+    info.labels(built, platform.python_version()).set(1)
+    return registry
+
+
+def make_app(
+    registry: CollectorRegistry,
+    *,
+    readers: Sequence[Reader] = (),
+    before: Sequence[Callable[[], None]] = (),
+    ready: Readiness = _always_ready,
+) -> web.Application:
+    """The three pages. `before` is called at each scrape (`Observed.prepare`), then `readers` are awaited."""
+
+    async def tell(request: web.Request) -> web.Response:
+        for prepare in before:
+            prepare()
+        families = [family for reader in readers for family in await reader()]
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        body = encode(_Together(registry, families))
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def alive(_request: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def readiness(_request: web.Request) -> web.Response:
+        parts = await ready()
+        whole = all(part.ready for part in parts)
+        told = {part.name: {"ready": part.ready, "reason": part.reason} for part in parts}
+        return web.json_response({"ready": whole, "parts": told}, status=200 if whole else 503)
+
+    app = web.Application()
+    app.router.add_get("/metrics", tell)
+    app.router.add_get("/healthz", alive)
+    app.router.add_get("/readyz", readiness)
+    return app
+
+
+@asynccontextmanager
+async def serving(app: web.Application, host: str = "127.0.0.1", port: int = 9465) -> AsyncIterator[str]:
+    """Serve `app` while the block runs; gives its address as http://HOST:PORT. Port 0: any free one.
+
+    Raises PortTakenError.
+    """
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, shutdown_timeout=1.0)
+        try:
+            await site.start()
+        except OSError as error:
+            raise PortTakenError(f"metrics: cannot listen on {host}:{port} ({error.strerror or error})") from error
+        where = runner.addresses[0]
+        yield f"http://{where[0]}:{where[1]}"
+    finally:
+        await runner.cleanup()
+
+
+class _Together(Collector):
+    """The registry's families and those read for this scrape, as one exposition."""
+
+    def __init__(self, registry: CollectorRegistry, families: Sequence[Metric]) -> None:
+        self._registry = registry
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._registry.collect()
+        yield from self._families

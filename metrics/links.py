@@ -1,0 +1,72 @@
+"""What each connection to a PBX knows of itself, told at each scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from metrics.observe import PREFIX
+from telephony.pbx import LinkState
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedLink:
+    """One PBX by the name in the settings: its link's state, and how many events were heard but could not be kept."""
+
+    pbx: str
+    state: LinkState
+    lost_count: Callable[[], int]
+
+
+class LinkGauges(Collector):
+    """Families of all PBXes; `links` may grow after this was made. Register it: `registry.register(LinkGauges(…))`."""
+
+    def __init__(self, links: Sequence[WatchedLink]) -> None:
+        self._links = links
+
+    def collect(self) -> Iterator[Metric]:
+        """Tell every family, with a series a PBX; a value that is not known yet is left out."""
+        connected = _gauge("ami_connected", "Logged in to the PBX (1) or not (0).")
+        silent = _gauge("ami_last_event_seconds", "Since the PBX was last heard.")
+        lag = _gauge("ami_heartbeat_lag_seconds", "How long our last heartbeat took through the PBX and back.")
+        offset = _gauge("ami_clock_offset_seconds", "The PBX's clock minus ours.")
+        counted = {
+            name: CounterMetricFamily(f"{PREFIX}_{name}", about, labels=["pbx"]) for name, about in _COUNTED.items()
+        }
+        for link in self._links:
+            pbx, state = [link.pbx], link.state
+            connected.add_metric(pbx, float(state.connected))
+            if state.last_event_at is not None:
+                silent.add_metric(pbx, (datetime.now(UTC) - state.last_event_at).total_seconds())
+            if state.heartbeat_lag_seconds is not None:
+                lag.add_metric(pbx, state.heartbeat_lag_seconds)
+            if state.connected:
+                offset.add_metric(pbx, state.clock_offset_seconds)
+            counts = {
+                "ami_events": state.events_total,
+                "ami_connects": state.connects_total,
+                "ami_login_refusals": state.login_refusals_total,
+                "ami_heartbeats_lost": state.heartbeats_lost_total,
+                "events_lost": link.lost_count() + state.deliver_errors_total,
+            }
+            for name, count in counts.items():
+                counted[name].add_metric(pbx, float(count))
+        yield from (connected, silent, lag, offset, *counted.values())
+
+
+_COUNTED = {
+    "ami_events": "Events heard from the PBX.",
+    "ami_connects": "Logins that succeeded.",
+    "ami_login_refusals": "Logins that the PBX refused.",
+    "ami_heartbeats_lost": "Heartbeats that never came back: the PBX loses events.",
+    "events_lost": "Events heard but dropped: the buffer was full, or their consumer failed. CEL tells them again.",
+}
+
+
+def _gauge(name: str, about: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", about, labels=["pbx"])

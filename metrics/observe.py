@@ -1,0 +1,162 @@
+"""Counts what changes of calls tell: each call once, when it settles, and each routing decision once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from calls.due import Change
+from calls.events import FallbackTaken, Routed
+from calls.view import CallView
+from directory.model import Directory
+
+PREFIX: Final = "switchhook"
+DIRECTIONS: Final = ("inbound", "outbound", "internal")
+STATUSES: Final = ("answered", "missed", "failed", "voicemail")
+OUTCOMES: Final = ("in_time", "from_cache", "late", "refused", "fallback")
+CAUSES: Final = (
+    "caller_gave_up_early",
+    "rang_out",
+    "all_busy",
+    "rejected",
+    "nobody_on_shift",
+    "outside_hours",
+    "device_unreachable",
+    "do_not_disturb",
+    "queue_full",
+    "queue_timeout",
+    "menu_dead_end",
+    "transfer_failed",
+    "trunk_failure",
+    "no_route",
+    "routing_late",
+    "crm_late",
+    "service_down",
+    "integration_lost",
+    "unknown",
+)
+OTHER: Final = "other"
+NO_LINE: Final = "none"
+
+_WAITS = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300)
+_TALKS = (5, 15, 30, 60, 120, 180, 300, 600, 1200, 1800, 3600)
+_DECISIONS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0)
+_PUSHES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+def _nothing() -> Directory | None:
+    return None
+
+
+class Observed:
+    """Counters and histograms of calls; `observe` is told every change after its transaction.
+
+    `directory` gives the lines now (None: not known yet). A line that is not in it is counted as `other`, so the labels
+    stay as few as the company's own lines; calls that came on no line (outbound, internal) have the line `none`.
+    """
+
+    def __init__(self, registry: CollectorRegistry, directory: Callable[[], Directory | None] = _nothing) -> None:
+        self._directory = directory
+        self._prepared: Directory | None = None
+        where = ["line", "team"]
+        self.calls = Counter(
+            "calls", "Calls, counted once when settled.", ["direction", "status", *where], PREFIX, registry=registry
+        )
+        self.missed = Counter("missed_calls", "Missed calls by cause.", ["cause", *where], PREFIX, registry=registry)
+        self.wait = Histogram(
+            "call_wait_seconds",
+            "How long inbound callers waited for a person, or until they gave up.",
+            namespace=PREFIX,
+            registry=registry,
+            buckets=_WAITS,
+        )
+        self.talk = Histogram(
+            "call_talk_seconds", "How long people talked.", namespace=PREFIX, registry=registry, buckets=_TALKS
+        )
+        self.decision = Histogram(
+            "routing_decision_seconds",
+            "From the arrival's event to the whole plan in the PBX; source: memory that is fresh, or a cache.",
+            ["source"],
+            namespace=PREFIX,
+            registry=registry,
+            buckets=_DECISIONS,
+        )
+        self.outcome = Counter(
+            "routing_outcome", "What became of arrivals on our lines.", ["outcome"], PREFIX, registry=registry
+        )
+        self.caught_up = Counter(
+            "catch_up_calls", "Calls with facts read again after an outage.", namespace=PREFIX, registry=registry
+        )
+        for outcome in OUTCOMES:
+            self.outcome.labels(outcome)
+
+    def observe(self, change: Change) -> None:
+        """Count what this change did first; a change told of a call that was already so counts nothing."""
+        before, after = change.before, change.after
+        if change.just_settled:
+            self._count(after)
+        if after.recovered and not (before and before.recovered):
+            self.caught_up.inc()
+        routed = change.first(Routed)
+        if isinstance(routed, Routed) and not (before and before.outcome):
+            self.outcome.labels(routed.outcome if routed.outcome in OUTCOMES else "refused").inc()
+            self.decision.labels("cache" if routed.outcome == "from_cache" else "fresh").observe(routed.seconds)
+        if change.first(FallbackTaken):
+            self.outcome.labels("fallback").inc()
+
+    def prepare(self) -> None:
+        """Tell every series of the directory's lines from zero on.
+
+        Prometheus sees no increase in a series that begins with 1: without this the first missed call of a line, in a
+        small company the only one of the day, would raise no alert.
+        """
+        directory = self._directory()
+        if directory is None or directory is self._prepared:
+            return
+        self._prepared = directory
+        for place in [(line.number, line.team) for line in directory.lines] + [(OTHER, OTHER)]:
+            for status in STATUSES:
+                self.calls.labels("inbound", status, *place)
+            for cause in CAUSES:
+                self.missed.labels(cause, *place)
+
+    def _count(self, seen: CallView) -> None:
+        line, team = self._place(seen)
+        self.calls.labels(_closed(seen.direction, DIRECTIONS), _closed(seen.status, STATUSES), line, team).inc()
+        if seen.missed_cause is not None:
+            cause = seen.missed_cause if seen.missed_cause in CAUSES else "unknown"
+            self.missed.labels(cause, line, team).inc()
+        if seen.direction == "inbound":
+            self.wait.observe(seen.wait_seconds)
+        if seen.talk_seconds:
+            self.talk.observe(seen.talk_seconds)
+
+    def _place(self, seen: CallView) -> tuple[str, str]:
+        if seen.direction != "inbound":
+            return NO_LINE, NO_LINE
+        directory = self._directory()
+        line = directory.line(seen.line) if directory else None
+        return (line.number, line.team) if line else (OTHER, OTHER)
+
+
+class Pushed:
+    """How fast pages are told; hand `seconds` to the web room as its `on_push`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._push = Histogram(
+            "card_push_seconds",
+            "From a call's change to its card's bytes on the wire.",
+            namespace=PREFIX,
+            registry=registry,
+            buckets=_PUSHES,
+        )
+
+    def seconds(self, seconds: float) -> None:
+        """One card was sent after so many seconds."""
+        self._push.observe(seconds)
+
+
+def _closed(value: str, known: tuple[str, ...]) -> str:
+    return value if value in known else OTHER

@@ -1,0 +1,125 @@
+"""What the database is asked at each scrape: one statement a family, whose last column is the value.
+
+Questions about calls look seven days back: what is older was acted upon, or never will be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from crm_sync.lifecycle import OPEN, STAGES
+
+QUEUES: Final = ("recordings", "transcription", "crm")
+"""Every queue that a room's `due` names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One family: `sql` gives a row a series, first the values of `labels`, then the value (null: nothing to tell)."""
+
+    name: str
+    about: str
+    labels: tuple[str, ...]
+    sql: str
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    counts: bool = False
+
+
+_WAITING = """
+    select queue, count(id) from unnest(cast(:queues as text[])) as queue
+    left join procrastinate_jobs on queue_name = queue and status in ('todo', 'doing') group by queue
+"""
+_OLDEST = """
+    select queue, coalesce(extract(epoch from clock_timestamp() - min(at)), 0)
+    from unnest(cast(:queues as text[])) as queue
+    left join procrastinate_jobs as job on queue_name = queue and status in ('todo', 'doing')
+    left join procrastinate_events as event on event.job_id = job.id and event.type = 'deferred' group by queue
+"""
+_GIVEN_UP = """
+    select queue, count(id) from unnest(cast(:queues as text[])) as queue
+    left join procrastinate_jobs on queue_name = queue and status = 'failed' group by queue
+"""
+_FAILED = """
+    select queue, count(event.id) from unnest(cast(:queues as text[])) as queue
+    left join (procrastinate_events as event join procrastinate_jobs as job on event.job_id = job.id)
+        on job.queue_name = queue and event.type in ('failed', 'deferred_for_retry') group by queue
+"""
+_LIVE = """
+    select word, count(id) from unnest(array['ringing', 'talking', 'voicemail']) as word
+    left join calls on status = word and ended_at is null and settled_at is null and joined_into is null group by word
+"""
+_MISSED_OPEN = """
+    with waiting as (
+        select clock_timestamp() - min(missed.ended_at) as age from calls as missed
+        where missed.direction = 'inbound' and missed.status = 'missed' and missed.joined_into is null
+          and missed.settled_at is not null and missed.caller_number is not null
+          and missed.started_at > clock_timestamp() - interval '7 days'
+          and not exists (
+            select from calls as talk
+            where talk.answered_at > missed.started_at and talk.joined_into is null
+              and talk.status in ('talking', 'answered') and talk.direction <> 'internal'
+              and (talk.party_id = missed.party_id or talk.caller_number = missed.caller_number))
+        group by missed.caller_number)
+    select word, count(waiting.age) from (values
+        ('under_15m', interval '0', interval '15 minutes'), ('under_1h', interval '15 minutes', interval '1 hour'),
+        ('under_1d', interval '1 hour', interval '1 day'), ('over_1d', interval '1 day', interval '100 years')
+    ) as ages(word, least, most) left join waiting on waiting.age >= least and waiting.age < most group by word
+"""
+_MISSING = """
+    select count(*) from calls
+    where joined_into is null and answered_at is not null
+      and started_at > clock_timestamp() - interval '7 days'
+      and settled_at < clock_timestamp() - interval '15 minutes'
+      and (exists (select from recordings where call_id = calls.id and state = 'missing')
+           or direction = 'inbound' and not exists (select from recordings where call_id = calls.id))
+"""
+_SPEED = """
+    select sum(took_seconds) / nullif(sum(audio_seconds), 0) from transcripts
+    where made_at > clock_timestamp() - interval '1 hour'
+"""
+_LAG = """
+    select extract(epoch from max(made_at - ended_at)) from transcripts join calls on calls.id = call_id
+    where made_at > clock_timestamp() - interval '1 hour'
+"""
+_LEADS = """
+    select word, count(leads.id) from unnest(cast(:stages as text[])) as word
+    left join leads on stage = word group by word
+"""
+_OVERDUE = """
+    select word, count(leads.id) from unnest(cast(:stages as text[])) as word
+    left join leads on stage = word and deadline_at < clock_timestamp() group by word
+"""
+_DEVICES = """
+    select device, max(device_states.reachable::int) from device_states
+    join devices on address = device where kind <> 'mobile' group by device
+"""
+_TRUNKS = """
+    select device, max(device_states.reachable::int) from device_states
+    where device in (select trunk from lines union select trunk from devices) group by device
+"""
+_QUEUES: Final = {"queues": QUEUES}
+
+QUESTIONS: Final = (
+    Question("jobs_waiting", "Jobs owed: waiting, running or to be tried again.", ("queue",), _WAITING, _QUEUES),
+    Question("job_oldest_seconds", "Since when the oldest of them is owed.", ("queue",), _OLDEST, _QUEUES),
+    Question("jobs_given_up", "Jobs that failed for good and wait for a person.", ("queue",), _GIVEN_UP, _QUEUES),
+    Question("jobs_failed", "Failed attempts at jobs that are still kept.", ("queue",), _FAILED, _QUEUES, counts=True),
+    Question("calls_live", "Calls going on now.", ("status",), _LIVE),
+    Question(
+        "missed_calls_open",
+        "Callers of the last seven days whom nobody has talked with since they were missed, by age.",
+        ("age",),
+        _MISSED_OPEN,
+    ),
+    Question("recordings_missing", "Answered calls of seven days without (all) audio.", (), _MISSING),
+    Question("transcription_realtime_factor", "Time spent over audio done, last hour.", (), _SPEED),
+    Question("transcription_lag_seconds", "From hang-up to text, the longest of the last hour.", (), _LAG),
+    Question("leads", "Leads by stage.", ("stage",), _LEADS, {"stages": STAGES}),
+    Question(
+        "leads_overdue", "Open leads past the deadline of their stage.", ("deadline",), _OVERDUE, {"stages": OPEN}
+    ),
+    Question("device_reachable", "A phone of staff can be rung (1) or not (0).", ("device",), _DEVICES),
+    Question("trunk_reachable", "A trunk of the directory is there (1) or not (0).", ("trunk",), _TRUNKS),
+)
