@@ -1,4 +1,4 @@
-"""One arrival from start to end: the facts in time, the decision, the hand-over, and the event that keeps the reasons."""
+"""One arrival from start to end: the facts in time, the decision, the hand-over, the event that keeps the reasons."""
 
 import asyncio
 import json
@@ -104,6 +104,7 @@ def _decision(arrival: Arrival, plan: Plan, outcome: Outcome, seconds: float) ->
         at=arrival.at + timedelta(seconds=seconds),
         linkedid=arrival.linkedid,
         name=arrival.name or None,
+        rule=plan.rule,
         plan=json.dumps(plan.to_json(), ensure_ascii=False),
         outcome=outcome,
         seconds=seconds,

@@ -68,7 +68,7 @@ def _with_team(
     if steps:
         return _plan(situation, rule, steps[:STEPS_MOST], reasons, everybody)
     nobody = _nobody(choices)
-    return _plan(situation, "nobody", [_message(SORRY, nobody)], (*reasons, nobody), everybody)
+    return _plan(situation, nobody.key, [_message(SORRY, nobody)], (*reasons, nobody), everybody)
 
 
 def _ring_person(situation: Situation, first: First) -> list[Step]:

@@ -50,7 +50,7 @@ class Memory:
         live_devices: LiveDevices | None = None,
         refresh_seconds: float = 300.0,
     ) -> None:
-        """Take what is read from; all but talks is read again after ``refresh_seconds`` even if nothing was notified."""
+        """Take what is read from; all but talks is read again after ``refresh_seconds`` even without a notification."""
         self.directory: Directory | None = None
         self.fresh = False
         self._engine = engine

@@ -85,8 +85,9 @@ class Candidate:
 class Plan:
     """The whole decision.
 
-    ``rule`` is the rule that decided: blocked, closed, owner, last_talked, team, nobody; not_ready marks a plan that
-    was never made. ``line`` is the line's number as stored, ``language`` what the caller hears.
+    ``rule`` is what decided. Somebody rings: owner, last_talked, team. Nobody does: blocked, outside_hours, all_busy,
+    do_not_disturb, device_unreachable, nobody_on_shift. No plan was made: not_ready. ``line`` is the line's number as
+    stored, ``language`` what the caller hears.
     """
 
     rule: str

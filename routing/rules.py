@@ -115,7 +115,7 @@ def last_talked(situation: Situation) -> Verdict:
 RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("blocked", blocked),
     ("line_unknown", line_known),
-    ("closed", closed),
+    ("outside_hours", closed),
     ("owner", owner),
     ("last_talked", last_talked),
 )
