@@ -1,0 +1,281 @@
+"""What an AMI message means: the live witness's words turned into events (pure).
+
+One table, one small function an event. Live messages and tapes go through the same `translate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from calls import events as e
+from calls.events import Event
+from telephony import cel
+from telephony.told import Headers, Message, Where, recording_paths, whole
+
+_RING, _DOWN, _RINGING, _UP = "4", "0", "5", "6"
+"""Channel states as Asterisk numbers them: Ring is a far side calling us, Ringing a far side being called."""
+
+
+def translate(pbx: str, message: Headers) -> list[Event]:
+    """The events of one message of `pbx`; none for a message that says nothing of a call. Never raises.
+
+    Keys are header names in any casing; a repeated header is a list of its values.
+    """
+    meaning = _MEANINGS.get(event_name(message).lower())
+    if meaning is None:
+        return []
+    return [event for event in meaning(Message(pbx, message)) if event.channel]
+
+
+def event_name(message: Headers) -> str:
+    """The message's `Event` header, "" for a response."""
+    told = message.get("Event") or next((value for name, value in message.items() if name.lower() == "event"), "")
+    return told if isinstance(told, str) else next(iter(told), "")
+
+
+def knows(name: str) -> bool:
+    """Whether an event of that name is one we read or know to tell nothing of a call; all others are counted."""
+    name = name.lower()
+    return name in _MEANINGS or name in _NOT_OF_CALLS or name.endswith("complete")
+
+
+def _new_channel(told: Message) -> list[Event]:
+    incoming = {_RING: True, _DOWN: False}.get(told["channelstate"])
+    return [
+        e.ChannelCreated(
+            **told.where(),
+            number=told["calleridnum"],
+            caller_name=told["calleridname"],
+            dialed=told["exten"],
+            context=told["context"],
+            incoming=incoming,
+        )
+    ]
+
+
+def _live_channel(told: Message) -> list[Event]:
+    """A channel in the list of live ones: how it began is not told, and its extension is where it is by now."""
+    created = e.ChannelCreated(**told.where(), number=told["calleridnum"], caller_name=told["calleridname"])
+    return [created, *_new_state(told)]
+
+
+def _new_state(told: Message) -> list[Event]:
+    if told["channelstate"] == _RINGING:
+        return [e.ChannelRang(**told.where())]
+    return [e.ChannelUp(**told.where())] if told["channelstate"] == _UP else []
+
+
+def _new_caller_id(told: Message) -> list[Event]:
+    return [e.CallerNamed(**told.where(), number=told["calleridnum"], caller_name=told["calleridname"])]
+
+
+def _hangup(told: Message) -> list[Event]:
+    return [e.ChannelHungUp(**told.where(), cause=whole(told["cause"]))]
+
+
+def _dialling(told: Message) -> Where:
+    """Who dials; nobody dials an originate, so there the dialled channel stands for itself (tape click2call)."""
+    return told.where() if told["uniqueid"] else told.where("dest")
+
+
+def _dial_begin(told: Message) -> list[Event]:
+    dialed = e.Dialed(
+        **_dialling(told),
+        target=told["destuniqueid"],
+        target_name=told["destchannel"] or None,
+        target_linkedid=told["destlinkedid"] or None,
+        dial_string=told["dialstring"],
+    )
+    return [dialed] if dialed.target else []
+
+
+def _dial_state(told: Message) -> list[Event]:
+    return [e.ChannelRang(**told.where("dest"))] if told["dialstatus"] == "RINGING" else []
+
+
+def _dial_end(told: Message) -> list[Event]:
+    ended = e.DialEnded(
+        **_dialling(told),
+        target=told["destuniqueid"],
+        target_name=told["destchannel"] or None,
+        status=told["dialstatus"],
+    )
+    return [ended] if ended.target else []
+
+
+def _bridge_enter(told: Message) -> list[Event]:
+    holding = told["bridgetechnology"].startswith("holding")
+    return [e.BridgeEntered(**told.where(), bridge=told["bridgeuniqueid"], holding=holding)]
+
+
+def _bridge_leave(told: Message) -> list[Event]:
+    return [e.BridgeLeft(**told.where(), bridge=told["bridgeuniqueid"])]
+
+
+def _hold(told: Message) -> list[Event]:
+    return [e.Held(**told.where())]
+
+
+def _unhold(told: Message) -> list[Event]:
+    return [e.Resumed(**told.where())]
+
+
+def _blind_transfer(told: Message) -> list[Event]:
+    return [
+        e.Transferred(
+            **told.where("transferer"),
+            way="blind",
+            to=told["extension"],
+            transferee=told["transfereeuniqueid"],
+            succeeded=_succeeded(told),
+        )
+    ]
+
+
+def _attended_transfer(told: Message) -> list[Event]:
+    """The number is not told: it is what the second channel dialled. A feature-code transfer has one channel only."""
+    first, second = told["origtransfereruniqueid"], told["secondtransfereruniqueid"]
+    return [
+        e.Transferred(
+            **told.where("origtransferer"),
+            way="attended",
+            transferee=told["transfereeuniqueid"],
+            target=told["transfertargetuniqueid"],
+            second=second if second != first else "",
+            succeeded=_succeeded(told),
+        )
+    ]
+
+
+def _succeeded(told: Message) -> bool:
+    return told["result"].lower() in {"success", ""}
+
+
+def _pickup(told: Message) -> list[Event]:
+    return [e.PickedUp(**told.where(), target=told["targetuniqueid"])]
+
+
+def _queue_join(told: Message) -> list[Event]:
+    return [e.QueueJoined(**told.where(), queue=told["queue"])]
+
+
+def _queue_leave(told: Message) -> list[Event]:
+    return [e.QueueLeft(**told.where(), queue=told["queue"])]
+
+
+def _queue_abandon(told: Message) -> list[Event]:
+    return [e.QueueLeft(**told.where(), queue=told["queue"], outcome="abandoned")]
+
+
+def _new_exten(told: Message) -> list[Event]:
+    events = cel.app_started(told.where(), told["application"], told["appdata"])
+    # MIXMONITOR_FILENAME tells the main file with its folder; the dialplan's own words may leave the folder out.
+    return [one for one in events if not isinstance(one, e.RecordingStarted) or one.path.startswith("/")]
+
+
+def _var_set(told: Message) -> list[Event]:
+    value = told["value"]
+    if not value:
+        return []
+    match told["variable"]:
+        case "DIALSTATUS":
+            return [e.DialFinished(**told.where(), status=value)]
+        case "QUEUESTATUS":
+            return [e.QueueLeft(**told.where(), outcome=value.lower())]
+        case "MIXMONITOR_FILENAME":
+            return [e.RecordingStarted(**told.where(), path=path) for path in recording_paths(value)]
+        case _:
+            return []
+
+
+def _cel(told: Message) -> list[Event]:
+    """A CEL row over AMI (cel_manager). The message's time is exact; the row's own has neither zone nor fraction."""
+    return cel.translate(told.pbx, {**told.plain, "eventtime": told["timestamp"] or told["eventtime"]})
+
+
+def _user_event(told: Message) -> list[Event]:
+    meaning = _OUR_USER_EVENTS.get(told["userevent"].lower())
+    return meaning(told) if meaning else []
+
+
+def _arrival(told: Message) -> list[Event]:
+    return [e.Arrived(**told.where(), line=told["line"], number=told["from"], caller_name=told["name"])]
+
+
+def _fallback(told: Message) -> list[Event]:
+    return [e.FallbackTaken(**told.where(), reason=told["reason"], line=told["line"])]
+
+
+def _step(told: Message) -> list[Event]:
+    return [e.StepStarted(**told.where(), step=whole(told["step"]) or 0)]
+
+
+def _step_end(told: Message) -> list[Event]:
+    return [e.StepEnded(**told.where(), step=whole(told["step"]) or 0, status=told["status"])]
+
+
+def _plan_end(told: Message) -> list[Event]:
+    return [e.PlanEnded(**told.where())]
+
+
+def _confirmed(told: Message) -> list[Event]:
+    return [e.Confirmed(**told.where(), accepted=True)]
+
+
+def _refused(told: Message) -> list[Event]:
+    return [e.Confirmed(**told.where(), accepted=False)]
+
+
+_Meaning = Callable[[Message], list[Event]]
+
+_OUR_USER_EVENTS: Mapping[str, _Meaning] = {
+    "switchhookarrival": _arrival,
+    "switchhookfallback": _fallback,
+    "switchhookstep": _step,
+    "switchhookstepend": _step_end,
+    "switchhookplanend": _plan_end,
+    "switchhookconfirmed": _confirmed,
+    "switchhookrefused": _refused,
+}
+
+_MEANINGS: Mapping[str, _Meaning] = {
+    "newchannel": _new_channel,
+    "status": _live_channel,
+    "coreshowchannel": _live_channel,
+    "newstate": _new_state,
+    "newcallerid": _new_caller_id,
+    "hangup": _hangup,
+    "dialbegin": _dial_begin,
+    "dialstate": _dial_state,
+    "dialend": _dial_end,
+    "bridgeenter": _bridge_enter,
+    "bridgeleave": _bridge_leave,
+    "hold": _hold,
+    "unhold": _unhold,
+    "blindtransfer": _blind_transfer,
+    "attendedtransfer": _attended_transfer,
+    "pickup": _pickup,
+    "queuecallerjoin": _queue_join,
+    "queuecallerleave": _queue_leave,
+    "queuecallerabandon": _queue_abandon,
+    "newexten": _new_exten,
+    "varset": _var_set,
+    "cel": _cel,
+    "userevent": _user_event,
+}
+
+_NOT_OF_CALLS = frozenset(
+    """
+    agentcalled agentconnect agentlogin agentlogoff agentringnoanswer agiexecend agiexecstart bridgecreate
+    bridgedestroy bridgeinfochannel bridgemerge bridgevideosourceupdate cdr challengeresponsefailed challengesent
+    contactstatus contactstatusdetail devicestatechange dialplancomplete dtmfbegin dtmfend endpointlist extensionstatus
+    fullybooted hanguphandlerpop hanguphandlerpush hanguphandlerrun hanguprequest invalidpassword localbridge
+    localoptimizationbegin localoptimizationend mixmonitormute mixmonitorstart mixmonitorstop moduleload monitorstart
+    monitorstop musiconholdstart musiconholdstop newaccountcode newconnectedline originateresponse parkedcall
+    parkedcallgiveup parkedcallswap parkedcalltimeout peerstatus presencestatechange queueentry queuemember
+    queuememberadded queuememberpause queuememberpaused queuememberpenalty queuememberremoved queuememberringinuse
+    queuememberstatus queueparams registry reload rename rtcpreceived rtcpsent sessiontimeout shutdown
+    softhanguprequest successfulauth testevent unparkedcall
+    """.split()  # noqa: SIM905 - a list of ninety quoted words is not easier to read
+)
+"""Events that tell nothing of a call that the others do not tell as well."""

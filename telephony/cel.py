@@ -1,0 +1,236 @@
+"""What a CEL row means: the durable witness's words turned into events (pure).
+
+`translate` reads rows in every spelling that Asterisk's own writers use: cel_custom and the database writers
+(`cid_num`, `channame`), cel_sqlite3_custom (`cidnum`), cel_manager (`CallerIDnum`, `Channel`, `EventName`, `Extra`).
+CEL does not tell who dialled whom, nor that a phone rings; a leg is known from its channel, its answer and its end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, tzinfo
+
+from calls import events as e
+from calls.events import Event
+from telephony.told import Where, clean, moment, recording_paths, whole
+
+COLUMNS = (
+    *("eventtype", "eventtime", "cid_name", "cid_num", "cid_ani", "cid_rdnis", "cid_dnid", "exten", "context"),
+    *("channame", "appname", "appdata", "amaflags", "accountcode", "uniqueid", "linkedid", "peer", "peeraccount"),
+    *("userfield", "userdeftype", "eventextra"),
+)
+"""The columns of the CEL file that our cel_custom.conf writes, in its order."""
+
+NUMBERS = dict(
+    enumerate(
+        (
+            *("CHAN_START", "CHAN_END", "HANGUP", "ANSWER", "APP_START", "APP_END", "BRIDGE_ENTER", "BRIDGE_EXIT"),
+            *("PARK_START", "PARK_END", "BLINDTRANSFER", "ATTENDEDTRANSFER", "USER_DEFINED", "LINKEDID_END", "PICKUP"),
+            *("FORWARD", "LOCAL_OPTIMIZE", "LOCAL_OPTIMIZE_BEGIN", "STREAM_BEGIN", "STREAM_END", "DTMF"),
+        ),
+        start=1,
+    )
+)
+"""Event types by number, as `enum ast_cel_event_type` of Asterisk 22 counts them."""
+
+_SPELLINGS = {
+    **dict.fromkeys(("eventtype", "eventname"), "eventtype"),
+    **dict.fromkeys(("eventtime",), "eventtime"),
+    **dict.fromkeys(("cidname", "calleridname", "name"), "name"),
+    **dict.fromkeys(("cidnum", "calleridnum", "num"), "num"),
+    **dict.fromkeys(("channame", "channel", "channelname"), "channel"),
+    **dict.fromkeys(("appname", "application", "app"), "app"),
+    **dict.fromkeys(("appdata", "applicationdata"), "data"),
+    **dict.fromkeys(("eventextra", "extra"), "extra"),
+    **{same: same for same in ("exten", "context", "uniqueid", "linkedid", "data")},
+}
+
+APPS = {"dial": "Dial", "queue": "Queue", "voicemail": "VoiceMail", "mixmonitor": "MixMonitor"}
+"""Dialplan applications that matter to the record, by their lower-case names."""
+
+_DOWN_EXTENS = frozenset({"", "s"})
+
+
+class _Row:
+    """One row under one spelling; what is not told reads as ""."""
+
+    def __init__(self, pbx: str, fields: Mapping[str, str], zone: tzinfo) -> None:
+        self._fields = fields
+        self.where: Where = {
+            "pbx": pbx,
+            "channel": self["uniqueid"],
+            "at": moment(self["eventtime"], zone),
+            "linkedid": self["linkedid"] or None,
+            "name": self["channel"] or None,
+        }
+        self._extra: Mapping[str, str] | None = None
+
+    def __getitem__(self, field: str) -> str:
+        return clean(self._fields.get(field, ""))
+
+    def detail(self, key: str) -> str:
+        """A value of eventextra (JSON since Asterisk 12; its values differ by event type)."""
+        if self._extra is None:
+            self._extra = _decoded(self._fields.get("extra", ""))
+        return clean(self._extra.get(key, ""))
+
+
+def spelling(column: str) -> str:
+    """The one name by which we know `column`, "" for a column that tells us nothing."""
+    return _SPELLINGS.get(column.lower().replace("_", "").strip(), "")
+
+
+def event_type(told: str) -> str:
+    """The name of an event type told as name or number, "" when it is neither."""
+    named = NUMBERS.get(whole(told) or 0, told.strip().upper())
+    return named if named in _MEANINGS else ""
+
+
+def translate(pbx: str, row: Mapping[str, str], zone: tzinfo = UTC) -> list[Event]:
+    """The events of one CEL row of `pbx`; none for a row that says nothing of a call. Never raises.
+
+    Keys are column names in any of Asterisk's spellings, any subset; `zone` is that of times without one.
+    """
+    fields = {spelling(column): value for column, value in row.items() if value}
+    meaning = _MEANINGS.get(event_type(fields.get("eventtype", "")))
+    if meaning is None:
+        return []
+    read = _Row(pbx, fields, zone)
+    return [event for event in meaning(read) if event.channel]
+
+
+def _decoded(extra: str) -> Mapping[str, str]:
+    try:
+        told = json.loads(extra) if extra.startswith("{") else {}
+    except (ValueError, RecursionError):
+        return {}
+    return {str(key): str(value) for key, value in told.items() if isinstance(value, str | int)}
+
+
+def _nothing(_: _Row) -> list[Event]:
+    return []
+
+
+def _channel_start(row: _Row) -> list[Event]:
+    # A channel that we dial has no extension yet (`s`); both halves of a Local channel carry the one they are for.
+    dialled_by_us = row["exten"] in _DOWN_EXTENS or row["channel"].endswith(";1")
+    return [
+        e.ChannelCreated(
+            **row.where,
+            number=row["num"],
+            caller_name=row["name"],
+            dialed=row["exten"],
+            context=row["context"],
+            incoming=not dialled_by_us,
+        )
+    ]
+
+
+def _named(row: _Row) -> list[Event]:
+    """A dialled trunk channel learns its number after its start: its answer and its end tell it (tape click2call)."""
+    return [e.CallerNamed(**row.where, number=row["num"], caller_name=row["name"])] if row["num"] else []
+
+
+def _answer(row: _Row) -> list[Event]:
+    return [e.ChannelUp(**row.where), *_named(row)]
+
+
+def _hangup(row: _Row) -> list[Event]:
+    status = row.detail("dialstatus")
+    finished: list[Event] = [e.DialFinished(**row.where, status=status)] if status else []
+    return [e.ChannelHungUp(**row.where, cause=whole(row.detail("hangupcause"))), *finished, *_named(row)]
+
+
+def _channel_end(row: _Row) -> list[Event]:
+    return [e.ChannelHungUp(**row.where)]
+
+
+def _app_start(row: _Row) -> list[Event]:
+    return app_started(row.where, row["app"], row["data"])
+
+
+def app_started(where: Where, app: str, data: str) -> list[Event]:
+    """The events of a dialplan application's start; none for an application that does not matter to the record."""
+    known = APPS.get(app.lower())
+    if known is None:
+        return []
+    events: list[Event] = [e.AppStarted(**where, app=known, data=data)]
+    if known == "MixMonitor":
+        events += [e.RecordingStarted(**where, path=path) for path in recording_paths(data)]
+    return events
+
+
+def _app_start_and_queue(row: _Row) -> list[Event]:
+    joined: list[Event] = []
+    if row["app"].lower() == "queue":
+        joined = [e.QueueJoined(**row.where, queue=row["data"].partition(",")[0])]
+    return [*_app_start(row), *joined]
+
+
+def _app_end(row: _Row) -> list[Event]:
+    """Queue() ends after the talk too: whether it was answered is for the view, which knows the bridges."""
+    if row["app"].lower() != "queue":
+        return []
+    return [e.QueueLeft(**row.where, queue=row["data"].partition(",")[0])]
+
+
+def _bridge_enter(row: _Row) -> list[Event]:
+    holding = row.detail("bridge_technology").startswith("holding")
+    return [e.BridgeEntered(**row.where, bridge=row.detail("bridge_id"), holding=holding)]
+
+
+def _bridge_exit(row: _Row) -> list[Event]:
+    return [e.BridgeLeft(**row.where, bridge=row.detail("bridge_id"))]
+
+
+def _blind_transfer(row: _Row) -> list[Event]:
+    """CEL tells only transfers that Asterisk accepted (cel.c of Asterisk 22)."""
+    transferee = row.detail("transferee_channel_uniqueid")
+    return [e.Transferred(**row.where, way="blind", to=row.detail("extension"), transferee=transferee)]
+
+
+def _attended_transfer(row: _Row) -> list[Event]:
+    second = row.detail("channel2_uniqueid")
+    return [
+        e.Transferred(
+            **row.where,
+            way="attended",
+            transferee=row.detail("transferee_channel_uniqueid"),
+            target=row.detail("transfer_target_channel_uniqueid"),
+            second=second if second != row["uniqueid"] else "",
+        )
+    ]
+
+
+def _pickup(row: _Row) -> list[Event]:
+    """The row is the ringing channel's; the one that took the call is in the extra (tape pickup)."""
+    where: Where = {
+        **row.where,
+        "channel": row.detail("pickup_channel_uniqueid"),
+        "name": row.detail("pickup_channel") or None,
+    }
+    return [e.PickedUp(**where, target=row["uniqueid"])]
+
+
+def _linkedid_end(row: _Row) -> list[Event]:
+    return [e.LinkedidEnded(**row.where)] if row["linkedid"] else []
+
+
+_Meaning = Callable[[_Row], list[Event]]
+
+_MEANINGS: Mapping[str, _Meaning] = {
+    **dict.fromkeys(NUMBERS.values(), _nothing),
+    "CHAN_START": _channel_start,
+    "CHAN_END": _channel_end,
+    "HANGUP": _hangup,
+    "ANSWER": _answer,
+    "APP_START": _app_start_and_queue,
+    "APP_END": _app_end,
+    "BRIDGE_ENTER": _bridge_enter,
+    "BRIDGE_EXIT": _bridge_exit,
+    "BLINDTRANSFER": _blind_transfer,
+    "ATTENDEDTRANSFER": _attended_transfer,
+    "PICKUP": _pickup,
+    "LINKEDID_END": _linkedid_end,
+}
