@@ -1,0 +1,106 @@
+"""Reads the calls that go on and what is known about who calls."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, and_, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.tables import calls, legs
+from crm_sync.tables import leads, parties, party_numbers
+from directory.model import Directory
+from directory.numbers import is_anonymous
+from recordings.tables import transcripts
+from web.cards import KEPT, QUOTE_LINES, Background, LastTalk, LiveCall, Reach, Said
+
+STALE: Final = text("interval '6 hours'")
+"""A call without an end for so long lost its end; it is no longer shown as going on."""
+
+_ROUTED: Final = func.jsonb_path_query_first(calls.c.state, text("""'$.facts[*] ? (@.kind == "Routed")'::jsonpath"""))
+_COLUMNS: Final = (
+    calls.c.id, calls.c.direction, calls.c.status, calls.c.line, calls.c.caller_number, calls.c.caller_name,
+    calls.c.dialed, calls.c.started_at, calls.c.answered_at, calls.c.ended_at, calls.c.missed_cause, calls.c.person,
+    calls.c.talk_seconds, _ROUTED.label("routed"),
+)  # fmt: skip
+
+
+async def read_live(connection: AsyncConnection, ids: Sequence[UUID] | None = None) -> list[LiveCall]:
+    """The calls with those ids, or all that go on or ended a moment ago, without their background."""
+    recent = or_(calls.c.ended_at.is_(None), calls.c.ended_at > func.now() - KEPT)
+    chosen = calls.c.id.in_(ids) if ids is not None else and_(recent, calls.c.started_at > func.now() - STALE)
+    asked = select(*_COLUMNS).where(chosen, calls.c.joined_into.is_(None), calls.c.started_at.is_not(None))
+    rows = (await connection.execute(asked)).all()
+    reaches = defaultdict(list)
+    reached = select(legs).where(legs.c.call_id.in_([row.id for row in rows])).order_by(legs.c.started_at)
+    for leg in (await connection.execute(reached)).all() if rows else ():
+        told = Reach(leg.person, leg.device, leg.outcome, leg.started_at, leg.answered_at, leg.ended_at)
+        reaches[leg.call_id].append(told)
+    return [_live(row, tuple(reaches[row.id])) for row in rows]
+
+
+async def read_background(connection: AsyncConnection, call: LiveCall, directory: Directory) -> Background:
+    """What our own books say about the caller: party, lead, earlier calls, the last talk's first lines."""
+    if is_anonymous(call.caller_number) or call.caller_number is None:
+        return Background()
+    number = directory.normal(call.caller_number)
+    forms = sorted({call.caller_number, number, f"+{number}"})
+    party = (await connection.execute(_party(number))).first()
+    before = (await connection.execute(_before(forms, call.started_at))).one()
+    talk = (await connection.execute(_last_talk(forms, call.started_at))).first()
+    return Background(
+        party=(party.name or "") if party else "",
+        stage=(party.stage or "") if party else "",
+        owner=party.owner if party else None,
+        calls_before=before.count,
+        last_call_at=before.last_at,
+        last_talk=LastTalk(talk.id, talk.started_at, talk.person, _quote(talk.segments)) if talk else None,
+    )
+
+
+def _party(number: str) -> Any:
+    newest_open = (leads.c.closed_at.is_not(None), leads.c.opened_at.desc())
+    return (
+        select(parties.c.name, leads.c.stage, leads.c.owner)
+        .join(party_numbers, party_numbers.c.party_id == parties.c.id)
+        .outerjoin(leads, leads.c.party_id == parties.c.id)
+        .where(party_numbers.c.number == number)
+        .order_by(*newest_open)
+        .limit(1)
+    )
+
+
+def _before(forms: list[str], at: datetime) -> Any:
+    earlier = (calls.c.caller_number.in_(forms), calls.c.started_at < at, calls.c.joined_into.is_(None))
+    return select(func.count().label("count"), func.max(calls.c.started_at).label("last_at")).where(*earlier)
+
+
+def _last_talk(forms: list[str], at: datetime) -> Any:
+    return (
+        select(calls.c.id, calls.c.started_at, calls.c.person, transcripts.c.segments)
+        .join(transcripts, transcripts.c.call_id == calls.c.id)
+        .where(calls.c.caller_number.in_(forms), calls.c.started_at < at, transcripts.c.text != "")
+        .order_by(calls.c.started_at.desc())
+        .limit(1)
+    )
+
+
+def _quote(segments: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
+    return tuple(Said(str(part.get("side", "")), str(part.get("text", ""))) for part in segments[:QUOTE_LINES])
+
+
+def _live(row: Row[Any], reaches: tuple[Reach, ...]) -> LiveCall:
+    columns = {name: value for name, value in row._mapping.items() if name != "routed"}  # noqa: SLF001 - its public name
+    return LiveCall(**columns, reaches=reaches, plan=plan_of(row.routed))
+
+
+def plan_of(routed: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Routing's decision inside the event Routed, empty when there is none or it cannot be read."""
+    try:
+        plan = json.loads(routed["plan"]) if routed else {}
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return plan if isinstance(plan, dict) else {}

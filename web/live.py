@@ -1,0 +1,163 @@
+"""What happens now, for every open page of this process: one listener on the database, one set of live calls.
+
+Losing it costs nothing: it is read again from the rows at start, after a lost connection, and for every notice.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls.record import CHANNEL
+from web.background import read_background, read_live
+from web.cards import LiveCall
+from web.house import House
+
+RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+SWEEP_SECONDS: Final = 30.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False)
+class Page:
+    """One open page: woken when a call it may care about changed. `noticed_at` is the monotonic time of the notice."""
+
+    concerns: Callable[[LiveCall], bool]
+    noticed_at: float | None = None
+    changed: set[UUID] = field(default_factory=set)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self, ids: Iterable[UUID], noticed_at: float | None) -> None:
+        """Something changed; several changes before the page looks are one."""
+        self.changed.update(ids)
+        self.noticed_at = self.noticed_at or noticed_at
+        self._woken.set()
+
+    async def wait(self, seconds: float) -> tuple[frozenset[UUID], float | None]:
+        """Wait for a change, at most so long; returns what changed since the last wait and when it was noticed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        self._woken.clear()
+        changed, noticed_at = frozenset(self.changed), self.noticed_at
+        self.changed.clear()
+        self.noticed_at = None
+        return changed, noticed_at
+
+
+class Live:
+    """The live calls of this process and the pages that watch them."""
+
+    def __init__(self, engine: AsyncEngine, house: House) -> None:
+        self.calls: dict[UUID, LiveCall] = {}
+        self.connected = False
+        self.closing = False
+        self._engine = engine
+        self._house = house
+        self._pages: set[Page] = set()
+        self._noticed: dict[UUID, float] = {}
+        self._wake = asyncio.Event()
+
+    def open(self, concerns: Callable[[LiveCall], bool]) -> Page:
+        """Begin to watch the calls for which `concerns` holds before or after a change."""
+        page = Page(concerns)
+        self._pages.add(page)
+        return page
+
+    def close(self, page: Page) -> None:
+        """Watch no more."""
+        self._pages.discard(page)
+
+    def stop(self) -> None:
+        """Let every page go, for the service ends."""
+        self.closing = True
+        for page in self._pages:
+            page.wake((), None)
+
+    async def run(self) -> None:
+        """Listen until cancelled; a lost database is tried again, and then everything is read anew."""
+        failures = 0
+        while True:
+            try:
+                await self._listen()
+                failures = 0
+            except (OSError, SQLAlchemyError, TimeoutError) as error:
+                _log.warning("live calls are not heard", error=type(error).__name__)
+            self.connected = False
+            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            failures += 1
+
+    async def _listen(self) -> None:
+        lost = asyncio.Event()
+        async with self._engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            driver: Any = raw.driver_connection
+            driver.add_termination_listener(lambda _: (lost.set(), self._wake.set()))
+            await driver.add_listener(CHANNEL, self._notice)
+            try:
+                await self._reread()
+                self.connected = True
+                while not lost.is_set():
+                    await self._step()
+            finally:
+                await connection.invalidate()
+
+    def _notice(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+        with suppress(ValueError):
+            self._noticed.setdefault(UUID(payload), monotonic())
+            self._wake.set()
+
+    async def _step(self) -> None:
+        """Wait for notices and read what they name; all that come together are one reading."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SWEEP_SECONDS):
+                await self._wake.wait()
+        self._wake.clear()
+        noticed, self._noticed = self._noticed, {}
+        if noticed:
+            await self._read(list(noticed), min(noticed.values()))
+        self._sweep()
+
+    async def _reread(self) -> None:
+        directory = await self._house.read()
+        async with self._engine.connect() as connection:
+            fresh = {call.id: call for call in await read_live(connection)}
+            for call in fresh.values():
+                fresh[call.id] = replace(call, background=await read_background(connection, call, directory))
+        before, self.calls = self.calls, fresh
+        self._tell([*before.values(), *fresh.values()], None)
+
+    async def _read(self, ids: list[UUID], noticed_at: float) -> None:
+        directory = await self._house.read()
+        async with self._engine.connect() as connection:
+            told: list[LiveCall] = [self.calls.pop(id_) for id_ in ids if id_ in self.calls]
+            known = {(call.id, call.caller_number): call.background for call in told}
+            for call in await read_live(connection, ids):
+                background = None if call.ended_at else known.get((call.id, call.caller_number))
+                background = background or await read_background(connection, call, directory)
+                self.calls[call.id] = replace(call, background=background)
+                told.append(self.calls[call.id])
+        self._sweep()
+        self._tell(told, noticed_at)
+
+    def _sweep(self) -> None:
+        now = datetime.now(UTC)
+        self.calls = {id_: call for id_, call in self.calls.items() if not call.over_at or call.over_at > now}
+
+    def _tell(self, calls: list[LiveCall], noticed_at: float | None) -> None:
+        for page in self._pages:
+            concerned = [call.id for call in calls if page.concerns(call)]
+            if concerned:
+                page.wake(concerned, noticed_at)
+
+
+LIVE: Final = web.AppKey("live", Live)

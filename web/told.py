@@ -1,0 +1,128 @@
+"""Routing's reasons and a call's events, in words; what is not known here is shown in the English that came with it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from directory.model import Directory
+from web.house import person_name
+
+_WHO: Final = {
+    "the owner of this caller's lead": "ответственный за заявку этого клиента",
+    "the last who talked with this caller": "говорил с этим клиентом последним",
+}
+
+_RUSSIAN: Final = {
+    "blocked": "номер в чёрном списке",
+    "line_unknown": "линии {line} нет в справочнике",
+    "open": "линия «{line}» работает",
+    "outside_hours": "линия «{line}» сейчас не работает",
+    "owner": "{name} — {who}",
+    "last_talked": "{name} — {who}",
+    "owner_nobody": "ответственного за этого клиента нет",
+    "owner_hidden": "номер скрыт, ответственного не найти",
+    "owner_left": "ответственного {person} уже нет в справочнике",
+    "owner_not_in_time": "ответственного не успели найти",
+    "last_talked_nobody": "раньше с этим клиентом никто не говорил",
+    "last_talked_hidden": "номер скрыт, прежних разговоров не найти",
+    "last_talked_left": "{person}, кто говорил последним, уже не в справочнике",
+    "last_talked_not_in_time": "прежние разговоры не успели найти",
+    "next_device": "следующий телефон: {name}",
+    "next_devices": "следующие телефоны",
+    "team_ring_all": "звонят все из команды «{team}», кому можно",
+    "team_hunt": "команда «{team}», по очереди",
+    "nobody_on_shift": "никого из команды нет на смене",
+    "all_busy": "все, кто мог ответить, говорят",
+    "do_not_disturb": "стоит «не беспокоить»",
+    "device_unreachable": "ни один телефон тех, кто на смене, не доступен",
+    # about one device or person
+    "no_device": "нет телефона",
+    "is_the_caller": "сам звонит",
+    "off_shift": "не на смене",
+    "busy": "говорит по телефону",
+    "through_trunk": "через оператора, с подтверждением клавишей 1",
+    "unreachable": "не в сети",
+    "ringing": "в сети, но уже звонит другой звонок",
+    "free": "в сети и свободен",
+    "state_unknown": "состояние неизвестно, пробуем",
+    "can_be_rung": "на смене и свободен",
+    "too_late": "план и без него достаточно длинный",
+}  # fmt: skip
+
+_BUT: Final = {
+    "off_shift": "не на смене",
+    "busy": "говорит по телефону",
+    "unreachable": "телефон не в сети",
+    "do_not_disturb": "просит не беспокоить",
+    "no_device": "нет телефона",
+    "is_the_caller": "сам звонит",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One device of one person that routing looked at."""
+
+    name: str
+    device: str
+    kind: str
+    taken: bool
+    why: str
+
+
+def reason(told: Mapping[str, Any] | str, language: str) -> str:
+    """One reason of a plan in words; a plain text comes back as it is."""
+    if isinstance(told, str):
+        return told
+    key, text, values = str(told.get("key", "")), str(told.get("text", "")), told.get("values") or {}
+    if language != "ru":
+        return _sentence(text)
+    known = dict.fromkeys(("name", "line", "team", "person", "who"), "") | {k: str(v) for k, v in values.items()}
+    known["who"] = _WHO.get(known["who"], known["who"])
+    for rule in ("owner_", "last_talked_"):
+        if key.startswith(rule) and key not in _RUSSIAN:
+            return _sentence("{name} — {who}, но {but}".format(**known, but=_BUT.get(key.removeprefix(rule), text)))
+    return _sentence(_RUSSIAN[key].format(**known) if key in _RUSSIAN else text)
+
+
+def reasons(plan: Mapping[str, Any], language: str) -> list[str]:
+    """Why the whole plan is as it is."""
+    return [reason(one, language) for one in _list(plan, "reasons")]
+
+
+def why_person(plan: Mapping[str, Any], person: str | None, language: str) -> list[str]:
+    """Why this person is rung: the reasons of the steps that ring them, then why this device."""
+    told = []
+    for step in _list(plan, "steps"):
+        if any(target.get("person") == person for target in step.get("targets", ())):
+            told.append(reason(step.get("reason", ""), language))
+            break
+    return [line for line in dict.fromkeys(told) if line]
+
+
+def considered(plan: Mapping[str, Any], directory: Directory, language: str) -> Iterator[Considered]:
+    """Everybody whom routing looked at, in its order."""
+    for one in _list(plan, "considered"):
+        key = str(one.get("key", ""))
+        why = _RUSSIAN.get(key) if language == "ru" else None
+        device = str(one.get("device", ""))
+        name = person_name(directory, one.get("person"))
+        text = _sentence(why or str(one.get("why", "")))
+        yield Considered(name, device, device_kind(directory, device), bool(one.get("taken")), text)
+
+
+def device_kind(directory: Directory, address: str) -> str:
+    """Whether a device is a desk phone, a softphone or a mobile; empty when the directory does not know it."""
+    owner = directory.person_of_device(address)
+    number = directory.normal(address)
+    kinds = (it.kind for it in owner.devices if it.address in {address, number}) if owner else iter(())
+    return next(kinds, "")
+
+
+def _list(plan: Mapping[str, Any], name: str) -> Sequence[Any]:
+    found = plan.get(name)
+    return found if isinstance(found, list) else ()
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
