@@ -1,7 +1,7 @@
-"""A private Asterisk: own folder, own free ports, an ordinary user, nothing left behind; for the demo, the lab tests and the bench.
+"""A private Asterisk for the demo, the lab tests and the bench: own folder, own free ports, nothing left behind.
 
-Facts (seen on Asterisk 22.10): started as root, Asterisk's own -U drops the right to write other users' files, so `setpriv`
-changes the user before; it also makes the kernel end Asterisk when this process dies, however it dies.
+Facts (seen on Asterisk 22.10): started as root, Asterisk's own -U drops the right to write other users' files, so
+`setpriv` changes the user before; it also makes the kernel end Asterisk when this process dies, however it dies.
 """
 
 from __future__ import annotations
@@ -31,20 +31,36 @@ STOP_SECONDS = 10.0
 FIRST_PORT, PORTS_EACH, BLOCKS = 10000, 700, 32
 SIP, AMI, TRUNK, FIRST_RTP = 0, 1, 2, 100
 
+# What calls, transfers, queues, parking, recording and CEL need, of some 350 modules.
 MODULES = """
-pbx_config res_timing_timerfd res_pjproject res_sorcery_config res_sorcery_memory res_sorcery_astdb res_pjsip
-res_pjsip_session res_pjsip_sdp_rtp res_pjsip_registrar res_pjsip_authenticator_digest
-res_pjsip_outbound_authenticator_digest res_pjsip_outbound_registration res_pjsip_endpoint_identifier_ip
-res_pjsip_endpoint_identifier_user res_pjsip_caller_id res_pjsip_nat res_pjsip_rfc3326 res_pjsip_dtmf_info
-res_pjsip_pubsub res_pjsip_refer res_pjsip_header_funcs res_pjsip_diversion res_pjsip_acl chan_pjsip
-res_rtp_asterisk bridge_simple bridge_holding bridge_native_rtp bridge_softmix bridge_builtin_features
-bridge_builtin_interval_features codec_ulaw codec_alaw codec_a_mu codec_resample codec_gsm format_pcm format_sln format_wav
-format_wav_gsm app_dial app_exec app_stack app_mixmonitor app_userevent app_playback app_playtones app_read app_queue app_verbose
-app_system app_originate app_directed_pickup app_waitforcond app_echo app_senddtmf app_record app_transfer
-func_callerid func_channel func_strings func_logic func_global func_timeout func_hangupcause func_devstate func_db
-func_cut func_math func_uri func_env func_dialplan func_cdr func_pjsip_endpoint func_pjsip_aor func_pjsip_contact
-res_musiconhold res_parking res_manager_devicestate res_clioriginate
-""".split()
+pbx_config res_timing_timerfd res_pjproject res_sorcery_config res_sorcery_memory res_sorcery_astdb
+res_pjsip res_pjsip_session res_pjsip_sdp_rtp res_pjsip_registrar res_pjsip_authenticator_digest
+res_pjsip_outbound_authenticator_digest res_pjsip_outbound_registration
+res_pjsip_endpoint_identifier_ip res_pjsip_endpoint_identifier_user res_pjsip_caller_id
+res_pjsip_nat res_pjsip_rfc3326 res_pjsip_dtmf_info res_pjsip_pubsub res_pjsip_refer
+res_pjsip_header_funcs res_pjsip_diversion res_pjsip_acl chan_pjsip res_rtp_asterisk bridge_simple
+bridge_holding bridge_native_rtp bridge_softmix bridge_builtin_features
+bridge_builtin_interval_features codec_ulaw codec_alaw codec_a_mu codec_resample codec_gsm
+format_pcm format_sln format_wav format_wav_gsm app_dial app_exec app_stack app_mixmonitor
+app_userevent app_playback app_playtones app_read app_queue app_verbose app_system app_originate
+app_directed_pickup app_waitforcond app_echo app_senddtmf app_record app_transfer func_callerid
+func_channel func_strings func_logic func_global func_timeout func_hangupcause func_devstate func_db
+func_cut func_math func_uri func_env func_dialplan func_cdr func_pjsip_endpoint func_pjsip_aor
+func_pjsip_contact res_musiconhold res_parking res_manager_devicestate res_clioriginate
+"""
+
+# Without tones for ringing and busy, an answered channel that waits would hear nothing.
+INDICATIONS = """
+[general]
+country = ru
+[ru]
+description = Russia
+ringcadence = 1000,4000
+dial = 425
+busy = 425/350,0/350
+ring = 425/1000,0/4000
+congestion = 425/175,0/175
+"""
 
 
 class AsteriskError(Exception):
@@ -171,10 +187,12 @@ class PrivateAsterisk(ABC):
             for path in (self.log_file, self.folder / "log/console.txt")
             if path.exists()
         ]
-        return f"the private Asterisk '{self.name}' in {self.folder}: {what}\n" + "\n".join(sum(said, []))
+        return f"the private Asterisk '{self.name}' in {self.folder}: {what}\n" + "\n".join(
+            line for lines in said for line in lines
+        )
 
     async def cli(self, command: str) -> str:
-        """Answer to a console command (`asterisk -rx`), read from the control socket. Raises OSError when it is not there."""
+        """Answer to a console command, as `asterisk -rx` gives it. Raises OSError when nobody listens."""
         reader, writer = await asyncio.open_unix_connection(str(self.folder / "run/asterisk.ctl"))
         try:
             await reader.readuntil(b"\n")  # host/process/version
@@ -251,14 +269,13 @@ class PrivateAsterisk(ABC):
         }  # fmt: skip
         places = "".join(f"{name} => {self.folder / part}\n" for name, part in own.items())
         first_rtp, last_rtp = self.ports.first + FIRST_RTP, self.ports.first + PORTS_EACH - 1
+        modules = "".join(f"load = {module}.so\n" for module in (*MODULES.split(), *self.more_modules))
         return {
-            "asterisk.conf": f"[directories]\nastmoddir => {self.installation.modules}\n{places}\n[options]\nnocolor = yes\n",
-            "modules.conf": "[modules]\nautoload = no\n"
-            + "".join(f"load = {module}.so\n" for module in (*MODULES, *self.more_modules)),
+            "asterisk.conf": f"[directories]\nastmoddir => {self.installation.modules}\n{places}\n",
+            "modules.conf": f"[modules]\nautoload = no\n{modules}",
             "logger.conf": "[general]\n[logfiles]\nmessages.log => notice,warning,error\n",
             "rtp.conf": f"[general]\nrtpstart = {first_rtp}\nrtpend = {last_rtp}\n",
             "cdr.conf": "[general]\nenable = no\n",
             **dict.fromkeys(("ccss.conf", "pjproject.conf", "queuerules.conf", "udptl.conf"), "[general]\n"),
-            "indications.conf": "[general]\ncountry = ru\n[ru]\ndescription = Russia\nringcadence = 1000,4000\ndial = 425\nbusy = 425/350,0/350\n"
-            "ring = 425/1000,0/4000\ncongestion = 425/175,0/175\n",
+            "indications.conf": INDICATIONS,
         }

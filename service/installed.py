@@ -38,7 +38,7 @@ class Installation:
 
 
 def cache_folders() -> list[Path]:
-    """Folders that may hold what setup fetched, the user's own first; root's Asterisk is in /var/cache for everybody."""
+    """Folders that may hold what setup fetched, the user's own first; root's Asterisk is in /var/cache."""
     if own := os.environ.get("SWITCHHOOK_CACHE"):
         return [Path(own)]
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
@@ -60,7 +60,7 @@ def locate() -> Installation:
             message = f"Asterisk {OLDEST_ASTERISK} or newer is missing. {HOW_TO_GET}"
             raise NotInstalledError(message)
         start = _start(whole[0])
-        program = (*start, str(whole[0] / "usr/sbin/asterisk"))
+        program: tuple[str, ...] = (*start, str(whole[0] / "usr/sbin/asterisk"))
         libraries = Path(start[2])
         installed = (_version(program), program, libraries / "asterisk/modules", whole[0] / "usr/share/asterisk")
     version, program, modules, data = installed

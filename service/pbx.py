@@ -1,4 +1,4 @@
-"""The PBX of the demo and the lab tests: a private Asterisk with the dialplan we ship, the company's phones and one trunk."""
+"""The PBX of the demo and the lab tests: the dialplan we ship, the company's phones and one trunk."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ include => parkedcalls
 include => switchhook-internal
 {extra}
 
-; Members of staff dial each other, pick up each other's calls (*8 and the number), transfer by their phone, and dial out.
+; Members of staff dial each other, pick up each other's calls (*8 and the number), transfer by phone, and dial out.
 [switchhook-internal]
 {numbers}
 exten => _*8X!,1,Pickup(${{EXTEN:2}}@switchhook-internal)
@@ -110,6 +110,14 @@ enabled = yes
 bindaddr = 127.0.0.1
 port = {port}
 timestampevents = yes
+"""
+
+PARKING = """
+[general]
+[default]
+parkext => 700
+parkpos => 701-720
+context => parkedcalls
 """
 
 
@@ -139,7 +147,7 @@ class Pbx(PrivateAsterisk):
         extra_files: Mapping[str, str] | None = None,
         internal: str = "",
     ) -> None:
-        """`variables`: dialplan globals. `extra_files`: more configuration by file name. `internal`: lines of [from-phones]."""
+        """`variables`: dialplan globals. `extra_files`: configuration by file name. `internal`: lines of [from-phones]."""
         super().__init__("pbx", folder=folder)
         self.phones = tuple(phones)
         self.ami_secret = secrets.token_urlsafe(16)
@@ -175,7 +183,7 @@ class Pbx(PrivateAsterisk):
                 "extensions.conf": self._extensions(),
                 "queues.conf": "[general]\n",
                 "musiconhold.conf": "[general]\n",
-                "res_parking.conf": "[general]\n[default]\nparkext => 700\nparkpos => 701-720\ncontext => parkedcalls\n",
+                "res_parking.conf": PARKING,
                 "features.conf": "[general]\n",
             }
             | self._extra_files

@@ -1,8 +1,8 @@
-"""Fetch Asterisk, its spoken prompts, SIPp, promtool and amtool into the cache folder, without root and without installing anything.
+"""Fetch Asterisk, its spoken prompts, SIPp, Prometheus and its tools into the cache folder; nothing is installed.
 
-Debian 12 and 13 carry no Asterisk, Debian's unstable suite does. apt itself downloads the packages and verifies them (the
-Release file's signature, then SHA-256 of every index and package) with private state, so the machine's own packages are
-never touched; `dpkg -x` unpacks them. Runs with any Python 3.11, needs nothing but apt and dpkg: `python -m setup.asterisk`.
+Debian 12 and 13 carry no Asterisk, Debian's unstable suite does. apt itself downloads the packages and verifies them
+(the Release file's signature, then SHA-256 of every index and package) with private state, so the machine's own
+packages are never touched; `dpkg -x` unpacks them. Needs no root, only apt and dpkg: `python3 -m setup.asterisk`.
 `service/installed.py` finds what this file put there.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SUITE = "unstable"
 KEYRINGS = ("debian-archive-keyring.gpg", "debian-archive-keyring.pgp")
 # Recorded human speech, and (the packages without a format) the words it says.
-SOUNDS = ("asterisk-core-sounds-en", "asterisk-core-sounds-en-wav", "asterisk-core-sounds-ru", "asterisk-core-sounds-ru-wav")
+SOUNDS = tuple(f"asterisk-core-sounds-{name}" for name in ("en", "en-wav", "ru", "ru-wav"))
 # With their whole dependency closure: both run by the loader and libraries unpacked beside them.
 ASTERISK = ("asterisk", *SOUNDS, "sip-tester")
 # Without it: both are Go programs that need the C library at most.
@@ -44,7 +44,7 @@ class SetupError(Exception):
 
 def say(text: str) -> None:
     """One line of progress."""
-    print(f"asterisk: {text}", flush=True)  # noqa: T201 a setup script speaks on standard output
+    print(f"asterisk: {text}", flush=True)
 
 
 def cache_folder() -> Path:
@@ -57,7 +57,7 @@ def cache_folder() -> Path:
 def asterisk_folder() -> Path:
     """Where the unpacked Asterisk is kept.
 
-    Root starts it as an ordinary user, who cannot look into root's home: then it is kept below /var/cache, for everybody.
+    Root starts it as an ordinary user, who cannot look into root's home: then it is in /var/cache, for everybody.
     """
     own = cache_folder()
     if os.geteuid() == 0 and "SWITCHHOOK_CACHE" not in os.environ and "XDG_CACHE_HOME" not in os.environ:
@@ -92,9 +92,9 @@ def need_tools() -> Path:
     for tool in ("apt-get", "dpkg"):
         if not shutil.which(tool):
             message = (
-                f"`{tool}` is missing, so Asterisk cannot be fetched from Debian's packages. Install Asterisk 18 or newer, "
-                "SIPp and Prometheus by this system's own means so that `asterisk`, `sipp` and `promtool` are on PATH, "
-                "or use Docker: `docker compose up`."
+                f"`{tool}` is missing, so Asterisk cannot be fetched from Debian's packages. Install Asterisk 18 or "
+                "newer, SIPp and Prometheus by this system's own means so that `asterisk`, `sipp` and `promtool` are "
+                "on PATH, or use Docker: `docker compose up`."
             )
             raise SetupError(message)
     for name in KEYRINGS:
@@ -144,9 +144,10 @@ class PrivateApt:
 
     def download(self, packages: tuple[str, ...], *, closure: bool) -> list[Path]:
         """Download `packages`, with everything they depend on when `closure`; apt has verified every file returned."""
-        before = set(self.archives.glob("*.deb"))
+        for old in self.archives.glob("*.deb"):
+            old.unlink()
         self._run(["install", "--download-only", "--yes", *packages] if closure else ["download", *packages])
-        return sorted(set(self.archives.glob("*.deb")) - before)
+        return sorted(self.archives.glob("*.deb"))
 
     def _run(self, arguments: list[str]) -> None:
         command = ["apt-get", "-q", *self._options, *arguments]
@@ -271,32 +272,27 @@ def only_one(cache: Path) -> Iterator[None]:
 
 def fetch() -> None:
     """Bring the cache up to what this version of Switchhook needs; does nothing when it is there and whole."""
-    cache = cache_folder()
-    own = installed_asterisk()
-    wanted, closure = (ASTERISK, True)
-    if own:
-        # The machine's own Asterisk is used; only the prompts (which depend on nothing) and SIPp may be missing.
-        wanted, closure = (SOUNDS if shutil.which("sipp") else (*SOUNDS, "sip-tester")), not shutil.which("sipp")
-    home = asterisk_folder()
-    have = any(whole(folder, wanted) for folder in home.glob("[!.]*"))
-    tools = all(shutil.which(name) for name in ("promtool", "amtool")) or whole(cache / "prometheus/files", PROMETHEUS)
-    if have and tools:
+    with only_one(cache_folder()):
+        own = installed_asterisk()
+        wanted = ASTERISK
+        if own:
+            # The machine's own Asterisk is used; only the prompts and SIPp may be missing.
+            wanted = SOUNDS if shutil.which("sipp") else (*SOUNDS, "sip-tester")
+        home, prometheus = asterisk_folder(), cache_folder() / "prometheus/files"
+        have = any(whole(folder, wanted) for folder in home.glob("[!.]*"))
+        tools = all(shutil.which(name) for name in ("promtool", "amtool")) or whole(prometheus, PROMETHEUS)
+        if not (have and tools):
+            with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".apt-") as temporary:
+                apt = PrivateApt(Path(temporary))
+                apt.update()
+                if not have:
+                    say("downloading Asterisk, its Russian and English prompts and SIPp (about 110 MB, once)")
+                    packages = apt.download(wanted, closure=True)
+                    keep(packages, wanted, home / ("prompts" if own else version_of(packages, "asterisk")))
+                if not tools:
+                    say("downloading Prometheus, promtool and amtool (about 45 MB, once)")
+                    keep(apt.download(PROMETHEUS, closure=False), PROMETHEUS, prometheus)
         say(f"ready in {home}" + (f"; the machine's own Asterisk {own} is used" if own else ""))
-        return
-    with only_one(cache), tempfile.TemporaryDirectory(dir=cache, prefix=".apt-") as temporary:
-        apt = PrivateApt(Path(temporary))
-        apt.update()
-        if not have:
-            say("downloading Asterisk, its Russian and English prompts and SIPp (about 110 MB, once)")
-            packages = apt.download(wanted, closure=closure)
-            version = version_of(packages, "asterisk") if not own else "prompts"
-            keep(packages, wanted, home / version)
-        if not tools:
-            say("downloading Prometheus, promtool and amtool (about 45 MB, once)")
-            for package in apt.archives.glob("*.deb"):
-                package.unlink()
-            keep(apt.download(PROMETHEUS, closure=False), PROMETHEUS, cache / "prometheus" / "files")
-    say(f"ready in {home}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The world outside the PBX, on a second real Asterisk: people's phones, their mobiles behind the trunk, and callers.
 
-Read `world` first (what a test or the demo may ask for), then `behaviour` (what a phone does when it rings), `speech` (what
-is said, in recorded human words), `files` (how the Asterisk is configured) and `manager` (how we steer it).
+Read `world` first (what a test or the demo may ask for), then `behaviour` (what a phone does when it rings), `speech`
+(what is said, in recorded human words), `files` (how the Asterisk is configured) and `manager` (how we steer it).
 It knows nothing of the service: it sees the PBX only through SIP, like a real telephone network.
 """
 

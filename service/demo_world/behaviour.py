@@ -19,7 +19,7 @@ class Behaviour:
     digit: str = ""
 
     def variables(self, phone: str, peer: str) -> dict[str, str]:
-        """The outside dialplan's global variables that say this of `phone`; `peer` is the PBX's host:port."""
+        """The outside dialplan's globals that say this of `phone`; `peer` is the PBX's host:port."""
         return {
             f"PHONE_{phone}_MODE": self.mode,
             f"PHONE_{phone}_AFTER": str(self.after),
@@ -38,9 +38,9 @@ def answer(
     transfer_to: str = "",
     confirm: bool | None = None,
 ) -> Behaviour:
-    """Ring for `after` seconds, answer, speak; then transfer blindly, hang up after a time, or listen until the other hangs up.
+    """Ring for `after` seconds, answer, speak; then transfer blindly, or listen until somebody hangs up.
 
-    `confirm` is for a mobile asked to press 1: True presses 1, False presses 2, None presses nothing (as a mailbox does).
+    `confirm` is for a mobile asked to press 1: True presses 1, False presses 2, None nothing (as a mailbox does).
     """
     digit = {True: "1", False: "2", None: ""}[confirm]
     return Behaviour("answer", after, speak, hangup_after, transfer_to, digit)

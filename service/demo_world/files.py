@@ -1,4 +1,4 @@
-"""Configuration of the outside Asterisk: the carrier's side of the trunk, and every phone as a SIP client of the PBX."""
+"""Configuration of the outside Asterisk: the carrier's side of the trunk, and the phones as clients of the PBX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steers the outside Asterisk through its manager interface: send actions, see events. Not a client for anybody's PBX."""
+"""Steers the outside Asterisk through its manager interface; the service's own PBX link is another thing."""
 
 from __future__ import annotations
 

@@ -46,4 +46,4 @@ def words(speech: Iterable[str | float]) -> str:
 def _prompt_seconds(prompt: str) -> float:
     language, _, name = prompt.partition("/")
     with wave.open(str(locate().sounds[language] / f"{name}.wav")) as sound:
-        return sound.getnframes() / sound.getframerate()
+        return float(sound.getnframes() / sound.getframerate())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from service.asterisk import AsteriskError, PrivateAsterisk
 from service.demo_world import files
@@ -100,7 +100,7 @@ class OutsidePhone:
         await self._world.set_globals(behaviour.variables(self.name, f"127.0.0.1:{self._world.pbx.sip_port}"))
 
     async def rings(self, timeout: float = 10.0) -> str:
-        """Wait until it rings (also a past ring not asked for yet); returns the number it shows. Raises TimeoutError."""
+        """Wait until it rings (a past ring not asked for yet counts); returns the number it shows."""
         return await asyncio.wait_for(self._rings.get(), timeout)
 
     async def answers(self, timeout: float = 10.0) -> str:
@@ -145,7 +145,7 @@ class OutsidePhone:
 
 
 class OutsideWorld(PrivateAsterisk):
-    """Everything that is not the PBX. All phones of `pbx` are registered when it is entered; they ring until told otherwise."""
+    """Everything that is not the PBX. All phones of `pbx` register at the start; they ring until told otherwise."""
 
     def __init__(self, pbx: Pbx, *, folder: Path | None = None) -> None:
         """`pbx` must be running when this is started."""
@@ -219,8 +219,8 @@ class OutsideWorld(PrivateAsterisk):
     ) -> OutsideCall:
         """A person with `number` and `name` dials `line`; returns at once.
 
-        Once answered they speak, then hang up (`stay`: not before the other side); `hangup_after` ends it so many seconds
-        after the answer.
+        Once answered they speak, then hang up (`stay`: not before the other side); `hangup_after` ends it so many
+        seconds after the answer.
         """
         return await self.originate(
             {"Channel": f"PJSIP/{line}@trunk", "CallerID": f'"{name}" <{number}>'},
@@ -262,7 +262,10 @@ class OutsideWorld(PrivateAsterisk):
     async def registered(self, name: str, *, wanted: bool) -> None:
         """Wait until the PBX has (or has not) a contact for the phone `name`. Raises TimeoutError."""
         async with asyncio.timeout(REGISTER_SECONDS):
-            while (f"{name}/sip:" in await self.pbx.cli(f"pjsip show aor {name}")) != wanted:
+            while True:
+                known = f"{name}/sip:" in await self.pbx.cli(f"pjsip show aor {name}")
+                if known == wanted:
+                    return
                 await asyncio.sleep(0.02)
 
     def _see(self, event: Message) -> None:
