@@ -12,6 +12,7 @@ from calls.events import device
 from calls.talks import Talk, is_local
 
 SAME_MOMENT = timedelta(seconds=1)
+WITNESSES = timedelta(milliseconds=50)
 _CAUSES = {17: "busy", 21: "rejected", 26: "answered_elsewhere", 19: "no_answer"}
 _CAUSES |= dict.fromkeys((1, 3, 18, 20, 27), "unavailable") | dict.fromkeys((34, 38, 42), "congestion")
 _STATUSES = {"BUSY": "busy", "NOANSWER": "no_answer", "CHANUNAVAIL": "unavailable", "CONGESTION": "congestion"}
@@ -89,16 +90,27 @@ def _outcome(call: Call, caller: str, uid: str, talks: tuple[Talk, ...]) -> str 
     cause = channel.cause[1] if channel.cause else None
     if cause in {17, 21, 26, 34, 38, 42}:
         return _CAUSES[cause]
-    taken = any(talk.span.since <= ended + SAME_MOMENT for talk in talks if ended != UNTIMED)
     told = _STATUSES.get(dial.status[1])
-    if taken and not told:
-        return "answered_elsewhere"
-    if told:
-        return told
-    caller_ended = call.channels[caller].ended_at if caller in call.channels else None
-    if dial.status[1] == "CANCEL" or (caller_ended and ended != UNTIMED and abs(caller_ended - ended) < SAME_MOMENT):
+    if told or _taken(call, caller, ended, talks):
+        return told or "answered_elsewhere"
+    if _given_up(call, caller, ended):
         return "cancelled"
     return _CAUSES.get(cause or 0, "no_answer" if cause in {16, None} else "failed")
+
+
+def _taken(call: Call, caller: str, ended: datetime, talks: tuple[Talk, ...]) -> bool:
+    """Somebody else was up when this leg ended: the losers of a ring group go within milliseconds of the answer."""
+    others = {uid for talk in talks for uid in (talk.one, talk.other)} - {caller}
+    return any((call.channels[uid].up_at or UNTIMED) <= ended + WITNESSES for uid in others if ended != UNTIMED)
+
+
+def _given_up(call: Call, caller: str, ended: datetime) -> bool:
+    """The caller went while it rang: Dial() says so, or, without its word, both ended at one moment."""
+    finished = {fact.status for fact in call.facts if isinstance(fact, e.DialFinished)}
+    if finished & {"CANCEL", "NOANSWER"}:
+        return "CANCEL" in finished
+    caller_ended = call.channels[caller].ended_at if caller in call.channels else None
+    return caller_ended is not None and ended != UNTIMED and abs(caller_ended - ended) < SAME_MOMENT
 
 
 def _never_dialled(call: Call, reached: set[str]) -> list[Leg]:

@@ -121,7 +121,7 @@ def route(
     as_json: Json = False,
 ) -> None:
     """Tell where such a call would go, and why. Nobody is rung."""
-    from service.questions import dry_route
+    from service.commands import dry_route
 
     plan, words = run(dry_route(settled(), number, line, moment(at) if at else datetime.now(UTC)))
     typer.echo(json.dumps(plan, ensure_ascii=False) if as_json else words)
@@ -132,7 +132,7 @@ def explain(
     call: Annotated[str, typer.Argument(help="The call's id, or a PBX's uniqueid.")], as_json: Json = False
 ) -> None:
     """Tell one call whole: timeline, decision, cause if missed, recording, lead."""
-    from service.questions import explain as work
+    from service.commands import explain as work
 
     told, words = run(work(settled(), call))
     typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
@@ -167,7 +167,7 @@ def catch_up(
     until: Annotated[str, typer.Option("--to", help="ISO 8601.")],
 ) -> None:
     """Read CEL for a period again; what is known already changes nothing."""
-    from service.questions import catch_up as work
+    from service.commands import catch_up as work
 
     count = run(work(settled(), moment(since), moment(until)))
     typer.echo(f"{count} calls recovered")
@@ -176,7 +176,7 @@ def catch_up(
 @app.command()
 def rebuild() -> None:
     """Fold every call anew from its events; changes nothing on a healthy store."""
-    from service.questions import rebuild as work
+    from service.commands import rebuild as work
 
     typer.echo(f"{run(work(settled()))} calls changed")
 
@@ -184,7 +184,7 @@ def rebuild() -> None:
 @app.command()
 def transcribe(file: Annotated[Path, typer.Argument(help="A recording.")], as_json: Json = False) -> None:
     """Turn a recording into text with the service's own engine."""
-    from service.questions import transcribe as work
+    from service.commands import transcribe as work
 
     told, words = run(work(settled(), file))
     typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
@@ -196,7 +196,7 @@ def directory_apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
 ) -> None:
     """Make the directory what the file says, all or nothing; shows the difference first."""
-    from service.questions import apply_directory
+    from service.commands import apply_directory
 
     lines = run(apply_directory(settled(), file, dry_run=dry_run))
     typer.echo("\n".join(lines) or "no difference")
@@ -205,7 +205,7 @@ def directory_apply(
 @directory_app.command("export")
 def directory_export() -> None:
     """Print the directory as YAML."""
-    from service.questions import export_directory
+    from service.commands import export_directory
 
     typer.echo(run(export_directory(settled())), nl=False)
 
@@ -220,7 +220,7 @@ def user_add(
     person: Annotated[str | None, typer.Option(help="The person of the directory who logs in so.")] = None,
 ) -> None:
     """Add a login; asks for the password (or reads a line from stdin)."""
-    from service.questions import add_user
+    from service.commands import add_user
 
     run(add_user(settled(), login, role, person, _password()))
     typer.echo(f"{login} may log in", err=True)
@@ -229,7 +229,7 @@ def user_add(
 @user_app.command("passwd")
 def user_passwd(login: Annotated[str, typer.Argument()]) -> None:
     """Set a new password."""
-    from service.questions import set_password
+    from service.commands import set_password
 
     run(set_password(settled(), login, _password()))
     typer.echo(f"the password of {login} is changed", err=True)
@@ -238,7 +238,7 @@ def user_passwd(login: Annotated[str, typer.Argument()]) -> None:
 @user_app.command("token")
 def user_token(login: Annotated[str, typer.Argument()], name: Annotated[str, typer.Option()] = "api") -> None:
     """Make an API token that acts as this login; it is shown once."""
-    from service.questions import make_token
+    from service.commands import make_token
 
     typer.echo(run(make_token(settled(), login, name)))
 
@@ -259,7 +259,7 @@ def db_upgrade() -> None:
 @db_app.command("status")
 def db_status() -> None:
     """Tell the database's schema revision and the newest one."""
-    from service.questions import schema_status
+    from service.commands import schema_status
 
     found, newest = run(schema_status(settled()))
     typer.echo(f"database {found or 'empty'}, newest {newest}")

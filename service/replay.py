@@ -8,7 +8,7 @@ from pathlib import Path
 from calls.call import UNTIMED, Call, apply, join
 from calls.events import Event, names
 from calls.view import CallView, view
-from telephony.tape import read_tape
+from telephony import tape
 
 PBX = "tape"
 
@@ -41,11 +41,27 @@ def replay(paths: Iterable[Path]) -> tuple[list[CallView], int]:
     events: list[Event] = []
     skipped = 0
     for path in paths:
-        tape = read_tape(path, PBX)
-        events.extend(tape.events)
-        skipped += tape.skipped
+        told = tape.read(path, PBX)
+        events.extend(told.events)
+        skipped += told.skipped
     return [seen for call in fold(events) if (seen := view(call)).caller_channel], skipped
 
 
 def _began(call: Call) -> object:
     return min((c.created_at or c.seen_at or UNTIMED for c in call.channels.values()), default=UNTIMED)
+
+
+def table(records: Iterable[CallView]) -> str:
+    """The records as lines for people: when, who, what became of it, who talked."""
+    lines = []
+    for seen in records:
+        when = seen.started_at.strftime("%Y-%m-%d %H:%M:%S") if seen.started_at else "-" * 19
+        legs = ", ".join(f"{leg.device} {leg.outcome or 'ringing'}" for leg in seen.legs)
+        moves = "".join(f" · {one.kind} transfer to {one.to}" for one in seen.transfers)
+        moves += "".join(f" · picked up by {one.by}" for one in seen.pickups)
+        cause = f" ({seen.missed_cause})" if seen.missed_cause else ""
+        lines.append(
+            f"{when}  {seen.direction:8}  {seen.caller_number or '?'} -> {seen.dialed or '?'}  {seen.status}{cause}"
+            f"  wait {seen.wait_seconds:.1f} s  talk {seen.talk_seconds:.1f} s  [{legs}]{moves}"
+        )
+    return "\n".join(lines) or "no calls"

@@ -1,0 +1,115 @@
+"""What the one-shot commands do: each opens the database, asks or changes one thing, and closes it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.rebuild import rebuild as refold
+from crm_sync.owners import owners
+from directory import file, store
+from recordings.transcribe_file import transcribe_file
+from routing.arrival import Arrival
+from routing.dry_run import dry_run
+from service.database import status
+from service.faults import UserFault
+from service.recorder import Recorder
+from service.recovery import read_period
+from service.settings import Settings
+from service.wiring import open_database, open_house, owes
+from service.worker_role import open_speech
+from telephony import devices
+from web import users
+from web.story import find_call, tell
+
+
+@asynccontextmanager
+async def _transaction(settings: Settings) -> AsyncIterator[AsyncConnection]:
+    async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
+        yield connection
+
+
+async def dry_route(settings: Settings, number: str, line: str, at: datetime) -> tuple[dict[str, Any], str]:
+    """(the plan as JSON, in words) that a call would get; nobody is rung."""
+    pbx = settings.pbx[0].name if settings.pbx else "pbx"
+    arrival = Arrival(pbx=pbx, channel="dry-run", line=line, caller_number=number, caller_name="", at=at)
+    async with open_house(settings, pool=1) as house:
+        told = await dry_run(house.engine, arrival, devices=devices.read, owners=owners)
+    return told.plan.to_json(), told.text
+
+
+async def explain(settings: Settings, call: str) -> tuple[dict[str, Any], str]:
+    """(JSON, words) of everything known of one call, by its id or a uniqueid of the PBX."""
+    async with _transaction(settings) as connection:
+        call_id = await find_call(connection, call)
+        if call_id is None:
+            raise UserFault(f"CALL: there is no call {call!r}")
+        return await tell(connection, call_id)
+
+
+async def catch_up(settings: Settings, since: datetime, until: datetime) -> int:
+    """Read CEL of every PBX for a period; returns how many calls it changed."""
+    if since >= until:
+        raise UserFault(f"--from: must be before --to, got {since.isoformat()}")
+    if not any(pbx.cel_file for pbx in settings.pbx):
+        raise UserFault("pbx: no PBX in the settings has a cel_file to read")
+    async with open_house(settings) as house:
+        recorder = Recorder(house.engine, owes, lambda _change: None)
+        return sum([await read_period(pbx, recorder, since, until) for pbx in settings.pbx])
+
+
+async def rebuild(settings: Settings) -> int:
+    """Refold every call; returns how many changed."""
+    async with _transaction(settings) as connection:
+        return await refold(connection)
+
+
+async def transcribe(settings: Settings, path: Path) -> tuple[dict[str, Any], str]:
+    """(JSON, text) of a recording."""
+    if not path.is_file():
+        raise UserFault(f"FILE: there is no file {str(path)!r}")
+    async with open_speech(settings.transcription) as speech:
+        heard = await transcribe_file(path, speech)
+    return heard.to_json(), heard.to_text()
+
+
+async def apply_directory(settings: Settings, path: Path, *, dry_run: bool) -> list[str]:
+    """The difference that the file makes, applied unless it is a dry run."""
+    wanted = file.load(path)
+    async with _transaction(settings) as connection:
+        return await (store.difference if dry_run else store.apply)(connection, wanted)
+
+
+async def export_directory(settings: Settings) -> str:
+    """The directory as YAML."""
+    async with _transaction(settings) as connection:
+        return file.dumps(await store.read(connection))
+
+
+async def add_user(settings: Settings, login: str, role: str, person: str | None, password: str) -> None:
+    """Add a login."""
+    async with _transaction(settings) as connection:
+        await users.add(connection, login, role, person=person, password=password)
+
+
+async def set_password(settings: Settings, login: str, password: str) -> None:
+    """Change a password; the sessions of the login end."""
+    async with _transaction(settings) as connection:
+        await users.set_password(connection, login, password)
+
+
+async def make_token(settings: Settings, login: str, name: str) -> str:
+    """Make an API token; it is stored only as a digest."""
+    async with _transaction(settings) as connection:
+        return await users.create_token(connection, login, name)
+
+
+async def schema_status(settings: Settings) -> tuple[str | None, str | None]:
+    """(the database's revision, the newest)."""
+    async with open_database(settings, migrate=False) as url:
+        return await status(url)
