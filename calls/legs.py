@@ -95,7 +95,7 @@ def _outcome(call: Call, caller: str, uid: str, talks: tuple[Talk, ...]) -> str 
         return told or "answered_elsewhere"
     if _given_up(call, caller, ended):
         return "cancelled"
-    return _CAUSES.get(cause or 0, "no_answer" if cause in {16, None} else "failed")
+    return _CAUSES.get(cause or 0, "no_answer" if cause in {0, 16, None} else "failed")
 
 
 def _taken(call: Call, caller: str, ended: datetime, talks: tuple[Talk, ...]) -> bool:
