@@ -28,8 +28,8 @@ _HAND_OVER_SECONDS: Final = 0.1
 class SendPlan(Protocol):
     """Hands a plan to the waiting channel; "sent", "too_late", or another word for why the PBX did not take it."""
 
-    async def __call__(self, arrival: Arrival, plan: Plan, /) -> str:
-        """Hand it over; raises nothing."""
+    async def __call__(self, arrival: Arrival, plan: Plan, until: float | None, /) -> str:
+        """Hand it over before ``until`` (``time.monotonic()``, None: whenever); raises nothing."""
         ...
 
 
@@ -64,7 +64,7 @@ class Router:
             return _decision(arrival, _not_ready(arrival), "refused", time.monotonic() - began_at)
         plan = decide(arrival, facts)
         seconds = time.monotonic() - began_at
-        sent = await self._send(arrival, plan)
+        sent = await self._send(arrival, plan, until)
         outcome = _outcome(sent, from_memory)
         _log.info("call routed", outcome=outcome, sent=sent, rule=plan.rule, steps=len(plan.steps), seconds=seconds)
         return _decision(arrival, plan, outcome, seconds)

@@ -38,11 +38,12 @@ class OwnerReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """Who talked with a number, and when."""
+    """Who talked with a number, and when; ``number`` stands as a person dialled it when ``dialed`` says so."""
 
     number: str
     person: str
     at: datetime
+    dialed: bool
 
 
 async def read_facts(
@@ -62,7 +63,7 @@ async def read_facts(
 def caller(arrival: Arrival, directory: Directory) -> str:
     """Give the number by which a caller can be known again; empty for a hidden or an internal one."""
     number = directory.normal(arrival.caller_number)
-    return number if _is_public(number) else ""
+    return number if is_public(number) else ""
 
 
 async def last_talked(connection: AsyncConnection, number: str) -> str | None:
@@ -83,10 +84,10 @@ async def talks_of(connection: AsyncConnection, call_ids: Collection[UUID]) -> l
     return _read_talks((await connection.execute(_talks().where(calls.c.id.in_(call_ids)))).all())
 
 
-async def numbers_of(connection: AsyncConnection, call_ids: Collection[UUID]) -> list[str]:
-    """Read the outside numbers of these calls."""
-    found = await connection.scalars(select(_other_side()).where(calls.c.id.in_(call_ids)))
-    return [number for number in found if _is_public(number or "")]
+async def callers_of(connection: AsyncConnection, call_ids: Collection[UUID]) -> list[str]:
+    """Read the numbers of those who called in on these calls."""
+    query = select(calls.c.caller_number).where(calls.c.id.in_(call_ids), calls.c.direction == "inbound")
+    return [number for number in await connection.scalars(query) if is_public(number or "")]
 
 
 def _other_side() -> ColumnElement[Any]:
@@ -95,7 +96,7 @@ def _other_side() -> ColumnElement[Any]:
 
 def _talks() -> Select[Any]:
     return (
-        select(_other_side().label("number"), calls.c.person, calls.c.started_at)
+        select(_other_side().label("number"), calls.c.person, calls.c.started_at, calls.c.direction)
         .where(
             calls.c.person.is_not(None),
             calls.c.joined_into.is_(None),
@@ -106,8 +107,13 @@ def _talks() -> Select[Any]:
 
 
 def _read_talks(rows: Collection[Any]) -> list[Talk]:
-    return [Talk(row.number, row.person, row.started_at) for row in rows if _is_public(row.number or "")]
+    return [
+        Talk(row.number, row.person, row.started_at, row.direction == "outbound")
+        for row in rows
+        if is_public(row.number or "")
+    ]
 
 
-def _is_public(number: str) -> bool:
+def is_public(number: str) -> bool:
+    """Tell whether a caller can be known again by this number."""
     return number.isascii() and number.isdigit() and len(number) >= _DIGITS_LEAST

@@ -195,15 +195,16 @@ class Memory:
             call_ids = [UUID(payload) for payload in changed.get(_CALLS, ())]
             if call_ids:
                 self._note(await gather.talks_of(connection, call_ids))
-                numbers = await gather.numbers_of(connection, call_ids)
+                numbers = await gather.callers_of(connection, call_ids)
                 owners = await self._read_owners(connection, numbers) if numbers else {}
                 for number in numbers:
                     _keep(self._owners, number, owners.get(number))
 
     def _note(self, talks: list[gather.Talk]) -> None:
         for talk in talks:
-            if talk.at >= self._talks.get(talk.number, (_NEVER, ""))[0]:
-                self._talks[talk.number] = (talk.at, talk.person)
+            number = self.directory.normal(talk.number) if talk.dialed and self.directory else talk.number
+            if talk.at >= self._talks.get(number, (_NEVER, ""))[0]:
+                self._talks[number] = (talk.at, talk.person)
 
 
 def _keep(known: dict[str, str], number: str, value: str | None) -> None:
