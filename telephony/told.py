@@ -59,7 +59,7 @@ def whole(value: str) -> int | None:
 
 
 def recording_paths(app_data: str) -> list[str]:
-    """The files that MixMonitor writes, from its `file,options,command`; options `r(file)`, `t(file)` are a side each."""
+    """The files that MixMonitor writes, from its `file,options,command`; options `r(file)`, `t(file)` are one side."""
     main, _, rest = app_data.partition(",")
     paths = [main.strip()]
     for option in ("r(", "t("):

@@ -1,0 +1,148 @@
+"""Reads the CEL file that cel_custom writes: its new rows as they come, or a period of it and of its rotated siblings.
+
+The columns are `telephony.cel.COLUMNS`, without a header. Asterisk opens, appends and closes the file for every row, so
+it may be renamed or truncated at any moment, and a reader may meet half a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bz2
+import csv
+import gzip
+import lzma
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from telephony.cel import COLUMNS, event_type
+from telephony.told import moment
+
+Row = dict[str, str]
+"""One CEL row: column of `telephony.cel.COLUMNS` -> value."""
+
+_PACKED: dict[str, Callable[[Path], IO[bytes]]] = {
+    ".gz": lambda path: gzip.GzipFile(path),
+    ".bz2": lambda path: bz2.BZ2File(path),
+    ".xz": lambda path: lzma.LZMAFile(path),
+}
+
+
+class CelFile:
+    """The growing file at `path`, which need not exist yet. `torn_count` counts lines that were no row."""
+
+    def __init__(self, path: Path, *, from_start: bool = False) -> None:
+        self.path = path
+        self.torn_count = 0
+        self.problem = ""
+        self._file: IO[bytes] | None = None
+        self._half = b""
+        if not from_start and path.exists():
+            self._file = path.open("rb")
+            self._file.seek(0, os.SEEK_END)
+
+    def new_rows(self) -> list[Row]:
+        """The whole rows written since the last call, over any rotation or truncation. Raises OSError."""
+        rows: list[Row] = []
+        while self._opened():
+            renamed = self._renamed()  # asked before reading: what is written before the rename is still read here
+            rows += self._read()
+            if not renamed:
+                break
+            self.close()
+        return rows
+
+    def close(self) -> None:
+        """Let go of the file; the next `new_rows` reads the file then at `path` from its start."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+        self.torn_count += bool(self._half)
+        self._half = b""
+
+    def _opened(self) -> bool:
+        if self._file is None and self.path.exists():
+            self._file = self.path.open("rb")
+        return self._file is not None
+
+    def _renamed(self) -> bool:
+        """Whether another file has taken the place; while there is none yet, the old one may still be written."""
+        if self._file is None:
+            return False
+        try:
+            return not os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _read(self) -> list[Row]:
+        if self._file is None:
+            return []
+        if os.fstat(self._file.fileno()).st_size < self._file.tell():  # truncated in place (logrotate copytruncate)
+            self._file.seek(0)
+            self._half = b""
+        *lines, self._half = (self._half + self._file.read()).split(b"\n")
+        rows = [row for line in lines if (row := parse(line)) is not None]
+        self.torn_count += len(lines) - len(rows)
+        return rows
+
+
+def parse(line: bytes) -> Row | None:
+    """The row in one line, None when it is no whole row of ours."""
+    try:
+        cells = next(csv.reader([line.decode("utf-8", errors="replace").strip("\r\n\0")]), [])
+    except csv.Error:
+        return None
+    return dict(zip(COLUMNS, cells, strict=True)) if len(cells) == len(COLUMNS) and event_type(cells[0]) else None
+
+
+async def follow(file: CelFile, deliver: Callable[[list[Row]], None], every_seconds: float = 0.5) -> None:
+    """Hand new rows to `deliver` until cancelled; a file that cannot be read now is named in `file.problem`."""
+    while True:
+        try:
+            rows = await asyncio.to_thread(file.new_rows)
+            file.problem = ""
+        except OSError as error:
+            rows, file.problem = [], f"{file.path}: {error.strerror or error}"
+        if rows:
+            deliver(rows)
+        await asyncio.sleep(every_seconds)
+
+
+def read_period(path: Path, since: datetime, until: datetime) -> list[Row]:
+    """The rows of `path` and its rotated siblings from `since` to `until` (aware, both included), in order of time.
+
+    Siblings are `NAME.1`, `NAME-20261123`, plain or packed (.gz, .bz2, .xz); those last written before `since` are not
+    opened. No file at all is a period without calls; raises OSError when the folder or a file cannot be read.
+    """
+    found: list[tuple[datetime, Row]] = []
+    for generation in _generations(path, since):
+        for line in _lines(generation):
+            row = parse(line)
+            at = moment(row["eventtime"]) if row else None
+            if row and at and since <= at <= until:
+                found.append((at, row))
+    return [row for _, row in sorted(found, key=lambda one: one[0])]
+
+
+def _generations(path: Path, since: datetime) -> list[Path]:
+    """The file and its rotated siblings that may hold rows since then, the oldest first."""
+    started = [
+        (file.stat().st_mtime, file)
+        for file in path.parent.iterdir()
+        if file.is_file() and (file.name == path.name or file.name.startswith((f"{path.name}.", f"{path.name}-")))
+    ]
+    return [file for written, file in sorted(started) if written >= since.timestamp()]
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with _PACKED.get(path.suffix, _plain)(path) as file:
+            yield from file
+    except (EOFError, lzma.LZMAError) as error:
+        raise OSError(f"{path}: the packed file is damaged: {error}") from error
+
+
+def _plain(path: Path) -> IO[bytes]:
+    return path.open("rb")
