@@ -23,12 +23,6 @@ from telephony.told import moment
 Row = dict[str, str]
 """One CEL row: column of `telephony.cel.COLUMNS` -> value."""
 
-_PACKED: dict[str, Callable[[Path], IO[bytes]]] = {
-    ".gz": lambda path: gzip.GzipFile(path),
-    ".bz2": lambda path: bz2.BZ2File(path),
-    ".xz": lambda path: lzma.LZMAFile(path),
-}
-
 
 class CelFile:
     """The growing file at `path`, which need not exist yet. `torn_count` counts lines that were no row."""
@@ -138,11 +132,19 @@ def _generations(path: Path, since: datetime) -> list[Path]:
 
 def _lines(path: Path) -> Iterator[bytes]:
     try:
-        with _PACKED.get(path.suffix, _plain)(path) as file:
+        with _unpacked(path) as file:
             yield from file
     except (EOFError, lzma.LZMAError) as error:
         raise OSError(f"{path}: the packed file is damaged: {error}") from error
 
 
-def _plain(path: Path) -> IO[bytes]:
-    return path.open("rb")
+def _unpacked(path: Path) -> IO[bytes] | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:
+    match path.suffix:
+        case ".gz":
+            return gzip.open(path)
+        case ".bz2":
+            return bz2.open(path)
+        case ".xz":
+            return lzma.open(path)
+        case _:
+            return path.open("rb")

@@ -37,7 +37,7 @@ class Tape:
     skipped: int
 
 
-def read_tape(path: Path, pbx: str = "pbx") -> Tape:
+def read(path: Path, pbx: str = "pbx") -> Tape:
     """The events of the tape at `path`, in its order, as told by `pbx`; raises TapeError for what is no tape."""
     try:
         with path.open("rb") as file:
