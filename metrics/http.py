@@ -15,6 +15,9 @@ from prometheus_client.registry import Collector
 
 from metrics.observe import PREFIX
 
+Registry = CollectorRegistry
+"""What a process counts into; other rooms hand it on without knowing prometheus_client."""
+
 Reader = Callable[[], Awaitable[Sequence[Metric]]]
 """Gives families that need waiting for, as `DatabaseGauges.read` does."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -54,7 +55,6 @@ class Attendant:
         self._memory = memory
         self._devices = devices.Devices(settings.name)
         self._states: asyncio.Queue[devices.DeviceState] = asyncio.Queue()
-        self._deadlines: dict[str, float] = {}
         self._routing: set[asyncio.Task[None]] = set()
         self._router = Router(memory, self._send, budget_seconds=settings.budget_seconds)
         self._recovery = Recovery(settings, self.link, recorder, self.buffer)
@@ -73,6 +73,10 @@ class Attendant:
             await self.liveness.clear()
             self.link.close()
 
+    def live_devices(self) -> Mapping[str, devices.DeviceState] | None:
+        """The devices as the PBX told them this moment; None while nobody tells."""
+        return self._devices.known if self.link.state.connected else None
+
     def _heard(self, message: Message) -> None:
         """Take one AMI event; never waits. An arrival is answered before anything else is done with it."""
         now = time.time() + self.link.state.clock_offset_seconds
@@ -84,7 +88,6 @@ class Attendant:
         change = devices.device_change(message)
         state = self._devices.note(change) if change is not None else None
         if state is not None:
-            self._memory.device_changed(self.settings.name, state.device, state.state, state.reachable)
             self._states.put_nowait(state)
 
     def _normal(self, event: Event) -> Event:
@@ -101,32 +104,20 @@ class Attendant:
             log.error("an arrival without a time: set timestampevents = yes in manager.conf", pbx=self.settings.name)
             return
         until = hand_over.deadline(self.link, message, self.settings.budget_seconds)
-        self._deadlines[event.channel] = until
         task = asyncio.create_task(self._route(arrival, until))
         self._routing.add(task)
         task.add_done_callback(self._routing.discard)
 
     async def _route(self, arrival: Arrival, until: float) -> None:
-        try:
-            decision = await self._router.route(arrival, until)
-        finally:
-            self._deadlines.pop(arrival.channel, None)
+        decision = await self._router.route(arrival, until)
         self.buffer.put(arrival.at, decision.event)
-        log.info(
-            "routed",
-            pbx=arrival.pbx,
-            linkedid=arrival.linkedid,
-            rule=decision.plan.rule,
-            outcome=decision.outcome,
-            seconds=round(decision.seconds, 4),
-        )
 
-    async def _send(self, arrival: Arrival, plan: Plan) -> str:
+    async def _send(self, arrival: Arrival, plan: Plan, until: float | None, /) -> str:
         outcome = await hand_over.hand_over(
             self.link,
             arrival.name or arrival.channel,
             plan.steps,
-            self._deadlines.get(arrival.channel, 0.0),
+            math.inf if until is None else until,
             language=plan.language or "",
             trunk=plan.trunk or "",
         )
@@ -148,7 +139,7 @@ class Attendant:
         try:
             await write_fallbacks(link, lines, self.settings.fallback, self.settings.budget_seconds)
         except (LinkError, UnsafeDialError) as error:
-            log.error("the fallbacks could not be left in the PBX", pbx=self.settings.name, error=str(error))
+            log.warning("the fallbacks could not be left in the PBX", pbx=self.settings.name, error=str(error))
 
     async def _follow_directory(self) -> None:
         """Leave the fallbacks anew whenever the directory in memory is another one."""

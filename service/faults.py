@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.exc import DBAPIError
 
 from directory.file import DirectoryError
-from service.installed import NotInstalled
+from service.installed import NotInstalledError
 from service.postgres import PostgresError
 from service.settings import SettingsError
 from telephony.pbx import LinkError
@@ -24,7 +24,7 @@ USER_FAULTS: tuple[type[Exception], ...] = (
     TapeError,
     UserError,
     LinkError,
-    NotInstalled,
+    NotInstalledError,
     PostgresError,
     DBAPIError,
     OSError,

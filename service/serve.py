@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
+from metrics.http import new_registry
+from metrics.observe import Pushed
 from service.children import keep_worker
 from service.settings import Settings
 from service.stopping import stopping
@@ -22,14 +24,15 @@ async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[H
     """The service with its roles running; whatever ends one of them ends all, with its reason."""
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(open_house(settings))
-        telephony = Telephony(house) if role in {"all", "telephony"} else None
+        registry = new_registry()
+        telephony = Telephony(house, registry) if role in {"all", "telephony"} else None
         running = await stack.enter_async_context(open_tasks())
         if telephony is not None:
             await telephony.load()
             running(telephony.run())
-        await stack.enter_async_context(open_metrics(house, telephony))
+        await stack.enter_async_context(open_metrics(house, telephony, registry))
         if role in {"all", "web"}:
-            await stack.enter_async_context(open_web(house, telephony))
+            await stack.enter_async_context(open_web(house, telephony, Pushed(registry).seconds))
         if role == "all":
             running(keep_worker(house))
         yield house

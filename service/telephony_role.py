@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from calls.database import ensure_partitions
 from crm_sync.owners import owners
+from metrics.http import Registry
 from metrics.observe import Observed
 from routing.memory import Memory
 from service.attendant import Attendant
@@ -25,13 +27,16 @@ _DAY_SECONDS = 86_400.0
 class Telephony:
     """Everything that speaks with PBXes in this process."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, registry: Registry) -> None:
         self.house = house
-        pbxes = [pbx.name for pbx in house.settings.pbx]
-        self.memory = Memory(house.engine, devices=devices.read, owners=owners, pbxes=pbxes)
+        self.memory = Memory(house.engine, devices=devices.read, owners=owners, live_devices=self._live_devices)
         self.observed = Observed(registry, lambda: self.memory.directory)
         self.recorder = Recorder(house.engine, owes, self.observed.observe)
         self.attendants = [Attendant(pbx, self.recorder, self.memory) for pbx in house.settings.pbx]
+
+    def _live_devices(self, pbx: str) -> Mapping[str, devices.DeviceState] | None:
+        attendant = next((one for one in self.attendants if one.settings.name == pbx), None)
+        return attendant.live_devices() if attendant else None
 
     async def load(self) -> None:
         """Fill the memory once, so that the first caller is met with facts."""

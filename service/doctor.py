@@ -1,0 +1,161 @@
+"""`switchhook doctor`: everything an operator can get wrong, one line each, with what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from calls.database import connect
+from directory.store import read as read_directory
+from service.database import status
+from service.settings import PbxSettings, Settings
+from service.wiring import open_database
+from telephony.link import Link
+from telephony.pbx import LinkError, LinkSettings
+
+_LEVELS = {"ok": 0, "warn": 1, "fail": 2}
+_LOW_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line: what was looked at, how it stands, why, and what to do when it is not well."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    why: str
+    remedy: str = ""
+
+    @property
+    def level(self) -> int:
+        """0 ok, 1 warn, 2 fail: the command's exit status is the highest."""
+        return _LEVELS[self.state]
+
+    def to_json(self) -> dict[str, Any]:
+        """The check as JSON."""
+        return asdict(self)
+
+
+def render(checks: list[Check]) -> str:
+    """One line a check for people; the remedy stands below what needs it."""
+    lines = []
+    for check in checks:
+        lines.append(f"{check.state:<4}  {check.name}: {check.why}")
+        if check.remedy and check.state != "ok":
+            lines.append(f"      -> {check.remedy}")
+    return "\n".join(lines)
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """Look at everything; a check that cannot be made is a failed one."""
+    checks = [check async for check in _database(settings)]
+    checks += await asyncio.to_thread(_disk, settings)
+    checks.append(await asyncio.to_thread(_model, settings))
+    if not settings.pbx:
+        remedy = "add a [[pbx]] table to switchhook.toml; see docs/how_to/connect_your_asterisk.md"
+        checks.append(Check("pbx", "fail", "no PBX in the settings", remedy))
+    for pbx in settings.pbx:
+        checks += await _pbx(pbx)
+    return checks
+
+
+async def _database(settings: Settings) -> AsyncIterator[Check]:
+    try:
+        async with open_database(settings, migrate=False) as url:
+            yield Check("database", "ok", "answers")
+            found, newest = await status(url)
+            if found == newest:
+                yield Check("schema", "ok", f"revision {found}")
+            else:
+                yield Check("schema", "warn", f"revision {found or 'none'}, newest {newest}", "switchhook db upgrade")
+                return
+            engine = connect(url, pool=1)
+            try:
+                async with engine.connect() as connection:
+                    directory = await read_directory(connection)
+                    logins = (await connection.execute(text("select count(*) from users"))).scalar_one()
+            finally:
+                await engine.dispose()
+    except (SQLAlchemyError, OSError, RuntimeError) as error:
+        yield Check("database", "fail", f"{type(error).__name__}: {str(error).splitlines()[0]}", "check database_url")
+        return
+    told = f"{len(directory.people)} people, {len(directory.lines)} lines"
+    state: Literal["ok", "warn"] = "ok" if directory.lines else "warn"
+    yield Check("directory", state, told, "switchhook directory apply FILE")
+    yield Check("logins", "ok" if logins else "warn", f"{logins}", "switchhook user add LOGIN --role admin")
+
+
+def _disk(settings: Settings) -> list[Check]:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.data_dir).free
+    told = f"{free / 1e9:.1f} GB free in {settings.data_dir}"
+    return [Check("disk", "ok" if free > _LOW_BYTES else "warn", told, "recordings need about 1 MB a minute and side")]
+
+
+def _model(settings: Settings) -> Check:
+    model = Path(settings.transcription.model_path)
+    if (model / "model.bin").is_file():
+        return Check("transcription", "ok", f"model {model.name}")
+    remedy = "run `make setup`, or set transcription.model to a CTranslate2 folder"
+    return Check("transcription", "warn", f"no model.bin in {model}", remedy)
+
+
+async def _pbx(pbx: PbxSettings) -> list[Check]:
+    name = f"pbx {pbx.name}"
+    link = Link(
+        LinkSettings(
+            name=pbx.name, host=pbx.host, port=pbx.port, username=pbx.username,
+            secret=pbx.secret.get_secret_value(), tls=pbx.tls, tls_ca_file=pbx.tls_ca_file,
+        ),
+        lambda _message: None,
+    )  # fmt: skip
+    running = asyncio.create_task(link.run())
+    try:
+        for _ in range(100):
+            if link.state.connected or link.state.login_refusals_total:
+                break
+            await asyncio.sleep(0.05)
+        if not link.state.connected:
+            return [Check(name, "fail", link.state.reason, "see docs/how_to/connect_your_asterisk.md")]
+        return [Check(name, "ok", f"logged in, AMI {link.state.ami_version}"), *await _questions(link, pbx)]
+    finally:
+        link.close()
+        await running
+
+
+async def _questions(link: Link, pbx: PbxSettings) -> list[Check]:
+    checks = []
+    try:
+        reply = await link.action({"Action": "Getvar", "Variable": "SWITCHHOOK_ALIVE"})
+        mark = str(reply.fields.get("Value", ""))
+        age = link.clock.pbx_now() - float(mark) if mark.replace(".", "").isdigit() else None
+        served = age is not None and age < 5
+        told = "the service keeps its sign of life" if served else "no service keeps its sign of life"
+        checks.append(Check(f"pbx {pbx.name} service", "ok" if served else "warn", told, "switchhook serve"))
+        offset = link.state.clock_offset_seconds
+        checks.append(
+            Check(f"pbx {pbx.name} clock", "ok" if abs(offset) < 2 else "warn", f"{offset:+.2f} s", "run NTP")
+        )
+    except LinkError as error:
+        checks.append(Check(f"pbx {pbx.name}", "fail", str(error), "check the manager user's rights"))
+    for what, path in (("cel_file", pbx.cel_file), ("recordings", pbx.recordings)):
+        checks.append(_readable(f"pbx {pbx.name} {what}", path))
+    return checks
+
+
+def _readable(name: str, path: Path | None) -> Check:
+    remedy = "see docs/how_to/connect_your_asterisk.md"
+    if path is None:
+        return Check(name, "warn", "not set: calls of an outage, or recordings, cannot be had", remedy)
+    if not path.exists():
+        return Check(name, "warn", f"{path} does not exist (yet)", remedy)
+    readable = os.access(path, os.R_OK)
+    return Check(name, "ok" if readable else "fail", f"{path}" + ("" if readable else " cannot be read"), remedy)

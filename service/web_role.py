@@ -1,0 +1,65 @@
+"""The web role: the pages and the API, and the port that operations read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+from aiohttp import web
+
+from metrics.gauges import DatabaseGauges
+from metrics.http import Registry, make_app, serving
+from metrics.links import LinkGauges, WatchedLink
+from recordings.files import Store
+from service.faults import UserFault
+from service.readiness import readiness
+from service.telephony_role import Telephony
+from service.wiring import House
+from web.app import make_app as make_pages
+from web.services import WebServices
+
+
+@asynccontextmanager
+async def open_web(house: House, telephony: Telephony | None, on_push: Callable[[float], None]) -> AsyncIterator[str]:
+    """Pages and API served while the body runs; gives their address."""
+    told = house.settings.web
+    pages = make_pages(
+        WebServices(
+            engine=house.engine,
+            recordings=Store(house.settings.recordings_store),
+            readiness=partial(readiness, house, telephony),
+            language=house.settings.language,
+            secure=told.secure,
+            on_push=on_push,
+        )
+    )
+    runner = web.AppRunner(pages, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, told.host, told.port, shutdown_timeout=1.0)
+        try:
+            await site.start()
+        except OSError as error:
+            raise UserFault(f"web.port: cannot listen on {told.host}:{told.port} ({error.strerror or error})") from None
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def open_metrics(house: House, telephony: Telephony | None, registry: Registry) -> AsyncIterator[str]:
+    """/metrics, /healthz and /readyz of this process served while the body runs; gives their address."""
+    before = []
+    if telephony is not None:
+        links = [
+            WatchedLink(one.settings.name, one.link.state, partial(getattr, one.buffer, "lost_total"))
+            for one in telephony.attendants
+        ]
+        registry.register(LinkGauges(links))
+        before.append(telephony.observed.prepare)
+    readers = [DatabaseGauges(house.engine).read] if telephony is not None else []
+    app = make_app(registry, readers=readers, before=before, ready=partial(readiness, house, telephony))
+    async with serving(app, house.settings.metrics.host, house.settings.metrics.port) as address:
+        yield address
