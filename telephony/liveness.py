@@ -8,7 +8,7 @@ import structlog
 
 from telephony.link import Link
 from telephony.pbx import ActionRefused, LinkError
-from telephony.plan_variables import fallback_string, fallback_variable
+from telephony.plan_variables import fallback_string, line_variable
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -68,23 +68,33 @@ class Liveness:
 
 
 async def write_fallbacks(
-    link: Link, lines: Mapping[str, Sequence[str]], default: Sequence[str] = (), budget_seconds: float = 1.5
+    link: Link,
+    lines: Mapping[str, Sequence[str]],
+    default: Sequence[str] = (),
+    budget_seconds: float = 1.5,
+    *,
+    trunks: Mapping[str, str] | None = None,
+    languages: Mapping[str, str] | None = None,
 ) -> None:
     """Leave at the PBX whom to ring for each line while we are away, and how long a caller waits for us.
 
-    They go into global variables, and the dialplan copies them into AstDB, where they outlive the PBX's restart: AMI
-    writes AstDB only with write=system, a right that can also add dialplan running programs (seen on Asterisk 22.10:
-    DB() over Setvar is "dangerous" and blocked). To be called at every connect and after a change of the directory.
+    `lines`: digits of a line -> devices that ring at once; `trunks` and `languages`: of a line, for its mobiles and
+    prompts. They go into global variables, and the dialplan copies them into AstDB, where they outlive the PBX's
+    restart: AMI writes AstDB only with write=system, a right that can also add dialplan running programs (seen on
+    Asterisk 22.10: DB() over Setvar is "dangerous" and blocked). To be called at every connect and after a change of
+    the directory.
 
     Raises:
         UnsafeDialError: a line or device that must not reach the dialplan; nothing was written.
         LinkError: the PBX could not be asked, or refused.
 
     """
-    values = {fallback_variable(line): fallback_string(devices) or NOBODY for line, devices in sorted(lines.items())}
-    values[fallback_variable(DEFAULT)] = fallback_string(default) or NOBODY
-    values[BUDGET] = f"{budget_seconds:g}"
-    writes = [{"Action": "Setvar", "Variable": name, "Value": value} for name, value in values.items()]
+    values = [line_variable("FALLBACK", line, fallback_string(devices) or NOBODY) for line, devices in lines.items()]
+    values.append(line_variable("FALLBACK", DEFAULT, fallback_string(default) or NOBODY))
+    values += [line_variable("TRUNK", line, trunk) for line, trunk in (trunks or {}).items()]
+    values += [line_variable("LANGUAGE", line, language) for line, language in (languages or {}).items()]
+    values.append((BUDGET, f"{budget_seconds:g}"))
+    writes = [{"Action": "Setvar", "Variable": name, "Value": value} for name, value in values]
     for write, reply in zip(writes, await link.actions(writes), strict=True):
         if not reply.success:
             raise ActionRefused(f"Setvar of {write['Variable']}", reply)

@@ -96,9 +96,16 @@ def fallback_string(devices: Sequence[str]) -> str:
     return _joined([_matching(device, _DIAL, "fallback") for device in devices])
 
 
-def fallback_variable(line: str) -> str:
-    """The global variable with the fallback of a line (its digits, or "default"). Raises UnsafeDialError."""
-    return f"SWITCHHOOK_FALLBACK_{_matching(line, _LINE, 'line')}"
+def line_variable(kind: str, line: str, value: str) -> tuple[str, str]:
+    """The global variable of a line (its digits, or "default") and its value: a FALLBACK, TRUNK or LANGUAGE.
+
+    The value of a FALLBACK comes from `fallback_string`, which has looked at it. Raises UnsafeDialError.
+    """
+    if kind == "TRUNK":
+        _matching(value, _TRUNK, "trunk")
+    elif kind == "LANGUAGE":
+        _matching(value, _LANGUAGE, "language")
+    return f"SWITCHHOOK_{kind}_{_matching(line, _LINE, 'line')}", value
 
 
 def _joined(values: Sequence[str]) -> str:

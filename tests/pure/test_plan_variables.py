@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.plan_variables import UnsafeDialError, fallback_string, fallback_variable, variables
+from telephony.plan_variables import UnsafeDialError, fallback_string, line_variable, variables
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,18 @@ def test_language_and_trunk_are_looked_at_too(language: str, trunk: str) -> None
         variables([step("ring", "PJSIP/anna-desk")], language=language, trunk=trunk)
 
 
-def test_a_fallback_has_its_own_variable_for_each_line() -> None:
+def test_each_line_has_its_own_variables() -> None:
     """A line is its digits; anything else is no name of a variable."""
-    assert fallback_variable("74951234567") == "SWITCHHOOK_FALLBACK_74951234567"
+    assert line_variable("FALLBACK", "74951234567", "none") == ("SWITCHHOOK_FALLBACK_74951234567", "none")
+    assert line_variable("TRUNK", "74951234567", "PJSIP/trunk") == ("SWITCHHOOK_TRUNK_74951234567", "PJSIP/trunk")
     assert fallback_string(["PJSIP/anna-desk", "PJSIP/boris-desk"]) == "PJSIP/anna-desk&PJSIP/boris-desk"
-    for line in ("", "+7495", "x)", "7495\n"):
+    for kind, line, value in (
+        ("FALLBACK", "", "none"),
+        ("FALLBACK", "+7495", "none"),
+        ("FALLBACK", "x)", "none"),
+        ("FALLBACK", "7495\n", "none"),
+        ("TRUNK", "7495", "trunk,x"),
+        ("LANGUAGE", "7495", "../ru"),
+    ):
         with pytest.raises(UnsafeDialError):
-            fallback_variable(line)
+            line_variable(kind, line, value)
