@@ -1,4 +1,4 @@
-"""Audio files: from the folder where the PBX records into the store, complete, checked and never half (touches the disk).
+"""Audio files, from the folder where the PBX records into the store: complete, checked, never half (touches the disk).
 
 Rules kept here:
 1. A side is complete when its header agrees with its size and the PBX's post-process command left `<uniqueid>.done`
@@ -138,7 +138,7 @@ class Store:
         return found
 
     def keep(self, folder: PbxFolder, channel: str, side: str, call: tuple[UUID, datetime], *, torn: bool) -> Stored:
-        """Copy one side of `call` (its id and a time of it) into the store and read it back. Blocks; call it in a thread.
+        """Copy one side of `call` (id, a time of it) into the store and read it back. Blocks: call it in a thread.
 
         Keeping the same side twice gives the same file. Raises RecordingError; then the store is as before.
         """
