@@ -1,0 +1,153 @@
+"""The one transaction: what it promises against a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls import events as e
+from calls.due import Change, Job
+from calls.rebuild import rebuild
+from calls.record import record
+
+T0 = datetime.now(UTC).replace(microsecond=0)
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+def created(uid: str, linkedid: str, seconds: float, **told: Any) -> e.Event:
+    return e.ChannelCreated(pbx="pbx", channel=uid, linkedid=linkedid, at=at(seconds), **told)
+
+
+def hung_up(uid: str, linkedid: str, seconds: float) -> e.Event:
+    return e.ChannelHungUp(pbx="pbx", channel=uid, linkedid=linkedid, at=at(seconds), cause=16)
+
+
+CALL = [
+    created("1.1", "1.1", 0, name="PJSIP/trunk-1", number="79161234567", dialed="74951234567", incoming=True),
+    created("1.2", "1.1", 1, name="PJSIP/anna-desk-2", number="101", dialed="s", incoming=False),
+    e.BridgeEntered(pbx="pbx", channel="1.1", linkedid="1.1", at=at(3), bridge="b"),
+    e.BridgeEntered(pbx="pbx", channel="1.2", linkedid="1.1", at=at(3), bridge="b"),
+    hung_up("1.2", "1.1", 9),
+    hung_up("1.1", "1.1", 9),
+]
+
+
+async def told(engine: AsyncEngine, sql: str) -> list[Any]:
+    async with engine.connect() as connection:
+        return list((await connection.execute(text(sql))).all())
+
+
+async def write(engine: AsyncEngine, events: Iterable[e.Event]) -> list[Change]:
+    async with engine.begin() as connection:
+        return await record(connection, events)
+
+
+async def test_one_call_is_one_row_however_its_events_are_cut(engine: AsyncEngine) -> None:
+    """Three transactions, one call, its legs and every event once."""
+    for part in (CALL[:1], CALL[1:4], CALL[4:]):
+        await write(engine, part)
+    rows = await told(engine, "select direction, status, caller_number, talk_seconds from calls")
+    assert [tuple(row) for row in rows] == [("inbound", "answered", "79161234567", 6.0)]
+    assert [tuple(row) for row in await told(engine, "select device, outcome from legs")] == [
+        ("PJSIP/anna-desk", "answered")
+    ]
+    assert len(await told(engine, "select 1 from call_events")) == len(CALL)
+
+
+async def test_an_event_told_twice_changes_nothing(engine: AsyncEngine) -> None:
+    """AMI told it, catch-up tells it again: one event, the same call."""
+    await write(engine, CALL)
+    before = await told(engine, "select id, state, talk_seconds from calls")
+    changes = await write(engine, CALL)
+    assert changes[0].before == changes[0].after
+    assert await told(engine, "select id, state, talk_seconds from calls") == before
+    assert len(await told(engine, "select 1 from call_events")) == len(CALL)
+
+
+async def test_calls_that_turn_out_to_be_one_join_into_the_older(engine: AsyncEngine) -> None:
+    """A channel shows up under another call's linkedid: the older row stays, the younger points to it."""
+    (older,) = await write(engine, [created("1.1", "1.1", 0, name="PJSIP/trunk-1", incoming=True)])
+    (younger,) = await write(engine, [created("2.1", "2.1", 5, name="PJSIP/anna-desk-2", incoming=True)])
+    bridge = e.BridgeEntered(pbx="pbx", channel="2.1", linkedid="1.1", at=at(8), bridge="b")
+    (joined,) = await write(engine, [bridge])
+    assert joined.call_id == older.call_id != younger.call_id
+    pointers = {row.id: row.joined_into for row in await told(engine, "select id, joined_into from calls")}
+    assert pointers == {older.call_id: None, younger.call_id: older.call_id}
+    assert {row[0] for row in await told(engine, "select call_id from call_events")} == {older.call_id}
+
+
+async def test_what_is_owed_is_enqueued_with_the_call_or_not_at_all(engine: AsyncEngine) -> None:
+    """A transaction that fails leaves neither a call nor a job."""
+
+    def owes(change: Change) -> list[Job]:
+        return [Job("crm_sync.link_call", "crm", {"call_id": str(change.call_id)}, queueing_lock="one")]
+
+    async def failing() -> None:
+        async with engine.begin() as connection:
+            await record(connection, CALL[:1], owes)
+            raise RuntimeError("the power went")
+
+    with pytest.raises(RuntimeError):
+        await failing()
+    assert await told(engine, "select 1 from calls") == []
+    assert await told(engine, "select 1 from procrastinate_jobs") == []
+    for event in CALL:
+        async with engine.begin() as connection:
+            await record(connection, [event], owes)
+    assert len(await told(engine, "select 1 from procrastinate_jobs")) == 1
+
+
+@pytest.mark.parametrize("turn", range(3))
+async def test_recorders_of_the_same_joining_calls_neither_deadlock_nor_lose(engine: AsyncEngine, turn: int) -> None:
+    """Many connections tell pieces of calls that join: in the end one call knows all of it."""
+    uids = [f"{n}.1" for n in range(1, 7)]
+    pieces: list[list[e.Event]] = [
+        [created(uid, uid, n, name=f"PJSIP/p{n}-{n}", incoming=True)] for n, uid in enumerate(uids)
+    ]
+    pieces += [
+        [e.BridgeEntered(pbx="pbx", channel=one, linkedid=other, at=at(20), bridge="b")]
+        for one, other in itertools.permutations(uids[turn : turn + 4], 2)
+    ]
+    pieces += [[e.Dialed(pbx="pbx", channel=uids[0], target=uid, at=at(30))] for uid in uids[1:]]
+    async with asyncio.timeout(40):
+        await asyncio.gather(*(write(engine, piece) for piece in pieces))
+    alive = await told(engine, "select id, state from calls where joined_into is null")
+    assert len(alive) == 1
+    assert set(alive[0].state["channels"]) == set(uids)
+    assert len(await told(engine, "select 1 from call_events")) == len(pieces)
+    assert {row[0] for row in await told(engine, "select call_id from call_names")} == {alive[0].id}
+
+
+async def test_rebuild_changes_nothing_on_a_healthy_store_and_mends_a_torn_one(engine: AsyncEngine) -> None:
+    """Events are the truth: a row that disagrees with them is folded anew."""
+    await write(engine, CALL)
+    async with engine.begin() as connection:
+        assert await rebuild(connection) == 0
+        await connection.execute(text("""update calls set status = 'ringing', state = '{"pbx": "pbx"}'"""))
+        assert await rebuild(connection) == 1
+        assert await rebuild(connection) == 0
+    assert (await told(engine, "select status from calls"))[0].status == "answered"
+
+
+async def test_whoever_watches_is_told_after_the_commit(engine: AsyncEngine, database_url: str) -> None:
+    """NOTIFY carries the call's id, and only when the call is there to be read."""
+    import asyncpg
+
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    listener = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    try:
+        await listener.add_listener("switchhook_calls", lambda *message: heard.put_nowait(message[-1]))
+        (change,) = await write(engine, CALL)
+        assert await asyncio.wait_for(heard.get(), 5) == str(change.call_id)
+    finally:
+        await listener.close()
