@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
@@ -10,9 +12,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-import web.tables  # noqa: F401 - each import adds its room's tables to the one MetaData
 from calls.database import connect, ensure_partitions
 from directory.tables import metadata
+
+ROOMS: Final = ("directory", "calls", "telephony", "recordings", "crm_sync", "web")
+"""Each of these has tables, which join the one MetaData when they are imported."""
+
+for room in ROOMS:
+    import_module(f"{room}.tables")
 
 __all__ = ["metadata", "status", "upgrade"]
 
