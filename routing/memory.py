@@ -94,7 +94,9 @@ class Memory:
             directory = await store.read(connection)
             owners = dict(await self._read_owners(connection, None))
             devices = {pbx: await self._read_devices(connection, pbx) for pbx in self._devices}
-        self.directory, self._owners, self._devices = directory, owners, devices
+        self._owners, self._devices = owners, devices
+        if directory != self.directory:
+            self.directory = directory
 
     def facts(self, arrival: Arrival) -> Facts:
         """Give what is known this moment, without waiting for anything."""
