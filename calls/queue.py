@@ -52,6 +52,10 @@ class TryAgain(Exception):
         self.seconds = seconds
 
 
+class GiveUp(Exception):
+    """Raised by a task: no run will help. The job is failed at once and stays visible; its text tells a person why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """Work on one call. `run(call_id, attempt)`: attempt counts from 0, once more each time the job runs again."""
@@ -105,6 +109,8 @@ class _Retry(BaseRetryStrategy):
         now = datetime.now(UTC)
         if isinstance(exception, asyncio.CancelledError):
             return procrastinate.RetryDecision(retry_at=now)
+        if isinstance(exception, GiveUp):
+            return None
         if isinstance(exception, TryAgain):
             return _again(now, exception.seconds) if job.attempts < MOST_RUNS else None
         return _again(now, min(2.0**job.attempts, 300.0)) if job.attempts < MOST_RETRIES else None
@@ -131,6 +137,9 @@ def _runner(task: Task) -> Callable[..., Awaitable[None]]:
             await task.run(UUID(call_id), context.job.attempts)
         except TryAgain as again:
             bound.info("job runs again", reason=str(again), seconds=again.seconds)
+            raise
+        except GiveUp as given_up:
+            bound.error("job given up", reason=str(given_up))  # noqa: TRY400 the reason is for a person, not a trace
             raise
         except Exception:
             bound.exception("job failed")

@@ -246,7 +246,7 @@ def _languages(
 def _language(sound: Any, spoken: list[dict[str, int]]) -> tuple[str, float]:
     """The likeliest of the languages to choose from, and its share among them.
 
-    Heard on the first seconds alone: right as often as on 30 s (16 of 16 prompts, Whisper base), in a quarter of the time.
+    Heard on the first seconds alone: right as often as on 30 s (16 of 16 prompts), in a quarter of the time.
     """
     import numpy as np  # noqa: PLC0415 as above
 

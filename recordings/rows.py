@@ -1,0 +1,154 @@
+"""Reads and writes what is kept of recordings: the sides, the transcript, the search over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.tables import calls
+from recordings import transcript
+from recordings.files import RecordingError, Stored
+from recordings.speech import Heard
+from recordings.tables import recordings, transcripts
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One side of a recorded channel: `stored` with its file, or `missing` with the reason."""
+
+    channel: str
+    side: str
+    state: str
+    path: str | None
+    bytes: int | None
+    sha256: str | None
+    seconds: float | None
+    reason: str | None
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The text of a call. `words` and `segments` as `recordings.tables` tells; times are seconds."""
+
+    language: str
+    text: str
+    words: list[dict[str, Any]]
+    segments: list[dict[str, Any]]
+    model: str
+    audio_seconds: float
+    took_seconds: float
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A call whose talk holds what was searched; the words in `headline` stand between « and »."""
+
+    call_id: UUID
+    headline: str
+    rank: float
+
+
+async def call_of(connection: AsyncConnection, call_id: UUID) -> Any:
+    """The row of the call (id, pbx, line, started_at, state), or of the call that it was joined into. None: no such call."""
+    asked = select(calls.c.id, calls.c.pbx, calls.c.line, calls.c.started_at, calls.c.state, calls.c.joined_into)
+    row = (await connection.execute(asked.where(calls.c.id == call_id))).one_or_none()
+    return row if row is None or row.joined_into is None else await call_of(connection, row.joined_into)
+
+
+async def recordings_of(connection: AsyncConnection, call_id: UUID) -> list[Recording]:
+    """Every side of the call, by channel and side."""
+    columns = [recordings.c[name] for name in Recording.__slots__]
+    asked = select(*columns).where(recordings.c.call_id == call_id).order_by(recordings.c.channel, recordings.c.side)
+    return [Recording(**row._mapping) for row in await connection.execute(asked)]  # noqa: SLF001 SQLAlchemy's name for it
+
+
+async def transcript_of(connection: AsyncConnection, call_id: UUID) -> Transcript | None:
+    """The text of the call, None when there is none yet."""
+    columns = [transcripts.c[name] for name in Transcript.__slots__]
+    row = (await connection.execute(select(*columns).where(transcripts.c.call_id == call_id))).one_or_none()
+    return Transcript(**row._mapping) if row else None  # noqa: SLF001 as above
+
+
+async def write_side(
+    connection: AsyncConnection, call_id: UUID, channel: str, side: str, told: Stored | RecordingError
+) -> None:
+    """Write what became of one side; a later telling replaces the earlier."""
+    row: dict[str, Any] = dict.fromkeys(("path", "bytes", "sha256", "seconds", "reason"))
+    if isinstance(told, Stored):
+        row |= {"path": told.path, "bytes": told.size_bytes, "sha256": told.sha256, "seconds": told.seconds}
+    row |= {"state": "stored"} if isinstance(told, Stored) else {"state": "missing", "reason": str(told)}
+    statement = insert(recordings).values(call_id=call_id, channel=channel, side=side, **row)
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["call_id", "channel", "side"], set_=row | {"stored_at": func.clock_timestamp()}
+        )
+    )
+
+
+async def write_transcript(connection: AsyncConnection, call_id: UUID, heard: Heard) -> int:
+    """Write the text of the call, in place of an earlier one; returns the number of words."""
+    told = transcript.segments(heard.words)
+    words = transcript.words_json(heard.words)
+    row = {
+        "language": heard.language,
+        "text": transcript.text(told),
+        "words": words,
+        "segments": transcript.segments_json(told),
+        "model": heard.model,
+        "audio_seconds": heard.audio_seconds,
+        "took_seconds": heard.took_seconds,
+        "made_at": func.clock_timestamp(),
+    }
+    statement = insert(transcripts).values(call_id=call_id, **row)
+    await connection.execute(statement.on_conflict_do_update(index_elements=["call_id"], set_=row))
+    return len(words)
+
+
+async def hint_of(connection: AsyncConnection, line: str | None) -> str | None:
+    """The language to expect on a line: its own, else the company's."""
+    asked = text(
+        "select coalesce((select language from lines where number = :line), (select language from company limit 1))"
+    )
+    told: str | None = (await connection.execute(asked, {"line": line})).scalar()
+    return told
+
+
+_SEARCH = text(
+    """
+    select t.call_id,
+           ts_headline('russian', t.text, q.russian || q.english,
+                       'StartSel=«, StopSel=», MaxFragments=2, MaxWords=20, MinWords=8') as headline,
+           ts_rank(t.search, q.russian || q.english) as rank
+    from transcripts t,
+         (select websearch_to_tsquery('russian', :query) as russian, websearch_to_tsquery('english', :query) as english) q
+    where t.search @@ (q.russian || q.english)
+    order by rank desc, t.made_at desc
+    limit :limit
+    """
+)
+
+
+async def search(connection: AsyncConnection, query: str, limit: int = 50) -> list[Found]:
+    """Calls whose talk holds `query`, in any inflection, best first. Quotes and `-word` work as on the web."""
+    rows = await connection.execute(_SEARCH, {"query": query, "limit": limit})
+    return [Found(row.call_id, row.headline, float(row.rank)) for row in rows]
+
+
+async def missing_count(connection: AsyncConnection) -> int:
+    """How many sides of answered calls have no audio."""
+    asked = select(func.count()).select_from(recordings).where(recordings.c.state == "missing")
+    return int((await connection.execute(asked)).scalar_one())
+
+
+def stored_sides(rows: list[Recording], channel: str) -> Mapping[str, str]:
+    """The stored paths of a channel, by side."""
+    return {row.side: row.path for row in rows if row.channel == channel and row.path}
