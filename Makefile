@@ -1,0 +1,47 @@
+# Everything is set up as needed, again and again without harm: `make demo` or `make test` on a fresh machine is all.
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+SETUP := $(PYTHON) -m setup
+LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench setup assets lock clean
+
+help: ## Tell what can be made
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
+
+demo: ## Show the main job alive: a PBX, phones, callers, the service
+	@$(SETUP) python assets asterisk whisper
+	@exec $(BIN)/switchhook demo $(ARGS)
+
+test: setup ## Run the whole suite; ARGS="tests/pure -k hours" for a part of it
+	@exec $(BIN)/pytest $(ARGS)
+
+check: setup ## What CI runs: format, lint, types, import contracts, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest $(ARGS)
+
+bench: setup ## Measure what was promised, on this machine
+	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+setup: ## Fetch and install all that tests need
+	@$(SETUP)
+
+assets: ## Fetch the front-end's files
+	@$(SETUP) assets
+
+lock: ## Pin the newest allowed versions of all dependencies, with hashes
+	@$(SETUP) python
+	$(LOCK) --upgrade pyproject.toml -o requirements/run.txt
+	$(LOCK) --upgrade pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(LOCK) --upgrade --group build -o requirements/build.txt
+	$(LOCK) --upgrade --group bootstrap -o requirements/bootstrap.txt
+	$(LOCK) --no-deps requirements/whisper.in -o requirements/whisper.txt
+
+clean: ## Remove what was made in this checkout; the cache folder outside it stays
+	rm -rf .venv build dist var web/static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
