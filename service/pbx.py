@@ -147,7 +147,7 @@ class Pbx(PrivateAsterisk):
         extra_files: Mapping[str, str] | None = None,
         internal: str = "",
     ) -> None:
-        """`variables`: dialplan globals. `extra_files`: configuration by file name. `internal`: lines of [from-phones]."""
+        """`variables`: dialplan globals; `extra_files`: more configuration; `internal`: lines of [from-phones]."""
         super().__init__("pbx", folder=folder)
         self.phones = tuple(phones)
         self.ami_secret = secrets.token_urlsafe(16)

@@ -229,6 +229,17 @@ class OutsideWorld(PrivateAsterisk):
             stay=stay,
         )
 
+    async def quiet(self, timeout: float = 10.0) -> None:
+        """Hang everything up; returns when neither side has a channel left. Raises TimeoutError."""
+        await self.cli("channel request hangup all")
+        async with asyncio.timeout(timeout):
+            while True:
+                if not await self.cli("core show channels concise") and not await self.pbx.cli(
+                    "core show channels concise"
+                ):
+                    return
+                await asyncio.sleep(0.02)
+
     async def originate(
         self, fields: Mapping[str, str], *, speak: Speech, hangup_after: float | None, stay: bool
     ) -> OutsideCall:

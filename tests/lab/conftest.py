@@ -1,0 +1,57 @@
+"""A real PBX with the dialplan we ship, a real outside world, and a stand-in for the service that speaks raw AMI."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+
+import pytest
+
+from service.demo_world import OutsideWorld, ring_out
+from service.pbx import Pbx, Phone
+from tests.lab.stand_in import StandIn
+
+PHONES = (
+    Phone("anna-desk", "101", "Анна"),
+    Phone("anna-soft"),
+    Phone("boris-desk", "102", "Борис"),
+    Phone("vera-desk", "103"),
+)
+QUEUES = "[general]\n[sales]\nstrategy = ringall\ntimeout = 15\nmember => PJSIP/boris-desk\n"
+_lines = itertools.count(74950000001)
+
+
+@pytest.fixture(scope="session")
+async def pbx() -> AsyncIterator[Pbx]:
+    """The company's PBX."""
+    async with Pbx(PHONES, extra_files={"queues.conf": QUEUES}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def outside_world(pbx: Pbx) -> AsyncIterator[OutsideWorld]:
+    """The outside world, started once."""
+    async with OutsideWorld(pbx) as running:
+        yield running
+
+
+@pytest.fixture
+async def outside(outside_world: OutsideWorld, pbx: Pbx) -> AsyncIterator[OutsideWorld]:
+    """The outside world with all phones plugged in and ringing; afterwards nobody is on the line."""
+    for phone in pbx.phones:
+        await outside_world.phone(phone.name).behave(ring_out())
+    yield outside_world
+    await outside_world.quiet()
+
+
+@pytest.fixture
+async def service(pbx: Pbx) -> AsyncIterator[StandIn]:
+    """Logged in with the shipped rights, alive, silent until told what to answer."""
+    async with StandIn.logged_in(pbx) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def line() -> str:
+    """A line that no other test uses."""
+    return str(next(_lines))

@@ -1,0 +1,475 @@
+"""What a caller gets from the dialplan we ship, whatever the service does: real SIP calls through a real Asterisk."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import csv
+import time
+import wave
+from pathlib import Path
+
+import pytest
+
+from service.demo_world import OutsideWorld, answer, busy, reject
+from service.pbx import Pbx, Phone
+from tests.lab.stand_in import StandIn
+
+CALLER = "79161234567"
+MOBILE = "79160000011"
+HELLO = ("ru/hello", "ru/queue-youarenext")
+SHORT = ("ru/hello",)
+
+
+def loudness(path: Path) -> float:
+    """Root mean square of a recording's samples."""
+    with wave.open(str(path)) as sound:
+        samples = array.array("h", sound.readframes(sound.getnframes()))
+    return float((sum(one * one for one in samples) / max(len(samples), 1)) ** 0.5)
+
+
+def length(path: Path) -> float:
+    """Seconds of a recording."""
+    with wave.open(str(path)) as sound:
+        return float(sound.getnframes() / sound.getframerate())
+
+
+async def complete(mark: Path) -> None:
+    """Wait until Asterisk says that a recording is complete."""
+    async with asyncio.timeout(5):
+        while not mark.exists():
+            await asyncio.sleep(0.02)
+
+
+# --- the service is away ----------------------------------------------------------------------------------------------
+
+
+async def test_service_known_to_be_away_costs_the_caller_nothing(pbx: Pbx, outside: OutsideWorld, line: str) -> None:
+    """Without a sign of life the fallback rings at once."""
+    async with StandIn.logged_in(pbx, alive=False) as witness:
+        await witness.set_global(f"SWITCHHOOK_FALLBACK_{line}", "PJSIP/boris-desk")
+        started = time.monotonic()
+        call = await outside.call(CALLER, "Клиент", line)
+        assert await outside.phone("boris-desk").rings(1.0) == CALLER
+        assert time.monotonic() - started < 0.5
+        assert (await witness.seen(UserEvent="SwitchhookFallback"))["Reason"] == "down"
+        assert "Arrival" not in [name for name, *_ in witness.told()]
+        await call.hangup()
+
+
+@pytest.mark.parametrize("age", [10, -10])
+async def test_old_mark_or_one_from_the_future_is_no_sign_of_life(
+    pbx: Pbx, outside: OutsideWorld, line: str, age: int
+) -> None:
+    async with StandIn.logged_in(pbx, alive=False) as witness:
+        await witness.set_global("SWITCHHOOK_ALIVE", str(int(time.time()) - age))
+        await witness.set_global(f"SWITCHHOOK_FALLBACK_{line}", "PJSIP/boris-desk")
+        call = await outside.call(CALLER, "Клиент", line)
+        assert (await witness.seen(UserEvent="SwitchhookFallback"))["Reason"] == "down"
+        await call.hangup()
+
+
+async def test_service_that_hangs_costs_the_budget_and_no_call(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    """Alive by its mark, silent to the question: ringing for the budget, then the fallback."""
+    await service.set_global(f"SWITCHHOOK_FALLBACK_{line}", "PJSIP/boris-desk")
+    call = await outside.call(CALLER, "Клиент", line)
+    await call.ringing()
+    arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
+    fallback = await service.seen(UserEvent="SwitchhookFallback")
+    assert fallback["Reason"] == "late"
+    assert 1.45 < float(fallback["Timestamp"]) - float(arrival["Timestamp"]) < 1.9
+    await outside.phone("boris-desk").rings(2.0)
+    await call.hangup()
+
+
+async def test_budget_is_the_operators_choice(outside: OutsideWorld, service: StandIn, line: str) -> None:
+    await service.set_global("SWITCHHOOK_BUDGET", "0.3")
+    call = await outside.call(CALLER, "Клиент", line)
+    arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
+    fallback = await service.seen(UserEvent="SwitchhookFallback")
+    await service.set_global("SWITCHHOOK_BUDGET", "")
+    assert 0.25 < float(fallback["Timestamp"]) - float(arrival["Timestamp"]) < 0.7
+    await call.hangup()
+
+
+async def test_answer_too_late_leaves_the_talk_on_the_fallback_alone(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    """A plan that arrives while the caller already talks to somebody changes nothing."""
+    await service.set_global(f"SWITCHHOOK_FALLBACK_{line}", "PJSIP/boris-desk")
+    await outside.phone("boris-desk").behave(answer(0.1, speak=HELLO))
+    call = await outside.call(CALLER, "Клиент", line, speak=HELLO)
+    arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
+    await call.answered()
+    await service.answer(arrival["Channel"], [("ring", "PJSIP/anna-desk", 5)])
+    await call.ended()
+    assert not outside.phone("anna-desk").has_rung
+    ended = await service.seen(UserEvent="SwitchhookFallbackEnd", Uniqueid=arrival["Uniqueid"])
+    assert ended["Status"] == "ANSWER"
+    assert "Step" not in [name for name, *_ in service.told()]
+
+
+async def test_without_any_fallback_a_voice_says_so(pbx: Pbx, outside: OutsideWorld, line: str) -> None:
+    """No path ends in silence."""
+    call = await outside.call(CALLER, "Клиент", line, speak=(), stay=True)
+    await call.answered()
+    assert await call.ended() == 16
+
+
+async def test_fallback_of_all_lines_rings_when_that_of_the_line_cannot(
+    pbx: Pbx, outside: OutsideWorld, line: str
+) -> None:
+    async with StandIn.logged_in(pbx, alive=False) as witness:
+        await witness.set_global(f"SWITCHHOOK_FALLBACK_{line}", "PJSIP/nobody-here")
+        await witness.set_global("SWITCHHOOK_FALLBACK_default", "PJSIP/vera-desk")
+        call = await outside.call(CALLER, "Клиент", line)
+        await outside.phone("vera-desk").rings()
+        await call.hangup()
+        await witness.set_global("SWITCHHOOK_FALLBACK_default", "")
+    await pbx.cli("database del switchhook/FALLBACK default")
+
+
+async def test_fallback_survives_a_restart_of_the_pbx_while_the_service_is_away(line: str) -> None:
+    """One call with the service is enough: AstDB remembers the line's fallback."""
+    async with Pbx([Phone("anna-desk")]) as pbx, OutsideWorld(pbx) as outside:
+        async with StandIn.logged_in(pbx) as service:
+            await service.set_global(f"SWITCHHOOK_FALLBACK_{line}", "PJSIP/anna-desk")
+            service.plan = [("message", "vm-goodbye", 5)]
+            call = await outside.call(CALLER, "Клиент", line, speak=(), stay=True)
+            await call.ended()
+        await pbx.kill()
+        await pbx.start()
+        await outside.registered("anna-desk", wanted=True)
+        call = await outside.call(CALLER, "Клиент", line)
+        assert await outside.phone("anna-desk").rings() == CALLER
+        await call.hangup()
+
+
+# --- the plan ---------------------------------------------------------------------------------------------------------
+
+
+async def test_plan_rings_the_phone_it_names_and_no_other(outside: OutsideWorld, service: StandIn, line: str) -> None:
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    await outside.phone("anna-desk").behave(answer(0.1, speak=SHORT))
+    call = await outside.call(CALLER, "Клиент", line, speak=SHORT)
+    assert await outside.phone("anna-desk").rings() == CALLER
+    await call.ended()
+    await service.seen(UserEvent="SwitchhookHangup")
+    assert service.told("Step", "Status") == [
+        ("Arrival",),
+        ("Step", "1"),
+        ("StepEnd", "1", "ANSWER"),
+        ("Hangup", "1", "ANSWER"),
+    ]
+    assert not outside.phone("boris-desk").has_rung
+
+
+async def test_decision_costs_milliseconds(outside: OutsideWorld, service: StandIn, line: str) -> None:
+    """From the question to the first step, the service's own time included."""
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    waits = []
+    for _ in range(5):
+        call = await outside.call(CALLER, "Клиент", line)
+        await call.ringing()
+        step = await service.seen(UserEvent="SwitchhookStep")
+        arrival = await service.seen(UserEvent="SwitchhookArrival")
+        waits.append(float(step["Timestamp"]) - float(arrival["Timestamp"]))
+        await call.hangup()
+        await service.seen(UserEvent="SwitchhookHangup")
+        service.events.clear()
+    assert min(waits) < 0.05
+
+
+async def test_steps_follow_each_other_without_the_service(pbx: Pbx, outside: OutsideWorld, line: str) -> None:
+    """A phone that is off, busy, refused, then one that answers; the service is gone after the hand-over."""
+    anna, boris, vera = (outside.phone(name) for name in ("anna-desk", "boris-desk", "vera-desk"))
+    await boris.behave(busy())
+    await vera.behave(reject())
+    await outside.phone("anna-soft").behave(answer(0.1, speak=SHORT))
+    await anna.unplug()
+    async with StandIn.logged_in(pbx, alive=False) as witness:
+        async with StandIn.logged_in(pbx) as service:
+            service.plan = [
+                ("ring", "PJSIP/anna-desk", 10),
+                ("ring", "PJSIP/boris-desk", 10),
+                ("ring", "PJSIP/vera-desk", 10),
+                ("ring", "PJSIP/boris-desk&PJSIP/anna-soft", 10),
+            ]
+            call = await outside.call(CALLER, "Клиент", line, speak=SHORT)
+            await service.seen(UserEvent="SwitchhookStep", Step="1")
+        await call.ended()
+        await witness.seen(UserEvent="SwitchhookHangup")
+        ends = [rest for name, *rest in witness.told("Step", "Status") if name == "StepEnd"]
+    await anna.plug()
+    assert ends == [["1", "CHANUNAVAIL"], ["2", "BUSY"], ["3", ends[2][1]], ["4", "ANSWER"]]
+    assert ends[2][1] in {"BUSY", "CONGESTION", "CHANUNAVAIL"}
+
+
+async def test_plan_that_reaches_nobody_ends_with_a_voice(outside: OutsideWorld, service: StandIn, line: str) -> None:
+    service.plan = [("ring", "PJSIP/anna-desk", 1), ("ring", "PJSIP/boris-desk", 1)]
+    call = await outside.call(CALLER, "Клиент", line, speak=(), stay=True)
+    await call.answered()
+    assert await call.ended() == 16
+    end = await service.seen(UserEvent="SwitchhookPlanEnd")
+    assert (end["Steps"], end["Status"]) == ("2", "NOANSWER")
+
+
+async def test_nonsense_in_a_plan_costs_a_step_and_never_the_call(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    service.plan = [
+        ("ring", "", 5),
+        ("ring", "nonsense", 5),
+        ("ring", "PJSIP/nobody-here", 5),
+        ("queue", "no-such-queue", 5),
+        ("voicemail", "1@nowhere", 5),
+        ("message", "no-such-prompt", 5),
+        ("ring", "PJSIP/anna-desk,5,A(x)", 5),
+        ("new-kind", "PJSIP/boris-desk", 5),
+    ]
+    call = await outside.call(CALLER, "Клиент", line)
+    await outside.phone("boris-desk").rings()
+    await call.hangup()
+    await service.seen(UserEvent="SwitchhookHangup")
+    assert [rest[0] for name, *rest in service.told("Step") if name == "Step"] == [str(n) for n in range(1, 9)]
+
+
+async def test_plan_without_steps_is_left_to_the_fallback(outside: OutsideWorld, service: StandIn, line: str) -> None:
+    await service.set_global(f"SWITCHHOOK_FALLBACK_{line}", "PJSIP/boris-desk")
+    service.plan = []
+    call = await outside.call(CALLER, "Клиент", line)
+    await outside.phone("boris-desk").rings()
+    assert (await service.seen(UserEvent="SwitchhookFallback"))["Reason"] == "empty"
+    await call.hangup()
+
+
+async def test_caller_who_gives_up_stops_the_ringing_and_closes_the_step(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    service.plan = [("ring", "PJSIP/anna-desk", 30)]
+    call = await outside.call(CALLER, "Клиент", line)
+    await outside.phone("anna-desk").rings()
+    await call.hangup()
+    ended = await service.seen(UserEvent="SwitchhookStepEnd")
+    assert (ended["Step"], ended["Status"]) == ("1", "CANCEL")
+    await service.seen(Event="Hangup", ConnectedLineNum=CALLER)
+
+
+async def test_queue_step_rings_its_agents(outside: OutsideWorld, service: StandIn, line: str) -> None:
+    service.plan = [("queue", "sales", 20)]
+    await outside.phone("boris-desk").behave(answer(0.1, speak=SHORT))
+    call = await outside.call(CALLER, "Клиент", line, speak=SHORT)
+    await outside.phone("boris-desk").answers()
+    await call.ended()
+    assert (await service.seen(UserEvent="SwitchhookHangup"))["Cause"] == "16"
+    assert await service.seen(Event="QueueCallerJoin")
+    assert await service.seen(Event="AgentConnect")
+
+
+async def test_message_step_speaks_and_hangs_up(outside: OutsideWorld, service: StandIn, line: str) -> None:
+    service.plan = [("message", "vm-nobodyavail&vm-goodbye", 5)]
+    call = await outside.call(CALLER, "Клиент", line, speak=(), stay=True)
+    assert await call.ended() == 16
+    assert (await service.seen(UserEvent="SwitchhookStepEnd"))["Status"] == "SUCCESS"
+    assert "PlanEnd" not in [name for name, *_ in service.told()]
+
+
+# --- mobiles ----------------------------------------------------------------------------------------------------------
+
+
+async def test_mobile_is_connected_only_after_pressing_1(outside: OutsideWorld, service: StandIn, line: str) -> None:
+    service.plan = [("ring", f"Local/{MOBILE}@switchhook-mobile/n", 30)]
+    await outside.mobile(MOBILE).behave(answer(0.1, speak=SHORT, confirm=True))
+    call = await outside.call(CALLER, "Клиент", line, speak=SHORT)
+    assert await outside.mobile(MOBILE).rings() == line
+    await outside.mobile(MOBILE).answers()
+    assert not call.is_answered
+    confirmed = await service.seen(UserEvent="SwitchhookConfirmed")
+    await call.answered()
+    await call.ended()
+    assert confirmed["Number"] == MOBILE
+    assert (await service.seen(UserEvent="SwitchhookStepEnd"))["Status"] == "ANSWER"
+
+
+async def test_mobile_that_refuses_leaves_the_caller_to_the_next_step(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    service.plan = [("ring", f"Local/{MOBILE}@switchhook-mobile/n", 30), ("ring", "PJSIP/anna-desk", 10)]
+    await outside.mobile(MOBILE).behave(answer(0.1, confirm=False))
+    call = await outside.call(CALLER, "Клиент", line)
+    await outside.phone("anna-desk").rings()
+    assert not call.is_answered
+    assert (await service.seen(UserEvent="SwitchhookRefused"))["Number"] == MOBILE
+    assert (await service.seen(UserEvent="SwitchhookStepEnd", Step="1"))["Status"] == "BUSY"
+    await call.hangup()
+
+
+async def test_mailbox_of_a_mobile_gets_no_customer(outside: OutsideWorld, service: StandIn, line: str) -> None:
+    """Answered, but nobody presses 1: the step's time ends it and the next phone rings."""
+    service.plan = [("ring", f"Local/{MOBILE}@switchhook-mobile/n", 2), ("ring", "PJSIP/anna-desk", 10)]
+    await outside.mobile(MOBILE).behave(answer(0.1, speak=HELLO))
+    call = await outside.call(CALLER, "Клиент", line)
+    await outside.phone("anna-desk").rings()
+    assert not call.is_answered
+    await call.hangup()
+
+
+async def test_desk_phone_wins_over_a_mobile_that_still_hears_the_question(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    service.plan = [("ring", f"Local/{MOBILE}@switchhook-mobile/n&PJSIP/anna-desk", 30)]
+    await outside.mobile(MOBILE).behave(answer(0.0))
+    await outside.phone("anna-desk").behave(answer(1.0, speak=SHORT))
+    call = await outside.call(CALLER, "Клиент", line, speak=SHORT)
+    await outside.mobile(MOBILE).answers()
+    await call.answered()
+    await call.ended()
+    assert "Confirmed" not in [name for name, *_ in service.told()]
+
+
+# --- recording, transfers, names, rights ------------------------------------------------------------------------------
+
+
+async def test_both_sides_are_recorded_apart_and_marked_complete(
+    pbx: Pbx, outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    """Two files of one length, each with its speaker, and the mark after both are closed."""
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    await outside.phone("anna-desk").behave(answer(0.5, speak=("ru/queue-youarenext", 3.0)))
+    call = await outside.call(CALLER, "Клиент", line, speak=(5.4, "ru/hello", "ru/hello"))
+    arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
+    await call.ended()
+    name = arrival["Uniqueid"]
+    await complete(pbx.recordings / f"{name}.done")
+    caller, staff = (pbx.recordings / f"{name}-{side}.wav" for side in ("caller", "staff"))
+    assert abs(length(caller) - length(staff)) < 0.2
+    assert 6.5 < length(caller) < 9.0
+    assert loudness(caller) > 100
+    assert loudness(staff) > 100
+
+
+async def test_blind_transfer_reaches_the_colleague_and_stays_in_the_recording(
+    pbx: Pbx, outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    await outside.phone("anna-desk").behave(answer(0.1, speak=SHORT, transfer_to="102"))
+    await outside.phone("boris-desk").behave(answer(0.1, speak=("ru/queue-youarenext",)))
+    call = await outside.call(CALLER, "Клиент", line, speak=(3.0, *HELLO))
+    arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
+    await outside.phone("boris-desk").answers()
+    await call.ended()
+    transfer = await service.seen(Event="BlindTransfer")
+    assert transfer["Extension"] == "102"
+    await complete(pbx.recordings / f"{arrival['Uniqueid']}.done")
+    assert length(pbx.recordings / f"{arrival['Uniqueid']}-staff.wav") > 5.0
+
+
+async def test_call_to_the_outside_is_recorded_with_the_sides_by_who_speaks(
+    pbx: Pbx, outside: OutsideWorld, service: StandIn
+) -> None:
+    await outside.mobile("79161230000").behave(answer(0.1, speak=HELLO, hangup_after=3))
+    call = await outside.phone("anna-desk").dial("79161230000", speak=())
+    await call.ended()
+    begun = await service.seen(Event="MixMonitorStart")
+    name = begun["Uniqueid"]
+    await complete(pbx.recordings / f"{name}.done")
+    assert loudness(pbx.recordings / f"{name}-caller.wav") > 100
+    assert loudness(pbx.recordings / f"{name}-staff.wav") < 10
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ООО Рога, и копыта",
+        "${SHELL(touch pwned)}",
+        "x,Line: 666,From: 777",
+        "a\\,b)${EPOCH}",
+        "'; touch pwned; '",
+        "$[1+1] `id` &|<>",
+        "Ж" * 120,
+    ],
+)
+async def test_name_of_a_caller_is_only_ever_text(
+    pbx: Pbx, outside: OutsideWorld, service: StandIn, line: str, name: str
+) -> None:
+    """Nothing in it is evaluated, run, or taken for another header."""
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    call = await outside.call(CALLER, name, line)
+    await outside.phone("anna-desk").rings()
+    arrival = await service.seen(UserEvent="SwitchhookArrival")
+    await call.hangup()
+    assert (arrival["Line"], arrival["From"]) == (line, CALLER)
+    kept = "".join(letter for letter in name if letter not in '"\\')
+    assert arrival["Name"][:35] == kept[:35]
+    assert not list(pbx.folder.rglob("pwned"))
+
+
+async def test_dialled_digits_are_only_ever_digits(pbx: Pbx, outside: OutsideWorld, service: StandIn) -> None:
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    call = await outside.call(CALLER, "К", "+7495;x=${EPOCH}&y")
+    await outside.phone("anna-desk").rings()
+    assert (await service.seen(UserEvent="SwitchhookArrival"))["Line"].isdigit()
+    await call.hangup()
+
+
+async def test_shipped_user_may_ask_and_decide_and_nothing_more(pbx: Pbx, service: StandIn) -> None:
+    """Every action the service sends is allowed; what could harm the PBX is refused."""
+    for name in ("Ping", "CoreShowChannels", "Status", "BridgeList", "QueueStatus", "DeviceStateList", "ParkedCalls"):
+        assert (await service.action(Action=name))["Response"] == "Success", name
+    refused: dict[str, dict[str, str]] = {
+        "Command": {"Command": "core show version"},
+        "Originate": {"Channel": "PJSIP/anna-desk", "Application": "System", "Data": "id"},
+        "DBPut": {"Family": "a", "Key": "b", "Val": "c"},
+        "ModuleLoad": {"LoadType": "unload", "Module": "app_dial.so"},
+        "UpdateConfig": {"SrcFilename": "manager.conf"},
+        "GetConfig": {"Filename": "manager.conf"},
+    }
+    for name, fields in refused.items():
+        assert (await service.action(Action=name, **fields))["Response"] == "Error", name
+    blocked = await service.action(Action="Setvar", Variable="SHELL(id)", Value="x")
+    assert blocked["Response"] == "Error"
+
+
+async def test_only_the_events_of_the_list_come(pbx: Pbx, outside: OutsideWorld, service: StandIn, line: str) -> None:
+    """A whole call makes some twenty events, none of them beyond the shipped allow-list."""
+    everything: list[dict[str, str]] = []
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    await outside.phone("anna-desk").behave(answer(0.1, speak=SHORT))
+    service.events.clear()
+    call = await outside.call(CALLER, "Клиент", line, speak=SHORT)
+    await call.ended()
+    await service.seen(UserEvent="SwitchhookHangup")
+    await service.seen(Event="Hangup", ConnectedLineNum="101")
+    listed = {
+        row.partition("name(")[2].partition(")")[0]
+        for row in (pbx.folder / "etc/manager.conf").read_text().splitlines()
+        if row.startswith("eventfilter(")
+    }
+    everything = [event for event in service.events if event.get("Event")]
+    assert {event["Event"] for event in everything} <= listed
+    assert 12 < len(everything) < 45
+    assert all("Timestamp" in event for event in everything)
+
+
+async def test_cel_tells_the_call_in_the_promised_columns(
+    pbx: Pbx, outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    await outside.phone("anna-desk").behave(answer(0.1, speak=SHORT))
+    call = await outside.call(CALLER, 'Ж "и" К', line, speak=SHORT)
+    arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
+    await call.ended()
+    await service.seen(Event="Hangup", Uniqueid=arrival["Uniqueid"])
+    async with asyncio.timeout(5):
+        while "LINKEDID_END" not in (rows := _cel(pbx, arrival["Linkedid"])):
+            await asyncio.sleep(0.02)
+    assert {"CHAN_START", "APP_START", "ANSWER", "BRIDGE_ENTER", "BRIDGE_EXIT", "HANGUP", "CHAN_END"} <= rows.keys()
+    assert all(len(row) == 21 for row in rows.values())
+    assert '"hangupcause":16' in rows["HANGUP"][20]
+
+
+def _cel(pbx: Pbx, linkedid: str) -> dict[str, list[str]]:
+    with pbx.cel_file.open(newline="") as file:
+        return {row[0]: row for row in csv.reader(file) if row[15] == linkedid}
