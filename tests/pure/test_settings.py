@@ -1,0 +1,78 @@
+"""Settings: what is wrong is named, with its value, and secrets are never repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service.settings import SettingsError, load
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("SWITCHHOOK_CONFIG", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toml: str) -> str:
+    file = tmp_path / "switchhook.toml"
+    file.write_text(toml)
+    monkeypatch.setenv("SWITCHHOOK_CONFIG", str(file))
+    with pytest.raises(SettingsError) as caught:
+        load()
+    return str(caught.value)
+
+
+def test_nothing_set_is_a_good_start() -> None:
+    """Every setting but the PBX has a default."""
+    settings = load()
+    assert (settings.web.host, settings.web.port, settings.pbx) == ("127.0.0.1", 8080, [])
+
+
+def test_a_wrong_value_is_named_with_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line names the setting, the value and the file."""
+    told = wrong(tmp_path, monkeypatch, '[web]\nport = "high"\n')
+    assert told.startswith("web.port: ")
+    assert "'high'" in told
+    assert "switchhook.toml" in told
+
+
+def test_a_setting_nobody_knows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt setting never passes for a set one."""
+    told = wrong(tmp_path, monkeypatch, '[[pbx]]\nname = "main"\nsecret = "s"\nbuget_seconds = 2\n')
+    assert "pbx[0].buget_seconds: no such setting" in told
+
+
+def test_every_problem_is_told_at_once_and_no_secret_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line a problem; a secret of the wrong type is not printed."""
+    told = wrong(tmp_path, monkeypatch, '[[pbx]]\nname = "a b"\nsecret = 12345\nport = 0\n')
+    assert len(told.splitlines()) == 3
+    assert "12345" not in told
+
+
+def test_two_pbxes_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls are told apart by the PBX's name."""
+    told = wrong(tmp_path, monkeypatch, '[[pbx]]\nsecret = "a"\n[[pbx]]\nsecret = "b"\n')
+    assert "two PBXes are named 'pbx'" in told
+
+
+def test_a_broken_file_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TOML's own complaint, with the file's name."""
+    told = wrong(tmp_path, monkeypatch, "[web\n")
+    assert "switchhook.toml" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As containers expect."""
+    (tmp_path / "switchhook.toml").write_text("[web]\nport = 8001\n")
+    monkeypatch.setenv("SWITCHHOOK_WEB__PORT", "8002")
+    assert load().web.port == 8002
+
+
+def test_secrets_are_not_shown() -> None:
+    """Printing the settings shows no secret."""
+    settings = load(database_url="postgresql://u:hidden@h/d", pbx=[{"secret": "hidden"}])
+    assert "hidden" not in repr(settings)
