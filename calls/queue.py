@@ -139,7 +139,7 @@ def _runner(task: Task) -> Callable[..., Awaitable[None]]:
             bound.info("job runs again", reason=str(again), seconds=again.seconds)
             raise
         except GiveUp as given_up:
-            bound.error("job given up", reason=str(given_up))  # noqa: TRY400 the reason is for a person, not a trace
+            bound.error("job given up", reason=str(given_up))
             raise
         except Exception:
             bound.exception("job failed")

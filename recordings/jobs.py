@@ -1,4 +1,4 @@
-"""Does the room's jobs: keep a call's audio, turn it into text. What they find comes back as events through `record`."""
+"""Does the room's jobs: keep a call's audio, turn it into text; results come back as events through `record`."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ class RecordingJobs:
     async def store_recording(self, call_id: UUID, attempt: int) -> None:
         """Bring both sides of every recorded channel of the call into the store.
 
-        A side that is not there yet is looked for again; after the last look it is told missing, with the reason. A full
-        or broken store is tried for hours more, for the original is still safe with the PBX.
+        A side that is not there yet is looked for again; after the last look it is told missing, with the reason.
+        A full or broken store is tried for hours more, for the original is still safe with the PBX.
         """
         async with self.engine.connect() as connection:
             row = await rows.call_of(connection, call_id)
@@ -122,10 +122,8 @@ class RecordingJobs:
 
     def _keep(self, audio: _Audio, folder: PbxFolder, safe: set[tuple[str, str]], attempt: int) -> Sides:
         """Copy what is not yet safe (blocks)."""
-        channels = [channel for channel in audio.channels if folder.has(channel)]
-        channels += [channel for channel in audio.expected if channel not in channels] if not channels else []
         sides: Sides = {}
-        for channel in channels:
+        for channel in [one for one in audio.channels if folder.has(one)] or audio.expected:
             for side in SIDES:
                 if (channel, side) in safe:
                     continue

@@ -58,8 +58,8 @@ class Found:
 
 
 async def call_of(connection: AsyncConnection, call_id: UUID) -> Any:
-    """The row of the call (id, pbx, line, started_at, state), or of the call that it was joined into. None: no such call."""
-    asked = select(calls.c.id, calls.c.pbx, calls.c.line, calls.c.started_at, calls.c.state, calls.c.joined_into)
+    """The row of the call (id, pbx, line, state), or of the call it was joined into; None: no such call."""
+    asked = select(calls.c.id, calls.c.pbx, calls.c.line, calls.c.state, calls.c.joined_into)
     row = (await connection.execute(asked.where(calls.c.id == call_id))).one_or_none()
     return row if row is None or row.joined_into is None else await call_of(connection, row.joined_into)
 
@@ -129,7 +129,8 @@ _SEARCH = text(
                        'StartSel=«, StopSel=», MaxFragments=2, MaxWords=20, MinWords=8') as headline,
            ts_rank(t.search, q.russian || q.english) as rank
     from transcripts t,
-         (select websearch_to_tsquery('russian', :query) as russian, websearch_to_tsquery('english', :query) as english) q
+         (select websearch_to_tsquery('russian', :query) as russian,
+                 websearch_to_tsquery('english', :query) as english) as q
     where t.search @@ (q.russian || q.english)
     order by rank desc, t.made_at desc
     limit :limit

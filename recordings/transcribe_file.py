@@ -46,7 +46,7 @@ class FileTranscript:
 
 
 async def transcribe_file(path: Path, speech: HearsFiles) -> FileTranscript:
-    """Hear `path` (any format that FFmpeg reads): two channels are caller (left) and staff (right). Raises SpeechError."""
+    """Hear `path`, of any format: two channels are caller (left) and staff (right). Raises SpeechError."""
     heard = await speech.transcribe_stereo(path)
     return FileTranscript(heard, transcript.segments(heard.words))
 

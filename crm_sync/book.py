@@ -1,0 +1,116 @@
+"""One call into the book, exactly once: the party found or made, its open lead found or opened.
+
+Rules kept here:
+1. Everything about one number happens under that number's lock, so ten calls at once make one party and one lead.
+2. The call's own row says whether it is linked already; it is read under the lock, so a job that runs twice does it once.
+3. The first person who talks with a party whose open lead has no owner becomes its owner; nothing else moves a lead here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import exists, func, insert, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.tables import calls
+from crm_sync.lifecycle import OPEN, after_call, deadline, first_stage, opens_again
+from crm_sync.tables import leads, parties, party_numbers
+from directory.tables import blocked_numbers, devices, lines
+
+_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:number, 7))")
+
+Created = Literal["nothing", "lead", "party_and_lead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Where a call belongs. `lead` None: the party has no open lead and gets none by calling."""
+
+    party: int
+    lead: int | None
+    created: Created
+
+
+@dataclass(frozen=True, slots=True)
+class BookedCall:
+    """What the book asks of a call: `person` is the key of who talked, None when it was missed."""
+
+    id: UUID
+    number: str
+    name: str | None
+    line: str | None
+    person: str | None
+    talked: bool
+    at: datetime
+
+
+async def link(connection: AsyncConnection, call: BookedCall) -> Linked | None:
+    """Link the call inside the caller's transaction, which must also record it; None when there is nothing to link.
+
+    Nothing to link: the call is linked already, or the number is a colleague's, one of our lines, or blocked.
+    """
+    await connection.execute(_LOCK, {"number": call.number})
+    linked = await connection.execute(select(calls.c.party_id).where(calls.c.id == call.id))
+    if linked.scalar_one_or_none() is not None or await _is_ours(connection, call.number):
+        return None
+    asked = select(party_numbers.c.party_id).where(party_numbers.c.number == call.number)
+    party = (await connection.execute(asked)).scalar_one_or_none()
+    if party is None:
+        party = await _make_party(connection, call)
+        return Linked(party, await _open_lead(connection, party, call), "party_and_lead")
+    # The row lock orders calls from two numbers of one party.
+    await connection.execute(select(parties.c.id).where(parties.c.id == party).with_for_update())
+    last = select(leads.c.id, leads.c.stage, leads.c.owner).where(leads.c.party_id == party)
+    lead = (await connection.execute(last.order_by(leads.c.stage.in_(OPEN).desc(), leads.c.id.desc()).limit(1))).first()
+    if lead is not None and lead.stage in OPEN:
+        await _take_up(connection, lead, call)
+        return Linked(party, lead.id, "nothing")
+    if opens_again(lead.stage if lead is not None else None):
+        return Linked(party, await _open_lead(connection, party, call), "lead")
+    return Linked(party, None, "nothing")
+
+
+async def _is_ours(connection: AsyncConnection, number: str) -> bool:
+    ours = or_(
+        exists().where(or_(devices.c.address == number, devices.c.number == number)),
+        exists().where(lines.c.number == number),
+        exists().where(blocked_numbers.c.number == number),
+    )
+    return bool((await connection.execute(select(ours))).scalar_one())
+
+
+async def _make_party(connection: AsyncConnection, call: BookedCall) -> int:
+    # A trunk without a name repeats the number.
+    name = call.name if call.name and not call.name.lstrip("+").isdigit() else None
+    made = await connection.execute(insert(parties).values(name=name, created_at=call.at).returning(parties.c.id))
+    party: int = made.scalar_one()
+    await connection.execute(insert(party_numbers).values(number=call.number, party_id=party))
+    return party
+
+
+async def _open_lead(connection: AsyncConnection, party: int, call: BookedCall) -> int:
+    stage = first_stage(talked=call.talked)
+    values = {
+        "party_id": party,
+        "stage": stage,
+        "owner": call.person if call.talked else None,
+        "source_line": call.line,
+        "opened_at": call.at,
+        "deadline_at": deadline(stage, call.at),
+        "created_by_call": call.id,
+    }
+    lead: int = (await connection.execute(insert(leads).values(**values).returning(leads.c.id))).scalar_one()
+    return lead
+
+
+async def _take_up(connection: AsyncConnection, lead: Any, call: BookedCall) -> None:
+    stage = after_call(lead.stage, talked=call.talked)
+    values: dict[str, Any] = {"stage": stage, "deadline_at": deadline(stage, call.at)} if stage != lead.stage else {}
+    if lead.owner is None and call.talked and call.person:
+        values["owner"] = func.coalesce(leads.c.owner, call.person)
+    if values:
+        await connection.execute(update(leads).where(leads.c.id == lead.id).values(**values))

@@ -1,0 +1,78 @@
+"""Does the room's one job: a settled call is linked to its party and lead, and the link comes back as an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from calls.due import Owes
+from calls.events import PartyLinked
+from calls.queue import Task
+from calls.record import record, state_call
+from calls.tables import calls
+from calls.view import view
+from crm_sync.book import BookedCall, link
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CrmJobs:
+    """The job and what it needs."""
+
+    engine: AsyncEngine
+    owes: Owes
+
+    def tasks(self) -> list[Task]:
+        """The tasks for the queue."""
+        return [Task("crm_sync.link_call", "crm", self.link_call)]
+
+    async def link_call(self, call_id: UUID, attempt: int) -> None:
+        """Link the call: the book and the event in one transaction, so neither is ever there without the other."""
+        async with self.engine.begin() as connection:
+            row = await _row(connection, call_id)
+            if row is None or row.party_id is not None or not row.caller_number:
+                return
+            seen = view(state_call(row.state))
+            # The PBX's time, never the clock: a job that runs late says the same.
+            at = seen.started_at or seen.settled_at or datetime.now(UTC)
+            linked = await link(
+                connection,
+                BookedCall(
+                    id=row.id,
+                    number=row.caller_number,
+                    name=row.caller_name,
+                    line=row.line,
+                    person=row.person,
+                    talked=row.answered_at is not None,
+                    at=at,
+                ),
+            )
+            if linked is not None:
+                told = PartyLinked(
+                    pbx=row.pbx,
+                    channel=seen.caller_channel,
+                    at=at,
+                    party=linked.party,
+                    lead=linked.lead,
+                    created=linked.created,
+                )
+                await record(connection, [told], self.owes)
+        log.info(
+            "call linked" if linked else "call has no party",
+            call=str(row.id),
+            created=linked.created if linked else "",
+            attempt=attempt,
+        )
+
+
+async def _row(connection: AsyncConnection, call_id: UUID) -> Any:
+    """The call's row, or that of the call it was joined into."""
+    row = (await connection.execute(select(calls).where(calls.c.id == call_id))).one_or_none()
+    return row if row is None or row.joined_into is None else await _row(connection, row.joined_into)
