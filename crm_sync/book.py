@@ -2,8 +2,8 @@
 
 Rules kept here:
 1. Everything about one number happens under that number's lock, so ten calls at once make one party and one lead.
-2. The call's own row says whether it is linked already; it is read under the lock, so a job that runs twice does it once.
-3. The first person who talks with a party whose open lead has no owner becomes its owner; nothing else moves a lead here.
+2. The call's own row says whether it is linked already, read under the lock: a job that runs twice does it once.
+3. Who first talks with a party whose open lead has no owner becomes its owner; nothing else changes an owner here.
 """
 
 from __future__ import annotations

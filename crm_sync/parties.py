@@ -86,8 +86,8 @@ async def leads_list(
 
 async def stage_counts(connection: AsyncConnection) -> dict[str, int]:
     """How many leads there are at each stage, also where there are none."""
-    rows = await connection.execute(select(leads.c.stage, func.count().label("count")).group_by(leads.c.stage))
-    counted = {row.stage: row.count for row in rows}
+    rows = await connection.execute(select(leads.c.stage, func.count().label("how_many")).group_by(leads.c.stage))
+    counted = {row.stage: row.how_many for row in rows}
     return {stage: counted.get(stage, 0) for stage in STAGES}
 
 
