@@ -11,9 +11,9 @@ import structlog
 
 from calls.events import Routed
 from routing.arrival import Arrival, Facts
-from routing.decide import decide
+from routing.decide import decide, not_ready
 from routing.memory import Memory
-from routing.plan import Plan, because
+from routing.plan import Plan
 
 _log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ class Router:
         began_at = time.monotonic()
         facts, from_memory = await self._gather(arrival, began_at, until)
         if facts is None or not facts.directory.teams:
-            return _decision(arrival, _not_ready(arrival), "refused", time.monotonic() - began_at)
+            return _decision(arrival, not_ready(arrival), "refused", time.monotonic() - began_at)
         plan = decide(arrival, facts)
         seconds = time.monotonic() - began_at
         sent = await self._send(arrival, plan, until)
@@ -90,11 +90,6 @@ def _outcome(sent: str, from_memory: bool) -> Outcome:
             return "late"
         case _:
             return "refused"
-
-
-def _not_ready(arrival: Arrival) -> Plan:
-    reason = because("not_ready", "there is no directory yet; the line's fallback in the PBX rings")
-    return Plan(rule="not_ready", steps=(), reasons=(reason,), line=arrival.line)
 
 
 def _decision(arrival: Arrival, plan: Plan, outcome: Outcome, seconds: float) -> Decision:

@@ -50,6 +50,12 @@ def decide(arrival: Arrival, facts: Facts) -> Plan:
     return _with_team(situation, "team", [], reasons, choices)
 
 
+def not_ready(arrival: Arrival) -> Plan:
+    """Give the plan that stands for none: without a directory the line's fallback, kept in the PBX, knows better."""
+    reason = because("not_ready", "there is no directory yet; the line's fallback in the PBX rings")
+    return Plan(rule="not_ready", steps=(), reasons=(reason,), line=arrival.line)
+
+
 def _with_team(
     situation: Situation, rule: str, steps: list[Step], reasons: Sequence[Reason], seen: list[Choice]
 ) -> Plan:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from directory.model import Directory
 from directory.numbers import show
 from routing.arrival import Arrival
-from routing.decide import decide
+from routing.decide import decide, not_ready
 from routing.gather import DeviceReader, OwnerReader, read_facts
 from routing.plan import Plan, Step
 
@@ -24,7 +24,7 @@ async def dry_run(engine: AsyncEngine, arrival: Arrival, *, devices: DeviceReade
     """Decide an arrival by what the database says now, and send nothing."""
     async with engine.connect() as connection:
         facts = await read_facts(connection, arrival, devices, owners)
-    plan = decide(arrival, facts)
+    plan = decide(arrival, facts) if facts.directory.teams else not_ready(arrival)
     return DryRun(plan, render(plan, facts.directory))
 
 
@@ -33,7 +33,7 @@ def render(plan: Plan, directory: Directory) -> str:
     line = directory.line(plan.line)
     lines = [f"line {show(plan.line)}{f' ({line.name})' if line else ''}, decided by rule {plan.rule}", "reasons:"]
     lines += [f"  {reason.text}" for reason in plan.reasons]
-    lines += ["steps:"]
+    lines += ["steps:"] if plan.steps else []
     lines += [f"  {number}. {_step(step, directory)}" for number, step in enumerate(plan.steps, 1)]
     lines += ["considered:"] if plan.considered else []
     lines += [

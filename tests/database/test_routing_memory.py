@@ -250,3 +250,9 @@ async def test_a_dry_run_shows_the_plan_and_its_reasons_and_sends_nothing(office
         "  + Анна Смирнова PJSIP/anna-soft: its state is not known; tried all the same",
         "  + Анна Смирнова +7 916 000-00-11: called through the trunk, with confirmation by pressing 1",
     ]
+
+
+async def test_a_dry_run_without_a_directory_says_so(engine: AsyncEngine, books: Books) -> None:
+    shown = await dry_run(engine, ARRIVAL, devices=books.read_devices, owners=books.read_owners)
+    assert shown.plan.rule == "not_ready"
+    assert "there is no directory yet" in shown.text

@@ -68,7 +68,7 @@ def situations(draw: st.DrawFn) -> tuple[Arrival, Facts]:
 
 
 @given(situations())
-@settings(max_examples=70)
+@settings(max_examples=40)
 def test_there_is_a_plan_for_whatever_comes_in(situation: tuple[Arrival, Facts]) -> None:
     """It has at least one step, each step has targets, seconds and a reason, and a value survives JSON."""
     plan = decide(*situation)
@@ -79,7 +79,7 @@ def test_there_is_a_plan_for_whatever_comes_in(situation: tuple[Arrival, Facts])
 
 
 @given(situations())
-@settings(max_examples=70)
+@settings(max_examples=40)
 def test_nobody_busy_off_shift_or_unreachable_is_rung(situation: tuple[Arrival, Facts]) -> None:
     told = situation[1]
     for step in decide(*situation).steps:
@@ -96,7 +96,7 @@ def test_nobody_busy_off_shift_or_unreachable_is_rung(situation: tuple[Arrival, 
 
 
 @given(situations())
-@settings(max_examples=70)
+@settings(max_examples=40)
 def test_no_device_rings_twice_and_everybody_rung_was_considered(situation: tuple[Arrival, Facts]) -> None:
     plan = decide(*situation)
     devices = [device for step in rung(plan) for device in step]
