@@ -1,15 +1,32 @@
 """The devices of a real Asterisk: asked for in full, with the rights that our manager.conf gives."""
 
-from service.pbx import Pbx
-from telephony.devices import Devices
+from service.demo_world import OutsideWorld
+from service.pbx import Pbx, Phone
+from telephony.devices import Devices, device_change
 from tests.fakes.ami_proxy import AmiProxy
-from tests.fakes.office import Office, working
+from tests.fakes.office import Office, until, working
 
 
-async def test_every_phone_has_a_state_at_connect(pbx: Pbx) -> None:
-    """A phone that nobody registered is unavailable from the first moment, not merely unknown."""
-    async with AmiProxy(pbx.host, pbx.ami_port) as proxy, working(Office(pbx, proxy)) as link:
-        states = {state.device: state for state in await Devices("main").ask(link)}
-    phone = states["PJSIP/anna-desk"]
-    assert (phone.state, phone.reachable) == ("unavailable", False)
-    assert all("/" in device for device in states)
+async def test_every_phone_has_a_state_at_connect_and_with_every_change() -> None:
+    """One that nobody registered is unavailable from the first moment; one that comes and goes is followed."""
+    devices = Devices("main")
+    async with Pbx([Phone("anna-desk", "101")]) as pbx, AmiProxy(pbx.host, pbx.ami_port) as proxy:
+        office = Office(pbx, proxy)
+
+        def state() -> str:
+            for message in office.heard:
+                change = device_change(message)
+                if change is not None:
+                    devices.note(change)
+            office.heard.clear()
+            known = devices.known["PJSIP/anna-desk"]
+            return f"{known.state} {known.reachable}"
+
+        async with working(office) as link:
+            await devices.ask(link)
+            assert state() == "unavailable False"
+            assert all("/" in device for device in devices.known)
+            async with OutsideWorld(pbx) as world:
+                await until(lambda: state() == "not_inuse True")
+                await world.phone("anna-desk").unplug()
+                await until(lambda: state() == "unavailable False", 20)

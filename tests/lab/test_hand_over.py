@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from service.pbx import Pbx
+from service.pbx import Pbx, Phone
 from telephony.hand_over import deadline, hand_over
 from telephony.link import Link
 from telephony.liveness import ALIVE, Liveness, write_fallbacks
@@ -16,7 +16,7 @@ from telephony.pbx import Message
 from tests.fakes.ami_proxy import AmiProxy
 from tests.fakes.office import Office, until, working
 
-LINE = "74950000001"
+LINE = "74957777777"
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,13 @@ class Step:
 
 
 PLAN = (Step("message", (Target("vm-goodbye"),)),)
+
+
+@pytest.fixture(scope="module")
+async def pbx() -> AsyncIterator[Pbx]:
+    """An own PBX: what we leave in it would be other tests' fallback. Its phones are not there."""
+    async with Pbx([Phone("anna-desk", "101"), Phone("boris-desk", "102")]) as own:
+        yield own
 
 
 @pytest.fixture
