@@ -19,13 +19,11 @@ FILES = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "hx-sse.min.js": "htmx.org/dist/ext/hx-sse.min.js",
     "htmx.LICENSE": "htmx.org/LICENSE",
-    "pico.min.css": "@picocss/pico/css/pico.min.css",
-    "pico.LICENSE": "@picocss/pico/LICENSE.md",
     "wavesurfer.esm.js": "wavesurfer.js/dist/wavesurfer.esm.js",
-    "wavesurfer.min.js": "wavesurfer.js/dist/wavesurfer.min.js",
-    "regions.esm.js": "wavesurfer.js/dist/plugins/regions.esm.js",
-    "regions.min.js": "wavesurfer.js/dist/plugins/regions.min.js",
     "wavesurfer.LICENSE": "wavesurfer.js/LICENSE",
+    "inter-cyrillic.woff2": "@fontsource-variable/inter/files/inter-cyrillic-wght-normal.woff2",
+    "inter-latin.woff2": "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",
+    "inter.LICENSE": "@fontsource-variable/inter/LICENSE",
 }
 _MANIFESTS = ("package.json", "package-lock.json")
 
@@ -64,10 +62,11 @@ def _install(folder: Path) -> None:
     if found is None or found.origin is None:
         message = "the front-end's files need npm: build in an isolated environment, or run `make assets` first"
         raise RuntimeError(message)
-    programs = Path(found.origin).with_name("bin")
-    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
+    node = Path(found.origin).with_name("bin") / "node"
+    npm = Path(found.origin).with_name("lib") / "node_modules/npm/bin/npm-cli.js"
+    environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     quiet = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
-    command = [str(programs / "npm"), "ci", "--ignore-scripts", *quiet]
+    command = [str(node), str(npm), "ci", "--ignore-scripts", *quiet]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         message = f"npm could not fetch the front-end's files:\n{done.stderr or done.stdout}"
