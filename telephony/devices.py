@@ -127,14 +127,13 @@ class Devices:
         return after
 
     async def ask(self, link: Link) -> list[DeviceState]:
-        """Every device's state now, as the PBX lists it; begins the memory anew.
+        """Every device's state now, as the PBX lists it; what it no longer has is forgotten.
 
         Raises:
-            LinkError: the PBX could not be asked.
+            LinkError: the PBX could not be asked; the memory is as it was.
 
         """
-        self.known.clear()
-        self._contacts.clear()
+        listed: set[str] = set()
         asked_at = datetime.fromtimestamp(link.clock.pbx_now(), UTC)
         for question in ("DeviceStateList", "PJSIPShowContacts"):
             try:
@@ -144,7 +143,11 @@ class Devices:
             for message in reply.events:
                 change = device_change(message)
                 if change is not None:
+                    listed.add(change.device)
                     self.note(dataclasses.replace(change, at=asked_at))
+        for device in self.known.keys() - listed:
+            del self.known[device]
+            self._contacts.pop(device, None)
         return list(self.known.values())
 
 
