@@ -36,11 +36,8 @@ MOST_RETRIES = 8
 MOST_RUNS = 300
 """Of a job that asks to be run again or takes its worker down with it."""
 
-HEARTBEAT_SECONDS = 2.0
-STALLED_SECONDS = 15.0
-UPKEEP_SECONDS = 5.0
 _KEEP_HOURS = 24
-_STOP_SECONDS = 5.0
+_PURGE_SECONDS = 3600.0
 _UPKEEP_LOCK = "select pg_try_advisory_xact_lock(5038, 2)"
 
 
@@ -73,6 +70,18 @@ class Crew:
     concurrency: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Seconds: how often a worker says that it lives, after how long without it its jobs are given to others, how often
+    that is looked at, and how long jobs may go on after the stop.
+    """
+
+    heartbeat: float = 2.0
+    stalled: float = 15.0
+    upkeep: float = 5.0
+    grace: float = 5.0
+
+
 @dataclass(frozen=True, slots=True)
 class QueueState:
     """What waits in a queue, how long its oldest ready job has waited, and how many jobs were given up."""
@@ -81,6 +90,9 @@ class QueueState:
     waiting: int
     oldest_seconds: float
     failed: int
+
+
+_USUAL: Final = Timing()
 
 
 def schema_sql() -> str:
@@ -149,18 +161,18 @@ def _runner(task: Task) -> Callable[..., Awaitable[None]]:
     return run
 
 
-async def work(app: procrastinate.App, crews: Sequence[Crew], stop: asyncio.Event) -> None:
+async def work(app: procrastinate.App, crews: Sequence[Crew], stop: asyncio.Event, timing: Timing = _USUAL) -> None:
     """Run `crews` and the upkeep until `stop`, through outages of the database; then jobs get a few seconds to end.
 
     A job that does not end in time goes back to the queue.
     """
     async with app.open_async(), asyncio.TaskGroup() as group:
-        group.create_task(_upkeep(app, stop))
+        group.create_task(_upkeep(app, stop, timing))
         for crew in crews:
-            group.create_task(_crew(app, crew, stop))
+            group.create_task(_crew(app, crew, stop, timing))
 
 
-async def _crew(app: procrastinate.App, crew: Crew, stop: asyncio.Event) -> None:
+async def _crew(app: procrastinate.App, crew: Crew, stop: asyncio.Event, timing: Timing) -> None:
     """A worker that comes back: procrastinate's own stops when it loses the database."""
     wait = 0.5
     while not stop.is_set():
@@ -170,11 +182,11 @@ async def _crew(app: procrastinate.App, crew: Crew, stop: asyncio.Event) -> None
                 queues=list(crew.queues),
                 concurrency=crew.concurrency,
                 fetch_job_polling_interval=1.0,
-                shutdown_graceful_timeout=_STOP_SECONDS,
+                shutdown_graceful_timeout=timing.grace,
                 install_signal_handlers=False,
                 listen_notify=True,
-                update_heartbeat_interval=HEARTBEAT_SECONDS,
-                stalled_worker_timeout=STALLED_SECONDS,
+                update_heartbeat_interval=timing.heartbeat,
+                stalled_worker_timeout=timing.stalled,
             )
         )
         stopping = asyncio.create_task(stop.wait())
@@ -192,20 +204,21 @@ async def _crew(app: procrastinate.App, crew: Crew, stop: asyncio.Event) -> None
         await _sleep(stop, wait)
 
 
-async def _upkeep(app: procrastinate.App, stop: asyncio.Event) -> None:
+async def _upkeep(app: procrastinate.App, stop: asyncio.Event, timing: Timing) -> None:
     """Give the jobs of dead workers to living ones, and forget jobs done long ago."""
     purged_at = float("-inf")
     while not stop.is_set():
         now = asyncio.get_running_loop().time()
+        purge = now - purged_at > _PURGE_SECONDS
         try:
-            if await _keep_up(app, purge=now - purged_at > 3600):
-                purged_at = now if now - purged_at > 3600 else purged_at
+            if await _keep_up(app, timing, purge=purge) and purge:
+                purged_at = now
         except (psycopg.Error, procrastinate.exceptions.ConnectorException, OSError, TimeoutError) as error:
             log.warning("queue upkeep failed", error=type(error).__name__)
-        await _sleep(stop, UPKEEP_SECONDS)
+        await _sleep(stop, timing.upkeep)
 
 
-async def _keep_up(app: procrastinate.App, *, purge: bool) -> bool:
+async def _keep_up(app: procrastinate.App, timing: Timing, *, purge: bool) -> bool:
     """One round of upkeep; False when another worker is at it."""
     connector = app.connector
     assert isinstance(connector, procrastinate.PsycopgConnector)  # noqa: S101 make_app made it so
@@ -214,7 +227,7 @@ async def _keep_up(app: procrastinate.App, *, purge: bool) -> bool:
         if row is None or not row[0]:
             return False
         jobs = app.job_manager
-        for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+        for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=timing.stalled):
             if job.attempts >= MOST_RUNS:
                 await jobs.finish_job(job, status=Status.FAILED, delete_job=False)
             else:

@@ -1,0 +1,65 @@
+"""Which calls owe audio and text."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from calls import events as e
+from calls.call import Call, apply
+from calls.due import Change
+from calls.view import CallView, view
+from recordings.due import due
+from tests.fakes.recorded import T0, settled_call
+
+
+def seen(events: list[e.Event]) -> CallView:
+    call = Call(pbx="pbx")
+    for event in events:
+        call = apply(call, event)
+    return view(call)
+
+
+def owed(before: list[e.Event] | None, after: list[e.Event], *told: e.Event) -> list[str]:
+    change = Change(uuid4(), seen(before) if before else None, seen(after), told)
+    return [job.task for job in due(change)]
+
+
+CALL = settled_call()
+STORED = e.RecordingStored(pbx="pbx", channel="1795427050.1", at=T0, side="caller", path="p", sha256="s", seconds=6.0)
+
+
+def test_a_settled_talk_owes_its_recording_once() -> None:
+    """At settling, and never again."""
+    assert owed(None, CALL[:-1]) == []
+    assert owed(CALL[:-1], CALL) == ["recordings.store_recording"]
+    assert owed(CALL, CALL) == []
+
+
+def test_a_talk_that_comes_to_light_after_settling_owes_it_too() -> None:
+    """Facts recovered later count like facts on time."""
+    missed = settled_call(answered=False)
+    assert owed(missed, CALL) == ["recordings.store_recording"]
+
+
+def test_a_missed_call_owes_nothing() -> None:
+    """Nobody talked: there is nothing to hear."""
+    assert owed(None, settled_call(answered=False)) == []
+
+
+def test_a_call_between_colleagues_owes_audio_only_when_it_was_recorded() -> None:
+    """Nothing is told missing that was never recorded."""
+    inside = [
+        e.ChannelCreated(pbx="pbx", channel="7.1", linkedid="7.1", at=T0, name="PJSIP/boris-desk-1", number="102",
+                         dialed="101", incoming=True),
+        *(event for event in settled_call("7.1", direction="internal")[1:]),
+    ]  # fmt: skip
+    assert seen(inside).direction == "internal"
+    assert owed(None, inside) == []
+    recorded = e.RecordingStarted(pbx="pbx", channel="7.1", linkedid="7.1", at=T0, path="7.1-caller.wav")
+    assert owed(None, [*inside, recorded]) == ["recordings.store_recording"]
+
+
+def test_stored_audio_owes_its_text_once() -> None:
+    """Both sides told together are one text."""
+    assert owed(CALL, [*CALL, STORED], STORED, STORED) == ["recordings.transcribe"]
+    assert owed(CALL, [*CALL, STORED]) == []
