@@ -9,10 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from calls.queue import QUEUES
 from crm_sync.lifecycle import OPEN, STAGES
-
-QUEUES: Final = ("recordings", "transcription", "crm")
-"""Every queue that a room's `due` names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ _GIVEN_UP = """
 _FAILED = """
     select queue, count(event.id) from unnest(cast(:queues as text[])) as queue
     left join (procrastinate_events as event join procrastinate_jobs as job on event.job_id = job.id)
-        on job.queue_name = queue and event.type in ('failed', 'deferred_for_retry') group by queue
+        on job.queue_name = queue and event.type = 'failed' group by queue
 """
 _LIVE = """
     select word, count(id) from unnest(array['ringing', 'talking', 'voicemail']) as word
@@ -105,7 +103,14 @@ QUESTIONS: Final = (
     Question("jobs_waiting", "Jobs owed: waiting, running or to be tried again.", ("queue",), _WAITING, _QUEUES),
     Question("job_oldest_seconds", "Since when the oldest of them is owed.", ("queue",), _OLDEST, _QUEUES),
     Question("jobs_given_up", "Jobs that failed for good and wait for a person.", ("queue",), _GIVEN_UP, _QUEUES),
-    Question("jobs_failed", "Failed attempts at jobs that are still kept.", ("queue",), _FAILED, _QUEUES, counts=True),
+    Question(
+        "jobs_failed",
+        "Jobs that failed for good, also those that were tried again since.",
+        ("queue",),
+        _FAILED,
+        _QUEUES,
+        counts=True,
+    ),
     Question("calls_live", "Calls going on now.", ("status",), _LIVE),
     Question(
         "missed_calls_open",

@@ -1,0 +1,193 @@
+"""What the database answers at a scrape, on real rows."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from calls.database import connect
+from calls.due import Job
+from calls.jobs import enqueue
+from calls.queue import QUEUES
+from calls.tables import calls
+from crm_sync.tables import leads, parties
+from directory.model import Company, Device, Directory, Line, Person, Team
+from directory.store import apply
+from metrics.gauges import DatabaseGauges
+from recordings.tables import recordings, transcripts
+from telephony.tables import device_states
+
+NOW = datetime.now(UTC)
+LINE = "74951234567"
+
+
+def ago(**told: float) -> datetime:
+    return NOW - timedelta(**told)
+
+
+async def read(engine: AsyncEngine) -> dict[tuple[str, ...], float]:
+    """(family without prefix, label values …) -> value."""
+    return {
+        (sample.name.removeprefix("switchhook_"), *sample.labels.values()): sample.value
+        for family in await DatabaseGauges(engine).read()
+        for sample in family.samples
+    }
+
+
+async def call(connection: AsyncConnection, **told: Any) -> UUID:
+    row: dict[str, Any] = {
+        "id": uuid4(),
+        "pbx": "main",
+        "state": {},
+        "direction": "inbound",
+        "status": "answered",
+        "line": LINE,
+        "caller_number": "79160000100",
+        "started_at": ago(hours=2),
+        "ended_at": ago(hours=2) + timedelta(minutes=1),
+        "settled_at": ago(hours=2) + timedelta(minutes=1),
+    }
+    row |= told
+    await connection.execute(insert(calls).values(row))
+    identity: UUID = row["id"]
+    return identity
+
+
+def missed(**told: Any) -> Mapping[str, Any]:
+    since = told.pop("at")
+    return {"status": "missed", "started_at": since, "ended_at": since, "settled_at": since, **told}
+
+
+async def test_every_queue_is_told_from_zero_and_its_oldest_job_ages(engine: AsyncEngine) -> None:
+    told = await read(engine)
+    assert told["database_reachable",] == 1
+    for queue in QUEUES:
+        assert told["jobs_waiting", queue] == told["job_oldest_seconds", queue] == told["jobs_given_up", queue] == 0
+    async with engine.begin() as connection:
+        await enqueue(connection, [Job("crm_sync.link_call", "crm", {"call_id": str(n)}) for n in range(3)])
+        await connection.execute(
+            text("update procrastinate_events set at = at - interval '90 seconds' where job_id = 1")
+        )
+    told = await read(engine)
+    assert told["jobs_waiting", "crm"] == 3
+    assert 90 <= told["job_oldest_seconds", "crm"] < 120
+    assert told["jobs_waiting", "recordings"] == 0
+
+
+async def test_a_job_given_up_is_told_until_a_person_acts(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await enqueue(connection, [Job("recordings.transcribe", "transcription", {"call_id": "1"})])
+        for status in ("doing", "failed"):
+            await connection.execute(
+                text("update procrastinate_jobs set status = cast(:status as procrastinate_job_status)"),
+                {"status": status},
+            )
+    told = await read(engine)
+    assert told["jobs_failed_total", "transcription"] == 1
+    assert told["jobs_given_up", "transcription"] == 1
+    assert told["jobs_waiting", "transcription"] == 0
+
+
+async def test_a_missed_caller_is_open_until_somebody_talks_with_them(engine: AsyncEngine) -> None:
+    """Two tries of one caller are one open miss, as old as the first; a talk in either direction closes it."""
+    async with engine.begin() as connection:
+        await call(connection, **missed(at=ago(minutes=80), caller_number="79160000101"))
+        await call(connection, **missed(at=ago(minutes=5), caller_number="79160000101"))
+        await call(connection, **missed(at=ago(minutes=10), caller_number="79160000102"))
+        await call(connection, **missed(at=ago(hours=3), caller_number="79160000103"))
+        await call(connection, caller_number="79160000103", answered_at=ago(hours=2))
+        await call(connection, **missed(at=ago(hours=3), caller_number="79160000104", party_id=4))
+        await call(connection, direction="outbound", caller_number="101", party_id=4, answered_at=ago(hours=1))
+        await call(connection, **missed(at=ago(days=8), caller_number="79160000105"))
+    told = await read(engine)
+    assert {age: told["missed_calls_open", age] for age in ("under_15m", "under_1h", "under_1d", "over_1d")} == {
+        "under_15m": 1,
+        "under_1h": 0,
+        "under_1d": 1,
+        "over_1d": 0,
+    }
+
+
+async def test_an_answered_call_without_all_its_audio_is_missing_a_recording(engine: AsyncEngine) -> None:
+    """No side at all or one side gone is a gap; a call that ended just now is not, and nobody talked on a miss."""
+    stored = {"state": "stored", "path": "p", "bytes": 1, "sha256": "0", "seconds": 1.0}
+    async with engine.begin() as connection:
+        whole, half, _none = [await call(connection, answered_at=ago(hours=2)) for _ in range(3)]
+        await call(connection, answered_at=ago(minutes=3), started_at=ago(minutes=4), settled_at=ago(minutes=1))
+        await call(connection, **missed(at=ago(hours=3)))
+        rows = [{"call_id": whole, "channel": "1.1", "side": side, **stored} for side in ("caller", "staff")]
+        rows.append({"call_id": half, "channel": "1.2", "side": "caller", **stored})
+        await connection.execute(insert(recordings), rows)
+        gone = {"call_id": half, "channel": "1.2", "side": "staff", "state": "missing", "reason": "disk full"}
+        await connection.execute(insert(recordings).values(gone))
+    assert (await read(engine))["recordings_missing",] == 2
+
+
+async def test_transcription_tells_its_speed_only_when_there_was_any(engine: AsyncEngine) -> None:
+    assert ("transcription_realtime_factor",) not in await read(engine)
+    async with engine.begin() as connection:
+        done = await call(connection, ended_at=ago(minutes=10), answered_at=ago(minutes=11))
+        row = {"call_id": done, "language": "ru", "text": "добрый день", "words": [], "segments": [], "model": "base"}
+        row |= {"audio_seconds": 60.0, "took_seconds": 6.0, "made_at": ago(minutes=9)}
+        await connection.execute(insert(transcripts).values(row))
+    told = await read(engine)
+    assert told["transcription_realtime_factor",] == 0.1
+    assert told["transcription_lag_seconds",] == 60
+
+
+async def test_leads_are_told_by_stage_and_the_late_ones_by_deadline(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(insert(parties), [{"name": None}, {"name": None}])
+        late = {"party_id": 1, "stage": "new", "opened_at": ago(hours=2), "deadline_at": ago(hours=1)}
+        won = {"party_id": 2, "stage": "won", "opened_at": ago(hours=2), "deadline_at": None}
+        await connection.execute(insert(leads), [late, won])
+    told = await read(engine)
+    assert (told["leads", "new"], told["leads", "won"], told["leads", "lost"]) == (1, 1, 0)
+    assert (told["leads_overdue", "new"], told["leads_overdue", "in_work"]) == (1, 0)
+
+
+async def test_phones_and_trunks_of_the_directory_are_told_and_no_mobile_ever(engine: AsyncEngine) -> None:
+    """A mobile's address is a person's number: it is no label."""
+    desk, mobile = (
+        Device(kind="desk", address="PJSIP/anna-desk"),
+        Device(kind="mobile", address="79160000011", trunk="PJSIP/trunk"),
+    )
+    directory = Directory(
+        company=Company(name="Ромашка"),
+        people=(Person(key="anna", name="Анна", role="manager", devices=(desk, mobile)),),
+        teams=(Team(key="sales", name="Продажи", strategy="ring_all", members=("anna",)),),
+        lines=(Line(number=LINE, name="Основная", team="sales", trunk="PJSIP/trunk"),),
+    )
+    states = [("PJSIP/anna-desk", False), ("79160000011", True), ("PJSIP/trunk", True), ("PJSIP/door", True)]
+    async with engine.begin() as connection:
+        await apply(connection, directory)
+        for device, reachable in states:
+            row = {"pbx": "main", "device": device, "state": "unknown", "reachable": reachable, "changed_at": NOW}
+            await connection.execute(insert(device_states).values(row))
+    told = await read(engine)
+    devices = {key: value for key, value in told.items() if key[0] in {"device_reachable", "trunk_reachable"}}
+    assert devices == {("device_reachable", "PJSIP/anna-desk"): 0, ("trunk_reachable", "PJSIP/trunk"): 1}
+
+
+async def test_a_database_that_is_away_costs_its_families_and_not_the_scrape() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        away = connect(f"postgresql://switchhook@127.0.0.1:{nobody.getsockname()[1]}/switchhook")
+        told = await read(away)
+    assert told["database_reachable",] == 0
+    assert ("jobs_waiting", "crm") not in told
+
+
+async def test_a_database_that_hangs_holds_a_scrape_no_longer_than_its_limit(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("lock table calls in access exclusive mode"))
+        families = await DatabaseGauges(engine, seconds=0.5).read()
+    told = {sample.name: sample.value for family in families for sample in family.samples}
+    assert told["switchhook_database_reachable"] == 0
+    assert 0.5 <= told["switchhook_database_scrape_seconds"] < 3
