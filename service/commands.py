@@ -17,6 +17,7 @@ from recordings.transcribe_file import transcribe_file
 from routing.arrival import Arrival
 from routing.dry_run import dry_run
 from service.database import status
+from service.explain import find_call, tell
 from service.faults import UserFault
 from service.recorder import Recorder
 from service.recovery import read_period
@@ -25,7 +26,6 @@ from service.wiring import open_database, open_house, owes
 from service.worker_role import open_speech
 from telephony import devices
 from web import users
-from web.story import find_call, tell
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def explain(settings: Settings, call: str) -> tuple[dict[str, Any], str]:
         call_id = await find_call(connection, call)
         if call_id is None:
             raise UserFault(f"CALL: there is no call {call!r}")
-        return await tell(connection, call_id)
+        return await tell(connection, call_id, settings.language)
 
 
 async def catch_up(settings: Settings, since: datetime, until: datetime) -> int:

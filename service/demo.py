@@ -1,4 +1,4 @@
-"""`switchhook demo`: the whole service with a private PBX and an outside world, alive until Ctrl-C, leaving nothing behind."""
+"""`switchhook demo`: the service with a private PBX and an outside world, alive until Ctrl-C, leaving nothing."""
 
 from __future__ import annotations
 
@@ -84,6 +84,7 @@ async def demo(seconds: float | None, port: int) -> None:
     log.set_up("console")
     stop = stopping()
     folder = Path(tempfile.mkdtemp(prefix="switchhook-demo-"))
+    folder.chmod(0o711)  # started by root, PostgreSQL runs as another account and must get through to its own folder
     try:
         async with open_demo(folder, port) as running:
             _say(f"started in {time.monotonic() - began:.1f} s")

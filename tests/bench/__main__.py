@@ -1,0 +1,16 @@
+"""`make bench`: everything in one run, so that its figures compare."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+
+from service import log
+from tests.bench import events, routing, speech
+
+log.set_up("console")
+print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+asyncio.run(routing.measure())
+events.run()
+asyncio.run(speech.measure())

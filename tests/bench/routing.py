@@ -1,0 +1,167 @@
+"""INVITE in to INVITE out on a real Asterisk: a static Dial against our routing, in turn within one run."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy import text
+
+from directory.model import Company, Device, Directory, Line, Person, Team
+from directory.store import apply
+from service.children import die_with_parent
+from service.pbx import Pbx
+from service.ports import free_port
+from service.postgres import Postgres
+from service.settings import Settings, load
+from service.wiring import open_house
+from tests.bench.sip import Caller, Measured, Phones
+
+PEOPLE = 40
+LINE = 74950000000
+STATIC = 9000
+_numbers = itertools.count(79162000000)
+
+
+class BenchPbx(Pbx):
+    """The shipped dialplan, phones that need no registration, and beside it the shortest way to them."""
+
+    def __init__(self, phones_port: int) -> None:
+        super().__init__([])
+        self._phones_port = phones_port
+
+    def configuration(self) -> dict[str, str]:
+        told = super().configuration()
+        told["extensions.conf"] += "\n[from-trunk](+)\n" + "".join(
+            f"exten => {STATIC + n},1,Dial(PJSIP/bench-{n},20)\n" for n in range(PEOPLE)
+        )
+        told["pjsip.conf"] += "".join(
+            f"\n[bench-{n}](phone)\naors = bench-{n}\n[bench-{n}]\ntype = aor\n"
+            f"contact = sip:bench-{n}@127.0.0.1:{self._phones_port}\n"
+            for n in range(PEOPLE)
+        )
+        return told
+
+
+def bench_directory() -> Directory:
+    """Forty people with a desk phone and a line each."""
+    people = tuple(
+        Person(key=f"p{n}", name=f"Person {n}", role="manager", devices=(Device("desk", f"PJSIP/bench-{n}"),))
+        for n in range(PEOPLE)
+    )
+    teams = tuple(Team(key=f"t{n}", name=f"Team {n}", strategy="ring_all", members=(f"p{n}",)) for n in range(PEOPLE))
+    lines = tuple(Line(number=str(LINE + n), name=f"Line {n}", team=f"t{n}") for n in range(PEOPLE))
+    company = Company(name="Bench", region="RU", time_zone="Europe/Moscow", language="ru")
+    return Directory(company=company, people=people, teams=teams, lines=lines)
+
+
+@asynccontextmanager
+async def _service(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[None]:
+    """The telephony role as an own process, as in production."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "service.cli", "serve", "--role", "telephony",
+        env={**os.environ, **environment}, stderr=asyncio.subprocess.DEVNULL, preexec_fn=die_with_parent,
+    )  # fmt: skip
+    try:
+        async with open_house(settings, pool=1) as house:
+            await _until_devices(house.engine)
+        yield
+    finally:
+        child.terminate()
+        await child.wait()
+
+
+async def _until_devices(engine: object) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            async with engine.connect() as connection:  # type: ignore[attr-defined]
+                count = (await connection.execute(text("select count(*) from device_states"))).scalar_one()
+            if count >= PEOPLE:
+                await asyncio.sleep(2)
+                return
+            await asyncio.sleep(0.1)
+
+
+async def _one(caller: Caller, phones: Phones, line: str) -> float | None:
+    call = Measured(str(next(_numbers)))
+    phones.waiting[call.number] = call
+    caller.invite(call, line)
+    try:
+        await asyncio.wait_for(call.over.wait(), 8)
+    except TimeoutError:
+        return None
+    finally:
+        del phones.waiting[call.number]
+        caller.cancel(call, line)
+    assert call.rang_at is not None
+    return (call.rang_at - call.sent_at) * 1000
+
+
+async def _series(caller: Caller, phones: Phones, first: int, count: int, gap: float | None) -> list[float | None]:
+    lines = [str(first + n % PEOPLE) for n in range(count)]
+    if gap is None:
+        found = []
+        for line in lines:
+            found.append(await _one(caller, phones, line))
+            await asyncio.sleep(0.05)
+        return found
+    tasks = []
+    for line in lines:
+        tasks.append(asyncio.create_task(_one(caller, phones, line)))
+        await asyncio.sleep(gap)
+    return list(await asyncio.gather(*tasks))
+
+
+def _told(name: str, found: list[float | None]) -> str:
+    good = sorted(one for one in found if one is not None)
+    p50, p99 = statistics.median(good), good[min(len(good) - 1, int(len(good) * 0.99))]
+    return f"  {name:<28} p50 {p50:6.2f} ms   p99 {p99:6.2f} ms   ({len(good)} calls, {len(found) - len(good)} lost)"
+
+
+async def measure(rounds: int = 3, count: int = 80) -> None:
+    """Print static Dial and our routing side by side, one at a time and at 20 calls/s."""
+    loop = asyncio.get_running_loop()
+    phones_transport, phones = await loop.create_datagram_endpoint(Phones, local_addr=("127.0.0.1", 0))
+    port: int = phones_transport.get_extra_info("sockname")[1]
+    with tempfile.TemporaryDirectory(prefix="switchhook-bench-") as told:
+        Path(told).chmod(0o755)
+        async with BenchPbx(port) as pbx, Postgres(Path(told) / "postgres") as server:
+            environment = _environment(pbx, server.url, Path(told))
+            settings = load(database_url=server.url, data_dir=Path(told))
+            async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
+                await apply(connection, bench_directory())
+            _, caller = await loop.create_datagram_endpoint(lambda: Caller(pbx.sip_port), local_addr=("127.0.0.1", 0))
+            async with _service(settings, environment):
+                await _rounds(caller, phones, rounds, count)
+            caller.transport.close()  # type: ignore[union-attr]
+    phones_transport.close()
+
+
+async def _rounds(caller: Caller, phones: Phones, rounds: int, count: int) -> None:
+    await _series(caller, phones, LINE, PEOPLE, None)
+    await _series(caller, phones, STATIC, PEOPLE, None)
+    for name, gap in (("one at a time", None), ("20 calls/s", 0.05)):
+        static: list[float | None] = []
+        routed: list[float | None] = []
+        for _ in range(rounds):
+            static += await _series(caller, phones, STATIC, count, gap)
+            routed += await _series(caller, phones, LINE, count, gap)
+        print(f"INVITE in to INVITE out, {name}")
+        print(_told("static Dial", static))
+        print(_told("our routing", routed), flush=True)
+
+
+def _environment(pbx: Pbx, url: str, folder: Path) -> dict[str, str]:
+    config = folder / "switchhook.toml"
+    config.write_text(
+        f'data_dir = "{folder}"\n[metrics]\nport = {free_port()}\n[[pbx]]\nname = "pbx"\nhost = "{pbx.host}"\n'
+        f'port = {pbx.ami_port}\nsecret = "{pbx.ami_secret}"\nrecordings = "{pbx.recordings}"\n'
+    )
+    return {"SWITCHHOOK_CONFIG": str(config), "DATABASE_URL": url}

@@ -1,0 +1,34 @@
+"""The whole house on real parts, as `make demo` runs it: started once, shared by the tests of this folder."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+from service.demo import Demo, open_demo
+from tests.browser.chromium import launch
+
+
+@pytest.fixture(scope="session")
+async def demo() -> AsyncIterator[Demo]:
+    """The service with its PBX and its outside world, on free ports."""
+    folder = Path(tempfile.mkdtemp(prefix="switchhook-e2e-"))
+    folder.chmod(0o711)
+    try:
+        async with open_demo(folder, port=0) as running:
+            yield running
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """A real Chromium."""
+    async with async_playwright() as playwright:
+        browser = await launch(playwright)
+        yield browser
+        await browser.close()
