@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, and_, func, or_, select, text
+from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls, legs
@@ -37,8 +37,9 @@ async def read_live(connection: AsyncConnection, ids: Sequence[UUID] | None = No
     reaches = defaultdict(list)
     reached = select(legs).where(legs.c.call_id.in_([row.id for row in rows])).order_by(legs.c.started_at)
     for leg in (await connection.execute(reached)).all() if rows else ():
-        told = Reach(leg.person, leg.device, leg.outcome, leg.started_at, leg.answered_at, leg.ended_at)
-        reaches[leg.call_id].append(told)
+        reaches[leg.call_id].append(
+            Reach(leg.person, leg.device, leg.number, leg.outcome, leg.started_at, leg.answered_at, leg.ended_at)
+        )
     return [_live(row, tuple(reaches[row.id])) for row in rows]
 
 
@@ -55,7 +56,7 @@ async def read_background(connection: AsyncConnection, call: LiveCall, directory
         party=(party.name or "") if party else "",
         stage=(party.stage or "") if party else "",
         owner=party.owner if party else None,
-        calls_before=before.count,
+        calls_before=before.times,
         last_call_at=before.last_at,
         last_talk=LastTalk(talk.id, talk.started_at, talk.person, _quote(talk.segments)) if talk else None,
     )
@@ -75,7 +76,7 @@ def _party(number: str) -> Any:
 
 def _before(forms: list[str], at: datetime) -> Any:
     earlier = (calls.c.caller_number.in_(forms), calls.c.started_at < at, calls.c.joined_into.is_(None))
-    return select(func.count().label("count"), func.max(calls.c.started_at).label("last_at")).where(*earlier)
+    return select(func.count().label("times"), func.max(calls.c.started_at).label("last_at")).where(*earlier)
 
 
 def _last_talk(forms: list[str], at: datetime) -> Any:
@@ -92,7 +93,7 @@ def _quote(segments: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
     return tuple(Said(str(part.get("side", "")), str(part.get("text", ""))) for part in segments[:QUOTE_LINES])
 
 
-def _live(row: Row[Any], reaches: tuple[Reach, ...]) -> LiveCall:
+def _live(row: Any, reaches: tuple[Reach, ...]) -> LiveCall:
     columns = {name: value for name, value in row._mapping.items() if name != "routed"}  # noqa: SLF001 - its public name
     return LiveCall(**columns, reaches=reaches, plan=plan_of(row.routed))
 

@@ -16,10 +16,11 @@ QUOTE_LINES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """One device that the call reached for; `person` is whose it is, None when nobody's we know."""
+    """One device that the call reached for, or the number behind a trunk; `person` is whose it is, None: nobody's."""
 
     person: str | None
     device: str
+    number: str
     outcome: str | None
     started_at: datetime | None
     answered_at: datetime | None
@@ -96,7 +97,7 @@ class Card:
     state: State
     since: datetime
     until: datetime | None
-    device: str
+    reach: Reach
 
 
 def card_for(call: LiveCall, person: str | None, now: datetime) -> Card | None:
@@ -114,9 +115,9 @@ def card_for(call: LiveCall, person: str | None, now: datetime) -> Card | None:
     open_ = [reach for reach in mine if reach.ended_at is None and reach.outcome is None]
     if open_ and call.ended_at is None:
         first = min(open_, key=lambda reach: reach.started_at or call.started_at)
-        return Card(call, "ringing", first.started_at or call.started_at, None, first.device)
+        return Card(call, "ringing", first.started_at or call.started_at, None, first)
     if call.ended_at and call.status == "missed" and call.ended_at + KEPT > now:
-        return Card(call, "missed", call.ended_at, call.ended_at + KEPT, mine[0].device)
+        return Card(call, "missed", call.ended_at, call.ended_at + KEPT, mine[0])
     return None
 
 
@@ -131,5 +132,5 @@ def _talked(call: LiveCall, talked: list[Reach], now: datetime) -> Card | None:
     last = max(talked, key=lambda reach: reach.answered_at or call.started_at)
     over_at = last.ended_at or call.ended_at
     if over_at is None:
-        return Card(call, "talking", last.answered_at or call.started_at, None, last.device)
-    return Card(call, "done", over_at, over_at + KEPT, last.device) if over_at + KEPT > now else None
+        return Card(call, "talking", last.answered_at or call.started_at, None, last)
+    return Card(call, "done", over_at, over_at + KEPT, last) if over_at + KEPT > now else None

@@ -1,4 +1,4 @@
-"""The doors: every request is answered with safe headers, from this site only, by someone known, and errors in words."""
+"""The doors: safe headers on every answer, no requests from other sites, nobody unknown, and errors in words."""
 
 import ipaddress
 import json
@@ -78,7 +78,8 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     try:
         return await handler(request)
     except web.HTTPError as error:
-        response = _told(request, error.status, error.text if error.text != f"{error.status}: {error.reason}" else "")
+        plain = error.text or ""
+        response = _told(request, error.status, plain if plain != f"{error.status}: {error.reason}" else "")
         for name in ("Allow", "Retry-After", "WWW-Authenticate", "Content-Range", "HX-Redirect"):
             if name in error.headers:
                 response.headers[name] = error.headers[name]
@@ -87,7 +88,7 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         raise
     except ConnectionError:
         raise
-    except Exception:
+    except Exception:  # noqa: BLE001 - the outermost door: whatever went wrong, the answer is a plain 500
         _log.exception("request failed", method=request.method, route=_route(request))
         return _told(request, 500, "")
 

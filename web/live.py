@@ -101,7 +101,12 @@ class Live:
         async with self._engine.connect() as connection:
             raw = await connection.get_raw_connection()
             driver: Any = raw.driver_connection
-            driver.add_termination_listener(lambda _: (lost.set(), self._wake.set()))
+
+            def gone(_connection: object) -> None:
+                lost.set()
+                self._wake.set()
+
+            driver.add_termination_listener(gone)
             await driver.add_listener(CHANNEL, self._notice)
             try:
                 await self._reread()

@@ -44,7 +44,7 @@ def render(template: str, language: str, *, zone: str = "UTC", **context: Any) -
     where, now = ZoneInfo(zone), datetime.now(UTC)
     words: dict[str, Any] = {
         "t": partial(say, language),
-        "known": lambda key: key in WORDS,
+        "has_words": lambda key: key in WORDS,
         "language": language,
         "now": now,
         "clock": lambda at, **how: wording.clock(at, where, **how),

@@ -1,4 +1,4 @@
-"""What a viewer may see: a manager their own and their team's calls, a head and an admin all, an operator all that live."""
+"""What a viewer may see: a manager their own and their team's calls, a head and an admin all, an operator all live."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from web.sessions import Viewer
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The calls of `people` and on `lines` (numbers as trunks spell them), or `everything`; `live`: all that go on now."""
+    """The calls of `people` and on `lines` (as trunks spell them), or `everything`; `live`: all that go on now."""
 
     everything: bool
     live: bool

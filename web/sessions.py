@@ -21,7 +21,7 @@ SECURE_COOKIE: Final = "__Host-switchhook"
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Someone who is logged in. `person` is their key in the directory, `language` their own choice if they made one."""
+    """Someone who is logged in. `person` is their key in the directory, `language` their own choice if any."""
 
     user: int
     login: str

@@ -111,11 +111,14 @@ def considered(plan: Mapping[str, Any], directory: Directory, language: str) -> 
         yield Considered(name, device, device_kind(directory, device), bool(one.get("taken")), text)
 
 
-def device_kind(directory: Directory, address: str) -> str:
-    """Whether a device is a desk phone, a softphone or a mobile; empty when the directory does not know it."""
-    owner = directory.person_of_device(address)
-    number = directory.normal(address)
-    kinds = (it.kind for it in owner.devices if it.address in {address, number}) if owner else iter(())
+def device_kind(directory: Directory, address: str, number: str = "") -> str:
+    """Whether a device is a desk phone, a softphone or a mobile; empty when the directory does not know it.
+
+    A mobile is known by its number: its address is the trunk's.
+    """
+    forms = {address, number, directory.normal(address), directory.normal(number)} - {""}
+    owner = directory.person_of_device(address) or directory.person_of_number(number)
+    kinds: Iterator[str] = (it.kind for it in owner.devices if forms & {it.address, it.number}) if owner else iter(())
     return next(kinds, "")
 
 

@@ -26,7 +26,7 @@ class UserError(ValueError):
     """A login, role or password that cannot be; the text is one clear line."""
 
 
-async def add(  # noqa: PLR0913 - one argument a column
+async def add(
     connection: AsyncConnection,
     login: str,
     role: str,
@@ -59,9 +59,7 @@ async def set_password(connection: AsyncConnection, login: str, password: str) -
     await connection.execute(delete(sessions).where(sessions.c.user_id == user))
 
 
-async def create_token(
-    connection: AsyncConnection, login: str, name: str, expires_at: datetime | None = None
-) -> str:
+async def create_token(connection: AsyncConnection, login: str, name: str, expires_at: datetime | None = None) -> str:
     """Make an API token that acts as the login, and return it: only its SHA-256 is stored. Raises UserError."""
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
     row = {"user_id": await _user(connection, login), "name": name, "digest": digest(token), "expires_at": expires_at}

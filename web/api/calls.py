@@ -1,0 +1,98 @@
+"""Calls by the API: the list, one call, its timeline and decision."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from aiohttp import web
+from pydantic import AwareDatetime, Field
+
+from calls.view import to_json
+from web.api.models import CallBrief, CallPage, CallWhole, Decision, MomentTold, Timeline
+from web.api.operations import NoQuery, Query
+from web.finding import FilterError, Filters, find
+from web.guard import VIEWER
+from web.house import HOUSE
+from web.one_call import read_call
+from web.page import language_of
+from web.rights import scope_of
+from web.services import SERVICES
+from web.timeline import timeline
+from web.told import reasons
+
+Limit = Annotated[int, Field(ge=1, le=200)]
+
+
+class CallsQuery(Query):
+    """Which calls; `since` is included, `until` is not."""
+
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    line: str = ""
+    person: str = ""
+    status: Literal["ringing", "talking", "answered", "missed", "failed", "voicemail"] | None = None
+    number: str = ""
+    cursor: str | None = None
+    limit: Limit = 50
+
+
+async def list_calls(request: web.Request, query: CallsQuery) -> CallPage:
+    """GET /calls."""
+    filters = Filters(
+        since=query.since.astimezone(UTC) if query.since else None,
+        until=query.until.astimezone(UTC) if query.until else None,
+        line=query.line,
+        person=query.person,
+        status=query.status or "",
+        number=query.number,
+    )
+    scope = scope_of(request[VIEWER], await request.app[HOUSE].read())
+    async with request.app[SERVICES].engine.connect() as connection:
+        try:
+            found = await find(connection, scope, filters, query.cursor, query.limit)
+        except FilterError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+    rows = (dict(row._mapping) for row in found.rows)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    items = [CallBrief.model_validate(row | {"people": row["people"] or []}) for row in rows]
+    return CallPage(items=items, next=found.cursor)
+
+
+async def get_call(request: web.Request, _query: NoQuery) -> CallWhole:
+    """GET /calls/{id}."""
+    async with request.app[SERVICES].engine.connect() as connection:
+        one = await read_call(request, connection)
+    row = one.row
+    return CallWhole(
+        id=one.id,
+        status=row.status,
+        person=row.person,
+        line=row.line,
+        settled_at=row.settled_at,
+        recovered=row.recovered,
+        party_id=row.party_id,
+        lead_id=row.lead_id,
+        record=to_json(one.seen),
+    )
+
+
+async def get_timeline(request: web.Request, _query: NoQuery) -> Timeline:
+    """GET /calls/{id}/timeline."""
+    async with request.app[SERVICES].engine.connect() as connection:
+        one = await read_call(request, connection)
+    directory = await request.app[HOUSE].read()
+    moments = timeline(one.call, one.seen, directory, language_of(request))
+    return Timeline(items=[MomentTold(at=moment.at, kind=moment.key, text=moment.text) for moment in moments])
+
+
+async def get_decision(request: web.Request, _query: NoQuery) -> Decision:
+    """GET /calls/{id}/decision."""
+    async with request.app[SERVICES].engine.connect() as connection:
+        one = await read_call(request, connection)
+    routed = one.routed
+    decided_at: datetime | None = routed.at if routed else None
+    return Decision(
+        decided_at=decided_at,
+        outcome=routed.outcome if routed else "",
+        seconds=routed.seconds if routed else 0.0,
+        reasons=reasons(one.plan, language_of(request)),
+        plan=one.plan,
+    )

@@ -1,0 +1,131 @@
+"""People, teams, lines and devices, parties and leads by the API."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy import ColumnElement, exists, func, or_, select, true
+
+from calls.tables import calls
+from crm_sync.tables import leads, parties, party_numbers
+from directory.hours import open_at
+from telephony.tables import device_states
+from web.api import models
+from web.api.calls import Limit
+from web.api.operations import NoQuery, Query
+from web.guard import VIEWER
+from web.house import HOUSE
+from web.rights import Scope, scope_of
+from web.services import SERVICES
+
+
+class PageQuery(Query):
+    """Which page: `cursor` is the `next` of the one before."""
+
+    cursor: int | None = None
+    limit: Limit = 50
+
+
+class LeadsQuery(PageQuery):
+    """Which leads."""
+
+    stage: str = ""
+    owner: str = ""
+
+
+async def list_people(request: web.Request, _query: NoQuery) -> models.PersonList:
+    """GET /people."""
+    directory = await request.app[HOUSE].read()
+    items = [
+        models.PersonTold(
+            key=person.key,
+            name=person.name,
+            role=person.role,
+            teams=[team.key for team in directory.teams if person.key in team.members],
+            devices=[device.address for device in person.devices],
+        )
+        for person in directory.people
+    ]
+    return models.PersonList(items=items)
+
+
+async def list_teams(request: web.Request, _query: NoQuery) -> models.TeamList:
+    """GET /teams."""
+    directory = await request.app[HOUSE].read()
+    items = [
+        models.TeamTold(key=team.key, name=team.name, strategy=team.strategy, members=list(team.members))
+        for team in directory.teams
+    ]
+    return models.TeamList(items=items)
+
+
+async def list_lines(request: web.Request, _query: NoQuery) -> models.LineList:
+    """GET /lines."""
+    directory, now = await request.app[HOUSE].read(), datetime.now(UTC)
+    items = [
+        models.LineTold(
+            number=line.number,
+            name=line.name,
+            team=line.team,
+            language=line.language or directory.company.language,
+            open_now=open_at(directory.hours_of(line.hours), directory.zone_of(line), now),
+        )
+        for line in directory.lines
+    ]
+    return models.LineList(items=items)
+
+
+async def list_devices(request: web.Request, _query: NoQuery) -> models.DeviceList:
+    """GET /devices."""
+    directory = await request.app[HOUSE].read()
+    async with request.app[SERVICES].engine.connect() as connection:
+        rows = (await connection.execute(select(device_states))).all()
+    states = {row.device: row for row in rows}
+    items = []
+    for person in directory.people:
+        for device in person.devices:
+            told = {"address": device.address, "kind": device.kind, "number": device.number, "person": person.key}
+            row = states.get(device.address)
+            if row is not None:
+                told |= {name: getattr(row, name) for name in ("pbx", "state", "reachable", "changed_at")}
+            items.append(models.DeviceTold.model_validate(told))
+    return models.DeviceList(items=items)
+
+
+async def list_parties(request: web.Request, query: PageQuery) -> models.PartyPage:
+    """GET /parties: for a manager, those who have called them or their team."""
+    scope = scope_of(request[VIEWER], await request.app[HOUSE].read())
+    numbers = select(func.array_agg(party_numbers.c.number)).where(party_numbers.c.party_id == parties.c.id)
+    asked = select(parties, numbers.scalar_subquery().label("numbers")).where(_called(scope, parties.c.id))
+    if query.cursor is not None:
+        asked = asked.where(parties.c.id < query.cursor)
+    rows, more = await _page(request, asked.order_by(parties.c.id.desc()), query.limit)
+    items = [models.PartyTold.model_validate(row | {"numbers": row["numbers"] or []}) for row in rows]
+    return models.PartyPage(items=items, next=more)
+
+
+async def list_leads(request: web.Request, query: LeadsQuery) -> models.LeadPage:
+    """GET /leads: for a manager, their own, their team's, and those of parties who have called them."""
+    scope = scope_of(request[VIEWER], await request.app[HOUSE].read())
+    mine = or_(leads.c.owner.in_(scope.people), _called(scope, leads.c.party_id))
+    asked = select(leads).where(true() if scope.everything else mine)
+    if query.stage:
+        asked = asked.where(leads.c.stage == query.stage)
+    if query.owner:
+        asked = asked.where(leads.c.owner == query.owner)
+    if query.cursor is not None:
+        asked = asked.where(leads.c.id < query.cursor)
+    rows, more = await _page(request, asked.order_by(leads.c.id.desc()), query.limit)
+    return models.LeadPage(items=[models.LeadTold.model_validate(row) for row in rows], next=more)
+
+
+def _called(scope: Scope, party: Any) -> ColumnElement[bool]:
+    if scope.everything:
+        return true()
+    return exists(select(calls.c.id).where(calls.c.party_id == party, scope.rows()))
+
+
+async def _page(request: web.Request, asked: Any, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+    async with request.app[SERVICES].engine.connect() as connection:
+        rows = [dict(row) for row in (await connection.execute(asked.limit(limit + 1))).mappings()]
+    return rows[:limit], str(rows[limit - 1]["id"]) if len(rows) > limit else None

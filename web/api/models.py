@@ -1,0 +1,220 @@
+"""What the API answers; times are ISO 8601 with zone, spans are seconds."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from web.api.operations import Answer
+
+
+class CallBrief(Answer):
+    """One call in a list."""
+
+    id: UUID
+    pbx: str
+    direction: str
+    status: str
+    line: str | None
+    caller_number: str | None
+    caller_name: str | None
+    dialed: str
+    started_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime | None
+    settled_at: datetime | None
+    missed_cause: str | None
+    answered_by: list[str] = Field(description="Devices, as the PBX names them.")
+    person: str | None = Field(description="Key of the person who answered.")
+    people: list[str] = Field(description="Keys of everybody whose device it reached.")
+    talk_seconds: float
+    wait_seconds: float
+    hold_seconds: float
+    party_id: int | None
+    lead_id: int | None
+    recovered: bool
+    recorded: bool
+    transcribed: bool
+
+
+class CallPage(Answer):
+    """One page of calls, the newest first; `next` asks for the following one."""
+
+    items: list[CallBrief]
+    next: str | None
+
+
+class CallWhole(Answer):
+    """One call: its row, and everything that happened in it as `switchhook replay` writes it."""
+
+    id: UUID
+    status: str
+    person: str | None
+    line: str | None
+    settled_at: datetime | None
+    recovered: bool
+    party_id: int | None
+    lead_id: int | None
+    record: dict[str, Any]
+
+
+class MomentTold(Answer):
+    """One line of a call's timeline."""
+
+    at: datetime
+    kind: str
+    text: str
+
+
+class Timeline(Answer):
+    """What happened, in order, in the viewer's language."""
+
+    items: list[MomentTold]
+
+
+class Decision(Answer):
+    """What routing decided; `plan` is empty when the PBX routed the call by itself."""
+
+    decided_at: datetime | None
+    outcome: str
+    seconds: float
+    reasons: list[str]
+    plan: dict[str, Any]
+
+
+class Outline(Answer):
+    """How loud each side is in equal parts of the recording, 0 to 1."""
+
+    seconds: float
+    caller: list[float]
+    staff: list[float]
+
+
+class SegmentTold(Answer):
+    """What one side said in one go, seconds from the recording's beginning."""
+
+    side: str
+    start: float
+    end: float
+    text: str
+
+
+class WordTold(SegmentTold):
+    """One word; `confidence` 0 to 1."""
+
+    confidence: float | None
+
+
+class Transcript(Answer):
+    """A talk as text."""
+
+    language: str
+    model: str
+    made_at: datetime
+    text: str
+    segments: list[SegmentTold]
+    words: list[WordTold]
+
+
+class PartyTold(Answer):
+    """A person outside."""
+
+    id: int
+    name: str | None
+    numbers: list[str]
+    created_at: datetime
+
+
+class PartyPage(Answer):
+    """One page of parties."""
+
+    items: list[PartyTold]
+    next: str | None
+
+
+class LeadTold(Answer):
+    """A party's interest being worked."""
+
+    id: int
+    party_id: int
+    stage: str
+    owner: str | None
+    source_line: str | None
+    opened_at: datetime
+    deadline_at: datetime | None
+    closed_at: datetime | None
+    created_by_call: UUID | None
+
+
+class LeadPage(Answer):
+    """One page of leads."""
+
+    items: list[LeadTold]
+    next: str | None
+
+
+class DeviceTold(Answer):
+    """What can ring for a person; `state` and `reachable` are null when no PBX has told."""
+
+    address: str
+    kind: str
+    number: str | None
+    person: str
+    pbx: str | None = None
+    state: str | None = None
+    reachable: bool | None = None
+    changed_at: datetime | None = None
+
+
+class DeviceList(Answer):
+    """All devices."""
+
+    items: list[DeviceTold]
+
+
+class PersonTold(Answer):
+    """Someone who works here."""
+
+    key: str
+    name: str
+    role: str
+    teams: list[str]
+    devices: list[str]
+
+
+class PersonList(Answer):
+    """All people."""
+
+    items: list[PersonTold]
+
+
+class TeamTold(Answer):
+    """People who share lines."""
+
+    key: str
+    name: str
+    strategy: str
+    members: list[str]
+
+
+class TeamList(Answer):
+    """All teams."""
+
+    items: list[TeamTold]
+
+
+class LineTold(Answer):
+    """A number that callers dial."""
+
+    number: str
+    name: str
+    team: str
+    language: str | None
+    open_now: bool
+
+
+class LineList(Answer):
+    """All lines."""
+
+    items: list[LineTold]

@@ -1,0 +1,144 @@
+"""One operation is one function: its query and its answer are models, checked, and described as they are."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.json_schema import models_json_schema
+
+PREFIX: Final = "/api/v1"
+PROBLEM: Final = "application/problem+json"
+_WHY: Final = {
+    400: "The query cannot be read.",
+    401: "Nobody is logged in and there is no valid token.",
+    403: "Outside the viewer's rights.",
+    404: "There is no such thing.",
+    416: "The range begins beyond the end.",
+}
+
+
+class Query(BaseModel):
+    """The query of an operation; a name it does not know is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoQuery(Query):
+    """An operation without a query."""
+
+
+class Answer(BaseModel):
+    """What an operation answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Problem(Answer):
+    """An error as RFC 9457 writes it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+Handler = Callable[[web.Request, Any], Awaitable[BaseModel | web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A GET under PREFIX. `answer` None: bytes of `media` come, not JSON; `ranges`: parts of them may be asked for."""
+
+    path: str
+    handler: Handler
+    summary: str
+    query: type[Query]
+    answer: type[BaseModel] | None
+    media: str = "application/json"
+    ranges: bool = False
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Check the query, run the handler, write the answer. Raises 400 for a query that does not fit."""
+        try:
+            query = self.query.model_validate_strings(dict(request.query))
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise web.HTTPBadRequest(text=f"{name}: {first['msg']}") from None
+        told = await self.handler(request, query)
+        if isinstance(told, web.StreamResponse):
+            return told
+        return web.Response(text=told.model_dump_json(), content_type="application/json")
+
+    def described(self) -> dict[str, Any]:
+        """The operation as OpenAPI 3.1 writes it."""
+        errors = [400, 401, 403, *([404] if "{" in self.path else [])]
+        schema = {"$ref": _ref(self.answer)} if self.answer else {"type": "string"}
+        content = (
+            {self.media: {"schema": schema}} if self.answer or self.media == "text/event-stream" else {self.media: {}}
+        )
+        answers: dict[str, Any] = {"200": {"description": "As asked.", "content": content}}
+        if self.ranges:
+            answers["206"] = {"description": "The part that was asked for.", "content": {self.media: {}}}
+            errors.append(416)
+        for status in sorted(errors):
+            problem = {PROBLEM: {"schema": {"$ref": _ref(Problem)}}}
+            answers[str(status)] = {"description": _WHY[status], "content": problem}
+        return {
+            "operationId": self.handler.__name__,
+            "summary": self.summary,
+            "parameters": [*_path_parameters(self.path), *_query_parameters(self.query)],
+            "responses": answers,
+        }
+
+
+def openapi(operations: Iterable[Operation], version: str) -> dict[str, Any]:
+    """The whole description, OpenAPI 3.1."""
+    listed = list(operations)
+    models = {operation.answer for operation in listed if operation.answer} | {Problem}
+    ordered = sorted(models, key=lambda model: model.__name__)
+    _, schemas = models_json_schema(
+        [(model, "serialization") for model in ordered], ref_template="#/components/schemas/{model}"
+    )
+    bearer = {"type": "http", "scheme": "bearer"}
+    session = {"type": "apiKey", "in": "cookie", "name": "switchhook"}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Switchhook", "version": version, "description": "Calls, and who and what they reach."},
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}, {"session": []}],
+        "paths": {PREFIX + operation.path: {"get": operation.described()} for operation in listed},
+        "components": {
+            "schemas": schemas.get("$defs", {}),
+            "securitySchemes": {"bearer": bearer, "session": session},
+        },
+    }
+
+
+def _ref(model: type[BaseModel] | None) -> str:
+    return f"#/components/schemas/{model.__name__}" if model else ""
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    if "{id}" not in path:
+        return []
+    schema = {"type": "string", "format": "uuid"}
+    return [{"name": "id", "in": "path", "required": True, "schema": schema}]
+
+
+def _query_parameters(query: type[Query]) -> list[dict[str, Any]]:
+    told = query.model_json_schema(mode="validation")
+    required = told.get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": _plain(schema)}
+        for name, schema in told.get("properties", {}).items()
+    ]
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """A query's values are text: what may be left out has no null."""
+    kept = {key: value for key, value in schema.items() if key not in {"title", "default"}}
+    options = [option for option in kept.pop("anyOf", []) if option.get("type") != "null"]
+    return kept | (options[0] if options else {})

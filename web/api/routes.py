@@ -1,0 +1,45 @@
+"""Every operation of the API, and its description."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from aiohttp import web
+
+from web.api import calls, house, models, sound, stream
+from web.api.operations import PREFIX, NoQuery, Operation, openapi
+
+OPERATIONS: Final = (
+    Operation("/calls", calls.list_calls, "Calls, the newest first", calls.CallsQuery, models.CallPage),
+    Operation("/calls/{id}", calls.get_call, "One call", NoQuery, models.CallWhole),
+    Operation("/calls/{id}/timeline", calls.get_timeline, "What happened, in words", NoQuery, models.Timeline),
+    Operation("/calls/{id}/decision", calls.get_decision, "Where routing sent it and why", NoQuery, models.Decision),
+    Operation(
+        "/calls/{id}/recording", sound.get_recording, "The recording", sound.SoundQuery, None, "audio/wav", ranges=True
+    ),
+    Operation("/calls/{id}/recording/outline", sound.get_outline, "Its loudness", sound.TrackQuery, models.Outline),
+    Operation("/calls/{id}/transcript", sound.get_transcript, "The talk as text", NoQuery, models.Transcript),
+    Operation("/leads", house.list_leads, "Leads, the newest first", house.LeadsQuery, models.LeadPage),
+    Operation("/parties", house.list_parties, "People outside, the newest first", house.PageQuery, models.PartyPage),
+    Operation("/people", house.list_people, "People who work here", NoQuery, models.PersonList),
+    Operation("/teams", house.list_teams, "Teams", NoQuery, models.TeamList),
+    Operation("/lines", house.list_lines, "Lines", NoQuery, models.LineList),
+    Operation("/devices", house.list_devices, "Devices with their states", NoQuery, models.DeviceList),
+    Operation("/stream", stream.stream_calls, "Live calls as server-sent events", NoQuery, None, "text/event-stream"),
+)
+
+
+def routes() -> list[web.RouteDef]:
+    """The API's routes for an application."""
+    told = [web.get(PREFIX + operation.path, operation.serve) for operation in OPERATIONS]
+    return [*told, web.get(PREFIX + "/openapi.json", _describe)]
+
+
+async def _describe(_request: web.Request) -> web.Response:
+    return web.json_response(openapi(OPERATIONS, _version()))
+
+
+def _version() -> str:
+    try:
+        return version("switchhook")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,62 @@
+"""Puts the room together: routes, doors, and the listener that lives as long as the application."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from aiohttp import web
+
+from web import call_page, calls_list, desk, health, login
+from web.api.routes import routes
+from web.attempts import Attempts
+from web.guard import add_headers, know_viewer, refuse_other_sites, tell_errors
+from web.house import HOUSE, House
+from web.live import LIVE, Live
+from web.login import ATTEMPTS
+from web.render import STATIC
+from web.services import SERVICES, Part, Recordings, WebServices
+
+__all__ = ["Part", "Recordings", "WebServices", "make_app"]
+
+
+def make_app(services: WebServices) -> web.Application:
+    """The pages and the API as one aiohttp application; its listener starts and ends with it."""
+    app = web.Application(middlewares=[tell_errors, refuse_other_sites, know_viewer], client_max_size=64 * 1024)
+    app[SERVICES] = services
+    app[HOUSE] = House(services.engine)
+    app[LIVE] = Live(services.engine, app[HOUSE])
+    app[ATTEMPTS] = Attempts()
+    app.add_routes(
+        [
+            web.get("/", desk.show),
+            web.get("/desk/stream", desk.stream),
+            web.get("/desk/today", desk.show_today),
+            web.get("/calls", calls_list.show),
+            web.get("/calls/{id}", call_page.show),
+            web.get("/login", login.show),
+            web.post("/login", login.enter),
+            web.post("/logout", login.leave),
+            web.post("/language", login.choose_language),
+            web.get("/healthz", health.alive),
+            web.get("/readyz", health.ready),
+            web.static("/static", STATIC),
+            *routes(),
+        ]
+    )
+    app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(_let_go)
+    app.cleanup_ctx.append(_listen)
+    return app
+
+
+async def _listen(app: web.Application) -> AsyncIterator[None]:
+    task = asyncio.create_task(app[LIVE].run(), name="live calls")
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _let_go(app: web.Application) -> None:
+    """End the open streams: a server waits for its handlers before it closes."""
+    app[LIVE].stop()

@@ -1,0 +1,85 @@
+"""One call's page: who, when and why, the recording and its text."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from web.guard import nonce
+from web.house import HOUSE
+from web.listening import Track, note, tracks_of, transcript_of
+from web.one_call import OneCall, read_call
+from web.page import language_of, page
+from web.services import SERVICES
+from web.timeline import timeline
+from web.told import considered, device_kind, reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word with its place in the recording, seconds; `start` is None when only its piece is known."""
+
+    text: str
+    start: float | None
+    end: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one side said in one go."""
+
+    side: str
+    start: float
+    end: float
+    words: list[Word]
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /calls/{id}."""
+    directory = await request.app[HOUSE].read()
+    async with request.app[SERVICES].engine.begin() as connection:
+        one = await read_call(request, connection)
+        tracks = await tracks_of(connection, one.id)
+        transcript = await transcript_of(connection, one.id)
+        if transcript is not None:
+            await note(request, connection, one.id, "transcript")
+    language = language_of(request)
+    return await page(
+        request,
+        "call.html",
+        one=one,
+        call=one.row,
+        seen=one.seen,
+        moments=timeline(one.call, one.seen, directory, language),
+        reasons=reasons(one.plan, language),
+        considered=list(considered(one.plan, directory, language)),
+        reached=[_reached(one, leg, device_kind(directory, leg.device, leg.number)) for leg in one.seen.legs],
+        tracks=[track for track in tracks if track.paths],
+        missing=_missing(tracks),
+        pieces=pieces(transcript.segments, transcript.words) if transcript else [],
+        transcript=transcript,
+        nonce=nonce(request),
+    )
+
+
+def pieces(segments: Sequence[Mapping[str, Any]], words: Sequence[Mapping[str, Any]]) -> list[Piece]:
+    """The transcript's segments, each with its own words; a segment without word times keeps its text whole."""
+    told = []
+    for part in segments:
+        side, start, end = str(part["side"]), float(part["start"]), float(part["end"])
+        mine = [
+            Word(str(word["text"]).strip(), float(word["start"]), float(word["end"]))
+            for word in words
+            if word["side"] == side and start - 0.01 <= (float(word["start"]) + float(word["end"])) / 2 <= end + 0.01
+        ]
+        told.append(Piece(side, start, end, mine or [Word(str(part["text"]).strip(), None, None)]))
+    return told
+
+
+def _reached(one: OneCall, leg: Any, kind: str) -> dict[str, Any]:
+    return {"leg": leg, "person": one.person_of(leg.channel), "kind": kind}
+
+
+def _missing(tracks: Sequence[Track]) -> str:
+    return next((reason for track in tracks for reason in track.missing.values() if reason), "")

@@ -1,0 +1,149 @@
+"""My desk: the cards of the calls that reach me, what my team does now, and my day."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp_sse import EventSourceResponse
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.tables import calls, legs
+from directory.model import Directory
+from web import sessions
+from web.cards import Card, LiveCall, cards_for
+from web.guard import VIEWER
+from web.house import HOUSE
+from web.live import LIVE
+from web.page import fragment, language_of, page, today_of
+from web.rights import Scope, scope_of
+from web.services import SERVICES
+from web.sessions import Viewer
+from web.told import device_kind, why_person
+
+TODAY_MOST: Final = 12
+CHECK_SECONDS: Final = 30.0
+"""How often an open page's session is looked at again, and a finished card is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A card with what the template cannot find out by itself."""
+
+    card: Card
+    why: list[str]
+    device: str
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /: the whole desk; the cards are in the page already when it arrives."""
+    return await page(request, "desk.html", **await _live(request), **await _today(request))
+
+
+async def show_today(request: web.Request) -> web.Response:
+    """GET /desk/today: the day's lists, asked for when a call ended."""
+    text = await fragment(request, "today.html", **await _today(request))
+    return web.Response(text=text, content_type="text/html")
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    """GET /desk/stream: the live part of the desk whenever it changes; event `today` when the day's lists did."""
+    live, viewer, services = request.app[LIVE], request[VIEWER], request.app[SERVICES]
+    scope = scope_of(viewer, await request.app[HOUSE].read())
+    watch = live.open(lambda call: concerns(call, viewer, scope))
+    response = EventSourceResponse()
+    try:
+        await response.prepare(request)
+        async with response:
+            sent, noticed_at = "", None
+            changed: frozenset[Any] = frozenset()
+            while response.is_connected() and not live.closing and await _still_here(request):
+                text = await fragment(request, "live.html", **await _live(request))
+                if text != sent:
+                    await response.send(text)
+                    sent = text
+                    if noticed_at is not None:
+                        services.on_push(monotonic() - noticed_at)
+                if any(_ended(live.calls.get(id_)) for id_ in changed):
+                    await response.send("", event="today")
+                changed, noticed_at = await watch.wait(CHECK_SECONDS)
+    except ConnectionError:
+        pass
+    finally:
+        live.close(watch)
+    return response
+
+
+def concerns(call: LiveCall, viewer: Viewer, scope: Scope) -> bool:
+    """Whether a change of this call may change the viewer's desk."""
+    return viewer.person in call.people or scope.covers(call.people, call.line, ended=call.ended_at is not None)
+
+
+def _ended(call: LiveCall | None) -> bool:
+    return call is None or call.ended_at is not None
+
+
+async def _still_here(request: web.Request) -> bool:
+    """Whether the session still stands: a log-out elsewhere ends this page too."""
+    services = request.app[SERVICES]
+    cookie = sessions.cookie_of(request, secure=services.secure)
+    async with services.engine.connect() as connection:
+        return cookie is not None and await sessions.by_cookie(connection, cookie) is not None
+
+
+async def _live(request: web.Request) -> dict[str, Any]:
+    """What the template live.html shows."""
+    viewer, directory, now = request[VIEWER], await request.app[HOUSE].read(), datetime.now(UTC)
+    scope, known = scope_of(viewer, directory), request.app[LIVE].calls.values()
+    cards = cards_for(known, viewer.person, now)
+    mine = {card.call.id for card in cards}
+    visible = [call for call in known if call.ended_at is None and scope.covers(call.people, call.line, ended=False)]
+    others = sorted((call for call in visible if call.id not in mine), key=lambda call: call.started_at)
+    language = language_of(request)
+    return {
+        "cards": [_shown(card, viewer, directory, language) for card in cards],
+        "others": others,
+        "sees_all": scope.everything or scope.live,
+    }
+
+
+def _shown(card: Card, viewer: Viewer, directory: Directory, language: str) -> Shown:
+    why = why_person(card.call.plan, viewer.person, language)
+    return Shown(card, why, device_kind(directory, card.reach.device, card.reach.number))
+
+
+async def _today(request: web.Request) -> dict[str, Any]:
+    """What the template today.html shows: the viewer's own day."""
+    viewer, directory = request[VIEWER], await request.app[HOUSE].read()
+    async with request.app[SERVICES].engine.connect() as connection:
+        rows = await _rows_today(connection, viewer.person, today_of(request, directory))
+    answered = [row for row in rows if row.person == viewer.person and row.status in {"answered", "talking"}]
+    missed = [row for row in rows if row.status == "missed"]
+    waits = [row.wait_seconds for row in answered if row.direction == "inbound"]
+    return {
+        "answered_count": len(answered),
+        "missed_count": len(missed),
+        "mean_wait": sum(waits) / len(waits) if waits else None,
+        "missed_calls": missed[:TODAY_MOST],
+        "my_calls": answered[:TODAY_MOST],
+    }
+
+
+async def _rows_today(connection: AsyncConnection, person: str | None, since: datetime) -> Sequence[Any]:
+    rang = select(legs.c.call_id).where(legs.c.person == person, legs.c.started_at >= since)
+    mine = or_(calls.c.person == person, and_(calls.c.status == "missed", calls.c.id.in_(rang)))
+    asked = (
+        select(calls)
+        .where(calls.c.started_at >= since, calls.c.joined_into.is_(None), calls.c.settled_at.is_not(None) | _over())
+        .where(mine)
+        .order_by(calls.c.started_at.desc())
+        .limit(500)
+    )
+    return (await connection.execute(asked)).all() if person else ()
+
+
+def _over() -> Any:
+    return calls.c.ended_at.is_not(None) & (calls.c.ended_at <= func.now())

@@ -1,0 +1,140 @@
+"""Finds calls: the filters of the list and of the API, the newest first, page by page without counting."""
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Select, exists, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.tables import calls, legs
+from crm_sync.tables import parties
+from recordings.tables import recordings, transcripts
+from web.rights import Scope
+
+STATUSES: Final = ("ringing", "talking", "answered", "missed", "failed", "voicemail")
+_NOT_DIGITS: Final = re.compile(r"[^0-9]")
+
+
+class FilterError(ValueError):
+    """A filter or cursor that cannot be read; `name` says which."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(f"{name}: {message}")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What is looked for; None and empty mean anything. `since` is included, `until` is not."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    line: str = ""
+    person: str = ""
+    status: str = ""
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of calls; `cursor` asks for the next, None on the last."""
+
+    rows: list[Any]
+    cursor: str | None
+
+
+def read_days(query: Mapping[str, str], zone: str) -> Filters:
+    """The filters of the list's form: whole days on the viewer's wall. Raises FilterError."""
+    since, until = _day(query, "from", zone), _day(query, "to", zone)
+    status = query.get("status", "")
+    if status and status not in STATUSES:
+        raise FilterError("status", f"must be one of {', '.join(STATUSES)}")
+    return Filters(
+        since=since,
+        until=until + timedelta(days=1) if until else None,
+        line=query.get("line", ""),
+        person=query.get("person", ""),
+        status=status,
+        number=query.get("number", ""),
+    )
+
+
+async def find(
+    connection: AsyncConnection, scope: Scope, filters: Filters, cursor: str | None = None, limit: int = 50
+) -> Found:
+    """The calls that fit and may be seen. Raises FilterError for a cursor that this service did not give."""
+    asked = _columns().where(calls.c.joined_into.is_(None), calls.c.started_at.is_not(None), scope.rows())
+    asked = _filtered(asked, filters)
+    if cursor is not None:
+        asked = asked.where(tuple_(calls.c.started_at, calls.c.id) < tuple_(*_read_cursor(cursor)))
+    asked = asked.order_by(calls.c.started_at.desc(), calls.c.id.desc()).limit(limit + 1)
+    rows = list((await connection.execute(asked)).all())
+    more = _cursor(rows[limit - 1]) if len(rows) > limit else None
+    return Found(rows[:limit], more)
+
+
+def _columns() -> Select[Any]:
+    recorded = exists(
+        select(recordings.c.call_id).where(recordings.c.call_id == calls.c.id, recordings.c.state == "stored")
+    )
+    written = exists(select(transcripts.c.call_id).where(transcripts.c.call_id == calls.c.id))
+    reached = (
+        select(func.array_agg(legs.c.person.distinct()))
+        .where(legs.c.call_id == calls.c.id, legs.c.person.is_not(None))
+        .scalar_subquery()
+    )
+    own = [column for column in calls.c if column.name not in {"state", "linkedids", "joined_into"}]
+    return select(
+        *own,
+        parties.c.name.label("party"),
+        recorded.label("recorded"),
+        written.label("transcribed"),
+        reached.label("people"),
+    ).outerjoin(parties, parties.c.id == calls.c.party_id)
+
+
+def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:
+    if filters.since:
+        asked = asked.where(calls.c.started_at >= filters.since)
+    if filters.until:
+        asked = asked.where(calls.c.started_at < filters.until)
+    if filters.line:
+        asked = asked.where(calls.c.line.in_([filters.line, f"+{filters.line}"]))
+    if filters.person:
+        asked = asked.where(calls.c.person == filters.person)
+    if filters.status:
+        asked = asked.where(calls.c.status == filters.status)
+    if digits := _NOT_DIGITS.sub("", filters.number):
+        # People type 8 916 … for what is stored as 7916…: the country's own prefix is left out of the comparison.
+        digits = digits[1:] if len(digits) > 10 and digits[0] in "78" else digits
+        asked = asked.where(or_(calls.c.caller_number.contains(digits), calls.c.dialed.contains(digits)))
+    return asked
+
+
+def _day(query: Mapping[str, str], name: str, zone: str) -> datetime | None:
+    text = query.get(name, "")
+    if not text:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), ZoneInfo(zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise FilterError(name, f"must be a date like 2026-03-31, got {text!r}") from None
+
+
+def _cursor(row: Any) -> str:
+    return base64.urlsafe_b64encode(f"{row.started_at.astimezone(UTC).isoformat()} {row.id}".encode()).decode()
+
+
+def _read_cursor(text: str) -> tuple[datetime, UUID]:
+    try:
+        at, _, id_ = base64.urlsafe_b64decode(text.encode()).decode().partition(" ")
+        moment = datetime.fromisoformat(at)
+        return moment.astimezone(UTC), UUID(id_)
+    except (ValueError, OverflowError):
+        raise FilterError("cursor", "is none that this service gave") from None

@@ -1,0 +1,89 @@
+"""The login page, logging out, and choosing a language."""
+
+from math import ceil
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+from aiohttp import web
+from sqlalchemy import select, update
+
+from directory.tables import users
+from web import sessions
+from web.attempts import Attempts
+from web.guard import VIEWER
+from web.page import language_of
+from web.render import render
+from web.services import SERVICES
+from web.users import password_fits
+from web.wording import plural
+from web.words import LANGUAGES, say
+
+ATTEMPTS: Final = web.AppKey("attempts", Attempts)
+_log = structlog.get_logger(__name__)
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /login."""
+    return _form(request)
+
+
+async def enter(request: web.Request) -> web.Response:
+    """POST /login: check the password, slowly and not too often, and open a session."""
+    services, attempts, language = request.app[SERVICES], request.app[ATTEMPTS], language_of(request)
+    form = await request.post()
+    login, password, address = str(form.get("login", "")).strip(), str(form.get("password", "")), request.remote or ""
+    wait = attempts.wait_seconds(address, login)
+    if wait > 0:
+        minutes = plural(ceil(wait / 60), language, say(language, "login.minutes"))
+        refused = _form(request, login, say(language, "login.wait", minutes=minutes), status=429)
+        refused.headers["Retry-After"] = str(ceil(wait))
+        return refused
+    async with services.engine.connect() as connection:
+        asked = select(users.c.id, users.c.password_hash).where(users.c.login == login, users.c.disabled_at.is_(None))
+        user = (await connection.execute(asked)).first()
+    if not await password_fits(password, user.password_hash if user else None) or user is None:
+        attempts.failed(address, login)
+        _log.warning("login refused")
+        return _form(request, login, say(language, "login.wrong"), status=403)
+    attempts.succeeded(address, login)
+    async with services.engine.begin() as connection:
+        cookie = await sessions.begin(connection, user.id, request.headers.get("User-Agent", ""))
+    response = web.Response(status=303, headers={"Location": _own_path(str(form.get("next", "")))})
+    sessions.give_cookie(response, cookie, secure=services.secure)
+    return response
+
+
+async def leave(request: web.Request) -> web.Response:
+    """POST /logout: the session ends here and now."""
+    services = request.app[SERVICES]
+    cookie = sessions.cookie_of(request, secure=services.secure)
+    async with services.engine.begin() as connection:
+        await sessions.end(connection, cookie or "")
+    response = web.Response(status=303, headers={"Location": "/login"})
+    sessions.take_cookie(response, secure=services.secure)
+    return response
+
+
+async def choose_language(request: web.Request) -> web.Response:
+    """POST /language: remember the viewer's language."""
+    form = await request.post()
+    language = str(form.get("language", ""))
+    if language not in LANGUAGES:
+        raise web.HTTPBadRequest(text="language must be ru or en")
+    async with request.app[SERVICES].engine.begin() as connection:
+        await connection.execute(update(users).where(users.c.id == request[VIEWER].user).values(language=language))
+    return web.Response(status=303, headers={"Location": _own_path(str(form.get("next", "")))})
+
+
+def _form(request: web.Request, login: str = "", refusal: str = "", status: int = 200) -> web.Response:
+    goes_on = _own_path(request.query.get("next", "/"))
+    text = render("login.html", language_of(request), login=login, refusal=refusal, next=goes_on)
+    return web.Response(status=status, text=text, content_type="text/html")
+
+
+def _own_path(path: str) -> str:
+    """A path of this site, `/` for anything that could lead elsewhere."""
+    parts = urlsplit(path)
+    own = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if own and not parts.scheme and not parts.netloc else "/"

@@ -1,0 +1,22 @@
+// The desk's own behaviour: timers, the tab's title while the phone rings, and saying so when the connection is lost.
+import { run, tick } from "./clock.js";
+
+const live = document.getElementById("live");
+const lost = document.getElementById("lost");
+const title = document.title;
+
+function tellTitle() {
+  const ringing = live.querySelector("[data-title]:not([data-title=''])");
+  document.title = ringing ? `● ${ringing.dataset.title}` : title;
+}
+
+live.addEventListener("htmx:sse:after:connection", () => { lost.hidden = true; });
+live.addEventListener("htmx:sse:error", (event) => {
+  lost.hidden = false;
+  // The session ended, or the service was replaced by one that does not know it: the page asks to log in again.
+  if (event.detail.status === 401 || event.detail.status === 303) location.reload();
+});
+live.addEventListener("htmx:sse:after:message", () => { tick(); tellTitle(); });
+
+run();
+tellTitle();

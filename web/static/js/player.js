@@ -1,0 +1,123 @@
+// The player: both voices drawn, one sound, the text following it. Space, arrows and < > work from anywhere on the page.
+import WaveSurfer from "/static/vendor/wavesurfer.esm.js";
+
+const player = document.getElementById("player");
+const at = (id) => document.getElementById(id);
+const [play, seek, position] = [at("play"), at("seek"), at("position")];
+const transcript = at("transcript");
+const speeds = [...player.querySelectorAll("[data-speed]")];
+const pieces = [...transcript.querySelectorAll(".piece")].map(spanOf);
+const words = [...transcript.querySelectorAll(".word")].map(spanOf);
+const sound = new Audio();
+sound.preload = "metadata";
+sound.src = player.dataset.sound;
+
+function spanOf(element) {
+  return { element, start: Number(element.dataset.start), end: Number(element.dataset.end) };
+}
+
+function told(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+function goTo(seconds) {
+  sound.currentTime = Math.max(0, Math.min(seconds, Number(seek.max)));
+  follow();
+}
+
+function mark(spans, now) {
+  for (const span of spans) span.element.classList.toggle("current", now >= span.start && now < span.end);
+}
+
+function follow() {
+  const now = sound.currentTime;
+  position.textContent = told(now);
+  seek.value = now;
+  seek.setAttribute("aria-valuetext", told(now));
+  mark(words, now);
+  mark(pieces, now);
+}
+
+function everyFrame() {
+  follow();
+  if (!sound.paused) requestAnimationFrame(everyFrame);
+}
+
+function toggle() {
+  if (sound.paused) sound.play(); else sound.pause();
+}
+
+function setSpeed(step) {
+  const now = speeds.findIndex((button) => button.getAttribute("aria-pressed") === "true");
+  const next = speeds[Math.max(0, Math.min(now + step, speeds.length - 1))];
+  chooseSpeed(next);
+}
+
+function chooseSpeed(chosen) {
+  sound.preservesPitch = true;
+  sound.playbackRate = Number(chosen.dataset.speed);
+  for (const button of speeds) button.setAttribute("aria-pressed", String(button === chosen));
+}
+
+async function draw() {
+  const response = await fetch(player.dataset.outline);
+  if (!response.ok) return;
+  const outline = await response.json();
+  seek.max = outline.seconds;
+  const style = getComputedStyle(document.documentElement);
+  const shade = (name) => {
+    const probe = document.createElement("span");
+    probe.className = `said-${name}`;
+    player.append(probe);
+    const colour = getComputedStyle(probe).color;
+    probe.remove();
+    return colour;
+  };
+  const faint = (colour) => colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.38)");
+  const [caller, staff] = [shade("caller"), shade("staff")];
+  const shape = { barWidth: 2, barGap: 1.5, barRadius: 2, height: 76 };
+  const wave = WaveSurfer.create({
+    container: "#wave",
+    media: sound,
+    peaks: [outline.caller, outline.staff],
+    duration: outline.seconds,
+    cursorColor: style.color,
+    cursorWidth: 2,
+    normalize: true,
+    cspNonce: player.dataset.nonce,
+    splitChannels: [
+      { ...shape, waveColor: faint(caller), progressColor: caller },
+      { ...shape, waveColor: faint(staff), progressColor: staff },
+    ],
+    ...shape,
+  });
+  wave.on("interaction", follow);
+}
+
+play.addEventListener("click", toggle);
+at("back").addEventListener("click", () => goTo(sound.currentTime - 10));
+at("forward").addEventListener("click", () => goTo(sound.currentTime + 10));
+seek.addEventListener("input", () => goTo(Number(seek.value)));
+for (const button of speeds) button.addEventListener("click", () => chooseSpeed(button));
+for (const [event, label] of [["play", "pause"], ["pause", "play"]]) {
+  sound.addEventListener(event, () => {
+    player.classList.toggle("playing", event === "play");
+    play.setAttribute("aria-label", player.dataset[label]);
+    everyFrame();
+  });
+}
+sound.addEventListener("seeked", follow);
+transcript.addEventListener("click", (event) => {
+  const chosen = event.target.closest("[data-seek], .word");
+  if (chosen) goTo(Number(chosen.dataset.seek ?? chosen.dataset.start));
+});
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, select, textarea")) return;
+  const onButton = event.target.closest("button, a");
+  const moves = { ArrowLeft: () => goTo(sound.currentTime - 5), ArrowRight: () => goTo(sound.currentTime + 5), "<": () => setSpeed(-1), ">": () => setSpeed(1) };
+  if (event.key === " " && !onButton) { event.preventDefault(); toggle(); }
+  if (moves[event.key]) { event.preventDefault(); moves[event.key](); }
+});
+draw();
