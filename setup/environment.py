@@ -33,7 +33,7 @@ def make() -> None:
         [str(PYTHON), "-m", "pip", "install", "-q", "--require-hashes", "-r", "requirements/bootstrap.txt"],
         help_text=_REGISTRY,
     )
-    say(PART, "installing the locked dependencies (about 110 packages, once)")
+    say(PART, "installing the locked dependencies (about 100 packages, once)")
     install = [str(UV), "pip", "install", f"--python={PYTHON}"]
     run(PART, [*install, "--require-hashes", "-r", "requirements/dev.txt"], help_text=_REGISTRY)
     run(PART, [*install, "-q", "--no-deps", "--no-build-isolation", "-e", "."], help_text="The lines above say why.")
