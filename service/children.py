@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import json
 import os
 import signal
 import sys
@@ -27,7 +28,7 @@ def die_with_parent() -> None:
 
 async def keep_worker(house: House) -> None:
     """Keep one worker process for all queues running until cancelled, then end it in order."""
-    environment = {**os.environ, "DATABASE_URL": house.url, "SWITCHHOOK_DATA_DIR": str(house.settings.data_dir)}
+    environment = {**os.environ, **_told(house)}
     pause = 1.0
     while True:
         child = await asyncio.create_subprocess_exec(
@@ -40,6 +41,19 @@ async def keep_worker(house: House) -> None:
         log.error("the worker ended and is started again", code=code, pause_seconds=pause)
         await asyncio.sleep(pause)
         pause = min(pause * 2, 60.0)
+
+
+def _told(house: House) -> dict[str, str]:
+    """This process's settings for the child, by its environment; it needs no PBX's secret and gets none."""
+    settings = house.settings
+    pbxes = [{"name": one.name, "recordings": str(one.recordings or ""), "secret": "-"} for one in settings.pbx]
+    return {
+        "DATABASE_URL": house.url,
+        "SWITCHHOOK_DATA_DIR": str(settings.data_dir.resolve()),
+        "SWITCHHOOK_LOG": settings.log,
+        "SWITCHHOOK_PBX": json.dumps([{key: value for key, value in one.items() if value} for one in pbxes]),
+        "SWITCHHOOK_TRANSCRIPTION": settings.transcription.model_dump_json(),
+    }
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

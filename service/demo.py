@@ -25,13 +25,14 @@ from service.demo_world.life import Life
 from service.demo_world.world import OutsideWorld
 from service.pbx import Pbx, Phone
 from service.ports import free_port
-from service.serve import open_service
+from service.serve import Service, open_service
 from service.settings import MetricsSettings, PbxSettings, Settings, TranscriptionSettings, WebSettings, load
 from service.stopping import stopping
 from service.wiring import House, open_database
 from web import users
 
 LOGIN = "demo"
+_ANSWERING_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,10 @@ async def open_demo(folder: Path, port: int) -> AsyncIterator[Demo]:
         password = secrets.token_urlsafe(9)
         await _fill(url, directory, password)
         settings = settings.model_copy(update={"database_url": SecretStr(url)})
-        house = await stack.enter_async_context(open_service(settings))
+        service = await stack.enter_async_context(open_service(settings))
+        await _answering(service)
         page = f"http://{settings.web.host}:{settings.web.port}"
-        yield Demo(house, pbx, world, page, password)
+        yield Demo(service.house, pbx, world, page, password)
 
 
 async def demo(seconds: float | None, port: int) -> None:
@@ -102,6 +104,13 @@ async def demo(seconds: float | None, port: int) -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     _say("everything is ended; nothing was left behind")
+
+
+async def _answering(service: Service) -> None:
+    """Wait until the PBX asks us, so that the first caller meets the service and not the fallback."""
+    async with asyncio.timeout(_ANSWERING_SECONDS):
+        while service.telephony is not None and not service.telephony.answering:
+            await asyncio.sleep(0.05)
 
 
 def _settings(folder: Path, port: int, pbx: Pbx) -> Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import structlog
 
@@ -19,8 +20,16 @@ from service.wiring import House, open_house, open_tasks
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What runs in this process."""
+
+    house: House
+    telephony: Telephony | None
+
+
 @asynccontextmanager
-async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[House]:
+async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[Service]:
     """The service with its roles running; whatever ends one of them ends all, with its reason."""
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(open_house(settings))
@@ -35,14 +44,16 @@ async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[H
             await stack.enter_async_context(open_web(house, telephony, Pushed(registry).seconds))
         if role == "all":
             running(keep_worker(house))
-        yield house
+        yield Service(house, telephony)
 
 
 async def serve(settings: Settings, role: str) -> None:
     """Run until SIGINT or SIGTERM."""
     stop = stopping()
-    async with open_service(settings, role) as house:
+    async with open_service(settings, role) as service:
         where = f"http://{settings.web.host}:{settings.web.port}"
-        log.info("serving", role=role, page=where if role != "telephony" else None, pbxes=len(house.settings.pbx))
+        log.info(
+            "serving", role=role, page=where if role != "telephony" else None, pbxes=len(service.house.settings.pbx)
+        )
         await stop.wait()
         log.info("stopping")

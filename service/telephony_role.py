@@ -42,6 +42,11 @@ class Telephony:
         """Fill the memory once, so that the first caller is met with facts."""
         await self.memory.load()
 
+    @property
+    def answering(self) -> bool:
+        """Every PBX knows that arrivals may be asked of us."""
+        return all(attendant.liveness.marked for attendant in self.attendants)
+
     async def run(self) -> None:
         """Attend every PBX until cancelled."""
         async with asyncio.TaskGroup() as group:

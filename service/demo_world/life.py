@@ -14,6 +14,8 @@ SALES, SUPPORT = "74951234567", "74951234568"
 MARIA, JOHN, PAVEL, OLGA = "79161234501", "79161234502", "79161234503", "79161234504"
 MOBILES = ("79160000011", "79160000012", "79160000013", "79160000014")
 _LONGEST_SECONDS = 90.0
+PAUSE_SECONDS = 8.0
+"""Longer than a call needs to settle, so that the next scene meets its lead."""
 
 Say = Callable[[str], None]
 Scene = Callable[["Life"], Awaitable[None]]
@@ -36,7 +38,7 @@ class Life:
                 played += 1
                 if played == scenes:
                     return
-                await asyncio.sleep(3)
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def everyone(self, behaviour: Behaviour) -> None:
         """All phones and mobiles do this from now on."""
