@@ -11,6 +11,7 @@ from calls.due import Change
 from calls.events import FallbackTaken, Routed
 from calls.view import CallView
 from directory.model import Directory
+from routing.rules import RULES
 
 PREFIX: Final = "switchhook"
 DIRECTIONS: Final = ("inbound", "outbound", "internal")
@@ -37,6 +38,7 @@ CAUSES: Final = (
     "integration_lost",
     "unknown",
 )
+RULES_THAT_DECIDE: Final = (*(name for name, _ in RULES), "team", "not_ready", *CAUSES)
 OTHER: Final = "other"
 NO_LINE: Final = "none"
 
@@ -86,6 +88,7 @@ class Observed:
         self.outcome = Counter(
             "routing_outcome", "What became of arrivals on our lines.", ["outcome"], PREFIX, registry=registry
         )
+        self.rule = Counter("routed_calls", "Arrivals by the rule that decided.", ["rule"], PREFIX, registry=registry)
         self.caught_up = Counter(
             "catch_up_calls", "Calls with facts read again after an outage.", namespace=PREFIX, registry=registry
         )
@@ -103,6 +106,7 @@ class Observed:
         if isinstance(routed, Routed) and not (before and before.outcome):
             self.outcome.labels(routed.outcome if routed.outcome in OUTCOMES else "refused").inc()
             self.decision.labels("cache" if routed.outcome == "from_cache" else "fresh").observe(routed.seconds)
+            self.rule.labels(_closed(after.rule, RULES_THAT_DECIDE)).inc()
         if change.first(FallbackTaken):
             self.outcome.labels("fallback").inc()
 

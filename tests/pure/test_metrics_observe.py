@@ -149,9 +149,10 @@ def test_a_new_line_is_told_from_zero_so_that_its_first_miss_is_an_increase() ->
 
 
 def test_a_routing_decision_is_counted_once_with_its_time() -> None:
-    routed = Routed(pbx="main", channel="1.1", at=at(0.2), outcome="in_time", seconds=0.004)
+    routed = Routed(pbx="main", channel="1.1", at=at(0.2), outcome="in_time", seconds=0.004, rule="owner")
     told = Told().tell(arrival(), [routed], [routed])
     assert told.value("routing_outcome_total", outcome="in_time") == 1
+    assert told.value("routed_calls_total", rule="owner") == 1
     assert told.value("routing_decision_seconds_count", source="fresh") == 1
     assert told.value("routing_decision_seconds_sum", source="fresh") == pytest.approx(0.004)
 
