@@ -1,0 +1,176 @@
+"""Audio files on a real disk: whole, checked, or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import wave
+from hashlib import sha256
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from recordings.files import (
+    QUIET_SECONDS,
+    NotCompleteError,
+    NotThereError,
+    PbxFolder,
+    Store,
+    StoreFullError,
+    UnusableError,
+)
+from tests.fakes.full_disk import room_for
+from tests.fakes.recorded import T0, pbx_recorded, write_wav
+
+UID = "1795427050.1"
+CALL = (UUID("0193573f-9d6c-7000-8000-000000000001"), T0)
+SECOND = bytes(range(256)) * 62 + bytes(128)
+
+
+def folders(tmp_path: Path) -> tuple[PbxFolder, Store]:
+    (tmp_path / "pbx").mkdir()
+    return PbxFolder(tmp_path / "pbx"), Store(tmp_path / "store")
+
+
+def old(path: Path) -> None:
+    os.utime(path, (time.time() - QUIET_SECONDS - 1,) * 2)
+
+
+def test_a_closed_side_is_copied_whole(tmp_path: Path) -> None:
+    """Same bytes, their checksum, their length; told twice is the same file."""
+    folder, store = folders(tmp_path)
+    pbx_recorded(folder.root, UID, SECOND, SECOND)
+    told = store.keep(folder, UID, "caller", CALL, torn=False)
+    original = (folder.root / f"{UID}-caller.wav").read_bytes()
+    assert told.path == f"2026/11/23/{CALL[0]}-{UID}-caller.wav"
+    assert store.locate(told.path).read_bytes() == original
+    assert (told.sha256, told.size_bytes, told.seconds) == (sha256(original).hexdigest(), len(original), 1.0)
+    assert store.keep(folder, UID, "caller", CALL, torn=False) == told
+    assert len([path for path in store.root.rglob("*") if path.is_file()]) == 1
+
+
+def test_a_side_still_being_written_is_left_alone(tmp_path: Path) -> None:
+    """No mark and fresh, or a header that does not agree yet: come back later."""
+    folder, store = folders(tmp_path)
+    pbx_recorded(folder.root, UID, SECOND, SECOND, done=False)
+    with pytest.raises(NotCompleteError):
+        store.keep(folder, UID, "caller", CALL, torn=True)
+    (folder.root / f"{UID}.done").touch()
+    with (folder.root / f"{UID}-caller.wav").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(NotCompleteError):
+        store.keep(folder, UID, "caller", CALL, torn=False)
+    with pytest.raises(NotThereError):
+        store.keep(folder, "1795427050.9", "caller", CALL, torn=False)
+    assert not store.root.exists()
+
+
+def test_a_quiet_file_without_its_mark_is_taken(tmp_path: Path) -> None:
+    """The post-process command may fail; header and size still agree."""
+    folder, store = folders(tmp_path)
+    pbx_recorded(folder.root, UID, SECOND, SECOND, done=False)
+    old(folder.root / f"{UID}-staff.wav")
+    assert store.keep(folder, UID, "staff", CALL, torn=False).seconds == 1.0
+
+
+def test_a_recording_whose_pbx_died_is_saved_with_the_header_it_lacks(tmp_path: Path) -> None:
+    """Asterisk was killed in mid-call: the sound is there, the header says nothing. It becomes a file that plays."""
+    folder, store = folders(tmp_path)
+    path = write_wav(folder.root / f"{UID}-caller.wav", SECOND)
+    with path.open("r+b") as file:
+        for at in (4, 40):
+            file.seek(at)
+            file.write(bytes(4))
+    old(path)
+    with pytest.raises(NotCompleteError):
+        store.keep(folder, UID, "caller", CALL, torn=False)
+    told = store.keep(folder, UID, "caller", CALL, torn=True)
+    with wave.open(str(store.locate(told.path))) as saved:
+        assert saved.readframes(saved.getnframes()) == SECOND
+    assert told.sha256 == sha256(store.locate(told.path).read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("content", [b"", b"no sound at all", None])
+def test_a_closed_file_without_sound_is_unusable(tmp_path: Path, content: bytes | None) -> None:
+    """Empty, foreign, or a header with nothing behind it: told at once, not waited for."""
+    folder, store = folders(tmp_path)
+    path = write_wav(folder.root / f"{UID}-caller.wav", b"")
+    if content is not None:
+        path.write_bytes(content)
+    (folder.root / f"{UID}.done").touch()
+    with pytest.raises(UnusableError):
+        store.keep(folder, UID, "caller", CALL, torn=False)
+
+
+def test_a_full_disk_leaves_the_store_as_it_was(tmp_path: Path) -> None:
+    """The copy stops half-way: no half file, no temporary file, the original untouched, and room makes it work."""
+    folder, store = folders(tmp_path)
+    pbx_recorded(folder.root, UID, SECOND * 20, SECOND)
+    with room_for(100_000), pytest.raises(StoreFullError, match="disk full"):
+        store.keep(folder, UID, "caller", CALL, torn=False)
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
+    assert store.keep(folder, UID, "caller", CALL, torn=False).seconds == 20.0
+
+
+def test_a_copy_cut_by_sigkill_leaves_nothing_that_looks_stored(tmp_path: Path) -> None:
+    """The worker is killed while it copies: the name is not there, the original is, and the next run does it."""
+    folder, store = folders(tmp_path)
+    pbx_recorded(folder.root, UID, SECOND * 5, SECOND)
+    script = (
+        "import os, signal, sys; from pathlib import Path; from uuid import UUID; from datetime import datetime, UTC\n"
+        "import recordings.files as f\n"
+        "f.os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "f.Store(Path(sys.argv[2])).keep(f.PbxFolder(Path(sys.argv[1])), sys.argv[3], 'caller',\n"
+        "    (UUID(sys.argv[4]), datetime(2026, 11, 23, 9, tzinfo=UTC)), torn=False)\n"
+    )
+    told = [sys.executable, "-c", script, str(folder.root), str(store.root), UID, str(CALL[0])]
+    assert subprocess.run(told, check=False, cwd=Path.cwd()).returncode == -9
+    path = f"2026/11/23/{CALL[0]}-{UID}-caller.wav"
+    with pytest.raises(FileNotFoundError):
+        store.locate(path)
+    assert store.keep(folder, UID, "caller", CALL, torn=False).path == path
+    assert [one.name for one in (store.root / path).parent.iterdir()] == [Path(path).name]
+
+
+@pytest.mark.parametrize("channel", ["../../etc/passwd", "..", "", ".hidden", "a/b", "a\0b", "x" * 200])
+def test_no_name_reaches_outside_the_folder(tmp_path: Path, channel: str) -> None:
+    """A channel's name becomes part of a path only when it is a uniqueid."""
+    folder, store = folders(tmp_path)
+    with pytest.raises(ValueError, match="uniqueid"):
+        store.keep(folder, channel, "caller", CALL, torn=False)
+    with pytest.raises(ValueError, match="uniqueid"):
+        folder.forget(channel)
+
+
+@pytest.mark.parametrize("path", ["../store.wav", "/etc/passwd", "2026/11/23/../../../x-caller.wav", "", "2026"])
+def test_the_store_gives_only_what_it_keeps(tmp_path: Path, path: str) -> None:
+    """Whatever path a page asks for."""
+    (tmp_path / "store.wav").touch()
+    with pytest.raises(FileNotFoundError):
+        Store(tmp_path / "store").locate(path)
+
+
+def test_a_link_in_the_pbx_s_folder_is_not_followed(tmp_path: Path) -> None:
+    """The PBX's user could point it at any file of ours."""
+    folder, store = folders(tmp_path)
+    secret = write_wav(tmp_path / "secret.wav", SECOND)
+    (folder.root / f"{UID}-caller.wav").symlink_to(secret)
+    (folder.root / f"{UID}.done").touch()
+    with pytest.raises(NotCompleteError):
+        store.keep(folder, UID, "caller", CALL, torn=False)
+
+
+def test_forgetting_removes_both_sides_and_the_mark(tmp_path: Path) -> None:
+    """And nothing else."""
+    folder, _ = folders(tmp_path)
+    pbx_recorded(folder.root, UID, SECOND, SECOND)
+    pbx_recorded(folder.root, "1795427050.10", SECOND, SECOND)
+    folder.forget(UID)
+    assert sorted(path.name for path in folder.root.iterdir()) == [
+        "1795427050.10-caller.wav",
+        "1795427050.10-staff.wav",
+        "1795427050.10.done",
+    ]

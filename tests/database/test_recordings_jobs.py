@@ -1,0 +1,252 @@
+"""Audio and text of a call, from the PBX's folder to the database, through everything that goes wrong on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls.queue import GiveUp, TryAgain
+from calls.record import record
+from recordings.due import due
+from recordings.files import Store
+from recordings.jobs import WAITS, RecordingJobs
+from recordings.rows import missing_count, recordings_of, search, transcript_of
+from recordings.speech import AudioError, Heard, ModelMissingError, Side, SpeechDiedError, SpeechError
+from recordings.transcript import Word
+from tests.fakes.full_disk import room_for
+from tests.fakes.recorded import pbx_recorded, settled_call
+
+UID = "1795427050.1"
+SECOND = bytes(16_000)
+LAST = len(WAITS)
+
+
+@dataclass
+class Scripted:
+    """Hears what the test says, or fails as it says; keeps what it was asked."""
+
+    trouble: SpeechError | None = None
+    asked: list[tuple[list[str], str | None]] = field(default_factory=list)
+
+    async def transcribe(self, sides: Mapping[str, Path], hint: str | None = None) -> Heard:
+        """As told."""
+        assert all(path.is_file() for path in sides.values())
+        self.asked.append((sorted(sides), hint))
+        if self.trouble:
+            raise self.trouble
+        said = {"caller": "Перезвоните клиенту завтра", "staff": "Asterisk speaking"}
+        words = {
+            side: tuple(
+                Word(word, at, at + 0.5, 0.9) for at, word in enumerate(said[side].split(), start=4 * (side == "staff"))
+            )
+            for side in sides
+        }
+        return Heard({side: Side(told, "ru") for side, told in words.items()}, "ru", 6.0, 0.6, "whisper-base")
+
+
+@dataclass
+class Office:
+    """One call that just settled, its PBX's folder, the store, the jobs."""
+
+    engine: AsyncEngine
+    call_id: UUID
+    pbx: Path
+    store: Store
+    speech: Scripted
+    jobs: RecordingJobs
+
+    async def asked(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query."""
+        async with self.engine.connect() as connection:
+            return [tuple(row) for row in await connection.execute(text(sql))]
+
+    async def events(self) -> list[tuple[Any, ...]]:
+        """What the jobs told: kind, side, reason."""
+        return await self.asked(
+            "select kind, body->>'side', body->>'reason' from call_events"
+            " where kind in ('RecordingStored', 'RecordingMissing', 'Transcribed') order by 1, 2, 3"
+        )
+
+
+@pytest.fixture
+async def office(engine: AsyncEngine, tmp_path: Path) -> Office:
+    """A settled call that was answered."""
+    async with engine.begin() as connection:
+        (change,) = await record(connection, settled_call(UID))
+    pbx, store, speech = tmp_path / "pbx", Store(tmp_path / "store"), Scripted()
+    pbx.mkdir()
+    jobs = RecordingJobs(engine=engine, owes=due, store=store, folders={"pbx": pbx}, speech=speech)
+    return Office(engine, change.call_id, pbx, store, speech, jobs)
+
+
+STORED = [("RecordingStored", "caller", None), ("RecordingStored", "staff", None)]
+
+
+async def test_both_sides_are_stored_told_and_owed_their_text(office: Office) -> None:
+    """Rows, events and the next job in one transaction; then the originals go."""
+    pbx_recorded(office.pbx, UID, SECOND * 2, SECOND)
+    await office.jobs.store_recording(office.call_id, 0)
+    async with office.engine.connect() as connection:
+        sides = await recordings_of(connection, office.call_id)
+    assert [(one.side, one.state, one.seconds) for one in sides] == [
+        ("caller", "stored", 2.0),
+        ("staff", "stored", 1.0),
+    ]
+    assert all(office.store.locate(one.path or "").stat().st_size == one.bytes for one in sides)
+    assert await office.events() == STORED
+    assert await office.asked("select task_name, queue_name from procrastinate_jobs") == [
+        ("recordings.transcribe", "transcription")
+    ]
+    assert list(office.pbx.iterdir()) == []
+
+
+async def test_a_job_that_runs_again_tells_nothing_twice(office: Office) -> None:
+    """The worker died after the commit: the second run finds everything done and tidies up."""
+    pbx_recorded(office.pbx, UID, SECOND, SECOND)
+    await office.jobs.store_recording(office.call_id, 0)
+    pbx_recorded(office.pbx, UID, SECOND, SECOND)
+    await office.jobs.store_recording(office.call_id, 1)
+    assert await office.events() == STORED
+    assert await office.asked("select count(*) from procrastinate_jobs") == [(1,)]
+    assert list(office.pbx.iterdir()) == []
+
+
+async def test_a_file_that_comes_late_is_waited_for(office: Office) -> None:
+    """Nothing is told while the PBX still writes."""
+    with pytest.raises(TryAgain, match="left no file") as again:
+        await office.jobs.store_recording(office.call_id, 0)
+    assert again.value.seconds == WAITS[0]
+    pbx_recorded(office.pbx, UID, SECOND, SECOND, done=False)
+    with pytest.raises(TryAgain, match="has not closed"):
+        await office.jobs.store_recording(office.call_id, 1)
+    assert await office.events() == []
+    (office.pbx / f"{UID}.done").touch()
+    await office.jobs.store_recording(office.call_id, 2)
+    assert await office.events() == STORED
+
+
+async def test_a_recording_that_never_comes_is_told_missing(office: Office) -> None:
+    """After the last look both sides are missing, with the reason, and the job ends."""
+    await office.jobs.store_recording(office.call_id, LAST)
+    assert await office.events() == [
+        ("RecordingMissing", "caller", "the PBX left no file for the caller's side"),
+        ("RecordingMissing", "staff", "the PBX left no file for the staff's side"),
+    ]
+    async with office.engine.connect() as connection:
+        assert await missing_count(connection) == 2
+    assert await office.asked("select count(*) from procrastinate_jobs") == [(0,)]
+
+
+async def test_one_side_is_kept_when_the_other_is_empty(office: Office) -> None:
+    """Half a talk is better than none; the original stays for a person to look at."""
+    pbx_recorded(office.pbx, UID, SECOND, b"")
+    await office.jobs.store_recording(office.call_id, 0)
+    assert await office.events() == [
+        ("RecordingMissing", "staff", "the staff's side is empty"),
+        ("RecordingStored", "caller", None),
+    ]
+    assert (office.pbx / f"{UID}-staff.wav").exists()
+
+
+async def test_a_full_disk_is_told_and_healed_when_there_is_room(office: Office) -> None:
+    """Reported missing with the reason, tried on for hours, stored when the disk has room, and nothing is lost."""
+    pbx_recorded(office.pbx, UID, SECOND * 20, SECOND * 20)
+    with room_for(100_000):
+        with pytest.raises(TryAgain, match="disk full"):
+            await office.jobs.store_recording(office.call_id, 0)
+        assert await office.events() == []
+        for attempt in (LAST, LAST + 1):
+            with pytest.raises(TryAgain, match="disk full") as again:
+                await office.jobs.store_recording(office.call_id, attempt)
+            assert again.value.seconds >= 60
+    assert [(kind, side) for kind, side, _ in await office.events()] == [
+        ("RecordingMissing", "caller"),
+        ("RecordingMissing", "staff"),
+    ]
+    await office.jobs.store_recording(office.call_id, LAST + 2)
+    async with office.engine.connect() as connection:
+        assert await missing_count(connection) == 0
+    assert (await office.events())[2:] == STORED
+    assert list(office.pbx.iterdir()) == []
+
+
+async def test_a_pbx_that_does_not_record_for_us_has_nothing_missing(office: Office, engine: AsyncEngine) -> None:
+    """No folder in the settings: no alarm."""
+    jobs = RecordingJobs(engine=engine, owes=due, store=office.store, folders={"pbx": None}, speech=office.speech)
+    await jobs.store_recording(office.call_id, LAST)
+    assert await office.events() == []
+
+
+async def stored(office: Office) -> None:
+    pbx_recorded(office.pbx, UID, SECOND, SECOND)
+    await office.jobs.store_recording(office.call_id, 0)
+
+
+async def test_stored_sides_become_a_transcript_that_is_found(office: Office) -> None:
+    """By any form of a Russian word, by English words, by neither of something else."""
+    await stored(office)
+    await office.jobs.transcribe(office.call_id, 0)
+    async with office.engine.connect() as connection:
+        told = await transcript_of(connection, office.call_id)
+        assert told is not None
+        assert [one["side"] for one in told.segments] == ["caller", "staff"]
+        assert len(told.words) == 5
+        for query in ("клиента", "перезвонить", "speaks", '"клиенту завтра"'):
+            (found,) = await search(connection, query)
+            assert found.call_id == office.call_id
+        assert "«клиенту»" in (await search(connection, "клиент"))[0].headline
+        assert await search(connection, "договор") == []
+    assert (await office.events())[2:] == [("Transcribed", None, None)]
+
+
+async def test_a_call_is_transcribed_once(office: Office) -> None:
+    """A job that runs again does not listen again, unless more was stored since."""
+    await stored(office)
+    for attempt in range(2):
+        await office.jobs.transcribe(office.call_id, attempt)
+    assert office.speech.asked == [(["caller", "staff"], None)]
+    async with office.engine.begin() as connection:
+        await connection.execute(text("update recordings set stored_at = clock_timestamp() where side = 'staff'"))
+    await office.jobs.transcribe(office.call_id, 2)
+    assert len(office.speech.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "trouble, answer",
+    [
+        (SpeechDiedError("the listening process died"), TryAgain),
+        (ModelMissingError("no model"), TryAgain),
+        (AudioError("not sound"), GiveUp),
+    ],
+)
+async def test_trouble_with_sound_is_tried_again_or_given_up(
+    office: Office, trouble: SpeechError, answer: type[Exception]
+) -> None:
+    """A death or a missing model may pass; a file that is no sound stays one. Nothing is half-written."""
+    await stored(office)
+    office.speech.trouble = trouble
+    with pytest.raises(answer, match=str(trouble)):
+        await office.jobs.transcribe(office.call_id, 0)
+    assert await office.asked("select count(*) from transcripts") == [(0,)]
+
+
+async def test_a_file_lost_from_the_store_is_named(office: Office) -> None:
+    """Someone deleted it: the job fails where people see it."""
+    await stored(office)
+    for path in office.store.root.rglob("*.wav"):
+        path.unlink()
+    with pytest.raises(GiveUp, match="the store lost 2026/"):
+        await office.jobs.transcribe(office.call_id, 0)
+
+
+async def test_a_call_without_audio_has_no_text(office: Office) -> None:
+    """Nothing stored: nothing to do."""
+    await office.jobs.transcribe(office.call_id, 0)
+    assert office.speech.asked == []
