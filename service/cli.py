@@ -51,12 +51,17 @@ def settled(**told: Any) -> Settings:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine; what a user can have caused ends it with one line."""
-    from service.faults import USER_FAULTS, sentence
+    from service.faults import USER_FAULTS, leaves, sentence
 
     try:
         return asyncio.run(work)
     except USER_FAULTS as error:
         refuse(sentence(error))
+    except BaseExceptionGroup as group:
+        faults, others = group.split(USER_FAULTS)
+        if faults is None or others is not None:
+            raise
+        refuse("\n".join(sentence(error) for error in leaves(faults)))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

@@ -108,15 +108,15 @@ async def demo(seconds: float | None, port: int) -> None:
 
 async def _answering(service: Service) -> None:
     """Wait until the PBX asks us, so that the first caller meets the service and not the fallback."""
-    async with asyncio.timeout(_ANSWERING_SECONDS):
-        while service.telephony is not None and not service.telephony.answering:
-            await asyncio.sleep(0.05)
+    if service.telephony is not None:
+        async with asyncio.timeout(_ANSWERING_SECONDS):
+            await service.telephony.answering()
 
 
 def _settings(folder: Path, port: int, pbx: Pbx) -> Settings:
     return load(
         data_dir=folder,
-        web=WebSettings(port=port or free_port()),
+        web=WebSettings(port=free_port(port)),
         metrics=MetricsSettings(port=free_port()),
         transcription=TranscriptionSettings(),
         pbx=[

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sqlalchemy.exc import DBAPIError
 
 from directory.file import DirectoryError
@@ -31,7 +33,13 @@ USER_FAULTS: tuple[type[Exception], ...] = (
 )
 
 
-def sentence(error: Exception) -> str:
+def leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """The errors in a group of errors, whatever its depth."""
+    for error in group.exceptions:
+        yield from leaves(error) if isinstance(error, BaseExceptionGroup) else (error,)
+
+
+def sentence(error: BaseException) -> str:
     """What to tell the user, in one line for most errors; never a secret, never SQL."""
     if isinstance(error, DBAPIError):
         return f"database: {type(error.orig).__name__}: {str(error.orig).splitlines()[0]}"

@@ -50,10 +50,10 @@ async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[S
 async def serve(settings: Settings, role: str) -> None:
     """Run until SIGINT or SIGTERM."""
     stop = stopping()
-    async with open_service(settings, role) as service:
+    async with open_service(settings, role) as running:
         where = f"http://{settings.web.host}:{settings.web.port}"
         log.info(
-            "serving", role=role, page=where if role != "telephony" else None, pbxes=len(service.house.settings.pbx)
+            "serving", role=role, page=where if role != "telephony" else None, pbxes=len(running.house.settings.pbx)
         )
         await stop.wait()
         log.info("stopping")

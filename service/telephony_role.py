@@ -42,10 +42,10 @@ class Telephony:
         """Fill the memory once, so that the first caller is met with facts."""
         await self.memory.load()
 
-    @property
-    def answering(self) -> bool:
-        """Every PBX knows that arrivals may be asked of us."""
-        return all(attendant.liveness.marked for attendant in self.attendants)
+    async def answering(self) -> None:
+        """Wait until every PBX knows that arrivals may be asked of us."""
+        for attendant in self.attendants:
+            await attendant.liveness.marked.wait()
 
     async def run(self) -> None:
         """Attend every PBX until cancelled."""

@@ -30,7 +30,7 @@ class Liveness:
         self._link = link
         self._healthy = healthy
         self._every_seconds = every_seconds
-        self.marked = False
+        self.marked = asyncio.Event()
 
     async def run(self) -> None:
         """Keep the mark until cancelled; then clear it."""
@@ -49,17 +49,17 @@ class Liveness:
             return
         try:
             await self._write(str(int(self._link.clock.pbx_now())))
-            self.marked = True
+            self.marked.set()
         except LinkError as error:
             log.warning("the sign of life was not written", pbx=self._link.settings.name, error=str(error))
 
     async def clear(self) -> None:
         """Say that nobody should ask us; nothing happens when nothing was marked."""
-        if not self.marked:
+        if not self.marked.is_set():
             return
         try:
             await self._write("0")
-            self.marked = False
+            self.marked.clear()
         except LinkError:
             return  # a PBX that does not hear us lets the mark go stale
 
