@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -10,12 +9,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
-import procrastinate
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.database import connect, ensure_partitions, plain
-from service.database import metadata, upgrade
+from calls.database import connect, plain
+from service.database import upgrade
 from service.postgres import Postgres
 
 # The tests' data may be lost in a power cut; without waiting for the disk a database is cloned in milliseconds.
@@ -52,25 +50,8 @@ async def postgres_server() -> AsyncIterator[Postgres]:
 async def migrated_template(postgres_server: Postgres) -> str:
     """Name of a database at the newest schema, to clone."""
     await _run(postgres_server, f"create database {_TEMPLATE}")
-    url = _address(postgres_server, _TEMPLATE)
-    if any(Path("service/migrations/versions").glob("*.py")):
-        await upgrade(url)
-    else:
-        await _create_all(url)
+    await upgrade(_address(postgres_server, _TEMPLATE))
     return _TEMPLATE
-
-
-async def _create_all(url: str) -> None:
-    for room in ("directory", "calls", "telephony", "recordings", "crm_sync", "web"):
-        importlib.import_module(f"{room}.tables")
-    engine = connect(url)
-    schema = Path(procrastinate.__file__).parent / "sql" / "schema.sql"
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-        await ensure_partitions(connection)
-        raw = await connection.get_raw_connection()
-        await raw.driver_connection.execute(schema.read_text())  # type: ignore[union-attr]
-    await engine.dispose()
 
 
 async def _fresh(server: Postgres, template: str) -> AsyncIterator[str]:
