@@ -18,6 +18,7 @@ def connect(url: str, *, pool: int = 5) -> AsyncEngine:
         pool_size=pool,
         max_overflow=pool,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text would carry numbers and names into logs
         connect_args={"server_settings": {"timezone": "UTC"}, "timeout": 5},
     )
 
