@@ -34,7 +34,8 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _LOCK_NAMES = text("select pg_advisory_xact_lock(hashtextextended(n, 5060)) from unnest(cast(:names as text[])) as n")
 _FIND = text("select call_id from call_names where pbx = :pbx and name = any(cast(:names as text[])) order by call_id")
 _LOCK_ROWS = text(
-    "select id, state, started_at, joined_into from calls where id = any(cast(:ids as uuid[])) order by id for no key update"
+    "select id, state, started_at, joined_into from calls"
+    " where id = any(cast(:ids as uuid[])) order by id for no key update"
 )
 _RENAME = text("update call_names set call_id = :kept where call_id = :gone")
 _MOVE_EVENTS = text("update call_events set call_id = :kept where call_id = :gone")

@@ -46,7 +46,7 @@ async def log_in(demo: Demo, chromium: Browser, login: str, password: str) -> Pa
     await page.goto(f"{demo.page}/login")
     await page.fill("input[name=login]", login)
     await page.fill("input[name=password]", password)
-    await page.click("button[type=submit]")
+    await page.click("form.panel button")
     await page.wait_for_url(f"{demo.page}/")
     return page
 
