@@ -48,30 +48,30 @@ _LIVE = """
     select word, count(id) from unnest(array['ringing', 'talking', 'voicemail']) as word
     left join calls on status = word and ended_at is null and settled_at is null and joined_into is null group by word
 """
+# The last ten digits tell numbers apart however they were dialled; two numbers of one party are one caller.
 _MISSED_OPEN = """
-    with waiting as (
-        select clock_timestamp() - min(missed.ended_at) as age from calls as missed
-        where missed.direction = 'inbound' and missed.status = 'missed' and missed.joined_into is null
-          and missed.settled_at is not null and missed.caller_number is not null
-          and missed.started_at > clock_timestamp() - interval '7 days'
-          and not exists (
-            select from calls as talk
-            where talk.answered_at > missed.started_at and talk.joined_into is null
-              and talk.status in ('talking', 'answered') and talk.direction <> 'internal'
-              and (talk.party_id = missed.party_id or talk.caller_number = missed.caller_number))
-        group by missed.caller_number)
+    with known as (select right(number, 10) as digits, min(party_id) as party from party_numbers group by 1),
+    spoken as (
+        select right(regexp_replace(case direction when 'outbound' then dialed else caller_number end, '[^0-9]', '', 'g'),
+                     10) as digits, direction, started_at, answered_at, ended_at, settled_at, status
+        from calls
+        where joined_into is null and direction <> 'internal' and started_at > clock_timestamp() - interval '7 days'),
+    told as (select coalesce('party ' || party, digits) as caller, spoken.* from spoken left join known using (digits)
+             where digits <> ''),
+    talked as (select caller, max(answered_at) as at from told where answered_at is not null group by caller),
+    waiting as (
+        select clock_timestamp() - min(ended_at) as age from told left join talked using (caller)
+        where direction = 'inbound' and status = 'missed' and settled_at is not null
+          and (talked.at is null or talked.at < started_at)
+        group by caller)
     select word, count(waiting.age) from (values
         ('under_15m', interval '0', interval '15 minutes'), ('under_1h', interval '15 minutes', interval '1 hour'),
         ('under_1d', interval '1 hour', interval '1 day'), ('over_1d', interval '1 day', interval '100 years')
     ) as ages(word, least, most) left join waiting on waiting.age >= least and waiting.age < most group by word
 """
 _MISSING = """
-    select count(*) from calls
-    where joined_into is null and answered_at is not null
-      and started_at > clock_timestamp() - interval '7 days'
-      and settled_at < clock_timestamp() - interval '15 minutes'
-      and (exists (select from recordings where call_id = calls.id and state = 'missing')
-           or direction = 'inbound' and not exists (select from recordings where call_id = calls.id))
+    select count(distinct call_id) from recordings
+    where state = 'missing' and stored_at > clock_timestamp() - interval '7 days'
 """
 _SPEED = """
     select sum(took_seconds) / nullif(sum(audio_seconds), 0) from transcripts
@@ -118,7 +118,9 @@ QUESTIONS: Final = (
         ("age",),
         _MISSED_OPEN,
     ),
-    Question("recordings_missing", "Answered calls of seven days without (all) audio.", (), _MISSING),
+    Question(
+        "recordings_missing", "Calls of seven days whose audio, of one side or both, could not be had.", (), _MISSING
+    ),
     Question("transcription_realtime_factor", "Time spent over audio done, last hour.", (), _SPEED),
     Question("transcription_lag_seconds", "From hang-up to text, the longest of the last hour.", (), _LAG),
     Question("leads", "Leads by stage.", ("stage",), _LEADS, {"stages": STAGES}),

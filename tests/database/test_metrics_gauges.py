@@ -16,7 +16,7 @@ from calls.due import Job
 from calls.jobs import enqueue
 from calls.queue import QUEUES
 from calls.tables import calls
-from crm_sync.tables import leads, parties
+from crm_sync.tables import leads, parties, party_numbers
 from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.store import apply
 from metrics.gauges import DatabaseGauges
@@ -25,6 +25,7 @@ from telephony.tables import device_states
 
 NOW = datetime.now(UTC)
 LINE = "74951234567"
+TALK = {"answered_at": NOW - timedelta(hours=2)}
 
 
 def ago(**told: float) -> datetime:
@@ -101,9 +102,15 @@ async def test_a_missed_caller_is_open_until_somebody_talks_with_them(engine: As
         await call(connection, **missed(at=ago(minutes=5), caller_number="79160000101"))
         await call(connection, **missed(at=ago(minutes=10), caller_number="79160000102"))
         await call(connection, **missed(at=ago(hours=3), caller_number="79160000103"))
-        await call(connection, caller_number="79160000103", answered_at=ago(hours=2))
-        await call(connection, **missed(at=ago(hours=3), caller_number="79160000104", party_id=4))
-        await call(connection, direction="outbound", caller_number="101", party_id=4, answered_at=ago(hours=1))
+        await call(connection, caller_number="79160000103", **TALK)
+        await call(connection, **missed(at=ago(hours=3), caller_number="79160000104"))
+        await call(connection, direction="outbound", caller_number="101", dialed="8-916-000-01-04", **TALK)
+        await connection.execute(insert(parties).values(name="two numbers"))
+        numbers = [{"number": number, "party_id": 1} for number in ("79160000106", "79160000107")]
+        await connection.execute(insert(party_numbers), numbers)
+        await call(connection, **missed(at=ago(hours=3), caller_number="79160000106"))
+        await call(connection, caller_number="79160000107", **TALK)
+        await call(connection, direction="internal", caller_number="101", dialed="102", **TALK)
         await call(connection, **missed(at=ago(days=8), caller_number="79160000105"))
     told = await read(engine)
     assert {age: told["missed_calls_open", age] for age in ("under_15m", "under_1h", "under_1d", "over_1d")} == {
@@ -114,18 +121,20 @@ async def test_a_missed_caller_is_open_until_somebody_talks_with_them(engine: As
     }
 
 
-async def test_an_answered_call_without_all_its_audio_is_missing_a_recording(engine: AsyncEngine) -> None:
-    """No side at all or one side gone is a gap; a call that ended just now is not, and nobody talked on a miss."""
-    stored = {"state": "stored", "path": "p", "bytes": 1, "sha256": "0", "seconds": 1.0}
+async def test_a_call_is_missing_its_recording_once_however_many_sides_are_gone(engine: AsyncEngine) -> None:
+    stored = {"state": "stored", "path": "p", "bytes": 1, "sha256": "0", "seconds": 1.0, "reason": None}
+    gone = dict.fromkeys(stored) | {"state": "missing", "reason": "disk full"}
     async with engine.begin() as connection:
-        whole, half, _none = [await call(connection, answered_at=ago(hours=2)) for _ in range(3)]
-        await call(connection, answered_at=ago(minutes=3), started_at=ago(minutes=4), settled_at=ago(minutes=1))
-        await call(connection, **missed(at=ago(hours=3)))
-        rows = [{"call_id": whole, "channel": "1.1", "side": side, **stored} for side in ("caller", "staff")]
-        rows.append({"call_id": half, "channel": "1.2", "side": "caller", **stored})
-        await connection.execute(insert(recordings), rows)
-        gone = {"call_id": half, "channel": "1.2", "side": "staff", "state": "missing", "reason": "disk full"}
-        await connection.execute(insert(recordings).values(gone))
+        whole, half, none, old = [await call(connection, answered_at=ago(hours=2)) for _ in range(4)]
+        for identity, caller, staff, at in (
+            (whole, stored, stored, NOW),
+            (half, stored, gone, NOW),
+            (none, gone, gone, NOW),
+            (old, gone, gone, ago(days=8)),
+        ):
+            row = {"call_id": identity, "channel": "1.1", "stored_at": at}
+            await connection.execute(insert(recordings).values(row | caller | {"side": "caller"}))
+            await connection.execute(insert(recordings).values(row | staff | {"side": "staff"}))
     assert (await read(engine))["recordings_missing",] == 2
 
 

@@ -1,0 +1,141 @@
+"""Prometheus' own tools judge the rules, and nothing asks for a metric that is not told."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from calls.queue import QUEUES
+from metrics.gauges import describe
+from metrics.http import new_registry
+from metrics.links import LinkGauges, WatchedLink
+from metrics.observe import CAUSES, OUTCOMES, Observed, Pushed
+from service.installed import locate_amtool, locate_promtool
+from telephony.pbx import LinkState
+
+METRICS = Path("metrics")
+RULES = METRICS / "rules" / "switchhook.rules.yml"
+DASHBOARD = METRICS / "dashboards" / "switchhook.json"
+TESTS = sorted((METRICS / "rules").glob("*_test.yml"))
+SEVERITIES = {"critical", "warning", "info"}
+EXPOSED = re.compile(r"\bswitchhook_[a-z_]+")
+
+
+def rules() -> list[dict[str, Any]]:
+    told = yaml.safe_load(RULES.read_text(encoding="utf-8"))
+    return [rule for group in told["groups"] for rule in group["rules"]]
+
+
+def alert_names() -> list[str]:
+    return [str(rule["alert"]) for rule in rules()]
+
+
+def exposed() -> set[str]:
+    """Every series name that a scrape can give, from a registry with every part in it."""
+    registry = new_registry()
+    Observed(registry)
+    Pushed(registry)
+    registry.register(LinkGauges([WatchedLink("main", LinkState(), lambda: 0)]))
+    names: set[str] = set()
+    for family in [*registry.collect(), *describe()]:
+        ends = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}.get(family.type, ("",))
+        names |= {family.name + end for end in ends}
+    return names
+
+
+def expressions() -> list[str]:
+    """Every query of the dashboard; a panel without one fails."""
+    panels = [panel for panel in json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"] if panel["type"] != "row"]
+    assert all(panel["targets"] for panel in panels)
+    return [target["expr"] for panel in panels for target in panel["targets"]]
+
+
+def promtool(*arguments: str | Path) -> str:
+    run = subprocess.run([locate_promtool(), *arguments], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def test_promtool_accepts_the_rules() -> None:
+    assert f"{len(rules())} rules found" in promtool("check", "rules", "--lint-fatal", RULES)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
+def test_each_alert_stays_quiet_fires_and_resolves(file: Path) -> None:
+    assert "SUCCESS" in promtool("test", "rules", file)
+
+
+@pytest.mark.parametrize("alert", alert_names())
+def test_each_alert_is_seen_quiet_firing_and_resolved(alert: str) -> None:
+    """Promtool judges what the tests say; this judges that they say it for every alert."""
+    cases = [test for file in TESTS for test in yaml.safe_load(file.read_text(encoding="utf-8"))["tests"]]
+    seen = [
+        "".join(
+            "1" if check["exp_samples"] else "0" for check in case["promql_expr_test"] if f'"{alert}"' in check["expr"]
+        )
+        for case in cases
+    ]
+    assert any(re.search("01+0", case) for case in seen), seen
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
+def test_each_alert_says_who_is_affected_and_what_to_do_first(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in SEVERITIES
+    assert set(rule["annotations"]) == {"summary", "affects", "runbook", "first_step"}
+    page = Path(rule["annotations"]["runbook"])
+    assert page.stem == re.sub(r"(?<!^)(?=[A-Z])", "_", rule["alert"]).lower()
+    text = page.read_text(encoding="utf-8")
+    for heading in ("## What it means", "## Who is affected", "## First step", "## Then"):
+        assert heading in text, heading
+
+
+def test_every_runbook_belongs_to_an_alert() -> None:
+    told = {Path(rule["annotations"]["runbook"]) for rule in rules()}
+    assert {page for page in Path("docs/runbooks").glob("*.md") if page.stem != "README"} == told
+
+
+def test_rules_and_dashboard_ask_only_for_metrics_that_are_told() -> None:
+    known = exposed()
+    for queries in ([rule["expr"] for rule in rules()], expressions()):
+        asked = {name for query in queries for name in EXPOSED.findall(query)}
+        assert asked
+        assert asked <= known, asked - known
+
+
+def test_rules_compare_labels_only_with_values_that_exist() -> None:
+    """A cause or outcome that is misspelt in a rule would make an alert that never fires."""
+    text = RULES.read_text(encoding="utf-8")
+    for label, known in (("cause", CAUSES), ("outcome", OUTCOMES), ("queue", QUEUES)):
+        asked = re.findall(rf'\b{label}(?:=|!=|=~|!~)"([^"]+)"', text)
+        assert asked
+        assert {value for values in asked for value in values.split("|")} <= set(known)
+
+
+def test_every_panel_of_the_dashboard_asks_something_prometheus_understands() -> None:
+    for query in expressions():
+        plain = query.replace("$__rate_interval", "5m").replace("$line", ".*")
+        promtool("promql", "--experimental", "format", plain)
+
+
+def test_prometheus_and_alertmanager_accept_their_configuration(tmp_path: Path) -> None:
+    config = (METRICS / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
+    assert "job_name: switchhook" in config
+    here = tmp_path / "prometheus.yml"
+    here.write_text(
+        config.replace("/etc/prometheus/rules/switchhook.rules.yml", str(RULES.resolve())), encoding="utf-8"
+    )
+    promtool("check", "config", here)
+    checked = subprocess.run(
+        [locate_amtool(), "check-config", METRICS / "prometheus" / "alertmanager.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
