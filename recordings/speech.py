@@ -139,6 +139,7 @@ class Speech:
         except BrokenProcessPool as error:
             if self._pool is pool:
                 self._pool = None
+            await asyncio.to_thread(pool.shutdown, wait=True)
             raise SpeechDiedError("the listening process died") from error
         finally:
             self._busy -= 1
