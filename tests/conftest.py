@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,15 +20,6 @@ from service.postgres import Postgres
 # The tests' data may be lost in a power cut; without waiting for the disk a database is cloned in milliseconds.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
 _TEMPLATE = "template_migrated"
-
-
-async def _run(server: Postgres, *statements: str) -> None:
-    connection = await asyncpg.connect(server.dsn)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 def _address(server: Postgres, database: str) -> str:
@@ -47,32 +39,43 @@ async def postgres_server() -> AsyncIterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-async def migrated_template(postgres_server: Postgres) -> str:
+async def administrator(postgres_server: Postgres) -> AsyncIterator[asyncpg.Connection]:
+    """A session that makes and drops databases."""
+    connection = await asyncpg.connect(postgres_server.dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def migrated_template(postgres_server: Postgres, administrator: asyncpg.Connection) -> str:
     """Name of a database at the newest schema, to clone."""
-    await _run(postgres_server, f"create database {_TEMPLATE}")
+    await administrator.execute(f"create database {_TEMPLATE}")
     await upgrade(_address(postgres_server, _TEMPLATE))
     return _TEMPLATE
 
 
-async def _fresh(server: Postgres, template: str) -> AsyncIterator[str]:
+@asynccontextmanager
+async def _fresh(administrator: asyncpg.Connection, template: str) -> AsyncIterator[str]:
     name = f"test_{uuid4().hex}"
-    await _run(server, f"create database {name} template {template}")
-    yield _address(server, name)
-    await _run(server, f"drop database {name} with (force)")
+    await administrator.execute(f"create database {name} template {template} strategy file_copy")
+    yield name
+    await administrator.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture
-async def database_url(postgres_server: Postgres, migrated_template: str) -> AsyncIterator[str]:
+async def database_url(
+    postgres_server: Postgres, administrator: asyncpg.Connection, migrated_template: str
+) -> AsyncIterator[str]:
     """Address of a fresh, migrated database of this test alone (postgresql+asyncpg://…)."""
-    async for url in _fresh(postgres_server, migrated_template):
-        yield url
+    async with _fresh(administrator, migrated_template) as name:
+        yield _address(postgres_server, name)
 
 
 @pytest.fixture
-async def empty_database_url(postgres_server: Postgres) -> AsyncIterator[str]:
+async def empty_database_url(postgres_server: Postgres, administrator: asyncpg.Connection) -> AsyncIterator[str]:
     """Address of a fresh database without any table."""
-    async for url in _fresh(postgres_server, "template0"):
-        yield url
+    async with _fresh(administrator, "template0") as name:
+        yield _address(postgres_server, name)
 
 
 @pytest.fixture
