@@ -31,6 +31,10 @@ class Talk:
     span: Span
 
 
+Stayed = tuple[str, Span]
+"""A bridge, and when a channel was in it."""
+
+
 def is_local(channel: Channel) -> bool:
     """A half of a Local channel: a wire inside the PBX, not somebody's device."""
     return channel.name[1].startswith("Local/")
@@ -38,13 +42,15 @@ def is_local(channel: Channel) -> bool:
 
 def talks(call: Call) -> tuple[Talk, ...]:
     """Every talk between two people's channels, earliest first. Holding bridges (parking, music) carry no talk."""
-    rooms = _rooms(call)
-    people = {uid: _stays(channel, rooms) for uid, channel in sorted(call.channels.items()) if not is_local(channel)}
+    stays = {uid: _stays(channel) for uid, channel in sorted(call.channels.items())}
+    people = [uid for uid, stayed in stays.items() if stayed and not is_local(call.channels[uid])]
+    wires = _wires(call, stays)
+    heard = {uid: _heard(stays[uid], wires) for uid in people}
     found = [
         Talk(one, other, span)
-        for one, other in combinations([uid for uid, stays in people.items() if stays], 2)
+        for one, other in combinations(people, 2)
         if not _same_phone(call.channels[one], call.channels[other])
-        for span in _joined(_common(people[one], people[other]))
+        for span in _joined(_common(heard[one], stays[other]))
     ]
     return tuple(sorted(found, key=lambda talk: (talk.span.since, talk.one, talk.other)))
 
@@ -67,33 +73,15 @@ def _same_phone(one: Channel, other: Channel) -> bool:
     return device(one.name[1]) == device(other.name[1]) and one.number[1] == other.number[1]
 
 
-def _rooms(call: Call) -> dict[str, str]:
-    """Bridge -> room: bridges that a Local channel's two halves join are one room to the people in them."""
-    halves: dict[str, set[str]] = {}
-    for channel in call.channels.values():
-        if is_local(channel):
-            wire = channel.name[1].rpartition(";")[0]
-            halves.setdefault(wire, set()).update(stay.bridge for stay in channel.stays)
-    room: dict[str, str] = {}
-    for bridges in halves.values():
-        known = {room.get(bridge, bridge) for bridge in bridges}
-        if not known:
-            continue
-        name = min(known)
-        for bridge in [*bridges, *(bridge for bridge, its in room.items() if its in known)]:
-            room[bridge] = name
-    return room
-
-
-def _stays(channel: Channel, rooms: dict[str, str]) -> dict[str, list[Span]]:
-    """Room -> the spans this channel was in it. Two witnesses of one entry, microseconds apart, are one entry."""
+def _stays(channel: Channel) -> list[Stayed]:
+    """The bridges this channel was in, and when. Two witnesses of one entry, microseconds apart, are one entry."""
     by_bridge: dict[str, list[tuple[datetime, bool]]] = {}
     holding = {stay.bridge for stay in channel.stays if stay.holding}
     for stay in channel.stays:
         if stay.bridge not in holding:
             by_bridge.setdefault(stay.bridge, []).append((stay.at, not stay.entered))
-    stays: dict[str, list[Span]] = {}
-    for bridge, moments in by_bridge.items():
+    stays: list[Stayed] = []
+    for bridge, moments in sorted(by_bridge.items()):
         since: datetime | None = None
         spans: list[Span] = []
         for at, left in sorted(moments):
@@ -104,27 +92,56 @@ def _stays(channel: Channel, rooms: dict[str, str]) -> dict[str, list[Span]]:
                 since = at
         if since is not None:
             spans.append(Span(since, channel.ended_at))
-        stays.setdefault(rooms.get(bridge, bridge), []).extend(spans)
+        stays += [(bridge, span) for span in spans]
     return stays
+
+
+def _wires(call: Call, stays: dict[str, list[Stayed]]) -> list[tuple[list[Stayed], list[Stayed]]]:
+    """The bridges that each Local channel's two halves were in, both ways round."""
+    halves: dict[str, list[list[Stayed]]] = {}
+    for uid, stayed in stays.items():
+        if stayed and is_local(call.channels[uid]):
+            halves.setdefault(call.channels[uid].name[1].rpartition(";")[0], []).append(stayed)
+    pairs = [pair for pair in halves.values() if len(pair) == 2]
+    return [(one, other) for one, other in pairs] + [(other, one) for one, other in pairs]
+
+
+def _heard(stays: list[Stayed], wires: list[tuple[list[Stayed], list[Stayed]]]) -> list[Stayed]:
+    """Where a channel is heard: in its own bridges, and in those that wires carry it to, while they stay in place.
+
+    A feature-code transfer moves a wire's half from the consultation to the caller's bridge (tape atxfer_feature): what
+    it joins before is not joined after.
+    """
+    places = list(dict.fromkeys(stays))
+    for bridge, span in places:  # grows while it is read; each new place is shorter or elsewhere, so it ends
+        for near, far in wires:
+            reached = [
+                (there, common)
+                for here, one in near
+                if here == bridge
+                for there, other in far
+                if (common := _overlap(span, one)) and (common := _overlap(common, other))
+            ]
+            places += [place for place in dict.fromkeys(reached) if place not in places]
+    return places
 
 
 _WITNESS = timedelta(milliseconds=5)
 """AMI and CEL tell one moment up to 0.7 ms apart (seen on Asterisk 22.10, tape atxfer_refer)."""
 
 
-def _common(one: dict[str, list[Span]], other: dict[str, list[Span]]) -> list[Span]:
+def _common(one: list[Stayed], other: list[Stayed]) -> list[Span]:
     return [
-        Span(max(a.since, b.since), _sooner(a.until, b.until))
-        for room in one.keys() & other.keys()
-        for a in one[room]
-        for b in other[room]
-        if _overlap(a, b)
+        span
+        for bridge, its in one
+        for place, theirs in other
+        if bridge == place and (span := _overlap(its, theirs)) is not None
     ]
 
 
-def _overlap(a: Span, b: Span) -> bool:
+def _overlap(a: Span, b: Span) -> Span | None:
     since, until = max(a.since, b.since), _sooner(a.until, b.until)
-    return until is None or since < until or since == UNTIMED
+    return Span(since, until) if until is None or since < until or since == UNTIMED else None
 
 
 def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
