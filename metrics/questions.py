@@ -52,8 +52,9 @@ _LIVE = """
 _MISSED_OPEN = """
     with known as (select right(number, 10) as digits, min(party_id) as party from party_numbers group by 1),
     spoken as (
-        select right(regexp_replace(case direction when 'outbound' then dialed else caller_number end, '[^0-9]', '', 'g'),
-                     10) as digits, direction, started_at, answered_at, ended_at, settled_at, status
+        select direction, started_at, answered_at, ended_at, settled_at, status,
+               case direction when 'outbound' then right(regexp_replace(dialed, '[^0-9]', '', 'g'), 10)
+                              else right(caller_number, 10) end as digits
         from calls
         where joined_into is null and direction <> 'internal' and started_at > clock_timestamp() - interval '7 days'),
     told as (select coalesce('party ' || party, digits) as caller, spoken.* from spoken left join known using (digits)
