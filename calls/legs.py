@@ -45,15 +45,17 @@ def caller_channel(call: Call) -> str:
 
 
 def legs(call: Call, caller: str, talks: tuple[Talk, ...]) -> tuple[Leg, ...]:
-    """Every device but the caller's that was dialled, rang or picked the call up, in the order of their beginnings."""
+    """Every device but the caller's that was dialled, rang, picked the call up or unparked it, by their beginnings."""
     picked = {fact.channel for fact in call.facts if isinstance(fact, e.PickedUp)}
+    seconds = {fact.second for fact in call.facts if isinstance(fact, e.Transferred)}
+    met = {uid for talk in talks if caller in {talk.one, talk.other} for uid in (talk.one, talk.other)} - seconds
     found = [
         _leg(call, caller, uid, talks)
         for uid, channel in call.channels.items()
         if uid != caller
         and channel.name[1]
         and not is_local(channel)
-        and (uid in call.dials or uid in picked or channel.incoming is False)
+        and (uid in call.dials or uid in picked | met or channel.incoming is False)
     ]
     found += _never_dialled(call, {leg.device for leg in found})
     return tuple(sorted(found, key=lambda leg: (leg.started_at or UNTIMED, _order(leg.channel), leg.device)))
@@ -87,30 +89,36 @@ def _outcome(call: Call, caller: str, uid: str, talks: tuple[Talk, ...]) -> str 
         return None
     if any(isinstance(fact, e.Confirmed) and not fact.accepted and fact.channel == uid for fact in call.facts):
         return "rejected"
+    if any(isinstance(fact, e.PickedUp) and fact.target == uid for fact in call.facts):
+        return "answered_elsewhere"
     cause = channel.cause[1] if channel.cause else None
     if cause in {17, 21, 26, 34, 38, 42}:
         return _CAUSES[cause]
     told = _STATUSES.get(dial.status[1])
-    if told or _taken(call, caller, ended, talks):
+    if told or _taken(call, caller, uid, talks):
         return told or "answered_elsewhere"
     if _given_up(call, caller, ended):
         return "cancelled"
     return _CAUSES.get(cause or 0, "no_answer" if cause in {0, 16, None} else "failed")
 
 
-def _taken(call: Call, caller: str, ended: datetime, talks: tuple[Talk, ...]) -> bool:
-    """Somebody else was up when this leg ended: the losers of a ring group go within milliseconds of the answer."""
-    others = {uid for talk in talks for uid in (talk.one, talk.other)} - {caller}
-    return any((call.channels[uid].up_at or UNTIMED) <= ended + WITNESSES for uid in others if ended != UNTIMED)
+def _taken(call: Call, caller: str, uid: str, talks: tuple[Talk, ...]) -> bool:
+    """Somebody else came up while this leg rang: the losers of a ring group go within milliseconds of the answer."""
+    channel = call.channels[uid]
+    began, ended = _began(channel), channel.ended_at or UNTIMED
+    others = {other for talk in talks for other in (talk.one, talk.other)} - {caller, uid}
+    return ended != UNTIMED and any(
+        began <= (call.channels[other].up_at or UNTIMED) <= ended + WITNESSES for other in others
+    )
 
 
 def _given_up(call: Call, caller: str, ended: datetime) -> bool:
-    """The caller went while it rang: Dial() says so, or, without its word, both ended at one moment."""
+    """The caller went while it rang: both ended at one moment, and not because Dial() had waited long enough."""
     finished = {fact.status for fact in call.facts if isinstance(fact, e.DialFinished)}
-    if finished & {"CANCEL", "NOANSWER"}:
-        return "CANCEL" in finished
     caller_ended = call.channels[caller].ended_at if caller in call.channels else None
-    return caller_ended is not None and ended != UNTIMED and abs(caller_ended - ended) < SAME_MOMENT
+    if caller_ended is None or UNTIMED in {ended, caller_ended}:
+        return "CANCEL" in finished
+    return abs(caller_ended - ended) < SAME_MOMENT and ("CANCEL" in finished or "NOANSWER" not in finished)
 
 
 def _never_dialled(call: Call, reached: set[str]) -> list[Leg]:

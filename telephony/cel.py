@@ -138,6 +138,9 @@ def _answer(row: _Row) -> list[Event]:
 
 def _hangup(row: _Row) -> list[Event]:
     status = row.detail("dialstatus")
+    # CEL keeps the first failure of any dialled leg (cel.c): a caller who hangs up by themselves cancelled the others.
+    if status == "NOANSWER" and row.detail("hangupsource") == row["channel"]:
+        status = "CANCEL"
     finished: list[Event] = [e.DialFinished(**row.where, status=status)] if status else []
     return [e.ChannelHungUp(**row.where, cause=whole(row.detail("hangupcause"))), *finished, *_named(row)]
 
