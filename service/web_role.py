@@ -34,10 +34,10 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
             on_push=on_push,
         )
     )
-    runner = web.AppRunner(pages, access_log=None, handle_signals=False)
+    runner = web.AppRunner(pages, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, told.host, told.port, shutdown_timeout=1.0)
+        site = web.TCPSite(runner, told.host, told.port)
         try:
             await site.start()
         except OSError as error:
