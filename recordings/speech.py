@@ -283,4 +283,5 @@ def _words(pipeline: Any, sound: Any, language: str) -> tuple[Word, ...]:
 
 
 def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    told = getattr(error, "strerror", None) or str(error).strip()
+    return (told.splitlines() or [type(error).__name__])[0]

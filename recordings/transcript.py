@@ -11,6 +11,7 @@ PAUSE_SECONDS: Final = 1.0
 """A side that is silent for so long begins a new segment."""
 
 _SENTENCE_PAUSE_SECONDS: Final = 0.4
+_LONG_SECONDS: Final = 10.0
 _ENDS: Final = (".", "!", "?", "…")
 
 
@@ -70,7 +71,8 @@ def _parts(words: Sequence[Word], others: Sequence[float]) -> list[list[Word]]:
     for before, word in pairwise(words):
         pause = word.start - before.end
         interrupted = pause > 0 and any(before.end <= start < word.start for start in others)
-        done = before.text.endswith(_ENDS) and pause >= _SENTENCE_PAUSE_SECONDS
+        long = word.start - parts[-1][0].start >= _LONG_SECONDS
+        done = before.text.endswith(_ENDS) and (long or pause >= _SENTENCE_PAUSE_SECONDS)
         if pause >= PAUSE_SECONDS or done or interrupted:
             parts.append([])
         parts[-1].append(word)

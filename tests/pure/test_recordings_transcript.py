@@ -29,6 +29,13 @@ def test_a_pause_begins_a_new_segment() -> None:
     assert [one.text for one in told] == ["Да да", "Слушаю"]
 
 
+def test_a_monologue_is_cut_between_sentences() -> None:
+    """A minute in one breath is still readable; a sentence is never cut for its length."""
+    told = segments({"staff": said(0, *["слово", "слово", "конец."] * 20)})
+    assert len(told) > 1
+    assert all(one.text.endswith("конец.") for one in told)
+
+
 def test_an_interruption_between_words_cuts_the_sentence() -> None:
     """A question in the other's breath stands where it was asked."""
     told = segments({"staff": [*said(0, "Минуту"), *said(1.2, "сейчас")], "caller": said(0.6, "Что?")})
