@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls, legs
+from crm_sync.tables import parties
 from directory.model import Directory
 from web import sessions
 from web.cards import Card, LiveCall, cards_for
@@ -60,7 +61,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
         async with response:
             sent, noticed_at = "", None
             changed: frozenset[Any] = frozenset()
-            while response.is_connected() and not live.closing and await _still_here(request):
+            while response.is_connected() and not live.closing:
                 text = await fragment(request, "live.html", **await _live(request))
                 if text != sent:
                     await response.send(text)
@@ -70,6 +71,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
                 if any(_ended(live.calls.get(id_)) for id_ in changed):
                     await response.send("", event="today")
                 changed, noticed_at = await watch.wait(CHECK_SECONDS)
+                if noticed_at is None and not await _still_here(request):
+                    break
     except ConnectionError:
         pass
     finally:
@@ -136,14 +139,11 @@ async def _rows_today(connection: AsyncConnection, person: str | None, since: da
     rang = select(legs.c.call_id).where(legs.c.person == person, legs.c.started_at >= since)
     mine = or_(calls.c.person == person, and_(calls.c.status == "missed", calls.c.id.in_(rang)))
     asked = (
-        select(calls)
-        .where(calls.c.started_at >= since, calls.c.joined_into.is_(None), calls.c.settled_at.is_not(None) | _over())
+        select(calls, parties.c.name.label("party"))
+        .outerjoin(parties, parties.c.id == calls.c.party_id)
+        .where(calls.c.started_at >= since, calls.c.joined_into.is_(None), calls.c.ended_at.is_not(None))
         .where(mine)
         .order_by(calls.c.started_at.desc())
         .limit(500)
     )
     return (await connection.execute(asked)).all() if person else ()
-
-
-def _over() -> Any:
-    return calls.c.ended_at.is_not(None) & (calls.c.ended_at <= func.now())

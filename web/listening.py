@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -110,9 +111,11 @@ async def send_stereo(request: web.Request, stereo: Stereo) -> web.StreamRespons
     await response.prepare(request)
     if request.method == hdrs.METH_HEAD:
         return response
-    for at in range(start, stop, _BLOCK):
-        await response.write(await asyncio.to_thread(stereo.read, at, min(at + _BLOCK, stop)))
-    await response.write_eof()
+    # A browser that has enough of the sound, or seeks elsewhere, closes the connection: that is no error.
+    with suppress(ConnectionError):
+        for at in range(start, stop, _BLOCK):
+            await response.write(await asyncio.to_thread(stereo.read, at, min(at + _BLOCK, stop)))
+        await response.write_eof()
     return response
 
 
