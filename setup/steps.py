@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class SetupError(Exception):
@@ -43,10 +44,16 @@ def fingerprint(*parts: Path | str) -> str:
 
 def run(part: str, command: list[str], *, help_text: str, cwd: Path = ROOT) -> None:
     """Run a long command with its output shown. Raises SetupError with `help_text` when it fails."""
-    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(command, cwd=cwd, env=_trusting(), stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         message = f"{part}: `{Path(command[0]).name} {command[1]}` failed (exit {done.returncode}). {help_text}"
         raise SetupError(message)
+
+
+def _trusting() -> dict[str, str]:
+    """Our environment, in which pip, uv and npm trust whom this machine trusts: a company's proxy has its own authority."""
+    ours = {"UV_SYSTEM_CERTS": "true", "NODE_USE_SYSTEM_CA": "1", "PIP_CERT": str(_AUTHORITIES)}
+    return {**(ours if _AUTHORITIES.exists() else {}), **os.environ}
 
 
 @contextmanager

