@@ -51,7 +51,7 @@ def run(part: str, command: list[str], *, help_text: str, cwd: Path = ROOT) -> N
 
 
 def _trusting() -> dict[str, str]:
-    """Our environment, in which pip, uv and npm trust whom this machine trusts: a company's proxy has its own authority."""
+    """Our environment, with pip, uv and npm trusting whom this machine trusts: a proxy may have its own authority."""
     ours = {"UV_SYSTEM_CERTS": "true", "NODE_USE_SYSTEM_CA": "1", "PIP_CERT": str(_AUTHORITIES)}
     return {**(ours if _AUTHORITIES.exists() else {}), **os.environ}
 
