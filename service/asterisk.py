@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # Debian's `nobody`: owns nothing, and every system has it.
 ORDINARY_USER = 65534
 BOOT_SECONDS = 20.0
+VERSION = "core show version"
 STOP_SECONDS = 10.0
 FIRST_PORT, PORTS_EACH, BLOCKS = 10000, 700, 32
 SIP, AMI, TRUNK, FIRST_RTP = 0, 1, 2, 100
@@ -176,7 +177,8 @@ class PrivateAsterisk(ABC):
     async def _booted(self) -> None:
         while self.running:
             with contextlib.suppress(OSError):
-                if "fully booted" in await self.cli("core waitfullybooted"):
+                # Asterisk registers some of its own commands a moment after it says that it is fully booted.
+                if "fully booted" in await self.cli("core waitfullybooted") and "Asterisk" in await self.cli(VERSION):
                     return
             await asyncio.sleep(0.01)
         raise AsteriskError(self._last_words("ended while starting"))
