@@ -58,7 +58,7 @@ class CrmJobs:
                 told = PartyLinked(
                     pbx=row.pbx,
                     channel=seen.caller_channel,
-                    at=at,
+                    at=seen.ended_at or at,
                     party=linked.party,
                     lead=linked.lead,
                     created=linked.created,

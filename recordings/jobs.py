@@ -60,6 +60,7 @@ class _Audio:
     pbx: str
     line: str | None
     at: datetime
+    talked: bool
     main: str
     expected: tuple[str, ...]
     channels: tuple[str, ...]
@@ -96,7 +97,7 @@ class RecordingJobs:
     async def store_recording(self, call_id: UUID, attempt: int) -> None:
         """Bring both sides of every recorded channel of the call into the store.
 
-        A side that is not there yet is looked for again; after the last look it is told missing, with the reason.
+        Of a call that nobody talked on, only what the PBX left empty is removed. A side that is not there yet is looked for again; after the last look it is told missing, with the reason.
         A full or broken store is tried for hours more, for the original is still safe with the PBX.
         """
         async with self.engine.connect() as connection:
@@ -109,6 +110,10 @@ class RecordingJobs:
             log.info("no recordings folder is set for this PBX", call=str(call_id), pbx=row.pbx)
             return
         audio, folder = _audio(row), PbxFolder(root)
+        if not audio.talked:
+            if not self.keep_originals:
+                await asyncio.to_thread(_tidy_up, folder, audio.channels)
+            return
         safe = {(one.channel, one.side) for one in known if one.path}
         sides = await asyncio.to_thread(self._keep, audio, folder, safe, attempt)
         again = _again(sides, attempt, self.waits)
@@ -213,7 +218,8 @@ def _audio(row: Any) -> _Audio:
         pbx=row.pbx,
         line=row.line,
         # Never the clock: a job that runs twice tells the same events.
-        at=seen.started_at or seen.settled_at or datetime(1970, 1, 1, tzinfo=UTC),
+        at=seen.ended_at or seen.started_at or datetime(1970, 1, 1, tzinfo=UTC),
+        talked=seen.answered_at is not None,
         main=seen.caller_channel,
         expected=tuple(dict.fromkeys(told)) or (seen.caller_channel,),
         channels=tuple(sorted(call.channels)),
@@ -252,6 +258,13 @@ def _forget(folder: PbxFolder, safe: set[tuple[str, str]], sides: Sides) -> None
     for channel in {channel for channel, _ in stored}:
         if all((channel, side) in stored for side in SIDES):
             folder.forget(channel)
+
+
+def _tidy_up(folder: PbxFolder, channels: Sequence[str]) -> None:
+    """A call that nobody talked on leaves empty files behind."""
+    for channel in channels:
+        if folder.has(channel):
+            folder.forget_empty(channel)
 
 
 def _longest(known: Sequence[rows.Recording]) -> str:

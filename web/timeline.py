@@ -52,7 +52,7 @@ def timeline(call: Call, seen: CallView, directory: Directory, language: str) ->
     """Every moment worth telling, in the order of time."""
     teller = Teller(directory, language)
     parts: tuple[Callable[[Call, CallView, Teller], Iterator[Moment]], ...] = (
-        _beginning, _routing, _legs, _talks, _moves, _books, _end,
+        _beginning, _routing, _legs, _talks, _moves, _end, _books,
     )  # fmt: skip
     told = [moment for part in parts for moment in part(call, seen, teller)]
     return sorted(told, key=lambda moment: moment.at)
