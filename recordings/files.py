@@ -49,6 +49,10 @@ class UnusableError(RecordingError):
     """There is a file, but no sound in it that can be read."""
 
 
+class EmptyError(UnusableError):
+    """The file was closed without any sound."""
+
+
 class StoreFullError(RecordingError):
     """The store's disk is full (or its quota); the original stays with the PBX."""
 
@@ -72,6 +76,18 @@ class PbxFolder:
     def has(self, channel: str) -> bool:
         """Tell whether the PBX left anything of this channel."""
         return any(self._side(channel, side).exists() for side in SIDES) or self._mark(channel).exists()
+
+    def forget_empty(self, channel: str) -> None:
+        """Remove the two empty sides that the PBX leaves of a channel that was never bridged; never any sound."""
+        for side in SIDES:
+            try:
+                with self.open(channel, side):
+                    return
+            except (NotThereError, EmptyError):
+                continue
+            except RecordingError:
+                return
+        self.forget(channel)
 
     def forget(self, channel: str) -> None:
         """Remove both sides and the mark; what is not there, or may not be removed, stays as it is."""
@@ -111,7 +127,7 @@ class PbxFolder:
         if not closed or not (wav.whole or (torn and quiet)):
             raise NotCompleteError(f"the PBX has not closed the {side}'s side")
         if wav.data_bytes == 0:
-            raise UnusableError(f"the {side}'s side is empty")
+            raise EmptyError(f"the {side}'s side is empty")
         source.seek(0)
         return wav
 

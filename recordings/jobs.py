@@ -97,8 +97,9 @@ class RecordingJobs:
     async def store_recording(self, call_id: UUID, attempt: int) -> None:
         """Bring both sides of every recorded channel of the call into the store.
 
-        Of a call that nobody talked on, only what the PBX left empty is removed. A side that is not there yet is looked for again; after the last look it is told missing, with the reason.
-        A full or broken store is tried for hours more, for the original is still safe with the PBX.
+        Of a call that nobody talked on, only what the PBX left empty is removed. A side that is not there yet is looked
+        for again; after the last look it is told missing, with the reason. A full or broken store is tried for hours
+        more, for the original is still safe with the PBX.
         """
         async with self.engine.connect() as connection:
             row = await rows.call_of(connection, call_id)

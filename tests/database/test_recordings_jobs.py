@@ -184,6 +184,17 @@ async def test_a_pbx_that_does_not_record_for_us_has_nothing_missing(office: Off
     assert await office.events() == []
 
 
+async def test_a_missed_call_leaves_no_empty_files_behind(office: Office) -> None:
+    """The PBX makes its files before anybody answers: empty ones go, sound stays, and nothing is told missing."""
+    async with office.engine.begin() as connection:
+        (change,) = await record(connection, settled_call("7.1", answered=False))
+    pbx_recorded(office.pbx, "7.1", b"", b"")
+    pbx_recorded(office.pbx, "7.12", b"", SECOND)
+    await office.jobs.store_recording(change.call_id, 0)
+    assert sorted(path.name for path in office.pbx.iterdir()) == ["7.12-caller.wav", "7.12-staff.wav", "7.12.done"]
+    assert await office.events() == []
+
+
 async def stored(office: Office) -> None:
     pbx_recorded(office.pbx, UID, SECOND, SECOND)
     await office.jobs.store_recording(office.call_id, 0)

@@ -41,9 +41,11 @@ def test_a_talk_that_comes_to_light_after_settling_owes_it_too() -> None:
     assert owed(missed, CALL) == ["recordings.store_recording"]
 
 
-def test_a_missed_call_owes_nothing() -> None:
-    """Nobody talked: there is nothing to hear."""
-    assert owed(None, settled_call(answered=False)) == []
+def test_a_missed_call_owes_a_look_for_what_the_pbx_left() -> None:
+    """The PBX makes its files before anybody answers; they are tidied up once."""
+    missed = settled_call(answered=False)
+    assert owed(missed[:-1], missed) == ["recordings.store_recording"]
+    assert owed(missed, missed) == []
 
 
 def test_a_call_between_colleagues_owes_audio_only_when_it_was_recorded() -> None:
