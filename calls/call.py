@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from calls import events as e
@@ -182,8 +182,10 @@ def _channel(base: Channel, event: Event, at: datetime) -> Channel | None:
     told: dict[str, Any]
     match event:
         case e.ChannelCreated():
+            # On a tape without times nothing tells which words were first: a channel's first are those of its creation.
+            born = at if event.at else UNTIMED - timedelta(seconds=1)
             told = {"created_at": at, "incoming": event.incoming} | {
-                name: _tell(at, getattr(event, name)) for name in ("number", "caller_name", "dialed", "context")
+                name: _tell(born, getattr(event, name)) for name in ("number", "caller_name", "dialed", "context")
             }
         case e.CallerNamed():
             told = {"number": _tell(at, event.number), "caller_name": _tell(at, event.caller_name)}

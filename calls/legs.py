@@ -113,7 +113,9 @@ def _taken(call: Call, caller: str, uid: str, talks: tuple[Talk, ...]) -> bool:
 
 
 def _given_up(call: Call, caller: str, ended: datetime) -> bool:
-    """The caller went while it rang: both ended at one moment, and not because Dial() had waited long enough."""
+    """The caller went while it rang: both ended at one moment, nobody was dialled after, nor had Dial() waited out."""
+    if any(channel.created_at and ended <= channel.created_at < UNTIMED for channel in call.channels.values()):
+        return False
     finished = {fact.status for fact in call.facts if isinstance(fact, e.DialFinished)}
     caller_ended = call.channels[caller].ended_at if caller in call.channels else None
     if caller_ended is None or UNTIMED in {ended, caller_ended}:

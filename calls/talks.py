@@ -61,7 +61,7 @@ def covered_seconds(spans: Iterable[Span], now: datetime | None = None) -> float
     return sum(
         (
             (span.until - span.since).total_seconds()
-            for span in _joined(closed)
+            for span in _joined(closed, gap=timedelta())
             if span.until and UNTIMED not in {span.since, span.until}
         ),
         0.0,
@@ -148,11 +148,11 @@ def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
     return min(filter(None, (one, other)), default=None)
 
 
-def _joined(spans: Iterable[Span]) -> list[Span]:
+def _joined(spans: Iterable[Span], gap: timedelta = GAP) -> list[Span]:
     merged: list[Span] = []
     for span in sorted(spans, key=lambda span: span.since):
         last = merged[-1] if merged else None
-        if last and (last.until is None or (UNTIMED in {span.since, last.until}) or span.since - last.until <= GAP):
+        if last and (last.until is None or (UNTIMED in {span.since, last.until}) or span.since - last.until <= gap):
             until = None if last.until is None or span.until is None else max(last.until, span.until)
             merged[-1] = Span(last.since, until)
         else:

@@ -12,7 +12,8 @@ from calls.call import UNTIMED, Call
 from calls.events import Event, device
 from calls.legs import Leg, caller_channel, legs
 from calls.missed import missed_cause
-from calls.talks import Span, Talk, covered_seconds, talks
+from calls.talks import Talk, covered_seconds, talks
+from calls.waits import QueueView, holds, queues
 
 OUTSIDE_DIGITS = 7
 """A number with at least so many digits is a telephone number, not an extension (ITU-T E.164 subscriber numbers)."""
@@ -39,16 +40,6 @@ class PickupView:
     by: str
     of: str
     at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueView:
-    """One wait in a queue."""
-
-    name: str
-    entered_at: datetime | None
-    left_at: datetime | None
-    outcome: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +125,8 @@ def view(call: Call) -> CallView:
         talks=tuple(_talk(call, talk) for talk in heard),
         transfers=_transfers(call, heard),
         pickups=_pickups(call),
-        queues=_queues(call, heard),
-        hold_seconds=covered_seconds(_holds(call), ended_at),
+        queues=queues(call, heard),
+        hold_seconds=covered_seconds(holds(call), ended_at),
         talk_seconds=covered_seconds((talk.span for talk in heard), ended_at),
         wait_seconds=wait,
         recordings=tuple(sorted({fact.path for fact in call.facts if isinstance(fact, e.RecordingStarted)})),
@@ -275,34 +266,6 @@ def _pickups(call: Call) -> tuple[PickupView, ...]:
         told = PickupView(_device(call, fact.channel), _device(call, fact.target), fact.at)
         seen.setdefault((fact.channel, fact.target), told)
     return tuple(seen.values())
-
-
-def _queues(call: Call, heard: tuple[Talk, ...]) -> tuple[QueueView, ...]:
-    seen: dict[tuple[str, str], QueueView] = {}
-    left = facts(call, e.QueueLeft)
-    for fact in facts(call, e.QueueJoined):
-        talked = min((t.span.since for t in heard if fact.channel in {t.one, t.other}), default=None)
-        gone = next((one for one in left if one.channel == fact.channel and one.queue in {fact.queue, ""}), None)
-        ended = call.channels[fact.channel].ended_at if fact.channel in call.channels else None
-        outcome = "answered" if talked else (gone.outcome if gone and gone.outcome else "abandoned" if ended else "")
-        left_at = talked or (gone.at if gone else None) or ended
-        seen.setdefault((fact.channel, fact.queue), QueueView(fact.queue, fact.at, _time(left_at), outcome))
-    return tuple(seen.values())
-
-
-def _holds(call: Call) -> list[Span]:
-    spans = []
-    for channel in call.channels.values():
-        since: datetime | None = None
-        for at, held in sorted(channel.holds):
-            if held:
-                since = since or at
-            elif since is not None:
-                spans.append(Span(since, at))
-                since = None
-        if since is not None:
-            spans.append(Span(since, channel.ended_at))
-    return spans
 
 
 def _device(call: Call, uid: str) -> str:

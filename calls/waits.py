@@ -1,0 +1,96 @@
+"""What people waited through: queues, holds and parking (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from calls import events as e
+from calls.call import UNTIMED, Call, Channel
+from calls.talks import Span, Talk
+
+WITNESSES = timedelta(seconds=0.1)
+"""AMI and CEL tell one entry into a queue about 1 ms apart (tape queue_ringall); nobody comes back so soon."""
+
+
+STAYED = timedelta(seconds=1)
+"""Who gives up in a queue is gone from the PBX within milliseconds of leaving it."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """One wait in a queue. `outcome`: answered, abandoned, timeout, full …, left (and stayed), "" not known."""
+
+    name: str
+    entered_at: datetime | None
+    left_at: datetime | None
+    outcome: str
+
+
+def queues(call: Call, talks: tuple[Talk, ...]) -> tuple[QueueView, ...]:
+    """Every wait in a queue, in order. A wait is over when the next one begins: who comes back waits once more."""
+    joins = _joins(call)
+    nexts = [[later.at for later in joins[n + 1 :] if later.channel == one.channel] for n, one in enumerate(joins)]
+    return tuple(_queue(call, fact, (*later, None)[0], talks) for fact, later in zip(joins, nexts, strict=True))
+
+
+def holds(call: Call) -> list[Span]:
+    """When somebody waited for the other side: on hold, at most until the transfer it was for; or parked."""
+    spans = [span for channel in call.channels.values() for span in _parked(channel)]
+    moves = [fact for fact in call.facts if isinstance(fact, e.Transferred)]
+    for uid, channel in call.channels.items():
+        ends = [fact.at for fact in moves if fact.channel == uid and fact.at]
+        ends += [channel.ended_at] if channel.ended_at else []
+        since: datetime | None = None
+        for at, held in sorted(channel.holds):
+            if held:
+                since = since or at
+            elif since is not None:
+                spans.append(Span(since, at))
+                since = None
+        if since is not None:
+            spans.append(Span(since, min((end for end in ends if end >= since), default=None)))
+    return spans
+
+
+def _joins(call: Call) -> list[e.QueueJoined]:
+    """The entries into queues in the order of time, each once."""
+    told = [fact for fact in call.facts if isinstance(fact, e.QueueJoined)]
+    kept: list[e.QueueJoined] = []
+    for fact in sorted(told, key=lambda fact: (fact.at or UNTIMED, repr(fact))):
+        last = next((one for one in reversed(kept) if (one.channel, one.queue) == (fact.channel, fact.queue)), None)
+        if last is None or (last.at and fact.at and fact.at - last.at > WITNESSES):
+            kept.append(fact)
+    return kept
+
+
+def _queue(call: Call, joined: e.QueueJoined, back_at: datetime | None, talks: tuple[Talk, ...]) -> QueueView:
+    began, over = joined.at or UNTIMED, back_at or UNTIMED
+    met = [talk.span.since for talk in talks if joined.channel in {talk.one, talk.other}]
+    talked = min((since for since in met if began <= since <= over), default=None)
+    exits = [fact for fact in call.facts if isinstance(fact, e.QueueLeft)]
+    exits.sort(key=lambda fact: (fact.at or UNTIMED, fact.outcome))
+    own = [fact for fact in exits if fact.channel == joined.channel and fact.queue in {joined.queue, ""}]
+    gone = [fact for fact in own if began <= (fact.at or UNTIMED) <= over]
+    ended = call.channels[joined.channel].ended_at if joined.channel in call.channels else None
+    left = [at for at in (talked, gone[0].at if gone else None) if at] or [at for at in (back_at, ended) if at]
+    left_at = min(left, default=UNTIMED)
+    # AMI says Abandon for a wait that ran out too (tape queue_timeout); QUEUESTATUS knows better, so does who stays.
+    told = next((fact.outcome for fact in gone if fact.outcome not in {"", "abandoned"}), "")
+    stayed = back_at or not ended or (UNTIMED not in {ended, left_at} and ended - left_at > STAYED)
+    return QueueView(
+        name=joined.queue,
+        entered_at=joined.at,
+        left_at=None if left_at == UNTIMED else left_at,
+        outcome="answered" if talked else told or ("abandoned" if not stayed else "left" if gone else ""),
+    )
+
+
+def _parked(channel: Channel) -> list[Span]:
+    """The stays in holding bridges; `stays` of two witnesses are one stay."""
+    spans = []
+    for bridge in {stay.bridge for stay in channel.stays if stay.holding}:
+        entered = [stay.at for stay in channel.stays if stay.bridge == bridge and stay.entered]
+        left = [stay.at for stay in channel.stays if stay.bridge == bridge and not stay.entered]
+        spans.append(Span(min(entered), max(left, default=channel.ended_at)))
+    return spans
