@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -233,6 +233,7 @@ def test_no_value_of_a_known_row_makes_the_translator_raise(kind: str, row: Mapp
         assert ADAPTER.validate_json(ADAPTER.dump_json(event)) == event
 
 
+@settings(max_examples=30)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),
