@@ -6,15 +6,18 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.call import Call, apply
-from calls.record import event_from_json, state_call, state_json
+from calls.record import event_from_json, state_call
 from calls.tables import call_events, calls
+from calls.view import view
 from calls.write import write
+from directory.tables import company
 
 
 async def rebuild(connection: AsyncConnection) -> int:
     """Refold every call and rewrite those whose rows differ; returns how many did. The caller owns the transaction."""
     await connection.execute(text("lock table calls in share row exclusive mode"))
     ids = (await connection.execute(select(calls.c.id).where(calls.c.joined_into.is_(None)))).scalars().all()
+    region: str = (await connection.execute(select(company.c.region))).scalar() or ""
     changed = 0
     for call_id in ids:
         row = (await connection.execute(select(calls.c.pbx, calls.c.state).where(calls.c.id == call_id))).one()
@@ -23,6 +26,6 @@ async def rebuild(connection: AsyncConnection) -> int:
         for body in bodies.scalars():
             call = apply(call, event_from_json(body))
         if call != state_call(row.state):
-            await write(connection, call_id, None, call, state_json(call))
+            await write(connection, call_id, call, view(call), (), region)
             changed += 1
     return changed

@@ -1,43 +1,104 @@
-"""Writes a call's rows from its view: the call, its legs, and whose devices they are."""
+"""Writes a call from its reading in one statement: the row, its legs, its names and its events."""
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Integer, column, delete, func, or_, select, values
-from sqlalchemy.dialects.postgresql import insert
+from pydantic import TypeAdapter
+from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import tables
-from calls.call import Call
-from calls.legs import Leg
-from calls.view import CallView, view
+from calls.call import Call, call_names
+from calls.events import Event
+from calls.view import CallView
 from directory.numbers import normal
-from directory.tables import company, devices
+
+STATE: Final[TypeAdapter[Call]] = TypeAdapter(Call)
+EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Event)
+
+
+def _columns(table: Table, *left_out: str) -> list[str]:
+    return [column.name for column in table.columns if column.name not in left_out]
+
+
+_CALL = _columns(tables.calls, "joined_into", "updated_at")
+_LEG = _columns(tables.legs)
+
+_PERSON = """(
+    select person from devices
+    where address in ({device}, {number}) or number = {number}
+    order by address = {device} desc limit 1)"""
+
+# One statement, one way to the database and back. Its parts touch different rows, so their order does not matter.
+_WRITE = text(
+    f"""
+    with told as (select cast(:call as jsonb) as call, cast(:legs as jsonb) as legs),
+    reached as (
+        select leg.*, {_PERSON.format(device="leg.device", number="leg.number")} as known
+        from told, jsonb_populate_recordset(null::legs, told.legs) as leg),
+    answered as (
+        select (select known from reached where outcome = 'answered' order by answered_at, channel limit 1) as known),
+    kept as (
+        insert into calls as c ({", ".join(_CALL)})
+        select {", ".join("answered.known" if name == "person" else f"one.{name}" for name in _CALL)}
+        from told, answered, jsonb_populate_record(null::calls, told.call) as one
+        on conflict (id) do update set {", ".join(f"{name} = excluded.{name}" for name in _CALL if name != "id")},
+               updated_at = clock_timestamp()),
+    stale as (
+        delete from legs where call_id = cast(:id as uuid)
+        and not exists (select from reached where channel = legs.channel and device = legs.device)),
+    new_legs as (
+        insert into legs ({", ".join(_LEG)})
+        select {", ".join("known" if name == "person" else name for name in _LEG)} from reached
+        on conflict (call_id, channel, device) do update
+        set {", ".join(f"{name} = excluded.{name}" for name in _LEG)}),
+    new_names as (
+        insert into call_names (pbx, name, call_id)
+        select :pbx, name, cast(:id as uuid) from unnest(cast(:names as text[])) as name
+        on conflict do nothing)
+    insert into call_events (at, digest, call_id, kind, body)
+    select (e->>'at')::timestamptz, decode(e->>'digest', 'hex'), cast(:id as uuid), e->>'kind', e->'body'
+    from jsonb_array_elements(cast(:events as jsonb)) as e
+    on conflict do nothing
+    """.replace("::", r"\:\:")  # noqa: S608 - only column names of our own tables are put in
+)
 
 
 async def write(
-    connection: AsyncConnection, call_id: UUID, before: Call | None, after: Call, state: dict[str, Any]
-) -> tuple[CallView | None, CallView]:
-    """Write the rows of `after` under `call_id` and return the two readings (before, after)."""
-    seen_before, seen = view(before) if before else None, view(after)
-    region, people = await _known(connection, seen)
-    row = _columns(seen, region, people) | {"state": state}
-    statement = insert(tables.calls).values(id=call_id, **row)
+    connection: AsyncConnection, call_id: UUID, call: Call, seen: CallView, events: Sequence[Event], region: str
+) -> None:
+    """Write the rows of `call`, which reads as `seen`, under `call_id`, and append `events`.
+
+    `region` is the company's: numbers are stored in their E.164 form where that can be told.
+    """
+    legs = [asdict(leg) | {"call_id": str(call_id)} for leg in seen.legs]
     await connection.execute(
-        statement.on_conflict_do_update(index_elements=["id"], set_=row | {"updated_at": func.clock_timestamp()})
+        _WRITE,
+        {
+            "id": str(call_id),
+            "pbx": call.pbx,
+            "call": json.dumps(
+                _row(call_id, seen, region) | {"state": STATE.dump_python(call, mode="json")}, default=_text
+            ),
+            "legs": json.dumps(legs, default=_text),
+            "names": sorted(call_names(call)),
+            "events": json.dumps([_event(event) for event in events]),
+        },
     )
-    if seen_before is None or seen_before.legs != seen.legs:
-        await _write_legs(connection, call_id, seen, people)
-    return seen_before, seen
 
 
-def _columns(seen: CallView, region: str, people: dict[str, str]) -> dict[str, Any]:
-    answered = next((leg for leg in seen.legs if leg.outcome == "answered"), None)
+def _row(call_id: UUID, seen: CallView, region: str) -> dict[str, Any]:
     return {
+        "id": call_id,
         "pbx": seen.pbx,
-        "linkedids": list(seen.linkedids),
+        "linkedids": seen.linkedids,
         "direction": seen.direction,
         "status": seen.status,
         "line": normal(seen.line, region) or None,
@@ -49,8 +110,7 @@ def _columns(seen: CallView, region: str, people: dict[str, str]) -> dict[str, A
         "ended_at": seen.ended_at,
         "settled_at": seen.settled_at,
         "missed_cause": seen.missed_cause,
-        "answered_by": list(seen.answered_by),
-        "person": _person(answered, people) if answered else None,
+        "answered_by": seen.answered_by,
         "talk_seconds": seen.talk_seconds,
         "wait_seconds": seen.wait_seconds,
         "hold_seconds": seen.hold_seconds,
@@ -60,49 +120,15 @@ def _columns(seen: CallView, region: str, people: dict[str, str]) -> dict[str, A
     }
 
 
-async def _known(connection: AsyncConnection, seen: CallView) -> tuple[str, dict[str, str]]:
-    """(the company's region, device address, extension or mobile number -> key of the person it rings for)."""
-    told = {leg.device for leg in seen.legs} | {leg.number for leg in seen.legs if leg.number}
-    region = select(company.c.region).scalar_subquery()
-    ours = or_(devices.c.address.in_(told), devices.c.number.in_(told))
-    one = values(column("n", Integer), name="one").data([(1,)])
-    asked = select(region, devices.c.address, devices.c.number, devices.c.person).select_from(
-        one.outerjoin(devices, ours)
-    )
-    found: dict[str, str] = {}
-    where = ""
-    for told_region, address, number, person in await connection.execute(asked):
-        where = told_region or ""
-        if address:
-            found[address] = person
-        if number:
-            found.setdefault(number, person)
-    return where, found
-
-
-def _person(leg: Leg, people: dict[str, str]) -> str | None:
-    """A phone is known by its address; behind a trunk the number tells whose mobile it is."""
-    return people.get(leg.device) or people.get(leg.number)
-
-
-async def _write_legs(connection: AsyncConnection, call_id: UUID, seen: CallView, people: dict[str, str]) -> None:
-    await connection.execute(delete(tables.legs).where(tables.legs.c.call_id == call_id))
-    rows = {
-        (leg.channel, leg.device): {
-            "call_id": call_id,
-            "channel": leg.channel,
-            "device": leg.device,
-            "number": leg.number,
-            "person": _person(leg, people),
-            "outcome": leg.outcome,
-            "rang": leg.rang,
-            "started_at": leg.started_at,
-            "rang_at": leg.rang_at,
-            "answered_at": leg.answered_at,
-            "ended_at": leg.ended_at,
-            "hangup_cause": leg.hangup_cause,
-        }
-        for leg in seen.legs
+def _event(event: Event) -> dict[str, Any]:
+    told = EVENT.dump_json(event)
+    return {
+        "at": (event.at or datetime.now(UTC)).isoformat(),
+        "digest": hashlib.sha256(told).hexdigest(),
+        "kind": event.kind,
+        "body": json.loads(told),
     }
-    if rows:
-        await connection.execute(insert(tables.legs), list(rows.values()))
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.rebuild import rebuild as refold
 from crm_sync.owners import owners
 from directory import file, store
+from recordings.speech import SpeechError
 from recordings.transcribe_file import transcribe_file
 from routing.arrival import Arrival
 from routing.dry_run import dry_run
@@ -74,7 +75,10 @@ async def transcribe(settings: Settings, path: Path) -> tuple[dict[str, Any], st
     if not path.is_file():
         raise UserFault(f"FILE: there is no file {str(path)!r}")
     async with open_speech(settings.transcription) as speech:
-        heard = await transcribe_file(path, speech)
+        try:
+            heard = await transcribe_file(path, speech)
+        except SpeechError as error:
+            raise UserFault(f"FILE: {error}") from None
     return heard.to_json(), heard.to_text()
 
 

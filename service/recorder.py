@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import Change, Owes
 from calls.events import Event
-from calls.record import record
+from calls.record import record_all
 from telephony.buffer import EventBuffer
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -21,6 +21,8 @@ Timed = tuple[datetime, Event]
 """An event with the PBX's time, as the buffer keeps it."""
 
 _BATCH = 200
+_GATHER_SECONDS = 0.02
+"""What happens to a call comes in bursts of milliseconds: one transaction a burst leaves the loop free for arrivals."""
 _AWAY_SECONDS = 0.5
 _AWAY = (OSError, OperationalError, InterfaceError)
 
@@ -37,8 +39,7 @@ class Recorder:
 
     async def write(self, events: Sequence[Event]) -> list[Change]:
         """Record `events` in one transaction; raises what the database raises, and then nothing is written."""
-        async with self.engine.begin() as connection:
-            changes = await record(connection, events, self._owes)
+        changes = await record_all(self.engine, events, self._owes)
         for change in changes:
             self._seen(change)
             log.info(
@@ -53,7 +54,7 @@ class Recorder:
     async def drain(self, buffer: EventBuffer[Event]) -> None:
         """Record what comes, for ever. While the database is away events wait in the buffer, which counts any loss."""
         while True:
-            left = await self._store(await buffer.take(_BATCH))
+            left = await self._store(await buffer.take(_BATCH, _GATHER_SECONDS))
             self._said("the database does not answer" if left else "")
             if left:
                 buffer.give_back(left)

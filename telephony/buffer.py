@@ -44,11 +44,13 @@ class EventBuffer(Generic[T]):
             self._drop()
         self._filled.set()
 
-    async def take(self, most: int = 500) -> list[tuple[datetime, T]]:
-        """Wait for at least one item, then remove and return up to `most` of the oldest, in order."""
+    async def take(self, most: int = 500, gather_seconds: float = 0.0) -> list[tuple[datetime, T]]:
+        """Wait for at least one item, let more gather, then remove and return up to `most` of the oldest, in order."""
         while not self._items:
             self._filled.clear()
             await self._filled.wait()
+        if gather_seconds:
+            await asyncio.sleep(gather_seconds)
         return [self._items.popleft() for _ in range(min(most, len(self._items)))]
 
     def give_back(self, items: Sequence[tuple[datetime, T]]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass, field
+from typing import cast
 
 _USER = re.compile(rb"^INVITE sip:([^@;>\s]+)@", re.MULTILINE)
 _HEADER = {name: re.compile(rb"^" + name + rb"[ \t]*:[ \t]*(.*?)\r?$", re.IGNORECASE | re.MULTILINE) for name in
@@ -31,8 +32,7 @@ class Phones(asyncio.DatagramProtocol):
         self.transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         now = time.perf_counter()
@@ -64,8 +64,7 @@ class Caller(asyncio.DatagramProtocol):
         self._requests: dict[str, tuple[str, str]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast("asyncio.DatagramTransport", transport)
 
     @property
     def port(self) -> int:

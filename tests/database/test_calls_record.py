@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls import events as e
 from calls.due import Change, Job
 from calls.rebuild import rebuild
-from calls.record import record
+from calls.record import record, record_all
 
 T0 = datetime.now(UTC).replace(microsecond=0)
 
@@ -48,8 +48,7 @@ async def told(engine: AsyncEngine, sql: str) -> list[Any]:
 
 
 async def write(engine: AsyncEngine, events: Iterable[e.Event]) -> list[Change]:
-    async with engine.begin() as connection:
-        return await record(connection, events)
+    return await record_all(engine, list(events))
 
 
 async def test_one_call_is_one_row_however_its_events_are_cut(engine: AsyncEngine) -> None:
