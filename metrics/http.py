@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector
+from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
@@ -51,6 +51,8 @@ async def _always_ready() -> Sequence[Part]:
 
 def new_registry() -> CollectorRegistry:
     """A registry of this process alone, with its memory, processor time and build; nothing global is used."""
+    # When a counter began is a second series for each; nobody asks for it.
+    disable_created_metrics()  # type: ignore[no-untyped-call] # the library ships no type for it
     registry = CollectorRegistry(auto_describe=True)
     ProcessCollector(registry=registry)
     try:

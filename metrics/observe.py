@@ -79,7 +79,7 @@ class Observed:
         )
         self.decision = Histogram(
             "routing_decision_seconds",
-            "From the arrival's event to the whole plan in the PBX; source: memory that is fresh, or a cache.",
+            "From the arrival's event to its plan; source: fresh facts, or a cache.",
             ["source"],
             namespace=PREFIX,
             registry=registry,
