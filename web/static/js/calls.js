@@ -1,4 +1,8 @@
 // Filters apply as they are chosen; the button stays for keyboards and for browsers without scripts.
+const fold = document.getElementById("fold");
+// On a phone the filters would fill the first screen; they stay open where something is chosen.
+if (matchMedia("(max-width: 720px)").matches && fold.dataset.asked === "0") fold.open = false;
+
 const form = document.getElementById("filters");
 for (const field of form.querySelectorAll("select, input[type=date]")) {
   field.addEventListener("change", () => {

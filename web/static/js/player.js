@@ -26,8 +26,11 @@ function goTo(seconds) {
   follow();
 }
 
+// A browser seeks to the nearest sample, which may lie a hair before the word that was clicked.
+const HAIR = 0.02;
+
 function mark(spans, now) {
-  for (const span of spans) span.element.classList.toggle("current", now >= span.start && now < span.end);
+  for (const span of spans) span.element.classList.toggle("current", now + HAIR >= span.start && now < span.end - HAIR);
 }
 
 function follow() {
@@ -66,16 +69,15 @@ async function draw() {
   const outline = await response.json();
   seek.max = outline.seconds;
   const style = getComputedStyle(document.documentElement);
+  // The canvas needs a plain colour: it is read off an element that wears the style sheet's.
   const shade = (name) => {
     const probe = document.createElement("span");
-    probe.className = `said-${name}`;
+    probe.className = name;
     player.append(probe);
     const colour = getComputedStyle(probe).color;
     probe.remove();
     return colour;
   };
-  const faint = (colour) => colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.38)");
-  const [caller, staff] = [shade("caller"), shade("staff")];
   const shape = { barWidth: 2, barGap: 1.5, barRadius: 2, height: 76 };
   const wave = WaveSurfer.create({
     container: "#wave",
@@ -87,8 +89,8 @@ async function draw() {
     normalize: true,
     cspNonce: player.dataset.nonce,
     splitChannels: [
-      { ...shape, waveColor: faint(caller), progressColor: caller },
-      { ...shape, waveColor: faint(staff), progressColor: staff },
+      { ...shape, waveColor: shade("faint-caller"), progressColor: shade("said-caller") },
+      { ...shape, waveColor: shade("faint-staff"), progressColor: shade("said-staff") },
     ],
     ...shape,
   });
@@ -110,7 +112,9 @@ for (const [event, label] of [["play", "pause"], ["pause", "play"]]) {
 sound.addEventListener("seeked", follow);
 transcript.addEventListener("click", (event) => {
   const chosen = event.target.closest("[data-seek], .word");
-  if (chosen) goTo(Number(chosen.dataset.seek ?? chosen.dataset.start));
+  if (!chosen) return;
+  goTo(Number(chosen.dataset.seek ?? chosen.dataset.start));
+  sound.play();
 });
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;

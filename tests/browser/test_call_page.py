@@ -1,0 +1,127 @@
+"""One call's page: hearing it, reading it, and seeing why it went where it went."""
+
+from __future__ import annotations
+
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import OpenPage
+from tests.fakes.site import Site
+from tests.fakes.story import Told
+
+SAID = [
+    ("staff", "Компания Ромашка добрый день"),
+    ("caller", "Здравствуйте хочу посмотреть квартиру на Лесной"),
+    ("staff", "Конечно когда вам удобно"),
+]
+
+
+async def talked(site: Site) -> Told:
+    """An answered call with its recording and text."""
+    call = Told(site.engine, name="Иван Петров")
+    await call.arrives(owner="anna")
+    await call.rings("PJSIP/anna-desk", "PJSIP/boris-soft")
+    await call.answers("PJSIP/anna-desk")
+    await call.hangs_up(after=12)
+    await call.keeps(site.store, SAID)
+    return call
+
+
+async def now(page: Page) -> float:
+    """Where the player is, seconds."""
+    return float(await page.locator("#seek").input_value())
+
+
+async def test_clicking_a_word_plays_it(site: Site, open_page: OpenPage) -> None:
+    """The sound goes to the word, and the word is marked while it is heard."""
+    call = await talked(site)
+    page = await open_page(path=f"/calls/{call.id}")
+    word = page.locator(".word", has_text="квартиру")
+    await expect(page.locator("#wave canvas").first).to_be_attached()
+    await word.click()
+    await expect(word).to_have_class("word current")
+    assert await now(page) >= float(await word.get_attribute("data-start") or 0) - 0.1
+    await expect(page.get_by_role("button", name="Пауза")).to_be_visible()
+    await expect(page.locator(".piece-staff .word.current")).to_have_count(1)
+
+
+async def test_the_player_obeys_the_keyboard(site: Site, open_page: OpenPage) -> None:
+    """Space plays and pauses, arrows move, < and > change the speed, the slider moves by keys too."""
+    call = await talked(site)
+    page = await open_page(path=f"/calls/{call.id}")
+    await page.keyboard.press("ArrowRight")
+    await expect(page.locator("#position")).to_have_text("0:05")
+    await page.keyboard.press("Space")
+    await expect(page.get_by_role("button", name="Пауза")).to_be_visible()
+    await page.keyboard.press("Space")
+    await expect(page.get_by_role("button", name="Слушать")).to_be_visible()
+    await page.keyboard.press(">")
+    await expect(page.get_by_role("button", name="1.25×")).to_have_attribute("aria-pressed", "true")
+    await page.get_by_role("slider", name="Место в записи").press("Home")
+    await expect(page.locator("#position")).to_have_text("0:00")
+
+
+async def test_both_voices_are_drawn(site: Site, open_page: OpenPage) -> None:
+    """The caller's and the staff's side have a waveform each, with sound in both."""
+    call = await talked(site)
+    page = await open_page(path=f"/calls/{call.id}")
+    await expect(page.locator("#wave .canvases canvas")).to_have_count(2)
+    inked = await page.locator("#wave .canvases canvas").evaluate_all(
+        "all => all.map(it => it.getContext('2d').getImageData(0, 0, it.width, it.height).data.some(byte => byte))"
+    )
+    assert inked == [True, True]
+
+
+async def test_the_page_tells_what_happened_and_why(site: Site, open_page: OpenPage) -> None:
+    """Timeline, the decision with everybody considered, and who was rung with what outcome."""
+    call = await talked(site)
+    page = await open_page(path=f"/calls/{call.id}")
+    timeline = page.locator(".timeline")
+    for told in ("Иван Петров звонит на линию «Основная»", "Звоним: Анна Смирнова (настольный телефон)"):
+        await expect(timeline).to_contain_text(told)
+    for told in ("Анна Смирнова: разговор начался", "говорили 0:12", "Запись сохранена", "Расшифровка готова"):
+        await expect(timeline).to_contain_text(told)
+    await expect(page.locator(".reasons")).to_contain_text("Анна Смирнова — ответственный за заявку этого клиента")
+    await expect(page.locator(".considered")).to_contain_text("В сети и свободен")
+    await expect(page.locator(".legs")).to_contain_text("взяли на другом")
+
+
+async def test_the_list_finds_calls(site: Site, open_page: OpenPage) -> None:
+    """Number as people write it, result, and nothing at all when nothing fits."""
+    call = await talked(site)
+    missed = Told(site.engine, number="79165550102")
+    await missed.arrives()
+    await missed.rings("PJSIP/boris-soft")
+    await missed.hangs_up(after=20)
+    page = await open_page(path="/calls")
+    await expect(page.locator(".call-row")).to_have_count(2)
+    await page.get_by_label("Номер").fill("8 916 123")
+    await page.get_by_role("button", name="Показать").click()
+    await expect(page.locator(".call-row")).to_have_count(1)
+    await expect(page.locator(".call-row")).to_have_attribute("href", f"/calls/{call.id}")
+    await page.get_by_role("link", name="Сбросить").click()
+    await page.get_by_label("Итог").select_option("missed")
+    await expect(page.locator(".call-row")).to_contain_text("+7 916 555-01-02")
+    await page.get_by_label("Номер").fill("000")
+    await page.get_by_label("Номер").press("Enter")
+    await expect(page.get_by_text("Таких звонков нет")).to_be_visible()
+
+
+async def test_the_pages_speak_english_too(site: Site, open_page: OpenPage) -> None:
+    """The choice is remembered with the login."""
+    call = await talked(site)
+    page = await open_page(path=f"/calls/{call.id}")
+    await page.get_by_role("button", name="English").click()
+    await expect(page.get_by_role("heading", name="What happened")).to_be_visible()
+    await expect(page.locator(".reasons")).to_contain_text("Анна Смирнова is the owner of this caller's lead")
+    await page.goto(site.url)
+    await expect(page.get_by_text("All quiet")).to_be_visible()
+
+
+async def test_somebody_elses_call_is_refused_in_words(site: Site, open_page: OpenPage) -> None:
+    """A manager of another team sees neither the page nor the sound."""
+    call = await talked(site)
+    page = await open_page("gleb", forgive=True)
+    response = await page.goto(f"{site.url}/calls/{call.id}")
+    assert response is not None
+    assert response.status == 403
+    await expect(page.get_by_text("Этот звонок не ваш и не вашей команды.")).to_be_visible()

@@ -1,0 +1,227 @@
+"""What may be seen and heard, by whom, and that the API is what its description says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.fakes.site import Site, open_site
+from tests.fakes.story import SUPPORT, Told, know
+from web.api.routes import OPERATIONS
+from web.tables import listens
+
+SAID = [("staff", "Компания Ромашка добрый день"), ("caller", "Здравствуйте хочу посмотреть квартиру")]
+API = "/api/v1"
+
+
+@pytest.fixture
+async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
+    """The web role with its house."""
+    async with open_site(engine, tmp_path) as opened:
+        yield opened
+
+
+async def talk(site: Site, **how: Any) -> Told:
+    """An answered call with its recording and text."""
+    call = Told(site.engine, **how)
+    await call.arrives()
+    await call.rings("PJSIP/anna-desk", "PJSIP/boris-soft")
+    await call.answers("PJSIP/anna-desk")
+    await call.hangs_up(after=10)
+    await call.keeps(site.store, SAID)
+    return call
+
+
+async def told(client: ClientSession, path: str, status: int = 200) -> Any:
+    """The JSON of an answer."""
+    response = await client.get(API + path)
+    assert response.status == status, await response.text()
+    return await response.json(content_type=None)
+
+
+async def test_a_recording_is_for_those_who_may_hear_it(site: Site) -> None:
+    """401 for the unknown, 403 for another team, sound for the team and the head."""
+    call = await talk(site)
+    path = f"{API}/calls/{call.id}/recording"
+    for login, status in ((None, 401), ("gleb", 403), ("olga", 403), ("anna", 200), ("boris", 200), ("vera", 200)):
+        async with site.visitor(login) as client:
+            for part in ("", "?side=caller", "?side=staff", "/outline"):
+                response = await client.get(path + part)
+                assert response.status == status, (login, part)
+
+
+async def test_every_listening_is_written_down(site: Site) -> None:
+    """Who, what and from where, before the first byte; a refused one is none."""
+    call = await talk(site)
+    for login in ("anna", "gleb"):
+        async with site.visitor(login) as client:
+            await client.get(f"{API}/calls/{call.id}/recording?side=caller")
+            await client.get(f"{API}/calls/{call.id}/recording")
+            await client.get(f"{API}/calls/{call.id}/transcript")
+    async with site.engine.connect() as connection:
+        rows = (await connection.execute(select(listens).order_by(listens.c.id))).all()
+    assert [(row.login, row.what) for row in rows] == [("anna", "caller"), ("anna", "both"), ("anna", "transcript")]
+    assert {(row.call_id, str(row.address)) for row in rows} == {(call.id, "127.0.0.1")}
+
+
+@pytest.mark.parametrize("side", ["both", "caller", "staff"])
+async def test_any_range_of_a_recording_is_the_same_as_that_part_of_the_whole(site: Site, side: str) -> None:
+    """First bytes, a middle at odd offsets, a tail, beyond the end, and HEAD."""
+    call = await talk(site)
+    path = f"{API}/calls/{call.id}/recording?side={side}"
+    async with site.visitor("anna") as client:
+        response = await client.get(path)
+        whole = await response.read()
+        assert response.headers["Content-Type"] == "audio/wav"
+        assert response.headers["Accept-Ranges"] == "bytes"
+        assert whole[:4] == b"RIFF"
+        size = len(whole)
+        for asked, start, stop in (
+            ("0-99", 0, 100),
+            ("37-4001", 37, 4002),
+            ("1001-1001", 1001, 1002),
+            (f"{size - 7}-", size - 7, size),
+            ("-333", size - 333, size),
+            (f"5000-{size * 2}", 5000, size),
+        ):
+            response = await client.get(path, headers={"Range": f"bytes={asked}"})
+            assert response.status == 206, asked
+            assert response.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{size}"
+            assert await response.read() == whole[start:stop], asked
+        response = await client.get(path, headers={"Range": f"bytes={size}-"})
+        assert (response.status, response.headers["Content-Range"]) == (416, f"bytes */{size}")
+        response = await client.head(path)
+        assert (response.status, response.headers["Content-Length"]) == (200, str(size))
+
+
+async def test_a_lost_file_is_not_found_and_nothing_breaks(site: Site) -> None:
+    """The row says stored, the disk says no: 404, in words."""
+    call = await talk(site)
+    for file in site.store.rglob("*.wav"):
+        file.unlink()
+    async with site.visitor("anna") as client:
+        for part in ("", "?side=caller", "/outline"):
+            problem = await told(client, f"/calls/{call.id}/recording{part}", 404)
+            assert problem["title"] == "Not Found"
+
+
+async def test_each_sees_what_they_may(site: Site) -> None:
+    """A manager: own and team's; a head: all; an operator: what goes on now."""
+    sales = await talk(site)
+    support = Told(site.engine, line=SUPPORT, number="79165550102")
+    await support.arrives()
+    await support.rings("PJSIP/gleb-desk")
+    expected = {
+        "anna": {sales.id},
+        "boris": {sales.id},
+        "gleb": {support.id},
+        "vera": {sales.id, support.id},
+        "olga": {support.id},
+    }
+    for login, ids in expected.items():
+        async with site.visitor(login) as client:
+            items = (await told(client, "/calls"))["items"]
+            assert {item["id"] for item in items} == {str(id_) for id_ in ids}, login
+            for call in (sales, support):
+                status = 200 if call.id in ids else 403
+                for part in ("", "/timeline", "/decision"):
+                    await told(client, f"/calls/{call.id}{part}", status)
+
+
+async def test_pages_of_calls_have_every_call_once(site: Site) -> None:
+    """The cursor goes through all, newest first, also when calls begin in the same instant."""
+    first = Told(site.engine)
+    for _ in range(7):
+        call = Told(site.engine, at=first.at)
+        await call.arrives()
+    async with site.visitor("vera") as client:
+        seen, cursor = [], ""
+        while True:
+            page = await told(client, f"/calls?limit=3{cursor}")
+            seen += [item["id"] for item in page["items"]]
+            if page["next"] is None:
+                break
+            cursor = f"&cursor={page['next']}"
+        assert len(seen) == len(set(seen)) == 7
+
+
+async def test_filters_leave_what_was_asked_for(site: Site) -> None:
+    """By time, number, result and person."""
+    call = await talk(site)
+    missed = Told(site.engine, number="79165550102")
+    await missed.arrives()
+    await missed.hangs_up(after=3)
+    async with site.visitor("vera") as client:
+        for query, ids in (
+            ("status=missed", [missed.id]),
+            ("person=anna", [call.id]),
+            ("number=%2B7+916+555", [missed.id]),
+            ("number=89161234567", [call.id]),
+            ("since=2100-01-01T00:00:00Z", []),
+            ("until=2001-01-01T00:00:00%2B03:00", []),
+            ("line=74951234567&status=answered", [call.id]),
+        ):
+            items = (await told(client, f"/calls?{query}"))["items"]
+            assert [item["id"] for item in items] == [str(id_) for id_ in ids], query
+
+
+async def test_a_query_that_cannot_be_read_is_a_named_problem(site: Site) -> None:
+    """The name of the parameter is in the detail; nothing is guessed."""
+    async with site.visitor("vera") as client:
+        for query in ("limit=0", "limit=x", "since=yesterday", "since=2026-01-01T00:00:00", "status=lost", "cursor=x"):
+            problem = await told(client, f"/calls?{query}", 400)
+            assert problem["detail"].startswith(query.partition("=")[0]), query
+        assert (await told(client, "/calls?colour=red", 400))["detail"].startswith("colour")
+        for path in ("/calls/none", "/calls/2f0c1a52-0000-4000-8000-000000000000", "/nowhere"):
+            assert (await told(client, path, 404))["status"] == 404
+        assert (await client.post(f"{API}/calls")).status == 405
+        assert (await client.get("/calls?from=31.12.2026")).status == 400
+
+
+async def test_the_description_is_true(site: Site) -> None:
+    """Every operation answers 200 with the keys that its schema requires, and the document names every operation."""
+    call = await talk(site)
+    await know(site.engine, "79161234567", "Иван Петров", "anna")
+    async with site.visitor("vera") as client:
+        document = await told(client, "/openapi.json")
+        assert document["openapi"] == "3.1.0"
+        assert set(document["paths"]) == {API + operation.path for operation in OPERATIONS}
+        for operation in OPERATIONS:
+            if operation.answer is None:
+                continue
+            answer = await told(client, operation.path.replace("{id}", str(call.id)))
+            described = document["paths"][API + operation.path]["get"]["responses"]["200"]["content"]
+            name = described["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            schema = document["components"]["schemas"][name]
+            assert set(answer) == set(schema["properties"]), operation.path
+            if "items" in answer:
+                assert answer["items"], operation.path
+                item = schema["properties"]["items"]["items"]["$ref"].rpartition("/")[2]
+                assert set(answer["items"][0]) == set(document["components"]["schemas"][item]["properties"])
+
+
+async def test_the_stream_tells_what_goes_on_and_what_changes(site: Site) -> None:
+    """First the calls that go on, then each change, for those who may know."""
+    call = Told(site.engine)
+    await call.arrives()
+    async with site.visitor("anna") as client, client.get(f"{API}/stream") as response:
+        assert response.headers["Content-Type"] == "text/event-stream"
+        assert str(call.id).encode() in await response.content.readuntil(b"\r\n\r\n")
+        await call.rings("PJSIP/anna-desk")
+        await call.answers("PJSIP/anna-desk")
+        while b'"talking"' not in (told_now := await response.content.readuntil(b"\r\n\r\n")):
+            assert b"event: call" in told_now
+
+
+async def test_readiness_names_the_part_and_the_reason(site: Site) -> None:
+    """Nobody has to log in to ask."""
+    async with site.visitor() as client:
+        assert (await client.get("/healthz")).status == 200
+        response = await client.get("/readyz")
+        assert set((await response.json())["parts"]) == {"pages"}

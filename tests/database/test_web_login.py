@@ -1,0 +1,176 @@
+"""Who may come in: passwords, sessions, tokens, other sites."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory.tables import sessions, tokens
+from directory.tables import users as logins
+from tests.fakes.site import Site, open_site
+from tests.fakes.story import PASSWORD
+from web import users
+from web.users import UserError
+
+
+@pytest.fixture
+async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
+    """The web role with its house."""
+    async with open_site(engine, tmp_path) as opened:
+        yield opened
+
+
+async def test_pages_ask_the_unknown_to_log_in(site: Site) -> None:
+    """Every page redirects to the login page and remembers what was wanted; the API says 401 with how to do better."""
+    async with site.visitor() as client:
+        for path in ("/", "/calls", "/calls/2f0c1a52-0000-4000-8000-000000000000", "/desk/today"):
+            response = await client.get(path, allow_redirects=False)
+            assert (response.status, response.headers["Location"].partition("?")[0]) == (303, "/login")
+        response = await client.get("/api/v1/calls")
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"].startswith("Bearer")
+        assert (await response.json(content_type="application/problem+json"))["status"] == 401
+        response = await client.get("/desk/stream", headers={"HX-Request": "true"})
+        assert (response.status, response.headers["HX-Redirect"]) == (401, "/login?next=%2Fdesk%2Fstream")
+
+
+async def test_the_cookie_is_out_of_reach_and_stored_hashed(site: Site) -> None:
+    """HttpOnly, SameSite=Lax; the database has its digest only; behind TLS it is `__Host-` and Secure."""
+    async with site.visitor() as client:
+        response = await client.post("/login", data={"login": "anna", "password": PASSWORD}, allow_redirects=False)
+        cookie = response.headers["Set-Cookie"]
+        assert cookie.startswith("switchhook=")
+        assert "HttpOnly" in cookie
+        assert "SameSite=Lax" in cookie
+        value = cookie.partition("=")[2].partition(";")[0]
+    async with site.engine.connect() as connection:
+        assert await connection.scalar(select(sessions.c.digest)) == users.digest(value)
+    await site.stop()
+    site.secure = True
+    await site.start()
+    async with site.visitor() as client:
+        response = await client.post("/login", data={"login": "anna", "password": PASSWORD}, allow_redirects=False)
+        cookie = response.headers["Set-Cookie"]
+        assert cookie.startswith("__Host-switchhook=")
+        assert "Secure" in cookie
+        assert "Path=/" in cookie
+        plain = {"Cookie": f"switchhook={value}"}
+        assert (await client.get("/", headers=plain, allow_redirects=False)).status == 303
+
+
+async def test_a_wrong_password_is_refused_without_saying_what_was_wrong(site: Site) -> None:
+    """An unknown login and a wrong password read the same."""
+    async with site.visitor() as client:
+        told = [
+            await (await client.post("/login", data={"login": login, "password": "wrong password"})).text()
+            for login in ("anna", "nobody")
+        ]
+    assert "Логин или пароль не подходят" in told[0]
+    assert told[0].replace("anna", "") == told[1].replace("nobody", "")
+
+
+async def test_passwords_cannot_be_tried_at_will(site: Site) -> None:
+    """After five failures even the right password has to wait, for that login from that address only."""
+    async with site.visitor() as client:
+        for _ in range(5):
+            assert (await client.post("/login", data={"login": "anna", "password": "wrong password"})).status == 403
+        response = await client.post("/login", data={"login": "anna", "password": PASSWORD})
+        assert response.status == 429
+        assert int(response.headers["Retry-After"]) > 0
+        assert (await client.post("/login", data={"login": "boris", "password": PASSWORD})).status == 200
+
+
+async def test_a_session_ends_with_time_logout_password_and_disabling(site: Site) -> None:
+    """Each of the four closes the door at once."""
+    async with site.visitor("anna") as client:
+        await client.post("/logout")
+        assert (await client.get("/", allow_redirects=False)).status == 303
+    ends = (
+        update(sessions).values(expires_at=func.now()),
+        update(logins).where(logins.c.login == "anna").values(disabled_at=func.now()),
+    )
+    for end in ends:
+        async with site.visitor("anna") as client:
+            assert (await client.get("/", allow_redirects=False)).status == 200
+            async with site.engine.begin() as connection:
+                await connection.execute(end)
+            assert (await client.get("/", allow_redirects=False)).status == 303
+    async with site.visitor("boris") as client, site.engine.begin() as connection:
+        await users.set_password(connection, "boris", "another password 8")
+        await connection.commit()
+        assert (await client.get("/", allow_redirects=False)).status == 303
+
+
+async def test_other_sites_cannot_act_for_the_viewer(site: Site) -> None:
+    """A POST sent by another site is refused, by Sec-Fetch-Site or by Origin; our own passes."""
+    async with site.visitor("anna") as client:
+        for headers in (
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Origin": "http://evil.example"},
+            {"Origin": "null"},
+        ):
+            assert (await client.post("/logout", headers=headers)).status == 403
+        own = {"Origin": site.url, "Sec-Fetch-Site": "same-origin"}
+        assert (await client.post("/language", data={"language": "en"}, headers=own)).status == 200
+
+
+async def test_the_login_page_sends_nobody_to_another_site(site: Site) -> None:
+    """Whatever `next` says, one lands on this site."""
+    async with site.visitor() as client:
+        for trap in ("//evil.example", "http://evil.example", "/\\evil.example", "javascript:alert(1)", "/\n/evil"):
+            form = {"login": "anna", "password": PASSWORD, "next": trap}
+            response = await client.post("/login", data=form, allow_redirects=False)
+            assert response.headers["Location"] == "/"
+
+
+async def test_every_answer_has_the_safe_headers(site: Site) -> None:
+    """Pages, files, errors and the API: no scripts but ours, no frames, no sniffing, nothing kept."""
+    async with site.visitor("anna") as client:
+        for path in ("/", "/static/css/base.css", "/nowhere", "/api/v1/calls", "/api/v1/nowhere"):
+            headers = (await client.get(path)).headers
+            assert "default-src 'self'" in headers["Content-Security-Policy"]
+            assert "unsafe" not in headers["Content-Security-Policy"]
+            assert headers["X-Frame-Options"] == "DENY"
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["Cache-Control"] == ("no-cache" if "static" in path else "no-store")
+
+
+async def test_a_token_acts_as_its_login_until_it_ends(site: Site) -> None:
+    """It opens the API and no page; it ends by revoking, by time and with its login."""
+    async with site.engine.begin() as connection:
+        token = await users.create_token(connection, "anna", "crm")
+        old = await users.create_token(connection, "anna", "old", datetime.now(UTC) - timedelta(seconds=1))
+    async with site.engine.connect() as connection:
+        assert token not in str((await connection.execute(select(tokens))).all())
+    async with site.visitor(Authorization=f"Bearer {token}") as client:
+        assert (await client.get("/api/v1/calls")).status == 200
+        assert (await client.get("/", allow_redirects=False)).status == 303
+        async with site.engine.begin() as connection:
+            assert await users.revoke_tokens(connection, "anna", "crm") == 1
+        assert (await client.get("/api/v1/calls")).status == 401
+    for wrong in (f"Bearer {old}", "Bearer ", "Bearer sh_wrong", "Basic YW5uYTp4", token):
+        async with site.visitor(Authorization=wrong) as client:
+            assert (await client.get("/api/v1/calls")).status == 401
+
+
+async def test_logins_that_cannot_be_are_refused_in_one_line(site: Site) -> None:
+    """The field and the value are named, and nothing is stored."""
+    async with site.engine.begin() as connection:
+        for told, how in {
+            "login: 'anna' exists already": {"login": "anna", "role": "manager"},
+            "role: must be one of": {"login": "new", "role": "king"},
+            "person: nobody in the directory has the key 'ghost'": {"login": "new", "role": "head", "person": "ghost"},
+            "password: must have at least 8": {"login": "new", "role": "head", "password": "short"},
+            "login: must be letters": {"login": "a b", "role": "head"},
+        }.items():
+            with pytest.raises(UserError, match=told):
+                await users.add(connection, **how)
+        with pytest.raises(UserError, match="there is no login 'ghost'"):
+            await users.set_password(connection, "ghost", PASSWORD)
+        assert await connection.scalar(select(func.count()).select_from(logins)) == 5

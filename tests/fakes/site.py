@@ -1,0 +1,93 @@
+"""The pages on a free port of this machine, with a house, logins and a store of recordings behind them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession, CookieJar, web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory.tables import users as logins
+from recordings.files import Store
+from tests.fakes.story import PASSWORD, furnish
+from web import users
+from web.app import WebServices, make_app
+from web.live import LIVE
+
+LOGINS = (
+    ("anna", "manager", "anna"),
+    ("boris", "manager", "boris"),
+    ("gleb", "manager", "gleb"),
+    ("vera", "head", "vera"),
+    ("olga", "operator", None),
+)
+
+
+@dataclass
+class Site:
+    """A running web role; `pushes` are the seconds from each change to its cards on the wire."""
+
+    engine: AsyncEngine
+    store: Path
+    secure: bool = False
+    port: int = 0
+    pushes: list[float] = field(default_factory=list)
+    app: web.Application = field(init=False)
+    _runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Listen; on the same port again when it was stopped."""
+        services = WebServices(
+            engine=self.engine, recordings=Store(self.store), secure=self.secure, on_push=self.pushes.append
+        )
+        self.app = make_app(services)
+        self._runner = web.AppRunner(self.app, shutdown_timeout=1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """End as the service ends."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    @property
+    def listening(self) -> bool:
+        """Whether it hears of changes."""
+        return self.app[LIVE].connected
+
+    @asynccontextmanager
+    async def visitor(self, login: str | None = None, **headers: str) -> AsyncIterator[ClientSession]:
+        """An HTTP client, logged in or anonymous."""
+        async with ClientSession(self.url, headers=headers, cookie_jar=CookieJar(unsafe=True)) as client:
+            if login is not None:
+                response = await client.post("/login", data={"login": login, "password": PASSWORD})
+                assert response.status == 200, await response.text()
+            yield client
+
+
+@asynccontextmanager
+async def open_site(engine: AsyncEngine, store: Path, **how: Any) -> AsyncIterator[Site]:
+    """A furnished house with its web role running."""
+    await furnish(engine)
+    async with engine.begin() as connection:
+        hashed = await users.hash_password(PASSWORD)
+        for login, role, person in LOGINS:
+            await users.add(connection, login, role, person=person)
+        await connection.execute(logins.update().values(password_hash=hashed))
+    site = Site(engine, store, **how)
+    await site.start()
+    try:
+        yield site
+    finally:
+        await site.stop()

@@ -1,0 +1,88 @@
+"""When a person has a card for a call, and what it says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from web.cards import KEPT, LiveCall, Reach, card_for, cards_for
+
+T = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return T + timedelta(seconds=seconds)
+
+
+def reach(person: str | None, outcome: str | None = None, **when: float) -> Reach:
+    times = {name: at(when[name]) if name in when else None for name in ("started_at", "answered_at", "ended_at")}
+    return Reach(person, f"PJSIP/{person}", "", outcome, **times)
+
+
+def call(*reaches: Reach, **how: Any) -> LiveCall:
+    told: dict[str, Any] = {"direction": "inbound", "status": "ringing", "line": "74951234567", "dialed": ""}
+    told |= dict.fromkeys(("caller_number", "caller_name", "answered_at", "ended_at", "missed_cause", "person"))
+    told |= {"id": uuid4(), "started_at": T, "talk_seconds": 0.0, "reaches": reaches}
+    return LiveCall(**(told | how))
+
+
+def state(one: LiveCall, person: str | None = "anna", seconds: float = 30) -> str | None:
+    card = card_for(one, person, at(seconds))
+    return card.state if card else None
+
+
+def test_it_rings_from_the_moment_the_device_is_dialled() -> None:
+    assert state(call(reach("anna", started_at=1))) == "ringing"
+    assert state(call(reach("boris", started_at=1))) is None
+    assert state(call()) is None
+    assert state(call(reach(None, started_at=1)), person=None) is None
+
+
+def test_it_closes_when_somebody_else_answers() -> None:
+    mine = reach("anna", "answered_elsewhere", started_at=1, ended_at=5)
+    theirs = reach("boris", "answered", started_at=1, answered_at=5)
+    assert state(call(mine, theirs, status="talking", answered_at=at(5))) is None
+    assert state(call(mine, theirs, status="talking", answered_at=at(5)), "boris") == "talking"
+    ended = call(mine, theirs, status="answered", answered_at=at(5), ended_at=at(9))
+    assert state(ended) is None
+    assert state(ended, "boris") == "done"
+
+
+def test_a_second_device_of_the_same_person_does_not_make_a_second_card() -> None:
+    desk, soft = (
+        reach("anna", "answered_elsewhere", started_at=1, ended_at=5),
+        reach("anna", started_at=1, answered_at=5),
+    )
+    assert [card.state for card in cards_for([call(desk, soft, status="talking")], "anna", at(9))] == ["talking"]
+
+
+def test_a_missed_call_and_a_finished_one_stay_a_while() -> None:
+    rang_out = call(reach("anna", "no_answer", started_at=1, ended_at=20), status="missed", ended_at=at(20))
+    assert state(rang_out, seconds=21) == "missed"
+    assert state(rang_out, seconds=20 + KEPT.total_seconds()) is None
+    talked = call(
+        reach("anna", "answered", started_at=1, answered_at=2, ended_at=20), status="answered", ended_at=at(20)
+    )
+    assert state(talked, seconds=21) == "done"
+    assert state(talked, seconds=20 + KEPT.total_seconds()) is None
+
+
+def test_after_a_transfer_the_first_has_done_and_the_second_talks() -> None:
+    first = reach("anna", "answered", started_at=1, answered_at=2, ended_at=10)
+    one = call(first, reach("boris", "answered", started_at=8, answered_at=10), status="talking")
+    assert (state(one), state(one, "boris")) == ("done", "talking")
+
+
+def test_it_leaves_the_first_of_a_hunt_when_the_second_rings() -> None:
+    gone = reach("anna", "no_answer", started_at=1, ended_at=20)
+    one = call(gone, reach("boris", started_at=20))
+    assert (state(one), state(one, "boris")) == (None, "ringing")
+
+
+def test_ringing_comes_first_then_talking_then_what_is_over() -> None:
+    over = call(reach("anna", "answered", started_at=1, answered_at=2, ended_at=9), status="answered", ended_at=at(9))
+    talking = call(reach("anna", started_at=3, answered_at=4), status="talking")
+    ringing = call(reach("anna", started_at=8))
+    states = [card.state for card in cards_for([over, talking, ringing], "anna", at(10))]
+    assert states == ["ringing", "talking", "done"]

@@ -1,0 +1,132 @@
+"""Times, counts and numbers in words; sound as bytes; tries of a password."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recordings.wav import Wav, header
+from tests.fakes.story import HOUSE
+from web.attempts import KEYS_MOST, PER_LOGIN, WINDOW_SECONDS, Attempts
+from web.audio import Stereo, byte_range, open_mono, peaks
+from web.told import reason, reasons, why_person
+from web.wording import day, duration, phone, plural
+from web.words import WORDS, say
+
+RULE = re.compile(r"""\bt\(\s*'([a-z_]+\.[a-z_0-9]+)'""")
+ROUTING = re.compile(r"""because\(\s*f?"([a-z_]+)\"""")
+
+
+def test_every_word_of_the_templates_is_there_in_both_languages() -> None:
+    for template in Path("web/templates").glob("*.html"):
+        for key in RULE.findall(template.read_text()):
+            assert key in WORDS, (template, key)
+    for key, (russian, english) in WORDS.items():
+        assert russian, key
+        assert english, key
+        fields = [set(re.findall(r"{(\w+)}", text)) for text in (russian, english)]
+        assert fields[0] == fields[1], key
+
+
+def test_every_reason_of_routing_has_russian_words() -> None:
+    """A reason that routing can give is never shown in English to a Russian reader."""
+    keys = set().union(*(ROUTING.findall(path.read_text()) for path in Path("routing").glob("*.py")))
+    values = dict.fromkeys(("name", "who", "line", "team", "person", "why", "opens"), "x")
+    assert keys
+    for key in keys:
+        text = reason({"key": key, "text": "English", "values": values}, "ru")
+        assert text != "English", key
+
+
+def test_a_plan_that_cannot_be_read_gives_no_reasons() -> None:
+    """Whatever JSON was stored, the page is shown."""
+    plans: tuple[dict[str, object], ...] = ({}, {"reasons": "x"}, {"reasons": [], "steps": {}}, {"steps": [{}]})
+    for plan in plans:
+        assert reasons(plan, "ru") == []
+        assert why_person(plan, "anna", "ru") == []
+
+
+@pytest.mark.parametrize(
+    "count, told",
+    [(0, "0 звонков"), (1, "1 звонок"), (2, "2 звонка"), (5, "5 звонков"), (11, "11 звонков"), (112, "112 звонков"),
+     (21, "21 звонок"), (104, "104 звонка")],
+)  # fmt: skip
+def test_russian_counts(count: int, told: str) -> None:
+    assert plural(count, "ru", say("ru", "card.calls")) == told
+
+
+def test_days_and_spans_and_numbers() -> None:
+    today = date(2026, 11, 24)
+    assert day(today, today, "ru") == "Сегодня"
+    assert day(date(2026, 11, 23), today, "en") == "Yesterday"
+    assert day(date(2026, 3, 8), today, "ru") == "8 марта"
+    assert day(date(2025, 12, 31), today, "en") == "31 December 2025"
+    assert [duration(it) for it in (0, 59.9, 61, 3725)] == ["0:00", "0:59", "1:01", "1:02:05"]
+    assert [phone(it) for it in ("79161234567", "+79161234567", "101", "anonymous", None)] == [
+        "+7 916 123-45-67", "+7 916 123-45-67", "101", "", "",
+    ]  # fmt: skip
+    assert HOUSE.person("anna") is not None
+
+
+def _mono(path: Path, samples: list[int]) -> Path:
+    told = array("h", samples).tobytes()
+    path.write_bytes(header(Wav(1, 8000, 2, 44, len(told), len(told)), len(told)) + told)
+    return path
+
+
+@given(st.lists(st.integers(-32768, 32767), max_size=40), st.lists(st.integers(-32768, 32767), min_size=1, max_size=40),
+       st.integers(0, 220), st.integers(0, 220))  # fmt: skip
+def test_both_sides_are_interleaved_and_any_part_is_that_part(
+    tmp_path_factory: pytest.TempPathFactory, caller: list[int], staff: list[int], one: int, other: int
+) -> None:
+    """The caller is left, staff right, the shorter side silent at its end."""
+    folder = tmp_path_factory.getbasetemp()
+    stereo = Stereo(
+        open_mono(_mono(folder / "caller.wav", caller)) if caller else None,
+        open_mono(_mono(folder / "staff.wav", staff)),
+    )
+    whole = stereo.read(0, stereo.size_bytes)
+    frames = array("h", whole[44:])
+    longest = max(len(caller), len(staff))
+    assert list(frames[0::2]) == caller + [0] * (longest - len(caller))
+    assert list(frames[1::2]) == staff + [0] * (longest - len(staff))
+    start, stop = sorted((one, other))
+    assert stereo.read(start, stop) == whole[start:stop]
+
+
+def test_loudness_is_drawn_by_its_peaks(tmp_path: Path) -> None:
+    side = open_mono(_mono(tmp_path / "a.wav", [0, 100, -32768, 16384, 1, 2]))
+    assert peaks(side, side.frames, 3) == [0.003, 1.0, 0.0]
+    assert peaks(None, 6, 3) == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "asked, told",
+    [(None, None), ("bytes=0-0", (0, 1)), ("bytes=5-", (5, 10)), ("bytes=-3", (7, 10)), ("bytes=-30", (0, 10)),
+     ("bytes=2-90", (2, 10)), ("bytes=", None), ("bytes=-", None), ("bytes=a-b", None), ("bytes=1-2,4-5", None),
+     ("items=1-2", None), ("bytes=5-2", None), ("bytes=²-3", None)],
+)  # fmt: skip
+def test_ranges_are_read_as_the_standard_says(asked: str | None, told: tuple[int, int] | None) -> None:
+    assert byte_range(asked, 10) == told
+
+
+def test_password_tries_are_counted_and_forgiven() -> None:
+    """Five failures close the door for the window, a success or time opens it, and memory stays bounded."""
+    now = [0.0]
+    attempts = Attempts(clock=lambda: now[0])
+    for _ in range(PER_LOGIN):
+        assert attempts.wait_seconds("10.0.0.1", "anna") == 0
+        attempts.failed("10.0.0.1", "anna")
+    assert attempts.wait_seconds("10.0.0.1", "anna") == WINDOW_SECONDS
+    assert attempts.wait_seconds("10.0.0.2", "anna") == 0
+    now[0] = WINDOW_SECONDS
+    assert attempts.wait_seconds("10.0.0.1", "anna") == 0
+    for number in range(2 * KEYS_MOST):
+        attempts.failed(f"10.0.{number}", "anna")
+    assert len(attempts._failures) <= KEYS_MOST + 2
