@@ -118,7 +118,7 @@ async def test_a_new_clients_call_goes_through_the_whole_house(demo: Demo, chrom
             n=MARIA,
         )
 
-    assert [tuple(row) for row in await until(lead, "the lead is made")] == [("anna", "new", SALES, "Мария Петрова")]
+    assert [tuple(row) for row in await until(lead, "the lead is made")] == [("anna", "in_work", SALES, "Мария Петрова")]
 
     # Prometheus counts it.
     metrics = demo.house.settings.metrics
