@@ -110,7 +110,7 @@ async def serving(app: web.Application, host: str = "127.0.0.1", port: int = 946
         try:
             await site.start()
         except OSError as error:
-            raise PortTakenError(f"metrics: cannot listen on {host}:{port} ({error.strerror or error})") from error
+            raise PortTakenError(f"metrics.port: cannot listen on {host}:{port} ({error.strerror or error})") from error
         where = runner.addresses[0]
         yield f"http://{where[0]}:{where[1]}"
     finally:
