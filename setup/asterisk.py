@@ -35,6 +35,7 @@ ASTERISK = ("asterisk", *SOUNDS, "sip-tester")
 # Without it: both are Go programs that need the C library at most.
 PROMETHEUS = ("promtool", "prometheus", "prometheus-alertmanager", "libc6")
 OLDEST_ASTERISK = 18
+SHARED = Path("/var/cache/switchhook/asterisk")
 MANIFEST = "manifest.json"
 
 
@@ -61,15 +62,15 @@ def asterisk_folder() -> Path:
     """
     own = cache_folder()
     if os.geteuid() == 0 and "SWITCHHOOK_CACHE" not in os.environ and "XDG_CACHE_HOME" not in os.environ:
-        return Path("/var/cache/switchhook/asterisk")
+        return SHARED
     return own / "asterisk"
 
 
 def installed_asterisk() -> str | None:
     """Version of the `asterisk` on PATH when it is new enough, else None."""
-    if not (program := shutil.which("asterisk")):
+    if not shutil.which("asterisk"):
         return None
-    told = subprocess.run([program, "-V"], capture_output=True, text=True, check=False).stdout
+    told = subprocess.run(["asterisk", "-V"], capture_output=True, text=True, check=False).stdout
     version = re.search(r"(\d+)\.\d+\S*", told)
     return version[0] if version and int(version[1]) >= OLDEST_ASTERISK else None
 
@@ -132,8 +133,6 @@ class PrivateApt:
             "Acquire::Check-Valid-Until": "false",
             "Acquire::Retries": "3",
             "Debug::NoLocking": "true",
-            # Docker images delete packages after an installation; nothing is installed here.
-            "DPkg::Post-Invoke::": "",
         }
         self._options = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
 
@@ -212,7 +211,7 @@ def keep(packages: list[Path], wanted: tuple[str, ...], target: Path) -> None:
         folder = Path(temporary, "tree")
         folder.mkdir()
         unpack(packages, folder)
-        if target == target.parent / "files":
+        if "libc6" in wanted:
             write_starters(folder)
         manifest = {
             "wanted": list(wanted),
@@ -279,7 +278,7 @@ def fetch() -> None:
             # The machine's own Asterisk is used; only the prompts and SIPp may be missing.
             wanted = SOUNDS if shutil.which("sipp") else (*SOUNDS, "sip-tester")
         home, prometheus = asterisk_folder(), cache_folder() / "prometheus/files"
-        have = any(whole(folder, wanted) for folder in home.glob("[!.]*"))
+        have = any(whole(folder, wanted) for place in {home, SHARED} for folder in place.glob("[!.]*"))
         tools = all(shutil.which(name) for name in ("promtool", "amtool")) or whole(prometheus, PROMETHEUS)
         if not (have and tools):
             with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".apt-") as temporary:

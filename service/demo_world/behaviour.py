@@ -17,6 +17,7 @@ class Behaviour:
     hangup_after: float | None = None
     transfer_to: str = ""
     digit: str = ""
+    digit_after: float = 0.4
 
     def variables(self, phone: str, peer: str) -> dict[str, str]:
         """The outside dialplan's globals that say this of `phone`; `peer` is the PBX's host:port."""
@@ -27,6 +28,7 @@ class Behaviour:
             f"PHONE_{phone}_HANGUP": "" if self.hangup_after is None else str(self.hangup_after),
             f"PHONE_{phone}_TRANSFER": f"sip:{self.transfer_to}@{peer}" if self.transfer_to else "",
             f"PHONE_{phone}_DIGIT": self.digit,
+            f"PHONE_{phone}_DIGIT_AFTER": str(self.digit_after),
         }
 
 
@@ -37,13 +39,15 @@ def answer(
     hangup_after: float | None = None,
     transfer_to: str = "",
     confirm: bool | None = None,
+    confirm_after: float = 0.4,
 ) -> Behaviour:
     """Ring for `after` seconds, answer, speak; then transfer blindly, or listen until somebody hangs up.
 
-    `confirm` is for a mobile asked to press 1: True presses 1, False presses 2, None nothing (as a mailbox does).
+    `confirm` is for a mobile asked to press 1: True presses 1, False presses 2, None nothing (as a mailbox does);
+    `confirm_after` seconds after answering.
     """
     digit = {True: "1", False: "2", None: ""}[confirm]
-    return Behaviour("answer", after, speak, hangup_after, transfer_to, digit)
+    return Behaviour("answer", after, speak, hangup_after, transfer_to, digit, confirm_after)
 
 
 def ring_out() -> Behaviour:

@@ -65,12 +65,16 @@ class Manager:
                 block = (await self._reader.readuntil(b"\r\n\r\n")).decode(errors="replace")
                 pairs = (line.partition(": ") for line in block.split("\r\n") if line)
                 message = {name: value for name, _, value in pairs}
-                if "Response" in message:
-                    if future := self._waiting.pop(message.get("ActionID", ""), None):
+                if "Event" not in message:
+                    future = self._waiting.pop(message.get("ActionID", ""), None)
+                    # Whoever asked may have been cancelled meanwhile.
+                    if future is not None and not future.done():
                         future.set_result(message)
                 else:
                     self._on_event(message)
         except (asyncio.IncompleteReadError, OSError):
+            return
+        finally:
             for future in self._waiting.values():
                 if not future.done():
                     future.set_exception(ConnectionError("the outside Asterisk ended the connection"))

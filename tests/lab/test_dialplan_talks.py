@@ -1,0 +1,173 @@
+"""Mobiles, recordings and transfers: what the dialplan does around a talk."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import wave
+from pathlib import Path
+
+from service.demo_world import OutsideWorld, answer
+from service.demo_world.speech import seconds
+from service.pbx import Pbx
+from tests.lab.stand_in import StandIn
+
+CALLER = "79161234567"
+MOBILE = "79160000011"
+HELLO = ("ru/hello", "ru/queue-youarenext")
+SHORT = ("ru/hello",)
+
+
+def loudness(path: Path) -> float:
+    """Root mean square of a recording's samples."""
+    with wave.open(str(path)) as sound:
+        samples = array.array("h", sound.readframes(sound.getnframes()))
+    return float((sum(one * one for one in samples) / max(len(samples), 1)) ** 0.5)
+
+
+def length(path: Path) -> float:
+    """Seconds of a recording."""
+    with wave.open(str(path)) as sound:
+        return float(sound.getnframes() / sound.getframerate())
+
+
+async def complete(mark: Path) -> None:
+    """Wait until Asterisk says that a recording is complete."""
+    async with asyncio.timeout(5):
+        while not mark.exists():
+            await asyncio.sleep(0.02)
+
+
+# --- mobiles ----------------------------------------------------------------------------------------------------------
+
+
+async def test_mobile_is_connected_only_after_pressing_1(outside: OutsideWorld, service: StandIn, line: str) -> None:
+    service.plan = [("ring", f"Local/{MOBILE}@switchhook-mobile/n", 30)]
+    await outside.mobile(MOBILE).behave(answer(0.1, speak=SHORT, confirm=True))
+    call = await outside.call(CALLER, "Клиент", line, speak=SHORT)
+    assert await outside.mobile(MOBILE).rings() == line
+    await outside.mobile(MOBILE).answers()
+    assert not call.is_answered
+    confirmed = await service.seen(UserEvent="SwitchhookConfirmed")
+    await call.answered()
+    await call.ended()
+    assert confirmed["Number"] == MOBILE
+    assert (await service.seen(UserEvent="SwitchhookStepEnd"))["Status"] == "ANSWER"
+
+
+async def test_mobile_that_refuses_leaves_the_caller_to_the_next_step(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    service.plan = [("ring", f"Local/{MOBILE}@switchhook-mobile/n", 30), ("ring", "PJSIP/anna-desk", 10)]
+    await outside.mobile(MOBILE).behave(answer(0.1, confirm=False))
+    call = await outside.call(CALLER, "Клиент", line)
+    await outside.phone("anna-desk").rings()
+    assert not call.is_answered
+    assert (await service.seen(UserEvent="SwitchhookRefused"))["Number"] == MOBILE
+    assert (await service.seen(UserEvent="SwitchhookStepEnd", Step="1"))["Status"] == "BUSY"
+    await call.hangup()
+
+
+async def test_mailbox_of_a_mobile_gets_no_customer(outside: OutsideWorld, service: StandIn, line: str) -> None:
+    """Answered, but nobody presses 1: the step's time ends it and the next phone rings."""
+    service.plan = [("ring", f"Local/{MOBILE}@switchhook-mobile/n", 2), ("ring", "PJSIP/anna-desk", 10)]
+    await outside.mobile(MOBILE).behave(answer(0.1, speak=HELLO))
+    call = await outside.call(CALLER, "Клиент", line)
+    await outside.phone("anna-desk").rings()
+    assert not call.is_answered
+    await call.hangup()
+
+
+async def test_desk_phone_wins_over_a_mobile_that_still_hears_the_question(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    service.plan = [("ring", f"Local/{MOBILE}@switchhook-mobile/n&PJSIP/anna-desk", 30)]
+    await outside.mobile(MOBILE).behave(answer(0.0))
+    await outside.phone("anna-desk").behave(answer(1.0, speak=SHORT))
+    call = await outside.call(CALLER, "Клиент", line, speak=SHORT)
+    await outside.mobile(MOBILE).answers()
+    await call.answered()
+    await call.ended()
+    assert "Confirmed" not in [name for name, *_ in service.told()]
+
+
+async def test_colleague_who_presses_1_too_late_is_connected_to_nobody(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    """The desk phone was faster: the mobile's acceptance counts for nothing and disturbs nobody."""
+    service.plan = [("ring", f"Local/{MOBILE}@switchhook-mobile/n&PJSIP/anna-desk", 30)]
+    await outside.mobile(MOBILE).behave(answer(0.0, confirm=True, confirm_after=2.0))
+    await outside.phone("anna-desk").behave(answer(0.8, speak=()))
+    call = await outside.call(CALLER, "Клиент", line, speak=(6.0,))
+    await service.seen(Event="Hangup", Exten=MOBILE, Context="switchhook-mobile")
+    assert not call.is_ended
+    await call.ended()
+    assert "Confirmed" not in [name for name, *_ in service.told()]
+    assert (await service.seen(UserEvent="SwitchhookStepEnd"))["Status"] == "ANSWER"
+
+
+# --- recordings and transfers ----------------------------------------------------------------------------------------
+
+
+async def test_both_sides_are_recorded_apart_and_marked_complete(
+    pbx: Pbx, outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    """Two files of one length, each with its speaker, and the mark after both are closed."""
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    await outside.phone("anna-desk").behave(answer(0.5, speak=("ru/queue-youarenext", 3.0)))
+    says = (5.4, "ru/hello", "ru/hello")
+    call = await outside.call(CALLER, "Клиент", line, speak=says)
+    arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
+    await call.ended()
+    name = arrival["Uniqueid"]
+    await complete(pbx.recordings / f"{name}.done")
+    caller, staff = (pbx.recordings / f"{name}-{side}.wav" for side in ("caller", "staff"))
+    assert abs(length(caller) - length(staff)) < 0.2
+    assert seconds(says) - 0.7 < length(caller) < seconds(says) + 1.5
+    assert loudness(caller) > 100
+    assert loudness(staff) > 100
+
+
+async def test_full_or_forbidden_disk_costs_the_recording_and_not_the_call(
+    pbx: Pbx, outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    await outside.phone("anna-desk").behave(answer(0.1, speak=SHORT))
+    pbx.recordings.chmod(0o500)
+    try:
+        call = await outside.call(CALLER, "Клиент", line, speak=SHORT)
+        await call.answered()
+        assert await call.ended() == 16
+    finally:
+        pbx.recordings.chmod(0o755)
+    arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
+    assert not list(pbx.recordings.glob(f"{arrival['Uniqueid']}*"))
+
+
+async def test_blind_transfer_reaches_the_colleague_and_stays_in_the_recording(
+    pbx: Pbx, outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    await outside.phone("anna-desk").behave(answer(0.1, speak=SHORT, transfer_to="102"))
+    await outside.phone("boris-desk").behave(answer(0.1, speak=("ru/queue-youarenext",)))
+    call = await outside.call(CALLER, "Клиент", line, speak=(3.0, *HELLO))
+    arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
+    await outside.phone("boris-desk").answers()
+    await call.ended()
+    transfer = await service.seen(Event="BlindTransfer")
+    assert transfer["Extension"] == "102"
+    await complete(pbx.recordings / f"{arrival['Uniqueid']}.done")
+    assert length(pbx.recordings / f"{arrival['Uniqueid']}-staff.wav") > 5.0
+
+
+async def test_call_to_the_outside_is_recorded_with_the_sides_by_who_speaks(
+    pbx: Pbx, outside: OutsideWorld, service: StandIn
+) -> None:
+    await outside.mobile("79161230000").behave(answer(0.1, speak=HELLO, hangup_after=3))
+    call = await outside.phone("anna-desk").dial("79161230000", speak=())
+    await call.ended()
+    begun = await service.seen(Event="MixMonitorStart")
+    name = begun["Uniqueid"]
+    await complete(pbx.recordings / f"{name}.done")
+    assert loudness(pbx.recordings / f"{name}-caller.wav") > 100
+    assert loudness(pbx.recordings / f"{name}-staff.wav") < 10
