@@ -25,10 +25,13 @@ class Attempts:
 
     def failed(self, address: str, login: str) -> None:
         """Remember a wrong password."""
-        if len(self._failures) >= KEYS_MOST:
-            self._forget()
-        for key in {(address, login), (address, "")}:
-            self._failures.setdefault(key, deque(maxlen=PER_ADDRESS)).append(self.clock())
+        for key in ((address, login), (address, "")):
+            failures = self._failures.pop(key, deque(maxlen=PER_ADDRESS))
+            failures.append(self.clock())
+            self._failures[key] = failures
+        while len(self._failures) > KEYS_MOST:
+            # The key that failed longest ago comes first, for each failure moves its key to the end.
+            self._failures.pop(next(iter(self._failures)))
 
     def succeeded(self, address: str, login: str) -> None:
         """Forgive the login's failures from this address."""
@@ -39,9 +42,3 @@ class Attempts:
         while failures and failures[0] <= self.clock() - WINDOW_SECONDS:
             failures.popleft()
         return failures[-most] + WINDOW_SECONDS - self.clock() if len(failures) >= most else 0.0
-
-    def _forget(self) -> None:
-        old = self.clock() - WINDOW_SECONDS
-        self._failures = {key: times for key, times in self._failures.items() if times and times[-1] > old}
-        while len(self._failures) >= KEYS_MOST:
-            self._failures.pop(next(iter(self._failures)))

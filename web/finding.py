@@ -111,9 +111,10 @@ def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:
     if filters.status:
         asked = asked.where(calls.c.status == filters.status)
     if digits := _NOT_DIGITS.sub("", filters.number):
-        # People type 8 916 … for what is stored as 7916…: the country's own prefix is left out of the comparison.
-        digits = digits[1:] if len(digits) > 10 and digits[0] in "78" else digits
-        asked = asked.where(or_(calls.c.caller_number.contains(digits), calls.c.dialed.contains(digits)))
+        # In Russia people write 8 916 … for what is stored as 7916….
+        forms = {digits, f"7{digits[1:]}"} if digits.startswith("8") else {digits}
+        held = [column.contains(form) for column in (calls.c.caller_number, calls.c.dialed) for form in sorted(forms)]
+        asked = asked.where(or_(*held))
     return asked
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
@@ -17,7 +19,7 @@ SAID = [
 
 async def talked(site: Site) -> Told:
     """An answered call with its recording and text."""
-    call = Told(site.engine, name="Иван Петров")
+    call = Told(site.engine, name="Иван Петров", at=datetime.now(UTC) - timedelta(minutes=10))
     await call.arrives(owner="anna")
     await call.rings("PJSIP/anna-desk", "PJSIP/boris-soft")
     await call.answers("PJSIP/anna-desk")
