@@ -22,13 +22,14 @@ from directory.model import Directory
 from directory.store import apply
 from service import log
 from service.demo_world.life import Life
+from service.demo_world.results import tell_results
 from service.demo_world.world import OutsideWorld
 from service.pbx import Pbx, Phone
 from service.ports import free_port
 from service.serve import Service, open_service
 from service.settings import MetricsSettings, PbxSettings, Settings, TranscriptionSettings, WebSettings, load
 from service.stopping import stopping
-from service.wiring import House, open_database
+from service.wiring import House, open_database, open_tasks
 from web import users
 
 LOGIN = "demo"
@@ -83,7 +84,7 @@ async def open_demo(folder: Path, port: int) -> AsyncIterator[Demo]:
 async def demo(seconds: float | None, port: int) -> None:
     """Run the demo until Ctrl-C, SIGTERM or the end of `seconds`."""
     began = time.monotonic()
-    log.set_up("console")
+    log.set_up("quiet")
     stop = stopping()
     folder = Path(tempfile.mkdtemp(prefix="switchhook-demo-"))
     folder.chmod(0o711)  # started by root, PostgreSQL runs as another account and must get through to its own folder
@@ -91,15 +92,13 @@ async def demo(seconds: float | None, port: int) -> None:
         async with open_demo(folder, port) as running:
             _say(f"started in {time.monotonic() - began:.1f} s")
             _welcome(running)
-            life = asyncio.create_task(Life(running.world, _say).play())
-            waiting = asyncio.create_task(stop.wait())
-            await asyncio.wait({life, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            failed = life.done() and life.exception()
-            for task in (life, waiting):
-                task.cancel()
-            await asyncio.gather(life, waiting, return_exceptions=True)
-            if failed:
-                raise failed
+            try:
+                async with asyncio.timeout(seconds), open_tasks() as running_too:
+                    running_too(Life(running.world, _say).play())
+                    running_too(tell_results(running.house.engine, running.page, _say))
+                    await stop.wait()
+            except TimeoutError:
+                _say(f"{seconds:g} s are over")
             _say("ending")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -116,6 +115,7 @@ async def _answering(service: Service) -> None:
 def _settings(folder: Path, port: int, pbx: Pbx) -> Settings:
     return load(
         data_dir=folder,
+        log="quiet",
         web=WebSettings(port=free_port(port)),
         metrics=MetricsSettings(port=free_port()),
         transcription=TranscriptionSettings(),
@@ -138,7 +138,7 @@ async def _fill(url: str, directory: Directory, password: str) -> None:
     try:
         async with engine.begin() as connection:
             await apply(connection, directory)
-            await users.add(connection, LOGIN, "head", person="vera", password=password)
+            await users.add(connection, LOGIN, "head", person="anna", password=password)
     finally:
         await engine.dispose()
 

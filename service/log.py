@@ -23,7 +23,7 @@ def mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Muta
 
 
 def set_up(style: str) -> None:
-    """Send every log line to stderr, as text for people (`console`) or as JSON for machines (`json`)."""
+    """Send log lines to stderr: as text for people (`console`), only warnings of it (`quiet`), or as JSON (`json`)."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -38,7 +38,7 @@ def set_up(style: str) -> None:
         last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     structlog.configure(
         processors=[*shared, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if style == "quiet" else logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

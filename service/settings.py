@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("var")
     database_url: SecretStr | None = None
     language: Literal["ru", "en"] = "ru"
-    log: Literal["console", "json"] = "console"
+    log: Literal["console", "json", "quiet"] = "console"
     web: WebSettings = WebSettings()
     metrics: MetricsSettings = MetricsSettings()
     pbx: list[PbxSettings] = Field(default_factory=list)
