@@ -8,6 +8,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from calls.database import connect
 from calls.events import Event
@@ -56,7 +57,7 @@ async def durable(calls: int = 150) -> None:
 
 
 def _shifted(event: Event, number: int) -> Event:
-    changes: dict[str, str] = {}
+    changes: dict[str, Any] = {}
     for name in ("channel", "linkedid", "target", "target_linkedid", "bridge"):
         value = getattr(event, name, None)
         if value:

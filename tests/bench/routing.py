@@ -53,8 +53,8 @@ class BenchPbx(Pbx):
 def bench_directory() -> Directory:
     """Forty people with a desk phone and a line each."""
     people = tuple(
-        Person(key=f"p{n}", name=f"Person {n}", role="manager", devices=(Device(kind="desk", address=f"PJSIP/bench-{n}"),))
-        for n in range(PEOPLE)
+        Person(key=f"p{n}", name=f"Person {n}", role="manager", devices=(desk,))
+        for n, desk in enumerate(Device(kind="desk", address=f"PJSIP/bench-{n}") for n in range(PEOPLE))
     )
     teams = tuple(Team(key=f"t{n}", name=f"Team {n}", strategy="ring_all", members=(f"p{n}",)) for n in range(PEOPLE))
     lines = tuple(Line(number=str(LINE + n), name=f"Line {n}", team=f"t{n}") for n in range(PEOPLE))

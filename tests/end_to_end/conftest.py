@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, async_playwright
-from service.demo import Demo, open_demo
 
+from service.demo import Demo, open_demo
 
 # Started by root it needs no sandbox of its own here; it asks nobody outside for anything.
 CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
