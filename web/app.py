@@ -9,7 +9,7 @@ from aiohttp import web
 from web import call_page, calls_list, desk, health, login
 from web.api.routes import routes
 from web.attempts import Attempts
-from web.guard import add_headers, know_viewer, refuse_other_sites, tell_errors
+from web.guard import add_headers, know_viewer, refuse_nul, refuse_other_sites, tell_errors
 from web.house import HOUSE, House
 from web.live import LIVE, Live
 from web.login import ATTEMPTS
@@ -21,7 +21,9 @@ __all__ = ["Part", "Recordings", "WebServices", "make_app"]
 
 def make_app(services: WebServices) -> web.Application:
     """The pages and the API as one aiohttp application; its listener starts and ends with it."""
-    app = web.Application(middlewares=[tell_errors, refuse_other_sites, know_viewer], client_max_size=64 * 1024)
+    app = web.Application(
+        middlewares=[tell_errors, refuse_other_sites, refuse_nul, know_viewer], client_max_size=64 * 1024
+    )
     app[SERVICES] = services
     app[HOUSE] = House(services.engine)
     app[LIVE] = Live(services.engine, app[HOUSE])

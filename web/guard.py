@@ -108,6 +108,24 @@ async def refuse_other_sites(request: web.Request, handler: Handler) -> web.Stre
 
 
 @web.middleware
+async def refuse_nul(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a NUL in an address: no text of ours holds one and PostgreSQL takes none."""
+    for name, value in request.query.items():
+        if "\0" in name + value:
+            raise web.HTTPBadRequest(text=f"{name.partition(chr(0))[0]}: must hold no NUL".lstrip(": "))
+    return await handler(request)
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """The text fields of a form; files and fields with a NUL read as empty. Raises 400 for a body that is no form."""
+    try:
+        form = await request.post()
+    except ValueError:
+        raise web.HTTPBadRequest(text="The form cannot be read.") from None
+    return {name: value if isinstance(value, str) and "\0" not in value else "" for name, value in form.items()}
+
+
+@web.middleware
 async def know_viewer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks; nobody unknown passes but to the login page and the health checks."""
     if request.path in _OPEN or request.path.startswith("/static/"):

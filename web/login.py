@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from directory.tables import users
 from web import sessions
 from web.attempts import Attempts
-from web.guard import VIEWER
+from web.guard import VIEWER, read_form
 from web.page import language_of
 from web.render import render
 from web.services import SERVICES
@@ -31,8 +31,8 @@ async def show(request: web.Request) -> web.Response:
 async def enter(request: web.Request) -> web.Response:
     """POST /login: check the password, slowly and not too often, and open a session."""
     services, attempts, language = request.app[SERVICES], request.app[ATTEMPTS], language_of(request)
-    form = await request.post()
-    login, password, address = str(form.get("login", "")).strip(), str(form.get("password", "")), request.remote or ""
+    form = await read_form(request)
+    login, password, address = form.get("login", "").strip(), form.get("password", ""), request.remote or ""
     wait = attempts.wait_seconds(address, login)
     if wait > 0:
         minutes = plural(ceil(wait / 60), language, say(language, "login.minutes"))
@@ -49,7 +49,7 @@ async def enter(request: web.Request) -> web.Response:
     attempts.succeeded(address, login)
     async with services.engine.begin() as connection:
         cookie = await sessions.begin(connection, user.id, request.headers.get("User-Agent", ""))
-    response = web.Response(status=303, headers={"Location": _own_path(str(form.get("next", "")))})
+    response = web.Response(status=303, headers={"Location": _own_path(form.get("next", ""))})
     sessions.give_cookie(response, cookie, secure=services.secure)
     return response
 
@@ -67,13 +67,13 @@ async def leave(request: web.Request) -> web.Response:
 
 async def choose_language(request: web.Request) -> web.Response:
     """POST /language: remember the viewer's language."""
-    form = await request.post()
-    language = str(form.get("language", ""))
+    form = await read_form(request)
+    language = form.get("language", "")
     if language not in LANGUAGES:
         raise web.HTTPBadRequest(text="language must be ru or en")
     async with request.app[SERVICES].engine.begin() as connection:
         await connection.execute(update(users).where(users.c.id == request[VIEWER].user).values(language=language))
-    return web.Response(status=303, headers={"Location": _own_path(str(form.get("next", "")))})
+    return web.Response(status=303, headers={"Location": _own_path(form.get("next", ""))})
 
 
 def _form(request: web.Request, login: str = "", refusal: str = "", status: int = 200) -> web.Response:

@@ -178,6 +178,11 @@ async def test_a_query_that_cannot_be_read_is_a_named_problem(site: Site) -> Non
             problem = await told(client, f"/calls?{query}", 400)
             assert problem["detail"].startswith(query.partition("=")[0]), query
         assert (await told(client, "/calls?colour=red", 400))["detail"].startswith("colour")
+        for query in ("calls?line=%00", "calls?since=0001-01-01T00:00:00%2B14:00", "leads?cursor=99999999999999999999"):
+            assert (await told(client, f"/{query}", 400))["detail"].startswith(
+                query.partition("?")[2].partition("=")[0]
+            )
+        assert (await client.get("/calls?line=%00")).status == 400
         for path in ("/calls/none", "/calls/2f0c1a52-0000-4000-8000-000000000000", "/nowhere"):
             assert (await told(client, path, 404))["status"] == 404
         assert (await client.post(f"{API}/calls")).status == 405

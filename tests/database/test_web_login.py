@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,6 +73,17 @@ async def test_a_wrong_password_is_refused_without_saying_what_was_wrong(site: S
         ]
     assert "Логин или пароль не подходят" in told[0]
     assert told[0].replace("anna", "") == told[1].replace("nobody", "")
+
+
+async def test_a_form_that_is_none_is_refused(site: Site) -> None:
+    """Torn multipart, a file for a password, a NUL, too much: never an error of ours."""
+    async with site.visitor() as client:
+        torn = await client.post("/login", data=b"x", headers={"Content-Type": "multipart/form-data"})
+        assert torn.status == 400
+        file = await client.post("/login", data={"login": "anna", "password": io.BytesIO(b"x")})
+        assert file.status == 403
+        assert (await client.post("/login", data={"login": "a\0b", "password": PASSWORD})).status == 403
+        assert (await client.post("/login", data={"login": "a" * 100_000})).status == 413
 
 
 async def test_passwords_cannot_be_tried_at_will(site: Site) -> None:

@@ -38,8 +38,8 @@ class CallsQuery(Query):
 async def list_calls(request: web.Request, query: CallsQuery) -> CallPage:
     """GET /calls."""
     filters = Filters(
-        since=query.since.astimezone(UTC) if query.since else None,
-        until=query.until.astimezone(UTC) if query.until else None,
+        since=_utc("since", query.since),
+        until=_utc("until", query.until),
         line=query.line,
         person=query.person,
         status=query.status or "",
@@ -96,3 +96,11 @@ async def get_decision(request: web.Request, _query: NoQuery) -> Decision:
         reasons=reasons(one.plan, language_of(request)),
         plan=one.plan,
     )
+
+
+def _utc(name: str, at: datetime | None) -> datetime | None:
+    """The moment in UTC. Raises 400 where the calendar ends."""
+    try:
+        return at.astimezone(UTC) if at else None
+    except OverflowError:
+        raise web.HTTPBadRequest(text=f"{name}: is beyond the calendar") from None

@@ -1,9 +1,10 @@
 """People, teams, lines and devices, parties and leads by the API."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
+from pydantic import Field
 from sqlalchemy import ColumnElement, exists, func, or_, select, true
 
 from calls.tables import calls
@@ -22,7 +23,7 @@ from web.services import SERVICES
 class PageQuery(Query):
     """Which page: `cursor` is the `next` of the one before."""
 
-    cursor: int | None = None
+    cursor: Annotated[int, Field(ge=1, lt=2**63)] | None = None
     limit: Limit = 50
 
 
