@@ -29,7 +29,7 @@ TALK = {"answered_at": NOW - timedelta(hours=2)}
 
 
 def ago(**told: float) -> datetime:
-    return NOW - timedelta(**told)
+    return datetime.now(UTC) - timedelta(**told)
 
 
 async def read(engine: AsyncEngine) -> dict[tuple[str, ...], float]:
