@@ -1,0 +1,70 @@
+"""Every page is shown whatever happened: real tapes, both languages, every role."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls.record import record
+from calls.tables import calls
+from telephony import tape
+from tests.fakes.site import Site, open_site
+from web.background import read_background, read_live
+from web.cards import cards_for
+from web.house import HOUSE
+
+TAPES = sorted(Path("tests/tapes").glob("*.ami")) + sorted(Path("tests/tapes").glob("*.cel.csv"))
+
+
+@pytest.fixture
+async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
+    """The web role with its house."""
+    async with open_site(engine, tmp_path) as opened:
+        yield opened
+
+
+async def test_every_tape_has_its_pages(site: Site) -> None:
+    """Calls as real PBXes tell them: the list, each call, its timeline and its live form, in both languages."""
+    for number, path in enumerate(TAPES):
+        async with site.engine.begin() as connection:
+            await record(connection, tape.read(path, f"pbx{number}").events)
+    async with site.visitor("vera") as client:
+        ids = [item["id"] for item in (await (await client.get("/api/v1/calls?limit=200")).json())["items"]]
+        assert len(ids) >= len(TAPES)
+        for language in ("ru", "en"):
+            await client.post("/language", data={"language": language})
+            for address in ("/", "/calls", *(f"/calls/{id_}" for id_ in ids)):
+                response = await client.get(address)
+                assert response.status == 200, address
+                assert f'lang="{language}"' in await response.text()
+        for id_ in ids:
+            timeline = await (await client.get(f"/api/v1/calls/{id_}/timeline")).json()
+            assert timeline["items"], id_
+
+
+async def test_every_live_call_has_a_card_that_can_be_made(site: Site) -> None:
+    """The same calls as they would stand on a desk."""
+    for number, path in enumerate(TAPES):
+        async with site.engine.begin() as connection:
+            await record(connection, tape.read(path, f"pbx{number}").events)
+    async with site.engine.begin() as connection:
+        await connection.execute(update(calls).values(started_at=func.now(), ended_at=None))
+        expected = await connection.scalar(select(func.count()).where(calls.c.joined_into.is_(None)))
+        live = await read_live(connection)
+        assert len(live) == expected
+        for call in live:
+            await read_background(connection, call, await site.app[HOUSE].read())
+            for person in {*call.people, None}:
+                cards_for([call], person, call.started_at)
+
+
+@pytest.mark.parametrize("login", ["anna", "gleb", "vera", "olga"])
+async def test_every_role_has_a_desk_and_a_list(site: Site, login: str) -> None:
+    """Also one that belongs to nobody, and before any call."""
+    async with site.visitor(login) as client:
+        for address in ("/", "/calls", "/desk/today"):
+            assert (await client.get(address)).status == 200
