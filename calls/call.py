@@ -21,6 +21,7 @@ from calls.events import Event, names
 
 K = TypeVar("K")
 V = TypeVar("V")
+Fact = TypeVar("Fact", bound=Event)
 
 UNTIMED = datetime.max.replace(tzinfo=UTC)
 
@@ -103,6 +104,17 @@ def join(one: Call, other: Call) -> Call:
 def call_names(call: Call) -> frozenset[str]:
     """Every name by which later events may find this call."""
     return call.linkedids | frozenset(call.channels)
+
+
+def earliest(call: Call, kind: type[Fact]) -> Fact | None:
+    """The first fact of that kind, by the PBX's time."""
+    return next(iter(facts(call, kind)), None)
+
+
+def facts(call: Call, kind: type[Fact]) -> list[Fact]:
+    """All facts of that kind in the order of time."""
+    told = [fact for fact in call.facts if isinstance(fact, kind)]
+    return sorted(told, key=lambda fact: (fact.at or UNTIMED, repr(fact)))
 
 
 def _joined(one: Mapping[K, V], other: Mapping[K, V], both: Callable[[V, V], V]) -> Mapping[K, V]:

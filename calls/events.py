@@ -149,6 +149,15 @@ class PickedUp(_Happened):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarded(_Happened):
+    """The device that `channel` dialled sent the call on to `to` (SIP 302); `target`: its channel, if told."""
+
+    kind: Literal["Forwarded"] = "Forwarded"
+    to: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueJoined(_Happened):
     """The channel began waiting in a queue."""
 
@@ -328,6 +337,7 @@ Event = Annotated[
     | Resumed
     | Transferred
     | PickedUp
+    | Forwarded
     | QueueJoined
     | QueueLeft
     | AppStarted
@@ -357,7 +367,7 @@ def names(event: Event) -> frozenset[str]:
     match event:
         case Dialed():
             told += [event.target, event.target_linkedid]
-        case DialEnded():
+        case DialEnded() | Forwarded():
             told += [event.target]
         case PickedUp():
             told += [event.target]

@@ -41,12 +41,12 @@ def missed_cause(call: Call, legs: tuple[Leg, ...], rule: str, wait_seconds: flo
 
 
 def _without_ringing(outcomes: set[str | None], rule: str, call: Call) -> str:
-    if len(outcomes) >= 1:
-        for outcome in ("busy", "rejected", "congestion", "unavailable"):
-            if outcome in outcomes:
-                return _BY_OUTCOME[outcome]
+    for outcome in ("busy", "rejected", "congestion", "unavailable"):
+        if outcome in outcomes:
+            return _BY_OUTCOME[outcome]
     if rule in _BY_PLAN:
         return rule
-    if any(isinstance(fact, e.QueueJoined | e.Routed | e.StepStarted) for fact in call.facts):
+    if any(isinstance(fact, e.Arrived | e.QueueJoined | e.Routed | e.StepStarted) for fact in call.facts):
         return "caller_gave_up_early"
-    return "caller_gave_up_early" if any(isinstance(fact, e.Arrived) for fact in call.facts) else "no_route"
+    # The PBX answered by itself, and nobody was dialled: a menu or a message without a way on (tape menu).
+    return "menu_dead_end" if any(channel.up_at for channel in call.channels.values()) else "no_route"

@@ -5,41 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from calls import events as e
-from calls.call import UNTIMED, Call
-from calls.events import Event, device
+from calls.call import UNTIMED, Call, earliest, facts
+from calls.events import device
 from calls.legs import Leg, caller_channel, legs
 from calls.missed import missed_cause
+from calls.moves import ForwardView, PickupView, TransferView, forwards, pickups, transfers
 from calls.talks import Talk, covered_seconds, talks
 from calls.waits import QueueView, holds, queues
 
 OUTSIDE_DIGITS = 7
 """A number with at least so many digits is a telephone number, not an extension (ITU-T E.164 subscriber numbers)."""
-
-Fact = TypeVar("Fact", bound=Event)
-
-
-@dataclass(frozen=True, slots=True)
-class TransferView:
-    """`kind` blind, attended or blonde; `to` the number dialled; `reached` the devices that then talked."""
-
-    kind: str
-    by: str
-    to: str
-    reached: tuple[str, ...]
-    completed: bool
-    at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class PickupView:
-    """`by` took the call that rang on `of`."""
-
-    by: str
-    of: str
-    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +54,7 @@ class CallView:
     talks: tuple[TalkView, ...]
     transfers: tuple[TransferView, ...]
     pickups: tuple[PickupView, ...]
+    forwards: tuple[ForwardView, ...]
     queues: tuple[QueueView, ...]
     hold_seconds: float
     talk_seconds: float
@@ -123,8 +102,9 @@ def view(call: Call) -> CallView:
         answered_by=_answered_by(reached, heard),
         legs=reached,
         talks=tuple(_talk(call, talk) for talk in heard),
-        transfers=_transfers(call, heard),
-        pickups=_pickups(call),
+        transfers=transfers(call, heard),
+        pickups=pickups(call),
+        forwards=forwards(call),
         queues=queues(call, heard),
         hold_seconds=covered_seconds(holds(call), ended_at),
         talk_seconds=covered_seconds((talk.span for talk in heard), ended_at),
@@ -152,22 +132,10 @@ def to_json(seen: CallView) -> dict[str, Any]:
     record["legs"] = [{key: value for key, value in leg.items() if key != "channel"} for leg in told["legs"]]
     record["talks"] = [{"between": t["between"], "from": t["since"], "to": t["until"]} for t in told["talks"]]
     record["transfers"] = told["transfers"]
-    record["forwards"] = []
-    for name in ("pickups", "queues", "hold_seconds", "talk_seconds", "wait_seconds", "recordings"):
+    for name in ("forwards", "pickups", "queues", "hold_seconds", "talk_seconds", "wait_seconds", "recordings"):
         record[name] = told[name]
     plain: dict[str, Any] = json.loads(json.dumps(record, default=datetime.isoformat))
     return plain
-
-
-def earliest(call: Call, kind: type[Fact]) -> Fact | None:
-    """The first fact of that kind, by the PBX's time."""
-    return next(iter(facts(call, kind)), None)
-
-
-def facts(call: Call, kind: type[Fact]) -> list[Fact]:
-    """All facts of that kind in the order of time."""
-    told = [fact for fact in call.facts if isinstance(fact, kind)]
-    return sorted(told, key=lambda fact: (fact.at or UNTIMED, repr(fact)))
 
 
 def _ended(call: Call) -> datetime | None:
@@ -232,44 +200,6 @@ def _talk(call: Call, talk: Talk) -> TalkView:
     pair = sorted((talk.one, talk.other), key=lambda uid: (_first_seen(call, uid), uid))
     between = (party_of_talk(call, pair[0]), party_of_talk(call, pair[1]))
     return TalkView(between, _time(talk.span.since), _time(talk.span.until))
-
-
-def _transfers(call: Call, heard: tuple[Talk, ...]) -> tuple[TransferView, ...]:
-    seen: dict[tuple[str, str, str], TransferView] = {}
-    for fact in facts(call, e.Transferred):
-        own = {fact.channel, fact.second}
-        moved = fact.transferee
-        reached = tuple(
-            dict.fromkeys(
-                device(call.channels[other].name[1])
-                for talk in heard
-                for one, other in ((talk.one, talk.other), (talk.other, talk.one))
-                if (one == moved or not moved) and other not in own and other != moved and _after(talk, fact.at)
-            )
-        )
-        second, target = call.channels.get(fact.second), call.channels.get(fact.target)
-        to = fact.to or (second.dialed[1] if second else "") or (target.number[1] if target else "")
-        blonde = fact.way == "attended" and target is not None and (target.up_at or UNTIMED) > (fact.at or UNTIMED)
-        kind, by = "blonde" if blonde else fact.way, _device(call, fact.channel)
-        told = TransferView(kind, by, to, reached, bool(reached), fact.at)
-        seen.setdefault((fact.way, fact.channel, fact.target or fact.to), told)
-    return tuple(seen.values())
-
-
-def _after(talk: Talk, at: datetime | None) -> bool:
-    return at is None or talk.span.until is None or talk.span.until > at
-
-
-def _pickups(call: Call) -> tuple[PickupView, ...]:
-    seen: dict[tuple[str, str], PickupView] = {}
-    for fact in facts(call, e.PickedUp):
-        told = PickupView(_device(call, fact.channel), _device(call, fact.target), fact.at)
-        seen.setdefault((fact.channel, fact.target), told)
-    return tuple(seen.values())
-
-
-def _device(call: Call, uid: str) -> str:
-    return device(call.channels[uid].name[1]) if uid in call.channels else ""
 
 
 def _first_seen(call: Call, name: str) -> datetime:

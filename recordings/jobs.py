@@ -13,11 +13,12 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls.call import facts
 from calls.due import Owes
 from calls.events import Arrived, Event, RecordingMissing, RecordingStarted, RecordingStored, Transcribed
 from calls.queue import GiveUp, Task, TryAgain
 from calls.record import record, state_call
-from calls.view import facts, view
+from calls.view import view
 from recordings import rows
 from recordings.files import (
     SIDES,

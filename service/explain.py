@@ -11,10 +11,10 @@ from sqlalchemy import func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import events as e
-from calls.call import Call
+from calls.call import Call, earliest
 from calls.record import state_call
 from calls.tables import call_names, calls
-from calls.view import earliest, to_json, view
+from calls.view import to_json, view
 from directory.model import Directory
 from directory.store import read
 from recordings.rows import recordings_of, transcript_of

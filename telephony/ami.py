@@ -100,7 +100,10 @@ def _dial_end(told: Message) -> list[Event]:
         target_name=told["destchannel"] or None,
         status=told["dialstatus"],
     )
-    return [ended] if ended.target else []
+    if not ended.target:
+        return []
+    to = told["forward"].partition("@")[0]
+    return [ended, e.Forwarded(**_dialling(told), target=ended.target, to=to)] if to else [ended]
 
 
 def _bridge_enter(told: Message) -> list[Event]:

@@ -216,6 +216,11 @@ def _pickup(row: _Row) -> list[Event]:
     return [e.PickedUp(**where, target=row["uniqueid"])]
 
 
+def _forward(row: _Row) -> list[Event]:
+    """The row is the dialling channel's; which device forwarded is not told (tape forward_302)."""
+    return [e.Forwarded(**row.where, to=row.detail("forward").partition("@")[0])]
+
+
 def _linkedid_end(row: _Row) -> list[Event]:
     return [e.LinkedidEnded(**row.where)] if row["linkedid"] else []
 
@@ -235,5 +240,6 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "BLINDTRANSFER": _blind_transfer,
     "ATTENDEDTRANSFER": _attended_transfer,
     "PICKUP": _pickup,
+    "FORWARD": _forward,
     "LINKEDID_END": _linkedid_end,
 }

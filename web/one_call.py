@@ -10,10 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import events as e
-from calls.call import Call
+from calls.call import Call, earliest
 from calls.record import state_call
 from calls.tables import calls, legs
-from calls.view import CallView, earliest, view
+from calls.view import CallView, view
 from crm_sync.tables import leads, parties
 from directory.model import Directory
 from web.background import plan_of

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from calls import events as e
-from calls.call import Call
+from calls.call import Call, facts
 from calls.legs import Leg
-from calls.view import CallView, facts
+from calls.view import CallView
 from directory.model import Directory
 from web.house import line_name
 from web.told import device_kind
@@ -111,16 +111,23 @@ def _talks(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
 
 
 def _moves(call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
+    numbers = {leg.device: leg.number for leg in seen.legs}
     for transfer in seen.transfers:
         if transfer.at:
-            reached = ", ".join(teller.who(device) for device in transfer.reached) or transfer.to
+            reached = (
+                ", ".join(teller.who(device, numbers.get(device, "")) for device in transfer.reached) or transfer.to
+            )
             key = "transferred" if transfer.completed else "transfer_failed"
             tone = "plain" if transfer.completed else "bad"
-            text = teller.say(key, by=teller.who(transfer.by), to=reached)
+            text = teller.say(key, by=teller.who(transfer.by, numbers.get(transfer.by, "")), to=reached)
             yield Moment(transfer.at, text, "transfer", tone, key="transfer")
     for pickup in seen.pickups:
         if pickup.at:
-            text = teller.say("picked_up", by=teller.who(pickup.by), of=teller.who(pickup.of))
+            text = teller.say(
+                "picked_up",
+                by=teller.who(pickup.by, numbers.get(pickup.by, "")),
+                of=teller.who(pickup.of, numbers.get(pickup.of, "")),
+            )
             yield Moment(pickup.at, text, "transfer", key="pickup")
     for queue in seen.queues:
         if queue.entered_at:

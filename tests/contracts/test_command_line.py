@@ -58,7 +58,9 @@ def test_wrong_input_is_one_clear_line_and_exit_2(words: list[str], tmp_path: Pa
 def test_a_wrong_directory_names_line_and_key(tmp_path: Path) -> None:
     """FILE:LINE: key: what; nothing is applied, no database is touched."""
     file = tmp_path / "directory.yaml"
-    file.write_text("company: {name: A, region: RU, time_zone: Europe/Moscow, language: ru}\npeople:\n  - {key: anna}\n")
+    file.write_text(
+        "company: {name: A, region: RU, time_zone: Europe/Moscow, language: ru}\npeople:\n  - {key: anna}\n"
+    )
     done = switchhook("directory", "apply", str(file), SWITCHHOOK_DATA_DIR=str(tmp_path / "data"))
     assert done.returncode == 2
     assert "directory.yaml:3: people[0]" in done.stderr

@@ -34,6 +34,7 @@ class Record:
     talks: tuple[tuple[str, str], ...] = ()
     transfers: tuple[tuple[str, str, str, tuple[str, ...]], ...] = ()
     pickups: tuple[tuple[str, str], ...] = ()
+    forwards: tuple[tuple[str, str], ...] = ()
     queues: tuple[tuple[str, str], ...] = ()
     recordings: tuple[str, ...] = ()
     wait: float = 0.0
@@ -214,6 +215,7 @@ RECORDS = {
         ((M1, "failed", 23), (M2, "answered", 16)),
         answered_by=(M2,),
         talks=((CLIENT, M2),),
+        forwards=((M1, "102"),),
         wait=0.62,
         talk=1.01,
     ),
@@ -243,7 +245,7 @@ RECORDS = {
         wait=0.42,
         talk=2.01,
     ),
-    "menu": Record("missed", (), dialed="525", missed_cause="no_route", wait=3.35),
+    "menu": Record("missed", (), dialed="525", missed_cause="menu_dead_end", wait=3.35),
     "mobile_refused": Record(
         "missed",
         ((M1, "cancelled", 16), (TRUNK, "rejected", 16)),
@@ -362,6 +364,7 @@ def test_a_tape_makes_its_record(name: str, witness: str) -> None:
     assert transfers == list(wanted.transfers)
     assert [t["completed"] for t in record["transfers"]] == [bool(reached) for _, _, _, reached in wanted.transfers]
     assert [(pickup["by"], pickup["of"]) for pickup in record["pickups"]] == list(wanted.pickups)
+    assert [(forward["by"], forward["to"]) for forward in record["forwards"]] == list(wanted.forwards)
     assert record["recordings"] == list(wanted.recordings)
     assert record["wait_seconds"] == pytest.approx(wanted.wait, abs=0.006)
     assert record["talk_seconds"] == pytest.approx(wanted.talk, abs=0.006)

@@ -135,7 +135,7 @@ def test_a_retired_linkedid_is_told() -> None:
 
 def test_rows_that_say_nothing_of_a_call_are_known_and_silent() -> None:
     """Streams, digits, parking (its bridges tell it) and the dialplan's own rows; an unknown type is not known."""
-    for kind in ("STREAM_BEGIN", "DTMF", "PARK_START", "LOCAL_OPTIMIZE", "FORWARD", "USER_DEFINED"):
+    for kind in ("STREAM_BEGIN", "DTMF", "PARK_START", "LOCAL_OPTIMIZE", "USER_DEFINED"):
         assert told(kind) == []
         assert cel.event_type(kind) == kind
     assert told("FUTURE_TYPE") == []
