@@ -26,13 +26,19 @@ def die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def _humbly() -> None:
+    """As `die_with_parent`, and with less claim to the processor: a caller waits for routing, nobody for a transcript."""
+    die_with_parent()
+    os.nice(10)
+
+
 async def keep_worker(house: House) -> None:
     """Keep one worker process for all queues running until cancelled, then end it in order."""
     environment = {**os.environ, **_told(house)}
     pause = 1.0
     while True:
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "service.cli", "worker", env=environment, preexec_fn=die_with_parent
+            sys.executable, "-m", "service.cli", "worker", env=environment, preexec_fn=_humbly
         )
         try:
             code = await child.wait()
