@@ -32,7 +32,7 @@ def test_a_phone_of_one_call_is_busy_until_it_ends() -> None:
 
 @pytest.mark.parametrize("tape", sorted(path.name for path in TAPES.glob("*.ami")))
 def test_no_tape_holds_a_state_that_is_not_known(tape: str) -> None:
-    """Every DeviceStateChange of a phone is understood, everything else says nothing about devices."""
+    """Every DeviceStateChange of a phone is understood; but for contacts, everything else says nothing of devices."""
     for message in messages(tape):
         change = device_change(message)
         if message.get("Event") == "DeviceStateChange" and str(message["Device"]).startswith("PJSIP/"):
