@@ -31,6 +31,8 @@ from telephony.plan_variables import UnsafeDialError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+_MOST_PAUSE_SECONDS = 5.0
+
 
 class Attendant:
     """Everything the service does with one PBX; `run` ends only by cancellation."""
@@ -58,20 +60,21 @@ class Attendant:
         self._routing: set[asyncio.Task[None]] = set()
         self._router = Router(memory, self._send, budget_seconds=settings.budget_seconds)
         self._recovery = Recovery(settings, self.link, recorder, self.buffer)
-        self.link.on_connect += [self._learn_devices, self._leave_fallbacks, self._recovery.connected]
+        self.link.on_connect.append(self._connected)
         self.link.on_disconnect.append(self._recovery.disconnected)
 
     async def run(self) -> None:
-        """Attend the PBX until cancelled; the last word to it is that nobody should ask us."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for part in (self.link.run, self.liveness.run, self._store_devices, self._follow_directory):
-                    group.create_task(part())
-                group.create_task(self._recorder.drain(self.buffer))
-                group.create_task(self._recovery.run())
-        finally:
-            await self.liveness.clear()
-            self.link.close()
+        """Attend the PBX until cancelled; the last word to it is that nobody should ask us. May be run again."""
+        async with asyncio.TaskGroup() as outer:
+            link = outer.create_task(self.link.run())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for part in (self.liveness.run, self._record, self._store_devices, self._follow_directory):
+                        group.create_task(part())
+                    group.create_task(self._recovery.run())
+            finally:
+                await self.liveness.clear()
+                link.cancel()
 
     def live_devices(self) -> Mapping[str, devices.DeviceState] | None:
         """The devices as the PBX told them this moment; None while nobody tells."""
@@ -125,6 +128,17 @@ class Attendant:
             log.warning("a plan was not taken", pbx=arrival.pbx, why=outcome.kind, detail=outcome.detail)
         return outcome.kind
 
+    async def _record(self) -> None:
+        """Record what is heard, once it is known since when nothing was: the new would hide the gap before it."""
+        await _patiently(self._recovery.remember)
+        await self._recorder.drain(self.buffer)
+
+    async def _connected(self, link: Link) -> None:
+        """Do what each new connection owes, however long the database is away; the connection's end ends this too."""
+        await self._leave_fallbacks(link)
+        await _patiently(partial(self._learn_devices, link))
+        await _patiently(partial(self._recovery.connected, link))
+
     async def _learn_devices(self, link: Link) -> None:
         states = await self._devices.ask(link)
         async with self._recorder.engine.begin() as connection:
@@ -163,11 +177,13 @@ class Attendant:
 
 
 async def _patiently(work: Callable[[], Awaitable[None]]) -> None:
-    """Do `work` until the database lets it be done."""
+    """Do `work` until the database and the PBX let it be done."""
+    pause = 0.5
     while True:
         try:
             await work()
             return
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("the database is away", error=type(error).__name__)
-            await asyncio.sleep(1)
+        except (SQLAlchemyError, OSError, LinkError) as error:
+            log.warning("not done now, tried again", error=type(error).__name__, why=str(error)[:200])
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _MOST_PAUSE_SECONDS)

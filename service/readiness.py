@@ -21,8 +21,11 @@ async def readiness(house: House, telephony: Telephony | None) -> Sequence[Part]
     parts = [await _database(house)]
     if telephony is not None:
         for attendant in telephony.attendants:
-            state = attendant.link.state
-            parts.append(Part(f"pbx {attendant.settings.name}", state.connected, state.reason))
+            state, name = attendant.link.state, attendant.settings.name
+            if telephony.duties[name].standby:
+                parts.append(Part(f"pbx {name}", ready=True, reason="another service attends it; standing by"))
+            else:
+                parts.append(Part(f"pbx {name}", state.connected, state.reason))
         reason = telephony.recorder.database_reason
         parts.append(Part("recorder", not reason, reason))
         loaded = telephony.memory.directory is not None

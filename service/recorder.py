@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import Change, Owes
 from calls.events import Event
-from calls.record import record_all
+from calls.record import JoinedMeanwhileError, record
 from telephony.buffer import EventBuffer
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -24,7 +25,15 @@ _BATCH = 200
 _GATHER_SECONDS = 0.02
 """What happens to a call comes in bursts of milliseconds: one transaction a burst leaves the loop free for arrivals."""
 _AWAY_SECONDS = 0.5
-_AWAY = (OSError, OperationalError, InterfaceError)
+_AWAY = (OSError, InterfaceError, PoolTimeoutError)
+_PASSING = ("08", "40", "53", "55", "57", "58")
+"""SQLSTATE classes that tell of the server's state and not of what was written: no connection, rolled back, no room,
+locked, starting or stopping, input and output (PostgreSQL's appendix A)."""
+
+
+def _none(_change: Change) -> Sequence[Event]:
+    """No marks."""
+    return ()
 
 
 class Recorder:
@@ -37,9 +46,20 @@ class Recorder:
         self.database_reason = ""
         self.refused_total = 0
 
-    async def write(self, events: Sequence[Event]) -> list[Change]:
-        """Record `events` in one transaction; raises what the database raises, and then nothing is written."""
-        changes = await record_all(self.engine, events, self._owes)
+    async def write(self, events: Sequence[Event], marks: Callable[[Change], Sequence[Event]] = _none) -> list[Change]:
+        """Record `events`, and the `marks` of each change they made, in one transaction.
+
+        Raises what the database raises, and then nothing is written.
+        """
+        while True:
+            try:
+                async with self.engine.begin() as connection:
+                    changes = await record(connection, events, self._owes)
+                    if marked := [event for change in changes for event in marks(change)]:
+                        changes += await record(connection, marked, self._owes)
+                break
+            except JoinedMeanwhileError:
+                continue
         for change in changes:
             self._seen(change)
             log.info(
@@ -86,4 +106,7 @@ class Recorder:
 
 
 def _is_away(error: Exception) -> bool:
-    return isinstance(error, _AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    if isinstance(error, DBAPIError):
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        return error.connection_invalidated or state.startswith(_PASSING) or isinstance(error, _AWAY)
+    return isinstance(error, _AWAY)

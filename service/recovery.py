@@ -12,14 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from calls.due import Change
 from calls.events import ChannelHungUp, Event, Recovered
-from calls.view import CallView
 from service.recorder import Recorder
 from service.settings import PbxSettings
 from telephony import ami
 from telephony.buffer import EventBuffer
 from telephony.catch_up import read_gap
 from telephony.link import Link
-from telephony.pbx import LinkError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -35,6 +33,8 @@ _OPEN = text(
     """
 )
 _MARGIN = timedelta(seconds=2)
+_FIRST_LOOK = timedelta(hours=24)
+"""A store that never heard of this PBX learns the calls of the last day, not its whole history."""
 _BATCH = 500
 
 
@@ -47,21 +47,26 @@ class Recovery:
         self._recorder = recorder
         self._buffer = buffer
         self._deaf_since: datetime | None = None
-        self._first = True
+        self._remembered = asyncio.Event()
+
+    async def remember(self) -> None:
+        """Read when this PBX was last heard, before anything new is recorded. Raises what the database raises."""
+        async with self._recorder.engine.connect() as connection:
+            heard = (await connection.execute(_LAST_HEARD, {"pbx": self._settings.name})).scalar()
+        self._deaf_since = heard or datetime.now(UTC) - _FIRST_LOOK
+        self._remembered.set()
 
     def disconnected(self, link: Link) -> None:
-        """Remember since when nothing is heard, in the PBX's time."""
-        self._deaf_since = link.state.last_pbx_event_at
+        """Remember since when nothing is heard, in the PBX's time; a gap not yet looked into goes on."""
+        self._deaf_since = self._deaf_since or link.state.last_pbx_event_at
 
     async def connected(self, link: Link) -> None:
-        """Note the gap that ends now, then settle what the PBX no longer knows."""
+        """Note the gap that ends now, catch up on it, then settle what the PBX no longer knows."""
         now = datetime.fromtimestamp(link.clock.pbx_now(), UTC)
-        if self._first:
-            async with self._recorder.engine.connect() as connection:
-                self._deaf_since = (await connection.execute(_LAST_HEARD, {"pbx": self._settings.name})).scalar()
-            self._first = False
+        await self._remembered.wait()
         if self._deaf_since is not None:
             self._buffer.note_gap(self._deaf_since - _MARGIN, now + _MARGIN)
+            self._deaf_since = None
         await self._catch_up()
         await self._end_the_gone(link)
 
@@ -85,17 +90,16 @@ class Recovery:
             gaps.pop(0)
 
     async def _end_the_gone(self, link: Link) -> None:
-        """End channels that we believe alive and the PBX does not know: their hang-up was told to nobody."""
-        try:
-            reply = await link.action({"Action": "CoreShowChannels"})
-        except LinkError as error:
-            log.warning("live channels could not be asked for", pbx=self._settings.name, error=str(error))
-            return
+        """End channels that we believe alive and the PBX does not know: their hang-up was told to nobody.
+
+        The store is asked first: a channel that begins between the two questions is in neither list.
+        """
+        async with self._recorder.engine.connect() as connection:
+            rows = (await connection.execute(_OPEN, {"pbx": self._settings.name})).all()
+        reply = await link.action({"Action": "CoreShowChannels"})
         live = {str(message.get("Uniqueid", message.get("UniqueID", ""))) for message in reply.events}
         now = datetime.fromtimestamp(link.clock.pbx_now(), UTC)
         events = [event for message in reply.events for event in ami.translate(self._settings.name, message)]
-        async with self._recorder.engine.connect() as connection:
-            rows = (await connection.execute(_OPEN, {"pbx": self._settings.name})).all()
         events += [
             ChannelHungUp(pbx=self._settings.name, channel=row.name, at=now)
             for row in rows
@@ -112,15 +116,17 @@ async def read_period(settings: PbxSettings, recorder: Recorder, since: datetime
     rows = await asyncio.to_thread(read_gap, settings.name, settings.cel_file, since, until)
     changed: set[UUID] = set()
     for first in range(0, len(rows), _BATCH):
-        for change in await recorder.write(rows[first : first + _BATCH]):
-            if _tells_more(change) and change.call_id not in changed:
-                changed.add(change.call_id)
-                await recorder.write([_mark(change.after)])
+        changes = await recorder.write(rows[first : first + _BATCH], _marks)
+        changed |= {change.call_id for change in changes if _tells_more(change)}
     return len(changed)
 
 
-def _mark(seen: CallView) -> Recovered:
-    return Recovered(pbx=seen.pbx, channel=seen.caller_channel or seen.id, at=seen.ended_at or seen.started_at)
+def _marks(change: Change) -> list[Event]:
+    seen = change.after
+    if seen.recovered or not _tells_more(change):
+        return []
+    at = seen.ended_at or seen.started_at
+    return [Recovered(pbx=seen.pbx, channel=seen.caller_channel or seen.id, at=at)]
 
 
 def _tells_more(change: Change) -> bool:

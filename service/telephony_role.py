@@ -14,6 +14,7 @@ from metrics.http import Registry
 from metrics.observe import Observed
 from routing.memory import Memory
 from service.attendant import Attendant
+from service.duty import Duty
 from service.recorder import Recorder
 from service.settle import keep_settling
 from service.wiring import House, owes
@@ -33,6 +34,7 @@ class Telephony:
         self.observed = Observed(registry, lambda: self.memory.directory)
         self.recorder = Recorder(house.engine, owes, self.observed.observe)
         self.attendants = [Attendant(pbx, self.recorder, self.memory) for pbx in house.settings.pbx]
+        self.duties = {pbx.name: Duty(house.engine, pbx.name) for pbx in house.settings.pbx}
 
     def _live_devices(self, pbx: str) -> Mapping[str, devices.DeviceState] | None:
         attendant = next((one for one in self.attendants if one.settings.name == pbx), None)
@@ -48,13 +50,13 @@ class Telephony:
             await attendant.liveness.marked.wait()
 
     async def run(self) -> None:
-        """Attend every PBX until cancelled."""
+        """Attend every PBX that no other service attends, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.memory.run())
             group.create_task(keep_settling(self.recorder))
             group.create_task(self._keep_partitions())
             for attendant in self.attendants:
-                group.create_task(attendant.run())
+                group.create_task(self.duties[attendant.settings.name].run(attendant.run))
 
     async def _keep_partitions(self) -> None:
         """The partition of next month is made long before it begins."""

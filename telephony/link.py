@@ -61,6 +61,13 @@ class Link:
 
     async def run(self) -> None:
         """Connect, stay connected, come back; ends only by `close()` or cancellation."""
+        try:
+            await self._keep_connected()
+        finally:
+            if self.state.connected:
+                self._down("closed")
+
+    async def _keep_connected(self) -> None:
         failures = 0
         while not self._stop.is_set():
             began_at = time.monotonic()
@@ -209,7 +216,7 @@ class Link:
         if was_connected:
             self.state.since = datetime.now(UTC)
             self._listeners.disconnected(self)
-        if reason != self._said and not self._stop.is_set():
+        if reason not in (self._said, "closed") and not self._stop.is_set():
             self._said = reason
             self._log.error("not connected", reason=reason)
 

@@ -1,0 +1,191 @@
+"""A PBX, an outside world and a service that a test can stop, hang, kill, or cut off from what it needs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory.file import loads
+from directory.model import Directory
+from service.children import die_with_parent
+from service.demo_world import OutsideWorld
+from service.pbx import Pbx
+from service.ports import free_port
+
+T = TypeVar("T")
+
+LINE = "74951234567"
+ROUTED, FALLBACK = "anna-desk", "boris-desk"
+"""Who rings when the service decides, and who rings when it does not."""
+
+DIRECTORY: Directory = loads(
+    f"""
+company: {{name: Ромашка, region: RU, time_zone: Europe/Moscow, language: ru}}
+hours: {{always: {{mon-sun: "00:00-24:00"}}}}
+people:
+  - {{key: anna, name: Анна, role: manager, hours: always, devices: [{{kind: desk, address: PJSIP/{ROUTED}}}]}}
+  - {{key: boris, name: Борис, role: manager, hours: always, devices: [{{kind: desk, address: PJSIP/{FALLBACK}}}]}}
+teams:
+  - {{key: sales, name: Продажи, strategy: ring_all, members: [anna]}}
+lines:
+  - {{number: "{LINE}", name: Продажи, trunk: PJSIP/trunk, team: sales, hours: always, fallback: [PJSIP/{FALLBACK}]}}
+""",
+    "directory.yaml",
+)
+
+
+async def until(ask: Callable[[], Awaitable[T]], what: str, seconds: float = 20.0) -> T:
+    """Ask until the answer is true; says what was awaited when it never is."""
+    async with asyncio.timeout(seconds) as limit:
+        try:
+            while not (found := await ask()):
+                await asyncio.sleep(0.02)
+        except asyncio.CancelledError:
+            if limit.expired():
+                pytest.fail(f"{what}: not within {seconds:g} s")
+            raise
+    return found
+
+
+@dataclass
+class Served:
+    """A `switchhook serve` in a process of its own."""
+
+    process: asyncio.subprocess.Process
+    metrics_port: int
+    said: Path
+
+    def hang(self) -> None:
+        """Stop it in its tracks: it keeps its connections and does nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it run again."""
+        self.process.send_signal(signal.SIGCONT)
+
+    async def kill(self) -> None:
+        """End it without a last word."""
+        self.process.kill()
+        await self.process.wait()
+
+    async def readiness(self) -> tuple[int, dict[str, str]]:
+        """HTTP status of /readyz, and the reason of each part that is not ready or has something to say."""
+        return await readiness(self.metrics_port)
+
+
+async def readiness(port: int) -> tuple[int, dict[str, str]]:
+    """HTTP status of /readyz (0: nobody answers), and what each part says."""
+    try:
+        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/readyz") as response:
+            told = await response.json()
+            return response.status, {name: part["reason"] for name, part in told["parts"].items()}
+    except aiohttp.ClientError:
+        return 0, {}
+
+
+@dataclass
+class Stage:
+    """One test's service: its settings, its database, and the PBX and the world that it shares with other tests."""
+
+    pbx: Pbx
+    world: OutsideWorld
+    engine: AsyncEngine
+    url: str
+    folder: Path
+    _count: int = field(default=0)
+
+    def settings(self, *, secret: str = "", port: int = 0, cel: bool = True) -> tuple[Path, int, int]:
+        """A configuration file, and the ports of metrics and of the page in it."""
+        self._count += 1
+        metrics, web = free_port(), free_port()
+        told = self.folder / f"switchhook-{self._count}.toml"
+        told.write_text(
+            f'data_dir = "{self.folder / f"data-{self._count}"}"\ndatabase_url = "{self.url}"\nlog = "json"\n'
+            f"[metrics]\nport = {metrics}\n[web]\nport = {web}\n"
+            f'[[pbx]]\nname = "pbx"\nhost = "127.0.0.1"\nport = {port or self.pbx.ami_port}\n'
+            f'secret = "{secret or self.pbx.ami_secret}"\nrecordings = "{self.pbx.recordings}"\n'
+            + (f'cel_file = "{self.pbx.cel_file}"\n' if cel else "")
+        )
+        return told, metrics, web
+
+    @asynccontextmanager
+    async def serve(self, *, answering: bool = True) -> AsyncIterator[Served]:
+        """The telephony role in a process of its own, ready, and by default asked by the PBX; killed afterwards."""
+        told, metrics, _ = self.settings()
+        said = told.with_suffix(".log")
+        if answering:
+            await self.forget_mark()
+        with said.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "service.cli", "serve", "--role", "telephony"),
+                env={**os.environ, "SWITCHHOOK_CONFIG": str(told)},
+                stderr=output,
+                preexec_fn=die_with_parent,
+            )
+        served = Served(process, metrics, said)
+        try:
+            await until(lambda: _ready(served), "the service is ready", 40)
+            if answering:
+                await until(self.asked, "the PBX asks the service")
+            yield served
+        finally:
+            if process.returncode is None:
+                await served.kill()
+
+    async def variable(self, name: str) -> str:
+        """A global variable of the PBX's dialplan; empty when it is not set."""
+        for line in (await self.pbx.cli("dialplan show globals")).splitlines():
+            key, _, value = line.strip().partition("=")
+            if key == name:
+                return value
+        return ""
+
+    async def forget_mark(self) -> None:
+        """As if the last sign of life was long ago."""
+        await self.pbx.cli("dialplan set global SWITCHHOOK_ALIVE 0")
+
+    async def asked(self) -> bool:
+        """Whether an arrival would be told to a service."""
+        mark = await self.variable("SWITCHHOOK_ALIVE")
+        return mark.isdigit() and time.time() - int(mark) <= 2
+
+    async def rows(self, sql: str, **told: object) -> list[Any]:
+        """Rows of the store."""
+        async with self.engine.connect() as connection:
+            return list((await connection.execute(text(sql), told)).all())
+
+    async def record(self, number: str, *, status: str = "answered", seconds: float = 20.0) -> Any:
+        """The one record of the ended call of a number; fails when there are more."""
+        sql = "select * from calls where caller_number = :number and joined_into is null"
+
+        async def ended() -> list[Any]:
+            return [row for row in await self.rows(sql, number=number) if row.ended_at and row.status == status]
+
+        await until(ended, f"the call of {number} is in the store, ended and {status}", seconds)
+        (record,) = await self.rows(sql, number=number)
+        return record
+
+    async def told(self, call: Any, kind: str) -> list[dict[str, Any]]:
+        """Events of one kind in a call's record."""
+        sql = "select body from call_events where call_id = :call and kind = :kind order by at"
+        return [row.body for row in await self.rows(sql, call=call.id, kind=kind)]
+
+
+async def _ready(served: Served) -> bool:
+    if served.process.returncode is not None:
+        pytest.fail(served.said.read_text()[-2000:])
+    status, _ = await served.readiness()
+    return status == 200
