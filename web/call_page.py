@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -14,6 +15,10 @@ from web.page import language_of, page
 from web.services import SERVICES
 from web.timeline import timeline
 from web.told import considered, device_kind, reasons
+from web.wording import phone
+
+SOON: Final = timedelta(minutes=10)
+"""A recording that has not come by then is not on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ async def show(request: web.Request) -> web.Response:
         reached=[_reached(one, leg, device_kind(directory, leg.device, leg.number)) for leg in one.seen.legs],
         tracks=[track for track in tracks if track.paths],
         missing=_missing(tracks),
+        late=one.row.ended_at is not None and datetime.now(UTC) - one.row.ended_at > SOON,
+        answerer=_answerer(one),
         pieces=pieces(transcript.segments, transcript.words) if transcript else [],
         transcript=transcript,
         nonce=nonce(request),
@@ -79,6 +86,12 @@ def pieces(segments: Sequence[Mapping[str, Any]], words: Sequence[Mapping[str, A
 
 def _reached(one: OneCall, leg: Any, kind: str) -> dict[str, Any]:
     return {"leg": leg, "person": one.person_of(leg.channel), "kind": kind}
+
+
+def _answerer(one: OneCall) -> str:
+    """The number, or the device, that answered and belongs to nobody in the directory."""
+    answered = next((leg for leg in one.seen.legs if leg.outcome == "answered"), None)
+    return (phone(answered.number) or answered.device) if answered else ""
 
 
 def _missing(tracks: Sequence[Track]) -> str:

@@ -8,7 +8,8 @@ from aiohttp import web
 
 from directory.model import Directory
 from web.guard import VIEWER
-from web.house import HOUSE, line_name, person_name
+from web.house import HOUSE
+from web.names import line_name, person_name
 from web.render import render
 from web.services import SERVICES
 

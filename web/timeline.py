@@ -9,7 +9,7 @@ from calls.call import Call, facts
 from calls.legs import Leg
 from calls.view import CallView
 from directory.model import Directory
-from web.house import line_name
+from web.names import line_name
 from web.told import device_kind
 from web.wording import duration, phone
 from web.words import WORDS, say
@@ -112,22 +112,20 @@ def _talks(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
 
 def _moves(call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
     numbers = {leg.device: leg.number for leg in seen.legs}
+
+    def who(device: str) -> str:
+        return teller.who(device, numbers.get(device, ""))
+
     for transfer in seen.transfers:
         if transfer.at:
-            reached = (
-                ", ".join(teller.who(device, numbers.get(device, "")) for device in transfer.reached) or transfer.to
-            )
+            reached = ", ".join(who(device) for device in transfer.reached) or transfer.to
             key = "transferred" if transfer.completed else "transfer_failed"
             tone = "plain" if transfer.completed else "bad"
-            text = teller.say(key, by=teller.who(transfer.by, numbers.get(transfer.by, "")), to=reached)
+            text = teller.say(key, by=who(transfer.by), to=reached)
             yield Moment(transfer.at, text, "transfer", tone, key="transfer")
     for pickup in seen.pickups:
         if pickup.at:
-            text = teller.say(
-                "picked_up",
-                by=teller.who(pickup.by, numbers.get(pickup.by, "")),
-                of=teller.who(pickup.of, numbers.get(pickup.of, "")),
-            )
+            text = teller.say("picked_up", by=who(pickup.by), of=who(pickup.of))
             yield Moment(pickup.at, text, "transfer", key="pickup")
     for queue in seen.queues:
         if queue.entered_at:

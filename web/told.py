@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from directory.model import Directory
-from web.house import person_name
+from web.names import person_name
 
 _WHO: Final = {
     "the owner of this caller's lead": "ответственный за заявку этого клиента",

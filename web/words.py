@@ -116,6 +116,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "call.no_recording": ("Записи нет", "No recording"),
     "call.no_recording_missed": ("Разговора не было, слушать нечего.", "Nobody talked, so there is nothing to hear."),
     "call.recording_soon": ("Появится вскоре после разговора.", "It appears shortly after the talk."),
+    "call.recording_none": ("АТС этот разговор не записала.", "The PBX did not record this talk."),
     "call.recording_missing": ("Запись не получилась: {reason}", "The recording failed: {reason}"),
     "call.transcript": ("Расшифровка", "Transcript"),
     "call.transcript_soon": ("Текст готовится.", "The text is being made."),
