@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
+import tomllib
 
 from setup.steps import ROOT, VENV, SetupError, apt_install, fingerprint, run, say
 
@@ -43,7 +45,9 @@ def make() -> None:
 
 def _wanted() -> str:
     locks = [ROOT / "requirements" / name for name in ("bootstrap.txt", "dev.txt")]
-    return fingerprint(*locks, ROOT / "pyproject.toml", str(ROOT))
+    # Of pyproject.toml only what is installed: a changed lint rule needs no new environment.
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return fingerprint(*locks, json.dumps(project), str(ROOT))
 
 
 def _works() -> bool:
