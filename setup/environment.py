@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tomllib
 
 from setup.steps import ROOT, VENV, SetupError, apt_install, fingerprint, run, say
 
@@ -45,6 +44,8 @@ def make() -> None:
 
 def _wanted() -> str:
     locks = [ROOT / "requirements" / name for name in ("bootstrap.txt", "dev.txt")]
+    import tomllib  # not at the top: an older Python must reach the words that refuse it
+
     # Of pyproject.toml only what is installed: a changed lint rule needs no new environment.
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return fingerprint(*locks, json.dumps(project), str(ROOT))
