@@ -27,7 +27,7 @@ def die_with_parent() -> None:
 
 
 def _humbly() -> None:
-    """As `die_with_parent`, and with less claim to the processor: a caller waits for routing, nobody for a transcript."""
+    """As `die_with_parent`, and with less claim to the processor: a caller waits for routing, nobody for a text."""
     die_with_parent()
     os.nice(10)
 

@@ -30,7 +30,7 @@ from service.postgres_cluster import (
     refuse_other_version,
 )
 
-__all__ = ["Postgres", "PostgresError", "locate_binaries"]
+__all__ = ["AlreadyServedError", "Postgres", "PostgresError", "locate_binaries", "served_url"]
 
 NAME: Final = "switchhook"  # of the superuser and of the database
 _START_SECONDS = 60.0  # crash recovery included
@@ -50,6 +50,21 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 log = structlog.get_logger()
+
+
+class AlreadyServedError(PostgresError):
+    """Another process of ours runs the server of this folder; `served_url` tells where."""
+
+
+def served_url(folder: Path) -> str | None:
+    """Address of the server that another process of ours runs for `folder`; None while it is not ready."""
+    try:
+        lines = (folder / "cluster/postmaster.pid").read_text().splitlines()
+        password = (folder / "password").read_text().strip()
+    except OSError:
+        return None
+    ready = len(lines) > 7 and lines[7].strip() == "ready"
+    return f"postgresql+asyncpg://{NAME}:{password}@127.0.0.1:{lines[3].strip()}/{NAME}" if ready else None
 
 
 class Postgres:
@@ -170,7 +185,7 @@ class Postgres:
                 f"Another Switchhook already serves {self.folder}: stop it, set DATABASE_URL to its database, "
                 "or give this one its own data_dir."
             )
-            raise PostgresError(message) from None
+            raise AlreadyServedError(message) from None
         return lock
 
     def _read_password(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import recordings.due
 from calls.database import connect
 from calls.due import Change, Job
 from service.database import upgrade
-from service.postgres import Postgres
+from service.postgres import AlreadyServedError, Postgres, served_url
 from service.settings import Settings
 
 
@@ -36,17 +36,25 @@ def owes(change: Change) -> Iterable[Job]:
 
 @asynccontextmanager
 async def open_database(settings: Settings, *, migrate: bool = True) -> AsyncIterator[str]:
-    """The address of a migrated database: the settings', else an embedded PostgreSQL under the data folder."""
-    if settings.database_url is not None:
-        url = settings.database_url.get_secret_value()
+    """The address of a migrated database: the settings', else an embedded PostgreSQL under the data folder.
+
+    The embedded one is run by the first process that asks; the others, as a command beside the service, use it.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.database_url is not None:
+            url = settings.database_url.get_secret_value()
+        else:
+            folder = settings.data_dir / "postgres"
+            try:
+                url = (await stack.enter_async_context(Postgres(folder))).url
+            except AlreadyServedError:
+                running = served_url(folder)
+                if running is None:
+                    raise
+                url = running
         if migrate:
             await upgrade(url)
         yield url
-        return
-    async with Postgres(settings.data_dir / "postgres") as server:
-        if migrate:
-            await upgrade(server.url)
-        yield server.url
 
 
 @asynccontextmanager

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+
+from service.settings import load
+from service.wiring import open_database
 
 TAPES = Path(__file__).parents[1] / "tapes"
 
@@ -83,3 +89,16 @@ def test_a_database_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     assert "hidden" not in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+async def test_commands_run_beside_a_process_that_owns_the_embedded_database() -> None:
+    """The first process runs the server, the second uses it, and neither is refused."""
+    data = Path(tempfile.mkdtemp(prefix="switchhook-tests-"))
+    data.chmod(0o711)
+    try:
+        async with open_database(load(data_dir=data)):
+            done = await asyncio.to_thread(switchhook, "db", "status", SWITCHHOOK_DATA_DIR=str(data))
+    finally:
+        shutil.rmtree(data)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("database 0001")
