@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -15,6 +17,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -24,6 +27,9 @@ from service.children import die_with_parent
 from service.demo_world import OutsideWorld
 from service.pbx import Pbx
 from service.ports import free_port
+from service.serve import Service, open_service
+from service.settings import MetricsSettings, PbxSettings, Settings, WebSettings, load
+from service.telephony_role import Telephony
 
 T = TypeVar("T")
 
@@ -107,35 +113,58 @@ class Stage:
     folder: Path
     _count: int = field(default=0)
 
-    def settings(self, *, secret: str = "", port: int = 0, cel: bool = True) -> tuple[Path, int, int]:
-        """A configuration file, and the ports of metrics and of the page in it."""
+    def settings(self, *, url: str = "", secret: str = "", port: int = 0, cel: bool = True) -> Settings:
+        """Settings of a new service: on the stage's database and PBX, or on what stands between."""
         self._count += 1
-        metrics, web = free_port(), free_port()
-        told = self.folder / f"switchhook-{self._count}.toml"
-        told.write_text(
-            f'data_dir = "{self.folder / f"data-{self._count}"}"\ndatabase_url = "{self.url}"\nlog = "json"\n'
-            f"[metrics]\nport = {metrics}\n[web]\nport = {web}\n"
-            f'[[pbx]]\nname = "pbx"\nhost = "127.0.0.1"\nport = {port or self.pbx.ami_port}\n'
-            f'secret = "{secret or self.pbx.ami_secret}"\nrecordings = "{self.pbx.recordings}"\n'
-            + (f'cel_file = "{self.pbx.cel_file}"\n' if cel else "")
+        pbx = PbxSettings(
+            name="pbx",
+            port=port or self.pbx.ami_port,
+            secret=SecretStr(secret or self.pbx.ami_secret),
+            cel_file=self.pbx.cel_file if cel else None,
+            recordings=self.pbx.recordings,
         )
-        return told, metrics, web
+        return load(
+            data_dir=self.folder / f"data-{self._count}",
+            database_url=SecretStr(url or self.url),
+            log="json",
+            web=WebSettings(port=free_port()),
+            metrics=MetricsSettings(port=free_port()),
+            pbx=[pbx],
+        )
 
     @asynccontextmanager
-    async def serve(self, *, answering: bool = True) -> AsyncIterator[Served]:
-        """The telephony role in a process of its own, ready, and by default asked by the PBX; killed afterwards."""
-        told, metrics, _ = self.settings()
-        said = told.with_suffix(".log")
+    async def open(self, settings: Settings, role: str = "telephony") -> AsyncIterator[tuple[Service, Telephony]]:
+        """The service in this process, asked by the PBX."""
+        await self.forget_mark()
+        async with open_service(settings, role) as running:
+            assert running.telephony is not None
+            yield running, running.telephony
+
+    @asynccontextmanager
+    async def serve(self, *, answering: bool = True, room: int | None = None) -> AsyncIterator[Served]:
+        """The telephony role in a process of its own, ready, and by default asked by the PBX; killed afterwards.
+
+        `room`: no file that it writes, its log among them, may grow beyond so many bytes.
+        """
+
+        def prepare() -> None:
+            die_with_parent()
+            if room is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+        settings = self.settings()
+        settings.data_dir.mkdir()
+        said = settings.data_dir / "said.log"
         if answering:
             await self.forget_mark()
         with said.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "service.cli", "serve", "--role", "telephony"),
-                env={**os.environ, "SWITCHHOOK_CONFIG": str(told)},
+                env={**os.environ, **_environment(settings)},
                 stderr=output,
-                preexec_fn=die_with_parent,
+                preexec_fn=prepare,
             )
-        served = Served(process, metrics, said)
+        served = Served(process, settings.metrics.port, said)
         try:
             await until(lambda: _ready(served), "the service is ready", 40)
             if answering:
@@ -182,6 +211,19 @@ class Stage:
         """Events of one kind in a call's record."""
         sql = "select body from call_events where call_id = :call and kind = :kind order by at"
         return [row.body for row in await self.rows(sql, call=call.id, kind=kind)]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    (pbx,) = settings.pbx
+    told = pbx.model_dump(mode="json") | {"secret": pbx.secret.get_secret_value()}
+    assert settings.database_url is not None
+    return {
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "SWITCHHOOK_DATA_DIR": str(settings.data_dir),
+        "SWITCHHOOK_LOG": settings.log,
+        "SWITCHHOOK_METRICS": settings.metrics.model_dump_json(),
+        "SWITCHHOOK_PBX": json.dumps([{key: value for key, value in told.items() if value is not None}]),
+    }
 
 
 async def _ready(served: Served) -> bool:
