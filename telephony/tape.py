@@ -57,7 +57,9 @@ def _check(path: Path, head: bytes) -> None:
 
 def _read(path: Path, text: TextIO, pbx: str) -> Tape:
     """Told by the first line that is not blank."""
-    number, first = next((number, line.strip()) for number, line in enumerate(text, 1) if line.strip())
+    number, first = next(((number, line.strip()) for number, line in enumerate(text, 1) if line.strip()), (0, ""))
+    if not first:
+        raise TapeError(f"{path}: the file is empty")
     text.seek(0)
     if first.startswith("{"):
         return _json_lines(path, text, pbx)
