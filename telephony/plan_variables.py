@@ -69,16 +69,17 @@ def variables(steps: Sequence[Step], *, language: str = "", trunk: str = "") -> 
     """
     if not 0 < len(steps) <= STEPS_MOST:
         raise UnsafeDialError(f"a plan of {len(steps)} steps; 1 to {STEPS_MOST} can be handed over")
-    pairs = [
-        (f"SWITCHHOOK_{number}_{name}", value)
-        for number, step in enumerate(steps, 1)
-        for name, value in (("KIND", step.kind), ("DIAL", dial_string(step)), ("SECONDS", _seconds(step.seconds)))
-    ]
-    # Two underscores: the variable is inherited by the channels that the call makes.
-    for name, value, pattern in (("LANGUAGE", language, _LANGUAGE), ("TRUNK", trunk, _TRUNK)):
+    for value, pattern, name in ((language, _LANGUAGE, "language"), (trunk, _TRUNK, "trunk")):
         if value:
-            pairs.append((f"__SWITCHHOOK_{name}", _matching(value, pattern, name.lower())))
-    return [*pairs, ("SWITCHHOOK_STEPS", str(len(steps))), (GO, "1")]
+            _matching(value, pattern, name)
+    # Each variable costs the PBX an action, so a step is one, and what belongs to all steps comes with the last word.
+    return [
+        *(
+            (f"SWITCHHOOK_{number}", f"{step.kind}|{_seconds(step.seconds)}|{dial_string(step)}")
+            for number, step in enumerate(steps, 1)
+        ),
+        (GO, f"{len(steps)}|{language}|{trunk}"),
+    ]
 
 
 def dial_string(step: Step) -> str:

@@ -65,11 +65,10 @@ class StandIn:
 
     async def answer(self, channel: str, plan: Sequence[tuple[str, str, int]]) -> None:
         """Hand the plan over as the service does: variables, and the last one starts it."""
-        variables = []
-        for number, (kind, dial, seconds) in enumerate(plan, 1):
-            variables += [(f"SWITCHHOOK_{number}_KIND", kind), (f"SWITCHHOOK_{number}_DIAL", dial)]
-            variables += [(f"SWITCHHOOK_{number}_SECONDS", str(seconds))]
-        variables += [("SWITCHHOOK_STEPS", str(len(plan))), ("SWITCHHOOK_GO", "1")]
+        variables = [
+            (f"SWITCHHOOK_{number}", f"{kind}|{seconds}|{dial}") for number, (kind, dial, seconds) in enumerate(plan, 1)
+        ]
+        variables.append(("SWITCHHOOK_GO", f"{len(plan)}||"))
         for name, value in variables:
             await self.action(Action="Setvar", Channel=channel, Variable=name, Value=value)
 
