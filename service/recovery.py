@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -99,7 +100,9 @@ class Recovery:
         reply = await link.action({"Action": "CoreShowChannels"})
         live = {str(message.get("Uniqueid", message.get("UniqueID", ""))) for message in reply.events}
         now = datetime.fromtimestamp(link.clock.pbx_now(), UTC)
-        events = [event for message in reply.events for event in ami.translate(self._settings.name, message)]
+        # The list says who lives, not since when: without an earlier word, now is the best that is known.
+        told = [event for message in reply.events for event in ami.translate(self._settings.name, message)]
+        events = [event if event.at else replace(event, at=now) for event in told]
         events += [
             ChannelHungUp(pbx=self._settings.name, channel=row.name, at=now)
             for row in rows
