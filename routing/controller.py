@@ -3,9 +3,10 @@
 import asyncio
 import json
 import time
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import structlog
 
@@ -28,8 +29,11 @@ _HAND_OVER_SECONDS: Final = 0.1
 class SendPlan(Protocol):
     """Hands a plan to the waiting channel; "sent", "too_late", or another word for why the PBX did not take it."""
 
-    async def __call__(self, arrival: Arrival, plan: Plan, until: float | None, /) -> str:
-        """Hand it over before ``until`` (``time.monotonic()``, None: whenever); raises nothing."""
+    def __call__(self, arrival: Arrival, plan: Plan, until: float | None, /) -> Awaitable[str]:
+        """Hand it over, best before this returns, and before ``until`` (``time.monotonic()``, None: whenever).
+
+        Raises nothing.
+        """
         ...
 
 
@@ -52,27 +56,35 @@ class Router:
         self._send = send
         self._budget_seconds = budget_seconds
 
-    async def route(self, arrival: Arrival, until: float | None = None) -> Decision:
+    def route(self, arrival: Arrival, until: float | None = None) -> Coroutine[Any, Any, Decision]:
         """Decide one arrival and hand the plan over; never raises for what it meets.
 
-        ``until`` is the last useful moment by ``time.monotonic()``. Without a directory nothing is sent, for then the
-        line's fallback, which the PBX keeps itself, knows better.
+        When memory suffices, the plan is on its way as soon as this returns: a caller who waits does not wait for a
+        turn of the event loop too. ``until`` is the last useful moment by ``time.monotonic()``. Without a directory
+        nothing is sent, for then the line's fallback, which the PBX keeps itself, knows better.
         """
         began_at = time.monotonic()
+        if self._memory.suffices(arrival):
+            return self._answer(arrival, self._memory.facts(arrival), began_at, until, from_memory=False)
+        return self._route(arrival, began_at, until)
+
+    async def _route(self, arrival: Arrival, began_at: float, until: float | None) -> Decision:
         facts, from_memory = await self._gather(arrival, began_at, until)
-        if facts is None or not facts.directory.teams:
+        if facts is None:
             return _decision(arrival, not_ready(arrival), "refused", time.monotonic() - began_at)
+        return await self._answer(arrival, facts, began_at, until, from_memory=from_memory)
+
+    def _answer(
+        self, arrival: Arrival, facts: Facts, began_at: float, until: float | None, *, from_memory: bool
+    ) -> Coroutine[Any, Any, Decision]:
+        if not facts.directory.teams:
+            return _known(_decision(arrival, not_ready(arrival), "refused", time.monotonic() - began_at))
         plan = decide(arrival, facts)
         seconds = time.monotonic() - began_at
-        sent = await self._send(arrival, plan, until)
-        outcome = _outcome(sent, from_memory)
-        _log.info("call routed", outcome=outcome, sent=sent, rule=plan.rule, steps=len(plan.steps), seconds=seconds)
-        return _decision(arrival, plan, outcome, seconds)
+        return _told(arrival, plan, self._send(arrival, plan, until), seconds, from_memory=from_memory)
 
     async def _gather(self, arrival: Arrival, began_at: float, until: float | None) -> tuple[Facts | None, bool]:
         """Give the facts, and whether they are only what memory knew when the database did not answer."""
-        if self._memory.suffices(arrival):
-            return self._memory.facts(arrival), False
         left = self._budget_seconds if until is None else until - began_at - _HAND_OVER_SECONDS
         try:
             async with asyncio.timeout(max(0.0, min(left, self._budget_seconds))):
@@ -80,6 +92,19 @@ class Router:
         except Exception as error:  # noqa: BLE001  # a caller waits: whatever went wrong, what is known must do
             _log.warning("facts not in time", error=type(error).__name__)
         return (self._memory.facts(arrival) if self._memory.directory is not None else None), True
+
+
+async def _known(decision: Decision) -> Decision:
+    return decision
+
+
+async def _told(
+    arrival: Arrival, plan: Plan, sending: Awaitable[str], seconds: float, *, from_memory: bool
+) -> Decision:
+    sent = await sending
+    outcome = _outcome(sent, from_memory)
+    _log.info("call routed", outcome=outcome, sent=sent, rule=plan.rule, steps=len(plan.steps), seconds=seconds)
+    return _decision(arrival, plan, outcome, seconds)
 
 
 def _outcome(sent: str, from_memory: bool) -> Outcome:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from calls.events import Arrived, Event
 from directory.model import EMPTY
 from routing.arrival import Arrival
-from routing.controller import Router
+from routing.controller import Decision, Router
 from routing.memory import Memory
 from routing.plan import Plan
 from service.recorder import Recorder
@@ -85,9 +85,9 @@ class Attendant:
         now = time.time() + self.link.state.clock_offset_seconds
         for event in ami.translate(self.settings.name, message):
             told = self._normal(event)
+            self.buffer.put(told.at or datetime.fromtimestamp(now, UTC), told)
             if isinstance(told, Arrived):
                 self._arrived(told, message)
-            self.buffer.put(told.at or datetime.fromtimestamp(now, UTC), told)
         change = devices.device_change(message)
         state = self._devices.note(change) if change is not None else None
         if state is not None:
@@ -107,16 +107,16 @@ class Attendant:
             log.error("an arrival without a time: set timestampevents = yes in manager.conf", pbx=self.settings.name)
             return
         until = hand_over.deadline(self.link, message, self.settings.budget_seconds)
-        task = asyncio.create_task(self._route(arrival, until))
+        task = asyncio.create_task(self._keep(arrival, self._router.route(arrival, until)))
         self._routing.add(task)
         task.add_done_callback(self._routing.discard)
 
-    async def _route(self, arrival: Arrival, until: float) -> None:
-        decision = await self._router.route(arrival, until)
+    async def _keep(self, arrival: Arrival, routed: Awaitable[Decision]) -> None:
+        decision = await routed
         self.buffer.put(arrival.at, decision.event)
 
-    async def _send(self, arrival: Arrival, plan: Plan, until: float | None, /) -> str:
-        outcome = await hand_over.hand_over(
+    def _send(self, arrival: Arrival, plan: Plan, until: float | None, /) -> Awaitable[str]:
+        outcome = hand_over.hand_over(
             self.link,
             arrival.name or arrival.channel,
             plan.steps,
@@ -124,6 +124,10 @@ class Attendant:
             language=plan.language or "",
             trunk=plan.trunk or "",
         )
+        return self._sent(arrival, outcome)
+
+    async def _sent(self, arrival: Arrival, handed_over: Awaitable[hand_over.Outcome]) -> str:
+        outcome = await handed_over
         if outcome.kind != "sent":
             log.warning("a plan was not taken", pbx=arrival.pbx, why=outcome.kind, detail=outcome.detail)
         return outcome.kind

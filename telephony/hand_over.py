@@ -6,12 +6,12 @@ known to be late is still not sent, so that its outcome is told as what it is.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from telephony.link import Link
-from telephony.pbx import LinkError, Message, UnsafeValue
+from telephony.pbx import LinkError, Message, Reply, UnsafeValue
 from telephony.plan_variables import Step, UnsafeDialError, variables
 
 MARGIN_SECONDS = 0.1
@@ -37,19 +37,34 @@ def deadline(link: Link, arrival: Message, budget_seconds: float, margin_seconds
     return time.monotonic() + budget_seconds - margin_seconds - link.clock.age(arrival)
 
 
-async def hand_over(
+def hand_over(
     link: Link, channel: str, steps: Sequence[Step], until: float, *, language: str = "", trunk: str = ""
-) -> Outcome:
-    """Give the plan to `channel` (its name) unless `until` (of `deadline`) is over; never raises for what it meets."""
+) -> Coroutine[Any, Any, Outcome]:
+    """Give the plan to `channel` (its name) unless `until` (of `deadline`) is over; never raises for what it meets.
+
+    A caller waits: the plan is on its way when this returns, and only what becomes of it is awaited.
+    """
     began_at = time.monotonic()
     if began_at > until:
-        return Outcome("too_late", f"{began_at - until:.3f} s after the last useful moment")
+        return _known(Outcome("too_late", f"{began_at - until:.3f} s after the last useful moment"))
     try:
         pairs = variables(steps, language=language, trunk=trunk)
         writes = [{"Action": "Setvar", "Channel": channel, "Variable": name, "Value": value} for name, value in pairs]
-        replies = await link.actions(writes)
+        answers = link.actions(writes)
     except (UnsafeDialError, UnsafeValue) as error:
-        return Outcome("unsafe", str(error))
+        return _known(Outcome("unsafe", str(error)))
+    except LinkError as error:
+        return _known(Outcome("link_down", str(error)))
+    return _answered(answers, began_at)
+
+
+async def _known(outcome: Outcome) -> Outcome:
+    return outcome
+
+
+async def _answered(answers: Awaitable[list[Reply]], began_at: float) -> Outcome:
+    try:
+        replies = await answers
     except LinkError as error:
         return Outcome("link_down", str(error), time.monotonic() - began_at)
     seconds = time.monotonic() - began_at

@@ -11,9 +11,10 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -102,8 +103,10 @@ class Link:
             raise ActionRefused(str(fields.get("Action", "")), reply)
         return reply
 
-    async def actions(self, many: Sequence[Fields], seconds: float | None = None) -> list[Reply]:
+    def actions(self, many: Sequence[Fields], seconds: float | None = None) -> Coroutine[Any, Any, list[Reply]]:
         """Ask several things in one write, answered in order; a refusal is a reply whose `success` is False.
+
+        The write is over when this returns, so that what is urgent waits for no turn of the event loop.
 
         Raises:
             LinkDown, ActionTimeout, UnsafeValue: as `action`; for UnsafeValue nothing of all was sent.
@@ -111,7 +114,7 @@ class Link:
         """
         if self._wire is None or not self.state.connected:
             raise LinkDown(self.state.reason)
-        return await self._wire.ask(many, seconds or self.settings.action_seconds)
+        return self._wire.ask(many, seconds or self.settings.action_seconds)
 
     async def _connection(self) -> str:
         """Live through one connection; the reason of its end."""

@@ -7,7 +7,8 @@ are sent again after a reconnect, and secrets and callers' numbers in its log. I
 
 import asyncio
 import codecs
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from panoramisk.actions import Action
 from panoramisk.ami_protocol import AMIProtocol
@@ -33,6 +34,7 @@ class _Request(Action):  # type: ignore[misc]  # panoramisk has no types
             known = headers.get(name)
             headers[name] = value if known is None else [*([known] if isinstance(known, str) else known), value]
         super().__init__(headers)
+        self.what = str(fields.get("Action", ""))
 
     def add_message(self, message: WireMessage) -> bool:
         """Take the message if it belongs to this action; an event before the response, or beside a list, does not."""
@@ -69,12 +71,14 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         self.greeted: asyncio.Future[str] = loop.create_future()
         self.lost: asyncio.Future[str] = loop.create_future()
 
-    async def ask(self, many: Sequence[Fields], seconds: float) -> list[Reply]:
+    def ask(self, many: Sequence[Fields], seconds: float) -> Coroutine[Any, Any, list[Reply]]:
         """Write every action at once, so that the PBX reads them together and in this order; their answers.
+
+        The write is over when this returns; only the answers are awaited.
 
         Raises:
             LinkDown: the connection ended first.
-            ActionTimeout: not everything was answered within `seconds`.
+            ActionTimeout: not everything was answered within `seconds` (raised where the answers are awaited).
             UnsafeValue: nothing was sent.
 
         """
@@ -83,12 +87,15 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
             raise LinkDown("the connection is ending")
         self.responses.update({request.id: request for request in requests})
         self.transport.write("".join(str(request) for request in requests).encode())
+        return self._answers(requests, seconds)
+
+    async def _answers(self, requests: Sequence[_Request], seconds: float) -> list[Reply]:
         futures: list[asyncio.Future[Reply]] = [request.future for request in requests]
         try:
             async with asyncio.timeout(seconds):
                 await asyncio.wait(futures)
         except TimeoutError:
-            names = ", ".join(sorted({str(fields.get("Action", "")) for fields in many}))
+            names = ", ".join(sorted({request.what for request in requests}))
             raise ActionTimeout(f"no answer to {names} within {seconds:g} s") from None
         finally:
             self._forget(requests)
