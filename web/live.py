@@ -14,7 +14,6 @@ from uuid import UUID
 
 import structlog
 from aiohttp import web
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.record import CHANNEL
@@ -90,7 +89,7 @@ class Live:
             try:
                 await self._listen()
                 failures = 0
-            except (OSError, SQLAlchemyError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 - drivers raise their own; whatever it was, listening goes on
                 _log.warning("live calls are not heard", error=type(error).__name__)
             self.connected = False
             await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
@@ -143,16 +142,19 @@ class Live:
 
     async def _read(self, ids: list[UUID], noticed_at: float) -> None:
         directory = await self._house.read()
+        before = [self.calls[id_] for id_ in ids if id_ in self.calls]
+        known = {(call.id, call.caller_number): call.background for call in before}
+        fresh: dict[UUID, LiveCall] = {}
         async with self._engine.connect() as connection:
-            told: list[LiveCall] = [self.calls.pop(id_) for id_ in ids if id_ in self.calls]
-            known = {(call.id, call.caller_number): call.background for call in told}
             for call in await read_live(connection, ids):
                 background = None if call.ended_at else known.get((call.id, call.caller_number))
                 background = background or await read_background(connection, call, directory)
-                self.calls[call.id] = replace(call, background=background)
-                told.append(self.calls[call.id])
+                fresh[call.id] = replace(call, background=background)
+        # In one go, so that no page is drawn while a call is neither old nor new; a call that joined another is gone.
+        asked = set(ids)
+        self.calls = {id_: call for id_, call in self.calls.items() if id_ not in asked} | fresh
         self._sweep()
-        self._tell(told, noticed_at)
+        self._tell([*before, *fresh.values()], noticed_at)
 
     def _sweep(self) -> None:
         now = datetime.now(UTC)

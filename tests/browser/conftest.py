@@ -12,7 +12,6 @@ from playwright.async_api import Browser, Page, async_playwright
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.fakes.site import Site, open_site
-from tests.fakes.story import PASSWORD
 
 OpenPage = Callable[..., Awaitable[Page]]
 
@@ -51,12 +50,10 @@ async def open_page(chromium: Browser, site: Site) -> AsyncIterator[OpenPage]:
             page.on("console", lambda told: complaints.append(told.text) if told.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
-        await page.goto(site.url + path)
         if login is not None:
-            await page.get_by_label("Логин").fill(login)
-            await page.get_by_label("Пароль").fill(PASSWORD)
-            await page.get_by_role("button", name="Войти").click()
-            await page.wait_for_url(site.url + path)
+            cookie = await site.session(login)
+            await context.add_cookies([{"name": "switchhook", "value": cookie, "url": site.url}])
+        await page.goto(site.url + path)
         return page
 
     yield opened

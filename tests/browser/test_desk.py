@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from sqlalchemy import text
 
 from tests.browser.conftest import OpenPage, until
@@ -146,6 +146,22 @@ async def test_the_desk_catches_up_after_the_database_dropped_the_listener(site:
     async with site.engine.begin() as connection:
         others = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
         await connection.execute(text(f"{others} and pid <> pg_backend_pid()"))
+    call = Told(site.engine)
+    await call.arrives()
+    await call.rings(ANNA)
+    await expect(page.locator(RINGING)).to_be_visible()
+
+
+async def test_the_desk_listens_however_slowly_its_scripts_arrive(site: Site, open_page: OpenPage) -> None:
+    """The stream's script comes half a second after the rest; the card is shown all the same."""
+    page = await open_page()
+
+    async def late(route: Route) -> None:
+        await asyncio.sleep(0.5)
+        await route.continue_()
+
+    await page.route("**/hx-sse.min.js*", late)
+    await page.reload()
     call = Told(site.engine)
     await call.arrives()
     await call.rings(ANNA)
