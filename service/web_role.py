@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from aiohttp import web
 
 from metrics.gauges import DatabaseGauges
-from metrics.http import Registry, make_app, serving
+from metrics.http import PortTakenError, Registry, make_app, serving
 from metrics.links import LinkGauges, WatchedLink
 from recordings.files import Store
 from service.faults import UserFault
@@ -61,5 +61,10 @@ async def open_metrics(house: House, telephony: Telephony | None, registry: Regi
         before.append(telephony.observed.prepare)
     readers = [DatabaseGauges(house.engine).read] if telephony is not None else []
     app = make_app(registry, readers=readers, before=before, ready=partial(readiness, house, telephony))
-    async with serving(app, house.settings.metrics.host, house.settings.metrics.port) as address:
+    async with AsyncExitStack() as stack:
+        listening = serving(app, house.settings.metrics.host, house.settings.metrics.port)
+        try:
+            address = await stack.enter_async_context(listening)
+        except PortTakenError as error:
+            raise UserFault(str(error)) from None
         yield address

@@ -6,13 +6,18 @@ import asyncio
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+import service.demo_world
+from service.commands import apply_directory, export_directory
+from service.ports import free_port
 from service.settings import load
 from service.wiring import open_database
 
@@ -102,3 +107,70 @@ async def test_commands_run_beside_a_process_that_owns_the_embedded_database() -
         shutil.rmtree(data)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("database 0001")
+
+
+@pytest.mark.parametrize("what", ["metrics", "web"])
+def test_a_taken_port_is_named(what: str, tmp_path: Path, database_url: str) -> None:
+    """The service ends with the setting to change, and leaves nothing running."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ports = {"metrics": free_port(), "web": free_port()} | {what: port}
+        done = switchhook(
+            "serve",
+            "--role",
+            "web",
+            SWITCHHOOK_DATA_DIR=str(tmp_path),
+            DATABASE_URL=database_url,
+            **{f"SWITCHHOOK_{name.upper()}__PORT": str(port) for name, port in ports.items()},
+        )
+    assert done.returncode == 2, done.stderr
+    assert f"{what}.port: cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_the_directory_survives_its_way_out_and_in(tmp_path: Path, database_url: str) -> None:
+    """A dry run changes nothing, applying shows the difference, and what is exported applies without one."""
+    settings = load(data_dir=tmp_path, database_url=SecretStr(database_url))
+    told = Path(service.demo_world.__file__).with_name("directory.yaml")
+    promised = await apply_directory(settings, told, dry_run=True)
+    assert any(line.startswith("+ person anna") for line in promised)
+    assert await apply_directory(settings, told, dry_run=False) == promised
+    exported = tmp_path / "exported.yaml"
+    exported.write_text(await export_directory(settings))
+    assert await apply_directory(settings, exported, dry_run=False) == []
+
+
+def test_a_dry_route_is_json_with_its_reasons(tmp_path: Path, database_url: str) -> None:
+    """A line that nobody knows is told so; the keys are those of every plan."""
+    words = ("route", "--from", "79161234567", "--line", "74950000000", "--json")
+    done = switchhook(*words, SWITCHHOOK_DATA_DIR=str(tmp_path), DATABASE_URL=database_url)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert set(plan) == {"rule", "line", "language", "steps", "reasons", "considered"}
+    assert plan["reasons"]
+
+
+@pytest.mark.parametrize(
+    "words, named",
+    [
+        (["explain", "1795427050.1"], "CALL: there is no call '1795427050.1'"),
+        (["user", "passwd", "nobody"], "nobody"),
+        (["catch-up", "--from", "2026-11-02T00:00Z", "--to", "2026-11-01T00:00Z"], "--from: must be before --to"),
+    ],
+)
+def test_what_is_not_there_is_named(words: list[str], named: str, tmp_path: Path, database_url: str) -> None:
+    """Exit 2 and one line."""
+    done = switchhook(*words, SWITCHHOOK_DATA_DIR=str(tmp_path), DATABASE_URL=database_url)
+    assert done.returncode == 2, done.stderr
+    assert named in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+@pytest.mark.timeout(120)
+def test_the_schema_is_told_by_the_exit_status(tmp_path: Path, empty_database_url: str, database_url: str) -> None:
+    """1 while the database is older than the program, 0 when it is up to date; asking changes nothing."""
+    for url, code in ((empty_database_url, 1), (database_url, 0)):
+        done = switchhook("db", "status", SWITCHHOOK_DATA_DIR=str(tmp_path), DATABASE_URL=url)
+        assert (done.returncode, "newest" in done.stdout) == (code, True), done.stderr

@@ -1,0 +1,143 @@
+"""The doctor's promises: every check a line with its remedy, no secret shown, an exit status that scripts can read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory.store import apply
+from service.doctor import Check, examine, render
+from service.pbx import Pbx
+from service.ports import free_port
+from service.settings import PbxSettings, Settings, TranscriptionSettings, load
+from tests.fakes.directories import OFFICE
+from web import users
+
+
+@pytest.fixture(scope="module")
+async def pbx() -> AsyncIterator[Pbx]:
+    """A PBX with a CEL file."""
+    async with Pbx([]) as running:
+        running.cel_file.parent.mkdir(parents=True, exist_ok=True)
+        running.cel_file.touch()
+        yield running
+
+
+def told_by(pbx: Pbx, url: str, folder: Path) -> Settings:
+    """Settings with which nothing is wrong."""
+    (folder / "model.bin").touch()
+    return load(
+        data_dir=folder,
+        database_url=SecretStr(url),
+        transcription=TranscriptionSettings(model=str(folder)),
+        pbx=[
+            PbxSettings(
+                port=pbx.ami_port,
+                secret=SecretStr(pbx.ami_secret),
+                cel_file=pbx.cel_file,
+                recordings=pbx.recordings,
+            )
+        ],
+    )
+
+
+def states(checks: list[Check]) -> dict[str, str]:
+    """State of each check by name."""
+    return {check.name: check.state for check in checks}
+
+
+async def switchhook_doctor(**environment: str) -> tuple[int, list[dict[str, str]], str]:
+    """Exit status, the JSON on stdout, and all that was said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "service.cli", "doctor", "--json"),
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, said = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, json.loads(out), (out + said).decode()
+
+
+@pytest.mark.timeout(90)
+async def test_a_healthy_house_is_exit_0(pbx: Pbx, engine: AsyncEngine, database_url: str, tmp_path: Path) -> None:
+    """Every check is ok, each with the same four keys; no secret is told."""
+    async with engine.begin() as connection:
+        await apply(connection, OFFICE)
+        await users.add(connection, "vera", "head", password="a long password")
+    await pbx.cli(f"dialplan set global SWITCHHOOK_ALIVE {int(time.time()) + 2}")
+    settings = told_by(pbx, database_url, tmp_path)
+    code, checks, said = await switchhook_doctor(
+        DATABASE_URL=database_url,
+        SWITCHHOOK_DATA_DIR=str(tmp_path),
+        SWITCHHOOK_TRANSCRIPTION=settings.transcription.model_dump_json(),
+        SWITCHHOOK_PBX=json.dumps(
+            [settings.pbx[0].model_dump(mode="json", exclude={"tls_ca_file", "secret"}) | {"secret": pbx.ami_secret}]
+        ),
+    )
+    assert {check["name"] for check in checks if check["state"] != "ok"} <= {"pbx pbx service", "disk"}, said
+    assert code == max({"ok": 0, "warn": 1, "fail": 2}[check["state"]] for check in checks) < 2
+    assert {tuple(check) for check in checks} == {("name", "state", "why", "remedy")}
+    assert {"database", "schema", "directory", "logins", "transcription", "pbx pbx", "pbx pbx clock"} <= {
+        check["name"] for check in checks
+    }
+    assert pbx.ami_secret not in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.timeout(60)
+async def test_a_house_without_anything_is_exit_2(tmp_path: Path) -> None:
+    """No database and no PBX: each is a failure with its remedy, and the password is not shown."""
+    code, checks, said = await switchhook_doctor(
+        DATABASE_URL="postgresql://switchhook:hidden@127.0.0.1:9/none", SWITCHHOOK_DATA_DIR=str(tmp_path)
+    )
+    failed = {check["name"]: check["remedy"] for check in checks if check["state"] == "fail"}
+    assert code == 2
+    assert failed.keys() >= {"database", "pbx"}
+    assert all(failed.values())
+    assert "hidden" not in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.timeout(60)
+async def test_what_is_only_missing_is_a_warning(pbx: Pbx, database_url: str, tmp_path: Path) -> None:
+    """A new house without lines, logins, model and service works; it is told what it lacks."""
+    await pbx.cli("dialplan set global SWITCHHOOK_ALIVE 0")
+    settings = told_by(pbx, database_url, tmp_path)
+    (tmp_path / "model.bin").unlink()
+    checks = await examine(settings)
+    found = states(checks)
+    assert [found[name] for name in ("directory", "logins", "transcription", "pbx pbx service")] == ["warn"] * 4
+    assert max(check.level for check in checks) == 1
+    assert "-> switchhook directory apply FILE" in render(checks)
+
+
+@pytest.mark.timeout(60)
+async def test_a_pbx_that_is_away_is_a_failure_of_its_own(pbx: Pbx, database_url: str, tmp_path: Path) -> None:
+    """The address that nobody answers is named; the database is fine all the same."""
+    port = free_port()
+    settings = told_by(pbx, database_url, tmp_path)
+    away = settings.pbx[0].model_copy(update={"port": port})
+    checks = await examine(settings.model_copy(update={"pbx": [away]}))
+    assert states(checks)["database"] == "ok"
+    (failed,) = [check for check in checks if check.state == "fail"]
+    assert failed.name == "pbx pbx"
+    assert f"127.0.0.1:{port}" in failed.why
+
+
+@pytest.mark.timeout(60)
+async def test_an_old_schema_is_a_warning_with_the_command(pbx: Pbx, empty_database_url: str, tmp_path: Path) -> None:
+    """The doctor changes nothing: an empty database stays empty."""
+    settings = told_by(pbx, empty_database_url, tmp_path)
+    for _ in range(2):
+        (schema,) = [check for check in await examine(settings) if check.name == "schema"]
+        assert (schema.state, schema.remedy) == ("warn", "switchhook db upgrade")
