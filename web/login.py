@@ -2,7 +2,6 @@
 
 from math import ceil
 from typing import Final
-from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -84,6 +83,5 @@ def _form(request: web.Request, login: str = "", refusal: str = "", status: int 
 
 def _own_path(path: str) -> str:
     """A path of this site, `/` for anything that could lead elsewhere."""
-    parts = urlsplit(path)
     own = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
-    return path if own and not parts.scheme and not parts.netloc else "/"
+    return path if own else "/"

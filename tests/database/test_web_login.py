@@ -40,6 +40,17 @@ async def test_pages_ask_the_unknown_to_log_in(site: Site) -> None:
         assert (response.status, response.headers["HX-Redirect"]) == (401, "/login?next=%2Fdesk%2Fstream")
 
 
+@pytest.mark.parametrize(
+    "wanted", ["//[", "//elsewhere.example/", "/\\elsewhere.example", "https://[", "https://elsewhere.example"]
+)
+async def test_a_login_leads_nowhere_else(site: Site, wanted: str) -> None:
+    """An address that is none of ours, or none at all, becomes the desk."""
+    async with site.visitor() as client:
+        response = await client.get("/login", params={"next": wanted})
+        assert response.status == 200
+        assert 'name="next" value="/"' in await response.text()
+
+
 async def test_the_cookie_is_out_of_reach_and_stored_hashed(site: Site) -> None:
     """HttpOnly, SameSite=Lax; the database has its digest only; behind TLS it is `__Host-` and Secure."""
     async with site.visitor() as client:
