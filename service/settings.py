@@ -143,9 +143,9 @@ def load(**told: Any) -> Settings:
 
 def _problem(error: Any) -> str:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
-    hidden = any(word in path for word in ("secret", "database_url")) or not isinstance(
-        error["input"], str | int | float
-    )
+    # A misspelt name may be that of a secret, and a PBX as text holds its own.
+    secret = any(word in path for word in ("secret", "database_url")) or path == "pbx"
+    hidden = secret or error["type"] == "extra_forbidden" or not isinstance(error["input"], str | int | float)
     value = "" if hidden else f", got {error['input']!r}"
     words = {"extra_forbidden": "no such setting", "missing": "is required"}
     return f"{path}: {words.get(error['type'], error['msg'])}{value}"

@@ -52,6 +52,19 @@ def test_every_problem_is_told_at_once_and_no_secret_is(tmp_path: Path, monkeypa
     assert "12345" not in told
 
 
+@pytest.mark.parametrize(
+    "toml",
+    [
+        'databse_url = "postgresql://u:hidden@h/d"\n',
+        '[[pbx]]\nsecret = "s"\npassword = "hidden"\n',
+        'pbx = "hidden"\n',
+    ],
+)
+def test_a_secret_under_a_wrong_name_is_not_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toml: str) -> None:
+    """What nobody knows is named without its value: it may be a secret whose name was misspelt."""
+    assert "hidden" not in wrong(tmp_path, monkeypatch, toml)
+
+
 def test_two_pbxes_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls are told apart by the PBX's name."""
     told = wrong(tmp_path, monkeypatch, '[[pbx]]\nsecret = "a"\n[[pbx]]\nsecret = "b"\n')
