@@ -188,7 +188,9 @@ def _safe(channel: str) -> str:
 def _copy(source: BinaryIO, wav: Wav, part: Path) -> str:
     """Write the sound to `part`, on the disk for good, and give its sha256; a torn file gets the header it lacks."""
     digest = hashlib.sha256()
-    with part.open("wb", buffering=0) as target:
+    # For our own account alone, whatever the umask and the folder above say.
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb", buffering=0) as target:
         if not wav.whole:
             source.seek(wav.data_at)
             _write(target, digest, header(wav, wav.data_bytes))

@@ -47,6 +47,7 @@ def test_a_closed_side_is_copied_whole(tmp_path: Path) -> None:
     original = (folder.root / f"{UID}-caller.wav").read_bytes()
     assert told.path == f"2026/11/23/{CALL[0]}-{UID}-caller.wav"
     assert store.locate(told.path).read_bytes() == original
+    assert store.locate(told.path).stat().st_mode & 0o077 == 0
     assert (told.sha256, told.size_bytes, told.seconds) == (sha256(original).hexdigest(), len(original), 1.0)
     assert store.keep(folder, UID, "caller", CALL, torn=False) == told
     assert len([path for path in store.root.rglob("*") if path.is_file()]) == 1
