@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from sqlalchemy.exc import DBAPIError
 
 from directory.file import DirectoryError
-from metrics.http import PortTakenError
 from service.installed import NotInstalledError
 from service.postgres import PostgresError
 from service.settings import SettingsError
@@ -29,7 +28,6 @@ USER_FAULTS: tuple[type[Exception], ...] = (
     LinkError,
     NotInstalledError,
     PostgresError,
-    PortTakenError,
     DBAPIError,
     OSError,
 )

@@ -382,6 +382,7 @@ async def test_what_a_connection_owes_is_done_when_the_database_is_back(stage: S
             record = await stage.record(number)
             assert (record.answered_by, record.recovered) == ([f"PJSIP/{FALLBACK}"], True)
             assert len(await stage.rows("select 1 from device_states")) >= 2
+        assert await stage.variable("SWITCHHOOK_ALIVE") == "0"  # the last word: nobody should wait for us
 
 
 async def _free(telephony: Telephony) -> None:
