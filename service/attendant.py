@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from calls.events import Arrived, Event
+from calls.events import Arrived, ChannelCreated, Event
 from directory.model import EMPTY
 from routing.arrival import Arrival
 from routing.controller import Decision, Router
@@ -58,7 +58,8 @@ class Attendant:
         self._devices = devices.Devices(settings.name)
         self._states: asyncio.Queue[devices.DeviceState] = asyncio.Queue()
         self._routing: set[asyncio.Task[None]] = set()
-        self._router = Router(memory, self._send, budget_seconds=settings.budget_seconds)
+        # A database that hangs may cost an arrival a third of its time; what is known then still comes in time.
+        self._router = Router(memory, self._send, budget_seconds=settings.budget_seconds / 3)
         self._recovery = Recovery(settings, self.link, recorder, self.buffer)
         self.link.on_connect.append(self._connected)
         self.link.on_disconnect.append(self._recovery.disconnected)
@@ -95,9 +96,11 @@ class Attendant:
 
     def _normal(self, event: Event) -> Event:
         """Numbers in the directory's form: what a trunk tells as 8…, +7… or 7… is one number."""
+        directory = self._memory.directory or EMPTY
+        if isinstance(event, ChannelCreated):
+            directory.normal(event.number)  # remembered there: the arrival, a moment later, finds the slow part done
         if not isinstance(event, Arrived):
             return event
-        directory = self._memory.directory or EMPTY
         line = directory.line(event.line)
         return replace(event, line=line.number if line else event.line, number=directory.normal(event.number))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[S
             await stack.enter_async_context(open_web(house, telephony, Pushed(registry).seconds))
         if role == "all":
             running(keep_worker(house))
+        # What is loaded by now stays: a full collection over it all would hold callers up for tens of milliseconds.
+        gc.collect()
+        gc.freeze()
         yield Service(house, telephony)
 
 
