@@ -47,8 +47,10 @@ function everyFrame() {
   if (!sound.paused) requestAnimationFrame(everyFrame);
 }
 
+// A pause while the sound is still on its way ends the wish to play: that is no error.
+const start = () => sound.play().catch((error) => { if (error.name !== "AbortError") throw error; });
 function toggle() {
-  if (sound.paused) sound.play(); else sound.pause();
+  if (sound.paused) start(); else sound.pause();
 }
 
 function setSpeed(step) {
@@ -114,7 +116,7 @@ transcript.addEventListener("click", (event) => {
   const chosen = event.target.closest("[data-seek], .word");
   if (!chosen) return;
   goTo(Number(chosen.dataset.seek ?? chosen.dataset.start));
-  sound.play();
+  start();
 });
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
