@@ -19,7 +19,7 @@ def connect(url: str, *, pool: int = 5) -> AsyncEngine:
         max_overflow=pool,
         pool_pre_ping=True,
         hide_parameters=True,  # an error's text would carry numbers and names into logs
-        connect_args={"server_settings": {"timezone": "UTC"}, "timeout": 5},
+        connect_args={"server_settings": {"timezone": "UTC"}, "timeout": 5, "command_timeout": 60},
     )
 
 
@@ -32,13 +32,22 @@ async def ensure_partitions(connection: AsyncConnection, at: datetime | None = N
     """Make the event partitions of the month of `at` (now) and the next; harmless when they exist."""
     first = (at or datetime.now(UTC)).astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     await connection.execute(text("select pg_advisory_xact_lock(5038, 1)"))
+    await connection.execute(text("create table if not exists call_events_other partition of call_events default"))
     for _ in range(2):
         after = (first + timedelta(days=32)).replace(day=1)
-        await connection.execute(
-            text(
-                f"create table if not exists call_events_{first:%Y_%m} partition of call_events"
-                f" for values from ('{first:%Y-%m-%d}+00') to ('{after:%Y-%m-%d}+00')"
-            )
-        )
+        await _ensure_month(connection, f"call_events_{first:%Y_%m}", f"{first:%Y-%m-%d}+00", f"{after:%Y-%m-%d}+00")
         first = after
-    await connection.execute(text("create table if not exists call_events_other partition of call_events default"))
+
+
+async def _ensure_month(connection: AsyncConnection, name: str, since: str, until: str) -> None:
+    """Make one month's partition; events of it that came before it was there move in from the default partition."""
+    if (await connection.execute(text("select to_regclass(:name)"), {"name": name})).scalar() is not None:
+        return
+    there = f"at >= '{since}' and at < '{until}'"
+    for statement in (
+        f"create table {name} (like call_events including defaults including constraints)",
+        f"insert into {name} select * from call_events_other where {there}",  # noqa: S608 - made of dates
+        f"delete from call_events_other where {there}",  # noqa: S608 - made of dates
+        f"alter table call_events attach partition {name} for values from ('{since}') to ('{until}')",
+    ):
+        await connection.execute(text(statement))

@@ -9,7 +9,7 @@ from calls.call import Call, apply
 from calls.record import event_from_json, state_call
 from calls.tables import call_events, calls
 from calls.view import view
-from calls.write import write
+from calls.write import row_of, write
 from directory.tables import company
 
 
@@ -20,12 +20,14 @@ async def rebuild(connection: AsyncConnection) -> int:
     region: str = (await connection.execute(select(company.c.region))).scalar() or ""
     changed = 0
     for call_id in ids:
-        row = (await connection.execute(select(calls.c.pbx, calls.c.state).where(calls.c.id == call_id))).one()
+        row = (await connection.execute(select(calls).where(calls.c.id == call_id))).one()
         bodies = await connection.execute(select(call_events.c.body).where(call_events.c.call_id == call_id))
         call = Call(pbx=row.pbx)
         for body in bodies.scalars():
             call = apply(call, event_from_json(body))
-        if call != state_call(row.state):
-            await write(connection, call_id, call, view(call), (), region)
+        seen = view(call)
+        wanted = row_of(call_id, seen, region)
+        if call != state_call(row.state) or any(getattr(row, name) != value for name, value in wanted.items()):
+            await write(connection, call_id, call, seen, (), region)
             changed += 1
     return changed

@@ -1,25 +1,31 @@
 """The one transaction: events, the call they make, the work they owe and the notice of it, together or not at all.
 
-Locks are taken in one order everywhere (names sorted, then rows by id), so two recorders of the same joining calls
-neither deadlock nor lose: the second waits, then folds onto what the first wrote, or begins again if its row is gone.
+Locks are taken in one order everywhere (all names of the batch sorted, then rows by id), so two recorders of the same
+joining calls neither deadlock nor lose: the second waits, then folds onto what the first wrote, or begins again if its
+row is gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.call import Call, apply, join
 from calls.due import Change, Job, Owes, owe_nothing
 from calls.events import Event, names
 from calls.jobs import enqueue
+from calls.joining import join_rows
 from calls.view import view
 from calls.write import EVENT, STATE, write
+
+Name = tuple[str, str]
+"""A PBX and a channel's name on it."""
 
 CHANNEL = "switchhook_calls"
 """NOTIFY channel; the payload is the call's id."""
@@ -30,18 +36,22 @@ _LOCK_NAMES = text(
 )
 _FIND = text(
     """
-    select id, state, started_at, joined_into from calls
-    where id in (select call_id from call_names where pbx = :pbx and name = any(cast(:names as text[])))
-    order by id for no key update
+    select n.pbx, n.name, n.call_id from call_names n
+    join unnest(cast(:pbxes as text[]), cast(:names as text[])) as asked (pbx, name) using (pbx, name)
     """
 )
-_JOIN = (
-    text("update call_names set call_id = :kept where call_id = :gone"),
-    text("update call_events set call_id = :kept where call_id = :gone"),
-    text("delete from legs where call_id = :gone"),
-    text("update calls set joined_into = :kept where id = :gone"),
+_LOCK_ROWS = text(
+    "select id, state, started_at, joined_into from calls where id = any(cast(:ids as uuid[]))"
+    " order by id for no key update"
 )
 _NOTIFY = text("select pg_notify(:channel, id) from unnest(cast(:ids as text[])) as id")
+
+
+Marks = Callable[[Change], Sequence[Event]]
+"""Tells what is to be recorded besides, in the same transaction, for a change."""
+
+_COLLISIONS = {"40P01", "40001"}
+"""PostgreSQL ended one of two transactions that wait for each other; the one that was ended is done again."""
 
 
 class JoinedMeanwhileError(Exception):
@@ -72,14 +82,29 @@ def event_from_json(body: Mapping[str, Any]) -> Event:
     return EVENT.validate_python(body)
 
 
-async def record_all(engine: AsyncEngine, events: Sequence[Event], owes: Owes = owe_nothing) -> list[Change]:
-    """Record `events` in a transaction of their own, again when calls were joined meanwhile."""
+def no_marks(_change: Change) -> Sequence[Event]:
+    """Nothing more to tell."""
+    return ()
+
+
+async def record_all(
+    engine: AsyncEngine, events: Sequence[Event], owes: Owes = owe_nothing, marks: Marks = no_marks
+) -> list[Change]:
+    """Record `events`, and the `marks` of each change they made, in a transaction of their own.
+
+    Done again when another transaction got in its way. Raises what the database raises, and then nothing is written.
+    """
     while True:
         try:
             async with engine.begin() as connection:
-                return await record(connection, events, owes)
+                changes = await record(connection, events, owes)
+                marked = [event for change in changes for event in marks(change)]
+                return changes + await record(connection, marked, owes)
         except JoinedMeanwhileError:
             continue
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", "") not in _COLLISIONS:
+                raise
 
 
 async def record(connection: AsyncConnection, events: Iterable[Event], owes: Owes = owe_nothing) -> list[Change]:
@@ -89,50 +114,68 @@ async def record(connection: AsyncConnection, events: Iterable[Event], owes: Owe
     are joined into the older. An event that is already stored changes nothing. Raises JoinedMeanwhileError (do the
     transaction again), and what the database raises.
     """
-    changes: list[Change] = []
+    told = list(events)
+    if not told:
+        return []
+    region, ids = await _locked_names(connection, told)
+    rows = {row.id: row for row in await connection.execute(_LOCK_ROWS, {"ids": sorted(set(ids.values()))})}
+    if any(row.joined_into is not None for row in rows.values()):
+        raise JoinedMeanwhileError
+    changes = []
     jobs: list[Job] = []
-    for pbx, told in _groups(events):
-        change = await _record_group(connection, pbx, told)
+    for group in _groups(told, ids):
+        known = {ids[name] for name in _names(group) if name in ids}
+        change = await _record_group(connection, group, [rows[call_id] for call_id in known], region)
         changes.append(change)
         jobs.extend(owes(change))
     await enqueue(connection, jobs)
-    if changes:
-        await connection.execute(_NOTIFY, {"channel": CHANNEL, "ids": [str(change.call_id) for change in changes]})
+    await connection.execute(_NOTIFY, {"channel": CHANNEL, "ids": [str(change.call_id) for change in changes]})
     return changes
 
 
-def _groups(events: Iterable[Event]) -> list[tuple[str, list[Event]]]:
-    """Events tied by shared names, per PBX, in the order of their names so that locks are taken in one order."""
-    groups: list[tuple[str, set[str], list[Event]]] = []
-    for event in events:
-        tied, mine = set(names(event)), [event]
-        for group in [g for g in groups if g[0] == event.pbx and g[1] & tied]:
-            groups.remove(group)
-            tied |= group[1]
-            mine = group[2] + mine
-        groups.append((event.pbx, tied, mine))
-    return [(pbx, told) for pbx, tied, told in sorted(groups, key=lambda group: (group[0], min(group[1], default="")))]
-
-
-async def _record_group(connection: AsyncConnection, pbx: str, events: Sequence[Event]) -> Change:
-    tied = sorted({name for event in events for name in names(event)})
-    told = {"pbx": pbx, "names": tied}
-    locked = await connection.execute(_LOCK_NAMES, {"names": [f"{pbx} {name}" for name in tied]})
+async def _locked_names(connection: AsyncConnection, events: Sequence[Event]) -> tuple[str, dict[Name, UUID]]:
+    """Lock every name of the batch at once, in order; gives the company's region and the calls that have the names."""
+    wanted = sorted(_names(events))
+    locked = await connection.execute(_LOCK_NAMES, {"names": [f"{pbx} {name}" for pbx, name in wanted]})
     region: str = locked.scalar() or ""
-    rows = list((await connection.execute(_FIND, told)).all())
-    if any(row.joined_into is not None for row in rows):
-        raise JoinedMeanwhileError
+    asked = {"pbxes": [pbx for pbx, _ in wanted], "names": [name for _, name in wanted]}
+    return region, {(row.pbx, row.name): row.call_id for row in await connection.execute(_FIND, asked)}
+
+
+def _names(events: Iterable[Event]) -> set[Name]:
+    return {(event.pbx, name) for event in events for name in names(event)}
+
+
+def _groups(events: Sequence[Event], ids: Mapping[Name, UUID]) -> list[list[Event]]:
+    """The events call by call: tied by shared names, and by names that one stored call has."""
+    parents: dict[object, object] = {}
+
+    def root(key: object) -> object:
+        while (above := parents.setdefault(key, key)) != key:
+            parents[key] = key = parents[above]
+        return key
+
+    for event in events:
+        mine = _names([event])
+        for key in [*mine, *(ids[name] for name in mine if name in ids)]:
+            parents[root(key)] = root(min(mine))
+    groups: dict[object, list[Event]] = {}
+    for event in events:
+        groups.setdefault(root(min(_names([event]))), []).append(event)
+    return list(groups.values())
+
+
+async def _record_group(connection: AsyncConnection, events: Sequence[Event], rows: list[Any], region: str) -> Change:
     rows.sort(key=lambda row: (row.started_at or datetime.max.replace(tzinfo=UTC), row.id))
     before = state_call(rows[0].state) if rows else None
-    call = before or Call(pbx=pbx)
+    call = before or Call(pbx=events[0].pbx)
     for row in rows[1:]:
         call = join(call, state_call(row.state))
     for event in events:
         call = apply(call, event)
     kept = rows[0].id if rows else uuid4()
     for row in rows[1:]:
-        for statement in _JOIN:
-            await connection.execute(statement, {"kept": kept, "gone": row.id})
+        await join_rows(connection, kept, row.id)
     seen = view(call)
     await write(connection, kept, call, seen, events, region)
     return Change(kept, view(before) if before else None, seen, tuple(events))

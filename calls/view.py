@@ -77,7 +77,6 @@ def view(call: Call) -> CallView:
     ended_at = _ended(call)
     direction = _direction(call, caller, reached)
     linked, routed = earliest(call, e.PartyLinked), earliest(call, e.Routed)
-    settled = earliest(call, e.Settled)
     status = _status(call, direction, heard, ended_at)
     wait = _between(started_at, answered_at or ended_at)
     rule = routed.rule if routed else ""
@@ -96,7 +95,7 @@ def view(call: Call) -> CallView:
         started_at=_time(started_at),
         answered_at=_time(answered_at),
         ended_at=_time(ended_at),
-        settled_at=settled.at if settled else None,
+        settled_at=_settled(call, ended_at),
         status=status,
         missed_cause=missed_cause(call, reached, rule, wait) if status == "missed" else None,
         answered_by=_answered_by(reached, heard),
@@ -143,6 +142,12 @@ def _ended(call: Call) -> datetime | None:
     closed = [end for end in ends if end is not None]
     over = len(closed) == len(ends) or (bool(call.linkedids) and call.linkedids <= call.ended_linkedids)
     return max(closed) if closed and over else None
+
+
+def _settled(call: Call, ended_at: datetime | None) -> datetime | None:
+    """When the call settled as it is now known; a later end, as of a call that joined it, unsettles it."""
+    told = [fact.at for fact in facts(call, e.Settled) if fact.at and ended_at and fact.at >= ended_at]
+    return min(told, default=None)
 
 
 def _status(call: Call, direction: str, heard: tuple[Talk, ...], ended_at: datetime | None) -> str:

@@ -85,7 +85,7 @@ async def write(
             "id": str(call_id),
             "pbx": call.pbx,
             "call": json.dumps(
-                _row(call_id, seen, region) | {"state": STATE.dump_python(call, mode="json")}, default=_text
+                row_of(call_id, seen, region) | {"state": STATE.dump_python(call, mode="json")}, default=_text
             ),
             "legs": json.dumps(legs, default=_text),
             "names": sorted(call_names(call)),
@@ -94,11 +94,12 @@ async def write(
     )
 
 
-def _row(call_id: UUID, seen: CallView, region: str) -> dict[str, Any]:
+def row_of(call_id: UUID, seen: CallView, region: str) -> dict[str, Any]:
+    """The call's row by column, but for `state` and `person`, which the database looks up."""
     return {
         "id": call_id,
         "pbx": seen.pbx,
-        "linkedids": seen.linkedids,
+        "linkedids": list(seen.linkedids),
         "direction": seen.direction,
         "status": seen.status,
         "line": normal(seen.line, region) or None,
@@ -110,7 +111,7 @@ def _row(call_id: UUID, seen: CallView, region: str) -> dict[str, Any]:
         "ended_at": seen.ended_at,
         "settled_at": seen.settled_at,
         "missed_cause": seen.missed_cause,
-        "answered_by": seen.answered_by,
+        "answered_by": list(seen.answered_by),
         "talk_seconds": seen.talk_seconds,
         "wait_seconds": seen.wait_seconds,
         "hold_seconds": seen.hold_seconds,

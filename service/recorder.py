@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import Change, Owes
 from calls.events import Event
-from calls.record import JoinedMeanwhileError, record
+from calls.record import Marks, no_marks, record_all
 from telephony.buffer import EventBuffer
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -25,15 +25,12 @@ _BATCH = 200
 _GATHER_SECONDS = 0.02
 """What happens to a call comes in bursts of milliseconds: one transaction a burst leaves the loop free for arrivals."""
 _AWAY_SECONDS = 0.5
+_WRITE_SECONDS = 20.0
+"""A batch takes milliseconds; a server silent for so long is asked anew, for a dead connection never answers."""
 _AWAY = (OSError, InterfaceError, PoolTimeoutError)
-_PASSING = ("08", "40", "53", "55", "57", "58")
-"""SQLSTATE classes that tell of the server's state and not of what was written: no connection, rolled back, no room,
-locked, starting or stopping, input and output (PostgreSQL's appendix A)."""
-
-
-def _none(_change: Change) -> Sequence[Event]:
-    """No marks."""
-    return ()
+_PASSING = ("08", "53", "55", "57", "58")
+"""SQLSTATE classes that tell of the server's state and not of what was written: no connection, no room, locked,
+starting or stopping, input and output (PostgreSQL's appendix A)."""
 
 
 class Recorder:
@@ -46,20 +43,12 @@ class Recorder:
         self.database_reason = ""
         self.refused_total = 0
 
-    async def write(self, events: Sequence[Event], marks: Callable[[Change], Sequence[Event]] = _none) -> list[Change]:
+    async def write(self, events: Sequence[Event], marks: Marks = no_marks) -> list[Change]:
         """Record `events`, and the `marks` of each change they made, in one transaction.
 
         Raises what the database raises, and then nothing is written.
         """
-        while True:
-            try:
-                async with self.engine.begin() as connection:
-                    changes = await record(connection, events, self._owes)
-                    if marked := [event for change in changes for event in marks(change)]:
-                        changes += await record(connection, marked, self._owes)
-                break
-            except JoinedMeanwhileError:
-                continue
+        changes = await record_all(self.engine, events, self._owes, marks)
         for change in changes:
             self._seen(change)
             log.info(
@@ -86,7 +75,8 @@ class Recorder:
         A batch that the database refuses is halved until the one event it cannot take is found, counted and left out.
         """
         try:
-            await self.write([event for _, event in batch])
+            async with asyncio.timeout(_WRITE_SECONDS):
+                await self.write([event for _, event in batch])
         except (SQLAlchemyError, OSError, ValueError) as error:
             if _is_away(error):
                 return batch

@@ -16,7 +16,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 SETTLE_SECONDS = 5.0
 _RIPE = text(
     """
-    select pbx, ended_at, (select min(name) from call_names where call_id = calls.id) as name from calls
+    select id, pbx, ended_at, (select min(name) from call_names where call_id = calls.id) as name from calls
     where settled_at is null and joined_into is null and ended_at is not null
       and updated_at < clock_timestamp() - make_interval(secs => :quiet)
     order by updated_at limit 200
@@ -28,9 +28,14 @@ async def settle_ripe(recorder: Recorder, quiet_seconds: float = SETTLE_SECONDS)
     """Settle every ended call that has been quiet for so long; returns how many. The row is all the memory it needs."""
     async with recorder.engine.connect() as connection:
         ripe = (await connection.execute(_RIPE, {"quiet": quiet_seconds})).all()
+    settled = 0
     for row in ripe:
-        await recorder.write([Settled(pbx=row.pbx, channel=row.name, at=row.ended_at)])
-    return len(ripe)
+        try:
+            await recorder.write([Settled(pbx=row.pbx, channel=row.name, at=row.ended_at)])
+            settled += 1
+        except (SQLAlchemyError, ValueError) as error:  # one unreadable row must not hold up the others
+            log.warning("a call could not be settled", call=str(row.id), error=type(error).__name__)
+    return settled
 
 
 async def keep_settling(recorder: Recorder, every_seconds: float = 1.0) -> None:

@@ -13,9 +13,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
+from calls.database import ensure_partitions
 from calls.due import Change, Job
 from calls.rebuild import rebuild
 from calls.record import record, record_all
+from recordings.tables import recordings
 
 T0 = datetime.now(UTC).replace(microsecond=0)
 
@@ -150,3 +152,71 @@ async def test_whoever_watches_is_told_after_the_commit(engine: AsyncEngine, dat
         assert await asyncio.wait_for(heard.get(), 5) == str(change.call_id)
     finally:
         await listener.close()
+
+
+async def test_batches_that_share_calls_crosswise_neither_deadlock_nor_lose(engine: AsyncEngine) -> None:
+    """One batch tells of a and z, then m; the other of m and z: whoever comes second waits for the first."""
+
+    def up(uid: str, other: str, seconds: float) -> e.Event:
+        return e.BridgeEntered(pbx="pbx", channel=uid, linkedid=other, at=at(seconds), bridge="b")
+
+    for turn in range(15):
+        a, m, z = (f"{name}{turn}" for name in "amz")
+        async with asyncio.timeout(20):
+            await asyncio.gather(
+                write(engine, [up(a, z, 1), created(m, m, 1)]),
+                write(engine, [up(m, z, 2)]),
+                write(engine, [up(z, a, 3)]),
+            )
+    alive = await told(engine, "select state from calls where joined_into is null")
+    assert len(alive) == 15
+    assert all(len(row.state["channels"]) == 3 for row in alive)
+
+
+async def test_a_settled_call_that_a_live_one_joins_is_not_settled_any_more(engine: AsyncEngine) -> None:
+    """Follow-up work waits for the end of the whole call."""
+    await write(engine, CALL)
+    (settled,) = await write(engine, [e.Settled(pbx="pbx", channel="1.1", at=at(9))])
+    assert settled.just_settled
+    ringing = created("3.1", "3.1", 20, name="PJSIP/anna-desk-3", incoming=True)
+    await write(engine, [ringing])
+    (joined,) = await write(engine, [e.BridgeEntered(pbx="pbx", channel="3.1", linkedid="1.1", at=at(21), bridge="c")])
+    assert (joined.just_settled, joined.after.settled_at, joined.after.ended_at) == (False, None, None)
+    await write(engine, [hung_up("3.1", "3.1", 30)])
+    (again,) = await write(engine, [e.Settled(pbx="pbx", channel="1.1", at=at(30))])
+    assert again.just_settled
+
+
+async def test_what_other_rooms_keep_of_a_call_follows_it_into_the_older(engine: AsyncEngine) -> None:
+    """A recording of the younger call is the older call's after they join, through chains of joins too."""
+    (older,) = await write(engine, [created("1.1", "1.1", 0, name="PJSIP/trunk-1", incoming=True)])
+    (middle,) = await write(engine, [created("2.1", "2.1", 5, name="PJSIP/trunk-2", incoming=True)])
+    (younger,) = await write(engine, [created("3.1", "3.1", 9, name="PJSIP/trunk-3", incoming=True)])
+    async with engine.begin() as connection:
+        row = {"call_id": younger.call_id, "channel": "3.1", "side": "caller", "state": "missing", "reason": "gone"}
+        await connection.execute(recordings.insert().values(row))
+    await write(engine, [e.BridgeEntered(pbx="pbx", channel="3.1", linkedid="2.1", at=at(10), bridge="b")])
+    await write(engine, [e.BridgeEntered(pbx="pbx", channel="2.1", linkedid="1.1", at=at(11), bridge="b")])
+    assert [tuple(row) for row in await told(engine, "select call_id from recordings")] == [(older.call_id,)]
+    pointers = {row.id: row.joined_into for row in await told(engine, "select id, joined_into from calls")}
+    assert pointers == {older.call_id: None, middle.call_id: older.call_id, younger.call_id: older.call_id}
+
+
+async def test_rebuild_rewrites_rows_that_read_wrong_even_when_the_facts_are_right(engine: AsyncEngine) -> None:
+    """After the reading of calls changed, rebuild brings the rows up to it."""
+    await write(engine, CALL)
+    async with engine.begin() as connection:
+        await connection.execute(text("update calls set status = 'missed', talk_seconds = 1"))
+        assert await rebuild(connection) == 1
+        assert await rebuild(connection) == 0
+
+
+async def test_an_event_of_a_month_to_come_does_not_stop_that_month(engine: AsyncEngine) -> None:
+    """A PBX clock that jumped ahead once leaves events in the default partition; their month's partition takes them."""
+    ahead = (T0.replace(day=1) + timedelta(days=100)).replace(day=15)
+    await write(engine, [e.ChannelCreated(pbx="pbx", channel="9.9", linkedid="9.9", at=ahead)])
+    async with engine.begin() as connection:
+        await ensure_partitions(connection, ahead)
+        await ensure_partitions(connection, ahead)
+    assert await told(engine, "select 1 from only call_events_other") == []
+    assert len(await told(engine, "select 1 from call_events")) == 1
