@@ -52,7 +52,7 @@ class Attendant:
             ),
             self._heard,
         )
-        self.liveness = Liveness(self.link, lambda: memory.directory is not None)
+        self.liveness = Liveness(self.link, lambda: memory.directory is not None and bool(memory.directory.teams))
         self._recorder = recorder
         self._memory = memory
         self._devices = devices.Devices(settings.name)
@@ -86,7 +86,8 @@ class Attendant:
         now = time.time() + self.link.state.clock_offset_seconds
         for event in ami.translate(self.settings.name, message):
             told = self._normal(event)
-            self.buffer.put(told.at or datetime.fromtimestamp(now, UTC), told)
+            at = told.at or datetime.fromtimestamp(now, UTC)
+            self.buffer.put(at, told if told.at else replace(told, at=at))
             if isinstance(told, Arrived):
                 self._arrived(told, message)
         change = devices.device_change(message)
