@@ -14,7 +14,10 @@ KEYS_MOST: Final = 10_000
 
 @dataclass
 class Attempts:
-    """Failed logins of the last five minutes, in this process only: a restart forgives."""
+    """Logins tried in the last five minutes that have not succeeded, in this process only: a restart forgives.
+
+    A try is booked before its password is looked at, so that those who try at the same time are counted too.
+    """
 
     clock: Callable[[], float] = monotonic
     _failures: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
@@ -23,8 +26,8 @@ class Attempts:
         """How long this address has to wait before it may try this login again; 0 when it may now."""
         return max(self._wait((address, login), PER_LOGIN), self._wait((address, ""), PER_ADDRESS))
 
-    def failed(self, address: str, login: str) -> None:
-        """Remember a wrong password."""
+    def book(self, address: str, login: str) -> None:
+        """Count a try as failed until it succeeds."""
         for key in ((address, login), (address, "")):
             failures = self._failures.pop(key, deque(maxlen=PER_ADDRESS))
             failures.append(self.clock())
@@ -33,8 +36,15 @@ class Attempts:
             # The key that failed longest ago comes first, for each failure moves its key to the end.
             self._failures.pop(next(iter(self._failures)))
 
+    def take_back(self, address: str, login: str) -> None:
+        """Forget one try, for its password was never looked at."""
+        for key in ((address, login), (address, "")):
+            if failures := self._failures.get(key):
+                failures.pop()
+
     def succeeded(self, address: str, login: str) -> None:
-        """Forgive the login's failures from this address."""
+        """Forget this try, and forgive the login's failures from this address."""
+        self.take_back(address, login)
         self._failures.pop((address, login), None)
 
     def _wait(self, key: tuple[str, str], most: int) -> float:

@@ -14,11 +14,12 @@ from web.guard import VIEWER, read_form
 from web.page import language_of
 from web.render import render
 from web.services import SERVICES
-from web.users import password_fits
+from web.users import LOGIN_MOST, BusyError, password_fits
 from web.wording import plural
 from web.words import LANGUAGES, say
 
 ATTEMPTS: Final = web.AppKey("attempts", Attempts)
+BUSY_SECONDS: Final = 5
 _log = structlog.get_logger(__name__)
 
 
@@ -31,18 +32,22 @@ async def enter(request: web.Request) -> web.Response:
     """POST /login: check the password, slowly and not too often, and open a session."""
     services, attempts, language = request.app[SERVICES], request.app[ATTEMPTS], language_of(request)
     form = await read_form(request)
-    login, password, address = form.get("login", "").strip(), form.get("password", ""), request.remote or ""
+    login, password = form.get("login", "").strip()[:LOGIN_MOST], form.get("password", "")
+    address = request.remote or ""
     wait = attempts.wait_seconds(address, login)
     if wait > 0:
         minutes = plural(ceil(wait / 60), language, say(language, "login.minutes"))
-        refused = _form(request, login, say(language, "login.wait", minutes=minutes), status=429)
-        refused.headers["Retry-After"] = str(ceil(wait))
-        return refused
+        return _later(request, login, say(language, "login.wait", minutes=minutes), ceil(wait))
+    attempts.book(address, login)
     async with services.engine.connect() as connection:
         asked = select(users.c.id, users.c.password_hash).where(users.c.login == login, users.c.disabled_at.is_(None))
         user = (await connection.execute(asked)).first()
-    if not await password_fits(password, user.password_hash if user else None) or user is None:
-        attempts.failed(address, login)
+    try:
+        fits = await password_fits(password, user.password_hash if user else None)
+    except BusyError:
+        attempts.take_back(address, login)
+        return _later(request, login, say(language, "login.busy"), BUSY_SECONDS)
+    if not fits or user is None:
         _log.warning("login refused")
         return _form(request, login, say(language, "login.wrong"), status=403)
     attempts.succeeded(address, login)
@@ -79,6 +84,12 @@ def _form(request: web.Request, login: str = "", refusal: str = "", status: int 
     goes_on = _own_path(request.query.get("next", "/"))
     text = render("login.html", language_of(request), login=login, refusal=refusal, next=goes_on)
     return web.Response(status=status, text=text, content_type="text/html")
+
+
+def _later(request: web.Request, login: str, refusal: str, seconds: int) -> web.Response:
+    refused = _form(request, login, refusal, status=429)
+    refused.headers["Retry-After"] = str(seconds)
+    return refused
 
 
 def _own_path(path: str) -> str:

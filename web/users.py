@@ -4,8 +4,10 @@ import asyncio
 import hashlib
 import re
 import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from pwdlib import PasswordHash
 from sqlalchemy import delete, func, insert, select, update
@@ -15,8 +17,11 @@ from directory.model import ROLES
 from directory.tables import people, sessions, tokens, users
 
 PASSWORD_LEAST: Final = 8
+LOGIN_MOST: Final = 64
+HASHERS: Final = 2
+WAITING_MOST: Final = 8
 TOKEN_PREFIX: Final = "sh_"  # noqa: S105 - the visible start of every token, not a secret
-_LOGIN: Final = re.compile(r"[\w.@+-]{1,64}")
+_LOGIN: Final = re.compile(rf"[\w.@+-]{{1,{LOGIN_MOST}}}")
 _HASHES: Final = PasswordHash.recommended()
 _NOBODY: Final = _HASHES.hash(secrets.token_urlsafe())
 """Checked when the login does not exist, so that both refusals take the same time."""
@@ -24,6 +29,37 @@ _NOBODY: Final = _HASHES.hash(secrets.token_urlsafe())
 
 class UserError(ValueError):
     """A login, role or password that cannot be; the text is one clear line."""
+
+
+class BusyError(Exception):
+    """So many passwords wait to be checked that this one is not."""
+
+
+T = TypeVar("T")
+
+
+class _Hasher:
+    """Argon2's own two threads: whatever comes to the login page, the threads and processors of calls stay free."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._threads = ThreadPoolExecutor(HASHERS, thread_name_prefix="argon2")
+
+    async def run(self, work: Callable[..., T], *told: str) -> T:
+        """The result of `work(*told)`. It takes a fifth of a second on purpose."""
+        self.asked += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *told)
+        finally:
+            self.asked -= 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether as many wait as may."""
+        return self.asked >= HASHERS + WAITING_MOST
+
+
+_HASHER: Final = _Hasher()
 
 
 async def add(
@@ -75,15 +111,17 @@ async def revoke_tokens(connection: AsyncConnection, login: str, name: str) -> i
 
 
 async def hash_password(password: str) -> str:
-    """Hash with Argon2 in a thread: it takes a fifth of a second on purpose. Raises UserError."""
+    """Hash with Argon2. Raises UserError."""
     if len(password) < PASSWORD_LEAST:
         raise UserError(f"password: must have at least {PASSWORD_LEAST} characters")
-    return await asyncio.to_thread(_HASHES.hash, password)
+    return await _HASHER.run(_HASHES.hash, password)
 
 
 async def password_fits(password: str, hashed: str | None) -> bool:
-    """Tell whether the password is right; takes as long when there is no such login."""
-    fits = await asyncio.to_thread(_HASHES.verify, password, hashed or _NOBODY)
+    """Tell whether the password is right; takes as long when there is no such login. Raises BusyError."""
+    if _HASHER.busy:
+        raise BusyError
+    fits = await _HASHER.run(_HASHES.verify, password, hashed or _NOBODY)
     return fits and hashed is not None
 
 

@@ -26,6 +26,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "login.enter": ("Войти", "Log in"),
     "login.wrong": ("Логин или пароль не подходят.", "The login or the password is wrong."),
     "login.wait": ("Слишком много попыток. Попробуйте через {minutes}.", "Too many attempts. Try again in {minutes}."),
+    "login.busy": (
+        "Сейчас входит слишком много людей. Попробуйте через несколько секунд.",
+        "Too many people are logging in. Try again in a few seconds.",
+    ),
     "login.minutes": ("минуту|минуты|минут", "minute|minutes"),
     # desk
     "desk.now": ("Сейчас", "Now"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from directory.tables import users as logins
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import PASSWORD
 from web import users
+from web.login import ATTEMPTS
 from web.users import UserError
 
 
@@ -106,6 +109,51 @@ async def test_passwords_cannot_be_tried_at_will(site: Site) -> None:
         assert response.status == 429
         assert int(response.headers["Retry-After"]) > 0
         assert (await client.post("/login", data={"login": "boris", "password": PASSWORD})).status == 200
+
+
+async def test_guesses_at_the_same_time_are_counted_too(site: Site) -> None:
+    """However many come at once, five passwords are looked at."""
+    async with site.visitor() as client:
+
+        async def guess(number: int) -> int:
+            async with client.post("/login", data={"login": "anna", "password": f"guess {number:05}"}) as response:
+                return response.status
+
+        answers = await asyncio.gather(*(guess(number) for number in range(20)))
+    assert sorted(answers) == [403] * 5 + [429] * 15
+
+
+async def test_a_crowd_at_the_login_page_waits_outside(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two passwords are checked at a time and eight wait, in threads that nothing else needs; the others come later."""
+    checking, go_on = [], threading.Event()
+
+    class Slow:
+        def verify(self, *_told: str) -> bool:
+            checking.append(threading.current_thread().name)
+            return not go_on.wait(20)
+
+    monkeypatch.setattr(users, "_HASHES", Slow())
+    async with site.visitor() as client:
+
+        async def enter(login: str) -> tuple[int, str | None]:
+            async with client.post("/login", data={"login": login, "password": PASSWORD}) as response:
+                return response.status, response.headers.get("Retry-After")
+
+        crowd = [asyncio.create_task(enter(f"login{number}")) for number in range(13)]
+        late, _ = await asyncio.wait(crowd, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        assert late.pop().result() == (429, "5")
+        assert len(checking) == 2
+        assert all(name.startswith("argon2") for name in checking)
+        go_on.set()
+        answers = [(await task)[0] for task in crowd]
+    assert sorted(answers) == [403] * 10 + [429] * 3
+
+
+async def test_a_long_login_is_cut_before_it_is_remembered(site: Site) -> None:
+    """Whatever length is sent, the memory of tries keeps 64 characters."""
+    async with site.visitor() as client:
+        await client.post("/login", data={"login": "a" * 60_000, "password": "wrong password"})
+    assert {len(login) for _, login in site.app[ATTEMPTS]._failures} == {0, 64}
 
 
 async def test_a_session_ends_with_time_logout_password_and_disabling(site: Site) -> None:

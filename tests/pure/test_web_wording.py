@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recordings.wav import Wav, header
 from tests.fakes.story import HOUSE
-from web.attempts import KEYS_MOST, PER_LOGIN, WINDOW_SECONDS, Attempts
+from web.attempts import KEYS_MOST, PER_ADDRESS, PER_LOGIN, WINDOW_SECONDS, Attempts
 from web.audio import Stereo, byte_range, open_mono, peaks
 from web.told import reason, reasons, why_person
 from web.wording import day, duration, phone, plural
@@ -122,11 +122,22 @@ def test_password_tries_are_counted_and_forgiven() -> None:
     attempts = Attempts(clock=lambda: now[0])
     for _ in range(PER_LOGIN):
         assert attempts.wait_seconds("10.0.0.1", "anna") == 0
-        attempts.failed("10.0.0.1", "anna")
+        attempts.book("10.0.0.1", "anna")
     assert attempts.wait_seconds("10.0.0.1", "anna") == WINDOW_SECONDS
     assert attempts.wait_seconds("10.0.0.2", "anna") == 0
     now[0] = WINDOW_SECONDS
     assert attempts.wait_seconds("10.0.0.1", "anna") == 0
     for number in range(2 * KEYS_MOST):
-        attempts.failed(f"10.0.{number}", "anna")
+        attempts.book(f"10.0.{number}", "anna")
     assert len(attempts._failures) <= KEYS_MOST
+
+
+def test_a_success_is_no_failure_of_its_address() -> None:
+    """However many log in from one office, the address stays free; a try that was not looked at is none."""
+    attempts = Attempts(clock=lambda: 0.0)
+    for number in range(2 * PER_ADDRESS):
+        attempts.book("10.0.0.1", f"login{number}")
+        attempts.succeeded("10.0.0.1", f"login{number}")
+        attempts.book("10.0.0.1", "busy")
+        attempts.take_back("10.0.0.1", "busy")
+    assert attempts.wait_seconds("10.0.0.1", "busy") == 0
