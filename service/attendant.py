@@ -76,6 +76,7 @@ class Attendant:
             finally:
                 await self.liveness.clear()
                 link.cancel()
+                await self._recorder.finish(self.buffer)
 
     def live_devices(self) -> Mapping[str, devices.DeviceState] | None:
         """The devices as the PBX told them this moment; None while nobody tells."""

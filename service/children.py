@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 
 import structlog
@@ -18,6 +19,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _STOP_SECONDS = 10.0
+_LASTED_SECONDS = 60.0
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -37,6 +39,7 @@ async def keep_worker(house: House) -> None:
     environment = {**os.environ, **_told(house)}
     pause = 1.0
     while True:
+        began_at = time.monotonic()
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "service.cli", "worker", env=environment, preexec_fn=_humbly
         )
@@ -44,6 +47,8 @@ async def keep_worker(house: House) -> None:
             code = await child.wait()
         finally:
             await _end(child)
+        if time.monotonic() - began_at > _LASTED_SECONDS:
+            pause = 1.0
         log.error("the worker ended and is started again", code=code, pause_seconds=pause)
         await asyncio.sleep(pause)
         pause = min(pause * 2, 60.0)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
@@ -66,12 +67,14 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise typer.Exit(130) from None
 
 
-def moment(text: str) -> datetime:
-    """An ISO 8601 time; without a zone it is this machine's."""
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
-        refuse(f"time: must be ISO 8601 like 2026-11-23T10:00:00+03:00, got {text!r}")
+def moment(option: str, text: str) -> datetime:
+    """The value of `option` as a time: ISO 8601 with its zone."""
+    told: datetime | None = None
+    with suppress(ValueError):
+        told = datetime.fromisoformat(text)
+    if told is None or told.tzinfo is None:
+        refuse(f"{option}: must be ISO 8601 with a zone, like 2026-11-23T10:00:00+03:00, got {text!r}")
+    return told.astimezone(UTC)
 
 
 @app.command()
@@ -97,7 +100,7 @@ def worker(
 @app.command()
 def demo(
     seconds: Annotated[float | None, typer.Option(help="End by itself after so long.")] = None,
-    port: Annotated[int, typer.Option(help="The page's port; 0 takes a free one.")] = 8080,
+    port: Annotated[int, typer.Option(help="The page's port; 0, or a taken one: any free.", min=0, max=65535)] = 8080,
 ) -> None:
     """Show the main job alive: a private Asterisk, phones, callers, the service; ends cleanly."""
     from service.demo import demo as work
@@ -128,7 +131,7 @@ def route(
     """Tell where such a call would go, and why. Nobody is rung."""
     from service.commands import dry_route
 
-    plan, words = run(dry_route(settled(), number, line, moment(at) if at else datetime.now(UTC)))
+    plan, words = run(dry_route(settled(), number, line, moment("--at", at) if at else datetime.now(UTC)))
     typer.echo(json.dumps(plan, ensure_ascii=False) if as_json else words)
 
 
@@ -174,7 +177,7 @@ def catch_up(
     """Read CEL for a period again; what is known already changes nothing."""
     from service.commands import catch_up as work
 
-    count = run(work(settled(), moment(since), moment(until)))
+    count = run(work(settled(), moment("--from", since), moment("--to", until)))
     typer.echo(f"{count} calls recovered")
 
 
@@ -205,6 +208,7 @@ def directory_apply(
 
     lines = run(apply_directory(settled(), file, dry_run=dry_run))
     typer.echo("\n".join(lines) or "no difference")
+    typer.echo("nothing was changed" if dry_run or not lines else f"{len(lines)} changes applied", err=True)
 
 
 @directory_app.command("export")

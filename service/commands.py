@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.rebuild import rebuild as refold
 from crm_sync.owners import owners
 from directory import file, store
+from directory.numbers import e164, is_anonymous, is_short
 from recordings.speech import SpeechError
 from recordings.transcribe_file import transcribe_file
 from routing.arrival import Arrival
@@ -39,6 +40,8 @@ async def dry_route(settings: Settings, number: str, line: str, at: datetime) ->
     """(the plan as JSON, in words) that a call would get; nobody is rung."""
     pbx = settings.pbx[0].name if settings.pbx else "pbx"
     arrival = Arrival(pbx=pbx, channel="dry-run", line=line, caller_number=number, caller_name="", at=at)
+    if is_anonymous(number) or not (is_short(number) or e164(number, "ZZ") or number.lstrip("+").isdigit()):
+        raise UserFault(f"--from: must be a telephone number, got {number!r}")
     async with open_house(settings, pool=1) as house:
         told = await dry_run(house.engine, arrival, devices=devices.read, owners=owners)
     return told.plan.to_json(), told.text

@@ -11,6 +11,8 @@ from typing import Any, TextIO, cast
 
 import structlog
 
+from service import tracebacks
+
 PERSONAL = frozenset({"number", "caller_number", "caller_name", "name_of_caller", "text", "login"})
 SECRET = frozenset({"secret", "password", "token", "authorization", "cookie", "database_url"})
 
@@ -49,18 +51,18 @@ def set_up(style: str) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         mask,
+        tracebacks.processor,
     ]
-    if style == "json":
-        last: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    else:
-        # Tracebacks stay without local variables: those hold callers' numbers, names and secrets.
-        plain = structlog.dev.plain_traceback
-        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    last: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
+    if style != "json":
+        last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     stream = cast("TextIO", _Forgiving(sys.stderr))
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if style == "quiet" else logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=stream, format="%(asctime)s %(name)s %(message)s", force=True)
+    others = logging.StreamHandler(stream)
+    others.setFormatter(tracebacks.Formatter("%(asctime)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[others], force=True)

@@ -25,6 +25,7 @@ _BATCH = 200
 _GATHER_SECONDS = 0.02
 """What happens to a call comes in bursts of milliseconds: one transaction a burst leaves the loop free for arrivals."""
 _AWAY_SECONDS = 0.5
+_LAST_SECONDS = 3.0
 _WRITE_SECONDS = 20.0
 """A batch takes milliseconds; a server silent for so long is asked anew, for a dead connection never answers."""
 _AWAY = (OSError, InterfaceError, PoolTimeoutError)
@@ -63,11 +64,25 @@ class Recorder:
     async def drain(self, buffer: EventBuffer[Event]) -> None:
         """Record what comes, for ever. While the database is away events wait in the buffer, which counts any loss."""
         while True:
-            left = await self._store(await buffer.take(_BATCH, _GATHER_SECONDS))
+            batch = await buffer.take(_BATCH, _GATHER_SECONDS)
+            try:
+                left = await self._store(batch)
+            except asyncio.CancelledError:
+                buffer.give_back(batch)
+                raise
             self._said("the database does not answer" if left else "")
             if left:
                 buffer.give_back(left)
                 await asyncio.sleep(_AWAY_SECONDS)
+
+    async def finish(self, buffer: EventBuffer[Event]) -> None:
+        """Record what is still in the buffer when the service ends; gives up after some seconds, CEL has most of it."""
+        try:
+            async with asyncio.timeout(_LAST_SECONDS):
+                while len(buffer) and not await self._store(await buffer.take(_BATCH)):
+                    pass
+        except TimeoutError:
+            log.warning("events were left at the end", events=len(buffer))
 
     async def _store(self, batch: Sequence[Timed]) -> Sequence[Timed]:
         """Record the batch and return what is left because the database is away.
