@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,15 +28,19 @@ class _Part(BaseModel):
 
 
 class WebSettings(_Part):
-    """Where pages and the API listen. `secure` says that a TLS proxy stands in front: cookies are then Secure."""
+    """Where pages and the API listen. `secure` says that a TLS proxy stands in front: cookies are then Secure.
+
+    `trusted_proxies` are the networks of proxies whose X-Forwarded-For is believed.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     secure: bool = False
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(default_factory=list)
 
 
 class MetricsSettings(_Part):
-    """Where Prometheus scrapes: an own port, closed to the outside by default. Workers use the ports after it."""
+    """Where Prometheus scrapes: an own port, closed to the outside by default."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=9465, ge=0, le=65535)

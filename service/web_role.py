@@ -31,6 +31,7 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
             readiness=partial(readiness, house, telephony),
             language=house.settings.language,
             secure=told.secure,
+            trusted_proxies=told.trusted_proxies,
             on_push=on_push,
         )
     )

@@ -1,6 +1,5 @@
 """The doors: safe headers on every answer, no requests from other sites, nobody unknown, and errors in words."""
 
-import ipaddress
 import json
 import secrets
 from collections.abc import Awaitable, Callable
@@ -12,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from web import sessions
+from web.addresses import Address, client_of
 from web.render import error_page
 from web.services import SERVICES
 from web.sessions import Viewer
@@ -46,12 +46,10 @@ def nonce(request: web.Request) -> str:
     return request[NONCE]
 
 
-def address_of(request: web.Request) -> str | None:
-    """Whom we speak with; None when the transport has no IP address, as a UNIX socket."""
-    try:
-        return str(ipaddress.ip_address(request.remote or ""))
-    except ValueError:
-        return None
+def address_of(request: web.Request) -> Address | None:
+    """Who asks, through the proxies that we trust; None when the transport has no IP address, as a UNIX socket."""
+    forwarded = request.headers.getall("X-Forwarded-For", [])
+    return client_of(request.remote, forwarded, request.app[SERVICES].trusted_proxies)
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

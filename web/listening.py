@@ -60,8 +60,9 @@ async def transcript_of(connection: AsyncConnection, call_id: UUID) -> Any:
 async def note(request: web.Request, connection: AsyncConnection, call_id: UUID, what: str) -> None:
     """Write down who listens to or reads what."""
     viewer = request[VIEWER]
+    client = address_of(request)
     row = {"user_id": viewer.user, "login": viewer.login, "call_id": call_id, "what": what}
-    await connection.execute(insert(listens).values(row | {"address": address_of(request)}))
+    await connection.execute(insert(listens).values(row | {"address": str(client) if client else None}))
 
 
 async def track_asked(request: web.Request, connection: AsyncConnection, call_id: UUID) -> Track:

@@ -9,8 +9,9 @@ from sqlalchemy import select, update
 
 from directory.tables import users
 from web import sessions
+from web.addresses import counted
 from web.attempts import Attempts
-from web.guard import VIEWER, read_form
+from web.guard import VIEWER, address_of, read_form
 from web.page import language_of
 from web.render import render
 from web.services import SERVICES
@@ -33,7 +34,7 @@ async def enter(request: web.Request) -> web.Response:
     services, attempts, language = request.app[SERVICES], request.app[ATTEMPTS], language_of(request)
     form = await read_form(request)
     login, password = form.get("login", "").strip()[:LOGIN_MOST], form.get("password", "")
-    address = request.remote or ""
+    address = counted(address_of(request))
     wait = attempts.wait_seconds(address, login)
     if wait > 0:
         minutes = plural(ceil(wait / 60), language, say(language, "login.minutes"))

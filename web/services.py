@@ -8,6 +8,8 @@ from typing import Protocol
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from web.addresses import Network
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -39,7 +41,8 @@ class WebServices:
     """Everything the pages need from outside.
 
     `secure` is True behind TLS: the session cookie is then `__Host-` and Secure. `on_push` receives the seconds from
-    a call's change to the bytes of its cards on the wire, once a change and page.
+    a call's change to the bytes of its cards on the wire, once a change and page. Only who asks from one of
+    `trusted_proxies` may say in X-Forwarded-For for whom.
     """
 
     engine: AsyncEngine
@@ -47,6 +50,7 @@ class WebServices:
     readiness: Callable[[], Awaitable[Sequence[Part]]] = always_ready
     language: str = "ru"
     secure: bool = False
+    trusted_proxies: Sequence[Network] = ()
     on_push: Callable[[float], None] = _nobody_counts
 
 

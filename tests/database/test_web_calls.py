@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,16 @@ async def test_every_listening_is_written_down(site: Site) -> None:
         rows = (await connection.execute(select(listens).order_by(listens.c.id))).all()
     assert [(row.login, row.what) for row in rows] == [("anna", "caller"), ("anna", "both"), ("anna", "transcript")]
     assert {(row.call_id, str(row.address)) for row in rows} == {(call.id, "127.0.0.1")}
+
+
+async def test_a_listening_through_a_proxy_names_the_client(engine: AsyncEngine, tmp_path: Path) -> None:
+    """Not the proxy, and not what the client claims."""
+    async with open_site(engine, tmp_path, trusted_proxies=[ip_network("127.0.0.1/32")]) as site:
+        call = await talk(site)
+        async with site.visitor("anna", **{"X-Forwarded-For": "10.9.9.9, 2001:db8::7"}) as client:
+            assert (await client.get(f"{API}/calls/{call.id}/transcript")).status == 200
+        async with site.engine.connect() as connection:
+            assert str(await connection.scalar(select(listens.c.address))) == "2001:db8::7"
 
 
 @pytest.mark.parametrize("side", ["both", "caller", "staff"])

@@ -7,6 +7,7 @@ import io
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,34 @@ async def test_a_crowd_at_the_login_page_waits_outside(site: Site, monkeypatch: 
         go_on.set()
         answers = [(await task)[0] for task in crowd]
     assert sorted(answers) == [403] * 10 + [429] * 3
+
+
+async def test_behind_a_trusted_proxy_each_client_has_its_own_tries(engine: AsyncEngine, tmp_path: Path) -> None:
+    """The proxy says who asks; what the client itself claims changes nothing, and an IPv6 client is its network."""
+    async with (
+        open_site(engine, tmp_path, trusted_proxies=[ip_network("127.0.0.0/8")]) as site,
+        site.visitor() as client,
+    ):
+
+        async def enter(forwarded: str, password: str = "wrong password") -> int:
+            form, headers = {"login": "anna", "password": password}, {"X-Forwarded-For": forwarded}
+            async with client.post("/login", data=form, headers=headers, allow_redirects=False) as response:
+                return response.status
+
+        assert [await enter(f"10.0.0.{number}, 203.0.113.7") for number in range(6)] == [403] * 5 + [429]
+        assert [await enter(f"2001:db8::{number}") for number in range(6)] == [403] * 5 + [429]
+        assert await enter("203.0.113.8", PASSWORD) == 303
+
+
+async def test_nobody_else_is_believed_about_who_asks(site: Site) -> None:
+    """Without trusted proxies the header is no way around the limit."""
+    async with site.visitor() as client:
+        form = {"login": "anna", "password": "wrong password"}
+        answers = [
+            (await client.post("/login", data=form, headers={"X-Forwarded-For": f"203.0.113.{number}"})).status
+            for number in range(6)
+        ]
+    assert answers == [403] * 5 + [429]
 
 
 async def test_a_long_login_is_cut_before_it_is_remembered(site: Site) -> None:

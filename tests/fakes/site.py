@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from directory.tables import users as logins
 from recordings.files import Store
 from tests.fakes.story import PASSWORD, furnish
 from web import sessions, users
+from web.addresses import Network
 from web.app import WebServices, make_app
 from web.live import LIVE
 
@@ -36,6 +37,7 @@ class Site:
     engine: AsyncEngine
     store: Path
     secure: bool = False
+    trusted_proxies: Sequence[Network] = ()
     port: int = 0
     pushes: list[float] = field(default_factory=list)
     app: web.Application = field(init=False)
@@ -49,7 +51,11 @@ class Site:
     async def start(self) -> None:
         """Listen; on the same port again when it was stopped."""
         services = WebServices(
-            engine=self.engine, recordings=Store(self.store), secure=self.secure, on_push=self.pushes.append
+            engine=self.engine,
+            recordings=Store(self.store),
+            secure=self.secure,
+            trusted_proxies=self.trusted_proxies,
+            on_push=self.pushes.append,
         )
         self.app = make_app(services)
         self._runner = web.AppRunner(self.app, shutdown_timeout=1)

@@ -39,6 +39,14 @@ def test_a_wrong_value_is_named_with_the_setting(tmp_path: Path, monkeypatch: py
     assert "switchhook.toml" in told
 
 
+def test_a_trusted_proxy_is_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One address is one too, the environment may name them, and what is none is refused."""
+    monkeypatch.setenv("SWITCHHOOK_WEB__TRUSTED_PROXIES", '["127.0.0.1", "fd00::/8"]')
+    assert [str(network) for network in load().web.trusted_proxies] == ["127.0.0.1/32", "fd00::/8"]
+    monkeypatch.delenv("SWITCHHOOK_WEB__TRUSTED_PROXIES")
+    assert "web.trusted_proxies[0]" in wrong(tmp_path, monkeypatch, '[web]\ntrusted_proxies = ["proxy"]\n')
+
+
 def test_a_setting_nobody_knows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A misspelt setting never passes for a set one."""
     told = wrong(tmp_path, monkeypatch, '[[pbx]]\nname = "main"\nsecret = "s"\nbuget_seconds = 2\n')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from datetime import date
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from recordings.wav import Wav, header
 from tests.fakes.story import HOUSE
+from web.addresses import client_of
 from web.attempts import KEYS_MOST, PER_ADDRESS, PER_LOGIN, WINDOW_SECONDS, Attempts
 from web.audio import Stereo, byte_range, open_mono, peaks
 from web.told import reason, reasons, why_person
@@ -114,6 +116,23 @@ def test_loudness_is_drawn_by_its_peaks(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_ranges_are_read_as_the_standard_says(asked: str | None, told: tuple[int, int] | None) -> None:
     assert byte_range(asked, 10) == told
+
+
+@pytest.mark.parametrize(
+    "remote, forwarded, client",
+    [
+        ("10.0.0.1", ["1.1.1.1, 2.2.2.2"], "2.2.2.2"), ("10.0.0.1", ["1.1.1.1", "2.2.2.2, 10.0.0.9"], "2.2.2.2"),
+        ("::ffff:10.0.0.1", ["2.2.2.2"], "2.2.2.2"), ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", ["10.0.0.2"], "10.0.0.2"),
+        ("10.0.0.1", ["2.2.2.2, unknown"], "10.0.0.1"), ("3.3.3.3", ["2.2.2.2"], "3.3.3.3"), ("", ["2.2.2.2"], None),
+        (None, [], None), ("fe80::1%eth0", [], "fe80::1"),
+    ],
+)  # fmt: skip
+def test_the_client_is_whom_the_trusted_proxies_speak_for(
+    remote: str | None, forwarded: list[str], client: str | None
+) -> None:
+    told = client_of(remote, forwarded, [ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
+    assert told == (ip_address(client) if client else None)
 
 
 def test_password_tries_are_counted_and_forgiven() -> None:
