@@ -55,6 +55,13 @@ class Router:
         self._memory = memory
         self._send = send
         self._budget_seconds = budget_seconds
+        self._asking: set[asyncio.Task[Facts]] = set()
+
+    def _forget(self, asking: asyncio.Task[Facts]) -> None:
+        """Let go of a question that is over; how it ended was told, or came too late to matter."""
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            asking.exception()
 
     def route(self, arrival: Arrival, until: float | None = None) -> Coroutine[Any, Any, Decision]:
         """Decide one arrival and hand the plan over; never raises for what it meets.
@@ -86,11 +93,19 @@ class Router:
     async def _gather(self, arrival: Arrival, began_at: float, until: float | None) -> tuple[Facts | None, bool]:
         """Give the facts, and whether they are only what memory knew when the database did not answer."""
         left = self._budget_seconds if until is None else until - began_at - _HAND_OVER_SECONDS
+        asking = asyncio.create_task(self._memory.ask(arrival))
         try:
-            async with asyncio.timeout(max(0.0, min(left, self._budget_seconds))):
-                return await self._memory.ask(arrival), False
+            # The end of a cancelled question is not waited for: the driver takes seconds to give up a dead connection.
+            done, _ = await asyncio.wait({asking}, timeout=max(0.0, min(left, self._budget_seconds)))
+            if done:
+                return asking.result(), False
+            _log.warning("facts not in time", error="TimeoutError")
         except Exception as error:  # noqa: BLE001  # a caller waits: whatever went wrong, what is known must do
             _log.warning("facts not in time", error=type(error).__name__)
+        finally:
+            asking.cancel()
+            self._asking.add(asking)
+            asking.add_done_callback(self._forget)
         return (self._memory.facts(arrival) if self._memory.directory is not None else None), True
 
 

@@ -385,6 +385,35 @@ async def test_what_a_connection_owes_is_done_when_the_database_is_back(stage: S
         assert await stage.variable("SWITCHHOOK_ALIVE") == "0"  # the last word: nobody should wait for us
 
 
+@pytest.mark.timeout(60)
+async def test_a_database_that_hangs_holds_no_caller_up(stage: Stage) -> None:
+    """It takes every question and answers none: callers are routed in time, and their calls are stored afterwards."""
+    world, numbers = stage.world, ("79161230051", "79161230052")
+    address = make_url(stage.url)
+    await world.phone(ROUTED).behave(answer(0.1, speak=SPEECH))
+    async with AmiProxy("127.0.0.1", address.port or 0) as database:
+        url = address.set(host="127.0.0.1", port=database.port).render_as_string(hide_password=False)
+        async with stage.open(stage.settings(url=url)) as (_, telephony):
+            await telephony.answering()
+            await until(lambda: stage.rows("select 1 from device_states"), "the devices are in the store")
+            database.hang()
+            for number in numbers:
+                call = await world.call(number, "Терпеливый", LINE, speak=SPEECH)
+                assert await world.phone(ROUTED).rings() == number
+                await call.ended()
+                await _free(telephony)
+                telephony.memory.fresh = False  # the second caller's facts must be asked for
+            assert await stage.rows("select 1 from calls") == []
+            database.drop()
+            database.resume()
+            for number in numbers:
+                record = await stage.record(number)
+                assert (record.answered_by, record.recovered) == ([f"PJSIP/{ROUTED}"], False)
+                (routed,) = await stage.told(record, "Routed")
+                assert routed["seconds"] < BUDGET_SECONDS / 2
+                assert routed["outcome"] == ("in_time" if number == numbers[0] else "from_cache")
+
+
 async def _free(telephony: Telephony) -> None:
     """Wait until the service knows that the phone is free again."""
 
