@@ -101,6 +101,8 @@ class PrivateAsterisk(ABC):
 
     host = "127.0.0.1"
     more_modules: tuple[str, ...] = ()
+    options = ""
+    """Lines of asterisk.conf's [options]."""
 
     def __init__(self, name: str, *, folder: Path | None = None, installation: Installation | None = None) -> None:
         """Nothing is started yet. `folder` is made when missing and then kept; without one it is a temporary folder."""
@@ -273,7 +275,9 @@ class PrivateAsterisk(ABC):
         first_rtp, last_rtp = self.ports.first + FIRST_RTP, self.ports.first + PORTS_EACH - 1
         modules = "".join(f"load = {module}.so\n" for module in (*MODULES.split(), *self.more_modules))
         return {
-            "asterisk.conf": f"[directories]\nastmoddir => {self.installation.modules}\n{places}\n",
+            "asterisk.conf": "\n".join(
+                ("[directories]", f"astmoddir => {self.installation.modules}", places, "[options]", self.options, "")
+            ),
             "modules.conf": f"[modules]\nautoload = no\n{modules}",
             "logger.conf": "[general]\n[logfiles]\nmessages.log => notice,warning,error\n",
             "rtp.conf": f"[general]\nrtpstart = {first_rtp}\nrtpend = {last_rtp}\n",

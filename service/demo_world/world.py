@@ -147,6 +147,9 @@ class OutsidePhone:
 class OutsideWorld(PrivateAsterisk):
     """Everything that is not the PBX. All phones of `pbx` register at the start; they ring until told otherwise."""
 
+    # A telephone sends sound all the time, also while nobody speaks.
+    options = "transmit_silence = yes"
+
     def __init__(self, pbx: Pbx, *, folder: Path | None = None) -> None:
         """`pbx` must be running when this is started."""
         super().__init__("world", folder=folder)
