@@ -14,20 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.tables import calls, legs
 from crm_sync.tables import parties
 from directory.model import Directory
-from web import sessions
 from web.cards import Card, LiveCall, cards_for
 from web.guard import VIEWER
 from web.house import HOUSE
 from web.live import LIVE
 from web.page import fragment, language_of, page, today_of
-from web.rights import Scope, scope_of
+from web.rights import scope_of
 from web.services import SERVICES
 from web.sessions import Viewer
 from web.told import device_kind, why_person
+from web.watching import Right
 
 TODAY_MOST: Final = 12
-CHECK_SECONDS: Final = 30.0
-"""How often an open page's session is looked at again, and a finished card is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +50,15 @@ async def show_today(request: web.Request) -> web.Response:
 
 async def stream(request: web.Request) -> web.StreamResponse:
     """GET /desk/stream: the live part of the desk whenever it changes; event `today` when the day's lists did."""
-    live, viewer, services = request.app[LIVE], request[VIEWER], request.app[SERVICES]
-    scope = scope_of(viewer, await request.app[HOUSE].read())
-    watch = live.open(lambda call: concerns(call, viewer, scope))
+    live, services, right = request.app[LIVE], request.app[SERVICES], await Right.of(request)
+    watch = live.open(right.concerns)
     response = EventSourceResponse()
     try:
         await response.prepare(request)
         async with response:
             sent, noticed_at = "", None
             changed: frozenset[Any] = frozenset()
-            while response.is_connected() and not live.closing:
+            while response.is_connected() and not live.closing and await right.stands():
                 text = await fragment(request, "live.html", **await _live(request))
                 if text != sent:
                     await response.send(text)
@@ -70,9 +67,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
                         services.on_push(monotonic() - noticed_at)
                 if any(_ended(live.calls.get(id_)) for id_ in changed):
                     await response.send("", event="today")
-                changed, noticed_at = await watch.wait(CHECK_SECONDS)
-                if noticed_at is None and not await _still_here(request):
-                    break
+                changed, noticed_at = await watch.wait(right.good_seconds)
     except ConnectionError:
         pass
     finally:
@@ -80,21 +75,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
     return response
 
 
-def concerns(call: LiveCall, viewer: Viewer, scope: Scope) -> bool:
-    """Whether a change of this call may change the viewer's desk."""
-    return viewer.person in call.people or scope.covers(call.people, call.line, ended=call.ended_at is not None)
-
-
 def _ended(call: LiveCall | None) -> bool:
     return call is None or call.ended_at is not None
-
-
-async def _still_here(request: web.Request) -> bool:
-    """Whether the session still stands: a log-out elsewhere ends this page too."""
-    services = request.app[SERVICES]
-    cookie = sessions.cookie_of(request, secure=services.secure)
-    async with services.engine.connect() as connection:
-        return cookie is not None and await sessions.by_cookie(connection, cookie) is not None
 
 
 async def _live(request: web.Request) -> dict[str, Any]:

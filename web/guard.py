@@ -128,14 +128,15 @@ async def know_viewer(request: web.Request, handler: Handler) -> web.StreamRespo
     """Find out who asks; nobody unknown passes but to the login page and the health checks."""
     if request.path in _OPEN or request.path.startswith("/static/"):
         return await handler(request)
-    viewer = await _viewer(request)
+    viewer = await viewer_of(request)
     if viewer is None:
         raise _unknown(request)
     request[VIEWER] = viewer
     return await handler(request)
 
 
-async def _viewer(request: web.Request) -> Viewer | None:
+async def viewer_of(request: web.Request) -> Viewer | None:
+    """Whose cookie or token the request brings, as the database stands now; None when it opens nothing."""
     services = request.app[SERVICES]
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     cookie = sessions.cookie_of(request, secure=services.secure)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from sqlalchemy import select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from directory.tables import sessions, tokens
+from directory.tables import users as logins
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import SUPPORT, Told, know
+from web import users, watching
 from web.api.routes import OPERATIONS
+from web.live import LIVE
 from web.tables import listens
 
 SAID = [("staff", "Компания Ромашка добрый день"), ("caller", "Здравствуйте хочу посмотреть квартиру")]
@@ -233,6 +239,75 @@ async def test_the_stream_tells_what_goes_on_and_what_changes(site: Site) -> Non
         await call.answers("PJSIP/anna-desk")
         while b'"talking"' not in (told_now := await response.content.readuntil(b"\r\n\r\n")):
             assert b"event: call" in told_now
+
+
+async def busy_house(site: Site) -> None:
+    """Something changes all the time."""
+    live = site.app[LIVE]
+    while True:
+        live._tell(list(live.calls.values()), monotonic())
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("door", ["cookie", "token"])
+async def test_a_stream_ends_with_its_right_on_a_busy_house(
+    site: Site, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    """Though something changes all the time, the login's end is seen; until then the stream goes on."""
+    monkeypatch.setattr(watching, "CHECK_SECONDS", 0.3)
+    call = Told(site.engine)
+    await call.arrives()
+    async with site.engine.begin() as connection:
+        token = await users.create_token(connection, "anna", "wall")
+
+    who = site.visitor("anna") if door == "cookie" else site.visitor(Authorization=f"Bearer {token}")
+    async with who as client, client.get(f"{API}/stream") as response, asyncio.timeout(30):
+        await response.content.readuntil(b"\r\n\r\n")
+        busy = asyncio.create_task(busy_house(site))
+        until = monotonic() + 1.0
+        while monotonic() < until:
+            await response.content.readuntil(b"\r\n\r\n")
+        ends = update(tokens).values(revoked_at=func.now()) if door == "token" else delete(sessions)
+        async with site.engine.begin() as connection:
+            await connection.execute(ends)
+        while await response.content.readline():
+            assert not busy.done()
+        busy.cancel()
+
+
+async def test_a_desk_ends_with_its_login_on_a_busy_house(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for the pages."""
+    monkeypatch.setattr(watching, "CHECK_SECONDS", 0.3)
+    call = Told(site.engine)
+    await call.arrives()
+    await call.rings("PJSIP/anna-desk")
+    async with site.visitor("anna") as client, client.get("/desk/stream") as response, asyncio.timeout(30):
+        await response.content.readuntil(b"\r\n\r\n")
+        async with site.engine.begin() as connection:
+            await connection.execute(update(logins).values(disabled_at=func.now()))
+
+        busy = asyncio.create_task(busy_house(site))
+        while await response.content.readline():
+            assert not busy.done()
+        busy.cancel()
+
+
+async def test_a_stream_follows_the_rights_of_its_viewer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever becomes a manager of another team sees no more of this one's calls."""
+    monkeypatch.setattr(watching, "CHECK_SECONDS", 0.1)
+    call, other = Told(site.engine), Told(site.engine, line=SUPPORT, number="79165550102")
+    await call.arrives()
+    async with site.visitor("vera") as client, client.get(f"{API}/stream") as response, asyncio.timeout(30):
+        await response.content.readuntil(b"\r\n\r\n")
+        async with site.engine.begin() as connection:
+            await connection.execute(
+                update(logins).where(logins.c.login == "vera").values(role="manager", person_key="gleb")
+            )
+        await asyncio.sleep(0.3)
+        await call.rings("PJSIP/anna-desk")
+        await other.arrives()
+        told_next = await response.content.readuntil(b"\r\n\r\n")
+        assert str(other.id).encode() in told_next
 
 
 async def test_readiness_names_the_part_and_the_reason(site: Site) -> None:

@@ -1,38 +1,34 @@
 """Live calls for programs: server-sent events, one a change of a call that the viewer may see."""
 
 import json
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
 from web.api.operations import NoQuery
 from web.cards import LiveCall
-from web.desk import concerns
-from web.guard import VIEWER
-from web.house import HOUSE
 from web.live import LIVE
-from web.rights import scope_of
+from web.watching import Right
 from web.wording import iso
-
-WAKE_SECONDS: Final = 30.0
 
 
 async def stream_calls(request: web.Request, _query: NoQuery) -> web.StreamResponse:
     """GET /stream: event `call` with a call's state as JSON; first every call that goes on, then each change."""
-    live, viewer = request.app[LIVE], request[VIEWER]
-    scope = scope_of(viewer, await request.app[HOUSE].read())
-    watch = live.open(lambda call: concerns(call, viewer, scope))
+    live, right = request.app[LIVE], await Right.of(request)
+    watch = live.open(right.concerns)
     watch.wake(live.calls, None)
     response = EventSourceResponse()
     try:
         await response.prepare(request)
         async with response:
             while response.is_connected() and not live.closing:
-                changed, _ = await watch.wait(WAKE_SECONDS)
+                changed, _ = await watch.wait(right.good_seconds)
+                if not await right.stands():
+                    break
                 for id_ in changed:
                     call = live.calls.get(id_)
-                    if call is not None and concerns(call, viewer, scope):
+                    if call is not None and right.concerns(call):
                         await response.send(json.dumps(_told(call), ensure_ascii=False), event="call")
     except ConnectionError:
         pass
