@@ -58,7 +58,7 @@ async def read_background(connection: AsyncConnection, call: LiveCall, directory
         owner=party.owner if party else None,
         calls_before=before.times,
         last_call_at=before.last_at,
-        last_talk=LastTalk(talk.id, talk.started_at, talk.person, _quote(talk.segments)) if talk else None,
+        last_talk=_told(talk) if talk else None,
     )
 
 
@@ -80,13 +80,30 @@ def _before(forms: list[str], at: datetime) -> Any:
 
 
 def _last_talk(forms: list[str], at: datetime) -> Any:
+    reached = (
+        select(func.array_agg(legs.c.person.distinct()))
+        .where(legs.c.call_id == calls.c.id, legs.c.person.is_not(None))
+        .scalar_subquery()
+    )
     return (
-        select(calls.c.id, calls.c.started_at, calls.c.person, transcripts.c.segments)
+        select(
+            calls.c.id,
+            calls.c.started_at,
+            calls.c.person,
+            calls.c.line,
+            transcripts.c.segments,
+            reached.label("people"),
+        )
         .join(transcripts, transcripts.c.call_id == calls.c.id)
         .where(calls.c.caller_number.in_(forms), calls.c.started_at < at, transcripts.c.text != "")
         .order_by(calls.c.started_at.desc())
         .limit(1)
     )
+
+
+def _told(talk: Any) -> LastTalk:
+    people = frozenset({*(talk.people or ()), *([talk.person] if talk.person else [])})
+    return LastTalk(talk.id, talk.started_at, talk.person, people, talk.line, _quote(talk.segments))
 
 
 def _quote(segments: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:

@@ -37,11 +37,16 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class LastTalk:
-    """The last transcribed talk with the same number, its first lines."""
+    """The last transcribed talk with the same number, its first lines, and what its rights hang on.
+
+    `person` talked, `people` are all whom that call reached, on `line`: not everybody who is called now may read it.
+    """
 
     call: UUID
     at: datetime
     person: str | None
+    people: frozenset[str]
+    line: str | None
     lines: tuple[Said, ...]
 
 

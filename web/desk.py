@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.tables import calls, legs
 from crm_sync.tables import parties
 from directory.model import Directory
-from web.cards import Card, LiveCall, cards_for
+from web.cards import Card, LastTalk, LiveCall, cards_for
 from web.guard import VIEWER
 from web.house import HOUSE
 from web.live import LIVE
 from web.page import fragment, language_of, page, today_of
-from web.rights import scope_of
+from web.rights import Scope, scope_of
 from web.services import SERVICES
 from web.sessions import Viewer
 from web.told import device_kind, why_person
@@ -35,6 +35,7 @@ class Shown:
     card: Card
     why: list[str]
     device: str
+    last_talk: LastTalk | None
 
 
 async def show(request: web.Request) -> web.Response:
@@ -89,15 +90,17 @@ async def _live(request: web.Request) -> dict[str, Any]:
     others = sorted((call for call in visible if call.id not in mine), key=lambda call: call.started_at)
     language = language_of(request)
     return {
-        "cards": [_shown(card, viewer, directory, language) for card in cards],
+        "cards": [_shown(card, viewer, scope, directory, language) for card in cards],
         "others": others,
         "sees_all": scope.everything or scope.live,
     }
 
 
-def _shown(card: Card, viewer: Viewer, directory: Directory, language: str) -> Shown:
+def _shown(card: Card, viewer: Viewer, scope: Scope, directory: Directory, language: str) -> Shown:
     why = why_person(card.call.plan, viewer.person, language)
-    return Shown(card, why, device_kind(directory, card.reach.device, card.reach.number))
+    talk = card.call.background.last_talk
+    quoted = talk if talk and scope.covers(talk.people, talk.line, ended=True) else None
+    return Shown(card, why, device_kind(directory, card.reach.device, card.reach.number), quoted)
 
 
 async def _today(request: web.Request) -> dict[str, Any]:

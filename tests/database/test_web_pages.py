@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from calls.record import record
 from calls.tables import calls
 from telephony import tape
 from tests.fakes.site import Site, open_site
+from tests.fakes.story import LINE, SUPPORT, Told
 from web.background import read_background, read_live
 from web.cards import cards_for
 from web.house import HOUSE
@@ -60,6 +63,28 @@ async def test_every_live_call_has_a_card_that_can_be_made(site: Site) -> None:
             await read_background(connection, call, await site.app[HOUSE].read())
             for person in {*call.people, None}:
                 cards_for([call], person, call.started_at)
+
+
+async def test_a_card_quotes_only_what_its_viewer_may_read(site: Site) -> None:
+    """The caller talked with sales and now rings support: support's card has no word of it, sales' card has."""
+    before = Told(site.engine, at=datetime.now(UTC) - timedelta(hours=1))
+    await before.arrives()
+    await before.rings("PJSIP/anna-desk")
+    await before.answers("PJSIP/anna-desk")
+    await before.hangs_up(after=10)
+    await before.keeps(site.store, [("caller", "Секретное условие сделки")])
+    for line, device, login, quoted in (
+        (SUPPORT, "PJSIP/gleb-desk", "gleb", False),
+        (LINE, "PJSIP/boris-soft", "boris", True),
+    ):
+        now = Told(site.engine, line=line)
+        id_ = await now.arrives()
+        await now.rings(device)
+        async with site.visitor(login) as client, asyncio.timeout(20):
+            while f'id="card-{id_}"' not in (text := await (await client.get("/")).text()):
+                await asyncio.sleep(0.05)
+        assert ("Секретное условие" in text) is quoted
+        assert ("card-last" in text) is quoted
 
 
 @pytest.mark.parametrize("login", ["anna", "gleb", "vera", "olga"])
