@@ -12,6 +12,7 @@ import structlog
 from metrics.http import new_registry
 from metrics.observe import Pushed
 from service.children import keep_worker
+from service.ports import refuse_taken
 from service.settings import Settings
 from service.stopping import stopping
 from service.telephony_role import Telephony
@@ -32,6 +33,9 @@ class Service:
 @asynccontextmanager
 async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[Service]:
     """The service with its roles running; whatever ends one of them ends all, with its reason."""
+    refuse_taken("metrics.port", settings.metrics.host, settings.metrics.port)
+    if role in {"all", "web"}:
+        refuse_taken("web.port", settings.web.host, settings.web.port)
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(open_house(settings))
         registry = new_registry()
