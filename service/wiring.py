@@ -60,7 +60,8 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> AsyncIte
 @asynccontextmanager
 async def open_house(settings: Settings, *, pool: int = 10) -> AsyncIterator[House]:
     """A house with its database ready; everything is given back at the end."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.recordings_store.mkdir(parents=True, exist_ok=True)
+    settings.recordings_store.chmod(0o700)  # what was said is for this account alone
     async with open_database(settings) as url:
         engine = connect(url, pool=pool)
         try:
