@@ -10,6 +10,7 @@ from web import call_page, calls_list, desk, health, login
 from web.api.routes import routes
 from web.attempts import Attempts
 from web.guard import add_headers, know_viewer, refuse_nul, refuse_other_sites, tell_errors
+from web.health import READINESS, Readiness
 from web.house import HOUSE, House
 from web.live import LIVE, Live
 from web.login import ATTEMPTS
@@ -28,6 +29,7 @@ def make_app(services: WebServices) -> web.Application:
     app[HOUSE] = House(services.engine)
     app[LIVE] = Live(services.engine, app[HOUSE])
     app[ATTEMPTS] = Attempts()
+    app[READINESS] = Readiness(services)
     app.add_routes(
         [
             web.get("/", desk.show),

@@ -1,9 +1,42 @@
-"""Whether the service lives, and whether it is ready with a reason a part."""
+"""Whether the service lives, and whether it is ready, with a reason a part for those who are logged in."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final
 
 from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
 
+from web.guard import viewer_of
 from web.live import LIVE
-from web.services import SERVICES, Part
+from web.services import Part, WebServices
+
+FRESH_SECONDS: Final = 1.0
+KNOWN_SECONDS: Final = 2.0
+"""How long a broken database may take to say who asks."""
+
+
+@dataclass
+class Readiness:
+    """Remembers the parts for a second: whoever may ask as often as they like makes no work."""
+
+    services: WebServices
+    _known: Sequence[Part] = ()
+    _read_at: float = field(default=float("-inf"))
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def read(self) -> Sequence[Part]:
+        """The parts, at most FRESH_SECONDS old."""
+        async with self._reading:
+            if monotonic() - self._read_at > FRESH_SECONDS:
+                self._known = await self.services.readiness()
+                self._read_at = monotonic()
+        return self._known
+
+
+READINESS: Final = web.AppKey("readiness", Readiness)
 
 
 async def alive(_request: web.Request) -> web.Response:
@@ -12,11 +45,23 @@ async def alive(_request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """GET /readyz: every part with its reason; 503 when one is not ready."""
-    parts = [*await request.app[SERVICES].readiness(), _pages(request)]
-    told = {part.name: {"ready": part.ready} | ({"reason": part.reason} if part.reason else {}) for part in parts}
+    """GET /readyz: every part, with its reason for those who are logged in; 503 when one is not ready."""
+    parts = [*await request.app[READINESS].read(), _pages(request)]
+    reasons = await _is_known(request)
+    told = {
+        part.name: {"ready": part.ready} | ({"reason": part.reason} if part.reason and reasons else {})
+        for part in parts
+    }
     whole = all(part.ready for part in parts)
     return web.json_response({"ready": whole, "parts": told}, status=200 if whole else 503)
+
+
+async def _is_known(request: web.Request) -> bool:
+    try:
+        async with asyncio.timeout(KNOWN_SECONDS):
+            return await viewer_of(request) is not None
+    except (SQLAlchemyError, OSError, TimeoutError):
+        return False
 
 
 def _pages(request: web.Request) -> Part:

@@ -18,9 +18,10 @@ from directory.tables import sessions, tokens
 from directory.tables import users as logins
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import SUPPORT, Told, know
-from web import users, watching
+from web import health, users, watching
 from web.api.routes import OPERATIONS
 from web.live import LIVE
+from web.services import Part
 from web.tables import listens
 
 SAID = [("staff", "Компания Ромашка добрый день"), ("caller", "Здравствуйте хочу посмотреть квартиру")]
@@ -310,9 +311,36 @@ async def test_a_stream_follows_the_rights_of_its_viewer(site: Site, monkeypatch
         assert str(other.id).encode() in told_next
 
 
-async def test_readiness_names_the_part_and_the_reason(site: Site) -> None:
+async def test_readiness_names_the_part(site: Site) -> None:
     """Nobody has to log in to ask."""
     async with site.visitor() as client:
         assert (await client.get("/healthz")).status == 200
         response = await client.get("/readyz")
         assert set((await response.json())["parts"]) == {"pages"}
+
+
+async def test_readiness_gives_its_reasons_to_those_who_are_logged_in(engine: AsyncEngine, tmp_path: Path) -> None:
+    """The unknown read names and flags, and why only the others; many who ask make the work of one."""
+    asked = []
+
+    async def parts() -> list[Part]:
+        asked.append(monotonic())
+        return [Part("pbx main", ready=False, reason="10.1.2.3: wrong secret"), Part("database", ready=True)]
+
+    async with open_site(engine, tmp_path, readiness=parts) as site:
+        until = monotonic() + 10
+        while not site.listening and monotonic() < until:
+            await asyncio.sleep(0.02)
+        async with site.visitor() as client, site.visitor("olga") as known:
+            await asyncio.gather(*(client.get("/readyz") for _ in range(10)))
+            assert len(asked) <= 2
+            response = await client.get("/readyz")
+            assert response.status == 503
+            told_now = (await response.json())["parts"]
+            assert told_now == {"pbx main": {"ready": False}, "database": {"ready": True}, "pages": {"ready": True}}
+            told_now = (await (await known.get("/readyz")).json())["parts"]
+            assert told_now["pbx main"] == {"ready": False, "reason": "10.1.2.3: wrong secret"}
+            await asyncio.sleep(health.FRESH_SECONDS)
+            before = len(asked)
+            await client.get("/readyz")
+            assert len(asked) == before + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from web import sessions, users
 from web.addresses import Network
 from web.app import WebServices, make_app
 from web.live import LIVE
+from web.services import Part, always_ready
 
 LOGINS = (
     ("anna", "manager", "anna"),
@@ -38,6 +39,7 @@ class Site:
     store: Path
     secure: bool = False
     trusted_proxies: Sequence[Network] = ()
+    readiness: Callable[[], Awaitable[Sequence[Part]]] = always_ready
     port: int = 0
     pushes: list[float] = field(default_factory=list)
     app: web.Application = field(init=False)
@@ -53,6 +55,7 @@ class Site:
         services = WebServices(
             engine=self.engine,
             recordings=Store(self.store),
+            readiness=self.readiness,
             secure=self.secure,
             trusted_proxies=self.trusted_proxies,
             on_push=self.pushes.append,
