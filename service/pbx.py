@@ -88,7 +88,7 @@ SWITCHHOOK_TRUNK=PJSIP/trunk
 {variables}
 
 [from-trunk]
-exten => _[+0-9]!,1,Goto(switchhook,${{EXTEN}},1)
+exten => _[+0-9]!,1,Goto(switchhook,${{FILTER(+0-9,${{EXTEN}})}},1)
 
 [from-phones]
 include => parkedcalls
