@@ -91,7 +91,7 @@ class Attendant:
             self.buffer.put(at, told if told.at else replace(told, at=at))
             if isinstance(told, Arrived):
                 self._arrived(told, message)
-        change = devices.device_change(message)
+        change = devices.live_change(message)
         state = self._devices.note(change) if change is not None else None
         if state is not None:
             self._states.put_nowait(state)

@@ -69,7 +69,10 @@ class DeviceState:
 
 
 def device_change(message: Message) -> DeviceChange | None:
-    """What an event (live, or of a list asked for) says about a device; None when it says nothing about one."""
+    """What an event (live, or of a list asked for) says about a device; None when it says nothing about one.
+
+    The one without a time comes of a list; who asked dates it. `live_change` is for events.
+    """
     at = datetime.fromtimestamp(pbx_time(message) or 0.0, UTC)
     match message.get("Event"):
         case "DeviceStateChange":
@@ -85,6 +88,11 @@ def device_change(message: Message) -> DeviceChange | None:
             return _contact(aor, str(message.get("Uri", "")), str(message.get("Status", "")), at)
         case _:
             return None
+
+
+def live_change(message: Message) -> DeviceChange | None:
+    """`device_change` of an event nobody asked for: one that tells no time is not the PBX's, and says nothing."""
+    return None if pbx_time(message) is None else device_change(message)
 
 
 def _is_device(name: str) -> bool:
@@ -120,7 +128,7 @@ class Devices:
         reachable = state != "unavailable" and not silent
         if before is not None and (state, reachable) == (before.state, before.reachable):
             return None
-        # An event may carry no time; what comes later is newer all the same.
+        # What comes later is newer, whatever its time.
         at = max(before.changed_at, change.at) if before else change.at
         after = DeviceState(change.device, state, reachable, at)
         self.known[change.device] = after

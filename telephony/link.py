@@ -36,6 +36,7 @@ from telephony.wire import Wire
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _LASTING_SECONDS = 30.0  # a connection that lasted this long starts the backoff anew
+_TORN_ADVICE = "set timestampevents = yes in manager.conf; if it is set, a caller's number holds line breaks"
 
 
 class Link:
@@ -59,6 +60,7 @@ class Link:
         self._booted = asyncio.Event()
         self._stop = asyncio.Event()
         self._said = ""
+        self._said_torn = False
 
     async def run(self) -> None:
         """Connect, stay connected, come back; ends only by `close()` or cancellation."""
@@ -145,7 +147,7 @@ class Link:
         if self.settings.tls:
             context = ssl.create_default_context(cafile=self.settings.tls_ca_file)
         _, wire = await asyncio.get_running_loop().create_connection(
-            lambda: Wire(self._receive),
+            lambda: Wire(self._receive, self._torn),
             self.settings.host,
             self.settings.port,
             ssl=context,
@@ -203,12 +205,18 @@ class Link:
         if not self._heartbeats.heard(message):
             self._listeners.heard(message)
 
+    def _torn(self) -> None:
+        self.state.torn_total += 1
+        if not self._said_torn:
+            self._said_torn = True
+            self._log.warning("a piece that is no whole event was left out", advice=_TORN_ADVICE)
+
     def _up(self) -> None:
         self.state.connected, self.state.reason = True, ""
         self.state.since = datetime.now(UTC)
         self.state.connects_total += 1
         self.state.heartbeats_refused = False
-        self._said = ""
+        self._said, self._said_torn = "", False
         self._log.info("connected", ami_version=self.state.ami_version)
 
     def _down(self, reason: str) -> None:

@@ -106,6 +106,7 @@ class LinkState:
     connects_total: int = 0
     login_refusals_total: int = 0
     deliver_errors_total: int = 0  # events whose consumer raised; the next events were delivered
+    torn_total: int = 0  # pieces of the stream that were no whole event, left out (`telephony.whole`)
     hook_errors_total: int = 0
     heartbeats_sent_total: int = 0
     heartbeats_lost_total: int = 0

@@ -15,6 +15,7 @@ from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.message import Message as WireMessage
 
 from telephony.pbx import ActionTimeout, Fields, LinkDown, Message, Reply, lines
+from telephony.whole import Missing, judge
 
 _GREETING = "Asterisk Call Manager/"
 _END = "\r\n\r\n"
@@ -62,8 +63,11 @@ class _Request(Action):  # type: ignore[misc]  # panoramisk has no types
 class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
     """panoramisk's protocol with the parts replaced that lose letters, events or promises."""
 
-    def __init__(self, receive: Callable[[Message], None]) -> None:
+    def __init__(self, receive: Callable[[Message], None], torn: Callable[[], None]) -> None:
+        """`receive` gets every whole event; `torn` is called for each piece that is none, which nobody gets."""
         self._receive = receive
+        self._torn = torn
+        self._missing: Missing = ()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._unended = ""
         self._reason = ""
@@ -116,11 +120,20 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
             return
         *whole, self._unended = self._unended.split(_END)
         for text in whole:
-            message = WireMessage.from_line(text.lstrip("\r\n"))
-            if message is not None:
-                self.handle_message(message)
+            self._block(text.lstrip("\r\n"))
         if len(self._unended) > _UNENDED_MOST:
             self.lose("the other side does not speak AMI")
+
+    def _block(self, block: str) -> None:
+        """Take what is one whole message; a caller's number may hold line breaks and make pieces look like one."""
+        message = WireMessage.from_line(block)
+        asked = message is not None and message.actionid in self.responses
+        torn_before = bool(self._missing)
+        believed, self._missing = judge(block, self._missing, asked=asked)
+        if believed and message is not None:
+            self.handle_message(message)
+        elif torn_before or self._missing or (message is not None and "event" in message):
+            self._torn()
 
     def _greeted(self) -> bool:
         if not self._unended.startswith(_GREETING[: len(self._unended)]):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from telephony.devices import DeviceChange, Devices, device_change
+from telephony.devices import DeviceChange, Devices, device_change, live_change
 from telephony.pbx import Message
 
 TAPES = Path(__file__).parent.parent / "tapes"
@@ -83,6 +83,15 @@ def test_the_same_news_twice_is_no_news() -> None:
     change = DeviceChange("PJSIP/m1", NOW, state="inuse")
     assert devices.note(change) is not None
     assert devices.note(change) is None
+
+
+@pytest.mark.parametrize(
+    "message", [contact("Removed"), {"Event": "DeviceStateChange", "Device": "PJSIP/m1", "State": "BUSY"}]
+)
+def test_an_event_without_a_time_says_nothing(message: Message) -> None:
+    """The PBX dates every event; one that has no date was not raised by it."""
+    assert live_change(message) is None
+    assert live_change({**message, "Timestamp": "1795426879.898793"}) is not None
 
 
 def _change(message: Message) -> DeviceChange:

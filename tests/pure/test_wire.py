@@ -11,6 +11,8 @@ from telephony.pbx import ActionTimeout, LinkDown, Message, UnsafeValue
 from telephony.wire import Wire
 
 TAPE = Path(__file__).parent.parent / "tapes" / "atxfer_refer.ami"
+LIVE = "Privilege: call,all\r\nTimestamp: 1795426879.898793\r\n"  # what every event of a running PBX tells first
+TOLD = {"Privilege": "call,all", "Timestamp": "1795426879.898793"}
 GREETING = b"Asterisk Call Manager/11.0.0\r\n"
 
 
@@ -38,9 +40,13 @@ class _Asterisk:
     def __init__(self) -> None:
         self.heard: list[Message] = []
         self.transport = _Transport()
-        self.wire = Wire(self.heard.append)
+        self.torn_count = 0
+        self.wire = Wire(self.heard.append, self._torn)
         self.wire.connection_made(self.transport)
         self.say(GREETING)
+
+    def _torn(self) -> None:
+        self.torn_count += 1
 
     def say(self, data: bytes) -> None:
         self.wire.data_received(data)
@@ -72,10 +78,10 @@ def _messages(pieces: Sequence[bytes]) -> list[Message]:
 
 async def test_every_cut_of_a_stream_gives_the_same_messages() -> None:
     """Wherever TCP cuts, between two letters, inside one, inside a line's end, every message arrives whole."""
-    name = "Event: UserEvent\r\nUserEvent: Имя\r\nName: Щёголь 你好\r\n\r\n".encode()
+    name = f"Event: UserEvent\r\n{LIVE}UserEvent: Имя\r\nName: Щёголь 你好\r\n\r\n".encode()
     stream = name + TAPE.read_bytes()[:1200].rpartition(b"\r\n\r\n")[0] + b"\r\n\r\n" + name
     whole = _messages([stream])
-    assert whole[0] == whole[-1] == {"Event": "UserEvent", "UserEvent": "Имя", "Name": "Щёголь 你好"}
+    assert whole[0] == whole[-1] == {"Event": "UserEvent", **TOLD, "UserEvent": "Имя", "Name": "Щёголь 你好"}
     for cut in range(1, len(stream)):
         assert _messages([stream[:cut], stream[cut:]]) == whole
     assert _messages([bytes([byte]) for byte in stream]) == whole
@@ -90,21 +96,23 @@ async def test_a_whole_tape_read_in_odd_pieces_loses_nothing() -> None:
 
 async def test_a_repeated_header_becomes_a_list() -> None:
     """Variables of an event come as many headers of one name."""
-    (message,) = _messages([b"Event: Newchannel\r\nChanVariable: A=1\r\nChanVariable: B=2\r\n\r\n"])
+    (message,) = _messages([f"Event: Newchannel\r\n{LIVE}ChanVariable: A=1\r\nChanVariable: B=2\r\n\r\n".encode()])
     assert message["ChanVariable"] == ["A=1", "B=2"]
 
 
 async def test_an_empty_last_header_is_kept() -> None:
     """A header without a value is a fact too, also in the last line."""
-    (message,) = _messages([b"Event: Newchannel\r\nAccountCode: \r\n\r\n"])
-    assert message == {"Event": "Newchannel", "AccountCode": ""}
+    (message,) = _messages([f"Event: Newchannel\r\n{LIVE}AccountCode: \r\n\r\n".encode()])
+    assert message == {"Event": "Newchannel", **TOLD, "AccountCode": ""}
 
 
 async def test_broken_letters_become_marks_and_cost_nothing_else() -> None:
     """Bytes that are no UTF-8 are shown as such; the message and the next ones stay whole."""
-    first, second = _messages([b"Event: A\r\nName: \xff\xfe!\r\n\r\nEvent: B\r\n\r\n"])
+    first, second = _messages(
+        [b"Event: A\r\n" + LIVE.encode() + b"Name: \xff\xfe!\r\n\r\nEvent: B\r\n" + LIVE.encode() + b"\r\n"]
+    )
     assert first["Name"] == "��!"
-    assert second == {"Event": "B"}
+    assert second == {"Event": "B", **TOLD}
 
 
 @pytest.mark.parametrize("answer", ["Originate successfully queued", "Added interface to queue", "Variable Set"])
@@ -132,7 +140,7 @@ async def test_a_list_gathers_its_events_and_lets_others_pass() -> None:
     asking = await asterisk.ask({"Action": "CoreShowChannels"})
     asterisk.answer(0, "Response: Success", "EventList: start", "Message: Channels will follow")
     asterisk.answer(0, "Event: CoreShowChannel", "Channel: PJSIP/anna-desk-00000001")
-    asterisk.say(b"Event: Hangup\r\nChannel: PJSIP/trunk-00000002\r\n\r\n")
+    asterisk.say(f"Event: Hangup\r\n{LIVE}Channel: PJSIP/trunk-00000002\r\n\r\n".encode())
     asterisk.answer(0, "Event: CoreShowChannelsComplete", "EventList: Complete")
     (reply,) = await asking
     assert [event["Event"] for event in reply.events] == ["CoreShowChannel", "CoreShowChannelsComplete"]
@@ -145,7 +153,7 @@ async def test_an_event_that_carries_an_actions_id_is_still_an_event() -> None:
     asking = await asterisk.ask({"Action": "UserEvent", "UserEvent": "Test"})
     asterisk.answer(0, "Event: UserEvent", "UserEvent: Test")
     asterisk.answer(0, "Response: Success", "Message: Event Sent")
-    asterisk.answer(0, "Event: OriginateResponse")
+    asterisk.say(f"Event: OriginateResponse\r\n{LIVE}ActionID: {asterisk.action_ids()[0]}\r\n\r\n".encode())
     assert (await asking)[0].success
     assert [message["Event"] for message in asterisk.heard] == ["UserEvent", "OriginateResponse"]
 
@@ -208,10 +216,32 @@ async def test_a_header_that_would_be_read_as_something_else_is_refused(fields: 
 
 async def test_something_else_than_a_manager_is_left() -> None:
     """A wrong port is named as such."""
-    wire = Wire(lambda _: None)
+    wire = Wire(lambda _: None, lambda: None)
     transport = _Transport()
     wire.connection_made(transport)
     wire.data_received(b"SIP/2.0 400 Bad Request\r\n\r\n")
     wire.connection_lost(None)
     assert transport.aborted
     assert "AMI port" in wire.lost.result()
+
+
+async def test_an_event_that_a_callers_number_wrote_is_left_out() -> None:
+    """The torn event, the forged one and the torn one's rest reach nobody; what comes next does."""
+    asterisk = _Asterisk()
+    snapshot = TAPE.read_bytes().partition(b"Event: Newchannel")[2].partition(b"\r\n\r\n")[0]
+    event = b"Event: Newchannel" + snapshot + b"\r\n\r\n"
+    number, end, rest = event.partition(b"CallerIDNum: ")
+    forged = b"7\r\n\r\nEvent: Hangup\r\nPrivilege: call,all\r\nTimestamp: 1.000000\r\nUniqueid: 1.5"
+    asterisk.say(number + end + forged + rest[rest.index(b"\r\n") :])
+    assert (asterisk.heard, asterisk.torn_count) == ([], 2)
+    asterisk.say(event)
+    assert [message["Event"] for message in asterisk.heard] == ["Newchannel"]
+
+
+async def test_an_event_without_a_time_is_left_out_but_for_the_greeting() -> None:
+    """Asterisk with timestampevents = yes tells each event's time; only FullyBooted has none."""
+    asterisk = _Asterisk()
+    asterisk.say(b"Event: FullyBooted\r\nPrivilege: system,all\r\nUptime: 1\r\nStatus: Fully Booted\r\n\r\n")
+    asterisk.say(b"Event: DeviceStateChange\r\nDevice: PJSIP/anna-desk\r\nState: BUSY\r\n\r\n")
+    assert [message["Event"] for message in asterisk.heard] == ["FullyBooted"]
+    assert asterisk.torn_count == 1

@@ -1,0 +1,103 @@
+"""No number and no extension that a caller can send makes a message that is believed; every real message is."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telephony.whole import Missing, judge
+
+TAPES = sorted((Path(__file__).parent.parent / "tapes").glob("*.ami"))
+MOST = 79
+"""Characters of a number or an extension that Asterisk keeps."""
+
+HEAD = "Event: {event}\r\nPrivilege: call,all\r\nTimestamp: 1795426879.898793\r\nChannel: PJSIP/trunk-00000001\r\n"
+SNAPSHOT = (
+    "ChannelState: 4\r\nChannelStateDesc: Ring\r\nCallerIDNum: {number}\r\nCallerIDName: x\r\n"
+    "ConnectedLineNum: {connected}\r\nConnectedLineName: <unknown>\r\nLanguage: en\r\nAccountCode: \r\n"
+    "Context: from-trunk\r\nExten: {exten}\r\nPriority: 1\r\nUniqueid: 9.9\r\nLinkedid: 9.9\r\n"
+)
+NEXT = (
+    "Event: DeviceStateChange\r\nPrivilege: call,all\r\nTimestamp: 1.000000\r\nDevice: PJSIP/a\r\nState: BUSY\r\n\r\n"
+)
+LINES = [
+    "Event: Hold",
+    "Event: DeviceStateChange",
+    "Privilege: a",
+    "Timestamp: 1.000000",
+    "CallerIDNum: 1",
+    "CallerIDName: ",
+    "Priority: ",
+    "Uniqueid: ",
+    "Linkedid: ",
+    "Uniqueid: 1.5",
+    "Cause: 16",
+    "",
+    "",
+    "7",
+]
+SENT = st.lists(st.sampled_from(LINES), max_size=9).map(lambda lines: ("7\r\n" + "\r\n".join(lines))[:MOST])
+
+
+def event(number: str = "7", exten: str = "1", connected: str = "<unknown>") -> str:
+    snapshot = SNAPSHOT.format(number=number, exten=exten, connected=connected)
+    return HEAD.format(event="Newstate") + snapshot + "Cause: 17\r\n\r\n"
+
+
+def believed(stream: str) -> tuple[list[str], Missing]:
+    missing: Missing = ()
+    taken = []
+    for text in stream.split("\r\n\r\n")[:-1]:
+        block = text.lstrip("\r\n")
+        good, missing = judge(block, missing, asked=False)
+        if good:
+            taken.append(block)
+    return taken, missing
+
+
+@pytest.mark.parametrize("tape", TAPES, ids=lambda path: path.stem)
+def test_every_message_of_every_tape_is_whole(tape: Path) -> None:
+    """Real Asterisks' snapshots, prefixed and several in one event, answers of lists too."""
+    missing: Missing = ()
+    for text in tape.read_bytes().decode(errors="replace").split("\r\n\r\n"):
+        block = text.lstrip("\r\n")
+        if block.startswith("Event: "):
+            good, missing = judge(block, missing, asked="\r\nActionID: " in block)
+            assert good, block
+            assert not missing
+
+
+@given(number=SENT, exten=SENT, connected=SENT)
+def test_nothing_that_a_caller_sends_is_believed(number: str, exten: str, connected: str) -> None:
+    """Whatever breaks a line in number, extension and connected number: the event is left out, none made of it."""
+    taken, _ = believed(event(number, exten, connected))
+    assert taken == []
+
+
+@given(number=SENT)
+def test_after_a_torn_event_the_next_one_is_believed(number: str) -> None:
+    """One dirty number costs its own events only."""
+    taken, missing = believed(event(number) + NEXT)
+    assert taken == [NEXT.strip()]
+    assert missing == ()
+
+
+@given(number=SENT, exten=SENT)
+def test_after_a_twice_torn_event_the_next_snapshot_is_believed(number: str, exten: str) -> None:
+    """However torn, the next whole snapshot ends it."""
+    taken, missing = believed(event(number, exten) + event())
+    assert taken == [event().strip()]
+    assert missing == ()
+
+
+def test_an_answer_to_our_question_needs_no_time() -> None:
+    """Items of a list come without privilege and time, but with our ActionID; a torn one is left out all the same."""
+    item = "Event: CoreShowChannel\r\nActionID: a/1\r\nChannel: PJSIP/trunk-00000001\r\n"
+    whole = item + SNAPSHOT.format(number="7", exten="1", connected="2")
+    assert judge(whole.strip(), (), asked=True) == (True, ())
+    assert judge(whole.strip(), (), asked=False) == (False, ())
+    good, missing = judge(item + "CallerIDNum: 7", (), asked=True)
+    assert not good
+    assert len(missing) == 10
+    assert judge("Response: Success\r\nActionID: a/2\r\nPing: Pong", missing, asked=True) == (True, ())
