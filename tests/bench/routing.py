@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.store import apply
@@ -78,10 +79,10 @@ async def _service(settings: Settings, environment: Mapping[str, str]) -> AsyncI
         await child.wait()
 
 
-async def _until_devices(engine: object) -> None:
+async def _until_devices(engine: AsyncEngine) -> None:
     async with asyncio.timeout(30):
         while True:
-            async with engine.connect() as connection:  # type: ignore[attr-defined]
+            async with engine.connect() as connection:
                 count = (await connection.execute(text("select count(*) from device_states"))).scalar_one()
             if count >= PEOPLE:
                 await asyncio.sleep(2)
@@ -137,10 +138,10 @@ async def measure(rounds: int = 3, count: int = 80) -> None:
             settings = load(database_url=server.url, data_dir=Path(told))
             async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
                 await apply(connection, bench_directory())
-            _, caller = await loop.create_datagram_endpoint(lambda: Caller(pbx.sip_port), local_addr=("127.0.0.1", 0))
+            caller_transport, caller = await loop.create_datagram_endpoint(lambda: Caller(pbx.sip_port), local_addr=("127.0.0.1", 0))
             async with _service(settings, environment):
                 await _rounds(caller, phones, rounds, count)
-            caller.transport.close()  # type: ignore[union-attr]
+            caller_transport.close()
     phones_transport.close()
 
 
