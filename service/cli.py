@@ -244,12 +244,51 @@ def user_passwd(login: Annotated[str, typer.Argument()]) -> None:
     typer.echo(f"the password of {login} is changed", err=True)
 
 
+@user_app.command("list")
+def user_list(as_json: Json = False) -> None:
+    """Tell every login: role, person, whether it is disabled, open sessions, living tokens."""
+    from service.commands import list_users
+
+    told, words = run(list_users(settled()))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+
+
+@user_app.command("disable")
+def user_disable(login: Annotated[str, typer.Argument()]) -> None:
+    """Shut a login out: its sessions and streams end, its tokens are revoked."""
+    from service.commands import disable_user
+
+    run(disable_user(settled(), login))
+    typer.echo(f"{login} is disabled", err=True)
+
+
+@user_app.command("enable")
+def user_enable(login: Annotated[str, typer.Argument()]) -> None:
+    """Let a login in again, with its old password and without its old tokens."""
+    from service.commands import enable_user
+
+    run(enable_user(settled(), login))
+    typer.echo(f"{login} may log in", err=True)
+
+
 @user_app.command("token")
-def user_token(login: Annotated[str, typer.Argument()], name: Annotated[str, typer.Option()] = "api") -> None:
+def user_token(
+    login: Annotated[str, typer.Argument()],
+    name: Annotated[str, typer.Option()] = "api",
+    days: Annotated[int | None, typer.Option(help="It ends after so many days; never when left out.")] = None,
+) -> None:
     """Make an API token that acts as this login; it is shown once."""
     from service.commands import make_token
 
-    typer.echo(run(make_token(settled(), login, name)))
+    typer.echo(run(make_token(settled(), login, name, days)))
+
+
+@user_app.command("revoke")
+def user_revoke(login: Annotated[str, typer.Argument()], name: Annotated[str, typer.Argument()]) -> None:
+    """End the API tokens of that name."""
+    from service.commands import revoke_token
+
+    typer.echo(f"{run(revoke_token(settled(), login, name))} tokens revoked", err=True)
 
 
 @db_app.command("upgrade")

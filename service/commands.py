@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -110,10 +111,43 @@ async def set_password(settings: Settings, login: str, password: str) -> None:
         await users.set_password(connection, login, password)
 
 
-async def make_token(settings: Settings, login: str, name: str) -> str:
-    """Make an API token; it is stored only as a digest."""
+async def list_users(settings: Settings) -> tuple[list[dict[str, Any]], str]:
+    """(JSON, a table) of every login."""
     async with _transaction(settings) as connection:
-        return await users.create_token(connection, login, name)
+        found = await users.listed(connection)
+    told = [asdict(one) | {"disabled_at": one.disabled_at and one.disabled_at.isoformat()} for one in found]
+    rows = [("LOGIN", "ROLE", "PERSON", "STATE", "SESSIONS", "TOKENS")]
+    for one in found:
+        state = "disabled" if one.disabled_at else "enabled"
+        rows.append((one.login, one.role, one.person or "-", state, str(one.sessions), ", ".join(one.tokens) or "-"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return told, "\n".join(lines)
+
+
+async def disable_user(settings: Settings, login: str) -> None:
+    """Shut a login out; its sessions, streams and tokens end."""
+    async with _transaction(settings) as connection:
+        await users.disable(connection, login)
+
+
+async def enable_user(settings: Settings, login: str) -> None:
+    """Let a login in again."""
+    async with _transaction(settings) as connection:
+        await users.enable(connection, login)
+
+
+async def make_token(settings: Settings, login: str, name: str, days: int | None) -> str:
+    """Make an API token; it is stored only as a digest."""
+    expires_at = users.expiry(days)
+    async with _transaction(settings) as connection:
+        return await users.create_token(connection, login, name, expires_at)
+
+
+async def revoke_token(settings: Settings, login: str, name: str) -> int:
+    """End the tokens of that name; returns how many."""
+    async with _transaction(settings) as connection:
+        return await users.revoke_tokens(connection, login, name)
 
 
 async def schema_status(settings: Settings) -> tuple[str | None, str | None]:

@@ -6,11 +6,12 @@ import re
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from pwdlib import PasswordHash
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory.model import ROLES
@@ -20,6 +21,7 @@ PASSWORD_LEAST: Final = 8
 LOGIN_MOST: Final = 64
 HASHERS: Final = 2
 WAITING_MOST: Final = 8
+DAYS_MOST: Final = 3650
 TOKEN_PREFIX: Final = "sh_"  # noqa: S105 - the visible start of every token, not a secret
 _LOGIN: Final = re.compile(rf"[\w.@+-]{{1,{LOGIN_MOST}}}")
 _HASHES: Final = PasswordHash.recommended()
@@ -29,6 +31,18 @@ _NOBODY: Final = _HASHES.hash(secrets.token_urlsafe())
 
 class UserError(ValueError):
     """A login, role or password that cannot be; the text is one clear line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One login as the command line lists it; `tokens` are the names of those that open something."""
+
+    login: str
+    role: str
+    person: str | None
+    disabled_at: datetime | None
+    sessions: int
+    tokens: list[str]
 
 
 class BusyError(Exception):
@@ -95,6 +109,44 @@ async def set_password(connection: AsyncConnection, login: str, password: str) -
     await connection.execute(delete(sessions).where(sessions.c.user_id == user))
 
 
+async def listed(connection: AsyncConnection) -> list[Login]:
+    """Every login, by name."""
+    alive = (tokens.c.user_id == users.c.id) & _alive_tokens()
+    names = select(func.array_agg(tokens.c.name.distinct())).where(alive).scalar_subquery()
+    open_ = (sessions.c.user_id == users.c.id) & (sessions.c.expires_at > func.now())
+    count = select(func.count()).select_from(sessions).where(open_).scalar_subquery()
+    asked = select(users.c.login, users.c.role, users.c.person_key, users.c.disabled_at, count, names)
+    rows = (await connection.execute(asked.order_by(users.c.login))).all()
+    return [Login(login, role, person, at, number, names or []) for login, role, person, at, number, names in rows]
+
+
+async def disable(connection: AsyncConnection, login: str) -> None:
+    """Shut the login out: its sessions end, its tokens are revoked, its streams end with them. Raises UserError."""
+    user = await _user(connection, login)
+    off = update(users).where(users.c.id == user, users.c.disabled_at.is_(None)).values(disabled_at=func.now())
+    await connection.execute(off)
+    await connection.execute(delete(sessions).where(sessions.c.user_id == user))
+    mine = (tokens.c.user_id == user) & tokens.c.revoked_at.is_(None)
+    await connection.execute(update(tokens).where(mine).values(revoked_at=func.now()))
+
+
+async def enable(connection: AsyncConnection, login: str) -> None:
+    """Let the login in again, with its old password; its old tokens stay revoked. Raises UserError."""
+    user = await _user(connection, login)
+    # One may have begun while the login was being disabled.
+    await connection.execute(delete(sessions).where(sessions.c.user_id == user))
+    await connection.execute(update(users).where(users.c.id == user).values(disabled_at=None))
+
+
+def expiry(days: int | None) -> datetime | None:
+    """When a token for so many days ends; None: never. Raises UserError."""
+    if days is None:
+        return None
+    if not 1 <= days <= DAYS_MOST:
+        raise UserError(f"days: must be from 1 to {DAYS_MOST}, got {days}")
+    return datetime.now(UTC) + timedelta(days=days)
+
+
 async def create_token(connection: AsyncConnection, login: str, name: str, expires_at: datetime | None = None) -> str:
     """Make an API token that acts as the login, and return it: only its SHA-256 is stored. Raises UserError."""
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
@@ -104,10 +156,13 @@ async def create_token(connection: AsyncConnection, login: str, name: str, expir
 
 
 async def revoke_tokens(connection: AsyncConnection, login: str, name: str) -> int:
-    """End every token of that name and return how many there were. Raises UserError."""
+    """End every token of that name and return how many there were. Raises UserError when there was none."""
     user = await _user(connection, login)
     mine = (tokens.c.user_id == user) & (tokens.c.name == name) & tokens.c.revoked_at.is_(None)
-    return (await connection.execute(update(tokens).where(mine).values(revoked_at=func.now()))).rowcount
+    count = (await connection.execute(update(tokens).where(mine).values(revoked_at=func.now()))).rowcount
+    if not count:
+        raise UserError(f"name: {login} has no token {name!r}")
+    return count
 
 
 async def hash_password(password: str) -> str:
@@ -128,6 +183,11 @@ async def password_fits(password: str, hashed: str | None) -> bool:
 def digest(secret: str) -> bytes:
     """What is stored of a cookie or token: its SHA-256, which is enough for 256 bits of randomness."""
     return hashlib.sha256(secret.encode()).digest()
+
+
+def _alive_tokens() -> ColumnElement[bool]:
+    lasting = tokens.c.expires_at.is_(None) | (tokens.c.expires_at > func.now())
+    return tokens.c.revoked_at.is_(None) & lasting
 
 
 async def _user(connection: AsyncConnection, login: str) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -257,6 +260,79 @@ async def test_a_token_acts_as_its_login_until_it_ends(site: Site) -> None:
     for wrong in (f"Bearer {old}", "Bearer ", "Bearer sh_wrong", "Basic YW5uYTp4", token):
         async with site.visitor(Authorization=wrong) as client:
             assert (await client.get("/api/v1/calls")).status == 401
+
+
+async def test_a_disabled_login_is_out_until_it_is_enabled(site: Site) -> None:
+    """Its sessions and tokens end for good; enabled, it has its password and nothing else; the list tells each step."""
+
+    async def told() -> tuple[bool, int, list[str]]:
+        async with site.engine.connect() as connection:
+            one = next(one for one in await users.listed(connection) if one.login == "anna")
+        return one.disabled_at is not None, one.sessions, one.tokens
+
+    async with site.engine.begin() as connection:
+        token = await users.create_token(connection, "anna", "crm", users.expiry(30))
+        await users.create_token(connection, "anna", "old", datetime.now(UTC) - timedelta(seconds=1))
+    async with site.visitor("anna") as client, site.visitor(Authorization=f"Bearer {token}") as program:
+        assert await told() == (False, 1, ["crm"])
+        assert (await program.get("/api/v1/calls")).status == 200
+        async with site.engine.begin() as connection:
+            await users.disable(connection, "anna")
+        assert await told() == (True, 0, [])
+        form = {"login": "anna", "password": PASSWORD}
+        assert (await client.post("/login", data=form)).status == 403
+        async with site.engine.begin() as connection:
+            await users.enable(connection, "anna")
+        assert await told() == (False, 0, [])
+        assert (await client.get("/", allow_redirects=False)).status == 303
+        assert (await program.get("/api/v1/calls")).status == 401
+        assert (await client.post("/login", data=form)).status == 200
+
+
+async def test_tokens_that_cannot_be_are_refused_in_one_line(site: Site) -> None:
+    """Days out of reach, and a name that nobody has."""
+    for days in (0, -1, 10**9):
+        with pytest.raises(UserError, match="days: must be from 1 to 3650"):
+            users.expiry(days)
+    async with site.engine.begin() as connection:
+        with pytest.raises(UserError, match="name: anna has no token 'crm'"):
+            await users.revoke_tokens(connection, "anna", "crm")
+        for change in (users.disable, users.enable):
+            with pytest.raises(UserError, match="there is no login 'ghost'"):
+                await change(connection, "ghost")
+
+
+async def test_the_command_line_keeps_the_logins(site: Site, database_url: str, tmp_path: Path) -> None:
+    """List, token with an end, revoke, disable, enable; what cannot be is exit 2 with one line."""
+
+    async def switchhook(*words: str) -> tuple[int | None, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "service.cli", "user", *words),
+            env={**os.environ, "DATABASE_URL": database_url, "PYTHONPATH": str(Path.cwd())},
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        stdout, stderr = await process.communicate()
+        return process.returncode, stdout.decode(), stderr.decode()
+
+    code, token, _ = await switchhook("token", "anna", "--name", "crm", "--days", "7")
+    assert (code, token[:3]) == (0, "sh_")
+    async with site.engine.connect() as connection:
+        expires_at = await connection.scalar(select(tokens.c.expires_at))
+    assert expires_at is not None
+    assert timedelta(days=6) < expires_at - datetime.now(UTC) <= timedelta(days=7)
+    assert "anna   manager   anna    enabled  0         crm" in (await switchhook("list"))[1].splitlines()
+    assert (await switchhook("revoke", "anna", "crm"))[0] == 0
+    refused, never, done = await asyncio.gather(
+        switchhook("revoke", "anna", "crm"), switchhook("token", "anna", "--days", "0"), switchhook("disable", "anna")
+    )
+    assert refused == (2, "", "name: anna has no token 'crm'\n")
+    assert (never[:2], done[0]) == ((2, ""), 0)
+    row = next(one for one in json.loads((await switchhook("list", "--json"))[1]) if one["login"] == "anna")
+    assert row["disabled_at"]
+    assert (row["sessions"], row["tokens"]) == (0, [])
+    assert (await switchhook("enable", "anna"))[0] == 0
 
 
 async def test_logins_that_cannot_be_are_refused_in_one_line(site: Site) -> None:
