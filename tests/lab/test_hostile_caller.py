@@ -1,4 +1,4 @@
-"""A caller at a real Asterisk whose number, or dialled number, holds line breaks: no event of theirs is believed."""
+"""A caller at a real Asterisk whose number, or dialled number, holds line breaks writes no event and no row."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from service.pbx import Pbx, Phone
 from telephony import ami
+from telephony.cel_file import CelFile
 from telephony.devices import Devices, live_change
 from telephony.liveness import ALIVE
 from tests.fakes.ami_proxy import AmiProxy
@@ -18,6 +19,7 @@ from tests.fakes.office import Office, until, working
 LINE = "74950000001"
 BUSY = "\r\n\r\nEvent: DeviceStateChange\r\nDevice: PJSIP/anna-desk\r\nState: BUSY"
 HANGUP = "\r\n\r\nEvent: Hangup\r\nPrivilege: a\r\nTimestamp: 1.000000\r\nUniqueid: 1.5"
+ROW = "\nCHAN_END,1790000000,,,,,,,,,,,,,u.5,u.5,,,,,\n"
 
 
 def _escaped(text: str) -> str:
@@ -73,3 +75,20 @@ async def test_a_caller_cannot_write_events(caller: socket.socket, number: str, 
     numbers = [message["CallerIDNum"] for message in office.heard if "CallerIDNum" in message]
     assert numbers
     assert all(str(one).isprintable() for one in numbers)
+
+
+@pytest.mark.parametrize("number", [f"7{ROW}", f'7"{ROW}', f'7",""{ROW}'], ids=["plain", "quote", "quotes"])
+async def test_a_caller_cannot_write_rows(caller: socket.socket, number: str) -> None:
+    """The CEL file of a real Asterisk is read as the rows that Asterisk wrote, none torn."""
+    async with Pbx([Phone("anna-desk", "101")]) as pbx:
+        _invite(pbx, caller, number, LINE, "one")
+        await until(lambda: pbx.cel_file.exists() and b"u.5" in pbx.cel_file.read_bytes())
+        await pbx.cli("channel request hangup all")
+        await until(lambda: b"LINKEDID_END" in pbx.cel_file.read_bytes())
+        file = CelFile(pbx.cel_file, from_start=True)
+        rows = file.new_rows()
+        file.close()
+    assert file.torn_count == 0
+    assert len({row["uniqueid"] for row in rows}) == 1
+    assert any("u.5" in row["cid_num"] for row in rows)
+    assert {"CHAN_START", "CHAN_END", "LINKEDID_END"} <= {row["eventtype"] for row in rows}

@@ -6,11 +6,14 @@ import gzip
 import io
 import lzma
 import os
+import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from calls.events import ChannelHungUp, LinkedidEnded
 from telephony.catch_up import read_gap
@@ -20,16 +23,18 @@ from telephony.cel_file import CelFile, Row, follow, parse, read_period
 START = datetime(2024, 1, 15, 9, 0, tzinfo=UTC)
 
 
-def line(number: int, kind: str = "CHAN_END") -> str:
-    """One row as cel_custom writes it, `number` seconds after START."""
+def line(second: int, kind: str = "CHAN_END", *, number: str = "", extension: str = "") -> str:
+    """One row as cel_custom writes it, `second` seconds after START."""
     cells = dict.fromkeys(COLUMNS, "")
-    at = f"{START.timestamp() + number:.6f}"
+    at = f"{START.timestamp() + second:.6f}"
     cells |= {
         "eventtype": kind,
         "eventtime": at,
-        "uniqueid": f"1.{number}",
+        "uniqueid": f"1.{second}",
         "linkedid": "1.0",
         "cid_name": "Клиент, В.",
+        "cid_num": number,
+        "exten": extension,
     }
     text = io.StringIO()
     csv.DictWriter(text, COLUMNS, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(cells)
@@ -119,11 +124,39 @@ def test_truncation_in_place_starts_over(path: Path) -> None:
 
 
 def test_torn_lines_are_counted_and_the_next_rows_are_read(path: Path) -> None:
-    """Half rows, foreign text and unclosed quotes cost only themselves."""
-    path.write_text(line(1) + '"CHAN_END","17\n' + "hello\n\n" + '"' + line(2)[:40] + "\n" + line(3), encoding="utf-8")
+    """Half rows, unclosed quotes and what hangs on them cost only themselves; so does foreign text."""
+    path.write_text(
+        line(1) + '"CHAN_END","17\n' + "hello\n\n" + '"' + line(2)[:40] + "\n" + line(3) + "hello\n", encoding="utf-8"
+    )
     file = CelFile(path, from_start=True)
     assert seconds(file.new_rows()) == [1, 3]
-    assert file.torn_count == 4
+    assert file.torn_count == 2
+    file.close()
+
+
+@given(st.text(st.sampled_from('\n\n",\r0aCHAN_END'), max_size=79), st.text(st.sampled_from('\n",x'), max_size=79))
+@example("7\nCHAN_END,1790000000,,,,,,,,,,,,,u.5,u.5,,,,,\n", "")
+@example('7\n"CHAN_END","1790000000"' + ',""' * 19 + "\n", "")
+def test_a_value_with_line_breaks_stays_one_value(number: str, extension: str) -> None:
+    """A caller's number writes no rows, whatever it holds, and the rows after it are read."""
+    text = line(1, number=number, extension=extension)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "switchhook.csv"
+        path.write_bytes((text + line(2) + text + line(3)).encode())
+        file = CelFile(path, from_start=True)
+        rows = file.new_rows()
+        file.close()
+        assert seconds(rows) == [1, 2, 1, 3]
+        assert file.torn_count == 0
+        assert seconds(read_period(path, START, START + timedelta(hours=1))) == [1, 1, 2, 3]
+
+
+def test_a_value_without_end_is_given_up_and_the_next_row_is_read(path: Path) -> None:
+    """An opening quote swallows no file: at most 16 KB are joined, and what follows is skipped to the next row."""
+    path.write_text('"CHAN_START","' + "x\n" * 20000 + "CHAN_END" + "," * 20 + "\n" + line(1), encoding="utf-8")
+    file = CelFile(path, from_start=True)
+    assert seconds(file.new_rows()) == [1]
+    assert file.torn_count == 1
     file.close()
 
 
