@@ -27,9 +27,6 @@ TALKS_MOST: Final = 200_000
 _CALLS: Final = "switchhook_calls"
 _DEVICES: Final = "switchhook_devices"
 _CHANNELS: Final = (store.CHANNEL, _CALLS, _DEVICES)
-_GATHER_SECONDS: Final = 0.05
-"""Every step of every call is told: one reading for many leaves the loop and the database to those who wait."""
-
 _WAIT_LEAST_SECONDS: Final = 0.25
 _WAIT_MOST_SECONDS: Final = 5.0
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -183,7 +180,6 @@ class Memory:
                     await self._wake.wait()
             except TimeoutError:
                 return
-            await asyncio.sleep(_GATHER_SECONDS)
             self._wake.clear()
             if self._lost:
                 raise ConnectionError("the database closed the connection")
