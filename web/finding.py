@@ -51,13 +51,13 @@ class Found:
 
 def read_days(query: Mapping[str, str], zone: str) -> Filters:
     """The filters of the list's form: whole days on the viewer's wall. Raises FilterError."""
-    since, until = _day(query, "from", zone), _day(query, "to", zone)
+    since, until = _day(query, "from", zone), _day(query, "to", zone, days_later=1)
     status = query.get("status", "")
     if status and status not in STATUSES:
         raise FilterError("status", f"must be one of {', '.join(STATUSES)}")
     return Filters(
         since=since,
-        until=until + timedelta(days=1) if until else None,
+        until=until,
         line=query.get("line", ""),
         person=query.get("person", ""),
         status=status,
@@ -118,12 +118,13 @@ def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:
     return asked
 
 
-def _day(query: Mapping[str, str], name: str, zone: str) -> datetime | None:
+def _day(query: Mapping[str, str], name: str, zone: str, days_later: int = 0) -> datetime | None:
     text = query.get(name, "")
     if not text:
         return None
     try:
-        return datetime.combine(date.fromisoformat(text), time(), ZoneInfo(zone)).astimezone(UTC)
+        day = date.fromisoformat(text) + timedelta(days=days_later)
+        return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise FilterError(name, f"must be a date like 2026-03-31, got {text!r}") from None
 

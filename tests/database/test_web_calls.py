@@ -205,6 +205,14 @@ async def test_a_query_that_cannot_be_read_is_a_named_problem(site: Site) -> Non
             assert (await told(client, path, 404))["status"] == 404
         assert (await client.post(f"{API}/calls")).status == 405
         assert (await client.get("/calls?from=31.12.2026")).status == 400
+        for query, status in (
+            ("to=9999-12-31", 400),
+            ("from=9999-12-31", 200),
+            ("to=9999-12-30", 200),
+            ("from=0001-01-01", 400),
+            ("from=0001-01-02&to=0001-01-02", 200),
+        ):
+            assert (await client.get(f"/calls?{query}")).status == status, query
 
 
 async def test_the_description_is_true(site: Site) -> None:
