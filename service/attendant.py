@@ -193,6 +193,8 @@ async def _patiently(work: Callable[[], Awaitable[None]]) -> None:
             await work()
             return
         except (SQLAlchemyError, OSError, LinkError) as error:
-            log.warning("not done now, tried again", error=type(error).__name__, why=str(error)[:200])
+            # A database's words repeat rows; those of the PBX and the system do not.
+            why = "" if isinstance(error, SQLAlchemyError) else str(error)[:200]
+            log.warning("not done now, tried again", error=type(error).__name__, why=why)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _MOST_PAUSE_SECONDS)

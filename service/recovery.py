@@ -84,7 +84,9 @@ class Recovery:
             try:
                 count = await read_period(self._settings, self._recorder, gap.began_at, gap.ended_at)
             except (SQLAlchemyError, OSError) as error:
-                log.warning("a gap could not be caught up now", pbx=self._settings.name, error=str(error)[:200])
+                why = "" if isinstance(error, SQLAlchemyError) else str(error)[:200]  # a database's words repeat rows
+                kind = type(error).__name__
+                log.warning("a gap could not be caught up now", pbx=self._settings.name, error=kind, why=why)
                 self._buffer.return_gaps(gaps)
                 return
             log.info("caught up", pbx=self._settings.name, since=gap.began_at, until=gap.ended_at, calls=count)

@@ -33,7 +33,7 @@ _TRUNK: Final = re.compile(rf"[A-Za-z][A-Za-z0-9]*/{_NAME}\Z")
 
 
 class UnsafeDialError(ValueError):
-    """A value that must not reach the dialplan; the text says which and why."""
+    """A value that must not reach the dialplan; the text says whose and why, and not the value: it may be a number."""
 
 
 class Target(Protocol):
@@ -89,12 +89,15 @@ def dial_string(step: Step) -> str:
         raise UnsafeDialError(f"the dialplan knows no step of kind {step.kind!r}")
     if not step.targets or (step.kind in _SINGLE and len(step.targets) > 1):
         raise UnsafeDialError(f"a step of kind {step.kind} with {len(step.targets)} targets")
-    return _joined([_matching(target.dial, pattern, step.kind) for target in step.targets])
+    for target in step.targets:
+        if not pattern.match(target.dial):
+            raise UnsafeDialError(f"the {_name(step.kind, target)} is of no safe form")
+    return _joined([target.dial for target in step.targets])
 
 
 def fallback_string(devices: Sequence[str]) -> str:
     """What rings while the service is away, as one dial string; "" for none. Raises UnsafeDialError."""
-    return _joined([_matching(device, _DIAL, "fallback") for device in devices])
+    return _joined([_matching(one, _DIAL, f"fallback device {place}") for place, one in enumerate(devices, 1)])
 
 
 def line_variable(kind: str, line: str, value: str) -> tuple[str, str]:
@@ -106,7 +109,7 @@ def line_variable(kind: str, line: str, value: str) -> tuple[str, str]:
         _matching(value, _TRUNK, "trunk")
     elif kind == "LANGUAGE":
         _matching(value, _LANGUAGE, "language")
-    return f"SWITCHHOOK_{kind}_{_matching(line, _LINE, 'line')}", value
+    return f"SWITCHHOOK_{kind}_{_matching(line, _LINE, f'line of a {kind}')}", value
 
 
 def _joined(values: Sequence[str]) -> str:
@@ -118,8 +121,14 @@ def _joined(values: Sequence[str]) -> str:
 
 def _matching(value: str, pattern: re.Pattern[str], what: str) -> str:
     if not pattern.match(value):
-        raise UnsafeDialError(f"{value!r} is no safe {what} target")
+        raise UnsafeDialError(f"the {what} is of no safe form")
     return value
+
+
+def _name(kind: str, target: Target) -> str:
+    """A target without its address, which may be a number: whose it is and of which kind, as far as it says so."""
+    who = [str(value) for name in ("person", "kind") if (value := getattr(target, name, ""))]
+    return " ".join([kind, "target", *(["of", "/".join(who)] if who else [])])
 
 
 def _seconds(seconds: float) -> str:

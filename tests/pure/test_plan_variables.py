@@ -140,3 +140,29 @@ def test_each_line_has_its_own_variables() -> None:
     ):
         with pytest.raises(UnsafeDialError):
             line_variable(kind, line, value)
+
+
+def test_a_refusal_repeats_no_number() -> None:
+    """The text goes into logs: it names the person and the kind of device, never what would have been dialled."""
+
+    @dataclass(frozen=True)
+    class Mobile:
+        dial: str
+        person: str = "anna"
+        kind: str = "mobile"
+        device: str = "79160000011"
+
+    @dataclass(frozen=True)
+    class Ring:
+        targets: tuple[Mobile, ...]
+        kind: str = "ring"
+        seconds: float = 20
+
+    number = "79160000011"
+    with pytest.raises(UnsafeDialError, match="ring target of anna/mobile") as plan:
+        variables([Ring((Mobile(f"Local/{number}@elsewhere"),))])
+    with pytest.raises(UnsafeDialError, match="fallback device 2") as fallback:
+        fallback_string(["PJSIP/anna-desk", f"Local/{number}"])
+    with pytest.raises(UnsafeDialError) as line:
+        line_variable("FALLBACK", f"+{number}", "none")
+    assert not [refusal for refusal in (plan, fallback, line) if number in str(refusal.value)]
