@@ -138,7 +138,9 @@ async def measure(rounds: int = 3, count: int = 80) -> None:
             settings = load(database_url=server.url, data_dir=Path(told))
             async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
                 await apply(connection, bench_directory())
-            caller_transport, caller = await loop.create_datagram_endpoint(lambda: Caller(pbx.sip_port), local_addr=("127.0.0.1", 0))
+            caller_transport, caller = await loop.create_datagram_endpoint(
+                lambda: Caller(pbx.sip_port), local_addr=("127.0.0.1", 0)
+            )
             async with _service(settings, environment):
                 await _rounds(caller, phones, rounds, count)
             caller_transport.close()
