@@ -98,10 +98,12 @@ def make_app(
 
 
 @asynccontextmanager
-async def serving(app: web.Application, host: str = "127.0.0.1", port: int = 9465) -> AsyncIterator[str]:
+async def serving(
+    app: web.Application, host: str = "127.0.0.1", port: int = 9465, *, setting: str = "metrics.port"
+) -> AsyncIterator[str]:
     """Serve `app` while the block runs; gives its address as http://HOST:PORT. Port 0: any free one.
 
-    Raises PortTakenError.
+    Raises PortTakenError, which names `setting`.
     """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
@@ -110,7 +112,7 @@ async def serving(app: web.Application, host: str = "127.0.0.1", port: int = 946
         try:
             await site.start()
         except OSError as error:
-            raise PortTakenError(f"metrics.port: cannot listen on {host}:{port} ({error.strerror or error})") from error
+            raise PortTakenError(f"{setting}: cannot listen on {host}:{port} ({error.strerror or error})") from error
         where = runner.addresses[0]
         yield f"http://{where[0]}:{where[1]}"
     finally:

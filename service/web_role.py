@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from aiohttp import web
-
 from metrics.gauges import DatabaseGauges
 from metrics.http import PortTakenError, Registry, make_app, serving
 from metrics.links import LinkGauges, WatchedLink
@@ -35,18 +33,11 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
             on_push=on_push,
         )
     )
-    runner = web.AppRunner(pages, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-    await runner.setup()
     try:
-        site = web.TCPSite(runner, told.host, told.port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise UserFault(f"web.port: cannot listen on {told.host}:{told.port} ({error.strerror or error})") from None
-        host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}"
-    finally:
-        await runner.cleanup()
+        async with serving(pages, told.host, told.port, setting="web.port") as address:
+            yield address
+    except PortTakenError as error:
+        raise UserFault(str(error)) from None
 
 
 @asynccontextmanager
