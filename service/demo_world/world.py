@@ -183,11 +183,12 @@ class OutsideWorld(PrivateAsterisk):
         return self._manager
 
     async def start(self) -> None:
-        """Start; returns when every phone is registered at the PBX."""
+        """Start; returns when every phone is registered at the PBX, and the PBX reaches the trunk."""
         await super().start()
         self._manager = await Manager.connect(self.ami_port, "world", self._secret, self._see)
         for phone in self.pbx.phones:
             await self.registered(phone.name, wanted=True)
+        await self._trunk_reached()
 
     async def stop(self) -> None:
         """Everybody hangs up and is gone."""
@@ -281,6 +282,13 @@ class OutsideWorld(PrivateAsterisk):
                 if known == wanted:
                     return
                 await asyncio.sleep(0.02)
+
+    async def _trunk_reached(self) -> None:
+        """The PBX was there first and found nobody behind its trunk; until it looks again, no mobile would ring."""
+        async with asyncio.timeout(REGISTER_SECONDS):
+            while " Avail " not in await self.pbx.cli("pjsip show aor trunk"):
+                await self.pbx.cli("pjsip qualify trunk")
+                await asyncio.sleep(0.1)
 
     def _see(self, event: Message) -> None:
         if event.get("Event") == "UserEvent" and event.get("Phone") in self._phones:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
+import pytest
 from playwright.async_api import Route, expect
 from sqlalchemy import text
 
@@ -135,6 +136,26 @@ async def test_the_desk_catches_up_after_the_service_was_away(site: Site, open_p
     await call.arrives()
     await call.rings(ANNA)
     await site.start()
+    await expect(page.locator(RINGING)).to_be_visible()
+    await expect(page.get_by_text("Связь потеряна")).to_be_hidden()
+
+
+@pytest.mark.parametrize("failure", ["no answer", "busy"])
+async def test_the_desk_says_so_when_its_first_connection_fails(site: Site, open_page: OpenPage, failure: str) -> None:
+    """A page that never heard anything is not taken for a quiet one, and hears as soon as it can."""
+    page = await open_page(forgive=True)
+
+    async def fail(route: Route) -> None:
+        await (route.abort() if failure == "no answer" else route.fulfill(status=503, body="Try again later."))
+
+    await page.route("**/desk/stream", fail)
+    await page.reload()
+    await expect(page.get_by_text("Связь потеряна")).to_be_visible()
+    await expect(page.get_by_text("Try again later.")).to_be_hidden()
+    await page.unroute("**/desk/stream")
+    call = Told(site.engine)
+    await call.arrives()
+    await call.rings(ANNA)
     await expect(page.locator(RINGING)).to_be_visible()
     await expect(page.get_by_text("Связь потеряна")).to_be_hidden()
 

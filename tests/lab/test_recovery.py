@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -63,13 +64,22 @@ async def calls_of(engine: AsyncEngine, number: str) -> list[Any]:
 
 
 async def unheard_call(outside: OutsideWorld, number: str, line: str) -> None:
-    """A call to a line that rings its fallback and is answered, from begin to end."""
+    """A call to a line that rings its fallback and is answered, from begin to CEL's last word about it."""
     await outside.pbx.cli("dialplan set global SWITCHHOOK_ALIVE 0")
     await outside.pbx.cli(f"dialplan set global SWITCHHOOK_FALLBACK_{line} PJSIP/anna-desk")
     await outside.phone("anna-desk").behave(answer(0.1, speak=("ru/hello",)))
     call = await outside.call(number, "Клиент", line, speak=("ru/hello",))
     await call.ended()
     await outside.quiet()
+    await until(lambda: told_to_the_end(outside.pbx.cel_file, number))
+
+
+def told_to_the_end(cel_file: Path, number: str) -> bool:
+    """Whether CEL has the end of the number's call; Asterisk writes it a moment after the last channel is gone."""
+    with cel_file.open(newline="") as rows:
+        told = [(row[0], row[3], row[15]) for row in csv.reader(rows)]
+    linkedids = {linkedid for _, caller, linkedid in told if caller == number}
+    return any(kind == "LINKEDID_END" and linkedid in linkedids for kind, _, linkedid in told)
 
 
 @pytest.mark.timeout(60)

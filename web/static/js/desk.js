@@ -11,6 +11,8 @@ function tellTitle() {
 }
 
 live.addEventListener("htmx:sse:after:connection", () => { lost.hidden = true; });
+// The first connection of a page is an ordinary request, whose failure has names of its own; so has a refusal.
+for (const failed of ["htmx:error", "htmx:response:error"]) live.addEventListener(failed, () => { lost.hidden = false; });
 live.addEventListener("htmx:sse:error", (event) => {
   lost.hidden = false;
   // The session ended, or the service was replaced by one that does not know it: the page asks to log in again.
