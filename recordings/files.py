@@ -1,8 +1,8 @@
 """Audio files, from the folder where the PBX records into the store: complete, checked, never half (touches the disk).
 
 Rules kept here:
-1. A side is complete when its header agrees with its size and the PBX's post-process command left `<uniqueid>.done`
-   (it runs after both files are closed: seen on Asterisk 22.10), or the file has been quiet for QUIET_SECONDS.
+1. A side is complete when both lengths in its header agree with its size: Asterisk fills them in when it closes the
+   file. What has been quiet for QUIET_SECONDS without that is what a PBX that died has left.
 2. A copy gets its name only after it was written, forced to the disk, read back and found equal.
 3. Names come from closed patterns and links are not followed: nobody outside can choose what is read or written.
 """
@@ -75,7 +75,7 @@ class PbxFolder:
 
     def has(self, channel: str) -> bool:
         """Tell whether the PBX left anything of this channel."""
-        return any(self._side(channel, side).exists() for side in SIDES) or self._mark(channel).exists()
+        return any(self._side(channel, side).exists() for side in SIDES)
 
     def forget_empty(self, channel: str) -> None:
         """Remove the two empty sides that the PBX leaves of a channel that was never bridged; never any sound."""
@@ -90,10 +90,10 @@ class PbxFolder:
         self.forget(channel)
 
     def forget(self, channel: str) -> None:
-        """Remove both sides and the mark; what is not there, or may not be removed, stays as it is."""
-        for path in (*(self._side(channel, side) for side in SIDES), self._mark(channel)):
+        """Remove both sides; what is not there, or may not be removed, stays as it is."""
+        for side in SIDES:
             with contextlib.suppress(OSError):
-                path.unlink()
+                self._side(channel, side).unlink()
 
     @contextlib.contextmanager
     def open(self, channel: str, side: str, *, torn: bool = False) -> Iterator[tuple[BinaryIO, Wav]]:
@@ -110,21 +110,20 @@ class PbxFolder:
         except OSError as error:
             raise NotCompleteError(f"the {side}'s side cannot be read: {error.strerror}") from error
         with source:
-            yield source, self._checked(source, channel, side, torn=torn)
+            yield source, self._checked(source, side, torn=torn)
 
-    def _checked(self, source: BinaryIO, channel: str, side: str, *, torn: bool) -> Wav:
+    def _checked(self, source: BinaryIO, side: str, *, torn: bool) -> Wav:
         status = os.fstat(source.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise UnusableError(f"the {side}'s side is no plain file")
         quiet = time.time() - status.st_mtime >= QUIET_SECONDS
-        closed = quiet or self._mark(channel).exists()
         try:
             wav = read_header(source.read(HEAD_BYTES), status.st_size)
         except WavError as error:
-            if closed:
+            if quiet:
                 raise UnusableError(f"the {side}'s side holds no sound: {error}") from None
             raise NotCompleteError(f"the PBX has only begun the {side}'s side") from None
-        if not closed or not (wav.whole or (torn and quiet)):
+        if not (wav.whole or (torn and quiet)):
             raise NotCompleteError(f"the PBX has not closed the {side}'s side")
         if wav.data_bytes == 0:
             raise EmptyError(f"the {side}'s side is empty")
@@ -135,9 +134,6 @@ class PbxFolder:
         if side not in SIDES:
             raise ValueError(f"a side is caller or staff, not {side!r}")
         return self.root / f"{_safe(channel)}-{side}.wav"
-
-    def _mark(self, channel: str) -> Path:
-        return self.root / f"{_safe(channel)}.done"
 
 
 class Store:
@@ -193,7 +189,7 @@ def _copy(source: BinaryIO, wav: Wav, part: Path) -> str:
     with os.fdopen(handle, "wb", buffering=0) as target:
         if not wav.whole:
             source.seek(wav.data_at)
-            _write(target, digest, header(wav, wav.data_bytes))
+            _write(target, digest, header(wav.channels, wav.rate, wav.sample_bytes, wav.data_bytes))
         left = wav.data_bytes if not wav.whole else wav.data_at + wav.data_bytes
         while left and (block := source.read(min(_BLOCK, left))):
             left -= len(block)

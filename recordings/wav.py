@@ -16,19 +16,28 @@ class WavError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wav:
-    """Where the sound lies. `told_bytes` is what the header promises, `data_bytes` what the file holds."""
+    """Where the sound lies. `riff_bytes` and `told_bytes` are what the header promises, `data_bytes` what there is.
+
+    `riff_bytes` is the length of all that follows the first eight bytes, `told_bytes` that of the sound alone.
+    """
 
     channels: int
     rate: int
     sample_bytes: int
     data_at: int
+    riff_bytes: int
     told_bytes: int
     data_bytes: int
 
     @property
     def whole(self) -> bool:
-        """The header and the size agree: the writer has closed the file."""
-        return self.told_bytes == self.data_bytes or self.told_bytes + self.told_bytes % 2 == self.data_bytes
+        """Both lengths in the header agree with the size: the writer has closed the file, also one without sound.
+
+        Asterisk writes 0 for both when it opens a file, and fills them in when it closes it, not before (its
+        formats/format_wav.c; seen on Asterisk 22.10).
+        """
+        size, padding = self.data_at + self.data_bytes, self.told_bytes % 2
+        return self.data_bytes - self.told_bytes in {0, padding} and size - 8 - self.riff_bytes in {0, padding}
 
     @property
     def seconds(self) -> float:
@@ -51,15 +60,15 @@ def read_header(head: bytes, size_bytes: int) -> Wav:
         if name == b"data":
             if form is None:
                 raise WavError("sound before its format")
-            return _wav(form, at + 8, length, size_bytes)
+            return _wav(form, at + 8, (struct.unpack_from("<I", head, 4)[0], length), size_bytes)
         at += 8 + length + length % 2
     raise WavError("no sound in the first bytes")
 
 
-def header(wav: Wav, data_bytes: int) -> bytes:
-    """A header for `data_bytes` of that sound, for a file whose writer died before it could say how long it is."""
-    frame = wav.channels * wav.sample_bytes
-    form = struct.pack("<HHIIHH", PCM, wav.channels, wav.rate, wav.rate * frame, frame, wav.sample_bytes * 8)
+def header(channels: int, rate: int, sample_bytes: int, data_bytes: int) -> bytes:
+    """The header of a closed file with `data_bytes` of sound."""
+    frame = channels * sample_bytes
+    form = struct.pack("<HHIIHH", PCM, channels, rate, rate * frame, frame, sample_bytes * 8)
     return (
         b"RIFF"
         + struct.pack("<I", 36 + data_bytes)
@@ -71,8 +80,8 @@ def header(wav: Wav, data_bytes: int) -> bytes:
     )
 
 
-def _wav(form: tuple[int, ...], data_at: int, told_bytes: int, size_bytes: int) -> Wav:
+def _wav(form: tuple[int, ...], data_at: int, told: tuple[int, int], size_bytes: int) -> Wav:
     kind, channels, rate, _, _, bits = form
     if kind != PCM or not 1 <= channels <= 2 or rate < 1 or bits not in {8, 16, 24, 32}:
         raise WavError(f"not plain PCM: format {kind}, {channels} channels, {bits} bits")
-    return Wav(channels, rate, bits // 8, data_at, told_bytes, max(size_bytes - data_at, 0))
+    return Wav(channels, rate, bits // 8, data_at, *told, max(size_bytes - data_at, 0))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from calls import events as e
 from calls.events import Event
 from telephony import cel
+from telephony.pbx import ARRIVAL
 from telephony.told import Headers, Message, Where, recording_paths, whole
 
 _RING, _DOWN, _RINGING, _UP = "4", "0", "5", "6"
@@ -232,7 +233,7 @@ def _refused(told: Message) -> list[Event]:
 _Meaning = Callable[[Message], list[Event]]
 
 _OUR_USER_EVENTS: Mapping[str, _Meaning] = {
-    "switchhookarrival": _arrival,
+    ARRIVAL.lower(): _arrival,
     "switchhookfallback": _fallback,
     "switchhookstep": _step,
     "switchhookstepend": _step_end,

@@ -1,7 +1,8 @@
 """One live connection to one Asterisk's manager interface, which comes back by itself.
 
 Rules that hold here:
-1. Events reach `deliver` at once, in the PBX's order, as plain calls; what `deliver` raises costs that event alone.
+1. An arrival reaches `deliver` at once, other events within milliseconds and in the PBX's order, as plain calls; what
+   `deliver` raises costs that event alone.
 2. Nothing is ever sent twice by itself: an action whose answer did not come fails, and its caller decides.
 3. A PBX that is away, hangs, or refuses our login is noticed, said once, and tried again; `state.reason` says why.
 4. Everything that waits has a deadline, and `close()` leaves nothing waiting.
@@ -42,7 +43,7 @@ _TORN_ADVICE = "set timestampevents = yes in manager.conf; if it is set, a calle
 class Link:
     """A connection to one PBX that comes back by itself; several PBXes are several links.
 
-    `deliver` gets every event as a plain dict, in order, from within the event loop: it may not block. `on_connect`
+    `deliver` gets every event as a plain dict, from within the event loop: it may not block. `on_connect`
     hooks are awaited one after another when the PBX is logged in and booted, on every connection; `on_disconnect`
     hooks are called when a connection that was logged in ends.
     """

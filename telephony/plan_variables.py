@@ -61,7 +61,7 @@ class Step(Protocol):
 
 
 def variables(steps: Sequence[Step], *, language: str = "", trunk: str = "") -> list[tuple[str, str]]:
-    """The variables of a plan in the order to write them; `SWITCHHOOK_GO` is the last.
+    """The variables of a plan in the order to write them: the steps but the first, then `SWITCHHOOK_GO` with the first.
 
     Raises:
         UnsafeDialError: a value does not match its kind's pattern, or the plan is empty or too long.
@@ -72,13 +72,11 @@ def variables(steps: Sequence[Step], *, language: str = "", trunk: str = "") -> 
     for value, pattern, name in ((language, _LANGUAGE, "language"), (trunk, _TRUNK, "trunk")):
         if value:
             _matching(value, pattern, name)
-    # Each variable costs the PBX an action, so a step is one, and what belongs to all steps comes with the last word.
+    # Each variable costs the PBX an action, so a step is one, and the usual plan, of one step, is the last word alone.
+    first, *later = [f"{step.kind}|{_seconds(step.seconds)}|{dial_string(step)}" for step in steps]
     return [
-        *(
-            (f"SWITCHHOOK_{number}", f"{step.kind}|{_seconds(step.seconds)}|{dial_string(step)}")
-            for number, step in enumerate(steps, 1)
-        ),
-        (GO, f"{len(steps)}|{language}|{trunk}"),
+        *((f"SWITCHHOOK_{number}", step) for number, step in enumerate(later, 2)),
+        (GO, f"{len(steps)}|{language}|{trunk}|{first}"),
     ]
 
 

@@ -78,8 +78,7 @@ class Stereo:
         return told + both.tobytes()[skip : skip + after - first]
 
     def _head(self) -> bytes:
-        form = Wav(channels=2, rate=self.rate, sample_bytes=SAMPLE_BYTES, data_at=0, told_bytes=0, data_bytes=0)
-        return header(form, self.frames * _FRAME_BYTES)
+        return header(2, self.rate, SAMPLE_BYTES, self.frames * _FRAME_BYTES)
 
 
 def open_mono(path: Path) -> Mono:

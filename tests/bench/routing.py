@@ -27,7 +27,9 @@ from tests.bench.sip import Caller, Measured, Phones
 
 PEOPLE = 40
 LINE = 74950000000
-STATIC = 9000
+STATIC, RECORDED = 9000, 9100
+SIDES = (("br", "caller"), ("t", "staff"))
+_SIDES = "".join(f"{option}(${{SWITCHHOOK_RECORDINGS}}/${{UNIQUEID}}-{side}.wav)" for option, side in SIDES)
 _numbers = itertools.count(79162000000)
 
 
@@ -41,7 +43,9 @@ class BenchPbx(Pbx):
     def configuration(self) -> dict[str, str]:
         told = super().configuration()
         told["extensions.conf"] += "\n[from-trunk](+)\n" + "".join(
-            f"exten => {STATIC + n},1,Dial(PJSIP/bench-{n},20)\n" for n in range(PEOPLE)
+            f"exten => {STATIC + n},1,Dial(PJSIP/bench-{n},20)\n"
+            f"exten => {RECORDED + n},1,MixMonitor(,{_SIDES})\n same => n,Dial(PJSIP/bench-{n},20)\n"
+            for n in range(PEOPLE)
         )
         told["pjsip.conf"] += "".join(
             f"\n[bench-{n}](phone)\naors = bench-{n}\n[bench-{n}]\ntype = aor\n"
@@ -127,7 +131,7 @@ def _told(name: str, found: list[float | None]) -> str:
 
 
 async def measure(rounds: int = 3, count: int = 80) -> None:
-    """Print static Dial and our routing side by side, one at a time and at 20 calls/s."""
+    """Print static Dial and our routing side by side, one at a time and at 20 calls/s, and both again with recording."""
     loop = asyncio.get_running_loop()
     phones_transport, phones = await loop.create_datagram_endpoint(Phones, local_addr=("127.0.0.1", 0))
     port: int = phones_transport.get_extra_info("sockname")[1]
@@ -142,23 +146,24 @@ async def measure(rounds: int = 3, count: int = 80) -> None:
                 lambda: Caller(pbx.sip_port), local_addr=("127.0.0.1", 0)
             )
             async with _service(settings, environment):
-                await _rounds(caller, phones, rounds, count)
+                await _rounds(pbx, caller, phones, rounds, count)
             caller_transport.close()
     phones_transport.close()
 
 
-async def _rounds(caller: Caller, phones: Phones, rounds: int, count: int) -> None:
+async def _rounds(pbx: BenchPbx, caller: Caller, phones: Phones, rounds: int, count: int) -> None:
     await _series(caller, phones, LINE, PEOPLE, None)
     await _series(caller, phones, STATIC, PEOPLE, None)
     for name, gap in (("one at a time", None), ("20 calls/s", 0.05)):
-        static: list[float | None] = []
-        routed: list[float | None] = []
+        found: dict[str, list[float | None]] = {}
         for _ in range(rounds):
-            static += await _series(caller, phones, STATIC, count, gap)
-            routed += await _series(caller, phones, LINE, count, gap)
+            for more, folder, static in (("", "", STATIC), (", recorded", str(pbx.recordings), RECORDED)):
+                await pbx.cli(f"dialplan set global SWITCHHOOK_RECORDINGS {folder or chr(34) * 2}")
+                for row, first in ((f"static Dial{more}", static), (f"our routing{more}", LINE)):
+                    found.setdefault(row, []).extend(await _series(caller, phones, first, count, gap))
         print(f"INVITE in to INVITE out, {name}")
-        print(_told("static Dial", static))
-        print(_told("our routing", routed), flush=True)
+        for row, series in found.items():
+            print(_told(row, series), flush=True)
 
 
 def _environment(pbx: Pbx, url: str, folder: Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ import pytest
 
 from recordings.files import (
     QUIET_SECONDS,
+    SIDES,
     NotCompleteError,
     NotThereError,
     PbxFolder,
@@ -23,7 +24,7 @@ from recordings.files import (
     UnusableError,
 )
 from tests.fakes.full_disk import room_for
-from tests.fakes.recorded import T0, pbx_recorded, write_wav
+from tests.fakes.recorded import T0, pbx_recorded, unclosed, write_wav
 
 UID = "1795427050.1"
 CALL = (UUID("0193573f-9d6c-7000-8000-000000000001"), T0)
@@ -54,12 +55,13 @@ def test_a_closed_side_is_copied_whole(tmp_path: Path) -> None:
 
 
 def test_a_side_still_being_written_is_left_alone(tmp_path: Path) -> None:
-    """No mark and fresh, or a header that does not agree yet: come back later."""
+    """A header without lengths, or with others than the file's: come back later."""
     folder, store = folders(tmp_path)
-    pbx_recorded(folder.root, UID, SECOND, SECOND, done=False)
-    with pytest.raises(NotCompleteError):
-        store.keep(folder, UID, "caller", CALL, torn=True)
-    (folder.root / f"{UID}.done").touch()
+    pbx_recorded(folder.root, UID, SECOND, b"", closed=False)
+    for side in SIDES:
+        with pytest.raises(NotCompleteError):
+            store.keep(folder, UID, side, CALL, torn=True)
+    pbx_recorded(folder.root, UID, SECOND, SECOND)
     with (folder.root / f"{UID}-caller.wav").open("ab") as file:
         file.write(b"more")
     with pytest.raises(NotCompleteError):
@@ -69,22 +71,10 @@ def test_a_side_still_being_written_is_left_alone(tmp_path: Path) -> None:
     assert not store.root.exists()
 
 
-def test_a_quiet_file_without_its_mark_is_taken(tmp_path: Path) -> None:
-    """The post-process command may fail; header and size still agree."""
-    folder, store = folders(tmp_path)
-    pbx_recorded(folder.root, UID, SECOND, SECOND, done=False)
-    old(folder.root / f"{UID}-staff.wav")
-    assert store.keep(folder, UID, "staff", CALL, torn=False).seconds == 1.0
-
-
 def test_a_recording_whose_pbx_died_is_saved_with_the_header_it_lacks(tmp_path: Path) -> None:
     """Asterisk was killed in mid-call: the sound is there, the header says nothing. It becomes a file that plays."""
     folder, store = folders(tmp_path)
-    path = write_wav(folder.root / f"{UID}-caller.wav", SECOND)
-    with path.open("r+b") as file:
-        for at in (4, 40):
-            file.seek(at)
-            file.write(bytes(4))
+    path = unclosed(write_wav(folder.root / f"{UID}-caller.wav", SECOND))
     old(path)
     with pytest.raises(NotCompleteError):
         store.keep(folder, UID, "caller", CALL, torn=False)
@@ -96,12 +86,14 @@ def test_a_recording_whose_pbx_died_is_saved_with_the_header_it_lacks(tmp_path: 
 
 @pytest.mark.parametrize("content", [b"", b"no sound at all", None])
 def test_a_closed_file_without_sound_is_unusable(tmp_path: Path, content: bytes | None) -> None:
-    """Empty, foreign, or a header with nothing behind it: told at once, not waited for."""
+    """Empty or foreign once it is quiet, and at once a closed header with nothing behind it."""
     folder, store = folders(tmp_path)
     path = write_wav(folder.root / f"{UID}-caller.wav", b"")
     if content is not None:
         path.write_bytes(content)
-    (folder.root / f"{UID}.done").touch()
+        with pytest.raises(NotCompleteError):
+            store.keep(folder, UID, "caller", CALL, torn=False)
+        old(path)
     with pytest.raises(UnusableError):
         store.keep(folder, UID, "caller", CALL, torn=False)
 
@@ -159,12 +151,11 @@ def test_a_link_in_the_pbx_s_folder_is_not_followed(tmp_path: Path) -> None:
     folder, store = folders(tmp_path)
     secret = write_wav(tmp_path / "secret.wav", SECOND)
     (folder.root / f"{UID}-caller.wav").symlink_to(secret)
-    (folder.root / f"{UID}.done").touch()
     with pytest.raises(NotCompleteError):
         store.keep(folder, UID, "caller", CALL, torn=False)
 
 
-def test_forgetting_removes_both_sides_and_the_mark(tmp_path: Path) -> None:
+def test_forgetting_removes_both_sides(tmp_path: Path) -> None:
     """And nothing else."""
     folder, _ = folders(tmp_path)
     pbx_recorded(folder.root, UID, SECOND, SECOND)
@@ -173,5 +164,4 @@ def test_forgetting_removes_both_sides_and_the_mark(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.root.iterdir()) == [
         "1795427050.10-caller.wav",
         "1795427050.10-staff.wav",
-        "1795427050.10.done",
     ]

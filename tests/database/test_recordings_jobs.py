@@ -123,11 +123,11 @@ async def test_a_file_that_comes_late_is_waited_for(office: Office) -> None:
     with pytest.raises(TryAgain, match="left no file") as again:
         await office.jobs.store_recording(office.call_id, 0)
     assert again.value.seconds == WAITS[0]
-    pbx_recorded(office.pbx, UID, SECOND, SECOND, done=False)
+    pbx_recorded(office.pbx, UID, SECOND, SECOND, closed=False)
     with pytest.raises(TryAgain, match="has not closed"):
         await office.jobs.store_recording(office.call_id, 1)
     assert await office.events() == []
-    (office.pbx / f"{UID}.done").touch()
+    pbx_recorded(office.pbx, UID, SECOND, SECOND)
     await office.jobs.store_recording(office.call_id, 2)
     assert await office.events() == STORED
 
@@ -191,7 +191,7 @@ async def test_a_missed_call_leaves_no_empty_files_behind(office: Office) -> Non
     pbx_recorded(office.pbx, "7.1", b"", b"")
     pbx_recorded(office.pbx, "7.12", b"", SECOND)
     await office.jobs.store_recording(change.call_id, 0)
-    assert sorted(path.name for path in office.pbx.iterdir()) == ["7.12-caller.wav", "7.12-staff.wav", "7.12.done"]
+    assert sorted(path.name for path in office.pbx.iterdir()) == ["7.12-caller.wav", "7.12-staff.wav"]
     assert await office.events() == []
 
 

@@ -77,9 +77,18 @@ def stereo(left: bytes, right: bytes) -> bytes:
     return b"".join(a + b for (a,), (b,) in zip(one, other, strict=True))
 
 
-def pbx_recorded(folder: Path, uid: str, caller: bytes, staff: bytes, *, done: bool = True) -> None:
+def unclosed(path: Path) -> Path:
+    """Make it a file that Asterisk has opened and not closed: its header tells no lengths yet."""
+    with path.open("r+b") as file:
+        for at in (4, 40):
+            file.seek(at)
+            file.write(bytes(4))
+    return path
+
+
+def pbx_recorded(folder: Path, uid: str, caller: bytes, staff: bytes, *, closed: bool = True) -> None:
     """What the PBX leaves of one channel."""
-    write_wav(folder / f"{uid}-caller.wav", caller)
-    write_wav(folder / f"{uid}-staff.wav", staff)
-    if done:
-        (folder / f"{uid}.done").touch()
+    for side, samples in (("caller", caller), ("staff", staff)):
+        path = write_wav(folder / f"{uid}-{side}.wav", samples)
+        if not closed:
+            unclosed(path)

@@ -64,13 +64,13 @@ class StandIn:
             task.add_done_callback(self._answers.discard)
 
     async def answer(self, channel: str, plan: Sequence[tuple[str, str, int]]) -> None:
-        """Hand the plan over as the service does: variables, and the last one starts it."""
-        variables = [
-            (f"SWITCHHOOK_{number}", f"{kind}|{seconds}|{dial}") for number, (kind, dial, seconds) in enumerate(plan, 1)
-        ]
-        variables.append(("SWITCHHOOK_GO", f"{len(plan)}||"))
+        """Hand the plan over as the service does: variables, the last of which starts it, and the key that wakes."""
+        steps = [f"{kind}|{seconds}|{dial}" for kind, dial, seconds in plan]
+        variables = [(f"SWITCHHOOK_{number}", step) for number, step in enumerate(steps[1:], 2)]
+        variables.append(("SWITCHHOOK_GO", f"{len(plan)}|||{steps[0] if steps else ''}"))
         for name, value in variables:
             await self.action(Action="Setvar", Channel=channel, Variable=name, Value=value)
+        await self.action(Action="PlayDTMF", Channel=channel, Digit="D", Receive="true")
 
     async def seen(self, timeout: float = 20.0, **fields: str) -> Message:
         """The first event with these fields (key Event or UserEvent and so on), past or to come."""

@@ -84,6 +84,18 @@ async def test_answer_too_late_leaves_the_talk_on_the_fallback_alone(
     assert "Step" not in [name for name, *_ in service.told()]
 
 
+async def test_answer_that_takes_its_time_is_still_in_time(outside: OutsideWorld, service: StandIn, line: str) -> None:
+    """The caller hears ringing already, and the plan is run all the same."""
+    await service.set_global(f"SWITCHHOOK_FALLBACK_{line}", "PJSIP/boris-desk")
+    call = await outside.call(CALLER, "Клиент", line)
+    arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
+    await call.ringing()
+    await service.answer(arrival["Channel"], [("ring", "PJSIP/anna-desk", 5), ("ring", "PJSIP/vera-desk", 5)])
+    await outside.phone("anna-desk").rings()
+    assert not outside.phone("boris-desk").has_rung
+    await call.hangup()
+
+
 async def test_without_any_fallback_a_voice_says_so(pbx: Pbx, outside: OutsideWorld, line: str) -> None:
     """No path ends in silence."""
     call = await outside.call(CALLER, "Клиент", line, speak=(), stay=True)

@@ -7,6 +7,8 @@ import asyncio
 import wave
 from pathlib import Path
 
+from recordings.files import SIDES
+from recordings.wav import HEAD_BYTES, read_header
 from service.demo_world import OutsideWorld, answer
 from service.demo_world.speech import seconds
 from service.pbx import Pbx
@@ -31,11 +33,17 @@ def length(path: Path) -> float:
         return float(sound.getnframes() / sound.getframerate())
 
 
-async def complete(mark: Path) -> None:
-    """Wait until Asterisk says that a recording is complete."""
+async def complete(folder: Path, channel: str) -> None:
+    """Wait until Asterisk has closed both sides."""
     async with asyncio.timeout(5):
-        while not mark.exists():
-            await asyncio.sleep(0.02)
+        for side in SIDES:
+            while not closed(folder / f"{channel}-{side}.wav"):
+                await asyncio.sleep(0.02)
+
+
+def closed(path: Path) -> bool:
+    """Whether its header says as much as it holds."""
+    return read_header(path.read_bytes()[:HEAD_BYTES], path.stat().st_size).whole
 
 
 # --- mobiles ----------------------------------------------------------------------------------------------------------
@@ -109,18 +117,20 @@ async def test_colleague_who_presses_1_too_late_is_connected_to_nobody(
 # --- recordings and transfers ----------------------------------------------------------------------------------------
 
 
-async def test_both_sides_are_recorded_apart_and_marked_complete(
+async def test_both_sides_are_recorded_apart_and_closed_at_the_end(
     pbx: Pbx, outside: OutsideWorld, service: StandIn, line: str
 ) -> None:
-    """Two files of one length, each with its speaker, and the mark after both are closed."""
+    """Two files of one length, each with its speaker, whose headers say nothing while people still talk."""
     service.plan = [("ring", "PJSIP/anna-desk", 10)]
     await outside.phone("anna-desk").behave(answer(0.5, speak=("ru/queue-youarenext", 3.0)))
     says = (5.4, "ru/hello", "ru/hello")
     call = await outside.call(CALLER, "Клиент", line, speak=says)
     arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
-    await call.ended()
     name = arrival["Uniqueid"]
-    await complete(pbx.recordings / f"{name}.done")
+    await call.answered()
+    assert not any(closed(pbx.recordings / f"{name}-{side}.wav") for side in SIDES)
+    await call.ended()
+    await complete(pbx.recordings, name)
     caller, staff = (pbx.recordings / f"{name}-{side}.wav" for side in ("caller", "staff"))
     assert abs(length(caller) - length(staff)) < 0.2
     assert seconds(says) - 0.7 < length(caller) < seconds(says) + 1.5
@@ -156,7 +166,7 @@ async def test_blind_transfer_reaches_the_colleague_and_stays_in_the_recording(
     await call.ended()
     transfer = await service.seen(Event="BlindTransfer")
     assert transfer["Extension"] == "102"
-    await complete(pbx.recordings / f"{arrival['Uniqueid']}.done")
+    await complete(pbx.recordings, arrival["Uniqueid"])
     assert length(pbx.recordings / f"{arrival['Uniqueid']}-staff.wav") > 5.0
 
 
@@ -168,6 +178,6 @@ async def test_call_to_the_outside_is_recorded_with_the_sides_by_who_speaks(
     await call.ended()
     begun = await service.seen(Event="MixMonitorStart")
     name = begun["Uniqueid"]
-    await complete(pbx.recordings / f"{name}.done")
+    await complete(pbx.recordings, name)
     assert loudness(pbx.recordings / f"{name}-caller.wav") > 100
     assert loudness(pbx.recordings / f"{name}-staff.wav") < 10

@@ -38,12 +38,21 @@ class _Asterisk:
     """The other end of a wire without a network: what was written, and a way to answer."""
 
     def __init__(self) -> None:
-        self.heard: list[Message] = []
+        self._heard: list[Message] = []
         self.transport = _Transport()
         self.torn_count = 0
-        self.wire = Wire(self.heard.append, self._torn)
+        self.wire = Wire(self._heard.append, self._torn)
         self.wire.connection_made(self.transport)
         self.say(GREETING)
+
+    @property
+    def heard(self) -> list[Message]:
+        self.wire.receive_gathered()
+        return self._heard
+
+    @property
+    def heard_at_once(self) -> list[Message]:
+        return self._heard
 
     def _torn(self) -> None:
         self.torn_count += 1
@@ -132,6 +141,22 @@ async def test_a_refused_list_ends_at_once() -> None:
     asterisk.answer(0, "Response: Error", "Message: No Contacts found")
     (reply,) = await asking
     assert not reply.success
+
+
+async def test_an_arrival_waits_for_no_other_event() -> None:
+    """It is handed on at once, what came before it a moment later and in its order, also when the connection ends."""
+    asterisk = _Asterisk()
+    arrival = f"Event: UserEvent\r\n{LIVE}UserEvent: SwitchhookArrival\r\n\r\n"
+    others = [f"Event: {name}\r\n{LIVE}\r\n" for name in ("A", "B", "C")]
+    asterisk.say("".join([*others[:2], arrival, others[2]]).encode())
+    assert [message["Event"] for message in asterisk.heard_at_once] == ["UserEvent"]
+    async with asyncio.timeout(5):
+        while len(asterisk.heard_at_once) < 4:
+            await asyncio.sleep(0)
+    assert [message["Event"] for message in asterisk.heard_at_once] == ["UserEvent", "A", "B", "C"]
+    asterisk.say(others[0].encode())
+    asterisk.wire.connection_lost(None)
+    assert [message["Event"] for message in asterisk.heard_at_once][4:] == ["A"]
 
 
 async def test_a_list_gathers_its_events_and_lets_others_pass() -> None:
