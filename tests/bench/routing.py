@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.store import apply
 from service.children import die_with_parent
+from service.demo_world.manager import Manager
 from service.pbx import Pbx
 from service.ports import free_port
 from service.postgres import Postgres
@@ -131,7 +132,7 @@ def _told(name: str, found: list[float | None]) -> str:
 
 
 async def measure(rounds: int = 3, count: int = 80) -> None:
-    """Print static Dial and our routing side by side, one at a time and at 20 calls/s, and both again with recording."""
+    """Print static Dial and our routing side by side, one at a time and at 20 calls/s, without and with recording."""
     loop = asyncio.get_running_loop()
     phones_transport, phones = await loop.create_datagram_endpoint(Phones, local_addr=("127.0.0.1", 0))
     port: int = phones_transport.get_extra_info("sockname")[1]
@@ -158,12 +159,19 @@ async def _rounds(pbx: BenchPbx, caller: Caller, phones: Phones, rounds: int, co
         found: dict[str, list[float | None]] = {}
         for _ in range(rounds):
             for more, folder, static in (("", "", STATIC), (", recorded", str(pbx.recordings), RECORDED)):
-                await pbx.cli(f"dialplan set global SWITCHHOOK_RECORDINGS {folder or chr(34) * 2}")
+                await _record_into(pbx, folder)
                 for row, first in ((f"static Dial{more}", static), (f"our routing{more}", LINE)):
                     found.setdefault(row, []).extend(await _series(caller, phones, first, count, gap))
         print(f"INVITE in to INVITE out, {name}")
         for row, series in found.items():
             print(_told(row, series), flush=True)
+
+
+async def _record_into(pbx: BenchPbx, folder: str) -> None:
+    """Say where calls are recorded, "" for nowhere; nobody else listens to the PBX while calls are measured."""
+    manager = await Manager.connect(pbx.ami_port, pbx.ami_username, pbx.ami_secret, lambda _event: None)
+    await manager.action({"Action": "Setvar", "Variable": "SWITCHHOOK_RECORDINGS", "Value": folder})
+    await manager.close()
 
 
 def _environment(pbx: Pbx, url: str, folder: Path) -> dict[str, str]:
