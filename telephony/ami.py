@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from calls import events as e
 from calls.events import Event
 from telephony import cel
-from telephony.pbx import ARRIVAL
 from telephony.told import Headers, Message, Where, recording_paths, whole
+
+ARRIVAL = "SwitchhookArrival"
+"""The UserEvent by which our dialplan asks where a call shall go."""
 
 _RING, _DOWN, _RINGING, _UP = "4", "0", "5", "6"
 """Channel states as Asterisk numbers them: Ring is a far side calling us, Ringing a far side being called."""

@@ -20,9 +20,6 @@ Message = dict[str, str | list[str]]
 Fields = Mapping[str, str | Sequence[str]]
 """What an action is made of; a sequence of values becomes a repeated header."""
 
-ARRIVAL = "SwitchhookArrival"
-"""The UserEvent by which our dialplan asks where a call shall go."""
-
 # Asterisk reads AMI into a line of 1,024 bytes and throws a longer one away; it keeps 128 headers of an action.
 _LINE_BYTES_MOST = 1000
 _HEADERS_MOST = 120

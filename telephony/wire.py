@@ -16,7 +16,8 @@ from typing import Any
 from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.message import Message as WireMessage
 
-from telephony.pbx import ARRIVAL, ActionTimeout, Fields, LinkDown, Message, Reply, lines
+from telephony.ami import ARRIVAL
+from telephony.pbx import ActionTimeout, Fields, LinkDown, Message, Reply, lines
 from telephony.whole import Missing, judge
 
 GATHER_SECONDS = 0.003
