@@ -81,7 +81,7 @@ class PbxFolder:
         """Remove the two empty sides that the PBX leaves of a channel that was never bridged; never any sound."""
         for side in SIDES:
             try:
-                with self.open(channel, side):
+                with self.open(channel, side, torn=True):
                     return
             except (NotThereError, EmptyError):
                 continue
@@ -104,7 +104,7 @@ class PbxFolder:
         path = self._side(channel, side)
         try:
             # No link is followed: the folder belongs to the PBX's user, not to ours.
-            source = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+            source = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
         except FileNotFoundError:
             raise NotThereError(f"the PBX left no file for the {side}'s side") from None
         except OSError as error:
@@ -194,6 +194,8 @@ def _copy(source: BinaryIO, wav: Wav, part: Path) -> str:
         while left and (block := source.read(min(_BLOCK, left))):
             left -= len(block)
             _write(target, digest, block)
+        if left:
+            raise NotCompleteError("the file became shorter while it was copied")
         os.fsync(target.fileno())
     return digest.hexdigest()
 

@@ -6,6 +6,8 @@ import struct
 from dataclasses import dataclass
 
 PCM = 1
+MOST_RATE = 192_000
+MOST_BYTES = 0xFFFF_FFFF
 HEAD_BYTES = 512
 """Enough of a file's beginning to find where its sound starts; Asterisk's header takes 44 bytes."""
 
@@ -82,6 +84,8 @@ def header(channels: int, rate: int, sample_bytes: int, data_bytes: int) -> byte
 
 def _wav(form: tuple[int, ...], data_at: int, told: tuple[int, int], size_bytes: int) -> Wav:
     kind, channels, rate, _, _, bits = form
-    if kind != PCM or not 1 <= channels <= 2 or rate < 1 or bits not in {8, 16, 24, 32}:
+    if size_bytes > MOST_BYTES:
+        raise WavError(f"too long for its header: {size_bytes} bytes")
+    if kind != PCM or not 1 <= channels <= 2 or not 1 <= rate <= MOST_RATE or bits not in {8, 16, 24, 32}:
         raise WavError(f"not plain PCM: format {kind}, {channels} channels, {bits} bits")
     return Wav(channels, rate, bits // 8, data_at, *told, max(size_bytes - data_at, 0))

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from calls.events import Arrived, ChannelCreated, Event
+from calls.events import Arrived, Event
 from directory.model import EMPTY
 from routing.arrival import Arrival
 from routing.controller import Decision, Router
@@ -99,8 +99,6 @@ class Attendant:
     def _normal(self, event: Event) -> Event:
         """Numbers in the directory's form: what a trunk tells as 8…, +7… or 7… is one number."""
         directory = self._memory.directory or EMPTY
-        if isinstance(event, ChannelCreated):
-            directory.normal(event.number)  # remembered there: the arrival, a moment later, finds the slow part done
         if not isinstance(event, Arrived):
             return event
         line = directory.line(event.line)
@@ -121,20 +119,21 @@ class Attendant:
         self.buffer.put(arrival.at, decision.event)
 
     def _send(self, arrival: Arrival, plan: Plan, until: float | None, /) -> Awaitable[str]:
+        line = self._memory.directory.line(plan.line) if self._memory.directory else None
         outcome = hand_over.hand_over(
             self.link,
             arrival.name or arrival.channel,
             plan.steps,
             math.inf if until is None else until,
             language=plan.language or "",
-            trunk=plan.trunk or "",
+            trunk=plan.trunk or (line.trunk if line else None) or "",
         )
         return self._sent(arrival, outcome)
 
     async def _sent(self, arrival: Arrival, handed_over: Awaitable[hand_over.Outcome]) -> str:
         outcome = await handed_over
-        if outcome.kind != "sent":
-            log.warning("a plan was not taken", pbx=arrival.pbx, why=outcome.kind, detail=outcome.detail)
+        if outcome.kind != "sent" or outcome.detail:
+            log.warning("a plan was not taken as it should", pbx=arrival.pbx, why=outcome.kind, detail=outcome.detail)
         return outcome.kind
 
     async def _record(self) -> None:
@@ -160,7 +159,14 @@ class Attendant:
             return
         lines = {line.number: line.fallback for line in directory.lines}
         try:
-            await write_fallbacks(link, lines, self.settings.fallback, self.settings.budget_seconds)
+            await write_fallbacks(
+                link,
+                lines,
+                self.settings.fallback,
+                self.settings.budget_seconds,
+                trunks={line.number: line.trunk for line in directory.lines if line.trunk},
+                languages={line.number: line.language for line in directory.lines if line.language},
+            )
         except (LinkError, UnsafeDialError) as error:
             log.warning("the fallbacks could not be left in the PBX", pbx=self.settings.name, error=str(error))
 

@@ -10,10 +10,7 @@ from collections.abc import Callable, Mapping
 from calls import events as e
 from calls.events import Event
 from telephony import cel
-from telephony.told import Headers, Message, Where, recording_paths, whole
-
-ARRIVAL = "SwitchhookArrival"
-"""The UserEvent by which our dialplan asks where a call shall go."""
+from telephony.told import ARRIVAL, Headers, Message, Where, recording_paths, whole
 
 _RING, _DOWN, _RINGING, _UP = "4", "0", "5", "6"
 """Channel states as Asterisk numbers them: Ring is a far side calling us, Ringing a far side being called."""
@@ -205,6 +202,8 @@ def _user_event(told: Message) -> list[Event]:
 
 
 def _arrival(told: Message) -> list[Event]:
+    if not {"line", "from", "name"} <= told.plain.keys():
+        return []
     return [e.Arrived(**told.where(), line=told["line"], number=told["from"], caller_name=told["name"])]
 
 

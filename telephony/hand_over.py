@@ -27,9 +27,10 @@ waiting does not act on it."""
 class Outcome:
     """What became of a plan.
 
-    sent: the PBX took every variable in time. too_late: the budget was over (`seconds` beyond it), nothing was sent.
-    channel_gone: the caller had left. refused: the PBX said no. link_down: not connected, or no answer in time; the
-    plan may have arrived. unsafe: a value that must not reach the dialplan; nothing was sent.
+    sent: the PBX took every variable in time (`detail`, if any: why the caller looks for himself). too_late: the budget
+    was over (`seconds` beyond it), nothing was sent. channel_gone: the caller had left. refused: the PBX said no.
+    link_down: not connected, or no answer in time; the plan may have arrived. unsafe: a value that must not reach the
+    dialplan; nothing was sent.
     """
 
     kind: Literal["sent", "too_late", "channel_gone", "refused", "link_down", "unsafe"]
@@ -73,9 +74,9 @@ async def _answered(answers: Awaitable[list[Reply]], began_at: float) -> Outcome
     except LinkError as error:
         return Outcome("link_down", str(error), time.monotonic() - began_at)
     seconds = time.monotonic() - began_at
-    *written, _woken = replies  # who was not woken looks by himself
+    *written, woken = replies
     refusals = [reply.message for reply in written if not reply.success]
     if not refusals:
-        return Outcome("sent", "", seconds)
+        return Outcome("sent", "" if woken.success else f"the caller was not woken: {woken.message}", seconds)
     gone = any("no such channel" in refusal.lower() for refusal in refusals)
     return Outcome("channel_gone" if gone else "refused", refusals[0], seconds)

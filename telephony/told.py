@@ -9,6 +9,9 @@ from typing import TypedDict
 NOT_TOLD = frozenset({"<unknown>", "N/A"})
 """What Asterisk writes where it knows nothing: `<unknown>` in AMI, `N/A` in CEL's transfer data."""
 
+ARRIVAL = "SwitchhookArrival"
+"""The UserEvent by which our dialplan asks where a call shall go."""
+
 Headers = Mapping[str, str | list[str]]
 """One AMI message: header name -> value, or the list of values of a repeated header."""
 

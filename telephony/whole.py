@@ -4,7 +4,8 @@ Asterisk 22.10 writes a caller's number and the dialled extension into events as
 characters in which a caller can end the event and write one of their own. What they cannot write is the rest of the
 channel's snapshot, which Asterisk always writes in one order and which is longer than that. So a message is whole when
 it begins as Asterisk's do and holds every snapshot from its CallerIDNum to its Linkedid without a line between; and
-after a torn one nothing is believed until the missing lines have come, or another whole snapshot.
+after a torn one nothing is believed until the missing lines have come, or another whole snapshot. The last three of
+the snapshot's lines do fit into what a caller can write, so a message also needs that another one, or nothing, follows.
 """
 
 import re
@@ -34,6 +35,15 @@ _ONLY_IN_SNAPSHOTS: Final = ("CallerIDName", "ConnectedLineNum", "ConnectedLineN
 
 Missing = tuple[str, ...]
 """The headers of a torn snapshot that are still to come, in their order."""
+
+
+def begins(text: str) -> bool:
+    """Whether what follows a message is nothing yet, or the beginning of another.
+
+    Of a snapshot's end (Exten and the three headers after it) a caller can write a false one, but not the event's true
+    end away, which Asterisk writes with it.
+    """
+    return any(text.startswith(sign) or sign.startswith(text) for sign in ("Event: ", "Response: "))
 
 
 def judge(block: str, missing: Missing, *, asked: bool) -> tuple[bool, Missing]:

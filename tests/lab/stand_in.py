@@ -11,6 +11,7 @@ from typing import Self
 
 from service.demo_world.manager import Manager, Message
 from service.pbx import Pbx
+from telephony.hand_over import WAKE
 
 
 @dataclass
@@ -70,7 +71,7 @@ class StandIn:
         variables.append(("SWITCHHOOK_GO", f"{len(plan)}|||{steps[0] if steps else ''}"))
         for name, value in variables:
             await self.action(Action="Setvar", Channel=channel, Variable=name, Value=value)
-        await self.action(Action="PlayDTMF", Channel=channel, Digit="D", Receive="true")
+        await self.action(Action="PlayDTMF", Channel=channel, **WAKE)
 
     async def seen(self, timeout: float = 20.0, **fields: str) -> Message:
         """The first event with these fields (key Event or UserEvent and so on), past or to come."""

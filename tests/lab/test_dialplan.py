@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
 from service.demo_world import OutsideWorld, answer, busy, reject
 from service.pbx import Pbx, Phone
+from tests.fakes.office import until
 from tests.lab.stand_in import StandIn
 
 CALLER = "79161234567"
@@ -124,12 +127,20 @@ async def test_fallback_survives_a_restart_of_the_pbx_while_the_service_is_away(
             service.plan = [("message", "vm-goodbye", 5)]
             call = await outside.call(CALLER, "Клиент", line, speak=(), stay=True)
             await call.ended()
+        await until(lambda: kept(pbx, line))
         await pbx.kill()
         await pbx.start()
         await outside.registered("anna-desk", wanted=True)
         call = await outside.call(CALLER, "Клиент", line)
         assert await outside.phone("anna-desk").rings() == CALLER
         await call.hangup()
+
+
+def kept(pbx: Pbx, line: str) -> bool:
+    """Whether the line's fallback is in AstDB, on the disk."""
+    with closing(sqlite3.connect(pbx.folder / "lib/astdb.sqlite3")) as database:
+        asked = "select count(*) from astdb where key like '%/FALLBACK/' || ?"
+        return bool(database.execute(asked, (line,)).fetchone()[0])
 
 
 # --- the plan ---------------------------------------------------------------------------------------------------------
@@ -221,10 +232,14 @@ async def test_nonsense_in_a_plan_costs_a_step_and_never_the_call(
     assert [rest[0] for name, *rest in service.told("Step") if name == "Step"] == [str(n) for n in range(1, 9)]
 
 
-async def test_plan_without_steps_is_left_to_the_fallback(outside: OutsideWorld, service: StandIn, line: str) -> None:
+@pytest.mark.parametrize("go", ["0|||", "0|ru|", "|ru|", "nonsense", "|||"])
+async def test_plan_without_steps_is_left_to_the_fallback(
+    outside: OutsideWorld, service: StandIn, line: str, go: str
+) -> None:
     await service.set_global(f"SWITCHHOOK_FALLBACK_{line}", "PJSIP/boris-desk")
-    service.plan = []
     call = await outside.call(CALLER, "Клиент", line)
+    arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
+    await service.action(Action="Setvar", Channel=arrival["Channel"], Variable="SWITCHHOOK_GO", Value=go)
     await outside.phone("boris-desk").rings()
     assert (await service.seen(UserEvent="SwitchhookFallback"))["Reason"] == "empty"
     await call.hangup()

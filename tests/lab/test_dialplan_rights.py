@@ -9,6 +9,7 @@ import pytest
 
 from service.demo_world import OutsideWorld, answer
 from service.pbx import Pbx
+from telephony.hand_over import WAKE
 from tests.lab.stand_in import StandIn
 
 CALLER = "79161234567"
@@ -44,7 +45,7 @@ async def test_name_of_a_caller_is_only_ever_text(
 
 async def test_dialled_digits_are_only_ever_digits(pbx: Pbx, outside: OutsideWorld, service: StandIn) -> None:
     service.plan = [("ring", "PJSIP/anna-desk", 10)]
-    call = await outside.call(CALLER, "К", "+7495;x=${EPOCH}&y")
+    call = await outside.call(CALLER, "К", "+7495;x=${EPOCH}&yes")
     await outside.phone("anna-desk").rings()
     assert (await service.seen(UserEvent="SwitchhookArrival"))["Line"].isdigit()
     await call.hangup()
@@ -64,6 +65,9 @@ async def test_shipped_user_may_ask_and_decide_and_nothing_more(pbx: Pbx, servic
     }
     for name, fields in refused.items():
         assert (await service.action(Action=name, **fields))["Response"] == "Error", name
+    for name in ("PlayDTMF", "Setvar"):
+        answer = await service.action(Action=name, Channel="PJSIP/nobody-1", Variable="X", Value="1", **WAKE)
+        assert answer["Message"].lower() in {"no such channel", "channel not found"}, answer
     blocked = await service.action(Action="Setvar", Variable="SHELL(id)", Value="x")
     assert blocked["Response"] == "Error"
 

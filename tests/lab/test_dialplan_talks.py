@@ -170,6 +170,23 @@ async def test_blind_transfer_reaches_the_colleague_and_stays_in_the_recording(
     assert length(pbx.recordings / f"{arrival['Uniqueid']}-staff.wav") > 5.0
 
 
+async def test_transfer_to_an_outside_number_writes_on_in_the_same_recording(
+    pbx: Pbx, outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    """The way out records too, but not over what was said before."""
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    await outside.phone("anna-desk").behave(answer(0.1, speak=HELLO, transfer_to="79161230007"))
+    await outside.mobile("79161230007").behave(answer(0.1, speak=HELLO))
+    call = await outside.call(CALLER, "Клиент", line, speak=(8.0,))
+    arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
+    await outside.mobile("79161230007").answers()
+    await call.ended()
+    await complete(pbx.recordings, arrival["Uniqueid"])
+    begun = [event for event in service.events if event["Event"] == "MixMonitorStart"]
+    assert [event["Uniqueid"] for event in begun] == [arrival["Uniqueid"]]
+    assert length(pbx.recordings / f"{arrival['Uniqueid']}-staff.wav") > 6.0
+
+
 async def test_call_to_the_outside_is_recorded_with_the_sides_by_who_speaks(
     pbx: Pbx, outside: OutsideWorld, service: StandIn
 ) -> None:

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -83,6 +84,23 @@ async def test_a_plan_in_time_is_run(pbx: Pbx, proxy: AmiProxy) -> None:
         assert events(office, "SwitchhookStep")[0]["Kind"] == "message"
         assert events(office, "SwitchhookFallback") == []
         await hung_up(pbx)
+
+
+async def test_the_key_wakes_the_channel_that_waits(pbx: Pbx, proxy: AmiProxy) -> None:
+    """It does not look for the plan a tenth of a second later by itself."""
+    office = Office(pbx, proxy)
+    waits = []
+    async with working(office) as link:
+        await mark(link, str(int(link.clock.pbx_now())))
+        for number in range(5):
+            call = await arrival(pbx, office)
+            outcome = await hand_over(link, str(call["Channel"]), PLAN, deadline(link, call, 1.5))
+            assert (outcome.kind, outcome.detail) == ("sent", "")
+            await until(partial(lambda told: len(events(office, "SwitchhookStep")) > told, number))
+            step = events(office, "SwitchhookStep")[-1]
+            waits.append(float(str(step["Timestamp"])) - float(str(call["Timestamp"])))
+            await hung_up(pbx)
+    assert min(waits) < 0.08
 
 
 async def test_a_plan_that_comes_too_late_is_not_sent(pbx: Pbx, proxy: AmiProxy) -> None:

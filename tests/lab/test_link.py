@@ -50,7 +50,7 @@ async def test_a_consumers_exception_costs_its_own_event_alone(pbx: Pbx, proxy: 
 
 
 async def test_events_come_in_the_pbxs_order(pbx: Pbx, proxy: AmiProxy) -> None:
-    """What is delivered is delivered at once and in order, however it was cut."""
+    """What is delivered is delivered in order, however it was cut."""
     office = Office(pbx, proxy)
     texts = [str(number) for number in range(300)]
     async with working(office):
