@@ -67,7 +67,7 @@ def believed(stream: str) -> tuple[list[str], Missing]:
     ],
 )
 def test_a_snapshot_that_a_caller_ends_himself_is_not_believed(exten: str) -> None:
-    """Three short headers follow the extension and fit into what can be dialled; the true end gives the false one away."""
+    """Three short headers follow the extension and fit into what can be dialled; the true end gives it away."""
     assert len(exten) <= MOST
     taken, _ = believed(event(exten=exten) + NEXT)
     assert taken == [NEXT.removesuffix("\r\n\r\n")]
