@@ -10,6 +10,8 @@ from service.faults import UserFault
 def free_port(wished: int = 0) -> int:
     """`wished`, or when somebody has it (or none is wished) a port that nobody listens on at this moment."""
     with socket.socket() as probe:
+        # A port whose listener is gone is free, though connections to it have not yet been forgotten.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", wished))
         except OSError:

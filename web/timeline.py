@@ -75,7 +75,8 @@ def _beginning(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
 def _routing(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
     for routed in facts(call, e.Routed)[:1]:
         if routed.at:
-            text = teller.say("routed", time=round(routed.seconds * 1000))
+            took = f"{routed.seconds * 1000:.1f}"
+            text = teller.say("routed", time=took.replace(".", ",") if teller.language == "ru" else took)
             yield Moment(routed.at, text, "route", "quiet", key="routed")
     for taken in facts(call, e.FallbackTaken)[:1]:
         if taken.at:

@@ -127,7 +127,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "call.transcript_hint": ("Нажмите на слово, чтобы услышать его.", "Click a word to hear it."),
     "call.timeline": ("Ход звонка", "What happened"),
     "call.decision": ("Почему так", "Why it went there"),
-    "call.decided": ("Решено за {time} мс", "Decided in {time} ms"),
     "call.considered": ("Кого рассмотрели", "Who was considered"),
     "call.taken": ("звонили", "rung"),
     "call.not_taken": ("не звонили", "not rung"),
