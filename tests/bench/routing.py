@@ -125,9 +125,14 @@ async def _series(caller: Caller, phones: Phones, first: int, count: int, gap: f
     return list(await asyncio.gather(*tasks))
 
 
-def _told(name: str, found: list[float | None]) -> str:
+def _percentiles(found: list[float | None]) -> tuple[float, float]:
     good = sorted(one for one in found if one is not None)
-    p50, p99 = statistics.median(good), good[min(len(good) - 1, int(len(good) * 0.99))]
+    return statistics.median(good), good[min(len(good) - 1, int(len(good) * 0.99))]
+
+
+def _told(name: str, found: list[float | None]) -> str:
+    good = [one for one in found if one is not None]
+    p50, p99 = _percentiles(found)
     return f"  {name:<28} p50 {p50:6.2f} ms   p99 {p99:6.2f} ms   ({len(good)} calls, {len(found) - len(good)} lost)"
 
 
@@ -165,6 +170,13 @@ async def _rounds(pbx: BenchPbx, caller: Caller, phones: Phones, rounds: int, co
         print(f"INVITE in to INVITE out, {name}")
         for row, series in found.items():
             print(_told(row, series), flush=True)
+        for more in ("", ", recorded"):
+            ours50, ours99 = _percentiles(found[f"our routing{more}"])
+            static50, static99 = _percentiles(found[f"static Dial{more}"])
+            over50, over99 = ours50 - static50, ours99 - static99
+            print(
+                f"  over static{more:<17} p50 {over50:+6.2f} ms   p99 {over99:+6.2f} ms   (goal: 1 and 5)", flush=True
+            )
 
 
 async def _record_into(pbx: BenchPbx, folder: str) -> None:
