@@ -29,8 +29,7 @@ from tests.bench.sip import Caller, Measured, Phones
 PEOPLE = 40
 LINE = 74950000000
 STATIC, RECORDED = 9000, 9100
-SIDES = (("br", "caller"), ("t", "staff"))
-_SIDES = "".join(f"{option}(${{SWITCHHOOK_RECORDINGS}}/${{UNIQUEID}}-{side}.wav)" for option, side in SIDES)
+_FILE = "${SWITCHHOOK_RECORDINGS}/${UNIQUEID}"
 _numbers = itertools.count(79162000000)
 
 
@@ -45,7 +44,8 @@ class BenchPbx(Pbx):
         told = super().configuration()
         told["extensions.conf"] += "\n[from-trunk](+)\n" + "".join(
             f"exten => {STATIC + n},1,Dial(PJSIP/bench-{n},20)\n"
-            f"exten => {RECORDED + n},1,MixMonitor(,{_SIDES})\n same => n,Dial(PJSIP/bench-{n},20)\n"
+            f"exten => {RECORDED + n},1,MixMonitor(,br({_FILE}-caller.wav)t({_FILE}-staff.wav))\n"
+            f" same => n,Dial(PJSIP/bench-{n},20)\n"
             for n in range(PEOPLE)
         )
         told["pjsip.conf"] += "".join(

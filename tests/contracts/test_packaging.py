@@ -62,7 +62,7 @@ def test_the_containers_mount_files_that_exist() -> None:
     mounted = [
         volume.partition(":")[0]
         for service in compose()["services"].values()
-        for volume in service.get("volumes", [])  # type: ignore[attr-defined]
+        for volume in service.get("volumes", [])  # type: ignore[attr-defined] # YAML has no types
     ]
     assert mounted
     assert [path for path in mounted if path.startswith("./") and not (ROOT / path).is_file()] == []

@@ -184,7 +184,7 @@ async def test_a_folder_left_by_a_power_cut_is_recovered(folder: Path) -> None:
     server = Postgres(folder)
     await server.start()
     await value(server.dsn, "create table kept as select 7 as number")
-    server._watching.cancel()  # type: ignore[union-attr]
+    server._watching.cancel()  # type: ignore[union-attr] # it runs: the server was started
     for pid in processes_of(folder):
         os.kill(pid, signal.SIGKILL)
     await server.stop()
