@@ -155,6 +155,25 @@ def test_a_link_in_the_pbx_s_folder_is_not_followed(tmp_path: Path) -> None:
         store.keep(folder, UID, "caller", CALL, torn=False)
 
 
+def test_what_is_no_plain_file_holds_nobody_up(tmp_path: Path) -> None:
+    """A pipe in the PBX's folder, which nobody writes into, is told and not waited for."""
+    folder, store = folders(tmp_path)
+    os.mkfifo(folder.root / f"{UID}-caller.wav")
+    with pytest.raises(UnusableError, match="no plain file"):
+        store.keep(folder, UID, "caller", CALL, torn=True)
+
+
+def test_a_file_longer_than_its_header_can_say_is_unusable(tmp_path: Path) -> None:
+    """Nothing of it is copied."""
+    folder, store = folders(tmp_path)
+    path = unclosed(write_wav(folder.root / f"{UID}-caller.wav", SECOND))
+    os.truncate(path, 5 << 30)
+    old(path)
+    with pytest.raises(UnusableError, match="too long"):
+        store.keep(folder, UID, "caller", CALL, torn=True)
+    assert not store.root.exists()
+
+
 def test_forgetting_removes_both_sides(tmp_path: Path) -> None:
     """And nothing else."""
     folder, _ = folders(tmp_path)
