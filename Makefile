@@ -28,7 +28,7 @@ check: setup ## What CI runs: format, lint, types, import contracts, tests
 	$(PYTEST) $(ARGS)
 
 bench: setup ## Measure what was promised, on this machine
-	@exec $(BIN)/python -m tests.bench $(ARGS)
+	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 setup: ## Fetch and install all that tests need
 	@$(SETUP)

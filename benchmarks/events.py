@@ -18,7 +18,7 @@ from service.postgres import Postgres
 from service.replay import fold
 from telephony import tape
 
-TAPES = Path(__file__).parents[1] / "tapes"
+TAPES = Path(__file__).parents[1] / "tests/tapes"
 
 
 def pure(rounds: int = 5) -> None:

@@ -6,8 +6,8 @@ import asyncio
 import os
 import platform
 
+from benchmarks import events, routing, speech
 from service import log
-from tests.bench import events, routing, speech
 
 log.set_up("console")
 print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")

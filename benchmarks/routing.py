@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from benchmarks.sip import Caller, Measured, Phones
 from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.store import apply
 from service.children import die_with_parent
@@ -24,7 +25,6 @@ from service.ports import free_port
 from service.postgres import Postgres
 from service.settings import Settings, load
 from service.wiring import open_house
-from tests.bench.sip import Caller, Measured, Phones
 
 PEOPLE = 40
 LINE = 74950000000
