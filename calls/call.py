@@ -7,14 +7,17 @@ Rules this file obeys:
 3. No I/O and no clock: time is in the event, and it is the PBX's time. A fact without time is kept as `UNTIMED`, which
    any timed telling of the same fact replaces.
 4. The PBX is a witness: an impossible event is kept as told and weighed in the view, never refused.
+5. Telling an event is joining the call that knows nothing else; what is said twice gives back the very same value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from calls import events as e
 from calls.events import Event, names
@@ -31,8 +34,7 @@ Told = tuple[datetime, str]
 NOTHING: Told = (UNTIMED, "")
 
 
-@dataclass(frozen=True, slots=True)
-class Stay:
+class Stay(Struct, frozen=True, order=True):
     """One coming into (`entered`) or going out of a bridge."""
 
     at: datetime
@@ -41,8 +43,7 @@ class Stay:
     holding: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of one channel; times are the PBX's, None where never told."""
 
     name: Told = NOTHING
@@ -61,8 +62,7 @@ class Channel:
     holds: frozenset[tuple[datetime, bool]] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Dial:
+class Dial(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A channel being dialled, and by which channels (none for an originate)."""
 
     sources: frozenset[str] = frozenset()
@@ -72,21 +72,50 @@ class Dial:
     dial_string: Told = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One human conversation attempt: channels and dials by uniqueid (of the dialled), the rarer facts as told."""
 
     pbx: str = ""
     linkedids: frozenset[str] = frozenset()
     ended_linkedids: frozenset[str] = frozenset()
-    channels: Mapping[str, Channel] = field(default_factory=dict)
-    dials: Mapping[str, Dial] = field(default_factory=dict)
+    channels: dict[str, Channel] = {}
+    dials: dict[str, Dial] = {}
     facts: frozenset[Event] = frozenset()
+
+
+_UNKNOWN, _NO_DIAL = Channel(), Dial()
+
+Changes = dict[str, Any]
+"""Fields of a value that is about to change."""
 
 
 def apply(call: Call, event: Event) -> Call:
     """The call after `event`; telling it twice or in another order gives the same call."""
-    return join(call, _told(event))
+    at = event.at or UNTIMED
+    changes: Changes = {}
+    channels: dict[str, Channel] = {}
+    if event.pbx != call.pbx:
+        changes["pbx"] = min(filter(None, (call.pbx, event.pbx)), default="")
+    if event.linkedid and event.linkedid not in call.linkedids:
+        changes["linkedids"] = call.linkedids | {event.linkedid}
+    if event.channel:
+        channels[event.channel] = _told(call.channels.get(event.channel, _UNKNOWN), event, at)
+    match event:
+        case e.Dialed() | e.DialEnded():
+            _dialled(call, event, at, changes, channels)
+        case e.LinkedidEnded():
+            if event.linkedid and event.linkedid not in call.ended_linkedids:
+                changes["ended_linkedids"] = call.ended_linkedids | {event.linkedid}
+        case _ if type(event) not in _OF_CHANNEL and event not in call.facts:
+            changes["facts"] = call.facts | {event}
+            others = names(event) - {event.channel, event.linkedid} - call.channels.keys()
+            channels.update(dict.fromkeys(others, _UNKNOWN))
+        case _:
+            pass
+    new = {uid: channel for uid, channel in channels.items() if call.channels.get(uid) is not channel}
+    if new:
+        changes["channels"] = {**call.channels, **new}
+    return replace(call, **changes) if changes else call
 
 
 def join(one: Call, other: Call) -> Call:
@@ -117,7 +146,7 @@ def facts(call: Call, kind: type[Fact]) -> list[Fact]:
     return sorted(told, key=lambda fact: (fact.at or UNTIMED, repr(fact)))
 
 
-def _joined(one: Mapping[K, V], other: Mapping[K, V], both: Callable[[V, V], V]) -> Mapping[K, V]:
+def _joined(one: Mapping[K, V], other: Mapping[K, V], both: Callable[[V, V], V]) -> dict[K, V]:
     merged = dict(one)
     for key, value in other.items():
         merged[key] = both(merged[key], value) if key in merged else value
@@ -163,72 +192,114 @@ def _first(one: Told, other: Told) -> Told:
     return min(one, other) if one[1] and other[1] else one if one[1] else other
 
 
-def _tell(at: datetime, value: str | None) -> Told:
-    return (at, value) if value else NOTHING
+def _told(channel: Channel, event: Event, at: datetime) -> Channel:
+    """`channel` after what the event says of it."""
+    changes: Changes = {}
+    _say(changes, "name", channel.name, at, event.name)
+    _soonest(changes, "seen_at", channel.seen_at, at)
+    tell = _OF_CHANNEL.get(type(event))
+    if tell is not None:
+        tell(channel, event, at, changes)
+    return replace(channel, **changes) if changes else channel
 
 
-def _told(event: Event) -> Call:
-    """The call that knows nothing but `event`."""
-    at = event.at or UNTIMED
-    base = Channel(name=_tell(at, event.name), seen_at=at)
-    call = Call(
-        pbx=event.pbx,
-        linkedids=frozenset({event.linkedid} if event.linkedid else ()),
-        channels={event.channel: base} if event.channel else {},
-    )
-    told = _channel(base, event, at)
-    if told is not None:
-        return replace(call, channels={event.channel: told} if event.channel else {})
-    match event:
-        case e.Dialed() | e.DialEnded():
-            return _dial(call, event, at)
-        case e.LinkedidEnded():
-            return replace(call, ended_linkedids=call.linkedids)
-        case _:
-            others = {name: Channel() for name in names(event) - {event.channel, event.linkedid}}
-            return replace(call, channels={**others, **call.channels}, facts=frozenset({event}))
-
-
-def _channel(base: Channel, event: Event, at: datetime) -> Channel | None:
-    """What the event says of its own channel, None when it says something of the call."""
-    told: dict[str, Any]
-    match event:
-        case e.ChannelCreated():
-            # On a tape without times nothing tells which words were first: a channel's first are those of its creation.
-            born = at if event.at else UNTIMED - timedelta(seconds=1)
-            told = {"created_at": at, "incoming": event.incoming} | {
-                name: _tell(born, getattr(event, name)) for name in ("number", "caller_name", "dialed", "context")
-            }
-        case e.CallerNamed():
-            told = {"number": _tell(at, event.number), "caller_name": _tell(at, event.caller_name)}
-        case e.ChannelRang():
-            told = {"rang_at": at}
-        case e.ChannelUp():
-            told = {"up_at": at}
-        case e.ChannelHungUp():
-            told = {"ended_at": at, "cause": None if event.cause is None else (at, event.cause)}
-        case e.BridgeEntered():
-            told = {"stays": frozenset({Stay(at, event.bridge, entered=True, holding=event.holding)})}
-        case e.BridgeLeft():
-            told = {"stays": frozenset({Stay(at, event.bridge, entered=False)})}
-        case e.Held() | e.Resumed():
-            told = {"holds": frozenset({(at, isinstance(event, e.Held))})}
-        case _:
-            return None
-    return replace(base, **told)
-
-
-def _dial(call: Call, event: e.Dialed | e.DialEnded, at: datetime) -> Call:
-    target = Channel(name=_tell(at, event.target_name), seen_at=at)
-    sources = frozenset({event.channel} - {event.target, ""})
+def _dialled(
+    call: Call, event: e.Dialed | e.DialEnded, at: datetime, changes: Changes, channels: dict[str, Channel]
+) -> None:
+    """Note who was dialled in `channels`, and the dial and its linkedid in `changes`."""
+    if not event.target:
+        return
+    target = channels.get(event.target) or call.channels.get(event.target, _UNKNOWN)
+    told: Changes = {}
+    _say(told, "name", target.name, at, event.target_name)
+    _soonest(told, "seen_at", target.seen_at, at)
+    channels[event.target] = replace(target, **told) if told else target
+    known = call.dials.get(event.target, _NO_DIAL)
+    dial: Changes = {}
+    if event.channel not in {event.target, "", *known.sources}:
+        dial["sources"] = known.sources | {event.channel}
     if isinstance(event, e.Dialed):
-        dial = Dial(sources, began_at=at, dial_string=_tell(at, event.dial_string))
+        _soonest(dial, "began_at", known.began_at, at)
+        _say(dial, "dial_string", known.dial_string, at, event.dial_string)
+        if event.target_linkedid and event.target_linkedid not in call.linkedids:
+            changes["linkedids"] = changes.get("linkedids", call.linkedids) | {event.target_linkedid}
     else:
-        dial = Dial(sources, ended_at=at, status=_tell(at, event.status))
-    linked = event.target_linkedid if isinstance(event, e.Dialed) else None
-    return replace(
-        call,
-        linkedids=call.linkedids | frozenset({linked} if linked else ()),
-        channels={**call.channels, event.target: target} if event.target else call.channels,
-        dials={event.target: dial} if event.target else {},
-    )
+        _soonest(dial, "ended_at", known.ended_at, at)
+        _say(dial, "status", known.status, at, event.status)
+    if dial:
+        changes["dials"] = {**call.dials, event.target: replace(known, **dial)}
+
+
+def _say(changes: Changes, field: str, known: Told, at: datetime, value: str | None) -> None:
+    """Change `field` to `value` unless something was told there earlier."""
+    if value and (not known[1] or (at, value) < known):
+        changes[field] = (at, value)
+
+
+def _soonest(changes: Changes, field: str, known: datetime | None, at: datetime) -> None:
+    """Change `field` to `at` unless an earlier time is known."""
+    if known is None or at < known:
+        changes[field] = at
+
+
+def _add(changes: Changes, field: str, known: frozenset[V], value: V) -> None:
+    """Change `field` to hold `value` besides what is known."""
+    if value not in known:
+        changes[field] = known | {value}
+
+
+def _created(channel: Channel, event: e.ChannelCreated, at: datetime, changes: Changes) -> None:
+    # On a tape without times nothing tells which words were first: a channel's first are those of its creation.
+    born = at if event.at else UNTIMED - timedelta(seconds=1)
+    _soonest(changes, "created_at", channel.created_at, at)
+    _say(changes, "number", channel.number, born, event.number)
+    _say(changes, "caller_name", channel.caller_name, born, event.caller_name)
+    _say(changes, "dialed", channel.dialed, born, event.dialed)
+    _say(changes, "context", channel.context, born, event.context)
+    if event.incoming is not None and channel.incoming is not event.incoming and not channel.incoming:
+        changes["incoming"] = event.incoming
+
+
+def _named(channel: Channel, event: e.CallerNamed, at: datetime, changes: Changes) -> None:
+    _say(changes, "number", channel.number, at, event.number)
+    _say(changes, "caller_name", channel.caller_name, at, event.caller_name)
+
+
+def _rang(channel: Channel, _event: Event, at: datetime, changes: Changes) -> None:
+    _soonest(changes, "rang_at", channel.rang_at, at)
+
+
+def _up(channel: Channel, _event: Event, at: datetime, changes: Changes) -> None:
+    _soonest(changes, "up_at", channel.up_at, at)
+
+
+def _hung_up(channel: Channel, event: e.ChannelHungUp, at: datetime, changes: Changes) -> None:
+    _soonest(changes, "ended_at", channel.ended_at, at)
+    if event.cause is not None and (channel.cause is None or (at, event.cause) < channel.cause):
+        changes["cause"] = (at, event.cause)
+
+
+def _entered(channel: Channel, event: e.BridgeEntered, at: datetime, changes: Changes) -> None:
+    _add(changes, "stays", channel.stays, Stay(at, event.bridge, entered=True, holding=event.holding))
+
+
+def _left(channel: Channel, event: e.BridgeLeft, at: datetime, changes: Changes) -> None:
+    _add(changes, "stays", channel.stays, Stay(at, event.bridge, entered=False))
+
+
+def _held(channel: Channel, event: Event, at: datetime, changes: Changes) -> None:
+    _add(changes, "holds", channel.holds, (at, isinstance(event, e.Held)))
+
+
+_OF_CHANNEL: Mapping[type[Event], Callable[[Channel, Any, datetime, Changes], None]] = {
+    e.ChannelCreated: _created,
+    e.CallerNamed: _named,
+    e.ChannelRang: _rang,
+    e.ChannelUp: _up,
+    e.ChannelHungUp: _hung_up,
+    e.BridgeEntered: _entered,
+    e.BridgeLeft: _left,
+    e.Held: _held,
+    e.Resumed: _held,
+}
+"""What an event says of its own channel alone; of all others the fact itself is kept, or what it says of a dial."""

@@ -6,15 +6,13 @@ jobs make events from their results. Nothing decides here: `calls.call.apply` fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Happened:
+class _Happened(Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
     """What every event says: where, when, on which channel.
 
     `pbx` is the name of the PBX in the settings; `at` is the PBX's time (aware, UTC), None on a tape without times;
@@ -28,12 +26,15 @@ class _Happened:
     linkedid: str | None = None
     name: str | None = None
 
+    @property
+    def kind(self) -> str:
+        """The event's word, which tells it apart in JSON."""
+        return type(self).__name__
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelCreated(_Happened):
+
+class ChannelCreated(_Happened, frozen=True):
     """A channel began. `incoming`: the far side called us (True), we dialled it (False), not told (None)."""
 
-    kind: Literal["ChannelCreated"] = "ChannelCreated"
     number: str = ""
     caller_name: str = ""
     dialed: str = ""
@@ -41,97 +42,71 @@ class ChannelCreated(_Happened):
     incoming: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallerNamed(_Happened):
+class CallerNamed(_Happened, frozen=True):
     """The channel's own caller id became known or changed."""
 
-    kind: Literal["CallerNamed"] = "CallerNamed"
     number: str = ""
     caller_name: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelRang(_Happened):
+class ChannelRang(_Happened, frozen=True):
     """The device behind the channel rings."""
 
-    kind: Literal["ChannelRang"] = "ChannelRang"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelUp(_Happened):
+class ChannelUp(_Happened, frozen=True):
     """The PBX calls the channel Up. Not an answer by itself: menus and queues bring channels up too."""
 
-    kind: Literal["ChannelUp"] = "ChannelUp"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelHungUp(_Happened):
+class ChannelHungUp(_Happened, frozen=True):
     """The channel ended. `cause`: Q.850 (16 normal, 17 busy, 21 rejected, 26 answered elsewhere), None if not told."""
 
-    kind: Literal["ChannelHungUp"] = "ChannelHungUp"
     cause: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialed(_Happened):
+class Dialed(_Happened, frozen=True):
     """`channel` (empty for an originate) began dialling `target`, a channel's uniqueid."""
 
-    kind: Literal["Dialed"] = "Dialed"
     target: str = ""
     target_name: str | None = None
     target_linkedid: str | None = None
     dial_string: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DialEnded(_Happened):
+class DialEnded(_Happened, frozen=True):
     """Dialling `target` ended with Asterisk's DIALSTATUS (ANSWER, NOANSWER, BUSY, CANCEL, CHANUNAVAIL …)."""
 
-    kind: Literal["DialEnded"] = "DialEnded"
     target: str = ""
     target_name: str | None = None
     status: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BridgeEntered(_Happened):
+class BridgeEntered(_Happened, frozen=True):
     """The channel entered the bridge with that id. In a `holding` bridge (parking, music) nobody hears anybody."""
 
-    kind: Literal["BridgeEntered"] = "BridgeEntered"
     bridge: str = ""
     holding: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BridgeLeft(_Happened):
+class BridgeLeft(_Happened, frozen=True):
     """The channel left the bridge with that id."""
 
-    kind: Literal["BridgeLeft"] = "BridgeLeft"
     bridge: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held(_Happened):
+class Held(_Happened, frozen=True):
     """The device put the other side on hold."""
 
-    kind: Literal["Held"] = "Held"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resumed(_Happened):
+class Resumed(_Happened, frozen=True):
     """The device took the other side off hold."""
 
-    kind: Literal["Resumed"] = "Resumed"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transferred(_Happened):
+class Transferred(_Happened, frozen=True):
     """`channel` (the one who transfers) sent `transferee` to `to` (number dialled) or to `target` (a channel).
 
     `second` is the transferrer's other channel in an attended transfer.
     """
 
-    kind: Literal["Transferred"] = "Transferred"
     way: Literal["blind", "attended"] = "blind"
     to: str = ""
     transferee: str = ""
@@ -140,153 +115,113 @@ class Transferred(_Happened):
     succeeded: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PickedUp(_Happened):
+class PickedUp(_Happened, frozen=True):
     """`channel` took the call that was ringing on `target`."""
 
-    kind: Literal["PickedUp"] = "PickedUp"
     target: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forwarded(_Happened):
+class Forwarded(_Happened, frozen=True):
     """The device that `channel` dialled sent the call on to `to` (SIP 302); `target`: its channel, if told."""
 
-    kind: Literal["Forwarded"] = "Forwarded"
     to: str = ""
     target: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueJoined(_Happened):
+class QueueJoined(_Happened, frozen=True):
     """The channel began waiting in a queue."""
 
-    kind: Literal["QueueJoined"] = "QueueJoined"
     queue: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueLeft(_Happened):
+class QueueLeft(_Happened, frozen=True):
     """The channel stopped waiting. `outcome`: answered, abandoned, timeout, full …, empty when not told."""
 
-    kind: Literal["QueueLeft"] = "QueueLeft"
     queue: str = ""
     outcome: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppStarted(_Happened):
+class AppStarted(_Happened, frozen=True):
     """A dialplan application that matters to the record began: Dial, Queue, VoiceMail, MixMonitor."""
 
-    kind: Literal["AppStarted"] = "AppStarted"
     app: str = ""
     data: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DialFinished(_Happened):
+class DialFinished(_Happened, frozen=True):
     """Dial() as a whole ended with this DIALSTATUS; the only trace of a device that could not be dialled."""
 
-    kind: Literal["DialFinished"] = "DialFinished"
     status: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordingStarted(_Happened):
+class RecordingStarted(_Happened, frozen=True):
     """The PBX records the channel into `path` (as the PBX names it)."""
 
-    kind: Literal["RecordingStarted"] = "RecordingStarted"
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkedidEnded(_Happened):
+class LinkedidEnded(_Happened, frozen=True):
     """The PBX retired the linkedid: no channel carries it any more (CEL LINKEDID_END). It may come mid-call."""
 
-    kind: Literal["LinkedidEnded"] = "LinkedidEnded"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived(_Happened):
+class Arrived(_Happened, frozen=True):
     """Our dialplan met a caller on a line and asked where to send them."""
 
-    kind: Literal["Arrived"] = "Arrived"
     line: str = ""
     number: str = ""
     caller_name: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FallbackTaken(_Happened):
+class FallbackTaken(_Happened, frozen=True):
     """The dialplan went on by itself. `reason`: down (service known dead) or late (no plan within the budget)."""
 
-    kind: Literal["FallbackTaken"] = "FallbackTaken"
     reason: str = ""
     line: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepStarted(_Happened):
+class StepStarted(_Happened, frozen=True):
     """The dialplan began step `step` (from 1) of the plan."""
 
-    kind: Literal["StepStarted"] = "StepStarted"
     step: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepEnded(_Happened):
+class StepEnded(_Happened, frozen=True):
     """The dialplan ended step `step` with a DIALSTATUS."""
 
-    kind: Literal["StepEnded"] = "StepEnded"
     step: int = 0
     status: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanEnded(_Happened):
+class PlanEnded(_Happened, frozen=True):
     """The plan ran out: nobody took the call."""
 
-    kind: Literal["PlanEnded"] = "PlanEnded"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirmed(_Happened):
+class Confirmed(_Happened, frozen=True):
     """A mobile was asked to press 1. `accepted` tells whether a person did."""
 
-    kind: Literal["Confirmed"] = "Confirmed"
     accepted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Routed(_Happened):
+class Routed(_Happened, frozen=True):
     """Routing decided by `rule`; `plan` is JSON text with reasons; `outcome` in_time, from_cache, late or refused."""
 
-    kind: Literal["Routed"] = "Routed"
     rule: str = ""
     plan: str = "{}"
     outcome: str = ""
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovered(_Happened):
+class Recovered(_Happened, frozen=True):
     """Facts of this call were read again from CEL after an outage of the service."""
 
-    kind: Literal["Recovered"] = "Recovered"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled(_Happened):
+class Settled(_Happened, frozen=True):
     """Nothing more is expected: every channel ended and stayed ended."""
 
-    kind: Literal["Settled"] = "Settled"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordingStored(_Happened):
+class RecordingStored(_Happened, frozen=True):
     """One side of the recording is safe. `path` is relative to the recordings store, `side` caller or staff."""
 
-    kind: Literal["RecordingStored"] = "RecordingStored"
     side: str = ""
     path: str = ""
     sha256: str = ""
@@ -294,36 +229,30 @@ class RecordingStored(_Happened):
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordingMissing(_Happened):
+class RecordingMissing(_Happened, frozen=True):
     """An answered call has no usable audio on `side`, and why."""
 
-    kind: Literal["RecordingMissing"] = "RecordingMissing"
     side: str = ""
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transcribed(_Happened):
+class Transcribed(_Happened, frozen=True):
     """The talk was turned into text by `model`."""
 
-    kind: Literal["Transcribed"] = "Transcribed"
     language: str = ""
     model: str = ""
     word_count: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartyLinked(_Happened):
+class PartyLinked(_Happened, frozen=True):
     """The call belongs to a party and maybe to a lead; `created` tells what this call brought into being."""
 
-    kind: Literal["PartyLinked"] = "PartyLinked"
     party: int = 0
     lead: int | None = None
     created: Literal["nothing", "lead", "party_and_lead"] = "nothing"
 
 
-Event = Annotated[
+Event = (
     ChannelCreated
     | CallerNamed
     | ChannelRang
@@ -356,9 +285,8 @@ Event = Annotated[
     | RecordingStored
     | RecordingMissing
     | Transcribed
-    | PartyLinked,
-    Field(discriminator="kind"),
-]
+    | PartyLinked
+)
 
 
 def names(event: Event) -> frozenset[str]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -22,7 +23,9 @@ from calls.events import Event, names
 from calls.jobs import enqueue
 from calls.joining import join_rows
 from calls.view import view
-from calls.write import EVENT, STATE, write
+from calls.write import write
+
+_state = msgspec.json.Decoder(Call).decode
 
 Name = tuple[str, str]
 """A PBX and a channel's name on it."""
@@ -41,7 +44,7 @@ _FIND = text(
     """
 )
 _LOCK_ROWS = text(
-    "select id, state, started_at, joined_into from calls where id = any(cast(:ids as uuid[]))"
+    "select id, cast(state as text) as state, started_at, joined_into from calls where id = any(cast(:ids as uuid[]))"
     " order by id for no key update"
 )
 _NOTIFY = text("select pg_notify(:channel, id) from unnest(cast(:ids as text[])) as id")
@@ -62,24 +65,25 @@ class JoinedMeanwhileError(Exception):
 
 def state_json(call: Call) -> dict[str, Any]:
     """The fold's state as JSON."""
-    told: dict[str, Any] = STATE.dump_python(call, mode="json")
+    told: dict[str, Any] = msgspec.to_builtins(call)
     return told
 
 
 def state_call(state: Mapping[str, Any]) -> Call:
     """The fold's state from JSON; `state_call(state_json(call)) == call`."""
-    return STATE.validate_python(state)
+    return msgspec.convert(state, Call)
 
 
 def event_json(event: Event) -> dict[str, Any]:
     """One event as JSON."""
-    told: dict[str, Any] = EVENT.dump_python(event, mode="json")
+    told: dict[str, Any] = msgspec.to_builtins(event)
     return told
 
 
 def event_from_json(body: Mapping[str, Any]) -> Event:
     """One event from JSON."""
-    return EVENT.validate_python(body)
+    event: Event = msgspec.convert(body, Event)
+    return event
 
 
 def no_marks(_change: Change) -> Sequence[Event]:
@@ -167,10 +171,10 @@ def _groups(events: Sequence[Event], ids: Mapping[Name, UUID]) -> list[list[Even
 
 async def _record_group(connection: AsyncConnection, events: Sequence[Event], rows: list[Any], region: str) -> Change:
     rows.sort(key=lambda row: (row.started_at or datetime.max.replace(tzinfo=UTC), row.id))
-    before = state_call(rows[0].state) if rows else None
+    before = _state(rows[0].state) if rows else None
     call = before or Call(pbx=events[0].pbx)
     for row in rows[1:]:
-        call = join(call, state_call(row.state))
+        call = join(call, _state(row.state))
     for event in events:
         call = apply(call, event)
     kept = rows[0].id if rows else uuid4()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from pydantic import TypeAdapter
+import msgspec
 from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,8 +18,8 @@ from calls.events import Event
 from calls.view import CallView
 from directory.numbers import normal
 
-STATE: Final[TypeAdapter[Call]] = TypeAdapter(Call)
-EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Event)
+encode: Final = msgspec.json.Encoder().encode
+"""Events, a call's state and its reading as JSON (UTF-8)."""
 
 
 def _columns(table: Table, *left_out: str) -> list[str]:
@@ -35,6 +33,8 @@ _PERSON = """(
     select person from devices
     where address in ({device}, {number}) or number = {number}
     order by address = {device} desc limit 1)"""
+
+_OF_LEG = {"person": "known", "call_id": "cast(:id as uuid)"}
 
 # One statement, one way to the database and back. Its parts touch different rows, so their order does not matter.
 _WRITE = text(
@@ -56,7 +56,7 @@ _WRITE = text(
         and not exists (select from reached where channel = legs.channel and device = legs.device)),
     new_legs as (
         insert into legs ({", ".join(_LEG)})
-        select {", ".join("known" if name == "person" else name for name in _LEG)} from reached
+        select {", ".join(_OF_LEG.get(name, name) for name in _LEG)} from reached
         on conflict (call_id, channel, device) do update
         set {", ".join(f"{name} = excluded.{name}" for name in _LEG)}),
     new_names as (
@@ -78,18 +78,15 @@ async def write(
 
     `region` is the company's: numbers are stored in their E.164 form where that can be told.
     """
-    legs = [asdict(leg) | {"call_id": str(call_id)} for leg in seen.legs]
     await connection.execute(
         _WRITE,
         {
             "id": str(call_id),
             "pbx": call.pbx,
-            "call": json.dumps(
-                row_of(call_id, seen, region) | {"state": STATE.dump_python(call, mode="json")}, default=_text
-            ),
-            "legs": json.dumps(legs, default=_text),
+            "call": encode(row_of(call_id, seen, region) | {"state": call}).decode(),
+            "legs": encode(seen.legs).decode(),
             "names": sorted(call_names(call)),
-            "events": json.dumps([_event(event) for event in events]),
+            "events": encode([_event(event) for event in events]).decode(),
         },
     )
 
@@ -122,14 +119,10 @@ def row_of(call_id: UUID, seen: CallView, region: str) -> dict[str, Any]:
 
 
 def _event(event: Event) -> dict[str, Any]:
-    told = EVENT.dump_json(event)
+    told = encode(event)
     return {
-        "at": (event.at or datetime.now(UTC)).isoformat(),
+        "at": event.at or datetime.now(UTC),
         "digest": hashlib.sha256(told).hexdigest(),
         "kind": event.kind,
-        "body": json.loads(told),
+        "body": msgspec.Raw(told),
     }
-
-
-def _text(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

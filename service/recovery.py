@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
+from msgspec.structs import replace
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from calls import events as e
 from calls.call import Call, apply, join
@@ -132,6 +132,16 @@ ANY = st.one_of(
     st.builds(e.FallbackTaken, **_common, reason=_text),
     st.builds(e.Routed, **_common, plan=_text),
 )
+
+
+@given(st.lists(ANY, max_size=25), ANY)
+@settings(max_examples=150, deadline=None)
+def test_telling_an_event_is_joining_the_call_that_knows_nothing_else(told: list[e.Event], event: e.Event) -> None:
+    """So what two recorders know separately is what one would know; and saying it again gives the very same value."""
+    call = fold(told)
+    after = apply(call, event)
+    assert after == join(call, apply(Call(), event)) == join(apply(Call(), event), call)
+    assert apply(after, event) is after
 
 
 @given(st.lists(ANY, max_size=25), st.randoms(use_true_random=False))
