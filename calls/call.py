@@ -92,29 +92,24 @@ Changes = dict[str, Any]
 def apply(call: Call, event: Event) -> Call:
     """The call after `event`; telling it twice or in another order gives the same call."""
     at = event.at or UNTIMED
+    uid, linkedid = event.channel, event.linkedid
+    of_channel = _OF_CHANNEL.get(type(event))
     changes: Changes = {}
-    channels: dict[str, Channel] = {}
     if event.pbx != call.pbx:
         changes["pbx"] = min(filter(None, (call.pbx, event.pbx)), default="")
-    if event.linkedid and event.linkedid not in call.linkedids:
-        changes["linkedids"] = call.linkedids | {event.linkedid}
-    if event.channel:
-        channels[event.channel] = _told(call.channels.get(event.channel, _UNKNOWN), event, at)
-    match event:
-        case e.Dialed() | e.DialEnded():
-            _dialled(call, event, at, changes, channels)
-        case e.LinkedidEnded():
-            if event.linkedid and event.linkedid not in call.ended_linkedids:
-                changes["ended_linkedids"] = call.ended_linkedids | {event.linkedid}
-        case _ if type(event) not in _OF_CHANNEL and event not in call.facts:
-            changes["facts"] = call.facts | {event}
-            others = names(event) - {event.channel, event.linkedid} - call.channels.keys()
-            channels.update(dict.fromkeys(others, _UNKNOWN))
-        case _:
-            pass
-    new = {uid: channel for uid, channel in channels.items() if call.channels.get(uid) is not channel}
-    if new:
-        changes["channels"] = {**call.channels, **new}
+    if linkedid and linkedid not in call.linkedids:
+        changes["linkedids"] = call.linkedids | {linkedid}
+    if uid:
+        known = call.channels.get(uid, _UNKNOWN)
+        told: Changes = {}
+        _say(told, "name", known.name, at, event.name)
+        _soonest(told, "seen_at", known.seen_at, at)
+        if of_channel is not None:
+            of_channel(known, event, at, told)
+        if told:
+            changes["channels"] = {**call.channels, uid: replace(known, **told)}
+    if of_channel is None:
+        _tell_of_call(call, event, at, changes)
     return replace(call, **changes) if changes else call
 
 
@@ -192,28 +187,34 @@ def _first(one: Told, other: Told) -> Told:
     return min(one, other) if one[1] and other[1] else one if one[1] else other
 
 
-def _told(channel: Channel, event: Event, at: datetime) -> Channel:
-    """`channel` after what the event says of it."""
-    changes: Changes = {}
-    _say(changes, "name", channel.name, at, event.name)
-    _soonest(changes, "seen_at", channel.seen_at, at)
-    tell = _OF_CHANNEL.get(type(event))
-    if tell is not None:
-        tell(channel, event, at, changes)
-    return replace(channel, **changes) if changes else channel
+def _tell_of_call(call: Call, event: Event, at: datetime, changes: Changes) -> None:
+    """Change what is more than one channel's: a dial, the end of a linkedid, or a fact to be kept as told."""
+    match event:
+        case e.Dialed() | e.DialEnded():
+            if event.target:
+                _dialled(call, event, at, changes)
+        case e.LinkedidEnded():
+            if event.linkedid:
+                _add(changes, "ended_linkedids", call.ended_linkedids, event.linkedid)
+        case _ if event not in call.facts:
+            changes["facts"] = call.facts | {event}
+            met = changes.get("channels", call.channels)
+            new = names(event) - {event.linkedid} - met.keys()
+            if new:
+                changes["channels"] = met | dict.fromkeys(new, _UNKNOWN)
+        case _:
+            pass
 
 
-def _dialled(
-    call: Call, event: e.Dialed | e.DialEnded, at: datetime, changes: Changes, channels: dict[str, Channel]
-) -> None:
-    """Note who was dialled in `channels`, and the dial and its linkedid in `changes`."""
-    if not event.target:
-        return
-    target = channels.get(event.target) or call.channels.get(event.target, _UNKNOWN)
+def _dialled(call: Call, event: e.Dialed | e.DialEnded, at: datetime, changes: Changes) -> None:
+    """Change the channel that was dialled, the dial, and the linkedid it was told with."""
+    channels = changes.get("channels", call.channels)
+    target = channels.get(event.target, _UNKNOWN)
     told: Changes = {}
     _say(told, "name", target.name, at, event.target_name)
     _soonest(told, "seen_at", target.seen_at, at)
-    channels[event.target] = replace(target, **told) if told else target
+    if told:
+        changes["channels"] = {**channels, event.target: replace(target, **told)}
     known = call.dials.get(event.target, _NO_DIAL)
     dial: Changes = {}
     if event.channel not in {event.target, "", *known.sources}:

@@ -6,8 +6,9 @@ jobs make events from their results. Nothing decides here: `calls.call.apply` fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -289,21 +290,19 @@ Event = (
 )
 
 
-def names(event: Event) -> frozenset[str]:
+_TIES: Final[Mapping[type, tuple[str, ...]]] = {
+    Dialed: ("target", "target_linkedid"),
+    DialEnded: ("target",),
+    Forwarded: ("target",),
+    PickedUp: ("target",),
+    Transferred: ("transferee", "target", "second"),
+}
+
+
+def names(event: Event) -> set[str]:
     """Every channel name (uniqueid or linkedid) that the event ties to its call; joining goes by shared names."""
-    told = [event.channel, event.linkedid]
-    match event:
-        case Dialed():
-            told += [event.target, event.target_linkedid]
-        case DialEnded() | Forwarded():
-            told += [event.target]
-        case PickedUp():
-            told += [event.target]
-        case Transferred():
-            told += [event.transferee, event.target, event.second]
-        case _:
-            pass
-    return frozenset(name for name in told if name)
+    told = {event.channel, event.linkedid, *(getattr(event, field) for field in _TIES.get(type(event), ()))}
+    return {name for name in told if name}
 
 
 def device(name: str | None) -> str:

@@ -11,6 +11,7 @@ from calls.view import CallView, view
 from telephony import tape
 
 PBX = "tape"
+_NOTHING = Call()
 
 
 def fold(events: Iterable[Event]) -> list[Call]:
@@ -19,16 +20,15 @@ def fold(events: Iterable[Event]) -> list[Call]:
     by_name: dict[str, int] = {}
     for number, event in enumerate(events):
         tied = names(event)
-        found = sorted({by_name[name] for name in tied if name in by_name})
-        call = Call()
-        for one in found:
+        kept, *gone = sorted({by_name[name] for name in tied if name in by_name}) or [number]
+        call = calls.get(kept, _NOTHING)
+        for one in gone:
             call = join(call, calls.pop(one))
-        kept = found[0] if found else number
         calls[kept] = apply(call, event)
-        for name in by_name.keys() if len(found) > 1 else ():
-            if by_name[name] in found:
-                by_name[name] = kept
-        by_name.update(dict.fromkeys(tied, kept))
+        if gone:
+            by_name = {name: kept if number in gone else number for name, number in by_name.items()}
+        for name in tied:
+            by_name[name] = kept
     order = {id(call): number for number, call in calls.items()}
     return sorted(calls.values(), key=lambda call: (_began(call), order[id(call)]))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import TypedDict
+from datetime import UTC, datetime, tzinfo
+from functools import cached_property
+from typing import Final, TypedDict
 
 NOT_TOLD = frozenset({"<unknown>", "N/A"})
 """What Asterisk writes where it knows nothing: `<unknown>` in AMI, `N/A` in CEL's transfer data."""
@@ -44,14 +45,12 @@ def moment(value: str, zone: tzinfo = UTC) -> datetime | None:
     without a zone (`dateformat` in cel.conf). A date without a zone is the PBX's own clock: it is read in `zone`.
     """
     value = value.strip()
-    seconds, _, fraction = value.partition(".")
     try:
-        if seconds.isascii() and seconds.isdigit():
-            micros = int((fraction + "000000")[:6]) if fraction.isascii() and fraction.isdigit() else 0
-            return _EPOCH + timedelta(seconds=int(seconds), microseconds=micros)
+        if value.isascii() and value.replace(".", "", 1).isdigit():
+            return datetime.fromtimestamp(float(value), UTC)  # a float holds microseconds until the year 2255
         told = datetime.fromisoformat(value)
         return (told if told.tzinfo else told.replace(tzinfo=zone)).astimezone(UTC)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         return None
 
 
@@ -81,20 +80,40 @@ def _outside_command(rest: str) -> str:
     return rest
 
 
+_AS_WRITTEN: Final = {
+    name.lower(): name
+    for name in (
+        *("AppData", "Application", "BridgeTechnology", "BridgeUniqueid", "CallerIDName", "CallerIDNum", "Cause"),
+        *("Channel", "ChannelState", "Context", "DestChannel", "DestLinkedid", "DestUniqueid", "DialStatus"),
+        *("DialString", "Exten", "Linkedid", "Timestamp", "Uniqueid", "Value", "Variable"),
+    )
+}
+"""The headers that nearly every call has, as Asterisk spells them; found so, a message need not be read whole."""
+
+
 class Message:
     """One message, its headers by lower-case name (Asterisk writes `Uniqueid` and `UniqueID`); not told reads as ""."""
 
     def __init__(self, pbx: str, headers: Headers) -> None:
-        # A dialplan's UserEvent may repeat a header of Asterisk's own: the first is Asterisk's.
-        self.plain = {
-            name.lower(): value if isinstance(value, str) else next(iter(value), "")
-            for name, value in reversed(list(headers.items()))
-        }
+        self._headers = headers
         self.pbx = pbx
-        self.at = moment(self["timestamp"])
+
+    @cached_property
+    def at(self) -> datetime | None:
+        """The PBX's time."""
+        return moment(self["timestamp"])
+
+    @cached_property
+    def plain(self) -> Mapping[str, str]:
+        """The headers, each with one value. A dialplan's UserEvent may repeat one of Asterisk's: the first is his."""
+        return {
+            name.lower(): value if isinstance(value, str) else next(iter(value), "")
+            for name, value in reversed(list(self._headers.items()))
+        }
 
     def __getitem__(self, header: str) -> str:
-        return clean(self.plain.get(header, ""))
+        value = self._headers.get(_AS_WRITTEN.get(header, ""))
+        return clean(value if isinstance(value, str) else self.plain.get(header, ""))
 
     def where(self, prefix: str = "") -> Where:
         """The channel that the headers with `prefix` describe (`dest`, `transferer`; none: the message's own)."""

@@ -93,7 +93,9 @@ async def test_a_known_caller_is_linked_to_the_open_lead(engine: AsyncEngine) ->
     await linked(engine, "1.1")
     await linked(engine, "2.1")
     assert await asked(engine, "select count(*), count(distinct lead_id) from calls") == [(2, 1)]
-    assert await asked(engine, "select coalesce(body->>'created', 'nothing') from call_events where kind = 'PartyLinked' order by 1") == [
+    assert await asked(
+        engine, "select coalesce(body->>'created', 'nothing') from call_events where kind = 'PartyLinked' order by 1"
+    ) == [
         ("nothing",),
         ("party_and_lead",),
     ]
