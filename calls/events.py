@@ -6,6 +6,7 @@ jobs make events from their results. Nothing decides here: `calls.call.apply` fo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Literal
@@ -127,6 +128,29 @@ class Forwarded(_Happened, frozen=True):
 
     to: str = ""
     target: str = ""
+
+
+class Parked(_Happened, frozen=True):
+    """The channel was parked at `space` (empty when not told) of `lot`; `by` is the device that parked it."""
+
+    lot: str = ""
+    space: str = ""
+    by: str = ""
+
+
+class Unparked(_Happened, frozen=True):
+    """The channel left its parking space. `outcome`: taken, timed_out, abandoned, swapped or failed.
+
+    `by` is the channel that took it (empty when not told), `by_name` that channel's name.
+    """
+
+    outcome: str = ""
+    by: str = ""
+    by_name: str = ""
+
+
+class HangupRequested(_Happened, frozen=True):
+    """The far side of this channel hung up by itself; of all who talked, the first to do so ended the talk."""
 
 
 class QueueJoined(_Happened, frozen=True):
@@ -268,6 +292,9 @@ Event = (
     | Transferred
     | PickedUp
     | Forwarded
+    | Parked
+    | Unparked
+    | HangupRequested
     | QueueJoined
     | QueueLeft
     | AppStarted
@@ -296,6 +323,7 @@ _TIES: Final[Mapping[type, tuple[str, ...]]] = {
     Forwarded: ("target",),
     PickedUp: ("target",),
     Transferred: ("transferee", "target", "second"),
+    Unparked: ("by",),
 }
 
 
@@ -305,6 +333,16 @@ def names(event: Event) -> set[str]:
     return {name for name in told if name}
 
 
+_DRIVERS_END = re.compile(r"(?:-[0-9a-fA-F]+(?:;[12])?)?(?:<MASQ>|<ZOMBIE>)*\Z")
+_ISDN_SPAN = re.compile(r"(DAHDI/i\d+)/")
+
+
 def device(name: str | None) -> str:
-    """The device behind a channel name: `PJSIP/anna-00000001` is `PJSIP/anna`; empty when no name was told."""
-    return (name or "").rpartition("-")[0] or (name or "")
+    """The device behind a channel name: `PJSIP/anna-00000001` is `PJSIP/anna`; empty when no name was told.
+
+    Asterisk's drivers end a name with a dash and a number in hexadecimal; a name without one is the device itself.
+    `DAHDI/i1/79161234567-1a` is the span `DAHDI/i1` (sig_pri.c), `Local/1@office-0000001f;2` is `Local/1@office`.
+    """
+    told = _DRIVERS_END.sub("", (name or "").removeprefix("AsyncGoto/"), count=1)
+    span = _ISDN_SPAN.match(told)
+    return span[1] if span else told

@@ -129,13 +129,23 @@ def _never_dialled(call: Call, reached: set[str]) -> list[Leg]:
     for fact in sorted((f for f in call.facts if isinstance(f, e.AppStarted) and f.app == "Dial"), key=_fact_order):
         for target in fact.data.partition(",")[0].split("&"):
             told = _DIALLED.match(target.strip())
-            if told is None or told[1] == "Local" or f"{told[1]}/{told[3]}" in reached:
+            if (
+                told is None
+                or told[1] == "Local"
+                or f"{told[1]}/{told[3]}" in reached
+                or _is_reached_group(told, reached)
+            ):
                 continue
             name = f"{told[1]}/{told[3]}"
             reached = reached | {name}
             at = fact.at
             lost.append(Leg(fact.channel, name, told[2] or "", False, at, None, None, at, "unavailable", None))
     return lost
+
+
+def _is_reached_group(told: re.Match[str], reached: set[str]) -> bool:
+    """`DAHDI/g1/79161234567` asks for any channel of a group; the one taken is named for its port."""
+    return told[1] == "DAHDI" and told[3][0] in "gGrR" and any(one.startswith("DAHDI/") for one in reached)
 
 
 def _fact_order(fact: e.AppStarted) -> tuple[datetime, str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from calls import events as e
 from calls.events import Event
 from telephony import cel
+from telephony.silent import is_silent
 from telephony.told import ARRIVAL, Headers, Message, Where, recording_paths, whole
 
 _RING, _DOWN, _RINGING, _UP = "4", "0", "5", "6"
@@ -22,7 +23,7 @@ def translate(pbx: str, message: Headers) -> list[Event]:
     Keys are header names in any casing; a repeated header is a list of its values.
     """
     meaning = _MEANINGS.get(event_name(message).lower())
-    if meaning is None:
+    if meaning is None or (meaning is _user_event and not raised_by_dialplan(message)):
         return []
     return [event for event in meaning(Message(pbx, message)) if event.channel]
 
@@ -36,7 +37,17 @@ def event_name(message: Headers) -> str:
 def knows(name: str) -> bool:
     """Whether an event of that name is one we read or know to tell nothing of a call; all others are counted."""
     name = name.lower()
-    return name in _MEANINGS or name in _NOT_OF_CALLS or name.endswith("complete")
+    return name in _MEANINGS or is_silent(name)
+
+
+def raised_by_dialplan(message: Headers) -> bool:
+    """Whether a UserEvent comes from a channel in the dialplan, and not from an AMI user's action of that name.
+
+    Asterisk writes the channel of the one before the header `UserEvent` (stasis.c), and all that an AMI user says after
+    it (manager.c, 18 to 22): no AMI user can make it seem that a channel did what it did not.
+    """
+    told = next((name for name in map(str.lower, message) if name in {"uniqueid", "userevent"}), "")
+    return told == "uniqueid"
 
 
 def _new_channel(told: Message) -> list[Event]:
@@ -136,11 +147,17 @@ def _blind_transfer(told: Message) -> list[Event]:
 
 
 def _attended_transfer(told: Message) -> list[Event]:
-    """The number is not told: it is what the second channel dialled. A feature-code transfer has one channel only."""
-    first, second = told["origtransfereruniqueid"], told["secondtransfereruniqueid"]
+    """The number is not told: it is what the second channel dialled. A feature-code transfer has one channel only.
+
+    When only the second channel was in a bridge, CEL calls it the first (cel.c); so do we.
+    """
+    one, other = "origtransferer", "secondtransferer"
+    if told["secondbridgeuniqueid"] and not told["origbridgeuniqueid"]:
+        one, other = other, one
+    first, second = told[f"{one}uniqueid"], told[f"{other}uniqueid"]
     return [
         e.Transferred(
-            **told.where("origtransferer"),
+            **told.where(one),
             way="attended",
             transferee=told["transfereeuniqueid"],
             target=told["transfertargetuniqueid"],
@@ -156,6 +173,21 @@ def _succeeded(told: Message) -> bool:
 
 def _pickup(told: Message) -> list[Event]:
     return [e.PickedUp(**told.where(), target=told["targetuniqueid"])]
+
+
+def _parked(told: Message) -> list[Event]:
+    where, by = told.where("parkee"), told["parkerdialstring"]
+    return [e.Parked(**where, lot=told["parkinglot"], space=told["parkingspace"], by=by)]
+
+
+def _unparked(told: Message) -> list[Event]:
+    outcome = cel.UNPARKED.get(event_name(told.plain).lower(), "")
+    by, by_name = told["retrieveruniqueid"], told["retrieverchannel"]
+    return [e.Unparked(**told.where("parkee"), outcome=outcome, by=by, by_name=by_name)]
+
+
+def _hangup_request(told: Message) -> list[Event]:
+    return [e.HangupRequested(**told.where())]
 
 
 def _queue_join(told: Message) -> list[Event]:
@@ -260,6 +292,9 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "blindtransfer": _blind_transfer,
     "attendedtransfer": _attended_transfer,
     "pickup": _pickup,
+    "parkedcall": _parked,
+    **dict.fromkeys(("unparkedcall", "parkedcalltimeout", "parkedcallgiveup", "parkedcallswap"), _unparked),
+    "hanguprequest": _hangup_request,
     "queuecallerjoin": _queue_join,
     "queuecallerleave": _queue_leave,
     "queuecallerabandon": _queue_abandon,
@@ -268,19 +303,3 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "cel": _cel,
     "userevent": _user_event,
 }
-
-_NOT_OF_CALLS = frozenset(
-    """
-    agentcalled agentconnect agentlogin agentlogoff agentringnoanswer agiexecend agiexecstart bridgecreate
-    bridgedestroy bridgeinfochannel bridgemerge bridgevideosourceupdate cdr challengeresponsefailed challengesent
-    contactstatus contactstatusdetail devicestatechange dialplancomplete dtmfbegin dtmfend endpointlist extensionstatus
-    fullybooted hanguphandlerpop hanguphandlerpush hanguphandlerrun hanguprequest invalidpassword localbridge
-    localoptimizationbegin localoptimizationend mixmonitormute mixmonitorstart mixmonitorstop moduleload monitorstart
-    monitorstop musiconholdstart musiconholdstop newaccountcode newconnectedline originateresponse parkedcall
-    parkedcallgiveup parkedcallswap parkedcalltimeout peerstatus presencestatechange queueentry queuemember
-    queuememberadded queuememberpause queuememberpaused queuememberpenalty queuememberremoved queuememberringinuse
-    queuememberstatus queueparams registry reload rename rtcpreceived rtcpsent sessiontimeout shutdown
-    softhanguprequest successfulauth testevent unparkedcall
-    """.split()  # noqa: SIM905 - a list of ninety quoted words is not easier to read
-)
-"""Events that tell nothing of a call that the others do not tell as well."""

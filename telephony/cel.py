@@ -36,6 +36,7 @@ NUMBERS = dict(
 
 _SPELLINGS = {
     **dict.fromkeys(("eventtype", "eventname"), "eventtype"),
+    **dict.fromkeys(("eventenum",), "eventenum"),
     **dict.fromkeys(("eventtime",), "eventtime"),
     **dict.fromkeys(("cidname", "calleridname", "name"), "name"),
     **dict.fromkeys(("cidnum", "calleridnum", "num"), "num"),
@@ -48,6 +49,15 @@ _SPELLINGS = {
 
 APPS = {"dial": "Dial", "queue": "Queue", "voicemail": "VoiceMail", "mixmonitor": "MixMonitor"}
 """Dialplan applications that matter to the record, by their lower-case names."""
+
+UNPARKED = {
+    **dict.fromkeys(("unparkedcall", "parkedcallunparked"), "taken"),
+    "parkedcalltimeout": "timed_out",
+    "parkedcallgiveup": "abandoned",
+    "parkedcallswap": "swapped",
+    "parkedcallfailed": "failed",
+}
+"""How a stay in a parking space ended, by AMI's event and by CEL's reason (parking_manager.c, cel.c), lower-case."""
 
 _DOWN_EXTENS = frozenset({"", "s"})
 
@@ -70,7 +80,7 @@ class _Row:
         return clean(self._fields.get(field, ""))
 
     def detail(self, key: str) -> str:
-        """A value of eventextra (JSON since Asterisk 12; its values differ by event type)."""
+        """A value of eventextra: JSON since Asterisk 12, differing by event type; before, only a hang-up's was told."""
         if self._extra is None:
             self._extra = _decoded(self._fields.get("extra", ""))
         return clean(self._extra.get(key, ""))
@@ -93,7 +103,8 @@ def translate(pbx: str, row: Mapping[str, str], zone: tzinfo = UTC) -> list[Even
     Keys are column names in any of Asterisk's spellings, any subset; `zone` is that of times without one.
     """
     fields = {spelling(column): value for column, value in row.items() if value}
-    meaning = _MEANINGS.get(event_type(fields.get("eventtype", "")))
+    # cel_custom writes a USER_DEFINED row's own name as its type, and may write the true type beside it.
+    meaning = _MEANINGS.get(event_type(fields.get("eventenum") or fields.get("eventtype", "")))
     if meaning is None:
         return []
     read = _Row(pbx, fields, zone)
@@ -101,8 +112,10 @@ def translate(pbx: str, row: Mapping[str, str], zone: tzinfo = UTC) -> list[Even
 
 
 def _decoded(extra: str) -> Mapping[str, str]:
+    if not extra.startswith("{"):
+        return dict(zip(("hangupcause", "hangupsource", "dialstatus"), extra.split(","), strict=False))
     try:
-        told = json.loads(extra) if extra.startswith("{") else {}
+        told = json.loads(extra)
     except (ValueError, RecursionError):
         return {}
     return {str(key): str(value) for key, value in told.items() if isinstance(value, str | int)}
@@ -141,8 +154,10 @@ def _hangup(row: _Row) -> list[Event]:
     # CEL keeps the first failure of any dialled leg (cel.c): a caller who hangs up by themselves cancelled the others.
     if status == "NOANSWER" and row.detail("hangupsource") == row["channel"]:
         status = "CANCEL"
-    finished: list[Event] = [e.DialFinished(**row.where, status=status)] if status else []
-    return [e.ChannelHungUp(**row.where, cause=whole(row.detail("hangupcause"))), *finished, *_named(row)]
+    told: list[Event] = [e.ChannelHungUp(**row.where, cause=whole(row.detail("hangupcause")))]
+    told += [e.DialFinished(**row.where, status=status)] if status else []
+    told += [e.HangupRequested(**row.where)] if row.detail("hangupsource") == row["channel"] != "" else []
+    return [*told, *_named(row)]
 
 
 def _channel_end(row: _Row) -> list[Event]:
@@ -221,6 +236,16 @@ def _forward(row: _Row) -> list[Event]:
     return [e.Forwarded(**row.where, to=row.detail("forward").partition("@")[0])]
 
 
+def _park_start(row: _Row) -> list[Event]:
+    """CEL does not tell the space."""
+    return [e.Parked(**row.where, lot=row.detail("parking_lot"), by=row.detail("parker_dial_string"))]
+
+
+def _park_end(row: _Row) -> list[Event]:
+    outcome = UNPARKED.get(row.detail("reason").lower(), "")
+    return [e.Unparked(**row.where, outcome=outcome, by_name=row.detail("retriever"))]
+
+
 def _linkedid_end(row: _Row) -> list[Event]:
     return [e.LinkedidEnded(**row.where)] if row["linkedid"] else []
 
@@ -228,6 +253,8 @@ def _linkedid_end(row: _Row) -> list[Event]:
 _Meaning = Callable[[_Row], list[Event]]
 
 _MEANINGS: Mapping[str, _Meaning] = {
+    # A Local channel's halves are paired by their names, its bridges and answers tell who remains; streams and keys
+    # are inside a talk; a dialplan's own rows (USER_DEFINED) say what only their author knows.
     **dict.fromkeys(NUMBERS.values(), _nothing),
     "CHAN_START": _channel_start,
     "CHAN_END": _channel_end,
@@ -239,6 +266,8 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "BRIDGE_EXIT": _bridge_exit,
     "BLINDTRANSFER": _blind_transfer,
     "ATTENDEDTRANSFER": _attended_transfer,
+    "PARK_START": _park_start,
+    "PARK_END": _park_end,
     "PICKUP": _pickup,
     "FORWARD": _forward,
     "LINKEDID_END": _linkedid_end,

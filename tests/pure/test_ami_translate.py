@@ -13,6 +13,7 @@ from calls import events as e
 from calls.events import Event
 from calls.record import event_from_json, event_json
 from telephony import ami
+from telephony.silent import REASONS
 from telephony.tape import messages, read
 
 TAPES = sorted((Path(__file__).parents[1] / "tapes").glob("*.ami"))
@@ -125,6 +126,63 @@ def test_queues_tell_how_the_wait_ended() -> None:
     assert only("VarSet", Variable="QUEUESTATUS", Value="TIMEOUT") == e.QueueLeft(**WHERE, outcome="timeout")
 
 
+PARKEE = {"ParkeeChannel": "PJSIP/trunk-1", "ParkeeUniqueid": "1.1", "ParkeeLinkedid": "1.0"}
+PARKED: dict[str, Any] = {"pbx": "office", "channel": "1.1", "at": AT, "linkedid": "1.0", "name": "PJSIP/trunk-1"}
+
+
+def test_parking_tells_where_and_by_whom() -> None:
+    """The one parked is the event's channel; who parked is told by their device (tape park)."""
+    event = only("ParkedCall", **PARKEE, ParkerDialString="PJSIP/m1", Parkinglot="default", ParkingSpace="701")
+    assert event == e.Parked(**PARKED, lot="default", space="701", by="PJSIP/m1")
+
+
+@pytest.mark.parametrize(
+    "name, outcome",
+    [
+        ("UnParkedCall", "taken"),
+        ("ParkedCallTimeOut", "timed_out"),
+        ("ParkedCallGiveUp", "abandoned"),
+        ("ParkedCallSwap", "swapped"),
+    ],
+)
+def test_leaving_the_parking_space_tells_how_and_to_whom(name: str, outcome: str) -> None:
+    """Who takes the call joins it: their channel had a linkedid of its own."""
+    taker = {"RetrieverUniqueid": "1.9", "RetrieverChannel": "PJSIP/m2-9"}
+    event = only(name, **PARKEE, **taker)
+    assert event == e.Unparked(**PARKED, outcome=outcome, by="1.9", by_name="PJSIP/m2-9")
+    assert "1.9" in e.names(event)
+    assert only(name, **PARKEE) == e.Unparked(**PARKED, outcome=outcome)
+
+
+def test_a_far_side_that_hangs_up_is_told_apart_from_the_pbx() -> None:
+    """HangupRequest is the device's or the network's own wish, SoftHangupRequest the PBX's."""
+    assert only("HangupRequest", Cause="16") == e.HangupRequested(**WHERE)
+    assert said("SoftHangupRequest", Cause="16") == []
+
+
+def test_an_attended_transfer_out_of_an_application_names_the_bridged_channel_first() -> None:
+    """Both witnesses name one channel for it, so that it is one transfer (cel.c)."""
+    first = {"OrigTransfererUniqueid": "1.2", "OrigTransfererChannel": "PJSIP/m1-2"}
+    second = {"SecondTransfererUniqueid": "1.3", "SecondTransfererChannel": "PJSIP/m1-3"}
+    moved = {"TransfereeUniqueid": "1.1", "Result": "Success", "SecondBridgeUniqueid": "b"}
+    event = only("AttendedTransfer", **first, **second, **moved)
+    assert isinstance(event, e.Transferred)
+    assert (event.channel, event.second) == ("1.3", "1.2")
+    event = only("AttendedTransfer", **first, **second, **moved, OrigBridgeUniqueid="a")
+    assert isinstance(event, e.Transferred)
+    assert (event.channel, event.second) == ("1.2", "1.3")
+
+
+@pytest.mark.parametrize("name", ["Arrival", "Fallback", "Step", "StepEnd", "PlanEnd", "Confirmed", "Refused"])
+def test_an_ami_user_cannot_speak_for_the_dialplan(name: str) -> None:
+    """What an AMI user says of a channel comes after the header UserEvent, what the dialplan says before it."""
+    body = {"Line": "500", "From": "1", "Name": "", "Reason": "down", "Step": "1", "Status": "BUSY", "Number": "1"}
+    channel = {"Channel": "PJSIP/trunk-1", "Uniqueid": "1.1", "Linkedid": "1.1"}
+    label = {"UserEvent": f"Switchhook{name}"}
+    assert len(ami.translate("office", {"Event": "UserEvent", **channel, **label, **body})) == 1
+    assert ami.translate("office", {"Event": "UserEvent", **label, **channel, **body}) == []
+
+
 def test_a_recording_of_two_sides_is_two_recordings() -> None:
     """MixMonitor's r() and t() write one file a side; its command may contain commas."""
     data = "both.wav,b r(/rec/1-caller.wav) t(/rec/1-staff.wav),touch /rec/1.done,x"
@@ -188,8 +246,8 @@ def test_the_first_of_a_repeated_header_is_asterisks_own() -> None:
     """A dialplan's UserEvent cannot pretend to be another channel."""
     spoken: dict[str, str | list[str]] = {
         "Event": "UserEvent",
-        "UserEvent": "SwitchhookPlanEnd",
         "Uniqueid": ["1", "2"],
+        "UserEvent": "SwitchhookPlanEnd",
     }
     assert ami.translate("office", spoken) == [e.PlanEnded(pbx="office", channel="1")]
 
@@ -201,6 +259,14 @@ def test_an_unknown_event_is_counted_and_skipped() -> None:
     assert ami.knows("newchannel")
     assert ami.knows("RTCPSent")
     assert ami.knows("CoreShowChannelsComplete")
+
+
+def test_no_event_is_both_read_and_silent() -> None:
+    """Each name has one place; each reason is a whole sentence's worth."""
+    silent = [name.lower() for names in REASONS.values() for name in names.split()]
+    assert len(silent) == len(set(silent))
+    assert not set(silent) & set(ami._MEANINGS)
+    assert all(name.isascii() and names.split() for names in REASONS.values() for name in names.split())
 
 
 def test_control_signs_do_not_reach_the_record() -> None:

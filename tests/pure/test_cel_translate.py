@@ -128,13 +128,52 @@ def test_the_one_who_picks_up_is_in_the_extra() -> None:
     assert told("PICKUP") == []
 
 
+def test_parking_tells_who_parked_and_how_it_ended() -> None:
+    """CEL knows neither the space nor the taker's uniqueid; reasons are named as in cel.c."""
+    start = told("PARK_START", {"parker_dial_string": "PJSIP/m1", "parking_lot": "default"})
+    assert start == [e.Parked(**WHERE, lot="default", by="PJSIP/m1")]
+    reasons = {
+        "ParkedCallUnparked": "taken",
+        "ParkedCallTimeOut": "timed_out",
+        "ParkedCallGiveUp": "abandoned",
+        "ParkedCallSwap": "swapped",
+        "ParkedCallFailed": "failed",
+        "": "",
+    }
+    for reason, outcome in reasons.items():
+        end = told("PARK_END", {"reason": reason, "retriever": "PJSIP/m2-9"})
+        assert end == [e.Unparked(**WHERE, outcome=outcome, by_name="PJSIP/m2-9")]
+
+
+def test_the_source_of_a_hangup_is_its_own_channel_or_another() -> None:
+    """Only the channel whose far side hung up says so; the dialplan and the other side's channel do not."""
+    assert e.HangupRequested(**WHERE) in told("HANGUP", {"hangupsource": WHERE["name"]})
+    for other in ("PJSIP/m1-1", "dialplan/builtin", ""):
+        assert e.HangupRequested(**WHERE) not in told("HANGUP", {"hangupsource": other})
+
+
+def test_the_extra_of_asterisk_11_is_read_too() -> None:
+    """Before JSON a hang-up's extra was cause, source and dial status (channel.c of Asterisk 11)."""
+    row = {**ROW, "eventtype": "HANGUP", "eventextra": "17,PJSIP/m1-00000001,BUSY"}
+    assert cel.translate("office", row)[:2] == [
+        e.ChannelHungUp(**WHERE, cause=17),
+        e.DialFinished(**WHERE, status="BUSY"),
+    ]
+
+
+def test_a_rows_true_type_counts_where_it_is_told() -> None:
+    """cel_custom writes a user-defined row's own name as its type; `eventenum` beside it tells the truth."""
+    assert told("HANGUP", eventenum="USER_DEFINED") == []
+    assert told("", eventenum="CHAN_END") == [e.ChannelHungUp(**WHERE)]
+
+
 def test_a_retired_linkedid_is_told() -> None:
     assert told("LINKEDID_END") == [e.LinkedidEnded(**WHERE)]
 
 
 def test_rows_that_say_nothing_of_a_call_are_known_and_silent() -> None:
-    """Streams, digits, parking (its bridges tell it) and the dialplan's own rows; an unknown type is not known."""
-    for kind in ("STREAM_BEGIN", "DTMF", "PARK_START", "LOCAL_OPTIMIZE", "USER_DEFINED"):
+    """Streams, digits, Local channels and the dialplan's own rows; an unknown type is not known."""
+    for kind in ("STREAM_BEGIN", "DTMF", "LOCAL_OPTIMIZE", "LOCAL_OPTIMIZE_BEGIN", "USER_DEFINED"):
         assert told(kind) == []
         assert cel.event_type(kind) == kind
     assert told("FUTURE_TYPE") == []
