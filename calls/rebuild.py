@@ -9,7 +9,7 @@ from calls.call import Call, apply
 from calls.record import event_from_json, state_call
 from calls.tables import call_events, calls
 from calls.view import view
-from calls.write import row_of, write
+from calls.write import Written, row_of, write
 from directory.tables import company
 
 
@@ -28,6 +28,6 @@ async def rebuild(connection: AsyncConnection) -> int:
         seen = view(call)
         wanted = row_of(call_id, seen, region)
         if call != state_call(row.state) or any(getattr(row, name) != value for name, value in wanted.items()):
-            await write(connection, call_id, call, seen, (), region)
+            await write(connection, [Written(call_id, call, seen, ())], region)
             changed += 1
     return changed

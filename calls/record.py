@@ -18,12 +18,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.call import Call, apply, join
-from calls.due import Change, Job, Owes, owe_nothing
+from calls.due import Change, Owes, owe_nothing
 from calls.events import Event, names
 from calls.jobs import enqueue
 from calls.joining import join_rows
 from calls.view import view
-from calls.write import write
+from calls.write import Written, write
 
 _state = msgspec.json.Decoder(Call).decode
 
@@ -125,14 +125,13 @@ async def record(connection: AsyncConnection, events: Iterable[Event], owes: Owe
     rows = {row.id: row for row in await connection.execute(_LOCK_ROWS, {"ids": sorted(set(ids.values()))})}
     if any(row.joined_into is not None for row in rows.values()):
         raise JoinedMeanwhileError
-    changes = []
-    jobs: list[Job] = []
+    written = []
     for group in _groups(told, ids):
         known = {ids[name] for name in _names(group) if name in ids}
-        change = await _record_group(connection, group, [rows[call_id] for call_id in known], region)
-        changes.append(change)
-        jobs.extend(owes(change))
-    await enqueue(connection, jobs)
+        written.append(await _folded(connection, group, [rows[call_id] for call_id in known]))
+    await write(connection, written, region)
+    changes = [Change(one.id, view(one.known) if one.known else None, one.seen, tuple(one.events)) for one in written]
+    await enqueue(connection, [job for change in changes for job in owes(change)])
     await connection.execute(_NOTIFY, {"channel": CHANNEL, "ids": [str(change.call_id) for change in changes]})
     return changes
 
@@ -169,7 +168,8 @@ def _groups(events: Sequence[Event], ids: Mapping[Name, UUID]) -> list[list[Even
     return list(groups.values())
 
 
-async def _record_group(connection: AsyncConnection, events: Sequence[Event], rows: list[Any], region: str) -> Change:
+async def _folded(connection: AsyncConnection, events: Sequence[Event], rows: list[Any]) -> Written:
+    """The call that `events` and the stored `rows` make, the younger rows joined into the oldest."""
     rows.sort(key=lambda row: (row.started_at or datetime.max.replace(tzinfo=UTC), row.id))
     before = _state(rows[0].state) if rows else None
     call = before or Call(pbx=events[0].pbx)
@@ -180,6 +180,4 @@ async def _record_group(connection: AsyncConnection, events: Sequence[Event], ro
     kept = rows[0].id if rows else uuid4()
     for row in rows[1:]:
         await join_rows(connection, kept, row.id)
-    seen = view(call)
-    await write(connection, kept, call, seen, events, region)
-    return Change(kept, view(before) if before else None, seen, tuple(events))
+    return Written(kept, call, view(call), events, before)

@@ -1,9 +1,10 @@
-"""Writes a call from its reading in one statement: the row, its legs, its names and its events."""
+"""Writes calls from their readings in one statement: rows, legs, names and events."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -18,8 +19,7 @@ from calls.events import Event
 from calls.view import CallView
 from directory.numbers import normal
 
-encode: Final = msgspec.json.Encoder().encode
-"""Events, a call's state and its reading as JSON (UTF-8)."""
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def _columns(table: Table, *left_out: str) -> list[str]:
@@ -34,26 +34,29 @@ _PERSON = """(
     where address in ({device}, {number}) or number = {number}
     order by address = {device} desc limit 1)"""
 
-_OF_LEG = {"person": "known", "call_id": "cast(:id as uuid)"}
+_OF_LEG = {"person": "known"}
+_TOLD = "jsonb_to_recordset(cast(:{} as jsonb))"
 
 # One statement, one way to the database and back. Its parts touch different rows, so their order does not matter.
 _WRITE = text(
     f"""
-    with told as (select cast(:call as jsonb) as call, cast(:legs as jsonb) as legs),
-    reached as (
+    with reached as (
         select leg.*, {_PERSON.format(device="leg.device", number="leg.number")} as known
-        from told, jsonb_populate_recordset(null::legs, told.legs) as leg),
+        from jsonb_populate_recordset(null::legs, cast(:legs as jsonb)) as leg),
     answered as (
-        select (select known from reached where outcome = 'answered' order by answered_at, channel limit 1) as known),
+        select distinct on (call_id) call_id, known from reached
+        where outcome = 'answered' order by call_id, answered_at, channel),
     kept as (
         insert into calls as c ({", ".join(_CALL)})
         select {", ".join("answered.known" if name == "person" else f"one.{name}" for name in _CALL)}
-        from told, answered, jsonb_populate_record(null::calls, told.call) as one
+        from jsonb_populate_recordset(null::calls, cast(:calls as jsonb)) as one
+        left join answered on answered.call_id = one.id
         on conflict (id) do update set {", ".join(f"{name} = excluded.{name}" for name in _CALL if name != "id")},
                updated_at = clock_timestamp()),
     stale as (
-        delete from legs where call_id = cast(:id as uuid)
-        and not exists (select from reached where channel = legs.channel and device = legs.device)),
+        delete from legs where call_id = any(cast(:ids as uuid[])) and not exists (
+            select from reached
+            where call_id = legs.call_id and channel = legs.channel and device = legs.device)),
     new_legs as (
         insert into legs ({", ".join(_LEG)})
         select {", ".join(_OF_LEG.get(name, name) for name in _LEG)} from reached
@@ -61,32 +64,48 @@ _WRITE = text(
         set {", ".join(f"{name} = excluded.{name}" for name in _LEG)}),
     new_names as (
         insert into call_names (pbx, name, call_id)
-        select :pbx, name, cast(:id as uuid) from unnest(cast(:names as text[])) as name
+        select pbx, name, call_id from {_TOLD.format("names")} as told (pbx text, name text, call_id uuid)
         on conflict do nothing)
     insert into call_events (at, digest, call_id, kind, body)
-    select (e->>'at')::timestamptz, decode(e->>'digest', 'hex'), cast(:id as uuid), e->>'kind', e->'body'
-    from jsonb_array_elements(cast(:events as jsonb)) as e
+    select at, decode(digest, 'hex'), call_id, kind, body
+    from {_TOLD.format("events")} as told (at timestamptz, digest text, call_id uuid, kind text, body jsonb)
     on conflict do nothing
     """.replace("::", r"\:\:")  # noqa: S608 - only column names of our own tables are put in
 )
 
 
-async def write(
-    connection: AsyncConnection, call_id: UUID, call: Call, seen: CallView, events: Sequence[Event], region: str
-) -> None:
-    """Write the rows of `call`, which reads as `seen`, under `call_id`, and append `events`.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A call to be written as it reads now, and the events to be appended; `known` is what its row holds already."""
+
+    id: UUID
+    call: Call
+    seen: CallView
+    events: Sequence[Event]
+    known: Call | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names by which later events find it, and no row does yet."""
+        return call_names(self.call) - (call_names(self.known) if self.known else frozenset())
+
+
+async def write(connection: AsyncConnection, told: Iterable[Written], region: str) -> None:
+    """Write the rows of all these calls and append their events; a row that would stay as it is is not touched.
 
     `region` is the company's: numbers are stored in their E.164 form where that can be told.
     """
+    told = list(told)
+    new = [one for one in told if one.call != one.known]
+    names = [{"pbx": one.call.pbx, "name": name, "call_id": one.id} for one in new for name in sorted(one.names)]
     await connection.execute(
         _WRITE,
         {
-            "id": str(call_id),
-            "pbx": call.pbx,
-            "call": encode(row_of(call_id, seen, region) | {"state": call}).decode(),
-            "legs": encode(seen.legs).decode(),
-            "names": sorted(call_names(call)),
-            "events": encode([_event(event) for event in events]).decode(),
+            "ids": [one.id for one in new],
+            "calls": _text([row_of(one.id, one.seen, region) | {"state": one.call} for one in new]),
+            "legs": _text([asdict(leg) | {"call_id": one.id} for one in new for leg in one.seen.legs]),
+            "names": _text(names),
+            "events": _text([_event(event, one.id) for one in told for event in one.events]),
         },
     )
 
@@ -118,11 +137,16 @@ def row_of(call_id: UUID, seen: CallView, region: str) -> dict[str, Any]:
     }
 
 
-def _event(event: Event) -> dict[str, Any]:
-    told = encode(event)
+def _event(event: Event, call_id: UUID) -> dict[str, Any]:
+    told = _encode(event)
     return {
         "at": event.at or datetime.now(UTC),
         "digest": hashlib.sha256(told).hexdigest(),
+        "call_id": call_id,
         "kind": event.kind,
         "body": msgspec.Raw(told),
     }
+
+
+def _text(rows: Sequence[Mapping[str, Any]]) -> str:
+    return _encode(rows).decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 import structlog
 from sqlalchemy import text
@@ -28,14 +29,21 @@ async def settle_ripe(recorder: Recorder, quiet_seconds: float = SETTLE_SECONDS)
     """Settle every ended call that has been quiet for so long; returns how many. The row is all the memory it needs."""
     async with recorder.engine.connect() as connection:
         ripe = (await connection.execute(_RIPE, {"quiet": quiet_seconds})).all()
-    settled = 0
-    for row in ripe:
-        try:
-            await recorder.write([Settled(pbx=row.pbx, channel=row.name, at=row.ended_at)])
-            settled += 1
-        except (SQLAlchemyError, ValueError) as error:  # one unreadable row must not hold up the others
-            log.warning("a call could not be settled", call=str(row.id), error=type(error).__name__)
-    return settled
+    settled = [Settled(pbx=row.pbx, channel=row.name, at=row.ended_at) for row in ripe]
+    try:
+        return len(await recorder.write(settled))
+    except (SQLAlchemyError, ValueError):
+        return sum([await _settle(recorder, event, row.id) for event, row in zip(settled, ripe, strict=True)])
+
+
+async def _settle(recorder: Recorder, settled: Settled, call_id: UUID) -> bool:
+    """Settle one call alone: a row that cannot be read must not hold up the others."""
+    try:
+        await recorder.write([settled])
+    except (SQLAlchemyError, ValueError) as error:
+        log.warning("a call could not be settled", call=str(call_id), error=type(error).__name__)
+        return False
+    return True
 
 
 async def keep_settling(recorder: Recorder, every_seconds: float = 1.0) -> None:
