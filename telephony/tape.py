@@ -21,6 +21,7 @@ Kind = Literal["ami", "ami-json", "cel-csv", "cel-json"]
 _HEAD_BYTES = 65536
 _BANNER = "Asterisk Call Manager/"
 _HEADER_LINE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*:( |$)")
+_JSON_OBJECT = re.compile(r'\{\s*"[^"]+"\s*:')
 _DELIMITERS = ",;\t|"
 
 
@@ -56,16 +57,46 @@ def _check(path: Path, head: bytes) -> None:
 
 
 def _read(path: Path, text: TextIO, pbx: str) -> Tape:
-    """Told by the first line that is not blank."""
-    number, first = next(((number, line.strip()) for number, line in enumerate(text, 1) if line.strip()), (0, ""))
+    number, first = _telling_line(text)
     if not first:
         raise TapeError(f"{path}: the file is empty")
     text.seek(0)
     if first.startswith("{"):
         return _json_lines(path, text, pbx)
-    if first.startswith(_BANNER) or _HEADER_LINE.match(first):
+    if _HEADER_LINE.match(first) or first.startswith(_BANNER):
         return _ami_text(path, text, pbx)
     return _cel_csv(path, text, pbx, first, number)
+
+
+def _telling_line(text: TextIO) -> tuple[int, str]:
+    """The number and the words of the first line that tells what the tape is, else of the first that is not blank.
+
+    A tape that was cut begins in the middle of a line.
+    """
+    first = (0, "")
+    for number, line in enumerate(text, 1):
+        told = line.strip()
+        if _JSON_OBJECT.match(told) or told.startswith(("Event: ", "Response: ", _BANNER)) or _is_cel(told):
+            return number, told
+        first = first if first[1] else (number, told)
+    return first
+
+
+def _is_cel(line: str) -> bool:
+    cells = _cells(line)
+    return {"eventtype", "uniqueid"} <= {cel.spelling(cell) for cell in cells} or _is_bare_row(cells)
+
+
+def _cells(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=max(_DELIMITERS, key=line.count)), [])
+    except csv.Error:
+        return []
+
+
+def _is_bare_row(cells: list[str]) -> bool:
+    """A row of the PBX's own file, which has no header."""
+    return len(cells) == len(cel.COLUMNS) and bool(cel.event_type(cells[0])) and moment(cells[1]) is not None
 
 
 def _ami_text(path: Path, text: TextIO, pbx: str) -> Tape:
@@ -76,19 +107,22 @@ def _ami_text(path: Path, text: TextIO, pbx: str) -> Tape:
 
 
 def messages(lines: Iterable[str]) -> Iterator[dict[str, str | list[str]]]:
-    """AMI messages from protocol lines (CRLF or LF): blocks of `Name: value` parted by blank lines, banner left out."""
+    """AMI messages from protocol lines (CRLF or LF): blocks of `Name: value` parted by blank lines, banner left out.
+
+    Where a blank line is missing, as between two recordings put together, the next `Event` begins the next message. A
+    channel's id at the very end, without the end of its line, may be half of one: it is left out.
+    """
     block: dict[str, str | list[str]] = {}
     for raw in lines:
         line = raw.rstrip("\r\n")
-        if not line:
+        if not line or (line.startswith("Event: ") and "Event" in block):
             if block:
                 yield block
             block = {}
-            continue
         name, colon, value = line.partition(":")
-        if not colon or line.startswith(_BANNER):
-            continue
-        _add(block, name.strip(), value.removeprefix(" "))
+        torn = raw == line and name.lower().endswith("id")
+        if colon and not torn and not line.startswith(_BANNER):
+            _add(block, name.strip(), value.removeprefix(" "))
     if block:
         yield block
 
@@ -123,18 +157,26 @@ def _json_lines(path: Path, text: TextIO, pbx: str) -> Tape:
 
 
 def _objects(path: Path, text: TextIO) -> Iterator[dict[str, str | list[str]]]:
+    """The objects of a tape of JSON lines. A recorder that is cut tears its first line, its last, or both."""
+    torn: TapeError | None = None
+    whole_count = 0
     for number, line in enumerate(text, 1):
         if not line.strip():
             continue
         try:
-            told = json.loads(line)
+            told = json.loads(line, parse_float=str, parse_int=str)  # as written: a uniqueid may look like a number
         except (ValueError, RecursionError) as error:
-            if number > 1 and not line.endswith("\n"):
-                return  # the recorder was stopped while it wrote its last line
-            raise TapeError(f"{path}: line {number}: not JSON: {error}") from error
+            refused = TapeError(f"{path}: line {number}: not JSON: {error}")
+            if line.endswith("\n") and (whole_count or torn):
+                raise refused from error
+            torn = torn or refused
+            continue
         if not isinstance(told, dict):
             raise TapeError(f"{path}: line {number}: one JSON object a line is wanted, got {type(told).__name__}")
+        whole_count += 1
         yield {name: _as_told(value) for name, value in told.items()}
+    if torn is not None and not whole_count:
+        raise torn
 
 
 def _as_told(value: Any) -> str | list[str]:
@@ -159,14 +201,16 @@ def _cel_csv(path: Path, text: TextIO, pbx: str, first: str, number: int) -> Tap
     reader = csv.reader(text, delimiter=delimiter)
     try:
         header = next(reader)
-        if cel.event_type(header[0]) and len(header) == len(cel.COLUMNS):  # the PBX's own file, which has no header
-            rows = [dict(zip(cel.COLUMNS, cells, strict=False)) for cells in [header, *reader]]
-        else:
-            _check_columns(path, number, header)
-            rows = [dict(zip(header, cells, strict=False)) for cells in reader if cells]
+        rest = [cells for cells in reader if cells]
     except csv.Error as error:
         raise TapeError(f"{path}: line {reader.line_num + number - 1}: not CSV: {error}") from error
-    return _of_rows("cel-csv", rows, pbx)
+    if _is_bare_row(header):
+        rest, header = [header, *rest], list(cel.COLUMNS)
+    else:
+        _check_columns(path, number, header)
+    if rest and len(rest[-1]) < len(header):
+        rest[-1] = []  # cut by the end of the tape: its last cell may be half of one
+    return _of_rows("cel-csv", [dict(zip(header, cells, strict=False)) for cells in rest], pbx)
 
 
 def _check_columns(path: Path, number: int, columns: Iterable[str]) -> None:
