@@ -1,16 +1,36 @@
-"""`make bench`: everything in one run, so that its figures compare."""
+"""`make bench`: everything in one run, so that its figures compare; `make bench ARGS="events durable"` for a part."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import platform
+import sys
+from collections.abc import Callable, Mapping
 
-from benchmarks import events, routing, speech
-from service import log
+import structlog
 
-log.set_up("console")
-print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-asyncio.run(routing.measure())
-events.run()
-asyncio.run(speech.measure())
+from benchmarks import durable, events, memory, routing, speech
+
+PARTS: Mapping[str, Callable[[], object]] = {
+    "routing": lambda: asyncio.run(routing.measure()),
+    "events": events.measure,
+    "durable": lambda: asyncio.run(durable.measure()),
+    "memory": lambda: asyncio.run(memory.measure()),
+    "speech": lambda: asyncio.run(speech.measure()),
+}
+
+
+def main(wanted: list[str]) -> None:
+    """Measure these parts, all when none is named."""
+    unknown = set(wanted) - PARTS.keys()
+    if unknown:
+        sys.exit(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    for name in wanted or PARTS:
+        PARTS[name]()
+
+
+main(sys.argv[1:])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -24,7 +23,6 @@ from metrics.observe import Observed
 from routing.memory import Memory
 from service import settings
 from service.attendant import Attendant
-from service.children import die_with_parent
 from service.ports import free_port
 from service.recorder import Recorder
 from service.settle import keep_settling
@@ -34,8 +32,6 @@ from tests.fakes.directories import OFFICE
 
 RATES: tuple[int, ...] = (50, 200, 1000, 3000, 5000)
 SECONDS = 10.0
-_EVENTS = len([event for message in load.messages() for event in ami.translate("x", message)])
-"""What a call's messages tell: some say nothing of a call that the others do not."""
 _STORED = "select count(*) from call_events where body->>'pbx' = :pbx and kind <> 'Settled'"
 
 
@@ -52,11 +48,7 @@ class Seen:
 
 
 async def _one(house: House, rate: int, seconds: float) -> str:
-    port, seen = free_port(), Seen()
-    load_process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.load", str(port), str(rate), str(seconds),
-        stdout=asyncio.subprocess.PIPE, preexec_fn=die_with_parent,
-    )  # fmt: skip
+    port, seen, name = free_port(), Seen(), f"at-{rate}"
     observed = Observed(CollectorRegistry())
 
     def told(change: Change) -> None:
@@ -66,33 +58,33 @@ async def _one(house: House, rate: int, seconds: float) -> str:
     recorder = Recorder(house.engine, owes, told)
     memory = Memory(house.engine, devices=devices.read, owners=owners)
     await memory.load()
-    attendant = Attendant(settings.PbxSettings(name=f"at-{rate}", port=port, secret=SecretStr("x")), recorder, memory)
-    assert load_process.stdout is not None
-    await load_process.stdout.readline()
-    tasks = [asyncio.create_task(attendant.run()), asyncio.create_task(keep_settling(recorder))]
-    told_count = int(await load_process.stdout.readline())
-    while len(attendant.buffer):
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(0.5)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await load_process.wait()
+    attendant = Attendant(settings.PbxSettings(name=name, port=port, secret=SecretStr("x")), recorder, memory)
+    calls = int(rate * seconds / len(load.story("answered")))
+    async with load.running(port, "answered", rate, calls) as pbx:
+        tasks = [asyncio.create_task(attendant.run()), asyncio.create_task(keep_settling(recorder))]
+        await pbx.readline()
+        while len(attendant.buffer):
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     late = statistics.quantiles(seen.ages, n=100)
+    events = calls * sum(len(ami.translate(name, message)) for message in load.messages("answered"))
     return (
         f"  {rate:>5} events/s   late p50 {late[49] * 1000:7.1f} ms   p99 {late[98] * 1000:7.1f} ms"
-        f"   events told {told_count * _EVENTS // len(load.story())}, stored {await _stored(house, f'at-{rate}')}"
+        f"   told {events}, stored {await _stored(house, name)}"
     )
 
 
 async def _stored(house: House, pbx: str) -> int:
     async with house.engine.connect() as connection:
-        found = await connection.execute(text(_STORED), {"pbx": pbx})
-        return int(found.scalar_one())
+        return int((await connection.execute(text(_STORED), {"pbx": pbx})).scalar_one())
 
 
 @asynccontextmanager
-async def _house() -> AsyncIterator[House]:
+async def office() -> AsyncIterator[House]:
+    """A house on an embedded PostgreSQL of its own, with an office in it."""
     with tempfile.TemporaryDirectory(prefix="switchhook-bench-") as folder:
         Path(folder).chmod(0o755)
         async with open_house(settings.load(data_dir=Path(folder))) as house:
@@ -102,8 +94,8 @@ async def _house() -> AsyncIterator[House]:
 
 
 async def measure(rates: tuple[int, ...] = RATES, seconds: float = SECONDS) -> None:
-    """Print the curve: what was told, what was kept, how late it was in the store (fsync on)."""
-    print("AMI bytes to committed rows, with the work owed and the settling of calls")
-    async with _house() as house:
+    """Print the curve: what was told, how late it was in the store (fsync on), whether all of it is there."""
+    print("AMI bytes to committed rows, with the work owed and the settling of calls (goal: 3000 at p99 200 ms)")
+    async with office() as house:
         for rate in rates:
             print(await _one(house, rate, seconds), flush=True)

@@ -1,72 +1,39 @@
-"""How many events a second one process parses, translates and folds, and how many it makes durable."""
+"""How many messages of a PBX one process understands in a second."""
 
 from __future__ import annotations
 
-import asyncio
 import statistics
-import tempfile
 import time
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
-from msgspec.structs import replace
-
-from calls.database import connect
-from calls.events import Event
-from calls.record import record
-from service.database import upgrade
-from service.postgres import Postgres
+from benchmarks.load import FILTERS, TAPES
 from service.replay import fold
-from telephony import tape
+from telephony import ami, tape
+from telephony.told import Headers
 
-TAPES = Path(__file__).parents[1] / "tests/tapes"
+_ROUNDS = 7
 
 
-def pure(rounds: int = 5) -> None:
-    """AMI text to records, all tapes, no disk."""
-    files = sorted(TAPES.glob("*.ami"))
+def measure() -> None:
+    """Print parse + translate + fold, and translate + fold alone, of all AMI tapes; medians of several rounds."""
+    texts = [path.read_text() for path in sorted(TAPES.glob("*.ami"))]
+    told = [list(tape.messages(text.splitlines())) for text in texts]
+    filters = FILTERS.read_text().lower()
+    passed = [[one for one in call if f"name({ami.event_name(one).lower()})" in filters] for call in told]
+    print("AMI messages a second in one process, all tapes (goal: translate + fold 100000)")
+    _print("parse + translate + fold, read=all", told, lambda: [_folded(tape.messages(t.splitlines())) for t in texts])
+    _print("translate + fold, read=all", told, lambda: [_folded(call) for call in told])
+    _print("translate + fold, as our manager.conf filters", passed, lambda: [_folded(call) for call in passed])
+
+
+def _folded(messages: Iterable[Headers]) -> object:
+    return fold(event for message in messages for event in ami.translate("pbx", message))
+
+
+def _print(name: str, told: Sequence[Sequence[Headers]], work: Callable[[], object]) -> None:
     rates = []
-    told_count = 0
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         began = time.perf_counter()
-        told_count = sum(file.read_text().count("\n\n") for file in files)
-        for file in files:
-            fold(tape.read(file).events)
-        rates.append(told_count / (time.perf_counter() - began))
-    print(f"AMI parse + translate + fold   {statistics.median(rates):8.0f} events/s  ({told_count} events, read=all)")
-
-
-async def durable(calls: int = 150) -> None:
-    """Events of answered calls written one transaction a batch, as the recorder does, with fsync on."""
-    answered = tape.read(TAPES / "answered.ami").events
-    stream = [_shifted(event, number) for number in range(calls) for event in answered]
-    with tempfile.TemporaryDirectory(prefix="switchhook-bench-") as folder:
-        Path(folder).chmod(0o755)
-        async with Postgres(Path(folder)) as server:
-            await upgrade(server.url)
-            engine = connect(server.url)
-            for size in (1, 20, 200):
-                part = stream[: 40 * len(answered)] if size == 1 else stream
-                told = [_shifted(event, size * 10_000) for event in part]
-                began = time.perf_counter()
-                for first in range(0, len(told), size):
-                    async with engine.begin() as connection:
-                        await record(connection, told[first : first + size])
-                rate = len(told) / (time.perf_counter() - began)
-                print(f"durable, batches of {size:<10} {rate:8.0f} events/s")
-            await engine.dispose()
-
-
-def _shifted(event: Event, number: int) -> Event:
-    changes: dict[str, Any] = {}
-    for name in ("channel", "linkedid", "target", "target_linkedid", "bridge"):
-        value = getattr(event, name, None)
-        if value:
-            changes[name] = f"{value}-{number}"
-    return replace(event, **changes)
-
-
-def run() -> None:
-    """Both."""
-    pure()
-    asyncio.run(durable())
+        work()
+        rates.append(sum(map(len, told)) / (time.perf_counter() - began))
+    print(f"  {name:<46} {statistics.median(rates):9.0f}", flush=True)
