@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 
 def connect(url: str, *, pool: int = 5) -> AsyncEngine:
-    """An engine on `url` (any postgresql:// address). Lost connections are noticed before use; times are UTC."""
+    """An engine on `url` (any postgresql:// address). Lost connections are noticed before use; times are UTC.
+
+    `pool` connections are kept; with 0 each is closed after its use, and the engine needs no end.
+    """
     scheme, _, rest = url.partition("://")
     if scheme.partition("+")[0] not in {"postgres", "postgresql"}:
         raise ValueError(f"database_url: must begin with postgresql://, got {scheme + '://…'!r}")
+    kept: dict[str, Any] = (
+        {"pool_size": pool, "max_overflow": pool, "pool_pre_ping": True} if pool else {"poolclass": NullPool}
+    )
     return create_async_engine(
         f"postgresql+asyncpg://{rest}",
-        pool_size=pool,
-        max_overflow=pool,
-        pool_pre_ping=True,
+        **kept,
         hide_parameters=True,  # an error's text would carry numbers and names into logs
         connect_args={"server_settings": {"timezone": "UTC"}, "timeout": 5, "command_timeout": 60},
     )

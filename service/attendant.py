@@ -24,6 +24,7 @@ from service.recovery import Recovery
 from service.settings import PbxSettings
 from telephony import ami, devices, hand_over
 from telephony.buffer import EventBuffer
+from telephony.cel_source import CelSource
 from telephony.link import Link
 from telephony.liveness import Liveness, write_fallbacks
 from telephony.pbx import LinkError, LinkSettings, Message
@@ -37,7 +38,7 @@ _MOST_PAUSE_SECONDS = 5.0
 class Attendant:
     """Everything the service does with one PBX; `run` ends only by cancellation."""
 
-    def __init__(self, settings: PbxSettings, recorder: Recorder, memory: Memory) -> None:
+    def __init__(self, settings: PbxSettings, recorder: Recorder, memory: Memory, cel: CelSource | None) -> None:
         self.settings = settings
         self.buffer: EventBuffer[Event] = EventBuffer()
         self.link = Link(
@@ -60,9 +61,8 @@ class Attendant:
         self._routing: set[asyncio.Task[None]] = set()
         # A database that hangs may cost an arrival a third of its time; what is known then still comes in time.
         self._router = Router(memory, self._send, budget_seconds=settings.budget_seconds / 3)
-        self._recovery = Recovery(settings, self.link, recorder, self.buffer)
         self.link.on_connect.append(self._connected)
-        self.link.on_disconnect.append(self._recovery.disconnected)
+        self._recovery = Recovery(self.link, recorder, self.buffer, cel)
 
     async def run(self) -> None:
         """Attend the PBX until cancelled; the last word to it is that nobody should ask us. May be run again."""
@@ -70,9 +70,9 @@ class Attendant:
             link = outer.create_task(self.link.run())
             try:
                 async with asyncio.TaskGroup() as group:
-                    for part in (self.liveness.run, self._record, self._store_devices, self._follow_directory):
+                    for part in (self.liveness.run, self._store_devices, self._follow_directory, self._recovery.run):
                         group.create_task(part())
-                    group.create_task(self._recovery.run())
+                    group.create_task(self._recorder.drain(self.buffer))
             finally:
                 await self.liveness.clear()
                 link.cancel()
@@ -136,16 +136,10 @@ class Attendant:
             log.warning("a plan was not taken as it should", pbx=arrival.pbx, why=outcome.kind, detail=outcome.detail)
         return outcome.kind
 
-    async def _record(self) -> None:
-        """Record what is heard, once it is known since when nothing was: the new would hide the gap before it."""
-        await _patiently(self._recovery.remember)
-        await self._recorder.drain(self.buffer)
-
     async def _connected(self, link: Link) -> None:
         """Do what each new connection owes, however long the database is away; the connection's end ends this too."""
         await self._leave_fallbacks(link)
         await _patiently(partial(self._learn_devices, link))
-        await _patiently(partial(self._recovery.connected, link))
 
     async def _learn_devices(self, link: Link) -> None:
         states = await self._devices.ask(link)

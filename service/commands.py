@@ -19,15 +19,17 @@ from recordings.speech import SpeechError
 from recordings.transcribe_file import transcribe_file
 from routing.arrival import Arrival
 from routing.dry_run import dry_run
+from service.comparison import record_differing
 from service.database import status
 from service.explain import find_call, tell
 from service.faults import UserFault
 from service.recorder import Recorder
-from service.recovery import read_period
 from service.settings import Settings
-from service.wiring import open_database, open_house, owes
+from service.wiring import cel_source, open_database, open_house, owes
 from service.worker_role import open_speech
 from telephony import devices
+from telephony.cel_source import CelSource
+from telephony.cel_table import CelTableError
 from web import users
 
 
@@ -59,13 +61,27 @@ async def explain(settings: Settings, call: str) -> tuple[dict[str, Any], str]:
 
 async def catch_up(settings: Settings, since: datetime, until: datetime) -> int:
     """Read CEL of every PBX for a period; returns how many calls it changed."""
+    async with _witnesses(settings, since, until) as (recorder, sources):
+        return sum(
+            [await record_differing(pbx, source, recorder, since, until, mark=True) for pbx, source in sources.items()]
+        )
+
+
+@asynccontextmanager
+async def _witnesses(
+    settings: Settings, since: datetime, until: datetime
+) -> AsyncIterator[tuple[Recorder, dict[str, CelSource]]]:
+    """A recorder, and CEL of every PBX that has it set. Raises UserFault for what cannot be read."""
     if since >= until:
         raise UserFault(f"--from: must be before --to, got {since.isoformat()}")
-    if not any(pbx.cel_file for pbx in settings.pbx):
-        raise UserFault("pbx: no PBX in the settings has a cel_file to read")
+    sources = {pbx.name: source for pbx in settings.pbx if (source := cel_source(pbx))}
+    if not sources:
+        raise UserFault("pbx: no PBX in the settings has a cel_file or a cel_url to read")
     async with open_house(settings) as house:
-        recorder = Recorder(house.engine, owes, lambda _change: None)
-        return sum([await read_period(pbx, recorder, since, until) for pbx in settings.pbx])
+        try:
+            yield Recorder(house.engine, owes, lambda _change: None), sources
+        except CelTableError as error:
+            raise UserFault(str(error)) from None
 
 
 async def rebuild(settings: Settings) -> int:

@@ -71,8 +71,8 @@ class Recorder:
                 buffer.give_back(batch)
                 raise
             self._said("the database does not answer" if left else "")
+            buffer.give_back(left)
             if left:
-                buffer.give_back(left)
                 await asyncio.sleep(_AWAY_SECONDS)
 
     async def finish(self, buffer: EventBuffer[Event]) -> None:
@@ -80,7 +80,7 @@ class Recorder:
         try:
             async with asyncio.timeout(_LAST_SECONDS):
                 while len(buffer) and not await self._store(await buffer.take(_BATCH)):
-                    pass
+                    buffer.give_back()
         except TimeoutError:
             log.warning("events were left at the end", events=len(buffer))
 

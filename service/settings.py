@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from telephony.cel_table import TABLE
 
 DEFAULT_FILE = Path("switchhook.toml")
 
@@ -47,7 +49,10 @@ class MetricsSettings(_Part):
 
 
 class PbxSettings(_Part):
-    """One Asterisk: its AMI, and the folders where it writes CEL and recordings as this machine sees them."""
+    """One Asterisk: its AMI, and where it writes CEL and recordings, as this machine sees them.
+
+    CEL is in `cel_file`, or in the table `cel_table` of the PostgreSQL database at `cel_url`.
+    """
 
     name: str = Field(default="pbx", pattern=r"^[A-Za-z0-9_-]{1,40}$")
     host: str = "127.0.0.1"
@@ -57,9 +62,24 @@ class PbxSettings(_Part):
     tls: bool = False
     tls_ca_file: Path | None = None
     cel_file: Path | None = None
+    cel_url: SecretStr | None = None
+    cel_table: str = Field(default="cel", pattern=TABLE)
     recordings: Path | None = None
     budget_seconds: float = Field(default=1.5, gt=0, le=10)
     fallback: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _one_cel(self) -> Self:
+        if self.cel_file is not None and self.cel_url is not None:
+            raise ValueError(f"cel_file and cel_url of {self.name!r}: CEL is read from one place, set one of them")
+        return self
+
+    @field_validator("cel_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://; CEL in another database cannot be read, write a file")
+        return value
 
 
 class TranscriptionSettings(_Part):
@@ -149,7 +169,7 @@ def load(**told: Any) -> Settings:
 def _problem(error: Any) -> str:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
     # A misspelt name may be that of a secret, and a PBX as text holds its own.
-    secret = any(word in path for word in ("secret", "database_url")) or path == "pbx"
+    secret = any(word in path for word in ("secret", "database_url", "cel_url")) or path == "pbx"
     hidden = secret or error["type"] == "extra_forbidden" or not isinstance(error["input"], str | int | float)
     value = "" if hidden else f", got {error['input']!r}"
     words = {"extra_forbidden": "no such setting", "missing": "is required"}

@@ -17,7 +17,7 @@ from service.attendant import Attendant
 from service.duty import Duty
 from service.recorder import Recorder
 from service.settle import keep_settling
-from service.wiring import House, owes
+from service.wiring import House, cel_source, owes
 from telephony import devices
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ class Telephony:
         self.memory = Memory(house.engine, devices=devices.read, owners=owners, live_devices=self._live_devices)
         self.observed = Observed(registry, lambda: self.memory.directory)
         self.recorder = Recorder(house.engine, owes, self.observed.observe)
-        self.attendants = [Attendant(pbx, self.recorder, self.memory) for pbx in house.settings.pbx]
+        self.attendants = [Attendant(pbx, self.recorder, self.memory, cel_source(pbx)) for pbx in house.settings.pbx]
         self.duties = {pbx.name: Duty(house.engine, pbx.name) for pbx in house.settings.pbx}
 
     def _live_devices(self, pbx: str) -> Mapping[str, devices.DeviceState] | None:

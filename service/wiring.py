@@ -16,7 +16,10 @@ from calls.database import connect
 from calls.due import Change, Job
 from service.database import upgrade
 from service.postgres import AlreadyServedError, Postgres, served_url
-from service.settings import Settings
+from service.settings import PbxSettings, Settings
+from telephony.cel_file import CelFile
+from telephony.cel_source import CelSource
+from telephony.cel_table import CelTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,13 @@ def owes(change: Change) -> Iterable[Job]:
     """All the work that a change of a call owes, room by room."""
     yield from recordings.due.due(change)
     yield from crm_sync.due.due(change)
+
+
+def cel_source(pbx: PbxSettings) -> CelSource | None:
+    """Where the PBX's CEL is read; None when it is not set."""
+    if pbx.cel_url is not None:
+        return CelTable(connect(pbx.cel_url.get_secret_value(), pool=0), pbx.cel_table)
+    return None if pbx.cel_file is None else CelFile(pbx.cel_file)
 
 
 @asynccontextmanager

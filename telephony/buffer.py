@@ -2,40 +2,46 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A period whose events we did not keep; CEL's rows of it must be read. `lost_count` is 0 when nobody can count."""
-
-    began_at: datetime
-    ended_at: datetime
-    lost_count: int = 0
+_KEPT_UP = 100
 
 
 class EventBuffer(Generic[T]):
     """Keeps up to `most` items in order.
 
     When it is full the oldest item goes: the newest tell of calls that are alive now, and CEL, which Asterisk writes by
-    itself, tells the old ones again. What went is counted, and its period is kept until somebody takes it.
+    itself, tells the old ones again. What went is counted.
     """
 
     def __init__(self, most: int = 50_000) -> None:
         self._most = most
         self._items: deque[tuple[datetime, T]] = deque()
         self._filled = asyncio.Event()
-        self._gaps: list[Gap] = []
-        self._losing: Gap | None = None
+        self._taken: datetime | None = None
         self.lost_total = 0
 
     def __len__(self) -> int:
         return len(self._items)
+
+    @property
+    def unstored_since(self) -> datetime | None:
+        """PBX time of the oldest item that is not in the store yet, taken ones among them; None when all are."""
+        return self._taken or (self._items[0][0] if self._items else None)
+
+    async def stored(self, until: datetime) -> None:
+        """Wait until every item of PBX time `until` or earlier is in the store, or lost."""
+        while self.unstored_since is not None and self.unstored_since <= until:  # noqa: ASYNC110 - over in milliseconds
+            await asyncio.sleep(0.05)
+
+    async def kept_up_with(self) -> None:
+        """Wait until what comes is stored as it comes: nothing less urgent may hold it up."""
+        while len(self._items) > _KEPT_UP:  # noqa: ASYNC110 - over in milliseconds; being told would cost each event
+            await asyncio.sleep(0.01)
 
     def put(self, at: datetime, item: T) -> None:
         """Add one item of PBX time `at`; never waits, never raises."""
@@ -51,32 +57,18 @@ class EventBuffer(Generic[T]):
             await self._filled.wait()
         if gather_seconds:
             await asyncio.sleep(gather_seconds)
+        self._taken = self._items[0][0]
         return [self._items.popleft() for _ in range(min(most, len(self._items)))]
 
-    def give_back(self, items: Sequence[tuple[datetime, T]]) -> None:
-        """Put items that could not be written in front again; what does not fit is lost as the oldest."""
+    def give_back(self, items: Sequence[tuple[datetime, T]] = ()) -> None:
+        """End what `take` began. Items that could not be written come in front again; what is too much is lost."""
+        self._taken = None
         self._items.extendleft(reversed(items))
         while len(self._items) > self._most:
             self._drop()
         if self._items:
             self._filled.set()
 
-    def note_gap(self, began_at: datetime, ended_at: datetime) -> None:
-        """Remember a period in which nothing could be heard, as when the link was down."""
-        self._gaps.append(Gap(began_at, ended_at))
-
-    def take_gaps(self) -> list[Gap]:
-        """Remove and return the periods to catch up on from CEL."""
-        gaps = self._gaps + ([self._losing] if self._losing else [])
-        self._gaps, self._losing = [], None
-        return gaps
-
-    def return_gaps(self, gaps: Iterable[Gap]) -> None:
-        """Keep periods whose catch-up failed for the next attempt."""
-        self._gaps.extend(gaps)
-
     def _drop(self) -> None:
-        at, _ = self._items.popleft()
+        self._items.popleft()
         self.lost_total += 1
-        so_far = self._losing or Gap(at, at)
-        self._losing = Gap(min(so_far.began_at, at), max(so_far.ended_at, at), so_far.lost_count + 1)

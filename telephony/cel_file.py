@@ -1,8 +1,10 @@
-"""Reads the CEL file that cel_custom writes: its new rows as they come, or a period of it and of its rotated siblings.
+"""Reads a period of the CEL file that cel_custom writes, and of its rotated siblings, whatever their size.
 
-The columns are `telephony.cel.COLUMNS`, without a header. Asterisk opens, appends and closes the file for every row, so
-it may be renamed or truncated at any moment, and a reader may meet half a line. A caller's number may hold line breaks,
-and its lines look like rows of their own; CSV_QUOTE doubles each quote in a value, so the quotes tell.
+Rows are CSV with the columns of `telephony.cel.COLUMNS`, without a header, or JSON objects. Asterisk opens, appends and
+closes the file for every row, so it may be renamed or truncated at any moment, and a reader may meet half a line.
+A caller's number may hold line breaks, and its lines look like rows of their own. In CSV the quotes tell: CSV_QUOTE
+doubles each quote in a value. Asterisk's JSON escapes quotes alone (res_cdrel_custom of 22.10): a backslash or a line
+break in a caller's name makes a row that is no JSON, or one with a name told twice; such a row is left out.
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ import asyncio
 import bz2
 import csv
 import gzip
+import json
 import lzma
 import os
 import re
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
@@ -23,28 +28,87 @@ from telephony.cel import COLUMNS, event_type
 from telephony.told import moment
 
 Row = dict[str, str]
-"""One CEL row: column of `telephony.cel.COLUMNS` -> value."""
+"""One CEL row: column in any of Asterisk's spellings -> value."""
 
-_ROW_BEGINS: Final = re.compile(rb'\0*"\w+","')
-"""No line inside a value begins so: there each quote is doubled."""
+_ROW_BEGINS: Final = re.compile(rb'\0*(?:"\w+","|\{")')
+"""No line inside a value begins so: there each quote is doubled, or has a backslash before it."""
 
 _ROW_BYTES_MOST: Final = 16384
+_CHUNK: Final = 500
+_LOOK_BYTES: Final = 65536
+_DISORDER: Final = timedelta(minutes=1)
+"""Rows are written in the order of time, but for those of a PBX under load."""
+
+
+class CelFile:
+    """The CEL file at `path`, which need not exist yet, and its siblings `NAME.1`, `NAME-20261123`, plain or packed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def rows(self, since: datetime, until: datetime) -> AsyncIterator[list[Row]]:
+        """The rows from `since` to `until` (aware, both included) as they were written, in bounded pieces.
+
+        No file at all is a period without calls. Raises OSError when the folder or a file cannot be read.
+        """
+        period = read_period(self.path, since, until)
+        while rows := await asyncio.to_thread(_some, period):
+            yield rows
+
+
+def _some(rows: Iterator[Row]) -> list[Row]:
+    return list(islice(rows, _CHUNK))
+
+
+def read_period(path: Path, since: datetime, until: datetime) -> Iterator[Row]:
+    """As `CelFile.rows`, a row at a time. Files last written before `since` are not opened."""
+    with ExitStack() as stack:
+        for file in _open_generations(stack, path, since):
+            if isinstance(file, gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile):
+                lines = _unpacked(path, file)
+            else:
+                file.seek(_begin(file, since - _DISORDER))
+                lines = iter(file)
+            for row in _Rows().of(lines):
+                at = moment(row.get("eventtime", ""))
+                if at is None or at < since:
+                    continue
+                if at > until + _DISORDER:
+                    break
+                if at <= until:
+                    yield row
+
+
+def newest(path: Path) -> datetime | None:
+    """When the last row that the file itself holds was written, None for none. Raises OSError."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - _LOOK_BYTES))
+        return max((at for row in _Rows().of(file) if (at := moment(row.get("eventtime", "")))), default=None)
 
 
 class _Rows:
     """Lines joined to rows: the ones between an opening quote and its closing one are one value's."""
 
     def __init__(self) -> None:
-        self.torn_count = 0
         self._open = b""
         self._skipping = False
 
-    def take(self, line: bytes) -> Row | None:
+    def of(self, lines: Iterable[bytes]) -> Iterator[Row]:
+        """The rows that the lines make; what makes none is left out."""
+        for line in lines:
+            row = self._take(line.rstrip(b"\n"))
+            if row is not None:
+                yield row
+
+    def _take(self, line: bytes) -> Row | None:
         """The row that this line ends, None when it ends none."""
-        if (self._open or self._skipping) and _ROW_BEGINS.match(line):
-            self.end()
+        if _ROW_BEGINS.match(line):
+            self._open, self._skipping = b"", False
         if self._skipping:
             return None
+        if not self._open and line.lstrip(b"\0").startswith(b'{"'):
+            return parse_json(line)
         self._open = self._open + b"\n" + line if self._open else line
         if self._open.count(b'"') % 2:
             self._skipping = len(self._open) > _ROW_BYTES_MOST
@@ -52,143 +116,109 @@ class _Rows:
             return None
         row = parse(self._open)
         self._open = b""
-        self.torn_count += row is None
         return row
-
-    def end(self, half: bytes = b"") -> None:
-        """Give up the row that is open, for another begins or the file ends (with half a line)."""
-        self.torn_count += bool(self._open or self._skipping or half)
-        self._open, self._skipping = b"", False
-
-
-class CelFile:
-    """The growing file at `path`, which need not exist yet."""
-
-    def __init__(self, path: Path, *, from_start: bool = False) -> None:
-        self.path = path
-        self.problem = ""
-        self._rows = _Rows()
-        self._file: IO[bytes] | None = None
-        self._half = b""
-        if not from_start and path.exists():
-            self._file = path.open("rb")
-            self._file.seek(0, os.SEEK_END)
-
-    @property
-    def torn_count(self) -> int:
-        """How many pieces of the file were no row."""
-        return self._rows.torn_count
-
-    def new_rows(self) -> list[Row]:
-        """The whole rows written since the last call, over any rotation or truncation. Raises OSError."""
-        rows: list[Row] = []
-        while self._opened():
-            renamed = self._renamed()  # asked before reading: what is written before the rename is still read here
-            rows += self._read()
-            if not renamed:
-                break
-            self.close()
-        return rows
-
-    def close(self) -> None:
-        """Let go of the file; the next `new_rows` reads the file then at `path` from its start."""
-        if self._file is not None:
-            self._file.close()
-        self._file = None
-        self._forget_half()
-
-    def _opened(self) -> bool:
-        if self._file is None and self.path.exists():
-            self._file = self.path.open("rb")
-        return self._file is not None
-
-    def _renamed(self) -> bool:
-        """Whether another file has taken the place; while there is none yet, the old one may still be written."""
-        if self._file is None:
-            return False
-        try:
-            return not os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
-        except FileNotFoundError:
-            return False
-
-    def _read(self) -> list[Row]:
-        if self._file is None:
-            return []
-        if os.fstat(self._file.fileno()).st_size < self._file.tell():  # truncated in place (logrotate copytruncate)
-            self._file.seek(0)
-            self._forget_half()
-        *lines, self._half = (self._half + self._file.read()).split(b"\n")
-        return [row for line in lines if (row := self._rows.take(line)) is not None]
-
-    def _forget_half(self) -> None:
-        self._rows.end(self._half)
-        self._half = b""
 
 
 def parse(line: bytes) -> Row | None:
-    """The row in its line or lines, None when it is no whole row of ours."""
+    """The row in its line or lines of CSV, None when it is no whole row of ours."""
+    text = line.decode("utf-8", errors="replace").strip("\r\n\0")
+    if not text.startswith('"'):  # the shipped form quotes all; in a JSON file a caller could write what is not quoted
+        return None
     try:
-        cells = next(csv.reader([line.decode("utf-8", errors="replace").strip("\r\n\0")]), [])
+        cells = next(csv.reader([text]), [])
     except csv.Error:
         return None
     return dict(zip(COLUMNS, cells, strict=True)) if len(cells) == len(COLUMNS) and event_type(cells[0]) else None
 
 
-async def follow(file: CelFile, deliver: Callable[[list[Row]], None], every_seconds: float = 0.5) -> None:
-    """Hand new rows to `deliver` until cancelled; a file that cannot be read now is named in `file.problem`."""
+def parse_json(line: bytes) -> Row | None:
+    """The row in a line of JSON; None when it is none, or tells a name twice, as a caller's backslash can make it."""
+    try:
+        told = json.loads(
+            line.decode("utf-8", errors="replace").strip("\r\n\0"),
+            object_pairs_hook=list,
+            parse_int=str,
+            parse_float=str,
+        )
+    except (ValueError, RecursionError):
+        return None
+    row = {str(name): value for name, value in told if isinstance(value, str)} if isinstance(told, list) else {}
+    whole = len(row) == len(told) and event_type(row.get("eventtype", ""))
+    return row if whole else None
+
+
+_File = IO[bytes] | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
+
+
+def _open_generations(stack: ExitStack, path: Path, since: datetime) -> list[_File]:
+    """The file and its rotated siblings that may hold rows since then, opened, the oldest first.
+
+    A rotation between the look into the folder and the opening would hide a file: then everything is opened anew.
+    """
     while True:
         try:
-            rows = await asyncio.to_thread(file.new_rows)
-            file.problem = ""
-        except OSError as error:
-            rows, file.problem = [], f"{file.path}: {error.strerror or error}"
-        if rows:
-            deliver(rows)
-        await asyncio.sleep(every_seconds)
+            found = _generations(path, since)
+            with ExitStack() as trying:
+                opened = [trying.enter_context(file.open("rb")) for _, _, file in found]
+                if _inodes(found) == _inodes(_generations(path, since)):
+                    stack.push(trying.pop_all())
+                    return [_reader(file, raw) for (_, _, file), raw in zip(found, opened, strict=True)]
+        except FileNotFoundError:
+            if not path.parent.is_dir():
+                raise
 
 
-def read_period(path: Path, since: datetime, until: datetime) -> list[Row]:
-    """The rows of `path` and its rotated siblings from `since` to `until` (aware, both included), in order of time.
-
-    Siblings are `NAME.1`, `NAME-20261123`, plain or packed (.gz, .bz2, .xz); those last written before `since` are not
-    opened. No file at all is a period without calls; raises OSError when the folder or a file cannot be read.
-    """
-    found: list[tuple[datetime, Row]] = []
-    for generation in _generations(path, since):
-        rows = _Rows()
-        for line in _lines(generation):
-            row = rows.take(line.rstrip(b"\n"))
-            at = moment(row["eventtime"]) if row else None
-            if row and at and since <= at <= until:
-                found.append((at, row))
-    return [row for _, row in sorted(found, key=lambda one: one[0])]
+_Generation = tuple[float, int, Path]
 
 
-def _generations(path: Path, since: datetime) -> list[Path]:
-    """The file and its rotated siblings that may hold rows since then, the oldest first."""
-    started = [
-        (file.stat().st_mtime, file)
-        for file in path.parent.iterdir()
-        if file.is_file() and (file.name == path.name or file.name.startswith((f"{path.name}.", f"{path.name}-")))
-    ]
-    return [file for written, file in sorted(started) if written >= since.timestamp()]
+def _inodes(found: Iterable[_Generation]) -> dict[Path, int]:
+    return {file: inode for _, inode, file in found}
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    try:
-        with _unpacked(path) as file:
-            yield from file
-    except (EOFError, lzma.LZMAError) as error:
-        raise OSError(f"{path}: the packed file is damaged: {error}") from error
+def _generations(path: Path, since: datetime) -> list[_Generation]:
+    """(last written, inode, file) of those that may hold rows since then, the oldest first."""
+    found = []
+    for file in path.parent.iterdir():
+        if file.name == path.name or file.name.startswith((f"{path.name}.", f"{path.name}-")):
+            status = file.stat()
+            if file.is_file() and status.st_mtime >= since.timestamp():
+                found.append((status.st_mtime, status.st_ino, file))
+    return sorted(found)
 
 
-def _unpacked(path: Path) -> IO[bytes] | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:
+def _reader(path: Path, raw: IO[bytes]) -> _File:
     match path.suffix:
         case ".gz":
-            return gzip.open(path)
+            return gzip.GzipFile(fileobj=raw)
         case ".bz2":
-            return bz2.open(path)
+            return bz2.BZ2File(raw)
         case ".xz":
-            return lzma.open(path)
+            return lzma.LZMAFile(raw)
         case _:
-            return path.open("rb")
+            return raw
+
+
+def _unpacked(path: Path, file: _File) -> Iterator[bytes]:
+    try:
+        yield from file
+    except (EOFError, lzma.LZMAError) as error:
+        raise OSError(f"{path}: a packed file beside it is damaged: {error}") from error
+
+
+def _begin(file: IO[bytes], since: datetime) -> int:
+    """A place before the first row since then, found by halving: what is older is not read."""
+    low, high = 0, os.fstat(file.fileno()).st_size
+    while high - low > _LOOK_BYTES:
+        middle = (low + high) // 2
+        file.seek(middle)
+        file.readline()
+        at = next((at for row in _Rows().of(_near(file)) if (at := moment(row.get("eventtime", "")))), None)
+        if at is not None and at < since:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _near(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(file.readlines(_LOOK_BYTES))

@@ -12,7 +12,10 @@ from telephony.pbx import ActionTimeout, Fields, LinkDown, LinkSettings, LinkSta
 Ask = Callable[[Fields, float], Awaitable[Reply]]
 
 HEARTBEAT = "SwitchhookHeartbeat"
+SKEW_SECONDS = 2.0
+"""Clocks further apart are somebody's mistake; up to here NTP keeps them without effort."""
 _SAMPLES = 8  # of the last pings; the quickest of them tells the offset best
+_FIRST_PINGS = 3
 
 
 def pbx_time(message: Message) -> float | None:
@@ -62,16 +65,20 @@ class PbxClock:
 class Heartbeats:
     """UserEvents of our own with a sequence number: what comes back late or not at all is measured, not hoped away."""
 
-    def __init__(self, state: LinkState) -> None:
+    def __init__(self, state: LinkState, lost: Callable[[], None] = lambda: None) -> None:
+        """`lost` is called when some did not come back in time."""
         self._state = state
+        self._lost = lost
         self._sender = secrets.token_hex(4)  # a standby of ours may beat through the same PBX
         self._sequence = 0
         self._sent: dict[str, float] = {}
 
     def next(self) -> Fields:
         """The action of the next heartbeat; the ones not back by now count as lost."""
-        self._state.heartbeats_lost_total += len(self._sent)
-        self._sent.clear()
+        if self._sent:
+            self._state.heartbeats_lost_total += len(self._sent)
+            self._sent.clear()
+            self._lost()
         self._sequence += 1
         self._sent[str(self._sequence)] = time.monotonic()
         self._state.heartbeats_sent_total += 1
@@ -92,20 +99,30 @@ class Heartbeats:
         return True
 
 
+async def measure(ask: Ask, settings: LinkSettings, clock: PbxClock) -> None:
+    """Learn the PBX's clock by some pings at once, before anything is told by it. Raises LinkDown, ActionTimeout."""
+    for _ in range(_FIRST_PINGS):
+        await _ping(ask, settings, clock)
+
+
 async def keep_pinging(ask: Ask, settings: LinkSettings, clock: PbxClock) -> str:
     """Ping until no answer comes in time (says so), or the connection ends by itself ("")."""
     while True:
-        asked_at = time.monotonic()
+        await asyncio.sleep(settings.ping_seconds)
         try:
-            reply = await ask({"Action": "Ping"}, settings.ping_deadline_seconds)
+            await _ping(ask, settings, clock)
         except LinkDown:
             return ""
         except ActionTimeout:
             return f"the PBX hangs: no answer to Ping within {settings.ping_deadline_seconds:g} s"
-        answered_at = pbx_time(reply.fields)
-        if answered_at is not None:
-            clock.learn(time.monotonic() - asked_at, answered_at)
-        await asyncio.sleep(settings.ping_seconds)
+
+
+async def _ping(ask: Ask, settings: LinkSettings, clock: PbxClock) -> None:
+    asked_at = time.monotonic()
+    reply = await ask({"Action": "Ping"}, settings.ping_deadline_seconds)
+    answered_at = pbx_time(reply.fields)
+    if answered_at is not None:
+        clock.learn(time.monotonic() - asked_at, answered_at)
 
 
 async def keep_beating(ask: Ask, settings: LinkSettings, heartbeats: Heartbeats) -> str:

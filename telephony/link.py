@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 
-from telephony.heartbeat import Heartbeats, PbxClock, keep_beating, keep_pinging
+from telephony.heartbeat import SKEW_SECONDS, Heartbeats, PbxClock, keep_beating, keep_pinging, measure
 from telephony.listeners import Listeners
 from telephony.pbx import (
     ActionRefused,
@@ -45,7 +45,7 @@ class Link:
 
     `deliver` gets every event as a plain dict, from within the event loop: it may not block. `on_connect`
     hooks are awaited one after another when the PBX is logged in and booted, on every connection; `on_disconnect`
-    hooks are called when a connection that was logged in ends.
+    hooks are called when a connection that was logged in ends, `on_lost` hooks when a heartbeat did not come back.
     """
 
     def __init__(self, settings: LinkSettings, deliver: Callable[[Message], None]) -> None:
@@ -56,7 +56,8 @@ class Link:
         self._listeners: Listeners[Link] = Listeners(self.state, self._log, deliver)
         self.on_connect = self._listeners.on_connect
         self.on_disconnect = self._listeners.on_disconnect
-        self._heartbeats = Heartbeats(self.state)
+        self.on_lost = self._listeners.on_lost
+        self._heartbeats = Heartbeats(self.state, lambda: self._listeners.lost(self))
         self._wire: Wire | None = None
         self._booted = asyncio.Event()
         self._stop = asyncio.Event()
@@ -131,6 +132,7 @@ class Link:
         keepers: list[asyncio.Task[None]] = []
         try:
             await self._login(wire)
+            await measure(partial(self._one, wire), self.settings, self.clock)
             self._up()
             keepers = [asyncio.create_task(keep) for keep in (self._welcome(), self._ping(wire), self._beat(wire))]
             return await asyncio.shield(wire.lost)
@@ -219,6 +221,9 @@ class Link:
         self.state.heartbeats_refused = False
         self._said, self._said_torn = "", False
         self._log.info("connected", ami_version=self.state.ami_version)
+        offset = self.state.clock_offset_seconds
+        if abs(offset) > SKEW_SECONDS:
+            self._log.warning("the PBX's clock is not ours: run NTP on both", offset_seconds=round(offset, 3))
 
     def _down(self, reason: str) -> None:
         was_connected = self.state.connected

@@ -1,6 +1,6 @@
 """Those who listen to a link: what one of them raises is counted and said, and harms nobody else."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -13,13 +13,14 @@ Who = TypeVar("Who")
 
 @dataclass(slots=True)
 class Listeners(Generic[Who]):
-    """The consumer of events, and the hooks called when a connection begins and ends."""
+    """The consumer of events, and the hooks called when a connection begins and ends, or loses a heartbeat."""
 
     state: LinkState
     log: structlog.stdlib.BoundLogger
     deliver: Callable[[Message], None]
     on_connect: list[Callable[[Who], Awaitable[None]]] = field(default_factory=list)
     on_disconnect: list[Callable[[Who], None]] = field(default_factory=list)
+    on_lost: list[Callable[[Who], None]] = field(default_factory=list)
 
     def heard(self, message: Message) -> None:
         """Hand one event on. An exception costs this event alone: the connection and the next events go on."""
@@ -40,9 +41,16 @@ class Listeners(Generic[Who]):
 
     def disconnected(self, link: Who) -> None:
         """Call the hooks of an ended connection."""
-        for hook in self.on_disconnect:
+        self._call(self.on_disconnect, link)
+
+    def lost(self, link: Who) -> None:
+        """Call the hooks of a heartbeat that did not come back."""
+        self._call(self.on_lost, link)
+
+    def _call(self, hooks: Sequence[Callable[[Who], None]], link: Who) -> None:
+        for hook in hooks:
             try:
                 hook(link)
             except Exception as error:
                 self.state.hook_errors_total += 1
-                self.log.exception("a hook at disconnect failed", error=type(error).__name__)
+                self.log.exception("a hook failed", error=type(error).__name__)

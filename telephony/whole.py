@@ -18,6 +18,7 @@ _BEGINNING: Final = re.compile(
     r"|[^\r\n]+\r\nPrivilege: [^\r\n]+\r\nTimestamp: [0-9]+\.[0-9]{6}(?:\r\n|\Z))"
 )
 _NO_SNAPSHOT: Final = "Event: OriginateResponse\r\n"  # its CallerIDNum is what the originating action said
+_WAITING: Final = "Event: QueueEntry\r\n"  # one of QueueStatus's list: the caller's and connected ids, no snapshot
 _FIRST: Final = "CallerIDNum"
 _REST: Final = (
     "CallerIDName",
@@ -56,6 +57,8 @@ def judge(block: str, missing: Missing, *, asked: bool) -> tuple[bool, Missing]:
         return begins and "\r\nPriority: " not in block, ()
     if block.startswith(_NO_SNAPSHOT):
         return begins and not missing, missing
+    if asked and block.startswith(_WAITING):
+        return True, missing  # the ActionID is its last line: nothing was torn off
     whole, snapshots, owed = _walk(block, ())
     if not missing:
         return begins and whole, owed

@@ -24,7 +24,7 @@ _lines = itertools.count(74950000001)
 @pytest.fixture(scope="session")
 async def pbx() -> AsyncIterator[Pbx]:
     """The company's PBX."""
-    async with Pbx(PHONES, extra_files={"queues.conf": QUEUES}) as running:
+    async with Pbx(PHONES, extra_files={"queues.conf": QUEUES}, internal="exten => 600,1,Queue(sales)") as running:
         yield running
 
 

@@ -1,4 +1,4 @@
-"""The CEL file is read through rotation, truncation and half-written lines; every failure is made with real files."""
+"""The CEL file is read through rotation and half lines, in both its forms; failures are made with real files."""
 
 import asyncio
 import csv
@@ -7,6 +7,7 @@ import io
 import lzma
 import os
 import tempfile
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +17,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from calls.events import ChannelHungUp, LinkedidEnded
-from telephony.catch_up import read_gap
+from telephony.catch_up import told_calls
 from telephony.cel import COLUMNS
-from telephony.cel_file import CelFile, Row, follow, parse, read_period
+from telephony.cel_file import CelFile, Row, _begin, newest, parse, read_period
 
 START = datetime(2024, 1, 15, 9, 0, tzinfo=UTC)
 
@@ -55,83 +56,28 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "switchhook.csv"
 
 
-def test_new_rows_are_told_once(path: Path) -> None:
-    """What was there before is left to the reading of a period; what comes is told as it comes."""
-    append(path, 1)
-    file = CelFile(path)
-    assert file.new_rows() == []
-    append(path, 2, 3)
-    assert seconds(file.new_rows()) == [2, 3]
-    assert file.new_rows() == []
-    file.close()
+def read(path: Path, since: int = 0, until: int = 3600) -> list[Row]:
+    return list(read_period(path, START + timedelta(seconds=since), START + timedelta(seconds=until)))
 
 
-def test_a_file_that_does_not_exist_yet_is_read_from_its_first_row(path: Path) -> None:
-    file = CelFile(path)
-    assert file.new_rows() == []
-    append(path, 1)
-    assert seconds(file.new_rows()) == [1]
-    file.close()
+def test_torn_lines_cost_only_themselves(path: Path) -> None:
+    """Half rows, unclosed quotes and what hangs on them are left out, so is foreign text; the next rows are read."""
+    path.write_text(
+        line(1) + '"CHAN_END","17\n' + "hello\n\n" + '"' + line(2)[:40] + "\n" + line(3) + "hello\n", encoding="utf-8"
+    )
+    assert seconds(read(path)) == [1, 3]
 
 
-def test_half_a_line_waits_for_its_other_half(path: Path) -> None:
+def test_half_a_row_is_no_row_yet(path: Path) -> None:
     """A row cut in the middle of a letter is one row once it is whole."""
     whole = line(1).encode()
     cut = whole.index("К".encode()) + 1
     path.write_bytes(whole[:cut])
-    file = CelFile(path, from_start=True)
-    assert file.new_rows() == []
+    assert read(path) == []
     with path.open("ab") as more:
         more.write(whole[cut:])
-    (row,) = file.new_rows()
+    (row,) = read(path)
     assert row["cid_name"] == "Клиент, В."
-    file.close()
-
-
-def test_rotation_by_renaming_loses_nothing(path: Path) -> None:
-    """Rows written to the old file after the last look, then rows of the new file, in this order."""
-    append(path, 1)
-    file = CelFile(path, from_start=True)
-    assert seconds(file.new_rows()) == [1]
-    append(path, 2)
-    path.rename(path.with_name("switchhook.csv.1"))
-    assert seconds(file.new_rows()) == [2]
-    append(path, 3)
-    assert seconds(file.new_rows()) == [3]
-    file.close()
-
-
-def test_a_renamed_file_is_read_to_its_end_before_the_new_one(path: Path) -> None:
-    append(path, 1)
-    file = CelFile(path, from_start=True)
-    file.new_rows()
-    append(path, 2)
-    path.rename(path.with_name("switchhook.csv.1"))
-    append(path, 3)
-    assert seconds(file.new_rows()) == [2, 3]
-    file.close()
-
-
-def test_truncation_in_place_starts_over(path: Path) -> None:
-    """Logrotate's copytruncate leaves the same file, shorter."""
-    append(path, 1, 2)
-    file = CelFile(path, from_start=True)
-    assert seconds(file.new_rows()) == [1, 2]
-    os.truncate(path, 0)
-    append(path, 3)
-    assert seconds(file.new_rows()) == [3]
-    file.close()
-
-
-def test_torn_lines_are_counted_and_the_next_rows_are_read(path: Path) -> None:
-    """Half rows, unclosed quotes and what hangs on them cost only themselves; so does foreign text."""
-    path.write_text(
-        line(1) + '"CHAN_END","17\n' + "hello\n\n" + '"' + line(2)[:40] + "\n" + line(3) + "hello\n", encoding="utf-8"
-    )
-    file = CelFile(path, from_start=True)
-    assert seconds(file.new_rows()) == [1, 3]
-    assert file.torn_count == 2
-    file.close()
 
 
 @given(st.text(st.sampled_from('\n\n",\r0aCHAN_END'), max_size=79), st.text(st.sampled_from('\n",x'), max_size=79))
@@ -143,21 +89,13 @@ def test_a_value_with_line_breaks_stays_one_value(number: str, extension: str) -
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "switchhook.csv"
         path.write_bytes((text + line(2) + text + line(3)).encode())
-        file = CelFile(path, from_start=True)
-        rows = file.new_rows()
-        file.close()
-        assert seconds(rows) == [1, 2, 1, 3]
-        assert file.torn_count == 0
-        assert seconds(read_period(path, START, START + timedelta(hours=1))) == [1, 1, 2, 3]
+        assert seconds(read(path)) == [1, 2, 1, 3]
 
 
 def test_a_value_without_end_is_given_up_and_the_next_row_is_read(path: Path) -> None:
     """An opening quote swallows no file: at most 16 KB are joined, and what follows is skipped to the next row."""
     path.write_text('"CHAN_START","' + "x\n" * 20000 + "CHAN_END" + "," * 20 + "\n" + line(1), encoding="utf-8")
-    file = CelFile(path, from_start=True)
-    assert seconds(file.new_rows()) == [1]
-    assert file.torn_count == 1
-    file.close()
+    assert seconds(read(path)) == [1]
 
 
 def test_a_line_of_another_shape_is_no_row() -> None:
@@ -167,23 +105,85 @@ def test_a_line_of_another_shape_is_no_row() -> None:
     assert parse(b"\0\0\0" + line(1).encode()) is not None
 
 
-async def test_following_hands_rows_on_and_names_what_cannot_be_read(path: Path) -> None:
-    """A folder in the file's place is a problem that is named, and over once the file is there."""
-    file = CelFile(path)
-    path.mkdir()
-    told: asyncio.Queue[list[Row]] = asyncio.Queue()
-    following = asyncio.create_task(follow(file, told.put_nowait, every_seconds=0.01))
-    async with asyncio.timeout(10):
-        while not file.problem:
-            await asyncio.sleep(0.01)
-        assert "Is a directory" in file.problem
-        path.rmdir()
-        append(path, 1)
-        assert seconds(await told.get()) == [1]
-        assert not file.problem
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
-    file.close()
+def json_line(second: int, **values: str) -> str:
+    """One row as res_cdrel_custom writes it: quotes alone are escaped, and whole numbers are not quoted."""
+    told = {"eventtype": "CHAN_END", "eventtime": f"{START.timestamp() + second:.6f}", "amaflags": 3}
+    told |= {"uniqueid": f"1.{second}", "linkedid": "1.0", **values}
+    escaped = {name: str(value).replace('"', '\\"') for name, value in told.items()}
+    quoted = [f'"{name}":{v if isinstance(told[name], int) else chr(34) + v + chr(34)}' for name, v in escaped.items()]
+    return "{" + ",".join(quoted) + "}\n"
+
+
+def test_json_is_read_as_csv_is(path: Path) -> None:
+    """Asterisk 22's other form; a change of form in the middle of the file is no trouble."""
+    extra = '{"hangupcause":16}'
+    path.write_text(json_line(1, num="79160000001", eventextra=extra) + line(2) + json_line(3), encoding="utf-8")
+    rows = read(path)
+    assert seconds(rows) == [1, 2, 3]
+    assert (rows[0]["num"], rows[0]["eventextra"], rows[0]["amaflags"]) == ("79160000001", extra, "3")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        'x\\","uniqueid":"1.99","x":"',
+        "x\nCHAN_END,1705309205.000000,,,,,,,,,,,,,1.99,1.0,,,,,\n",
+        'x\n"CHAN_END","1705309205.000000"' + ',""' * 12 + ',"1.99","1.0"' + ',""' * 5 + "\n",
+        'x\n{"eventtype":"CHAN_END","eventtime":"1705309205.0","uniqueid":"1.99","linkedid":"1.0"}\n',
+    ],
+)
+def test_a_caller_writes_no_row_of_json(path: Path, name: str) -> None:
+    """Asterisk escapes neither backslashes nor line breaks; what a name breaks is left out, alone."""
+    path.write_text(json_line(1) + json_line(2, name=name) + json_line(3), encoding="utf-8")
+    assert seconds(read(path)) == [1, 3]
+
+
+def test_a_period_of_a_large_file_is_found_without_reading_the_rest(path: Path) -> None:
+    """Half a million rows or ten: the place to begin is found by halving."""
+    append(path, *range(30_000))
+    with path.open("rb") as file:
+        begin = _begin(file, START + timedelta(seconds=29_000))
+        read_bytes = path.stat().st_size - begin
+    assert 0 < read_bytes < path.stat().st_size / 15
+    assert seconds(read(path, 29_000, 29_003)) == [29_000, 29_001, 29_002, 29_003]
+    assert seconds(read(path, 0, 2)) == [0, 1, 2]
+    assert seconds(read(path, 29_998, 40_000)) == [29_998, 29_999]
+
+
+async def test_a_file_that_is_rotated_again_and_again_is_read_whole(path: Path) -> None:
+    """Rotation between the look into the folder and the opening hides nothing."""
+    append(path, *range(100))
+    stop = threading.Event()
+
+    def rotate() -> None:
+        count = 0
+        while not stop.is_set():
+            count += 1
+            path.rename(path.with_name(f"{path.name}.{count}"))
+            path.with_name(f"{path.name}.{count}").rename(path)
+
+    rotating = asyncio.create_task(asyncio.to_thread(rotate))
+    try:
+        for _ in range(50):
+            assert seconds(await asyncio.to_thread(read, path)) == list(range(100))
+    finally:
+        stop.set()
+        await rotating
+
+
+async def test_rows_come_in_bounded_pieces(path: Path) -> None:
+    """However long the period, little of it is in memory at once."""
+    append(path, *range(1200))
+    sizes = [len(rows) async for rows in CelFile(path).rows(START, START + timedelta(hours=1))]
+    assert sum(sizes) == 1200
+    assert max(sizes) <= 500
+
+
+def test_the_newest_row_tells_how_old_the_file_is(path: Path) -> None:
+    path.touch()
+    assert newest(path) is None
+    append(path, *range(1000))
+    assert newest(path) == START + timedelta(seconds=999)
 
 
 def generations(path: Path) -> None:
@@ -202,15 +202,8 @@ def generations(path: Path) -> None:
 def test_a_period_is_read_over_all_generations(path: Path) -> None:
     """The present file, renamed and packed ones; the ends belong to the period; neighbours' files do not."""
     generations(path)
-    assert seconds(read_period(path, START, START + timedelta(hours=1))) == [10, 20, 25, 30, 40, 50, 60, 70]
-    assert seconds(read_period(path, START + timedelta(seconds=20), START + timedelta(seconds=60))) == [
-        20,
-        25,
-        30,
-        40,
-        50,
-        60,
-    ]
+    assert sorted(seconds(read(path))) == [10, 20, 25, 30, 40, 50, 60, 70]
+    assert sorted(seconds(read(path, 20, 60))) == [20, 25, 30, 40, 50, 60]
 
 
 def test_files_last_written_before_the_period_are_not_opened(path: Path) -> None:
@@ -219,7 +212,7 @@ def test_files_last_written_before_the_period_are_not_opened(path: Path) -> None
     old = path.with_name("switchhook.csv.9.gz")
     old.write_bytes(b"\x1f\x8bdamaged")
     os.utime(old, (START.timestamp() - 60, START.timestamp() - 60))
-    assert seconds(read_period(path, START, START + timedelta(hours=1))) == [5]
+    assert seconds(read(path)) == [5]
 
 
 def test_a_damaged_archive_of_the_period_is_an_error(path: Path) -> None:
@@ -227,23 +220,27 @@ def test_a_damaged_archive_of_the_period_is_an_error(path: Path) -> None:
     whole = gzip.compress(line(1).encode() * 50)
     path.with_name("switchhook.csv.1.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(OSError, match="damaged"):
-        read_period(path, START, START + timedelta(hours=1))
+        read(path)
 
 
 def test_no_file_at_all_is_a_period_without_calls(path: Path) -> None:
     """Asterisk makes the file with the first call; a missing folder is an error."""
-    assert read_period(path, START, START + timedelta(hours=1)) == []
+    assert read(path) == []
     with pytest.raises(FileNotFoundError):
-        read_period(path / "not" / "there.csv", START, START + timedelta(hours=1))
+        read(path / "not" / "there.csv")
 
 
-def test_a_gap_becomes_events_in_the_order_of_time(path: Path) -> None:
-    """Rows are written a little out of order; events come in the order of time, twice the same."""
-    path.write_text(line(2, "LINKEDID_END") + line(1), encoding="utf-8")
-    gap = ("office", path, START, START + timedelta(seconds=5))
-    events = read_gap(*gap)
-    assert events == [
-        ChannelHungUp(pbx="office", channel="1.1", at=START + timedelta(seconds=1), linkedid="1.0"),
-        LinkedidEnded(pbx="office", channel="1.2", at=START + timedelta(seconds=2), linkedid="1.0"),
+async def test_rows_become_calls_that_are_told_whole(path: Path) -> None:
+    """Rows are written a little out of order, and calls run into each other: each comes once, with all its events."""
+    other = line(3).replace('"1.0"', '"1.3"')
+    path.write_text(line(2, "LINKEDID_END") + other + line(1), encoding="utf-8")
+    calls = [
+        call async for some in told_calls("office", CelFile(path), START, START + timedelta(hours=1)) for call in some
     ]
-    assert read_gap(*gap) == events
+    one, two = sorted(calls, key=lambda call: len(call.events), reverse=True)
+    assert one.events == [
+        LinkedidEnded(pbx="office", channel="1.2", at=START + timedelta(seconds=2), linkedid="1.0"),
+        ChannelHungUp(pbx="office", channel="1.1", at=START + timedelta(seconds=1), linkedid="1.0"),
+    ]
+    assert [event.channel for event in two.events] == ["1.3"]
+    assert (one.is_over, two.is_over) == (True, False)

@@ -1,9 +1,9 @@
-"""The bounded buffer between the link and the recorder: never blocks, and says what it lost."""
+"""The bounded buffer between the link and the recorder: never blocks, and says what it lost and holds."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from telephony.buffer import EventBuffer, Gap
+from telephony.buffer import EventBuffer
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -31,16 +31,14 @@ async def test_taking_waits_for_the_first_item() -> None:
     assert await taking == [(at(0), "first")]
 
 
-async def test_a_full_buffer_loses_the_oldest_and_remembers_their_period() -> None:
-    """Calls alive now matter most; the period of the lost ones is known, so that CEL can tell it again."""
+async def test_a_full_buffer_loses_the_oldest() -> None:
+    """Calls alive now matter most; CEL tells the old ones again."""
     buffer: EventBuffer[int] = EventBuffer(most=3)
     for number in range(10):
         buffer.put(at(number), number)
     assert len(buffer) == 3
     assert buffer.lost_total == 7
     assert [item for _, item in await buffer.take()] == [7, 8, 9]
-    assert buffer.take_gaps() == [Gap(at(0), at(6), 7)]
-    assert buffer.take_gaps() == []
 
 
 async def test_items_that_could_not_be_written_come_again_first() -> None:
@@ -52,14 +50,21 @@ async def test_items_that_could_not_be_written_come_again_first() -> None:
     buffer.put(at(4), 4)
     buffer.give_back(taken)
     assert [item for _, item in await buffer.take()] == [1, 2, 3, 4]
-    assert buffer.take_gaps() == [Gap(at(0), at(0), 1)]
+    assert buffer.lost_total == 1
 
 
-async def test_an_outage_of_the_link_is_a_gap_too() -> None:
-    """Nobody can count what was not heard, but its period is known."""
+async def test_what_is_being_written_is_not_stored_yet() -> None:
+    """Whoever compares the store with another witness waits for it: else it would seem to be missing."""
     buffer: EventBuffer[int] = EventBuffer()
-    buffer.note_gap(at(0), at(9))
-    gaps = buffer.take_gaps()
-    assert gaps == [Gap(at(0), at(9))]
-    buffer.return_gaps(gaps)
-    assert buffer.take_gaps() == gaps
+    await buffer.stored(at(9))
+    for number in (1, 2):
+        buffer.put(at(number), number)
+    await buffer.take()
+    await buffer.stored(at(0))
+    waiting = asyncio.create_task(buffer.stored(at(1)))
+    await asyncio.sleep(0)
+    assert buffer.unstored_since == at(1)
+    assert not waiting.done()
+    buffer.give_back()
+    await asyncio.wait_for(waiting, 10)
+    assert buffer.unstored_since is None

@@ -118,3 +118,13 @@ def test_an_answer_to_our_question_needs_no_time() -> None:
     assert not good
     assert len(missing) == 10
     assert judge("Response: Success\r\nActionID: a/2\r\nPing: Pong", missing, asked=True) == (True, ())
+
+
+def test_who_waits_in_a_queue_is_told_with_less_than_a_snapshot() -> None:
+    """QueueStatus lists the caller's id alone (Asterisk 22.10): believed as our answer, and nothing is owed after."""
+    item = (
+        "Event: QueueEntry\r\nQueue: sales\r\nPosition: 1\r\nChannel: PJSIP/t-1\r\nUniqueid: 1.1\r\nCallerIDNum: 7\r\n"
+        "CallerIDName: Ivan\r\nConnectedLineNum: unknown\r\nConnectedLineName: unknown\r\nWait: 3\r\nPriority: 0\r\n"
+    )
+    assert judge(item + "ActionID: a/1", (), asked=True) == (True, ())
+    assert judge(item.strip(), (), asked=False)[0] is False

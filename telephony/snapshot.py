@@ -1,0 +1,84 @@
+"""What is going on at a PBX this moment, as events: live channels, the bridges they are in, and who waits in a queue.
+
+The lists say who is where, not since when. So nothing is said to be earlier than it was: where AMI or CEL told the true
+moment, or tells it later, that one is the earliest and stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from calls.events import BridgeEntered, Event, QueueJoined
+from telephony import ami
+from telephony.pbx import Fields, Reply
+from telephony.told import Headers, Where
+from telephony.told import Message as Told
+
+QUESTIONS: tuple[Fields, ...] = ({"Action": "CoreShowChannels"}, {"Action": "BridgeList"}, {"Action": "QueueStatus"})
+"""To be asked together; the answers are `snapshot`'s."""
+
+
+def live_channels(channels: Reply) -> frozenset[str]:
+    """The uniqueids of all channels that the PBX has."""
+    return frozenset(Told("", one)["uniqueid"] for one in channels.events) - {""}
+
+
+def snapshot(pbx: str, replies: Sequence[Reply], at: datetime) -> list[Event]:
+    """The events of the answers to QUESTIONS, which were asked at `at`, the PBX's time."""
+    channels, bridges, queues = replies
+    holding = {
+        told["bridgeuniqueid"]: told["bridgetechnology"].startswith("holding")
+        for told in (Told(pbx, one) for one in bridges.events)
+    }
+    events: list[Event] = []
+    for message in channels.events:
+        began_at = _ago(at, _spent(Told(pbx, message)["duration"]))
+        created, *others = ami.translate(pbx, message) or (None,)
+        if created is None:
+            continue
+        events += [replace(created, at=began_at), *(replace(one, at=at) for one in others)]
+        events += _in_bridge(pbx, message, holding, at)
+    events += [event for message in queues.events for event in _waiting(pbx, message, at)]
+    return events
+
+
+def _in_bridge(pbx: str, message: Headers, holding: dict[str, bool], at: datetime) -> Iterator[Event]:
+    told = Told(pbx, message)
+    bridge = told["bridgeid"]
+    if bridge and bridge in holding:
+        yield BridgeEntered(**_where(told, at), bridge=bridge, holding=holding[bridge])
+
+
+def _waiting(pbx: str, message: Headers, at: datetime) -> Iterator[Event]:
+    told = Told(pbx, message)
+    if ami.event_name(message) != "QueueEntry" or not (told["uniqueid"] and told["queue"]):
+        return
+    # The caller's id stands before the wait and may hold line breaks: a wait told twice is not believed.
+    wait = _seconds(told["wait"]) if isinstance(message.get("Wait"), str) else 0
+    yield QueueJoined(**_where(told, _ago(at, wait)), queue=told["queue"])
+
+
+def _where(told: Told, at: datetime) -> Where:
+    where = told.where()
+    where["at"] = at
+    return where
+
+
+def _ago(at: datetime, seconds: int) -> datetime:
+    return at - timedelta(seconds=seconds)
+
+
+def _spent(duration: str) -> int:
+    """Whole seconds of a channel's life, which Asterisk tells as HH:MM:SS."""
+    parts = duration.split(":")
+    if len(parts) != 3:
+        return 0
+    hours, minutes, seconds = (_seconds(part) for part in parts)
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _seconds(value: str) -> int:
+    return int(value) if value.isascii() and value.isdigit() else 0
