@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from calls.due import Change
 from calls.events import FallbackTaken, Routed
@@ -160,6 +160,26 @@ class Pushed:
     def seconds(self, seconds: float) -> None:
         """One card was sent after so many seconds."""
         self._push.observe(seconds)
+
+
+class Reconciled:
+    """How many calls two keepers of the same facts tell differently, as the last comparison of an hour found."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._differences = Gauge(
+            "reconcile_differences",
+            "Calls of the last compared hour that are told differently.",
+            ["between"],
+            PREFIX,
+            registry=registry,
+        )
+        self._counts: dict[str, dict[str, int]] = {}
+
+    def note(self, between: str, pbx: str, count: int) -> None:
+        """The last comparison `between` two keepers (pbx_store) of one PBX's calls."""
+        counts = self._counts.setdefault(between, {})
+        counts[pbx] = count
+        self._differences.labels(between).set(sum(counts.values()))
 
 
 def _closed(value: str, known: tuple[str, ...]) -> str:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Self
 from service.installed import Installation, locate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 # Debian's `nobody`: owns nothing, and every system has it.
@@ -103,6 +104,8 @@ class PrivateAsterisk(ABC):
     more_modules: tuple[str, ...] = ()
     options = ""
     """Lines of asterisk.conf's [options]."""
+    environment: Mapping[str, str] = {}
+    """What its process is told besides the usual, as TZ."""
 
     def __init__(self, name: str, *, folder: Path | None = None, installation: Installation | None = None) -> None:
         """Nothing is started yet. `folder` is made when missing and then kept; without one it is a temporary folder."""
@@ -162,7 +165,12 @@ class PrivateAsterisk(ABC):
             self.process = await asyncio.create_subprocess_exec(
                 *(*command, "-f", "-C", str(self.folder / "etc/asterisk.conf")),
                 cwd=self.folder,
-                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(self.folder), "LC_ALL": "C.UTF-8"},
+                env={
+                    "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+                    "HOME": str(self.folder),
+                    "LC_ALL": "C.UTF-8",
+                    **self.environment,
+                },
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,

@@ -19,6 +19,7 @@ from routing.arrival import Arrival
 from routing.controller import Decision, Router
 from routing.memory import Memory
 from routing.plan import Plan
+from service.reconcile import HourlyReconciliation
 from service.recorder import Recorder
 from service.recovery import Recovery
 from service.settings import PbxSettings
@@ -38,7 +39,15 @@ _MOST_PAUSE_SECONDS = 5.0
 class Attendant:
     """Everything the service does with one PBX; `run` ends only by cancellation."""
 
-    def __init__(self, settings: PbxSettings, recorder: Recorder, memory: Memory, cel: CelSource | None) -> None:
+    def __init__(
+        self,
+        settings: PbxSettings,
+        recorder: Recorder,
+        memory: Memory,
+        cel: CelSource | None,
+        reconciled: Callable[[int], None],
+    ) -> None:
+        """`reconciled` is told how many differences an hour's calls have between PBX and store."""
         self.settings = settings
         self.buffer: EventBuffer[Event] = EventBuffer()
         self.link = Link(
@@ -63,6 +72,7 @@ class Attendant:
         self._router = Router(memory, self._send, budget_seconds=settings.budget_seconds / 3)
         self.link.on_connect.append(self._connected)
         self._recovery = Recovery(self.link, recorder, self.buffer, cel)
+        self._reconciliation = HourlyReconciliation(self.link, cel, recorder.engine, reconciled) if cel else None
 
     async def run(self) -> None:
         """Attend the PBX until cancelled; the last word to it is that nobody should ask us. May be run again."""
@@ -73,6 +83,8 @@ class Attendant:
                     for part in (self.liveness.run, self._store_devices, self._follow_directory, self._recovery.run):
                         group.create_task(part())
                     group.create_task(self._recorder.drain(self.buffer))
+                    if self._reconciliation is not None:
+                        group.create_task(self._reconciliation.run())
             finally:
                 await self.liveness.clear()
                 link.cancel()

@@ -182,6 +182,21 @@ def catch_up(
 
 
 @app.command()
+def reconcile(
+    since: Annotated[str, typer.Option("--from", help="ISO 8601.")],
+    until: Annotated[str, typer.Option("--to", help="ISO 8601.")],
+    mend: Annotated[bool, typer.Option("--repair", help="Record what CEL tells and the store lacks.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare the stored calls of a period with what the PBX wrote. Exit 0 no difference, 1 differences."""
+    from service.commands import reconcile as work
+
+    told, words, left = run(work(settled(), moment("--from", since), moment("--to", until), mend=mend))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    raise typer.Exit(1 if left else 0)
+
+
+@app.command()
 def rebuild() -> None:
     """Fold every call anew from its events; changes nothing on a healthy store."""
     from service.commands import rebuild as work

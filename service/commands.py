@@ -23,6 +23,8 @@ from service.comparison import record_differing
 from service.database import status
 from service.explain import find_call, tell
 from service.faults import UserFault
+from service.reconcile import PBX_STORE, repair
+from service.reconcile import reconcile as compare_calls
 from service.recorder import Recorder
 from service.settings import Settings
 from service.wiring import cel_source, open_database, open_house, owes
@@ -65,6 +67,33 @@ async def catch_up(settings: Settings, since: datetime, until: datetime) -> int:
         return sum(
             [await record_differing(pbx, source, recorder, since, until, mark=True) for pbx, source in sources.items()]
         )
+
+
+async def reconcile(
+    settings: Settings, since: datetime, until: datetime, *, mend: bool
+) -> tuple[dict[str, Any], str, int]:
+    """(JSON, words, how many differences are left) of PBX and store in a period, after the repair if it is wanted."""
+    async with _witnesses(settings, since, until) as (recorder, sources):
+        found = {
+            pbx: await compare_calls(pbx, source, recorder.engine, since, until) for pbx, source in sources.items()
+        }
+        before = sum(len(report.differences) for report in found.values())
+        if mend and before:
+            for pbx, source in sources.items():
+                await repair(pbx, source, recorder, since, until)
+                found[pbx] = await compare_calls(pbx, source, recorder.engine, since, until)
+    left = [one for report in found.values() for one in report.differences]
+    count = sum(report.call_count for report in found.values())
+    told = {
+        "between": PBX_STORE,
+        "from": since.isoformat(),
+        "to": until.isoformat(),
+        "calls": count,
+        "repaired": before - len(left),
+        "differences": [one.to_json() for one in left],
+    }
+    words = [str(one) for one in left] + [f"{count} calls, {before - len(left)} repaired, {len(left)} differences"]
+    return told, "\n".join(words), len(left)
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from calls.call import Call, apply, join
 from calls.differences import CORE, Differences, differences
 from calls.due import Change
 from calls.events import Event, Recovered
-from calls.record import Marks, no_marks, state_call
+from calls.record import no_marks, state_call
 from calls.view import CallView, view
 from service.recorder import Recorder
 from telephony.catch_up import ToldCall, told_calls
@@ -79,7 +79,8 @@ async def record_differing(
         for some in _batches([one.call for one in compared if one.differing], _WRITTEN):
             if first is not None:
                 await first()
-            changes = await recorder.write([event for call in some for event in call.events], _marks(mark=mark))
+            events = [event for call in some for event in call.events]
+            changes = await recorder.write(events, recovered if mark else no_marks)
             count += len({change.call_id for change in changes})
     return count
 
@@ -111,11 +112,8 @@ def _one(call: ToldCall, ids: frozenset[UUID], stored: Sequence[Call]) -> Compar
     return Compared(ids, before, alone, differing, call)
 
 
-def _marks(*, mark: bool) -> Marks:
-    return _recovered if mark else no_marks
-
-
-def _recovered(change: Change) -> list[Event]:
+def recovered(change: Change) -> list[Event]:
+    """The mark of a call of which the live witness lost what every witness knows."""
     seen = change.after
     if seen.recovered or (change.before and not differences(change.before, seen).keys() & CORE):
         return []

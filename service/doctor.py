@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,10 @@ from calls.database import connect
 from directory.store import read as read_directory
 from service.database import status
 from service.settings import PbxSettings, Settings
-from service.wiring import open_database
+from service.wiring import cel_source, open_database
+from telephony.cel_file import newest
+from telephony.cel_table import CelTable, CelTableError
+from telephony.heartbeat import SKEW_SECONDS, PbxClock
 from telephony.link import Link
 from telephony.pbx import LinkError, LinkSettings
 
@@ -141,14 +145,52 @@ async def _questions(link: Link, pbx: PbxSettings) -> list[Check]:
         told = "the service keeps its sign of life" if served else "no service keeps its sign of life"
         checks.append(Check(f"pbx {pbx.name} service", "ok" if served else "warn", told, "switchhook serve"))
         offset = link.state.clock_offset_seconds
-        checks.append(
-            Check(f"pbx {pbx.name} clock", "ok" if abs(offset) < 2 else "warn", f"{offset:+.2f} s", "run NTP")
-        )
+        state: Literal["ok", "warn"] = "ok" if abs(offset) <= SKEW_SECONDS else "warn"
+        remedy = "run NTP on both machines: times of calls are the PBX's, and pages show ages by ours"
+        checks.append(Check(f"pbx {pbx.name} clock", state, f"{offset:+.2f} s from ours", remedy))
     except LinkError as error:
         checks.append(Check(f"pbx {pbx.name}", "fail", str(error), "check the manager user's rights"))
-    for what, path in (("cel_file", pbx.cel_file), ("recordings", pbx.recordings)):
-        checks.append(_readable(f"pbx {pbx.name} {what}", path))
+    checks.append(await _cel(pbx, link.clock))
+    checks.append(_readable(f"pbx {pbx.name} recordings", pbx.recordings))
     return checks
+
+
+async def _cel(pbx: PbxSettings, clock: PbxClock) -> Check:
+    """Whether CEL can be read, and how old its newest row is by the PBX's clock."""
+    name, remedy = f"pbx {pbx.name} CEL", "see docs/how_to/connect_your_asterisk.md, The record that survives us"
+    source = cel_source(pbx)
+    try:
+        if isinstance(source, CelTable):
+            return await _cel_table(name, source, clock)
+        check = _readable(f"pbx {pbx.name} cel_file", pbx.cel_file)
+        if check.state != "ok" or pbx.cel_file is None:
+            return check
+        at = await asyncio.to_thread(newest, pbx.cel_file)
+        if at is None and pbx.cel_file.stat().st_size:
+            return Check(check.name, "fail", f"{pbx.cel_file} holds no row that we know", remedy)
+        return Check(check.name, "ok", f"{pbx.cel_file}, {_age(at, clock)}")
+    except CelTableError as error:
+        return Check(name, "fail", str(error), remedy)
+    except (SQLAlchemyError, OSError) as error:
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        return Check(name, "fail", f"cannot be read: {cause}", remedy)
+
+
+async def _cel_table(name: str, table: CelTable, clock: PbxClock) -> Check:
+    async with table.engine.connect() as connection:
+        columns = await table.columns(connection)
+        at = await table.newest(connection, columns)
+        told = f"table {table.table}, {_age(at, clock)}"
+        if await table.is_indexed(connection, columns):
+            return Check(name, "ok", told)
+    remedy = f'create index on {table.table} ("{columns.time}")'
+    return Check(name, "warn", f"{told}; without an index on {columns.time} each reading goes through all", remedy)
+
+
+def _age(newest_at: datetime | None, clock: PbxClock) -> str:
+    if newest_at is None:
+        return "no row yet"
+    return f"newest row {max(0.0, clock.pbx_now() - newest_at.timestamp()):.0f} s old"
 
 
 def _readable(name: str, path: Path | None) -> Check:

@@ -135,7 +135,7 @@ class Pbx(PrivateAsterisk):
     """The company's PBX. Its trunk is the endpoint PJSIP/trunk at 127.0.0.1:`trunk_port`."""
 
     ami_username = "switchhook"
-    more_modules = ("res_cdrel_custom", "cel_custom")
+    more_modules: tuple[str, ...] = ("res_cdrel_custom", "cel_custom")
 
     def __init__(
         self,

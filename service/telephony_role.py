@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,10 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from calls.database import ensure_partitions
 from crm_sync.owners import owners
 from metrics.http import Registry
-from metrics.observe import Observed
+from metrics.observe import Observed, Reconciled
 from routing.memory import Memory
 from service.attendant import Attendant
 from service.duty import Duty
+from service.reconcile import PBX_STORE
 from service.recorder import Recorder
 from service.settle import keep_settling
 from service.wiring import House, cel_source, owes
@@ -33,7 +35,11 @@ class Telephony:
         self.memory = Memory(house.engine, devices=devices.read, owners=owners, live_devices=self._live_devices)
         self.observed = Observed(registry, lambda: self.memory.directory)
         self.recorder = Recorder(house.engine, owes, self.observed.observe)
-        self.attendants = [Attendant(pbx, self.recorder, self.memory, cel_source(pbx)) for pbx in house.settings.pbx]
+        reconciled = Reconciled(registry)
+        self.attendants = [
+            Attendant(pbx, self.recorder, self.memory, cel_source(pbx), partial(reconciled.note, PBX_STORE, pbx.name))
+            for pbx in house.settings.pbx
+        ]
         self.duties = {pbx.name: Duty(house.engine, pbx.name) for pbx in house.settings.pbx}
 
     def _live_devices(self, pbx: str) -> Mapping[str, devices.DeviceState] | None:

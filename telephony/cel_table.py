@@ -83,8 +83,8 @@ class CelTable:
                 f' order by "{columns.time}"'
             )
             bounds = {"since": _bound(since, columns.kind, zone), "until": _bound(until, columns.kind, zone)}
-            found = await connection.stream(period, bounds, execution_options={"yield_per": _CHUNK})
-            async for some in found.mappings().partitions():
+            found = await connection.stream(period, bounds)
+            async for some in found.mappings().partitions(_CHUNK):
                 yield [_row(one, zone) for one in some]
 
     async def columns(self, connection: AsyncConnection) -> Columns:

@@ -15,7 +15,7 @@ from calls.queue import QUEUES
 from metrics.gauges import describe
 from metrics.http import new_registry
 from metrics.links import LinkGauges, WatchedLink
-from metrics.observe import CAUSES, OUTCOMES, Observed, Pushed
+from metrics.observe import CAUSES, OUTCOMES, Observed, Pushed, Reconciled
 from service.installed import locate_amtool, locate_promtool
 from telephony.pbx import LinkState
 
@@ -41,6 +41,7 @@ def exposed() -> set[str]:
     registry = new_registry()
     Observed(registry)
     Pushed(registry)
+    Reconciled(registry)
     registry.register(LinkGauges([WatchedLink("main", LinkState(), lambda: 0)]))
     names: set[str] = set()
     for family in [*registry.collect(), *describe()]:

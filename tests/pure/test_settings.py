@@ -97,3 +97,18 @@ def test_secrets_are_not_shown() -> None:
     """Printing the settings shows no secret."""
     settings = load(database_url="postgresql://u:hidden@h/d", pbx=[{"secret": "hidden"}])
     assert "hidden" not in repr(settings)
+
+
+def test_cel_is_read_from_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file or a table of PostgreSQL; the address holds a password, which is not printed."""
+    pbx = '[[pbx]]\nsecret = "s"\n'
+    url = 'cel_url = "postgresql://u:hidden@h/d"\n'
+    both = wrong(tmp_path, monkeypatch, f'{pbx}{url}cel_file = "cel.csv"\n')
+    assert "cel_file and cel_url of 'pbx'" in both
+    other = wrong(tmp_path, monkeypatch, f'{pbx}cel_url = "mysql://u:hidden@h/d"\n')
+    assert "pbx[0].cel_url: " in other
+    assert "must begin with postgresql://" in other
+    table = wrong(tmp_path, monkeypatch, f'{pbx}{url}cel_table = "cel; drop table calls"\n')
+    assert "pbx[0].cel_table: " in table
+    assert "'cel; drop table calls'" in table
+    assert "hidden" not in both + other + table
