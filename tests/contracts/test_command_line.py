@@ -20,6 +20,7 @@ from service.commands import apply_directory, export_directory
 from service.ports import free_port
 from service.settings import load
 from service.wiring import open_database
+from tests.fakes.cel import write_cel
 
 TAPES = Path(__file__).parents[1] / "tapes"
 
@@ -166,6 +167,38 @@ def test_what_is_not_there_is_named(words: list[str], named: str, tmp_path: Path
     assert done.returncode == 2, done.stderr
     assert named in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_reconciliation_is_told_by_the_exit_status(tmp_path: Path, database_url: str) -> None:
+    """1 with the differences named, 0 once they are repaired; the JSON has the same keys both times."""
+    write_cel(tmp_path / "switchhook.csv", ["answered"])
+    words = ("reconcile", "--from", "2026-11-23T00:00Z", "--to", "2026-11-24T00:00Z", "--json")
+    told = []
+    for more, code in (((), 1), (("--repair",), 0), ((), 0)):
+        done = switchhook(
+            *(*words, *more),
+            SWITCHHOOK_DATA_DIR=str(tmp_path / "data"),
+            DATABASE_URL=database_url,
+            SWITCHHOOK_PBX=json.dumps([{"secret": "s", "cel_file": str(tmp_path / "switchhook.csv")}]),
+        )
+        assert done.returncode == code, done.stderr
+        told.append(json.loads(done.stdout))
+    assert [(one["calls"], one["repaired"], len(one["differences"])) for one in told] == [
+        (1, 0, 1),
+        (1, 1, 0),
+        (1, 0, 0),
+    ]
+    (missing,) = told[0]["differences"]
+    assert set(missing) == {"kind", "pbx", "linkedid", "started_at", "call", "fields"}
+    assert (missing["kind"], missing["call"]) == ("missing", None)
+
+
+def test_a_period_without_any_cel_is_refused(tmp_path: Path, database_url: str) -> None:
+    """Nothing could be compared: that is no agreement."""
+    words = ("reconcile", "--from", "2026-11-23T00:00Z", "--to", "2026-11-24T00:00Z")
+    done = switchhook(*words, SWITCHHOOK_DATA_DIR=str(tmp_path), DATABASE_URL=database_url)
+    assert done.returncode == 2
+    assert "no PBX in the settings has a cel_file or a cel_url to read" in done.stderr
 
 
 @pytest.mark.timeout(120)
