@@ -44,8 +44,8 @@ class Attendant:
         settings: PbxSettings,
         recorder: Recorder,
         memory: Memory,
-        cel: CelSource | None,
-        reconciled: Callable[[int], None],
+        cel: CelSource | None = None,
+        reconciled: Callable[[int], None] = lambda _count: None,
     ) -> None:
         """`reconciled` is told how many differences an hour's calls have between PBX and store."""
         self.settings = settings
