@@ -167,10 +167,11 @@ class QueueLeft(_Happened, frozen=True):
 
 
 class AppStarted(_Happened, frozen=True):
-    """A dialplan application that matters to the record began: Dial, Queue, VoiceMail, MixMonitor."""
+    """A dialplan application that matters to the record began, in `exten`: Dial, Queue, VoiceMail, MixMonitor."""
 
     app: str = ""
     data: str = ""
+    exten: str = ""
 
 
 class DialFinished(_Happened, frozen=True):

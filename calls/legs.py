@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from calls import events as e
 from calls.call import UNTIMED, Call, Channel, Dial
+from calls.ends import asked_by
 from calls.events import device
 from calls.talks import Talk, is_local
 
@@ -95,9 +96,11 @@ def _outcome(call: Call, caller: str, uid: str, talks: tuple[Talk, ...]) -> str 
     if cause in {17, 21, 26, 34, 38, 42}:
         return _CAUSES[cause]
     told = _STATUSES.get(dial.status[1])
+    if told == "no_answer" and dial.began_at and channel.rang_at is None:
+        return "unavailable"  # AMI told its dialling, and would have told its ringing: it is registered and dead
     if told or _taken(call, caller, uid, talks):
         return told or "answered_elsewhere"
-    if _given_up(call, caller, ended):
+    if _given_up(call, caller, uid, ended):
         return "cancelled"
     return _CAUSES.get(cause or 0, "no_answer" if cause in {0, 16, None} else "failed")
 
@@ -112,15 +115,17 @@ def _taken(call: Call, caller: str, uid: str, talks: tuple[Talk, ...]) -> bool:
     )
 
 
-def _given_up(call: Call, caller: str, ended: datetime) -> bool:
-    """The caller went while it rang: both ended at one moment, nobody was dialled after, nor had Dial() waited out."""
+def _given_up(call: Call, caller: str, own: str, ended: datetime) -> bool:
+    """Who waited for it went while it rang: they hung up then, or Dial() says so, and nobody was dialled after."""
     if any(channel.created_at and ended <= channel.created_at < UNTIMED for channel in call.channels.values()):
         return False
-    finished = {fact.status for fact in call.facts if isinstance(fact, e.DialFinished)}
+    cancelled = any(fact.status == "CANCEL" for fact in call.facts if isinstance(fact, e.DialFinished))
     caller_ended = call.channels[caller].ended_at if caller in call.channels else None
     if caller_ended is None or UNTIMED in {ended, caller_ended}:
-        return "CANCEL" in finished
-    return abs(caller_ended - ended) < SAME_MOMENT and ("CANCEL" in finished or "NOANSWER" not in finished)
+        return cancelled
+    if cancelled and abs(caller_ended - ended) < SAME_MOMENT:
+        return True
+    return any(abs(at - ended) < SAME_MOMENT for uid, at in asked_by(call).items() if uid != own and at != UNTIMED)
 
 
 def _never_dialled(call: Call, reached: set[str]) -> list[Leg]:

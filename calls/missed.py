@@ -18,8 +18,11 @@ _BY_OUTCOME = {
 }
 
 
-def missed_cause(call: Call, legs: tuple[Leg, ...], rule: str, wait_seconds: float) -> str:
-    """The cause of an ended inbound call without a talk. `rule` is the key of the plan's deciding rule, or empty."""
+def missed_cause(call: Call, legs: tuple[Leg, ...], rule: str, wait_seconds: float, *, gave_up: bool) -> str:
+    """The cause of an ended inbound call without a talk.
+
+    `rule` is the key of the plan's deciding rule, or empty; `gave_up`: the caller ended the call.
+    """
     fallback = next((fact for fact in call.facts if isinstance(fact, e.FallbackTaken)), None)
     if fallback is not None:
         return "service_down" if fallback.reason == "down" else "routing_late"
@@ -30,7 +33,7 @@ def missed_cause(call: Call, legs: tuple[Leg, ...], rule: str, wait_seconds: flo
         return "queue_full" if "full" in queues else "queue_timeout"
     outcomes = {leg.outcome for leg in legs}
     if not legs or not any(leg.rang for leg in legs):
-        return _without_ringing(outcomes, rule, call)
+        return _without_ringing(outcomes, rule, call, gave_up=gave_up)
     if "cancelled" in outcomes and wait_seconds < GAVE_UP_EARLY_SECONDS:
         return "caller_gave_up_early"
     if outcomes <= {"busy", "unavailable"} and "busy" in outcomes:
@@ -40,13 +43,13 @@ def missed_cause(call: Call, legs: tuple[Leg, ...], rule: str, wait_seconds: flo
     return "rang_out" if outcomes & {"no_answer", "cancelled"} else "unknown"
 
 
-def _without_ringing(outcomes: set[str | None], rule: str, call: Call) -> str:
+def _without_ringing(outcomes: set[str | None], rule: str, call: Call, *, gave_up: bool) -> str:
     for outcome in ("busy", "rejected", "congestion", "unavailable"):
         if outcome in outcomes:
             return _BY_OUTCOME[outcome]
     if rule in _BY_PLAN:
         return rule
-    if any(isinstance(fact, e.Arrived | e.QueueJoined | e.Routed | e.StepStarted) for fact in call.facts):
+    if gave_up or any(isinstance(fact, e.Arrived | e.QueueJoined | e.Routed | e.StepStarted) for fact in call.facts):
         return "caller_gave_up_early"
     # The PBX answered by itself, and nobody was dialled: a menu or a message without a way on (tape menu).
     return "menu_dead_end" if any(channel.up_at for channel in call.channels.values()) else "no_route"

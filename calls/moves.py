@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from calls import events as e
 from calls.call import UNTIMED, Call, facts
+from calls.ends import asked_by
 from calls.events import device
 from calls.talks import Talk
 
@@ -14,6 +15,8 @@ REDIRECTED = 23
 """Q.850 cause of a leg that answered with a SIP 302."""
 
 _SAME_MOMENT = timedelta(seconds=0.5)
+_WITNESS = timedelta(milliseconds=50)
+"""Asterisk tells a channel's new extension a moment before or after it tells that the channel left its bridge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +51,83 @@ class ForwardView:
 
 def transfers(call: Call, heard: tuple[Talk, ...]) -> tuple[TransferView, ...]:
     """Every transfer, in order; two witnesses of one are one."""
+    told = facts(call, e.Transferred)
+    moves = [(fact.way, fact.channel, fact.target or fact.to, _transfer(call, heard, fact, told)) for fact in told]
+    moves += [("blind", "", one.to, one) for one in _redirects(call, heard)]
     seen: dict[tuple[str, str, str], TransferView] = {}
-    for fact in facts(call, e.Transferred):
-        own = {fact.channel, fact.second}
-        moved = fact.transferee
-        reached = tuple(
-            dict.fromkeys(
-                device(call.channels[other].name[1])
-                for talk in heard
-                for one, other in ((talk.one, talk.other), (talk.other, talk.one))
-                if (one == moved or not moved) and other not in own and other != moved and _after(talk, fact.at)
-            )
-        )
-        second, target = call.channels.get(fact.second), call.channels.get(fact.target)
-        to = fact.to or (second.dialed[1] if second else "") or (target.number[1] if target else "")
-        blonde = fact.way == "attended" and target is not None and (target.up_at or UNTIMED) > (fact.at or UNTIMED)
-        kind, by = "blonde" if blonde else fact.way, _device(call, fact.channel)
-        told = TransferView(kind, by, to, reached, bool(reached), fact.at)
-        seen.setdefault((fact.way, fact.channel, fact.target or fact.to), told)
+    for way, by, to, move in sorted(moves, key=lambda one: one[3].at or UNTIMED):
+        seen.setdefault((way, by, to), move)
     return tuple(seen.values())
 
 
-def _after(talk: Talk, at: datetime | None) -> bool:
-    return at is None or talk.span.until is None or talk.span.until > at
+def _transfer(call: Call, heard: tuple[Talk, ...], fact: e.Transferred, told: list[e.Transferred]) -> TransferView:
+    second, target = call.channels.get(fact.second), call.channels.get(fact.target)
+    to = fact.to or (second.dialed[1] if second else "") or (target.number[1] if target else "")
+    blonde = fact.way == "attended" and target is not None and (target.up_at or UNTIMED) > (fact.at or UNTIMED)
+    until = min((one.at for one in told if one.at and fact.at and one.at - fact.at > _SAME_MOMENT), default=None)
+    reached = _reached(call, heard, fact.transferee, {fact.channel, fact.second}, fact.at, until)
+    completed = bool(reached) or _mailbox(call, fact.transferee, fact.at, until)
+    return TransferView("blonde" if blonde else fact.way, _device(call, fact.channel), to, reached, completed, fact.at)
+
+
+def _reached(
+    call: Call, heard: tuple[Talk, ...], moved: str, own: set[str], at: datetime | None, until: datetime | None
+) -> tuple[str, ...]:
+    """The devices that whoever was `moved` talked with from then on, until the next transfer."""
+    return tuple(
+        dict.fromkeys(
+            device(call.channels[other].name[1])
+            for talk in heard
+            for one, other in ((talk.one, talk.other), (talk.other, talk.one))
+            if (one == moved or not moved) and other not in own and other != moved and _between(talk, at, until)
+        )
+    )
+
+
+def _between(talk: Talk, at: datetime | None, until: datetime | None) -> bool:
+    ended = at is not None and talk.span.until is not None and talk.span.until <= at
+    later = until is not None and talk.span.since != UNTIMED and talk.span.since >= until
+    return not ended and not later
+
+
+def _mailbox(call: Call, moved: str, at: datetime | None, until: datetime | None) -> bool:
+    """A mailbox took whoever was moved."""
+    return any(
+        fact.app == "VoiceMail"
+        and fact.channel == moved
+        and (not (fact.at and at) or fact.at >= at - _SAME_MOMENT)
+        and (not (fact.at and until) or fact.at < until)
+        for fact in facts(call, e.AppStarted)
+    )
+
+
+def _redirects(call: Call, heard: tuple[Talk, ...]) -> list[TransferView]:
+    """Moves by a program (AMI's Redirect), which no event tells.
+
+    A talk ended though nobody hung up, transferred or parked, and the one who stayed went to another extension.
+    """
+    asked = asked_by(call)
+    moved = [fact for fact in call.facts if isinstance(fact, e.Transferred | e.Parked)]
+    found = []
+    for talk in heard:
+        at = talk.span.until
+        if at is None or UNTIMED in {talk.span.since, at} or any(_near(fact.at, at) for fact in moved):
+            continue
+        if any(_near(asked.get(uid), at) for uid in (talk.one, talk.other)):
+            continue
+        for uid, other in ((talk.one, talk.other), (talk.other, talk.one)):
+            apps = [fact for fact in facts(call, e.AppStarted) if fact.channel == uid and fact.at and fact.exten]
+            before = {fact.exten for fact in apps if fact.at and fact.at < talk.span.since}
+            after = [fact for fact in apps if fact.at and fact.at > at - _WITNESS and fact.exten not in before]
+            if after and before:
+                reached = _reached(call, heard, uid, {other}, at, None)
+                completed = bool(reached) or _mailbox(call, uid, at, None)
+                found.append(TransferView("blind", "", after[0].exten, reached, completed, at))
+    return found
+
+
+def _near(one: datetime | None, other: datetime) -> bool:
+    return one is not None and one != UNTIMED and abs(one - other) < _SAME_MOMENT
 
 
 def pickups(call: Call) -> tuple[PickupView, ...]:

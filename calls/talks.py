@@ -55,6 +55,17 @@ def talks(call: Call) -> tuple[Talk, ...]:
     return tuple(sorted(found, key=lambda talk: (talk.span.since, talk.one, talk.other)))
 
 
+def is_conference(heard: Iterable[Talk]) -> bool:
+    """Whether three people heard each other at once: each two of them, in talks that overlap."""
+    talks = [talk for talk in heard if talk.span.since != UNTIMED]
+    for one, other in combinations(talks, 2):
+        common = _overlap(one.span, other.span)
+        ends = {one.one, one.other} ^ {other.one, other.other}
+        if common and len(ends) == 2 and any({t.one, t.other} == ends and _overlap(common, t.span) for t in talks):
+            return True
+    return False
+
+
 def covered_seconds(spans: Iterable[Span], now: datetime | None = None) -> float:
     """Seconds that the spans cover together; an open span counts to `now`, or not at all."""
     closed = [Span(span.since, span.until or now) for span in spans if span.until or now]

@@ -9,12 +9,13 @@ from typing import Any
 
 from calls import events as e
 from calls.call import UNTIMED, Call, earliest, facts
+from calls.ends import ended_by
 from calls.events import device
 from calls.legs import Leg, caller_channel, legs
 from calls.missed import missed_cause
 from calls.moves import ForwardView, PickupView, TransferView, forwards, pickups, transfers
-from calls.talks import Talk, covered_seconds, talks
-from calls.waits import QueueView, holds, queues
+from calls.talks import Talk, covered_seconds, is_conference, talks
+from calls.waits import ParkView, QueueView, holds, parks, queues
 
 OUTSIDE_DIGITS = 7
 """A number with at least so many digits is a telephone number, not an extension (ITU-T E.164 subscriber numbers)."""
@@ -49,6 +50,7 @@ class CallView:
     settled_at: datetime | None
     status: str
     missed_cause: str | None
+    ended_by: str | None
     answered_by: tuple[str, ...]
     legs: tuple[Leg, ...]
     talks: tuple[TalkView, ...]
@@ -56,6 +58,8 @@ class CallView:
     pickups: tuple[PickupView, ...]
     forwards: tuple[ForwardView, ...]
     queues: tuple[QueueView, ...]
+    parks: tuple[ParkView, ...]
+    conference: bool
     hold_seconds: float
     talk_seconds: float
     wait_seconds: float
@@ -81,6 +85,7 @@ def view(call: Call) -> CallView:
     wait = _between(started_at, answered_at or ended_at)
     rule = routed.rule if routed else ""
     channel = call.channels.get(caller)
+    ender = ended_by(call, caller, heard, ended_at)
     return CallView(
         id=min(call.linkedids, default="", key=lambda name: (_first_seen(call, name), name)),
         pbx=call.pbx,
@@ -97,7 +102,8 @@ def view(call: Call) -> CallView:
         ended_at=_time(ended_at),
         settled_at=_settled(call, ended_at),
         status=status,
-        missed_cause=missed_cause(call, reached, rule, wait) if status == "missed" else None,
+        missed_cause=missed_cause(call, reached, rule, wait, gave_up=bool(ender)) if status == "missed" else None,
+        ended_by=_ended_by(call, direction, caller, ender) if ended_at else None,
         answered_by=_answered_by(reached, heard),
         legs=reached,
         talks=tuple(_talk(call, talk) for talk in heard),
@@ -105,6 +111,8 @@ def view(call: Call) -> CallView:
         pickups=pickups(call),
         forwards=forwards(call),
         queues=queues(call, heard),
+        parks=parks(call),
+        conference=is_conference(heard),
         hold_seconds=covered_seconds(holds(call), ended_at),
         talk_seconds=covered_seconds((talk.span for talk in heard), ended_at),
         wait_seconds=wait,
@@ -126,12 +134,34 @@ def to_json(seen: CallView) -> dict[str, Any]:
         "direction": seen.direction,
         "caller": {"number": seen.caller_number, "name": seen.caller_name, "device": seen.caller_device or None},
     }
-    for name in ("dialed", "started_at", "answered_at", "ended_at", "status", "missed_cause", "answered_by"):
+    for name in (
+        "dialed",
+        "started_at",
+        "answered_at",
+        "ended_at",
+        "status",
+        "missed_cause",
+        "ended_by",
+        "answered_by",
+    ):
         record[name] = told[name]
     record["legs"] = [{key: value for key, value in leg.items() if key != "channel"} for leg in told["legs"]]
     record["talks"] = [{"between": t["between"], "from": t["since"], "to": t["until"]} for t in told["talks"]]
     record["transfers"] = told["transfers"]
-    for name in ("forwards", "pickups", "queues", "hold_seconds", "talk_seconds", "wait_seconds", "recordings"):
+    record["parks"] = [
+        {("from" if key == "since" else "to" if key == "until" else key): value for key, value in one.items()}
+        for one in told["parks"]
+    ]
+    for name in (
+        "forwards",
+        "pickups",
+        "queues",
+        "conference",
+        "hold_seconds",
+        "talk_seconds",
+        "wait_seconds",
+        "recordings",
+    ):
         record[name] = told[name]
     plain: dict[str, Any] = json.loads(json.dumps(record, default=datetime.isoformat))
     return plain
@@ -142,6 +172,18 @@ def _ended(call: Call) -> datetime | None:
     closed = [end for end in ends if end is not None]
     over = len(closed) == len(ends) or (bool(call.linkedids) and call.linkedids <= call.ended_linkedids)
     return max(closed) if closed and over else None
+
+
+def _ended_by(call: Call, direction: str, caller: str, ender: str) -> str:
+    """`caller` is the person outside, `staff` any of ours; `pbx` when nobody hung up."""
+    if not ender:
+        return "pbx"
+    outside = (
+        is_outside(call.channels[ender].number[1])
+        if direction == "outbound"
+        else direction == "inbound" and ender == caller
+    )
+    return "caller" if outside else "staff"
 
 
 def _settled(call: Call, ended_at: datetime | None) -> datetime | None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from calls import events as e
-from calls.call import UNTIMED, Call, Channel
+from calls.call import UNTIMED, Call, Channel, facts
+from calls.events import device
 from calls.talks import Span, Talk
 
 WITNESSES = timedelta(seconds=0.1)
@@ -32,6 +35,46 @@ def queues(call: Call, talks: tuple[Talk, ...]) -> tuple[QueueView, ...]:
     joins = _joins(call)
     nexts = [[later.at for later in joins[n + 1 :] if later.channel == one.channel] for n, one in enumerate(joins)]
     return tuple(_queue(call, fact, (*later, None)[0], talks) for fact, later in zip(joins, nexts, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class ParkView:
+    """One stay in a parking space, put there by the device `by`; `space` is "" where only CEL told of it.
+
+    `outcome`: taken_back (by who parked it), taken (by the device `taken_by`), timed_out, abandoned, "" not yet.
+    """
+
+    by: str
+    space: str
+    since: datetime | None
+    until: datetime | None
+    outcome: str
+    taken_by: str
+
+
+def parks(call: Call) -> tuple[ParkView, ...]:
+    """Every stay in parking, in order; two witnesses of one are one."""
+    began: list[e.Parked] = []
+    for fact in facts(call, e.Parked):
+        last = next((one for one in reversed(began) if one.channel == fact.channel), None)
+        if last is None or (last.at and fact.at and fact.at - last.at > WITNESSES):
+            began.append(fact)
+        elif not last.space:
+            began[began.index(last)] = replace(last, space=fact.space)
+    return tuple(
+        _park(call, one, next((later.at for later in began[n + 1 :] if later.channel == one.channel), None))
+        for n, one in enumerate(began)
+    )
+
+
+def _park(call: Call, fact: e.Parked, again_at: datetime | None) -> ParkView:
+    began, over = fact.at or UNTIMED, again_at or UNTIMED
+    own = [one for one in facts(call, e.Unparked) if one.channel == fact.channel]
+    end = next((one for one in own if not (one.at and fact.at) or began <= one.at < over), None)
+    taken_by = device(end.by_name) if end else ""
+    back = end and end.outcome == "taken" and taken_by == fact.by
+    outcome = "taken_back" if back else end.outcome if end else ""
+    return ParkView(fact.by, fact.space, fact.at, end.at if end else None, outcome, taken_by)
 
 
 def holds(call: Call) -> list[Span]:

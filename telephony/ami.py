@@ -101,7 +101,8 @@ def _dial_begin(told: Message) -> list[Event]:
 
 
 def _dial_state(told: Message) -> list[Event]:
-    return [e.ChannelRang(**told.where("dest"))] if told["dialstatus"] == "RINGING" else []
+    # A trunk that plays the far side's own ringing tells PROGRESS (SIP 183) instead.
+    return [e.ChannelRang(**told.where("dest"))] if told["dialstatus"] in {"RINGING", "PROGRESS"} else []
 
 
 def _dial_end(told: Message) -> list[Event]:
@@ -203,7 +204,7 @@ def _queue_abandon(told: Message) -> list[Event]:
 
 
 def _new_exten(told: Message) -> list[Event]:
-    events = cel.app_started(told.where(), told["application"], told["appdata"])
+    events = cel.app_started(told.where(), told["application"], told["appdata"], told["extension"])
     # MIXMONITOR_FILENAME tells the main file with its folder; the dialplan's own words may leave the folder out.
     return [one for one in events if not isinstance(one, e.RecordingStarted) or one.path.startswith("/")]
 

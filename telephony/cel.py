@@ -165,15 +165,15 @@ def _channel_end(row: _Row) -> list[Event]:
 
 
 def _app_start(row: _Row) -> list[Event]:
-    return app_started(row.where, row["app"], row["data"])
+    return app_started(row.where, row["app"], row["data"], row["exten"])
 
 
-def app_started(where: Where, app: str, data: str) -> list[Event]:
+def app_started(where: Where, app: str, data: str, exten: str) -> list[Event]:
     """The events of a dialplan application's start; none for an application that does not matter to the record."""
     known = APPS.get(app.lower())
     if known is None:
         return []
-    events: list[Event] = [e.AppStarted(**where, app=known, data=data)]
+    events: list[Event] = [e.AppStarted(**where, app=known, data=data, exten=exten)]
     if known == "MixMonitor":
         events += [e.RecordingStarted(**where, path=path) for path in recording_paths(data)]
     return events

@@ -76,7 +76,8 @@ def test_dialling_ties_both_channels() -> None:
     assert only("DialEnd", **DEST, DialStatus="BUSY") == e.DialEnded(**WHERE, **target, status="BUSY")
     rang = {**WHERE, "channel": "1795426879.40807", "name": "PJSIP/m1-00009e53"}
     assert only("DialState", **DEST, DialStatus="RINGING") == e.ChannelRang(**rang)
-    assert said("DialState", **DEST, DialStatus="PROGRESS") == []
+    assert only("DialState", **DEST, DialStatus="PROGRESS") == e.ChannelRang(**rang)
+    assert said("DialState", **DEST, DialStatus="PROCEEDING") == []
 
 
 def test_nobody_dials_an_originate() -> None:

@@ -1,0 +1,71 @@
+"""A scenario: what the PBX is told to do, what people do, and what the record must then say."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.lab.scenarios.record import Record
+from tests.lab.scenarios.stage import Stage
+
+Play = Callable[[Stage], Awaitable[None]]
+
+RING = "[from-trunk]\nexten => 500,1,Dial(PJSIP/m1,20,tTkK)\n"
+"""Line 500 rings m1, and both sides may transfer and park."""
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One scenario. `records` are its calls in the order of their beginning; `unknown`: what a witness cannot know."""
+
+    play: Play
+    records: tuple[Record, ...]
+    dialplan: str = RING
+    queues: str = ""
+    unknown: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    taped: bool = True
+
+    @property
+    def name(self) -> str:
+        """Its name, and its tape's."""
+        return self.play.__name__
+
+    def unknown_to(self, witness: str, record: Record) -> frozenset[str]:
+        """The facts of `record` that this witness (ami, cel, both) cannot know."""
+        # CEL tells parking, and no hold.
+        hold = {"hold"} if witness == "cel" and not record.parks else set()
+        return frozenset(self.unknown.get(witness, ())) | hold
+
+    @property
+    def unknown_to_any(self) -> frozenset[str]:
+        """The facts that one of the witnesses cannot know."""
+        return frozenset().union(*self.unknown.values())
+
+    @property
+    def story(self) -> str:
+        """What happens, in one line."""
+        return (self.play.__doc__ or "").splitlines()[0].rstrip(".")
+
+
+def scenario(
+    *records: Record,
+    dialplan: str = RING,
+    queues: str = "",
+    cel: Sequence[str] = (),
+    ami: Sequence[str] = (),
+    taped: bool = True,
+) -> Callable[[Play], Play]:
+    """Make a scenario of a function; `cel` and `ami` name the facts that this witness alone cannot know.
+
+    `taped`: kept as a tape too; not where another tape tells the same in other words.
+    """
+
+    def keep(play: Play) -> Play:
+        made = Scenario(play, records, dialplan, queues, {"cel": cel, "ami": ami}, taped)
+        assert made.name not in SCENARIOS
+        SCENARIOS[made.name] = made
+        return play
+
+    return keep
