@@ -38,4 +38,6 @@ def ended_by(call: Call, caller: str, heard: tuple[Talk, ...], ended_at: datetim
     last = max(asked.items(), key=lambda one: (one[1], one[0]), default=None)
     if last is None or ended_at is None:
         return ""
-    return last[0] if UNTIMED in {last[1], ended_at} or ended_at - last[1] < AT_ONCE else ""
+    # Some applications, as voicemail, go on for a while after the caller has gone.
+    own = call.channels[last[0]].ended_at == ended_at
+    return last[0] if own or UNTIMED in {last[1], ended_at} or ended_at - last[1] < AT_ONCE else ""

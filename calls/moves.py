@@ -52,12 +52,20 @@ class ForwardView:
 def transfers(call: Call, heard: tuple[Talk, ...]) -> tuple[TransferView, ...]:
     """Every transfer, in order; two witnesses of one are one."""
     told = facts(call, e.Transferred)
+    told = [fact for fact in told if not any(_tells_more(other, fact) for other in told)]
     moves = [(fact.way, fact.channel, fact.target or fact.to, _transfer(call, heard, fact, told)) for fact in told]
     moves += [("blind", "", one.to, one) for one in _redirects(call, heard)]
     seen: dict[tuple[str, str, str], TransferView] = {}
     for way, by, to, move in sorted(moves, key=lambda one: one[3].at or UNTIMED):
         seen.setdefault((way, by, to), move)
     return tuple(seen.values())
+
+
+def _tells_more(one: e.Transferred, other: e.Transferred) -> bool:
+    """Whether `one` is the same transfer as `other`, told whole: a tape may be cut in the middle of a message."""
+    pairs = [(one.to, other.to), (one.target, other.target), (one.transferee, other.transferee)]
+    same = (one.channel, one.way) == (other.channel, other.way) and (one.at == other.at)
+    return same and pairs != [(b, b) for _, b in pairs] and all(more == less or not less for more, less in pairs)
 
 
 def _transfer(call: Call, heard: tuple[Talk, ...], fact: e.Transferred, told: list[e.Transferred]) -> TransferView:

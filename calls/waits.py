@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from msgspec.structs import replace
-
 from calls import events as e
 from calls.call import UNTIMED, Call, Channel, facts
 from calls.events import device
@@ -53,28 +51,31 @@ class ParkView:
 
 
 def parks(call: Call) -> tuple[ParkView, ...]:
-    """Every stay in parking, in order; two witnesses of one are one."""
-    began: list[e.Parked] = []
-    for fact in facts(call, e.Parked):
-        last = next((one for one in reversed(began) if one.channel == fact.channel), None)
-        if last is None or (last.at and fact.at and fact.at - last.at > WITNESSES):
-            began.append(fact)
-        elif not last.space:
-            began[began.index(last)] = replace(last, space=fact.space)
-    return tuple(
-        _park(call, one, next((later.at for later in began[n + 1 :] if later.channel == one.channel), None))
-        for n, one in enumerate(began)
-    )
+    """Every stay in parking, in order; several tellings of one are one, each with what the others leave out."""
+    told = facts(call, e.Parked)
+    begins = [one for n, one in enumerate(told) if not any(_same_stay(one, earlier) for earlier in told[:n])]
+    nexts = [
+        next((one.at for one in begins[n + 1 :] if one.channel == own.channel), None) for n, own in enumerate(begins)
+    ]
+    return tuple(_park(call, begin, again_at) for begin, again_at in zip(begins, nexts, strict=True))
 
 
-def _park(call: Call, fact: e.Parked, again_at: datetime | None) -> ParkView:
-    began, over = fact.at or UNTIMED, again_at or UNTIMED
-    own = [one for one in facts(call, e.Unparked) if one.channel == fact.channel]
-    end = next((one for one in own if not (one.at and fact.at) or began <= one.at < over), None)
-    taken_by = device(end.by_name) if end else ""
-    back = end and end.outcome == "taken" and taken_by == fact.by
-    outcome = "taken_back" if back else end.outcome if end else ""
-    return ParkView(fact.by, fact.space, fact.at, end.at if end else None, outcome, taken_by)
+def _same_stay(one: e.Parked, earlier: e.Parked) -> bool:
+    apart = one.at - earlier.at if one.at and earlier.at else timedelta()
+    return one.channel == earlier.channel and apart <= WITNESSES
+
+
+def _park(call: Call, begin: e.Parked, again_at: datetime | None) -> ParkView:
+    told = [
+        one for one in facts(call, e.Parked) if _same_stay(one, begin) and (one.at or UNTIMED) >= (begin.at or UNTIMED)
+    ]
+    began, over = begin.at or UNTIMED, again_at or UNTIMED
+    left = [one for one in facts(call, e.Unparked) if one.channel == begin.channel]
+    left = [one for one in left if not (one.at and begin.at) or began <= one.at < over]
+    by, taken_by = max(one.by for one in told), device(max((one.by_name for one in left), default=""))
+    outcome = next((one.outcome for one in left if one.outcome), "")
+    outcome = "taken_back" if outcome == "taken" and taken_by == by else outcome
+    return ParkView(by, max(one.space for one in told), begin.at, left[0].at if left else None, outcome, taken_by)
 
 
 def holds(call: Call) -> list[Span]:

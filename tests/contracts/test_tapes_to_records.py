@@ -8,6 +8,8 @@ import pytest
 
 from calls.view import to_json
 from service.replay import replay
+from tests.lab.scenarios.catalogue import SCENARIOS
+from tests.lab.scenarios.record import alike, told
 
 AMI_ONLY = {"mobile_refused", "queue_timeout", "queue_again"}
 """A refusal is a UserEvent, the end of a wait is QUEUESTATUS: CEL tells neither."""
@@ -16,6 +18,9 @@ ORDER_TELLS = {"blind_unanswered", "blonde", "hunt_missed", "mobile_refused", "q
 """What became of a leg here is told only by what came before what."""
 
 TAPES = Path(__file__).parents[1] / "tapes"
+SECONDS = 0.3
+"""How far a span of a tape may be off what its scenario says: people are not machines."""
+
 CALLER = {"number": "79161234567", "name": "Клиент", "device": "PJSIP/trunk"}
 M1, M2, M3, TRUNK = "PJSIP/m1", "PJSIP/m2", "PJSIP/m3", "PJSIP/trunk"
 CLIENT = "79161234567"
@@ -331,6 +336,10 @@ RECORDS = {
 }
 
 
+PLAYED = [name for name, one in SCENARIOS.items() if one.taped and name not in RECORDS]
+"""The scenarios of tests/lab/scenarios: their tapes are recorded from them, and their records stand beside them."""
+
+
 def record_of(*tapes: Path) -> dict[str, Any]:
     (seen,), skipped = replay(tapes)
     assert skipped == 0
@@ -338,7 +347,19 @@ def record_of(*tapes: Path) -> dict[str, Any]:
 
 
 def test_every_tape_has_its_record() -> None:
-    assert {tape.stem for tape in TAPES.glob("*.ami")} == set(RECORDS)
+    assert {tape.stem for tape in TAPES.glob("*.ami")} == {*RECORDS, *PLAYED}
+
+
+@pytest.mark.parametrize("witness", ["ami", "cel", "both"])
+@pytest.mark.parametrize("name", PLAYED)
+def test_a_scenarios_tape_makes_its_record(name: str, witness: str) -> None:
+    """As a person who watched would write it down: the scenario's own words, read from its tape."""
+    scenario = SCENARIOS[name]
+    tapes = {"ami": [".ami"], "cel": [".cel.csv"], "both": [".ami", ".cel.csv"]}[witness]
+    seen, skipped = replay(TAPES / f"{name}{tape}" for tape in tapes)
+    assert skipped == 0
+    for one, wanted in zip(seen, scenario.records, strict=True):
+        assert alike(told(one), wanted, SECONDS, scenario.unknown_to(witness, wanted)) == wanted
 
 
 @pytest.mark.parametrize("witness", [".ami", ".cel.csv", "both"])

@@ -25,6 +25,7 @@ class Scenario:
     dialplan: str = RING
     queues: str = ""
     unknown: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unknown_live: Sequence[str] = ()
     taped: bool = True
 
     @property
@@ -41,7 +42,7 @@ class Scenario:
     @property
     def unknown_to_any(self) -> frozenset[str]:
         """The facts that one of the witnesses cannot know."""
-        return frozenset().union(*self.unknown.values())
+        return frozenset(fact for facts in self.unknown.values() for fact in facts)
 
     @property
     def story(self) -> str:
@@ -55,15 +56,17 @@ def scenario(
     queues: str = "",
     cel: Sequence[str] = (),
     ami: Sequence[str] = (),
+    live: Sequence[str] = (),
     taped: bool = True,
 ) -> Callable[[Play], Play]:
-    """Make a scenario of a function; `cel` and `ami` name the facts that this witness alone cannot know.
+    """Make a scenario of a function; `cel` and `ami` name the facts that this witness alone cannot know,
+    `live` those that an AMI user with the shipped rights cannot, who is told nothing of the dialplan.
 
     `taped`: kept as a tape too; not where another tape tells the same in other words.
     """
 
     def keep(play: Play) -> Play:
-        made = Scenario(play, records, dialplan, queues, {"cel": cel, "ami": ami}, taped)
+        made = Scenario(play, records, dialplan, queues, {"cel": cel, "ami": ami}, live, taped)
         assert made.name not in SCENARIOS
         SCENARIOS[made.name] = made
         return play

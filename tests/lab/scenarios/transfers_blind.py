@@ -143,6 +143,10 @@ async def by_redirect(stage: Stage, _: PhoneCall, number: str) -> None:
 WAYS = {"refer": by_refer, "code": by_code, "ami": by_ami, "redirect": by_redirect}
 
 
+TAPED = {("code", "answered"), ("ami", "answered"), ("redirect", "answered"), ("redirect", "unanswered")}
+"""Other ways to the same places than by REFER that are kept as tapes."""
+
+
 def blind(way: str, place: str) -> None:
     """Make the scenario of one way and one place."""
     ask, target = WAYS[way], TARGETS[place]
@@ -153,7 +157,7 @@ def blind(way: str, place: str) -> None:
     )
     # Whoever presses keys still has the caller in the talk, but on hold, for the second that it takes.
     if way == "code":
-        keying = 1.4 + 0.19 * (len(target.number) - 3)
+        keying = 1.0 + 0.19 * (len(target.number) - 3)
         record = replace(record, hold=keying, talk=record.talk + keying + 0.5)
 
     async def play(stage: Stage) -> None:
@@ -164,7 +168,10 @@ def blind(way: str, place: str) -> None:
 
     play.__name__ = f"blind_{way}_{place}"
     play.__doc__ = f"A blind transfer. {ask.__doc__} {target.happens.__doc__}"
-    scenario(record, dialplan=RECORDED + EXTENSIONS, queues=QUEUES)(play)
+    live = {"unreachable": ["legs"], "to_voicemail": ["transfers"]}.get(place, [])
+    live += ["transfers"] if way == "redirect" else []
+    taped = way == "refer" or (way, place) in TAPED
+    scenario(record, dialplan=RECORDED + EXTENSIONS, queues=QUEUES, taped=taped, live=live)(play)
 
 
 for _way in WAYS:
@@ -208,8 +215,8 @@ async def caller_transfers(stage: Stage) -> None:
         talks=((M1, M2), (M2, M3)),
         transfers=(("blind", M1, "103", (M3,), True),),
         ended_by="staff",
-        hold=1.4,
-        talk=3.9,
+        hold=1.0,
+        talk=3.5,
     )
 )
 async def caller_transfers_by_code(stage: Stage) -> None:

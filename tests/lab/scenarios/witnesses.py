@@ -13,8 +13,9 @@ from service.replay import fold
 from telephony import ami, cel
 from telephony.tape import messages
 
-NEAR = timedelta(milliseconds=5)
-"""Asterisk stamps one moment once for each witness, up to 0.8 ms apart (tape queue_ringall)."""
+NEAR = timedelta(milliseconds=10)
+"""Asterisk stamps one moment once for each witness, up to 0.8 ms apart (tape queue_ringall), in parking up to 5.4 ms
+(tape park_abandoned)."""
 
 
 def of_ami(text: str, classes: Iterable[str] | None = None) -> list[Event]:
