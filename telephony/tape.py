@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta, timezone, tzinfo
 from pathlib import Path
@@ -17,6 +18,9 @@ from telephony import ami, cel
 from telephony.told import Headers, moment
 
 Kind = Literal["ami", "ami-json", "cel-csv", "cel-json"]
+
+Spoken = dict[str, str | list[str]]
+"""One message or row: header or column -> value, or the list of values of a repeated header."""
 
 _HEAD_BYTES = 65536
 _BANNER = "Asterisk Call Manager/"
@@ -40,13 +44,38 @@ class Tape:
 
 def read(path: Path, pbx: str = "pbx") -> Tape:
     """The events of the tape at `path`, in its order, as told by `pbx`; raises TapeError for what is no tape."""
+    kind, told = content(path)
+    return _of_messages(kind, told, pbx) if kind.startswith("ami") else _of_rows(kind, told, pbx)
+
+
+def content(path: Path) -> tuple[Kind, list[Spoken]]:
+    """The messages of an AMI tape, the rows of a CEL tape, as they are told; raises TapeError for what is no tape."""
     try:
         with path.open("rb") as file:
             _check(path, file.read(_HEAD_BYTES))
         with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as text:
-            return _read(path, text, pbx)
+            return _content(path, text)
     except OSError as error:
         raise TapeError(f"{path}: {error.strerror or error}") from error
+
+
+def ami_text(spoken: Iterable[Headers]) -> str:
+    """Messages as AMI writes them."""
+    return "".join("".join(f"{name}: {one}\r\n" for name, one in _lines(message)) + "\r\n" for message in spoken)
+
+
+def cel_csv(rows: Sequence[Headers]) -> str:
+    """Rows as CSV with a header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _lines(message: Headers) -> Iterator[tuple[str, str]]:
+    for name, value in message.items():
+        yield from ((name, one) for one in ([value] if isinstance(value, str) else value))
 
 
 def _check(path: Path, head: bytes) -> None:
@@ -56,16 +85,16 @@ def _check(path: Path, head: bytes) -> None:
         raise TapeError(f"{path}: not text but binary data; a tape is UTF-8 text (unpack or convert it first)")
 
 
-def _read(path: Path, text: TextIO, pbx: str) -> Tape:
+def _content(path: Path, text: TextIO) -> tuple[Kind, list[Spoken]]:
     number, first = _telling_line(text)
     if not first:
         raise TapeError(f"{path}: the file is empty")
     text.seek(0)
     if first.startswith("{"):
-        return _json_lines(path, text, pbx)
+        return _json_lines(path, text)
     if _HEADER_LINE.match(first) or first.startswith(_BANNER):
-        return _ami_text(path, text, pbx)
-    return _cel_csv(path, text, pbx, first, number)
+        return "ami", _ami_messages(path, text)
+    return "cel-csv", _cel_rows(path, text, first, number)
 
 
 def _telling_line(text: TextIO) -> tuple[int, str]:
@@ -99,20 +128,20 @@ def _is_bare_row(cells: list[str]) -> bool:
     return len(cells) == len(cel.COLUMNS) and bool(cel.event_type(cells[0])) and moment(cells[1]) is not None
 
 
-def _ami_text(path: Path, text: TextIO, pbx: str) -> Tape:
+def _ami_messages(path: Path, text: TextIO) -> list[Spoken]:
     spoken = list(messages(text))
     if not any(ami.event_name(message) or "Response" in message for message in spoken):
         raise TapeError(f"{path}: no AMI event in it (no line 'Event: …') and not CEL either")
-    return _of_messages("ami", spoken, pbx)
+    return spoken
 
 
-def messages(lines: Iterable[str]) -> Iterator[dict[str, str | list[str]]]:
+def messages(lines: Iterable[str]) -> Iterator[Spoken]:
     """AMI messages from protocol lines (CRLF or LF): blocks of `Name: value` parted by blank lines, banner left out.
 
     Where a blank line is missing, as between two recordings put together, the next `Event` begins the next message. A
     channel's id at the very end, without the end of its line, may be half of one: it is left out.
     """
-    block: dict[str, str | list[str]] = {}
+    block: Spoken = {}
     for raw in lines:
         line = raw.rstrip("\r\n")
         if not line or (line.startswith("Event: ") and "Event" in block):
@@ -127,7 +156,7 @@ def messages(lines: Iterable[str]) -> Iterator[dict[str, str | list[str]]]:
         yield block
 
 
-def _add(block: dict[str, str | list[str]], name: str, value: str) -> None:
+def _add(block: Spoken, name: str, value: str) -> None:
     known = block.get(name)
     if known is None:
         block[name] = value
@@ -147,16 +176,15 @@ def _of_messages(kind: Kind, spoken: Iterable[Headers], pbx: str) -> Tape:
     return Tape(kind, events, skipped)
 
 
-def _json_lines(path: Path, text: TextIO, pbx: str) -> Tape:
+def _json_lines(path: Path, text: TextIO) -> tuple[Kind, list[Spoken]]:
     told = list(_objects(path, text))
     if any(ami.event_name(one) for one in told):
-        return _of_messages("ami-json", told, pbx)
-    rows = [{name: value for name, value in one.items() if isinstance(value, str)} for one in told]
-    _check_columns(path, 1, {name for row in rows for name in row})
-    return _of_rows("cel-json", rows, pbx)
+        return "ami-json", told
+    _check_columns(path, 1, {name for row in told for name in row})
+    return "cel-json", told
 
 
-def _objects(path: Path, text: TextIO) -> Iterator[dict[str, str | list[str]]]:
+def _objects(path: Path, text: TextIO) -> Iterator[Spoken]:
     """The objects of a tape of JSON lines. A recorder that is cut tears its first line, its last, or both."""
     torn: TapeError | None = None
     whole_count = 0
@@ -194,7 +222,7 @@ def _as_told(value: Any) -> str | list[str]:
             return str(value)
 
 
-def _cel_csv(path: Path, text: TextIO, pbx: str, first: str, number: int) -> Tape:
+def _cel_rows(path: Path, text: TextIO, first: str, number: int) -> list[Spoken]:
     delimiter = max(_DELIMITERS, key=first.count)
     for _ in range(number - 1):
         text.readline()
@@ -210,7 +238,7 @@ def _cel_csv(path: Path, text: TextIO, pbx: str, first: str, number: int) -> Tap
         _check_columns(path, number, header)
     if rest and len(rest[-1]) < len(header):
         rest[-1] = []  # cut by the end of the tape: its last cell may be half of one
-    return _of_rows("cel-csv", [dict(zip(header, cells, strict=False)) for cells in rest], pbx)
+    return [dict(zip(header, cells, strict=False)) for cells in rest]
 
 
 def _check_columns(path: Path, number: int, columns: Iterable[str]) -> None:
@@ -222,8 +250,8 @@ def _check_columns(path: Path, number: int, columns: Iterable[str]) -> None:
             raise TapeError(f"{path}: line {number}: CEL without the column '{wanted}'")
 
 
-def _of_rows(kind: Kind, rows: Iterable[Mapping[str, str]], pbx: str) -> Tape:
-    rows = [{cel.spelling(column): value for column, value in row.items()} for row in rows]
+def _of_rows(kind: Kind, told: Iterable[Headers], pbx: str) -> Tape:
+    rows = [{cel.spelling(name): value for name, value in row.items() if isinstance(value, str)} for row in told]
     zone = clock_zone(rows)
     events: list[Event] = []
     skipped = 0
