@@ -28,7 +28,7 @@ from telephony.buffer import EventBuffer
 from telephony.cel_source import CelSource
 from telephony.link import Link
 from telephony.liveness import Liveness, write_fallbacks
-from telephony.pbx import LinkError, LinkSettings, Message
+from telephony.pbx import LinkError, Message
 from telephony.plan_variables import UnsafeDialError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -50,18 +50,7 @@ class Attendant:
         """`reconciled` is told how many differences an hour's calls have between PBX and store."""
         self.settings = settings
         self.buffer: EventBuffer[Event] = EventBuffer()
-        self.link = Link(
-            LinkSettings(
-                name=settings.name,
-                host=settings.host,
-                port=settings.port,
-                username=settings.username,
-                secret=settings.secret.get_secret_value(),
-                tls=settings.tls,
-                tls_ca_file=settings.tls_ca_file,
-            ),
-            self._heard,
-        )
+        self.link = Link(settings.link, self._heard)
         self.liveness = Liveness(self.link, lambda: memory.directory is not None and bool(memory.directory.teams))
         self._recorder = recorder
         self._memory = memory

@@ -22,9 +22,11 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 directory_app = typer.Typer(no_args_is_help=True, help="People, teams, devices, lines and hours.")
 user_app = typer.Typer(no_args_is_help=True, help="Logins and API tokens.")
 db_app = typer.Typer(no_args_is_help=True, help="The database's schema.")
+tape_app = typer.Typer(no_args_is_help=True, help="What a PBX says, recorded with invented numbers and names.")
 app.add_typer(directory_app, name="directory")
 app.add_typer(user_app, name="user")
 app.add_typer(db_app, name="db")
+app.add_typer(tape_app, name="tape")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 
@@ -167,6 +169,40 @@ def replay(
     else:
         typer.echo(table(records))
     typer.echo(f"{skipped} events skipped", err=True)
+
+
+Into = Annotated[Path, typer.Option(help="The folder to write into.")]
+Extensions = Annotated[bool, typer.Option("--extensions", help="Also replace short numbers (2 to 6 digits).")]
+Devices = Annotated[bool, typer.Option("--devices", help="Also replace the devices' names.")]
+
+
+@tape_app.command("record")
+def tape_record(
+    name: Annotated[str, typer.Argument(help="Makes NAME.ami, and NAME.cel.csv where CEL is set.")],
+    into: Into = Path(),
+    pbx: Annotated[str | None, typer.Option(help="Which PBX of the settings; the first when left out.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Record so long, whatever happens.", min=0.1)] = None,
+    extensions: Extensions = False,
+    devices: Devices = False,
+) -> None:
+    """Record a PBX until a call has ended (or Ctrl-C, or --seconds), numbers, names and addresses replaced."""
+    from service.tape import Scrambling, record
+
+    written = run(record(settled(), name, into, pbx, seconds, Scrambling(extensions, devices)))
+    typer.echo("\n".join(map(str, written)))
+
+
+@tape_app.command("scramble")
+def tape_scramble(
+    files: Annotated[list[Path], typer.Argument(help="Recorded streams of one PBX: AMI or CEL, any of their forms.")],
+    into: Into,
+    extensions: Extensions = False,
+    devices: Devices = False,
+) -> None:
+    """Replace numbers, names and addresses of recorded streams, the same by the same in all of them."""
+    from service.tape import Scrambling, scramble
+
+    typer.echo("\n".join(map(str, run(scramble(files, into, Scrambling(extensions, devices))))))
 
 
 @app.command("catch-up")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from telephony.cel_table import TABLE
+from telephony.pbx import LinkSettings
 
 DEFAULT_FILE = Path("switchhook.toml")
 
@@ -67,6 +68,19 @@ class PbxSettings(_Part):
     recordings: Path | None = None
     budget_seconds: float = Field(default=1.5, gt=0, le=10)
     fallback: list[str] = Field(default_factory=list)
+
+    @property
+    def link(self) -> LinkSettings:
+        """How to reach its manager interface."""
+        return LinkSettings(
+            name=self.name,
+            host=self.host,
+            port=self.port,
+            username=self.username,
+            secret=self.secret.get_secret_value(),
+            tls=self.tls,
+            tls_ca_file=self.tls_ca_file,
+        )
 
     @model_validator(mode="after")
     def _one_cel(self) -> Self:

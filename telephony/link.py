@@ -46,10 +46,14 @@ class Link:
     `deliver` gets every event as a plain dict, from within the event loop: it may not block. `on_connect`
     hooks are awaited one after another when the PBX is logged in and booted, on every connection; `on_disconnect`
     hooks are called when a connection that was logged in ends, `on_lost` hooks when a heartbeat did not come back.
+    `tap` hears every byte of every connection.
     """
 
-    def __init__(self, settings: LinkSettings, deliver: Callable[[Message], None]) -> None:
+    def __init__(
+        self, settings: LinkSettings, deliver: Callable[[Message], None], tap: Callable[[bytes], None] | None = None
+    ) -> None:
         self.settings = settings
+        self._tap = tap
         self.state = LinkState()
         self.clock = PbxClock(self.state)
         self._log = log.bind(pbx=settings.name)
@@ -150,7 +154,7 @@ class Link:
         if self.settings.tls:
             context = ssl.create_default_context(cafile=self.settings.tls_ca_file)
         _, wire = await asyncio.get_running_loop().create_connection(
-            lambda: Wire(self._receive, self._torn),
+            lambda: Wire(self._receive, self._torn, self._tap),
             self.settings.host,
             self.settings.port,
             ssl=context,

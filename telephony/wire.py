@@ -93,10 +93,16 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
     An answer may overtake up to three milliseconds of events that came before it.
     """
 
-    def __init__(self, receive: Callable[[Message], None], torn: Callable[[], None]) -> None:
-        """`receive` gets every whole event; `torn` is called for each piece that is none, which nobody gets."""
+    def __init__(
+        self, receive: Callable[[Message], None], torn: Callable[[], None], tap: Callable[[bytes], None] | None = None
+    ) -> None:
+        """`receive` gets every whole event; `torn` is called for each piece that is none, which nobody gets.
+
+        `tap` hears every byte as it comes.
+        """
         self._receive = receive
         self._torn = torn
+        self._tap = tap
         self._missing: Missing = ()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._unended = ""
@@ -146,6 +152,8 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
 
     def data_received(self, data: bytes) -> None:
         """Split the stream into messages; a letter or a message cut by TCP is finished by the next read."""
+        if self._tap is not None:
+            self._tap(data)
         self._unended += self._decoder.decode(data)
         if not self.greeted.done() and not self._greeted():
             return

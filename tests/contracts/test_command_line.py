@@ -46,6 +46,24 @@ def test_replay_tells_one_object_a_line() -> None:
     assert "events skipped" in done.stderr
 
 
+def test_tape_scrambles_streams_recorded_elsewhere(tmp_path: Path) -> None:
+    """The same by the same in all files of one command; written for this account alone, and never over another."""
+    into = tmp_path / "new"
+    words = ["tape", "scramble", *(str(TAPES / f"park.{form}") for form in ("ami", "cel.csv")), "--into", str(into)]
+    done = switchhook(*words)
+    assert (done.returncode, done.stdout.split()) == (0, [str(into / "park.ami"), str(into / "park.cel.csv")])
+    assert {file.stat().st_mode & 0o777 for file in into.iterdir()} == {0o600}
+    assert "79161234567" not in "".join(file.read_text() for file in into.iterdir())
+    told = switchhook("replay", *done.stdout.split(), "--format", "json")
+    (record,) = [json.loads(line) for line in told.stdout.splitlines()]
+    assert record["answered_by"] == ["PJSIP/m1", "PJSIP/m2"]
+    again = switchhook(*words)
+    assert (again.returncode, again.stderr) == (
+        2,
+        f"{into / 'park.ami'}: is there already; a tape is never overwritten\n",
+    )
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -53,6 +71,9 @@ def test_replay_tells_one_object_a_line() -> None:
         ["replay", sys.executable],
         ["directory", "apply", "no-such-file"],
         ["transcribe", "no-such-file"],
+        ["tape", "record", "a/b"],
+        ["tape", "scramble", "no-such-file", "--into", "nowhere"],
+        ["tape", "scramble", str(TAPES / "answered.ami"), "--into", str(TAPES)],
         ["catch-up", "--from", "yesterday", "--to", "now"],
         ["worker", "--queue", "everything"],
         ["route", "--from", "79161234567", "--line", "74951234567", "--at", "noon"],
