@@ -26,7 +26,7 @@ _OWN_WORDS = frozenset(
     pjsip sip iax2 iax dahdi local console agent asyncgoto surrogate parked queue dial appdial appqueue mixmonitor
     voicemail confbridge park parkedcall pickup answer noanswer busy cancel congestion chanunavail unknown anonymous
     asterisk unavailable restricted outgoing line null none s h i t o e var spool monitor wav gsm ulaw alaw mp3 default
-    ru en up down ring ringing success fail failed yes no invalidargs switchhook from to call all user conf
+    ru en up down ring ringing success fail failed yes no invalidargs switchhook from to call all user conf caller staff
     """.split()  # noqa: SIM905 - a list of so many quoted words is not easier to read
 )
 """What Asterisk and its configurations say by themselves: never somebody's name."""

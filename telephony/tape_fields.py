@@ -60,6 +60,7 @@ _STATUSES: Final = frozenset(("DIALSTATUS", "QUEUESTATUS", "VMSTATUS", "HANGUPCA
 _CLOSED_VALUE: Final = re.compile(r"[A-Za-z0-9_ ,()<>-]{0,60}")
 _KIND: Final = re.compile(r"[A-Za-z_,-]{0,60}|\d{1,2}")
 _TIME: Final = re.compile(r"1\d{9}(?:\.\d{1,6})?|[\d-]{10}[T ][\d:.]{8,15}(?:Z|[+-][\d:]{4,5})?")
+_OPTION: Final = re.compile(r"(\b[A-Za-z]{1,4}(?=\())")
 _LONG_RUN: Final = re.compile(rf"\d{{{LONG}}}")
 _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
@@ -118,7 +119,7 @@ def _value(scrambler: Scrambler, header: str, value: str, told: Mapping[str, str
         return _variable(scrambler, told.get("variable", ""), value)
     if field in {"appdata", "applicationdata", "lastdata", "data"}:
         app = next((told[name] for name in ("application", "appname", "lastapplication", "app") if told.get(name)), "")
-        return scrambler.text(value) if app.lower() in _APPS else scrambler.free(value)
+        return _app_data(scrambler, app.lower(), value)
     if field in {"extra", "eventextra"}:
         return _extra(scrambler, value)
     if field == "digit":
@@ -128,6 +129,16 @@ def _value(scrambler: Scrambler, header: str, value: str, told: Mapping[str, str
     if field in _TEXT:
         return scrambler.text(value)
     return scrambler.name(value) if field in _NAMES else scrambler.free(value)
+
+
+def _app_data(scrambler: Scrambler, app: str, value: str) -> str:
+    if app in _APPS:
+        return scrambler.text(value)
+    if app != "mixmonitor":
+        return scrambler.free(value)
+    # `r(FILE)`, also behind other options: the letters say what is recorded.
+    parts = _OPTION.split(value)
+    return "".join(scrambler.words(part) if number % 2 else scrambler.free(part) for number, part in enumerate(parts))
 
 
 def _variable(scrambler: Scrambler, variable: str, value: str) -> str:
