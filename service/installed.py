@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,21 @@ def locate() -> Installation:
         if all(voice.is_dir() for voice in voices.values()):
             return Installation(version, program, modules, data, voices, shared / "doc", _sipp(trees))
     message = f"Asterisk's Russian and English prompts are missing. {HOW_TO_GET}"
+    raise NotInstalledError(message)
+
+
+def with_wrong_clock(installation: Installation) -> Installation:
+    """The same Asterisk under libfaketime, whose variable FAKETIME sets its clock (`+3600`: an hour ahead).
+
+    Raises NotInstalledError.
+    """
+    for cache in cache_folders():
+        for library in (cache / "faketime/files").glob("usr/lib/*/faketime/libfaketimeMT.so.1"):
+            *start, program = installation.program
+            # Its own loader takes it as an argument; one that is on PATH is told by the environment.
+            more = ["--preload", str(library)] if start else ["env", f"LD_PRELOAD={library}"]
+            return replace(installation, program=(*start, *more, program))
+    message = f"libfaketime is missing. {HOW_TO_GET}"
     raise NotInstalledError(message)
 
 

@@ -1,4 +1,4 @@
-"""Fetch Asterisk, its spoken prompts, SIPp, Prometheus and its tools into the cache folder; nothing is installed.
+"""Fetch Asterisk, its spoken prompts, SIPp, libfaketime, Prometheus and its tools into the cache; nothing is installed.
 
 Debian 12 and 13 carry no Asterisk, Debian's unstable suite does. apt itself downloads the packages and verifies them
 (the Release file's signature, then SHA-256 of every index and package) with private state, so the machine's own
@@ -34,6 +34,8 @@ SOUNDS = tuple(f"asterisk-core-sounds-{name}" for name in ("en", "en-wav", "ru",
 ASTERISK = ("asterisk", *SOUNDS, "sip-tester")
 # Without it: both are Go programs that need the C library at most.
 PROMETHEUS = ("promtool", "prometheus", "prometheus-alertmanager", "libc6")
+# A library that makes a PBX's clock wrong, for the tests of what must not depend on it.
+CLOCK = ("libfaketime",)
 OLDEST_ASTERISK = 18
 SHARED = Path("/var/cache/switchhook/asterisk")
 MANIFEST = "manifest.json"
@@ -279,8 +281,10 @@ def fetch() -> None:
             wanted = SOUNDS if shutil.which("sipp") else (*SOUNDS, "sip-tester")
         home, prometheus = asterisk_folder(), cache_folder() / "prometheus/files"
         have = any(whole(folder, wanted) for place in {home, SHARED} for folder in place.glob("[!.]*"))
+        clock = asterisk_folder().parent / "faketime/files"
         tools = all(shutil.which(name) for name in ("promtool", "amtool")) or whole(prometheus, PROMETHEUS)
-        if not (have and tools):
+        clocked = whole(clock, CLOCK)
+        if not (have and tools and clocked):
             with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".apt-") as temporary:
                 apt = PrivateApt(Path(temporary))
                 apt.update()
@@ -291,6 +295,8 @@ def fetch() -> None:
                 if not tools:
                     say("downloading Prometheus, promtool and amtool (about 45 MB, once)")
                     keep(apt.download(PROMETHEUS, closure=False), PROMETHEUS, prometheus)
+                if not clocked:
+                    keep(apt.download(CLOCK, closure=False), CLOCK, clock)
         say(f"ready in {home}" + (f"; the machine's own Asterisk {own} is used" if own else ""))
 
 
