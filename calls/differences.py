@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from calls.view import CallView
 
-NEAR_SECONDS: Final = 1.0
-"""Witnesses tell one moment a millisecond apart; a CEL table with whole seconds up to a second."""
+NEAR_SECONDS: Final = 0.05
+"""Witnesses tell one moment a millisecond apart (seen on Asterisk 22.10, tape queue_ringall)."""
 
 CORE: Final = frozenset({"status", "answered_at", "ended_at", "answered_by", "talk_seconds"})
 """What every witness knows of a call from its begin to its end; the rest one of them may know better."""
@@ -18,15 +18,16 @@ Differences = Mapping[str, tuple[Any, Any]]
 """Field -> (how the first reading has it, how the other)."""
 
 
-def differences(one: CallView, other: CallView) -> Differences:
+def differences(one: CallView, other: CallView, near_seconds: float = NEAR_SECONDS) -> Differences:
     """The fields that read differently; times and spans that are near are the same."""
     first, second = _reading(one), _reading(other)
-    return {name: (first[name], second[name]) for name in first if not _same(first[name], second[name])}
+    return {name: (first[name], second[name]) for name in first if not _same(first[name], second[name], near_seconds)}
 
 
 def _reading(seen: CallView) -> dict[str, Any]:
     return {
         "direction": seen.direction,
+        "line": seen.line,
         "status": seen.status,
         "missed_cause": seen.missed_cause,
         "caller_number": seen.caller_number,
@@ -46,9 +47,9 @@ def _reading(seen: CallView) -> dict[str, Any]:
     }
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: Any, other: Any, near_seconds: float) -> bool:
     if isinstance(one, datetime) and isinstance(other, datetime):
-        return abs((one - other).total_seconds()) <= NEAR_SECONDS
+        return abs((one - other).total_seconds()) <= near_seconds
     if isinstance(one, float) and isinstance(other, float):
-        return abs(one - other) <= NEAR_SECONDS
+        return abs(one - other) <= near_seconds
     return bool(one == other)

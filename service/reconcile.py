@@ -32,6 +32,8 @@ PBX_STORE: Final = "pbx_store"
 """What is compared here, as metrics and reports name it."""
 
 _EDGE: Final = timedelta(hours=1)
+_WHOLE_SECONDS: Final = timedelta(seconds=1)
+"""A CEL table may tell times in whole seconds."""
 _LATE: Final = timedelta(minutes=5)
 """So long after an hour's end its calls are caught up on, should anything have been lost."""
 _LOOK_SECONDS: Final = 300.0
@@ -175,13 +177,10 @@ def _difference(pbx: str, one: Compared) -> list[Difference]:
 
 def _beyond(stored: CallView, told: CallView) -> Differences:
     """What the store has beyond a call that CEL told to its end: nothing that can be recorded would mend it."""
-    if (
-        told.started_at is None
-        or stored.started_at is None
-        or told.started_at - stored.started_at > timedelta(seconds=1)
-    ):
+    if told.started_at is None or stored.started_at is None or told.started_at - stored.started_at > _WHOLE_SECONDS:
         return {}
-    return {name: pair for name, pair in differences(stored, told).items() if name in CORE}
+    differing = differences(stored, told, _WHOLE_SECONDS.total_seconds())
+    return {name: pair for name, pair in differing.items() if name in CORE}
 
 
 def _text(value: Any) -> str:

@@ -2,15 +2,15 @@
 
 What was read is remembered by this process alone, and begins again with what the store tells (decision 0025): at the
 start from the last call that began before we listened, and the day before it, in case an earlier process could not read
-all of it. From then on CEL is read every minute up to a few seconds ago, so that neither an outage nor a single lost
-event stays; what cannot be read now is read once it can.
+all of it. From then on CEL is read several times a minute up to a few seconds ago, so that neither an outage nor a
+single lost event stays; what cannot be read now is read once it can.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -53,7 +53,7 @@ _STATES = text(
 )
 _DAY = timedelta(hours=24)
 """A store that never heard of this PBX learns the calls of the last day, not its whole history."""
-_OVERLAP = timedelta(seconds=30)
+_OVERLAP = timedelta(seconds=15)
 """A database writer that was away for a moment, as cel_pgsql's, writes its rows late."""
 _AGAIN_SECONDS, _AGAIN_MOST_SECONDS = 5.0, 60.0
 CAUSES = (SQLAlchemyError, OSError, CelTableError, LinkError)
@@ -81,7 +81,7 @@ class Recovery:
         buffer: EventBuffer[Event],
         source: CelSource | None,
         *,
-        every_seconds: float = 60.0,
+        every_seconds: float = 20.0,
         quiet_seconds: float = 10.0,
     ) -> None:
         self._pbx = link.settings.name
@@ -102,7 +102,7 @@ class Recovery:
         link.on_lost.append(self._lost)
 
     async def run(self) -> None:
-        """Read what is owed: at once after an outage, soon after a lost heartbeat, and every minute."""
+        """Read what is owed: at once after an outage, soon after a lost heartbeat, and every few seconds."""
         while True:
             try:
                 async with asyncio.timeout(self._pause()):
@@ -128,14 +128,20 @@ class Recovery:
         Without a connection since the start the PBX's time is not known, and nothing is owed.
         """
         looking, self._suspicious = self._suspicious and self._heard_since is not None, False
+        steps: list[Callable[[], Awaitable[None]]] = [self._remember, self._read_cel]
+        if looking:  # who is on the line is told at once; CEL knows better since when somebody waits, and what is over
+            steps = [
+                self._remember,
+                partial(self._look, queues=False),
+                self._read_cel,
+                partial(self._look, queues=True),
+            ]
         failures: list[Exception] = []
-        # What fails holds up nothing else: CEL is read though the PBX hangs, and no call stays open for want of CEL.
-        for step in (partial(self._look, queues=False), self._read_cel, partial(self._look, queues=True)):
-            if looking or step == self._read_cel:
-                try:
-                    await step()
-                except CAUSES as error:
-                    failures.append(error)
+        for step in steps:
+            try:
+                await step()
+            except CAUSES as error:  # holds up nothing else: no call stays open for want of CEL
+                failures.append(error)
         if failures:
             raise failures[0]
 
@@ -161,10 +167,6 @@ class Recovery:
     async def _read_cel(self) -> None:
         if self._source is None:
             return
-        if self._read_until is None:
-            if self._heard_since is None:
-                return
-            await self._remember(self._heard_since)
         for span in self._owed():
             await self._read_span(self._source, span)
             self._read_until = max(span.until, self._read_until or span.until)
@@ -172,8 +174,11 @@ class Recovery:
             await self._read_span(self._source, self._yesterday)
             self._yesterday = None
 
-    async def _remember(self, heard_since: datetime) -> None:
-        """What may be missing, as the store tells it: since the last call that began before we listened."""
+    async def _remember(self) -> None:
+        """What may be missing, as the store tells it before anything new is in it: since the last call that it has."""
+        heard_since = self._heard_since
+        if self._read_until is not None or heard_since is None:
+            return
         async with self._recorder.engine.connect() as connection:
             asked = {"pbx": self._pbx, "before": heard_since}
             begun: datetime | None = (await connection.execute(_LAST_BEGUN, asked)).scalar()
