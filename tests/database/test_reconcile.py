@@ -27,12 +27,11 @@ SECOND = timedelta(seconds=1)
 
 
 def heard(tape: str) -> list[Event]:
-    """What AMI alone tells of a tape's call, and that it settled."""
+    """What AMI alone tells of a tape's calls, and that they settled."""
     with (TAPES / f"{tape}.ami").open(encoding="utf-8", newline="\n") as file:
         events = [event for one in messages(file) if one.get("Event") != "CEL" for event in ami.translate("pbx", one)]
-    (call,) = fold(events)
-    seen = view(call)
-    return [*events, Settled(pbx="pbx", channel=seen.caller_channel, at=seen.ended_at)]
+    seen = [view(call) for call in fold(events)]
+    return [*events, *(Settled(pbx="pbx", channel=one.caller_channel, at=one.ended_at) for one in seen)]
 
 
 def period(*events: Event) -> tuple[datetime, datetime]:
@@ -66,9 +65,14 @@ async def test_what_ami_told_whole_has_no_difference(office: Office) -> None:
     write_cel(office.path, NAMES)
     since, until = period(*(event for events in told for event in events))
     report = await office.compared(since, until)
-    assert report.call_count == len(NAMES)
-    assert [str(one) for one in report.differences] == []
-    assert await record_differing("pbx", office.source, office.recorder, since, until, mark=True) == 0
+    assert report.call_count >= len(NAMES)
+    # A user without the dialplan's class hears of no MixMonitor; the CEL of some tapes tells it.
+    assert [str(one) for one in report.differences if one.fields.keys() != {"recordings"}] == []
+    count = await record_differing("pbx", office.source, office.recorder, since, until, mark=True)
+    assert count == len(report.differences)
+    assert (await office.compared(since, until)).differences == ()
+    async with office.engine.connect() as connection:
+        assert (await connection.execute(text("select count(*) from calls where recovered"))).scalar_one() == 0
 
 
 def without(events: Sequence[Event], *kinds: str) -> list[Event]:

@@ -151,7 +151,8 @@ async def test_a_table_that_is_none_is_told_by_its_setting(table: AsyncEngine) -
         await connection.execute(text(STANDARD.format(time="eventtime timestamp")))
         await connection.execute(text("create role reader login password 'invented'"))
     try:
-        reader = connect(make_url(str(table.url)).set(username="reader").render_as_string(hide_password=False))
+        url = table.url.set(username="reader", password="invented")
+        reader = connect(url.render_as_string(hide_password=False))
         with pytest.raises(DBAPIError, match="permission denied for table cel"):
             await anext(CelTable(reader, "cel").rows(now, now))
         await reader.dispose()
