@@ -7,7 +7,9 @@ Rules this file obeys:
 3. No I/O and no clock: time is in the event, and it is the PBX's time. A fact without time is kept as `UNTIMED`, which
    any timed telling of the same fact replaces.
 4. The PBX is a witness: an impossible event is kept as told and weighed in the view, never refused.
-5. Telling an event is joining the call that knows nothing else; what is said twice gives back the very same value.
+5. A call is bounded: of each kind of fact, and of a channel's stays and holds, the earliest and the latest are kept.
+   What is least or greatest of all does not depend on order either, so rule 1 holds in an endless storm too.
+6. Telling an event is joining the call that knows nothing else; what is said twice gives back the very same value.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ Told = tuple[datetime, str]
 """A value with the time it was told; the earliest telling wins."""
 
 NOTHING: Told = (UNTIMED, "")
+
+KEPT = 200
+"""So many of the earliest and so many of the latest; no call that people made came near."""
 
 
 class Stay(Struct, frozen=True, order=True):
@@ -121,7 +126,7 @@ def join(one: Call, other: Call) -> Call:
         ended_linkedids=one.ended_linkedids | other.ended_linkedids,
         channels=_joined(one.channels, other.channels, _join_channel),
         dials=_joined(one.dials, other.dials, _join_dial),
-        facts=one.facts | other.facts,
+        facts=_bounded_facts(one.facts | other.facts),
     )
 
 
@@ -138,7 +143,7 @@ def earliest(call: Call, kind: type[Fact]) -> Fact | None:
 def facts(call: Call, kind: type[Fact]) -> list[Fact]:
     """All facts of that kind in the order of time."""
     told = [fact for fact in call.facts if isinstance(fact, kind)]
-    return sorted(told, key=lambda fact: (fact.at or UNTIMED, repr(fact)))
+    return sorted(told, key=_when)
 
 
 def _joined(one: Mapping[K, V], other: Mapping[K, V], both: Callable[[V, V], V]) -> dict[K, V]:
@@ -162,8 +167,8 @@ def _join_channel(one: Channel, other: Channel) -> Channel:
         up_at=_earliest(one.up_at, other.up_at),
         ended_at=_earliest(one.ended_at, other.ended_at),
         cause=min(filter(None, (one.cause, other.cause)), default=None),
-        stays=one.stays | other.stays,
-        holds=one.holds | other.holds,
+        stays=_bounded(one.stays | other.stays),
+        holds=_bounded(one.holds | other.holds),
     )
 
 
@@ -197,7 +202,9 @@ def _tell_of_call(call: Call, event: Event, at: datetime, changes: Changes) -> N
             if event.linkedid:
                 _add(changes, "ended_linkedids", call.ended_linkedids, event.linkedid)
         case _ if event not in call.facts:
-            changes["facts"] = call.facts | {event}
+            kept = _bounded_facts(call.facts | {event}, type(event))
+            if kept != call.facts:
+                changes["facts"] = kept
             met = changes.get("channels", call.channels)
             new = names(event) - {event.linkedid} - met.keys()
             if new:
@@ -231,6 +238,28 @@ def _dialled(call: Call, event: e.Dialed | e.DialEnded, at: datetime, changes: C
         changes["dials"] = {**call.dials, event.target: replace(known, **dial)}
 
 
+def _bounded(told: frozenset[V]) -> frozenset[V]:
+    """The earliest and the latest of comparable values."""
+    if len(told) <= 2 * KEPT:
+        return told
+    return told.difference(sorted(told)[KEPT:-KEPT])  # type: ignore[type-var]  # stays and holds begin with their time
+
+
+def _bounded_facts(told: frozenset[Event], *kinds: type[Event]) -> frozenset[Event]:
+    """The earliest and the latest facts of each kind, or of `kinds` alone."""
+    if len(told) <= 2 * KEPT:
+        return told
+    for kind in kinds or {type(fact) for fact in told}:
+        same = [fact for fact in told if type(fact) is kind]
+        if len(same) > 2 * KEPT:
+            told = told.difference(sorted(same, key=_when)[KEPT:-KEPT])
+    return told
+
+
+def _when(fact: Event) -> tuple[datetime, str]:
+    return (fact.at or UNTIMED, repr(fact))
+
+
 def _say(changes: Changes, field: str, known: Told, at: datetime, value: str | None) -> None:
     """Change `field` to `value` unless something was told there earlier."""
     if value and (not known[1] or (at, value) < known):
@@ -245,8 +274,8 @@ def _soonest(changes: Changes, field: str, known: datetime | None, at: datetime)
 
 def _add(changes: Changes, field: str, known: frozenset[V], value: V) -> None:
     """Change `field` to hold `value` besides what is known."""
-    if value not in known:
-        changes[field] = known | {value}
+    if value not in known and (kept := _bounded(known | {value})) != known:
+        changes[field] = kept
 
 
 def _created(channel: Channel, event: e.ChannelCreated, at: datetime, changes: Changes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from calls import events as e
-from calls.call import Call, apply, join
+from calls.call import KEPT, Call, apply, join
 from calls.record import event_from_json, event_json, state_call, state_json
 from calls.view import view
 
@@ -151,3 +152,43 @@ def test_no_torn_story_breaks_the_reading(told: list[e.Event], chance: Random) -
     shuffled = list(told)
     chance.shuffle(shuffled)
     assert view(fold(told)) == view(fold(shuffled))
+
+
+def storm(count: int) -> list[e.Event]:
+    """Between answer and hang-up: holds, bridges and dials beyond all measure."""
+    told: list[e.Event] = []
+    for number in range(count):
+        when = 5 + number / count * 8
+        told += [
+            ev(e.Held if number % 2 else e.Resumed, "1.2", when),
+            ev(e.BridgeEntered if number % 2 else e.BridgeLeft, "1.2", when, bridge="b"),
+            ev(e.DialFinished, "1.1", when, status="BUSY"),
+            ev(e.AppStarted, "1.1", when, app="Dial", data=f"PJSIP/{number % 7}"),
+        ]
+    return told
+
+
+def test_a_storm_of_events_on_one_channel_leaves_a_small_and_true_call() -> None:
+    """Who called, who answered, when it began and ended stay; the state stays small, its middle is not kept."""
+    quiet, stormy = fold(ANSWERED), fold([*ANSWERED[:8], *storm(3000), *ANSWERED[8:]])
+    assert state_json(stormy).keys() == state_json(quiet).keys() | {"facts"}
+    assert len(json.dumps(state_json(stormy))) < 300_000
+    assert len(stormy.facts) == 4 * KEPT
+    assert len(stormy.channels["1.2"].stays) == len(stormy.channels["1.2"].holds) == 2 * KEPT
+    told, known = view(stormy), view(quiet)
+    for fact in ("caller_number", "started_at", "answered_at", "ended_at", "status", "answered_by"):
+        assert getattr(told, fact) == getattr(known, fact), fact
+
+
+def test_a_storm_in_any_order_leaves_the_same_call() -> None:
+    """What is earliest and latest of all does not depend on what came first; telling it again changes nothing."""
+    events = [*ANSWERED, *storm(2 * KEPT + 50)]
+    whole = fold(events)
+    random = Random(7)
+    for _ in range(3):
+        random.shuffle(events)
+        assert fold(events) == whole
+    half = len(events) // 2
+    assert join(fold(events[:half]), fold(events[half:])) == whole
+    assert fold([*events, *events]) == whole
+    assert state_call(json.loads(json.dumps(state_json(whole)))) == whole
