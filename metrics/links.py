@@ -52,6 +52,8 @@ class LinkGauges(Collector):
                 "ami_connects": state.connects_total,
                 "ami_login_refusals": state.login_refusals_total,
                 "ami_heartbeats_lost": state.heartbeats_lost_total,
+                "ami_pieces_torn": state.torn_total,
+                "ami_events_forged": state.forged_total,
                 "events_lost": link.lost_count() + state.deliver_errors_total,
             }
             for name, count in counts.items():
@@ -64,6 +66,8 @@ _COUNTED = {
     "ami_connects": "Logins that succeeded.",
     "ami_login_refusals": "Logins that the PBX refused.",
     "ami_heartbeats_lost": "Heartbeats that never came back: the PBX loses events.",
+    "ami_pieces_torn": "Pieces of the stream that were no whole message; left out.",
+    "ami_events_forged": "UserEvents in our names that an AMI user raised and no dialplan; left out.",
     "events_lost": "Events heard but dropped: the buffer was full, or their consumer failed. CEL tells them again.",
 }
 

@@ -50,6 +50,12 @@ def raised_by_dialplan(message: Headers) -> bool:
     return told == "uniqueid"
 
 
+def is_forged(message: Headers) -> bool:
+    """Whether the message is a UserEvent in one of our dialplan's names that no dialplan raised."""
+    name = message.get("UserEvent")
+    return isinstance(name, str) and name.lower() in _OUR_USER_EVENTS and not raised_by_dialplan(message)
+
+
 def _new_channel(told: Message) -> list[Event]:
     incoming = {_RING: True, _DOWN: False}.get(told["channelstate"])
     return [

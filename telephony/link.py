@@ -19,6 +19,7 @@ from typing import Any
 
 import structlog
 
+from telephony.ami import is_forged
 from telephony.heartbeat import SKEW_SECONDS, Heartbeats, PbxClock, keep_beating, keep_pinging, measure
 from telephony.listeners import Listeners
 from telephony.pbx import (
@@ -38,6 +39,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _LASTING_SECONDS = 30.0  # a connection that lasted this long starts the backoff anew
 _TORN_ADVICE = "set timestampevents = yes in manager.conf; if it is set, a caller's number holds line breaks"
+
+_FORGED_ADVICE = "take write = user from AMI users who are not Switchhook, in manager.conf"
 
 
 class Link:
@@ -209,8 +212,17 @@ class Link:
         self.clock.note(message)
         if message["Event"] == "FullyBooted":
             self._booted.set()
-        if not self._heartbeats.heard(message):
+        if self._heartbeats.heard(message):
+            return
+        if is_forged(message):
+            self._forged()
+        else:
             self._listeners.heard(message)
+
+    def _forged(self) -> None:
+        self.state.forged_total += 1
+        if self.state.forged_total == 1:
+            self._log.warning("an AMI user raises events in our names; left out", advice=_FORGED_ADVICE)
 
     def _torn(self) -> None:
         self.state.torn_total += 1

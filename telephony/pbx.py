@@ -106,6 +106,7 @@ class LinkState:
     connects_total: int = 0
     login_refusals_total: int = 0
     deliver_errors_total: int = 0  # events whose consumer raised; the next events were delivered
+    forged_total: int = 0  # UserEvents in our names that an AMI user raised and no dialplan; left out
     torn_total: int = 0  # pieces of the stream that were no whole event, left out (`telephony.whole`)
     hook_errors_total: int = 0
     heartbeats_sent_total: int = 0

@@ -19,6 +19,10 @@ _BEGINNING: Final = re.compile(
 )
 _NO_SNAPSHOT: Final = "Event: OriginateResponse\r\n"  # its CallerIDNum is what the originating action said
 _WAITING: Final = "Event: QueueEntry\r\n"  # one of QueueStatus's list: the caller's and connected ids, no snapshot
+# An AMI user's own words (manager.c writes them right behind the time): a CallerIDNum in them begins no snapshot.
+_USERS_WORDS: Final = re.compile(
+    r"Event: UserEvent\r\nPrivilege: [^\r\n]+\r\nTimestamp: [0-9]+\.[0-9]{6}\r\nUserEvent: "
+)
 _FIRST: Final = "CallerIDNum"
 _REST: Final = (
     "CallerIDName",
@@ -57,6 +61,8 @@ def judge(block: str, missing: Missing, *, asked: bool) -> tuple[bool, Missing]:
         return begins and "\r\nPriority: " not in block, ()
     if block.startswith(_NO_SNAPSHOT):
         return begins and not missing, missing
+    if not missing and _USERS_WORDS.match(block):
+        return True, ()
     if asked and block.startswith(_WAITING):
         return True, missing  # the ActionID is its last line: nothing was torn off
     whole, snapshots, owed = _walk(block, ())

@@ -26,7 +26,8 @@ its channel's first event, whose handling would delay the answer."""
 
 _GREETING = "Asterisk Call Manager/"
 _END = "\r\n\r\n"
-_UNENDED_MOST = 1_000_000  # characters without an end of message: whatever talks there is no AMI
+_MESSAGE_MOST = 65_536
+"""Characters of one message. Asterisk's longest are some thousand; what is longer is left out as it comes."""
 
 
 def headers(block: str) -> Message:
@@ -106,6 +107,7 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         self._missing: Missing = ()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._unended = ""
+        self._skipping = False  # until the end of a message that is too long
         self._gathered: list[Message] = []
         self._reason = ""
         loop = asyncio.get_running_loop()
@@ -158,6 +160,8 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         if not self.greeted.done() and not self._greeted():
             return
         *whole, self._unended = self._unended.split(_END)
+        if self._skipping and whole:
+            whole[0], self._skipping = "", False
         for text, following in zip(whole, [*whole, self._unended][1:], strict=True):
             event = self._event(text.lstrip("\r\n"), ended=begins(following.lstrip("\r\n")))
             if event is None:
@@ -166,8 +170,10 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
                 self._receive(event)
             else:
                 self._gather(event)
-        if len(self._unended) > _UNENDED_MOST:
-            self.lose("the other side does not speak AMI")
+        if len(self._unended) > _MESSAGE_MOST:
+            self._unended = self._unended[-len(_END) + 1 :]  # its end may have begun
+            self._skipping = True
+            self._torn()
 
     def _gather(self, event: Message) -> None:
         """Take it with what comes next: a caller waits for the answer to an arrival, and for nothing else."""
@@ -191,7 +197,7 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         request = self.responses.get(asked) if isinstance(asked, str) else None
         torn_before = bool(self._missing)
         believed, self._missing = judge(block, self._missing, asked=request is not None)
-        if not (believed and ended):
+        if not (believed and ended) or len(block) > _MESSAGE_MOST or isinstance(message.get("Event"), list):
             if torn_before or self._missing or "Event" in message:
                 self._torn()
         elif request is not None and request.take(message, block):

@@ -1,6 +1,7 @@
 """What the bytes of AMI become, whatever TCP does to them, and how actions find their answers."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -265,3 +266,58 @@ async def test_an_event_without_a_time_is_left_out_but_for_the_greeting() -> Non
     asterisk.say(b"Event: DeviceStateChange\r\nDevice: PJSIP/anna-desk\r\nState: BUSY\r\n\r\n")
     assert [message["Event"] for message in asterisk.all_heard()] == ["FullyBooted"]
     assert asterisk.torn_count == 1
+
+
+def event(name: str) -> bytes:
+    """A whole event of that name."""
+    return f"Event: {name}\r\n{LIVE}Channel: PJSIP/m1-1\r\n\r\n".encode()
+
+
+async def test_a_message_without_end_costs_itself_alone() -> None:
+    """Ten megabytes of one header are left out as they come; the connection and what follows go on."""
+    asterisk = _Asterisk()
+    asterisk.say(b"Event: Hold\r\nPrivilege: call,all\r\nTimestamp: 1.000000\r\nX: ")
+    for _ in range(160):
+        asterisk.say(b"x" * 65_536)
+        assert len(asterisk.wire._unended) <= 2 * 65_536
+    asterisk.say(b"\r\n\r\n" + event("Hold"))
+    assert [one["Event"] for one in asterisk.all_heard()] == ["Hold"]
+    assert not asterisk.transport.aborted
+    assert asterisk.torn_count
+
+
+async def test_what_follows_a_cut_in_a_long_message_is_not_believed() -> None:
+    """A long event of an AMI user is left out, and so are lines in it that look like another's beginning."""
+    asterisk = _Asterisk()
+    asterisk.say(b"Event: UserEvent\r\nPrivilege: user,all\r\nTimestamp: 1.000000\r\nUserEvent: X\r\n")
+    asterisk.say(b"Y: 0123456789\r\n" * 5000 + b"E")
+    asterisk.say(event("Hangup")[1:] + event("Hold"))
+    assert [one["Event"] for one in asterisk.all_heard()] == ["Hold"]
+
+
+async def test_two_messages_without_a_blank_line_are_neither() -> None:
+    """Whose the headers are cannot be told any more; the next message is believed."""
+    asterisk = _Asterisk()
+    asterisk.say(event("Hold").removesuffix(b"\r\n") + event("Hangup") + event("Unhold"))
+    assert [one["Event"] for one in asterisk.all_heard()] == ["Unhold"]
+
+
+async def test_an_ami_users_words_tear_nothing() -> None:
+    """A CallerIDNum in a UserEvent of an AMI user begins no channel's snapshot: the events after it are believed."""
+    asterisk = _Asterisk()
+    words = b"Event: UserEvent\r\nPrivilege: user,all\r\nTimestamp: 1.000000\r\nUserEvent: X\r\nCallerIDNum: 1\r\n\r\n"
+    asterisk.say(words + event("DeviceStateChange"))
+    assert [one["Event"] for one in asterisk.all_heard()] == ["UserEvent", "DeviceStateChange"]
+    assert asterisk.torn_count == 0
+
+
+async def test_memory_stays_bounded_whatever_is_fed() -> None:
+    """More than a hundred megabytes of what no Asterisk says leave little behind, and the next event is heard."""
+    program = (sys.executable, "-m", "tests.fakes.ami_garbage")
+    done = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2])
+    out, _ = await done.communicate()
+    assert done.returncode == 0
+    fed, grown, heard = map(int, out.split())
+    assert fed > 100_000_000
+    assert grown < 48_000_000
+    assert heard == 1
