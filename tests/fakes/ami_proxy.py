@@ -30,6 +30,7 @@ class AmiProxy:
         self._flowing.set()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -70,6 +71,11 @@ class AmiProxy:
         """Let everything through again, also what was held."""
         self._flowing.set()
 
+    def inject(self, data: bytes) -> None:
+        """Write to every client what the PBX never said."""
+        for writer in self._clients:
+            writer.write(data)
+
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -84,6 +90,7 @@ class AmiProxy:
             writer.transport.abort()
             return
         self._open |= {writer, up_writer}
+        self._clients.add(writer)
         with contextlib.suppress(ConnectionError):
             await asyncio.wait(
                 {
@@ -95,6 +102,7 @@ class AmiProxy:
         for one in (writer, up_writer):
             one.transport.abort()
             self._open.discard(one)
+            self._clients.discard(one)
 
     async def _upwards(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
