@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,12 +17,14 @@ from calls import events as e
 from calls.call import Call, earliest
 from calls.record import state_call
 from calls.tables import call_names, calls
-from calls.view import to_json, view
+from calls.view import CallView, to_json, view
 from directory.model import Directory
 from directory.store import read
-from recordings.rows import recordings_of, transcript_of
-from web.timeline import timeline
+from recordings.rows import Recording, recordings_of, transcript_of
+from web.timeline import Moment, Teller, timeline
 from web.told import considered, reasons
+from web.wording import clock, day, duration, phone
+from web.words import WORDS, say
 
 
 async def find_call(connection: AsyncConnection, told: str) -> UUID | None:
@@ -55,17 +60,78 @@ async def tell(connection: AsyncConnection, call_id: UUID, language: str) -> tup
         "lead": row.lead_id,
     }
     words = [
-        f"{call_id}  {seen.direction}  {seen.status}" + (f"  cause: {seen.missed_cause}" if seen.missed_cause else ""),
-        f"wait {seen.wait_seconds:.1f} s, talk {seen.talk_seconds:.1f} s, hold {seen.hold_seconds:.1f} s",
+        *_heading(seen, directory, language),
         "",
-        *(f"{one.at:%H:%M:%S}  {one.text}" for one in moments),
+        *_numbered(moments, _zone(seen, directory), language),
+        "",
+        *_cause(seen, moments, language),
         *_decision_words(decision, directory, language),
-        "",
-        f"recordings: {len(recordings)}   transcript: {'yes' if transcript else 'no'}",
-        f"party: {row.party_id or '-'}   lead: {row.lead_id or '-'}",
+        *_kept(seen, recordings, language),
+        *([say(language, "story.transcript")] if transcript else []),
+        *([say(language, "story.party", party=row.party_id)] if row.party_id else []),
+        *([say(language, "story.lead", lead=row.lead_id)] if row.lead_id else []),
+        str(call_id),
     ]
     plain: dict[str, Any] = json.loads(json.dumps(told, default=str))
     return plain, "\n".join(words)
+
+
+def _zone(seen: CallView, directory: Directory) -> ZoneInfo:
+    line = directory.line(seen.line)
+    return ZoneInfo(directory.zone_of(line) if line else directory.company.time_zone)
+
+
+def _heading(seen: CallView, directory: Directory, language: str) -> list[str]:
+    """What kind of call, of whom, when, and what became of it."""
+    zone = _zone(seen, directory)
+    teller = Teller(directory, language)
+    who = [seen.caller_name, phone(seen.caller_number)]
+    if seen.direction != "inbound":
+        who = [teller.who(seen.caller_device, seen.caller_number), "→ " + teller.who("", seen.dialed)]
+    told = " ".join(dict.fromkeys(one for one in who if one)) or say(language, "card.hidden")
+    kind, status = say(language, f"direction.{seen.direction}"), say(language, f"status.{seen.status}")
+    began = seen.started_at.astimezone(zone) if seen.started_at else None
+    when = f"{day(began.date(), datetime.now(zone).date(), language)}, {began:%H:%M:%S} ({zone.key})" if began else ""
+    numbers = {leg.device: leg.number for leg in seen.legs}
+    answered = ", ".join(teller.who(one, numbers.get(one, "")) for one in seen.answered_by)
+    spans = {"wait": seen.wait_seconds, "talk": seen.talk_seconds, "hold": seen.hold_seconds}
+    return [
+        f"{kind}: {told}. {status}." + (f" {say(language, 'call.recovered')}." if seen.recovered else ""),
+        *([when] if when else []),
+        *([say(language, "story.answered_by", who=answered)] if answered else []),
+        *([say(language, "story.conference")] if seen.conference else []),
+        say(language, "story.times", **{name: duration(seconds) for name, seconds in spans.items()}),
+    ]
+
+
+def _numbered(moments: Sequence[Moment], zone: ZoneInfo, language: str) -> list[str]:
+    width = len(str(len(moments)))
+    return [
+        f"{number:>{width}}. {clock(one.at, zone, seconds=True)}  {one.text}" for number, one in enumerate(moments, 1)
+    ] or [say(language, "call.timeline")]
+
+
+def _cause(seen: CallView, moments: Sequence[Moment], language: str) -> list[str]:
+    """Why nobody talked, and what of the story shows it."""
+    if seen.missed_cause is None:
+        return []
+    shown = [one for one in moments if one.key in {"leg_ended", "fallback", "queue_left", "transfer"}]
+    evidence = [one.text for one in shown or moments[-1:]]
+    cause = say(language, "story.missed", cause=say(language, f"cause.{seen.missed_cause}"))
+    return [f"{cause}.", *(f"  {one}" for one in dict.fromkeys(evidence)), ""]
+
+
+def _kept(seen: CallView, recordings: Sequence[Recording], language: str) -> list[str]:
+    """What there is to hear."""
+    told = []
+    for one in recordings:
+        side = say(language, f"side.{one.side}").lower()
+        stored = one.seconds is not None
+        key = "story.recording" if stored else "story.recording_missing"
+        told.append(say(language, key, side=side, seconds=duration(one.seconds or 0.0)))
+    if not told and seen.recordings:
+        told.append(say(language, "story.recorded_there", count=len(seen.recordings)))
+    return told
 
 
 def _decision(call: Call) -> dict[str, Any] | None:
@@ -78,12 +144,14 @@ def _decision(call: Call) -> dict[str, Any] | None:
 
 def _decision_words(decision: dict[str, Any] | None, directory: Directory, language: str) -> list[str]:
     if decision is None:
-        return ["", "no routing decision: the service was not asked, or did not answer"]
+        return [say(language, "call.no_decision"), ""]
     plan = decision["plan"]
-    lines = ["", f"decided by {decision['rule']}, {decision['outcome']}, in {decision['seconds'] * 1000:.1f} ms"]
+    key = f"story.{decision['outcome']}"
+    when = say(language, key if key in WORDS else "story.in_time")
+    lines = [say(language, "story.decided", when=when, time=f"{decision['seconds'] * 1000:.1f}")]
     lines += [f"  {reason}" for reason in reasons(plan, language)]
     lines += [
         f"  {'+' if one.taken else '-'} {one.name} {one.device}: {one.why}"
         for one in considered(plan, directory, language)
     ]
-    return lines
+    return [*lines, ""]

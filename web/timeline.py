@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from calls import events as e
-from calls.call import Call, facts
+from calls.call import UNTIMED, Call, facts
+from calls.events import device
 from calls.legs import Leg
 from calls.view import CallView
 from directory.model import Directory
@@ -13,6 +14,8 @@ from web.names import line_name
 from web.told import device_kind
 from web.wording import duration, phone
 from web.words import WORDS, say
+
+_SOON = timedelta(seconds=0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +55,25 @@ def timeline(call: Call, seen: CallView, directory: Directory, language: str) ->
     """Every moment worth telling, in the order of time."""
     teller = Teller(directory, language)
     parts: tuple[Callable[[Call, CallView, Teller], Iterator[Moment]], ...] = (
-        _beginning, _routing, _legs, _talks, _moves, _end, _books,
+        _beginning, _routing, _waits, _holds, _legs, _talks, _moves, _end, _books,
     )  # fmt: skip
     told = [moment for part in parts for moment in part(call, seen, teller)]
-    return sorted(told, key=lambda moment: moment.at)
+    # The PBX tells of a transfer when it is done, some milliseconds after its people began to talk.
+    return sorted(told, key=lambda moment: moment.at - (_SOON if moment.key == "transfer" else timedelta()))
 
 
 def _beginning(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
     if seen.started_at is None:
         return
     line = line_name(teller.directory, seen.line) or phone(seen.line) or seen.line
-    who = seen.caller_name or phone(seen.caller_number) or say(teller.language, "card.hidden")
     if seen.direction == "inbound":
-        yield Moment(seen.started_at, teller.say("began", who=who, line=line), "inbound", key="began")
+        who = seen.caller_name or phone(seen.caller_number) or say(teller.language, "card.hidden")
+        text = teller.say("began" if line else "began_unknown", who=who, line=line)
+        yield Moment(seen.started_at, text, "inbound", key="began")
     else:
         by = teller.who(seen.caller_device, seen.caller_number)
-        yield Moment(
-            seen.started_at, teller.say("dialed", who=by, number=phone(seen.dialed) or seen.dialed), "outbound"
-        )
+        number = teller.who("", seen.dialed) or say(teller.language, "card.hidden")
+        yield Moment(seen.started_at, teller.say("dialed", who=by, number=number), "outbound", key="began")
 
 
 def _routing(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
@@ -89,11 +93,16 @@ def _routing(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
 
 def _legs(call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
     refused = {fact.channel for fact in facts(call, e.Confirmed) if not fact.accepted}
+    forwarded = {one.by for one in seen.forwards}
+    took = {one.by for one in seen.pickups} | {one.taken_by for one in seen.parks}
     for leg in seen.legs:
         who, device = teller.who(leg.device, leg.number), teller.device(leg.device, leg.number)
-        if leg.started_at:
+        called = leg.rang_at or leg.device not in took
+        if leg.started_at and called and leg.outcome != "unavailable":
             yield Moment(leg.started_at, teller.say("rings", who=who, device=device), "phone", "ring", key="rings")
         if leg.outcome in {None, "answered", "answered_elsewhere"} or not leg.ended_at:
+            continue
+        if leg.outcome == "failed" and leg.device in forwarded:
             continue
         key = "not_confirmed" if leg.channel in refused else f"leg_{leg.outcome}"
         waited = duration(_seconds(leg))
@@ -102,41 +111,72 @@ def _legs(call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
 
 
 def _talks(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
-    numbers = {leg.device: leg.number for leg in seen.legs}
+    who = _namer(seen, teller)
+    outside = {seen.caller_number, seen.caller_device} if seen.direction == "inbound" else set()
     for talk in seen.talks:
         if talk.since is None:
             continue
-        ours = [side for side in talk.between if side not in {seen.caller_number, seen.caller_device}]
-        who = ", ".join(teller.who(side, numbers.get(side, "")) for side in ours)
-        yield Moment(talk.since, teller.say("talks", who=who), "mic", "talk", key="talks")
+        ours = [who(side) for side in talk.between if side not in outside]
+        key = "talks" if len(ours) < 2 or seen.direction == "outbound" else "talks_inside"
+        text = teller.say(key, who=" — ".join(ours))
+        yield Moment(talk.since, text, "mic", "talk", key="talks")
 
 
-def _moves(call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
-    numbers = {leg.device: leg.number for leg in seen.legs}
-
-    def who(device: str) -> str:
-        return teller.who(device, numbers.get(device, ""))
-
-    for transfer in seen.transfers:
-        if transfer.at:
-            reached = ", ".join(who(device) for device in transfer.reached) or transfer.to
-            key = "transferred" if transfer.completed else "transfer_failed"
-            tone = "plain" if transfer.completed else "bad"
-            text = teller.say(key, by=who(transfer.by), to=reached)
-            yield Moment(transfer.at, text, "transfer", tone, key="transfer")
+def _moves(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
+    who = _namer(seen, teller)
+    for one in seen.transfers:
+        if one.at:
+            by = who(one.by) if one.by else teller.say("program")
+            to = teller.who("", one.to) or ", ".join(map(who, one.reached)) or teller.say("somebody")
+            key = f"transferred_{one.kind}" if one.completed else "transfer_failed"
+            told = teller.say(key, by=by, to=to)
+            yield Moment(one.at, told, "transfer", "plain" if one.completed else "bad", key="transfer")
     for pickup in seen.pickups:
         if pickup.at:
             text = teller.say("picked_up", by=who(pickup.by), of=who(pickup.of))
             yield Moment(pickup.at, text, "transfer", key="pickup")
+    for forward in seen.forwards:
+        if forward.at:
+            by = who(forward.by) if forward.by else teller.say("phone")
+            text = teller.say("forwarded", by=by, to=teller.who("", forward.to))
+            yield Moment(forward.at, text, "transfer", key="forward")
+
+
+def _waits(call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
+    who = _namer(seen, teller)
     for queue in seen.queues:
         if queue.entered_at:
             yield Moment(queue.entered_at, teller.say("queued", name=queue.name), "clock", "quiet", key="queue")
-    for held in facts(call, e.Held):
-        if held.at:
-            yield Moment(held.at, teller.say("held"), "pause", "quiet", key="held")
-    for resumed in facts(call, e.Resumed):
-        if resumed.at:
-            yield Moment(resumed.at, teller.say("resumed"), "play", "quiet", key="resumed")
+        if queue.left_at and f"time.queue_{queue.outcome}" in WORDS:
+            text = teller.say(f"queue_{queue.outcome}", name=queue.name)
+            yield Moment(queue.left_at, text, "clock", "bad", key="queue_left")
+    for park in seen.parks:
+        if park.since:
+            text = teller.say("parked_at" if park.space else "parked", by=who(park.by), space=park.space)
+            yield Moment(park.since, text, "pause", "quiet", key="parked")
+        if park.until and f"time.park_{park.outcome}" in WORDS:
+            text = teller.say(f"park_{park.outcome}", by=who(park.taken_by or park.by))
+            yield Moment(park.until, text, "play", "quiet", key="unparked")
+    for mailbox in facts(call, e.AppStarted):
+        if mailbox.app == "VoiceMail" and mailbox.at:
+            yield Moment(mailbox.at, teller.say("voicemail"), "mic", "quiet", key="voicemail")
+
+
+def _holds(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
+    """Who put whom on hold; what was on hold already, or is not, tells nothing."""
+    for channel in call.channels.values():
+        by, on_hold = teller.who(device(channel.name[1]), channel.number[1]), False
+        for at, held in sorted(channel.holds):
+            if held is not on_hold and at != UNTIMED:
+                key, icon = ("held", "pause") if held else ("resumed", "play")
+                yield Moment(at, teller.say(key, who=by), icon, "quiet", key=key)
+            on_hold = held
+
+
+def _namer(seen: CallView, teller: Teller) -> Callable[[str], str]:
+    """Who a device, or a number that stands for one, is in this call."""
+    numbers = {leg.device: leg.number for leg in seen.legs} | {seen.caller_device: seen.caller_number}
+    return lambda side: teller.who(side, numbers.get(side, ""))
 
 
 def _books(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
@@ -157,11 +197,11 @@ def _books(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
 def _end(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
     if seen.ended_at is None:
         return
-    if seen.status == "missed":
-        yield Moment(seen.ended_at, teller.say("ended_missed"), "missed", "bad", key="ended")
-    else:
-        text = teller.say("ended", time=duration(seen.talk_seconds))
-        yield Moment(seen.ended_at, text, "check", key="ended")
+    key = {"missed": "ended_missed", "voicemail": "ended_voicemail", "failed": "ended_failed"}.get(seen.status, "ended")
+    by = f" {teller.say(f'ended_by_{seen.ended_by}')}" if seen.ended_by else ""
+    text = teller.say(key, time=duration(seen.talk_seconds)) + by
+    bad = seen.status in {"missed", "failed"}
+    yield Moment(seen.ended_at, text, "missed" if bad else "check", "bad" if bad else "plain", key="ended")
 
 
 def _seconds(leg: Leg) -> float:

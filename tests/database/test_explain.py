@@ -1,0 +1,130 @@
+"""`switchhook explain` tells every call of every tape as a readable story, in both languages."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls import events as e
+from calls.record import record
+from calls.tables import calls
+from directory import store
+from directory.model import Company, Device, Directory, Line, Person, Team
+from service.explain import find_call, tell
+from telephony import tape
+from web.words import WORDS
+
+TAPES = sorted((Path(__file__).parents[1] / "tapes").glob("*.ami"))
+PEOPLE = (("anna", "Анна Смирнова", "1"), ("boris", "Борис Козлов", "2"), ("vera", "Вера Павлова", "3"))
+HOUSE = Directory(
+    company=Company(name="Ромашка", time_zone="Europe/Moscow"),
+    people=tuple(
+        Person(
+            key=key,
+            name=name,
+            role="manager",
+            devices=(Device(kind="desk", address=f"PJSIP/m{number}", number=f"10{number}"),),
+        )
+        for key, name, number in PEOPLE
+    ),
+    teams=(Team(key="sales", name="Продажи", strategy="ring_all", members=("anna", "boris", "vera")),),
+    lines=(Line(number="74951234567", name="Основная", team="sales"),),
+)
+RAW = re.compile(r"\b(?:[a-z]+_[a-z_]+|None|null|nan|PJSIP/m[123]|outbound|inbound|ringing)\b|\?|\{|\}")
+"""What no reader should meet: names of the program's own, gaps, and devices of people who have names."""
+
+KEYS = {"id", "record", "timeline", "decision", "recordings", "transcript", "party", "lead"}
+
+
+async def stored(engine: AsyncEngine, path: Path, pbx: str = "main") -> list[UUID]:
+    """The calls of a tape, recorded."""
+    async with engine.begin() as connection:
+        await store.apply(connection, HOUSE)
+        changes = await record(connection, tape.read(path, pbx).events)
+    return [change.call_id for change in changes]
+
+
+async def told(engine: AsyncEngine, call: UUID, language: str) -> tuple[dict[str, Any], str]:
+    async with engine.begin() as connection:
+        return await tell(connection, call, language)
+
+
+async def test_every_tape_is_a_readable_story(engine: AsyncEngine) -> None:
+    """Numbered moments with the clock of the house, people by their names, no word of the program's own; JSON stays."""
+    for number, path in enumerate(TAPES):
+        for call in await stored(engine, path, f"pbx{number}"):
+            shapes = []
+            for language in ("ru", "en"):
+                facts, story = await told(engine, call, language)
+                raw = RAW.search(story.replace(str(call), ""))
+                assert raw is None, (path.stem, language, raw, story)
+                moments = [line for line in story.splitlines() if re.match(r" *\d+\. \d\d:\d\d:\d\d  \S", line)]
+                assert len(moments) == len(facts["timeline"]) >= 2, (path.stem, story)
+                assert facts.keys() == KEYS
+                assert json.loads(json.dumps(facts)) == facts
+                shapes.append({**facts, "timeline": [one["at"] for one in facts["timeline"]]})
+            assert shapes[0] == shapes[1], "JSON is the same but for the words of the timeline"
+            facts, _ = await told(engine, call, "en")
+            english = " ".join(one["text"] for one in facts["timeline"])
+            for known in (*(name for _, name, _ in PEOPLE), facts["record"]["caller"]["name"]):
+                english = english.replace(known or " ", " ")
+            assert not re.search("[а-яё]", english, re.IGNORECASE), (path.stem, english)
+
+
+@pytest.mark.parametrize(
+    "name, lines",
+    [
+        ("answered", ["Входящий: Клиент +7 916 123-45-67. Принят.", "Ответили: Анна Смирнова",
+                      "Анна Смирнова: разговор начался", "Трубку положил клиент"]),
+        ("hunt_missed", ["Почему пропущен: Никто не ответил.", "  Анна Смирнова: нет ответа 0:03",
+                         "  Борис Козлов: занято"]),
+        ("blind_unanswered", ["Анна Смирнова переводит звонок: Борис Козлов, но никто не отвечает",
+                              "Анна Смирнова: собеседник на удержании"]),
+        ("atxfer_refer", ["Анна Смирнова — Борис Козлов: говорят между собой",
+                          "Анна Смирнова переводит звонок после разговора: Борис Козлов"]),
+        ("pickup", ["Борис Козлов перехватывает звонок, звонивший здесь: Анна Смирнова"]),
+        ("park", ["Анна Смирнова ставит звонок на парковку 701", "Борис Козлов забирает звонок с парковки"]),
+        ("queue_again", ["Ожидание в очереди «sales»", "Время ожидания в очереди «sales» вышло"]),
+        ("forward_302", ["Анна Смирнова: телефон переадресует звонок: Борис Козлов"]),
+        ("voicemail", ["Включается голосовая почта", "Звонок окончен в голосовой почте."]),
+        ("unregistered", ["Почему пропущен: Телефон был недоступен."]),
+    ],
+)  # fmt: skip
+async def test_a_story_tells_what_happened(engine: AsyncEngine, name: str, lines: list[str]) -> None:
+    """Who rang, held, parked, transferred and hung up, in plain words."""
+    (call,) = await stored(engine, TAPES[0].with_name(f"{name}.ami"))
+    _, story = await told(engine, call, "ru")
+    for line in lines:
+        assert line in story, story
+
+
+async def test_a_call_is_found_by_any_name_of_the_pbx(engine: AsyncEngine) -> None:
+    """Its own id, and each uniqueid or linkedid it ever had."""
+    path = TAPES[0].with_name("answered.ami")
+    (call,) = await stored(engine, path)
+    names = {name for event in tape.read(path).events for name in (event.channel, event.linkedid)} - {None, ""}
+    async with engine.begin() as connection:
+        for name in (str(call), *names):
+            assert await find_call(connection, str(name)) == call
+        assert await find_call(connection, "1.1") is None
+
+
+async def test_a_recovered_call_says_so(engine: AsyncEngine) -> None:
+    """The mark stands in the head and in the story."""
+    (call,) = await stored(engine, TAPES[0].with_name("answered.ami"))
+    async with engine.begin() as connection:
+        row = (await connection.execute(select(calls.c.pbx, calls.c.state).where(calls.c.id == call))).one()
+        uid = next(iter(row.state["channels"]))
+        mark = e.Recovered(pbx=row.pbx, channel=uid, at=datetime(2026, 11, 23, 9, 41, 19, 950000, UTC))
+        await record(connection, [replace(mark)])
+    _, story = await told(engine, call, "en")
+    assert story.count(WORDS["call.recovered"][1]) == 2
