@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from benchmarks import durable, events, memory, routing, speech
+from benchmarks import durable, events, memory, recovery, routing, speech
 
 PARTS: Mapping[str, Callable[[], object]] = {
     "routing": lambda: asyncio.run(routing.measure()),
     "events": events.measure,
     "durable": lambda: asyncio.run(durable.measure()),
     "memory": lambda: asyncio.run(memory.measure()),
+    "recovery": lambda: asyncio.run(recovery.measure()),
     "speech": lambda: asyncio.run(speech.measure()),
 }
 

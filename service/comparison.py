@@ -39,15 +39,18 @@ _WRITTEN = 10
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One call that CEL tells of. `stored` is None when the store lacks it; `told` is CEL's own reading of it;
-    `differing` is what recording CEL's events would change.
+    """One call that CEL tells of. `stored` is None when the store lacks it; `differing` is what recording CEL's events
+    would change.
     """
 
     ids: frozenset[UUID]
     stored: CallView | None
-    told: CallView
     differing: Differences
     call: ToldCall
+
+    def told(self) -> CallView:
+        """CEL's own reading of it."""
+        return view(reduce(apply, self.call.events, Call()))
 
 
 async def compare(
@@ -76,10 +79,10 @@ async def record_differing(
     """
     count = 0
     async for compared in compare(pbx, source, recorder.engine, since, until):
-        for some in _batches([one.call for one in compared if one.differing], _WRITTEN):
+        for some in _batches([one for one in compared if one.differing], _WRITTEN):
             if first is not None:
                 await first()
-            events = [event for call in some for event in call.events]
+            events = [event for one in some for event in _events(one, mark=mark)]
             changes = await recorder.write(events, recovered if mark else no_marks)
             count += len({change.call_id for change in changes})
     return count
@@ -100,25 +103,31 @@ async def _compare(pbx: str, engine: AsyncEngine, told: Sequence[ToldCall]) -> l
 
 
 def _one(call: ToldCall, ids: frozenset[UUID], stored: Sequence[Call]) -> Compared:
-    told = reduce(apply, call.events, Call())
-    alone = view(told)
     if not stored:
-        return Compared(ids, None, alone, {"stored": ("missing", alone.status)}, call)
+        return Compared(ids, None, {"stored": ("missing", "told")}, call)
     known = reduce(join, stored)
     before = view(known)
-    differing = differences(before, view(join(known, told)))
+    differing = differences(before, view(reduce(apply, call.events, known)))
     if len(stored) > 1:
         differing = {**differing, "stored": (f"{len(stored)} calls", "one call")}
-    return Compared(ids, before, alone, differing, call)
+    return Compared(ids, before, differing, call)
 
 
 def recovered(change: Change) -> list[Event]:
     """The mark of a call of which the live witness lost what every witness knows."""
-    seen = change.after
-    if seen.recovered or (change.before and not differences(change.before, seen).keys() & CORE):
+    if change.after.recovered or (change.before and not differences(change.before, change.after).keys() & CORE):
         return []
+    return [_mark(change.after)]
+
+
+def _events(one: Compared, *, mark: bool) -> list[Event]:
+    """What to record of a call; one that is new is marked at once, which spares writing it twice."""
+    return [*one.call.events, _mark(one.told())] if mark and one.stored is None else one.call.events
+
+
+def _mark(seen: CallView) -> Recovered:
     at = seen.ended_at or seen.started_at
-    return [Recovered(pbx=seen.pbx, channel=seen.caller_channel or seen.id, at=at)]
+    return Recovered(pbx=seen.pbx, channel=seen.caller_channel or seen.id, at=at)
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

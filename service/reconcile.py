@@ -161,18 +161,20 @@ class HourlyReconciliation:
 
 def _began_in(one: Compared, since: datetime, until: datetime) -> bool:
     """By the store's word where it has one: CEL of a call that began before its first row is only the rest of it."""
-    began_at = (one.stored or one.told).started_at
+    began_at = (one.stored or one.told()).started_at
     return began_at is not None and since <= began_at < until
 
 
 def _difference(pbx: str, one: Compared) -> list[Difference]:
-    fields = one.differing or (_beyond(one.stored, one.told) if one.stored and one.call.is_over else {})
+    heard = one.told()
+    fields = one.differing or (_beyond(one.stored, heard) if one.stored and one.call.is_over else {})
+    if one.stored is None:
+        fields = {"status": ("", heard.status)}
     if not fields:
         return []
-    kind = "differs" if one.stored else "missing"
-    call = min(one.ids, default=None)
-    told = {name: (_text(stored), _text(heard)) for name, (stored, heard) in fields.items()}
-    return [Difference(kind, pbx, one.told.id, (one.stored or one.told).started_at, call, told)]
+    told = {name: (_text(stored), _text(by_cel)) for name, (stored, by_cel) in fields.items()}
+    kind, began_at = ("differs", one.stored.started_at) if one.stored else ("missing", heard.started_at)
+    return [Difference(kind, pbx, heard.id, began_at, min(one.ids, default=None), told)]
 
 
 def _beyond(stored: CallView, told: CallView) -> Differences:

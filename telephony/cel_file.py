@@ -34,7 +34,7 @@ _ROW_BEGINS: Final = re.compile(rb'\0*(?:"\w+","|\{")')
 """No line inside a value begins so: there each quote is doubled, or has a backslash before it."""
 
 _ROW_BYTES_MOST: Final = 16384
-_CHUNK: Final = 500
+_CHUNK: Final = 100
 _LOOK_BYTES: Final = 65536
 _DISORDER: Final = timedelta(minutes=1)
 """Rows are written in the order of time, but for those of a PBX under load."""

@@ -24,7 +24,7 @@ from telephony.told import moment
 TABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$"
 """What a table may be called: a name, or a schema and a name."""
 
-_CHUNK: Final = 500
+_CHUNK: Final = 100
 _WANTED: Final = ("eventtype", "eventtime", "uniqueid", "linkedid")
 _COLUMNS = text(
     """

@@ -80,9 +80,11 @@ class Heartbeats:
             self._sent.clear()
             self._lost()
         self._sequence += 1
-        self._sent[str(self._sequence)] = time.monotonic()
+        token = secrets.token_hex(4)  # every reader of user events sees sender and sequence, and could count on
+        self._sent[token] = time.monotonic()
         self._state.heartbeats_sent_total += 1
-        return {"Action": "UserEvent", "UserEvent": HEARTBEAT, "Sender": self._sender, "Sequence": str(self._sequence)}
+        beat = {"UserEvent": HEARTBEAT, "Sender": self._sender, "Sequence": str(self._sequence), "Token": token}
+        return {"Action": "UserEvent", **beat}
 
     def forget(self) -> None:
         """Stop waiting for heartbeats of a connection that is gone; the outage is no loss of theirs."""
@@ -93,7 +95,7 @@ class Heartbeats:
         if message.get("UserEvent") != HEARTBEAT:
             return False
         if message.get("Sender") == self._sender:
-            sent_at = self._sent.pop(str(message.get("Sequence")), None)
+            sent_at = self._sent.pop(str(message.get("Token")), None)
             if sent_at is not None:
                 self._state.heartbeat_lag_seconds = time.monotonic() - sent_at
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.store import apply
@@ -141,3 +143,46 @@ async def test_an_old_schema_is_a_warning_with_the_command(pbx: Pbx, empty_datab
     for _ in range(2):
         (schema,) = [check for check in await examine(settings) if check.name == "schema"]
         assert (schema.state, schema.remedy) == ("warn", "switchhook db upgrade")
+
+
+@pytest.mark.timeout(60)
+async def test_cel_in_a_table_is_looked_at_there(
+    pbx: Pbx, engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> None:
+    """Reachable, its columns, the newest row's age, an index on the time; the address' password is never told."""
+    settings = told_by(pbx, database_url, tmp_path)
+
+    async def looked(url: str = database_url) -> Check:
+        table = settings.pbx[0].model_copy(update={"cel_file": None, "cel_url": SecretStr(url)})
+        checks = await examine(settings.model_copy(update={"pbx": [table]}))
+        (cel,) = [check for check in checks if check.name == "pbx pbx CEL"]
+        assert str(make_url(database_url).password) not in render(checks)
+        return cel
+
+    assert "there is no table 'cel'" in (await looked()).why
+    columns = "eventtype text, eventtime timestamp, uniqueid text, linkedid text"
+    async with engine.begin() as connection:
+        await connection.execute(text(f"create table cel ({columns})"))
+        row = "insert into cel values ('CHAN_START', clock_timestamp() at time zone 'UTC', {}, '')"
+        await connection.execute(text(row.format("extract(epoch from clock_timestamp())::text")))
+    slow = await looked()
+    assert (slow.state, slow.remedy) == ("warn", 'create index on cel ("eventtime")')
+    async with engine.begin() as connection:
+        await connection.execute(text("create index on cel (eventtime)"))
+    well = await looked()
+    assert well.state == "ok"
+    assert re.search(r"newest row \d s old", well.why)
+    away = await looked("postgresql://switchhook:hidden@127.0.0.1:9/none")
+    assert (away.state, "hidden" in away.why) == ("fail", False)
+
+
+@pytest.mark.timeout(60)
+async def test_a_cel_file_of_another_shape_is_a_failure(pbx: Pbx, database_url: str, tmp_path: Path) -> None:
+    """A file that grows without a row that we know would be no second witness."""
+    settings = told_by(pbx, database_url, tmp_path)
+    other = tmp_path / "Master.csv"
+    other.write_text("CHAN_START,1,2,3\n")
+    changed = settings.pbx[0].model_copy(update={"cel_file": other})
+    checks = await examine(settings.model_copy(update={"pbx": [changed]}))
+    (cel,) = [check for check in checks if check.name.endswith("cel_file") or check.name.endswith("CEL")]
+    assert (cel.state, "no row that we know" in cel.why) == ("fail", True)

@@ -94,7 +94,7 @@ async def test_each_kind_of_difference_is_named_and_mended(office: Office) -> No
         4,
         ["differs", "differs", "missing", "unknown"],
     )
-    assert kinds["missing"].fields == {"stored": ("missing", "missed")}
+    assert kinds["missing"].fields == {"status": ("", "missed")}
     statuses = {one.fields["status"] for one in before.differences if one.kind == "differs"}
     assert statuses == {("ringing", "missed"), ("missed", "answered")}
     await repair("pbx", office.source, office.recorder, since, until)

@@ -125,7 +125,7 @@ async def test_a_customers_table_is_read_by_its_spellings(table: AsyncEngine) ->
             await connection.execute(text(statement))
     since = datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)
     pieces = [some async for some in CelTable(table, "office.calls_log").rows(since, since + timedelta(hours=1))]
-    assert max(map(len, pieces)) <= 500
+    assert max(map(len, pieces)) <= 100
     rows = [row for some in pieces for row in some]
     assert len(rows) == 1200
     assert rows[0] == {

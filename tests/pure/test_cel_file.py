@@ -176,7 +176,7 @@ async def test_rows_come_in_bounded_pieces(path: Path) -> None:
     append(path, *range(1200))
     sizes = [len(rows) async for rows in CelFile(path).rows(START, START + timedelta(hours=1))]
     assert sum(sizes) == 1200
-    assert max(sizes) <= 500
+    assert max(sizes) <= 100
 
 
 def test_the_newest_row_tells_how_old_the_file_is(path: Path) -> None:

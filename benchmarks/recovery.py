@@ -1,0 +1,126 @@
+"""How soon the calls of an outage are back, and how late live events are meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import re
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from benchmarks import load
+from benchmarks.durable import office
+from calls.due import Change
+from crm_sync.owners import owners
+from routing.memory import Memory
+from service.attendant import Attendant
+from service.comparison import compare
+from service.ports import free_port
+from service.recorder import Recorder
+from service.settings import PbxSettings
+from service.settle import keep_settling
+from service.wiring import House, owes
+from telephony import cel, devices
+from telephony.cel import COLUMNS
+from telephony.cel_file import CelFile
+
+CALLS = 10_000
+LIVE_RATE = 100.0
+SECONDS_MOST = 180.0
+_OURS = {cel.spelling(column): column for column in COLUMNS if cel.spelling(column)}
+_FOUND = text("select count(*) from calls where pbx = 'pbx' and ended_at is not null and started_at < :before")
+
+
+@dataclass
+class Seen:
+    """How old live events were when their transaction had ended, in seconds; those of the outage are not counted."""
+
+    since: float = field(default_factory=time.time)
+    ages: list[float] = field(default_factory=list)
+
+    def take(self, change: Change) -> None:
+        """Note one change."""
+        now = time.time()
+        told = [event.at.timestamp() for event in change.events if event.at and event.kind != "Settled"]
+        self.ages += [now - at for at in told if at > self.since]
+
+
+def missed_calls(path: Path, calls: int, ended_at: datetime) -> int:
+    """Write CEL of answered calls, one a second until `ended_at`, as cel_custom does; returns how many rows."""
+    with (load.TAPES / "answered.cel.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    first = float(rows[0]["eventtime"])
+    with path.open("w", newline="", encoding="utf-8") as file:
+        written = csv.DictWriter(file, COLUMNS, restval="", quoting=csv.QUOTE_ALL, lineterminator="\n")
+        for number in range(calls):
+            began = ended_at.timestamp() - calls + number
+            written.writerows(_shifted(rows, began - first, number))
+    return calls * len(rows)
+
+
+def _shifted(rows: list[dict[str, str]], seconds: float, number: int) -> Iterator[dict[str, str]]:
+    for row in rows:
+        told = {_OURS[name]: value for column, value in row.items() if (name := cel.spelling(column)) in _OURS}
+        for column in ("uniqueid", "linkedid", "eventextra", "channame"):
+            told[column] = re.sub(r"\b\d{10}\.(\d+)\b", rf"{1000000000 + number}.\1", told.get(column, ""))
+        told["eventextra"] = re.sub(r'("bridge_id": ?")[^"]*', rf"\g<1>bridge-{number}", told["eventextra"])
+        yield {**told, "eventtime": f"{float(told['eventtime']) + seconds:.6f}"}
+
+
+async def measure(calls: int = CALLS) -> None:
+    """Print how long the recovery takes (goal: 10,000 calls in 60 s), how late live events are, and a second look."""
+    print(f"{calls} calls missed in an outage, {LIVE_RATE:.0f} live events/s meanwhile (goal: back in 60 s)")
+    async with office() as house:
+        path = house.settings.data_dir / "switchhook.csv"
+        ended_at = datetime.now(UTC) - timedelta(minutes=10)
+        rows = missed_calls(path, calls, ended_at)
+        print(f"  CEL: {rows} rows, {path.stat().st_size / 1e6:.0f} MB", flush=True)
+        await _recover(house, path, calls, ended_at)
+        began = time.perf_counter()
+        period = (ended_at - timedelta(seconds=calls + 60), ended_at + timedelta(minutes=1))
+        async for some in compare("pbx", CelFile(path), house.engine, *period):
+            assert not any(one.differing for one in some)
+        print(f"  compared once more, without a difference, in {time.perf_counter() - began:.1f} s")
+
+
+async def _recover(house: House, path: Path, calls: int, ended_at: datetime) -> None:
+    port, seen = free_port(), Seen()
+    recorder = Recorder(house.engine, owes, seen.take)
+    memory = Memory(house.engine, devices=devices.read, owners=owners)
+    await memory.load()
+    settings = PbxSettings(name="pbx", port=port, secret=SecretStr("x"))
+    attendant = Attendant(settings, recorder, memory, CelFile(path))
+    live = int(LIVE_RATE * SECONDS_MOST / len(load.story("answered")))
+    before, most = _resident_mb(), 0.0
+    async with load.running(port, "answered", LIVE_RATE, live):
+        began, spent = time.perf_counter(), time.process_time()
+        tasks = [asyncio.create_task(attendant.run()), asyncio.create_task(keep_settling(recorder))]
+        while await _found(house, ended_at) < calls and time.perf_counter() - began < SECONDS_MOST:
+            await asyncio.sleep(0.5)
+            most = max(most, _resident_mb())
+        took, spent = time.perf_counter() - began, time.process_time() - spent
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    late = statistics.quantiles(seen.ages, n=100)
+    count = await _found(house, ended_at)
+    print(f"  {count} calls back in {took:.1f} s ({spent:.1f} s of our processor's time)")
+    print(f"  memory grew by {most - before:.0f} MB at most")
+    print(f"  live events meanwhile: late p50 {late[49] * 1000:.0f} ms   p99 {late[98] * 1000:.0f} ms", flush=True)
+
+
+def _resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+
+async def _found(house: House, ended_at: datetime) -> int:
+    async with house.engine.connect() as connection:
+        before = ended_at + timedelta(minutes=1)
+        return int((await connection.execute(_FOUND, {"before": before})).scalar_one())
