@@ -22,6 +22,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO, Final
 
 from telephony.cel import COLUMNS, event_type
@@ -181,7 +182,7 @@ def _generations(path: Path, since: datetime) -> list[_Generation]:
     for file in path.parent.iterdir():
         if file.name == path.name or file.name.startswith((f"{path.name}.", f"{path.name}-")):
             status = file.stat()
-            if file.is_file() and status.st_mtime >= since.timestamp():
+            if S_ISREG(status.st_mode) and status.st_mtime >= since.timestamp():
                 found.append((status.st_mtime, status.st_ino, file))
     return sorted(found)
 

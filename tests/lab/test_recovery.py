@@ -227,6 +227,22 @@ async def test_a_lost_heartbeat_has_cel_read_by_itself(
 
 
 @pytest.mark.timeout(60)
+async def test_calls_are_recorded_while_the_connection_is_away(
+    pbx: Pbx, outside: OutsideWorld, engine: AsyncEngine, line: str
+) -> None:
+    """AMI is refused for long, but CEL can be read: nobody waits for the connection to come back."""
+    async with AmiProxy(pbx.host, pbx.ami_port) as between:
+        listener = Listener(pbx, engine, pbx.cel_file, records=True, port=between.port)
+        async with listener.recovering():
+            await between.refuse()
+            await until(lambda: not listener.link.state.connected)
+            await fallback_call(outside, "79161231017", line)
+            record = await answered_call(engine, "79161231017")
+            assert not listener.link.state.connected
+    assert record.recovered
+
+
+@pytest.mark.timeout(60)
 async def test_a_channel_the_pbx_does_not_know_is_ended(pbx: Pbx, engine: AsyncEngine, outside: OutsideWorld) -> None:
     """Without CEL too: a call believed alive, of which the PBX has no channel, is over; a living one is not."""
     listener, at = Listener(pbx, engine, None), datetime.now(UTC)
