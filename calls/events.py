@@ -186,6 +186,12 @@ class RecordingStarted(_Happened, frozen=True):
     path: str = ""
 
 
+class RecordingMuted(_Happened, frozen=True):
+    """The PBX leaves sound out of the recording from here (`muted`) or takes it in again."""
+
+    muted: bool = True
+
+
 class LinkedidEnded(_Happened, frozen=True):
     """The PBX retired the linkedid: no channel carries it any more (CEL LINKEDID_END). It may come mid-call."""
 
@@ -301,6 +307,7 @@ Event = (
     | AppStarted
     | DialFinished
     | RecordingStarted
+    | RecordingMuted
     | LinkedidEnded
     | Arrived
     | FallbackTaken

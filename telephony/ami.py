@@ -197,6 +197,10 @@ def _hangup_request(told: Message) -> list[Event]:
     return [e.HangupRequested(**told.where())]
 
 
+def _recording_muted(told: Message) -> list[Event]:
+    return [e.RecordingMuted(**told.where(), muted=told["state"] == "1")]
+
+
 def _queue_join(told: Message) -> list[Event]:
     return [e.QueueJoined(**told.where(), queue=told["queue"])]
 
@@ -302,6 +306,7 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "parkedcall": _parked,
     **dict.fromkeys(("unparkedcall", "parkedcalltimeout", "parkedcallgiveup", "parkedcallswap"), _unparked),
     "hanguprequest": _hangup_request,
+    "mixmonitormute": _recording_muted,
     "queuecallerjoin": _queue_join,
     "queuecallerleave": _queue_leave,
     "queuecallerabandon": _queue_abandon,

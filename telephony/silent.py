@@ -28,7 +28,7 @@ REASONS: Mapping[str, str] = {
         QueueMember QueueMemberAdded QueueMemberRemoved QueueMemberPause QueueMemberPaused QueueMemberPenalty
         QueueMemberRinginuse QueueMemberStatus AgentLogin AgentLogoff Agents""",
     "it names no file; MIXMONITOR_FILENAME and the application's start do": """
-        MixMonitorStart MixMonitorStop MixMonitorMute MonitorStart MonitorStop ConfbridgeRecord ConfbridgeStopRecord""",
+        MixMonitorStart MixMonitorStop MonitorStart MonitorStop ConfbridgeRecord ConfbridgeStopRecord""",
     "it repeats in sum what single events told": "Cdr",
     "it tells of a device, an account or a registration, not of a call": """
         ContactStatus ContactStatusDetail DeviceStateChange ExtensionStatus PeerStatus PresenceStateChange

@@ -180,6 +180,10 @@ def _namer(seen: CallView, teller: Teller) -> Callable[[str], str]:
 
 
 def _books(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
+    for muted in facts(call, e.RecordingMuted):
+        if muted.at:
+            key = "record_muted" if muted.muted else "record_goes_on"
+            yield Moment(muted.at, teller.say(key), "mic", "quiet", key=key)
     for stored in facts(call, e.RecordingStored)[:1]:
         if stored.at:
             yield Moment(stored.at, teller.say("stored"), "mic", "quiet", key="stored")

@@ -234,6 +234,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "time.park_abandoned": ("Звонящий кладёт трубку на парковке", "The caller hangs up in parking"),
     "time.held": ("{who}: собеседник на удержании", "{who} puts the other side on hold"),
     "time.resumed": ("{who}: удержание снято", "{who} takes the other side off hold"),
+    "time.record_muted": ("Запись без звука", "The recording is muted"),
+    "time.record_goes_on": ("Запись снова со звуком", "The recording goes on"),
     "time.stored": ("Запись сохранена", "The recording is stored"),
     "time.not_stored": ("Запись не получилась", "The recording failed"),
     "time.written": ("Расшифровка готова", "The transcript is ready"),

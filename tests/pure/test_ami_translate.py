@@ -184,6 +184,12 @@ def test_an_ami_user_cannot_speak_for_the_dialplan(name: str) -> None:
     assert ami.translate("office", {"Event": "UserEvent", **label, **channel, **body}) == []
 
 
+def test_a_muted_recording_says_so() -> None:
+    """State 1 leaves sound out, 0 takes it in again (app_mixmonitor.c)."""
+    assert only("MixMonitorMute", State="1", Direction="both") == e.RecordingMuted(**WHERE, muted=True)
+    assert only("MixMonitorMute", State="0", Direction="both") == e.RecordingMuted(**WHERE, muted=False)
+
+
 def test_a_recording_of_two_sides_is_two_recordings() -> None:
     """MixMonitor's r() and t() write one file a side; its command may contain commas."""
     data = "both.wav,b r(/rec/1-caller.wav) t(/rec/1-staff.wav),touch /rec/1.done,x"
