@@ -10,18 +10,22 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from calls.call import Call
 from calls.events import Event
 from calls.view import view
-from service.faults import UserFault
+from service.faults import UserFault, sentence
 from service.replay import fold
 from service.settings import PbxSettings, Settings
 from service.stopping import stopping
 from service.wiring import cel_source
 from telephony import ami
+from telephony.cel_source import CelSource
+from telephony.cel_table import CelTableError
 from telephony.heartbeat import HEARTBEAT
 from telephony.link import Link
 from telephony.pbx import Message
@@ -70,11 +74,22 @@ async def record(
     _check_free(files)
     heard = await _heard(chosen, seconds)
     times = [at for one in heard if (at := moment(str(one.get("Timestamp", "")))) is not None]
+    rows = await _rows(source, min(times), max(times)) if source and times else []
+    return _written(files if rows else files[:1], [heard, rows] if rows else [heard], scrambling)
+
+
+async def _rows(source: CelSource, since: datetime, until: datetime) -> list[Spoken]:
+    """CEL of the time of recording; without it the AMI half is still worth keeping."""
     rows: list[Spoken] = []
-    if source is not None and times:
-        async for some in source.rows(min(times), max(times) + timedelta(seconds=_AFTER_SECONDS)):
+    try:
+        async for some in source.rows(since, until + timedelta(seconds=_AFTER_SECONDS)):
             rows += [dict(row) for row in some]
-    return _written(files, [heard, rows], scrambling)
+    except (OSError, SQLAlchemyError, CelTableError) as error:
+        print(f"CEL cannot be read, only AMI is written: {sentence(error)}", file=sys.stderr)
+        return []
+    if not rows:
+        print("CEL tells nothing of that time, only AMI is written", file=sys.stderr)
+    return rows
 
 
 async def scramble(files: Sequence[Path], into: Path, scrambling: Scrambling) -> list[Path]:

@@ -304,8 +304,24 @@ HEADERS = sorted(
     {name for tape in TAPES for message in messages(tape.read_text("utf-8").split("\n")) for name in message}
 )
 NAMES = sorted(ami._MEANINGS)
-values = st.text() | st.sampled_from(
-    ["", "4", "5", "6", "ANSWER", "RINGING", "1795426879.899022", "9" * 30, "<unknown>"]
+values = (
+    st.text()
+    | st.binary().map(lambda data: data.decode(errors="surrogateescape"))
+    | st.sampled_from(
+        [
+            "",
+            "4",
+            "5",
+            "6",
+            "ANSWER",
+            "RINGING",
+            "1795426879.899022",
+            "9" * 30,
+            "<unknown>",
+            "x" * 1_000_000,
+            "{" * 100_000,
+        ]
+    )
 )
 spoken_values = values | st.lists(values, max_size=3)
 

@@ -252,8 +252,23 @@ def test_every_tape_is_understood_whole(tape: Path) -> None:
 
 
 COLUMNS = sorted({*cel.COLUMNS, "CallerIDnum", "num", "name", "Channel", "Extra", "EventName"})
-values = st.text() | st.sampled_from(
-    ["", "s", "Queue", "MixMonitor", "{}", '{"bridge_id": 1}', '{"a": {"b": []}}', "N/A"]
+values = (
+    st.text()
+    | st.binary().map(lambda data: data.decode(errors="surrogateescape"))
+    | st.sampled_from(
+        [
+            "x" * 1_000_000,
+            '{"a":' * 100_000,
+            "",
+            "s",
+            "Queue",
+            "MixMonitor",
+            "{}",
+            '{"bridge_id": 1}',
+            '{"a": {"b": []}}',
+            "N/A",
+        ]
+    )
 )
 
 
