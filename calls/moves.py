@@ -9,7 +9,7 @@ from calls import events as e
 from calls.call import UNTIMED, Call, facts
 from calls.ends import asked_by
 from calls.events import device
-from calls.talks import Talk
+from calls.talks import Talk, is_local
 
 REDIRECTED = 23
 """Q.850 cause of a leg that answered with a SIP 302."""
@@ -70,12 +70,36 @@ def _tells_more(one: e.Transferred, other: e.Transferred) -> bool:
 
 def _transfer(call: Call, heard: tuple[Talk, ...], fact: e.Transferred, told: list[e.Transferred]) -> TransferView:
     second, target = call.channels.get(fact.second), call.channels.get(fact.target)
-    to = fact.to or (second.dialed[1] if second else "") or (target.number[1] if target else "")
+    wire = _consulted_by(call, fact)
+    to = fact.to or (second.dialed[1] if second else "") or wire.removeprefix("Local/").partition("@")[0]
+    to = to or (target.number[1] if target else "")
     blonde = fact.way == "attended" and target is not None and (target.up_at or UNTIMED) > (fact.at or UNTIMED)
     until = min((one.at for one in told if one.at and fact.at and one.at - fact.at > _SAME_MOMENT), default=None)
-    reached = _reached(call, heard, fact.transferee, {fact.channel, fact.second}, fact.at, until)
-    completed = bool(reached) or _mailbox(call, fact.transferee, fact.at, until)
-    return TransferView("blonde" if blonde else fact.way, _device(call, fact.channel), to, reached, completed, fact.at)
+    by = _device(call, fact.channel)
+    # Whom nobody else took comes back to who sent them (scenario blonde_rejected).
+    own = {fact.channel, fact.second} | {uid for uid in call.channels if _device(call, uid) == by}
+    reached = _reached(call, heard, fact.transferee, own, fact.at, until)
+    sent = {fact.transferee} | {
+        uid for uid, channel in call.channels.items() if wire and channel.name[1].startswith(wire)
+    }
+    completed = bool(reached) or any(_mailbox(call, uid, None if wire else fact.at, until) for uid in sent)
+    return TransferView("blonde" if blonde else fact.way, by, to, reached, completed, fact.at)
+
+
+def _consulted_by(call: Call, fact: e.Transferred) -> str:
+    """The wire by which the PBX dialled whom an attended transfer consults: its name without the half, "" if none."""
+    own = _bridges(call, fact.channel)
+    wires = [
+        (channel.created_at or UNTIMED, channel.name[1])
+        for uid, channel in call.channels.items()
+        if fact.way == "attended" and is_local(channel) and own & _bridges(call, uid)
+    ]
+    before = [name for at, name in sorted(wires) if fact.at is None or at <= fact.at]
+    return before[-1].rpartition(";")[0] if before else ""
+
+
+def _bridges(call: Call, uid: str) -> set[str]:
+    return {stay.bridge for stay in call.channels[uid].stays} if uid in call.channels else set()
 
 
 def _reached(

@@ -55,6 +55,13 @@ def talks(call: Call) -> tuple[Talk, ...]:
     return tuple(sorted(found, key=lambda talk: (talk.span.since, talk.one, talk.other)))
 
 
+def met(call: Call, uid: str) -> list[Span]:
+    """When the channel, though it may be a wire, shared a bridge with a person's channel."""
+    own = _stays(call.channels[uid]) if uid in call.channels else []
+    people = [channel for other, channel in call.channels.items() if other != uid and not is_local(channel)]
+    return [span for person in people for span in _common(_stays(person), own)]
+
+
 def is_conference(heard: Iterable[Talk]) -> bool:
     """Whether three people heard each other at once: each two of them, in talks that overlap."""
     talks = [talk for talk in heard if talk.span.since != UNTIMED]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from calls import events as e
 from calls.call import UNTIMED, Call, Channel, facts
 from calls.events import device
-from calls.talks import Span, Talk
+from calls.talks import Span, Talk, is_local, met
 
 WITNESSES = timedelta(seconds=0.1)
 """AMI and CEL tell one entry into a queue about 1 ms apart (tape queue_ringall); nobody comes back so soon."""
@@ -110,8 +110,10 @@ def _joins(call: Call) -> list[e.QueueJoined]:
 
 def _queue(call: Call, joined: e.QueueJoined, back_at: datetime | None, talks: tuple[Talk, ...]) -> QueueView:
     began, over = joined.at or UNTIMED, back_at or UNTIMED
-    met = [talk.span.since for talk in talks if joined.channel in {talk.one, talk.other}]
-    talked = min((since for since in met if began <= since <= over), default=None)
+    spans = [talk.span for talk in talks if joined.channel in {talk.one, talk.other}]
+    if joined.channel in call.channels and is_local(call.channels[joined.channel]):
+        spans = met(call, joined.channel)  # somebody waited at the other end of the wire
+    talked = min((span.since for span in spans if began <= span.since <= over), default=None)
     exits = [fact for fact in call.facts if isinstance(fact, e.QueueLeft)]
     exits.sort(key=lambda fact: (fact.at or UNTIMED, fact.outcome))
     own = [fact for fact in exits if fact.channel == joined.channel and fact.queue in {joined.queue, ""}]

@@ -143,6 +143,9 @@ atxferdropcall = no
 atxfercallbackretries = 1
 atxferloopdelay = 1
 pickupexten = *8
+atxferabort = *1
+atxfercomplete = *2
+atxferthreeway = *3
 [featuremap]
 blindxfer => #1
 atxfer => *2

@@ -1,0 +1,145 @@
+"""Calls that begin inside: to colleagues, to the outside, and by click."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.lab.scenarios.answers import ANSWERED, M1, M2, TRUNK
+from tests.lab.scenarios.record import Record
+from tests.lab.scenarios.scenario import scenario
+from tests.lab.scenarios.stage import CLIENT, Stage, lasts
+
+RECORDED = """
+[from-phones]
+exten => 801,1,MixMonitor(${RECORDINGS}/500.wav)
+ same => n,Dial(PJSIP/m2,20)
+exten => 9,1,NoOp()
+"""
+OUT = Record(
+    direction="outbound",
+    caller="101",
+    dialed=CLIENT,
+    legs=((TRUNK, "answered"),),
+    answered_by=(TRUNK,),
+    talks=((M1, CLIENT),),
+    wait=0.4,
+    talk=1.0,
+    ended_by="staff",
+)
+FAILED = replace(OUT, status="failed", answered_by=(), talks=(), talk=0.0, wait=0.0, ended_by="pbx")
+INSIDE = replace(OUT, direction="internal", dialed="102", legs=((M2, "answered"),), answered_by=(M2,), talks=((M1, M2),))
+
+
+@scenario(INSIDE)
+async def internal(stage: Stage) -> None:
+    """A colleague calls a colleague, and hangs up."""
+    caller = await stage.m1.dials("102")
+    await stage.picks_up(stage.m2)
+    await lasts(1.0)
+    await caller.hang_up()
+
+
+@scenario(OUT)
+async def outbound(stage: Stage) -> None:
+    """A call to the outside is answered, and ended by who called."""
+    desk = await stage.m1.dials(CLIENT)
+    await stage.picks_up(stage.someone(CLIENT))
+    await lasts(1.0)
+    await desk.hang_up()
+
+
+@scenario(replace(OUT, ended_by="caller", recordings=("*-caller.wav", "*-staff.wav")), dialplan="[from-phones]\nexten => _8XXXXXXXXXX,1,Goto(switchhook-outbound,7${EXTEN:1},1)\n", ami=("recordings",))
+async def outbound_by_ours(stage: Stage) -> None:
+    """A call to the outside by the dialplan that we ship, recorded, is answered, and ended there."""
+    desk = await stage.m1.dials("8" + CLIENT[1:])
+    client = await stage.picks_up(stage.someone(CLIENT))
+    await lasts(1.0)
+    await client.hang_up()
+    await desk.ended()
+
+
+@scenario(replace(FAILED, legs=((TRUNK, "busy"),)))
+async def outbound_busy(stage: Stage) -> None:
+    """A call to the outside meets a busy line."""
+    await stage.someone(CLIENT).answers_with(486)
+    await (await stage.m1.dials(CLIENT)).ended()
+
+
+@scenario(replace(FAILED, legs=((TRUNK, "cancelled"),), wait=1.0, ended_by="staff"))
+async def outbound_given_up(stage: Stage) -> None:
+    """Nobody answers a call to the outside, and who called gives up."""
+    desk = await stage.m1.dials(CLIENT)
+    await stage.someone(CLIENT).rings()
+    await lasts(1.0)
+    await desk.hang_up()
+
+
+@scenario(
+    replace(FAILED, legs=((TRUNK, "no_answer"),), wait=2.0),
+    dialplan="[from-phones]\nexten => _79XXXXXXXXX,1,Dial(PJSIP/${EXTEN}@${TRUNK},2)\n same => n,Hangup()\n",
+)
+async def outbound_noanswer(stage: Stage) -> None:
+    """Nobody answers a call to the outside in time."""
+    await (await stage.m1.dials(CLIENT)).ended()
+
+
+@scenario(replace(FAILED, legs=((TRUNK, "unavailable"),)))
+async def outbound_invalid(stage: Stage) -> None:
+    """A call to a number that does not exist (404)."""
+    await stage.someone(CLIENT).answers_with(404)
+    await (await stage.m1.dials(CLIENT)).ended()
+
+
+@scenario(replace(FAILED, legs=((TRUNK, "congestion"),)))
+async def outbound_congestion(stage: Stage) -> None:
+    """The trunk takes no more calls (503)."""
+    await stage.someone(CLIENT).answers_with(503)
+    await (await stage.m1.dials(CLIENT)).ended()
+
+
+async def click(stage: Stage, channel: str, exten: str, shown: str) -> None:
+    """A program connects the channel with the extension."""
+    await stage.pbx.does(
+        "Originate", Channel=channel, Exten=exten, Context="from-phones", Priority="1", CallerID=shown, Async="true"
+    )
+
+
+@scenario(replace(OUT, wait=0.8))
+async def click2call(stage: Stage) -> None:
+    """A click calls the colleague first, then the client."""
+    await click(stage, "PJSIP/m1", CLIENT, "101")
+    desk = await stage.picks_up(stage.m1)
+    await stage.picks_up(stage.someone(CLIENT))
+    await lasts(1.0)
+    await desk.hang_up()
+
+
+@scenario(replace(FAILED, legs=((TRUNK, "rejected"),), wait=0.8))
+async def click2call_client_refuses(stage: Stage) -> None:
+    """A click calls the colleague first, then the client, who declines."""
+    await click(stage, "PJSIP/m1", CLIENT, "101")
+    desk = await stage.picks_up(stage.m1)
+    client = await stage.someone(CLIENT).rings()
+    await lasts(0.4)
+    await client.reject()
+    await desk.ended()
+
+
+@scenario(replace(FAILED, dialed="", legs=(), wait=0.4, direction="internal"))
+async def click2call_staff_refuses(stage: Stage) -> None:
+    """A click calls the colleague first, who declines."""
+    await click(stage, "PJSIP/m1", CLIENT, "101")
+    desk = await stage.m1.rings()
+    await lasts(0.4)
+    await desk.reject()
+
+
+@scenario(replace(OUT, caller=CLIENT, legs=((M1, "answered"),), answered_by=(M1,), talks=((CLIENT, M1),), wait=0.8))
+async def click2call_client_first(stage: Stage) -> None:
+    """A click calls the client first, then the colleague."""
+    await click(stage, f"PJSIP/{CLIENT}@trunk", "101", CLIENT)
+    client = await stage.picks_up(stage.someone(CLIENT))
+    desk = await stage.picks_up(stage.m1)
+    await lasts(1.0)
+    await desk.hang_up()
+    await client.ended()
