@@ -89,6 +89,12 @@ class BridgeEntered(_Happened, frozen=True):
     holding: bool = False
 
 
+class ConferenceJoined(_Happened, frozen=True):
+    """The channel entered a bridge in which three or more may talk: who meets there is in one call."""
+
+    bridge: str = ""
+
+
 class BridgeLeft(_Happened, frozen=True):
     """The channel left the bridge with that id."""
 
@@ -293,6 +299,7 @@ Event = (
     | Dialed
     | DialEnded
     | BridgeEntered
+    | ConferenceJoined
     | BridgeLeft
     | Held
     | Resumed
@@ -331,6 +338,7 @@ _TIES: Final[Mapping[type, tuple[str, ...]]] = {
     Forwarded: ("target",),
     PickedUp: ("target",),
     Transferred: ("transferee", "target", "second"),
+    ConferenceJoined: ("bridge",),
     Unparked: ("by",),
 }
 

@@ -10,6 +10,7 @@ from calls import events as e
 from calls.call import UNTIMED, Call, Channel, Dial
 from calls.ends import asked_by
 from calls.events import device
+from calls.moves import forwarded_by
 from calls.talks import Talk, is_local
 
 SAME_MOMENT = timedelta(seconds=1)
@@ -18,6 +19,10 @@ _CAUSES = {17: "busy", 21: "rejected", 26: "answered_elsewhere", 19: "no_answer"
 _CAUSES |= dict.fromkeys((1, 3, 18, 20, 27), "unavailable") | dict.fromkeys((34, 38, 42), "congestion")
 _STATUSES = {"BUSY": "busy", "NOANSWER": "no_answer", "CHANUNAVAIL": "unavailable", "CONGESTION": "congestion"}
 _DIALLED = re.compile(r"^([A-Za-z0-9]+)/(?:([^@/]+)@)?([^@/]+)")
+
+
+OUTSIDE_DIGITS = 7
+"""A number with at least so many digits is a telephone number, not an extension (ITU-T E.164 subscriber numbers)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +41,24 @@ class Leg:
     hangup_cause: int | None
 
 
+def is_outside(number: str) -> bool:
+    """A telephone number, not an extension."""
+    return sum(sign.isdigit() for sign in number) >= OUTSIDE_DIGITS
+
+
 def caller_channel(call: Call) -> str:
-    """The uniqueid of the channel that began the call: the first that called in, else the first of all."""
+    """The uniqueid of the channel that began the call: the first that called in, else the first of all.
+
+    Of a call that the PBX began (click-to-call), whichever side it rang first, the one of ours.
+    """
     people = sorted(
         (uid for uid, channel in call.channels.items() if not is_local(channel) and channel.name[1]),
         key=lambda uid: (_began(call.channels[uid]), _order(uid)),
     )
-    return next((uid for uid in people if call.channels[uid].incoming), next(iter(people), ""))
+    first = next((uid for uid in people if call.channels[uid].incoming), next(iter(people), ""))
+    if first and call.channels[first].incoming is False and is_outside(call.channels[first].number[1]):
+        return next((uid for uid in people if not is_outside(call.channels[uid].number[1])), first)
+    return first
 
 
 def legs(call: Call, caller: str, talks: tuple[Talk, ...]) -> tuple[Leg, ...]:
@@ -58,7 +74,8 @@ def legs(call: Call, caller: str, talks: tuple[Talk, ...]) -> tuple[Leg, ...]:
         and not is_local(channel)
         and (uid in call.dials or uid in picked | met or channel.incoming is False)
     ]
-    found += _never_dialled(call, {leg.device for leg in found})
+    own = {device(call.channels[caller].name[1])} if caller in call.channels else set()
+    found += _never_dialled(call, {leg.device for leg in found} | own)
     return tuple(sorted(found, key=lambda leg: (leg.started_at or UNTIMED, _order(leg.channel), leg.device)))
 
 
@@ -92,10 +109,13 @@ def _outcome(call: Call, caller: str, uid: str, talks: tuple[Talk, ...]) -> str 
         return "rejected"
     if any(isinstance(fact, e.PickedUp) and fact.target == uid for fact in call.facts):
         return "answered_elsewhere"
+    if any(isinstance(fact, e.Forwarded) and forwarded_by(call, fact) == uid for fact in call.facts):
+        return "failed"
     cause = channel.cause[1] if channel.cause else None
     if cause in {17, 21, 26, 34, 38, 42}:
         return _CAUSES[cause]
-    told = _STATUSES.get(dial.status[1])
+    # One that was up was answered, if only by a mailbox, and nobody pressed the key that accepts.
+    told = None if channel.up_at else _STATUSES.get(dial.status[1])
     if told == "no_answer" and dial.began_at and channel.rang_at is None:
         return "unavailable"  # AMI told its dialling, and would have told its ringing: it is registered and dead
     if told or _taken(call, caller, uid, talks):
@@ -125,7 +145,10 @@ def _given_up(call: Call, caller: str, own: str, ended: datetime) -> bool:
         return cancelled
     if cancelled and abs(caller_ended - ended) < SAME_MOMENT:
         return True
-    return any(abs(at - ended) < SAME_MOMENT for uid, at in asked_by(call).items() if uid != own and at != UNTIMED)
+    asked = {uid: at for uid, at in asked_by(call).items() if uid != own and at != UNTIMED}
+    # A mobile that is asked for a key may go on for a while after the caller has gone.
+    after = call.channels[own].up_at is not None and asked.get(caller, UNTIMED) < ended
+    return after or any(abs(at - ended) < SAME_MOMENT for at in asked.values())
 
 
 def _never_dialled(call: Call, reached: set[str]) -> list[Leg]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from calls import events as e
 from calls.call import Call
 from calls.legs import Leg
+from calls.moves import REDIRECTED
 
 GAVE_UP_EARLY_SECONDS = 10.0
 """A caller who hangs up sooner than this gave the people who were rung no fair chance."""
@@ -15,6 +16,14 @@ _BY_OUTCOME = {
     "unavailable": "device_unreachable",
     "congestion": "trunk_failure",
     "rejected": "rejected",
+}
+_BY_QUEUE = {
+    "full": "queue_full",
+    "timeout": "queue_timeout",
+    "joinempty": "nobody_on_shift",
+    "joinunavail": "nobody_on_shift",
+    "leaveempty": "nobody_on_shift",
+    "leaveunavail": "nobody_on_shift",
 }
 
 
@@ -29,8 +38,10 @@ def missed_cause(call: Call, legs: tuple[Leg, ...], rule: str, wait_seconds: flo
     if any(isinstance(fact, e.Transferred) for fact in call.facts):
         return "transfer_failed"
     queues = {fact.outcome for fact in call.facts if isinstance(fact, e.QueueLeft)}
-    if "full" in queues or "timeout" in queues:
-        return "queue_full" if "full" in queues else "queue_timeout"
+    for told, cause in _BY_QUEUE.items():
+        if told in queues:
+            return cause
+    legs = tuple(leg for leg in legs if leg.hangup_cause != REDIRECTED)
     outcomes = {leg.outcome for leg in legs}
     if not legs or not any(leg.rang for leg in legs):
         return _without_ringing(outcomes, rule, call, gave_up=gave_up)
@@ -49,7 +60,9 @@ def _without_ringing(outcomes: set[str | None], rule: str, call: Call, *, gave_u
             return _BY_OUTCOME[outcome]
     if rule in _BY_PLAN:
         return rule
-    if gave_up or any(isinstance(fact, e.Arrived | e.QueueJoined | e.Routed | e.StepStarted) for fact in call.facts):
+    if gave_up or any(isinstance(fact, e.Arrived | e.Routed | e.StepStarted) for fact in call.facts):
         return "caller_gave_up_early"
+    if any(isinstance(fact, e.QueueJoined) for fact in call.facts):
+        return "queue_timeout"
     # The PBX answered by itself, and nobody was dialled: a menu or a message without a way on (tape menu).
     return "menu_dead_end" if any(channel.up_at for channel in call.channels.values()) else "no_route"

@@ -73,7 +73,9 @@ def _transfer(call: Call, heard: tuple[Talk, ...], fact: e.Transferred, told: li
     wire = _consulted_by(call, fact)
     to = fact.to or (second.dialed[1] if second else "") or wire.removeprefix("Local/").partition("@")[0]
     to = to or (target.number[1] if target else "")
-    blonde = fact.way == "attended" and target is not None and (target.up_at or UNTIMED) > (fact.at or UNTIMED)
+    # Nobody had answered yet: neither the phone, if it is told, nor the transferrer's second call.
+    asked = target or second
+    blonde = fact.way == "attended" and asked is not None and (asked.up_at or UNTIMED) > (fact.at or UNTIMED)
     until = min((one.at for one in told if one.at and fact.at and one.at - fact.at > _SAME_MOMENT), default=None)
     by = _device(call, fact.channel)
     # Whom nobody else took comes back to who sent them (scenario blonde_rejected).
@@ -172,23 +174,24 @@ def pickups(call: Call) -> tuple[PickupView, ...]:
 
 
 def forwards(call: Call) -> tuple[ForwardView, ...]:
-    """Every forward by a phone, in order; CEL does not tell by whom, the leg that ended redirected then does."""
+    """Every forward by a phone, in order."""
     seen: dict[tuple[str, str], ForwardView] = {}
     for fact in facts(call, e.Forwarded):
-        by = fact.target or _redirected(call, fact)
+        by = forwarded_by(call, fact)
         seen.setdefault((by, fact.to), ForwardView(_device(call, by), fact.to, fact.at))
     return tuple(seen.values())
 
 
-def _redirected(call: Call, fact: e.Forwarded) -> str:
-    """The channel that ended redirected at the moment of `fact`."""
-    ended = {
-        uid: channel.ended_at or UNTIMED
-        for uid, channel in call.channels.items()
-        if channel.cause and channel.cause[1] == REDIRECTED
-    }
-    near = [uid for uid, at in ended.items() if fact.at is None or abs(at - fact.at) < _SAME_MOMENT]
-    return min(near, default="")
+def forwarded_by(call: Call, fact: e.Forwarded) -> str:
+    """The channel that forwarded. CEL does not tell it: one that ended then and never was up, best "redirected"."""
+    ended = {uid: channel.ended_at or UNTIMED for uid, channel in call.channels.items()}
+    near = [
+        (call.channels[uid].cause != (call.channels[uid].ended_at, REDIRECTED), abs(at - fact.at), uid)
+        for uid, at in ended.items()
+        if fact.at and not call.channels[uid].up_at and abs(at - fact.at) < _SAME_MOMENT and uid != fact.channel
+    ]
+    redirected = [uid for uid, one in call.channels.items() if one.cause and one.cause[1] == REDIRECTED]
+    return fact.target or (min(near)[2] if near else min(redirected, default=""))
 
 
 def _device(call: Call, uid: str) -> str:

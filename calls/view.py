@@ -11,14 +11,11 @@ from calls import events as e
 from calls.call import UNTIMED, Call, earliest, facts
 from calls.ends import ended_by
 from calls.events import device
-from calls.legs import Leg, caller_channel, legs
+from calls.legs import Leg, caller_channel, is_outside, legs
 from calls.missed import missed_cause
 from calls.moves import ForwardView, PickupView, TransferView, forwards, pickups, transfers
 from calls.talks import Talk, covered_seconds, is_conference, talks
 from calls.waits import ParkView, QueueView, holds, parks, queues
-
-OUTSIDE_DIGITS = 7
-"""A number with at least so many digits is a telephone number, not an extension (ITU-T E.164 subscriber numbers)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +79,12 @@ def view(call: Call) -> CallView:
     direction = _direction(call, caller, reached)
     linked, routed = earliest(call, e.PartyLinked), earliest(call, e.Routed)
     status = _status(call, direction, heard, ended_at)
-    wait = _between(started_at, answered_at or ended_at)
+    # A mobile that is asked for a key may go on for a while after the caller has gone.
+    gone_at = call.channels[caller].ended_at if caller in call.channels else None
+    wait = _between(started_at, answered_at or (ended_at and gone_at) or ended_at)
     rule = routed.rule if routed else ""
     channel = call.channels.get(caller)
-    ender = ended_by(call, caller, heard, ended_at)
+    ender = ended_by(call, caller, heard)
     return CallView(
         id=min(call.linkedids, default="", key=lambda name: (_first_seen(call, name), name)),
         pbx=call.pbx,
@@ -199,12 +198,7 @@ def _status(call: Call, direction: str, heard: tuple[Talk, ...], ended_at: datet
         return "voicemail"
     if ended_at is None:
         return "ringing"
-    return "failed" if direction == "outbound" else "missed"
-
-
-def is_outside(number: str) -> bool:
-    """A telephone number, not an extension."""
-    return sum(sign.isdigit() for sign in number) >= OUTSIDE_DIGITS
+    return "missed" if direction == "inbound" else "failed"
 
 
 def _direction(call: Call, caller: str, reached: tuple[Leg, ...]) -> str:

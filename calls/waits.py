@@ -7,8 +7,12 @@ from datetime import datetime, timedelta
 
 from calls import events as e
 from calls.call import UNTIMED, Call, Channel, facts
+from calls.ends import asked_by
 from calls.events import device
 from calls.talks import Span, Talk, is_local, met
+
+REFUSED = frozenset({"full", "joinempty", "joinunavail"})
+"""What Queue() ends with when nobody was let in (QUEUESTATUS)."""
 
 WITNESSES = timedelta(seconds=0.1)
 """AMI and CEL tell one entry into a queue about 1 ms apart (tape queue_ringall); nobody comes back so soon."""
@@ -30,7 +34,7 @@ class QueueView:
 
 def queues(call: Call, talks: tuple[Talk, ...]) -> tuple[QueueView, ...]:
     """Every wait in a queue, in order. A wait is over when the next one begins: who comes back waits once more."""
-    joins = _joins(call)
+    joins = sorted([*_joins(call), *_refused(call)], key=lambda fact: (fact.at or UNTIMED, fact.channel))
     nexts = [[later.at for later in joins[n + 1 :] if later.channel == one.channel] for n, one in enumerate(joins)]
     return tuple(_queue(call, fact, (*later, None)[0], talks) for fact, later in zip(joins, nexts, strict=True))
 
@@ -71,7 +75,7 @@ def _park(call: Call, begin: e.Parked, again_at: datetime | None) -> ParkView:
     ]
     began, over = begin.at or UNTIMED, again_at or UNTIMED
     left = [one for one in facts(call, e.Unparked) if one.channel == begin.channel]
-    left = [one for one in left if not (one.at and begin.at) or began <= one.at < over]
+    left = [one for one in left if one.at is None or began <= one.at < over or began == UNTIMED]
     by, taken_by = max(one.by for one in told), device(max((one.by_name for one in left), default=""))
     outcome = next((one.outcome for one in left if one.outcome), "")
     outcome = "taken_back" if outcome == "taken" and taken_by == by else outcome
@@ -108,6 +112,17 @@ def _joins(call: Call) -> list[e.QueueJoined]:
     return kept
 
 
+def _refused(call: Call) -> list[e.QueueJoined]:
+    """The waits that never began, since the queue was full or had no members: only Queue()'s outcome tells them."""
+    joined = {fact.channel for fact in call.facts if isinstance(fact, e.QueueJoined)}
+    asked = {fact.channel: fact for fact in facts(call, e.AppStarted) if fact.app == "Queue"}
+    return [
+        e.QueueJoined(pbx=fact.pbx, channel=fact.channel, at=fact.at, queue=asked[fact.channel].data.partition(",")[0])
+        for fact in facts(call, e.QueueLeft)
+        if fact.outcome in REFUSED and fact.channel in asked and fact.channel not in joined
+    ]
+
+
 def _queue(call: Call, joined: e.QueueJoined, back_at: datetime | None, talks: tuple[Talk, ...]) -> QueueView:
     began, over = joined.at or UNTIMED, back_at or UNTIMED
     spans = [talk.span for talk in talks if joined.channel in {talk.one, talk.other}]
@@ -123,7 +138,8 @@ def _queue(call: Call, joined: e.QueueJoined, back_at: datetime | None, talks: t
     left_at = min(left, default=UNTIMED)
     # AMI says Abandon for a wait that ran out too (tape queue_timeout); QUEUESTATUS knows better, so does who stays.
     told = next((fact.outcome for fact in gone if fact.outcome not in {"", "abandoned"}), "")
-    stayed = back_at or not ended or (UNTIMED not in {ended, left_at} and ended - left_at > STAYED)
+    gave_up = joined.channel in asked_by(call) and back_at is None and ended is not None
+    stayed = not gave_up or (ended is not None and UNTIMED not in {ended, left_at} and ended - left_at > STAYED)
     return QueueView(
         name=joined.queue,
         entered_at=joined.at,

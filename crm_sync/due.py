@@ -5,7 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 
 from calls.due import Change, Job
-from calls.view import CallView, is_outside
+from calls.legs import is_outside
+from calls.view import CallView
 
 
 def due(change: Change) -> list[Job]:

@@ -125,8 +125,7 @@ def _dial_end(told: Message) -> list[Event]:
 
 
 def _bridge_enter(told: Message) -> list[Event]:
-    holding = told["bridgetechnology"].startswith("holding")
-    return [e.BridgeEntered(**told.where(), bridge=told["bridgeuniqueid"], holding=holding)]
+    return cel.bridge_entered(told.where(), told["bridgeuniqueid"], told["bridgetechnology"])
 
 
 def _bridge_leave(told: Message) -> list[Event]:

@@ -194,8 +194,13 @@ def _app_end(row: _Row) -> list[Event]:
 
 
 def _bridge_enter(row: _Row) -> list[Event]:
-    holding = row.detail("bridge_technology").startswith("holding")
-    return [e.BridgeEntered(**row.where, bridge=row.detail("bridge_id"), holding=holding)]
+    return bridge_entered(row.where, row.detail("bridge_id"), row.detail("bridge_technology"))
+
+
+def bridge_entered(where: Where, bridge: str, technology: str) -> list[Event]:
+    """The events of a channel in a bridge; `softmix` is a conference's, and that of a talk that became one."""
+    entered = e.BridgeEntered(**where, bridge=bridge, holding=technology.startswith("holding"))
+    return [entered, e.ConferenceJoined(**where, bridge=bridge)] if technology == "softmix" else [entered]
 
 
 def _bridge_exit(row: _Row) -> list[Event]:

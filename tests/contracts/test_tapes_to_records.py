@@ -304,7 +304,7 @@ RECORDS = {
         dialed="522",
         missed_cause="caller_gave_up_early",
         queues=(("sales", "abandoned"),),
-        wait=1.84,
+        wait=1.81,
     ),
     "queue_again": Record(
         "answered",

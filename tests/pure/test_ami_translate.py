@@ -97,6 +97,14 @@ def test_bridges_tell_whether_they_hold() -> None:
     assert only("BridgeLeave", **bridge) == e.BridgeLeft(**WHERE, bridge="b-1")
 
 
+def test_a_conference_ties_who_meets_in_it() -> None:
+    """A softmix bridge is a conference: its id is a name of the call for all who enter."""
+    entered, joined = said("BridgeEnter", BridgeUniqueid="b-1", BridgeTechnology="softmix")
+    assert entered == e.BridgeEntered(**WHERE, bridge="b-1")
+    assert joined == e.ConferenceJoined(**WHERE, bridge="b-1")
+    assert "b-1" in e.names(joined)
+
+
 def test_hangup_keeps_its_cause() -> None:
     """Cause is a number; a torn one is no cause, never an error."""
     assert only("Hangup", Cause="26") == e.ChannelHungUp(**WHERE, cause=26)
@@ -193,8 +201,8 @@ def test_a_muted_recording_says_so() -> None:
 def test_a_recording_of_two_sides_is_two_recordings() -> None:
     """MixMonitor's r() and t() write one file a side; its command may contain commas."""
     data = "both.wav,b r(/rec/1-caller.wav) t(/rec/1-staff.wav),touch /rec/1.done,x"
-    started = said("Newexten", Application="MixMonitor", AppData=data)
-    assert started[0] == e.AppStarted(**WHERE, app="MixMonitor", data=data)
+    started = said("Newexten", Extension="500", Application="MixMonitor", AppData=data)
+    assert started[0] == e.AppStarted(**WHERE, app="MixMonitor", data=data, exten="500")
     assert [one.path for one in started if isinstance(one, e.RecordingStarted)] == [
         "/rec/1-caller.wav",
         "/rec/1-staff.wav",

@@ -87,6 +87,8 @@ def test_bridges_tell_whether_they_hold() -> None:
     """A parked caller is in a holding bridge, where nobody hears anybody."""
     extra = {"bridge_id": "b-1", "bridge_technology": "holding_bridge"}
     assert told("BRIDGE_ENTER", extra) == [e.BridgeEntered(**WHERE, bridge="b-1", holding=True)]
+    conference = [e.BridgeEntered(**WHERE, bridge="b-1"), e.ConferenceJoined(**WHERE, bridge="b-1")]
+    assert told("BRIDGE_ENTER", {**extra, "bridge_technology": "softmix"}) == conference
     assert told("BRIDGE_EXIT", extra) == [e.BridgeLeft(**WHERE, bridge="b-1")]
 
 
@@ -100,8 +102,8 @@ def test_applications_that_matter_start() -> None:
     assert told("APP_START", appname="MixMonitor", appdata="/rec/1.wav,b")[-1] == e.RecordingStarted(
         **WHERE, path="/rec/1.wav"
     )
-    assert told("APP_START", appname="voicemail", appdata="101@default") == [
-        e.AppStarted(**WHERE, app="VoiceMail", data="101@default")
+    assert told("APP_START", appname="voicemail", appdata="101@default", exten="602") == [
+        e.AppStarted(**WHERE, app="VoiceMail", data="101@default", exten="602")
     ]
     assert told("APP_START", appname="Playback", appdata="beep") == []
 

@@ -2,6 +2,7 @@
 
 from tests.lab.scenarios import (  # noqa: F401 - a module keeps its scenarios when it is imported
     answers,
+    mobiles,
     outgoing,
     parking,
     queues,

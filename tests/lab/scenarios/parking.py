@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.lab.scenarios.answers import ANSWERED, M1, M2, M3, M5, MISSED, TRUNK
+from tests.lab.scenarios.answers import ANSWERED, M1, M2, M5, MISSED, TRUNK
 from tests.lab.scenarios.scenario import scenario
 from tests.lab.scenarios.stage import CALLER, CLIENT, Stage, lasts
 from tests.lab.scenarios.telephones import PhoneCall
@@ -23,8 +23,14 @@ async def park(stage: Stage) -> tuple[PhoneCall, PhoneCall]:
 
 
 @scenario(
-    replace(PARKED, parks=((M1, "taken_back", M1),), legs=((M1, "answered"), (M1, "answered")), talks=((CALLER, M1), (CALLER, M1)),
-            talk=2.5, hold=1.6),
+    replace(
+        PARKED,
+        parks=((M1, "taken_back", M1),),
+        legs=((M1, "answered"), (M1, "answered")),
+        talks=((CALLER, M1), (CALLER, M1)),
+        talk=2.5,
+        hold=1.6,
+    ),
     dialplan=RECORDED,
 )
 async def park_taken_back(stage: Stage) -> None:
@@ -39,8 +45,15 @@ async def park_taken_back(stage: Stage) -> None:
 
 
 @scenario(
-    replace(PARKED, parks=((M1, "taken", M2),), legs=((M1, "answered"), (M2, "answered")), answered_by=(M1, M2),
-            talks=((CALLER, M1), (CALLER, M2)), talk=2.5, hold=1.6),
+    replace(
+        PARKED,
+        parks=((M1, "taken", M2),),
+        legs=((M1, "answered"), (M2, "answered")),
+        answered_by=(M1, M2),
+        talks=((CALLER, M1), (CALLER, M2)),
+        talk=2.5,
+        hold=1.6,
+    ),
     dialplan=RECORDED,
 )
 async def park_taken(stage: Stage) -> None:
@@ -55,8 +68,14 @@ async def park_taken(stage: Stage) -> None:
 
 
 @scenario(
-    replace(PARKED, parks=((M1, "timed_out", ""),), legs=((M1, "answered"), (M1, "answered")), talks=((CALLER, M1), (CALLER, M1)),
-            talk=2.5, hold=3.0),
+    replace(
+        PARKED,
+        parks=((M1, "timed_out", ""),),
+        legs=((M1, "answered"), (M1, "answered")),
+        talks=((CALLER, M1), (CALLER, M1)),
+        talk=2.5,
+        hold=3.0,
+    ),
     dialplan=RECORDED,
 )
 async def park_comes_back(stage: Stage) -> None:
@@ -95,8 +114,16 @@ async def park_abandoned(stage: Stage) -> None:
 
 
 @scenario(
-    replace(PARKED, parks=((M1, "taken", M2),), legs=((M1, "answered"), (M2, "answered")), answered_by=(M1, M2),
-            talks=((CALLER, M1), (CALLER, M2)), transfers=(("blind", M1, "700", (M2,), True),), talk=2.0, hold=1.0),
+    replace(
+        PARKED,
+        parks=((M1, "taken", M2),),
+        legs=((M1, "answered"), (M2, "answered")),
+        answered_by=(M1, M2),
+        talks=((CALLER, M1), (CALLER, M2)),
+        transfers=(("blind", M1, "700", (M2,), True),),
+        talk=2.0,
+        hold=1.0,
+    ),
     dialplan=RECORDED,
 )
 async def park_by_refer(stage: Stage) -> None:
@@ -115,8 +142,14 @@ PICKUP = RECORDED + "[from-phones]\nexten => 801,1,PickupChan(PJSIP/m1)\nexten =
 
 
 @scenario(
-    replace(PARKED, pickups=((M2, M1),), legs=((M1, "answered_elsewhere"), (M2, "answered")), answered_by=(M2,),
-            talks=((CALLER, M2),), wait=0.8),
+    replace(
+        PARKED,
+        pickups=((M2, M1),),
+        legs=((M1, "answered_elsewhere"), (M2, "answered")),
+        answered_by=(M2,),
+        talks=((CALLER, M2),),
+        wait=0.8,
+    ),
     dialplan=PICKUP,
 )
 async def pickup(stage: Stage) -> None:
@@ -130,8 +163,14 @@ async def pickup(stage: Stage) -> None:
 
 
 @scenario(
-    replace(PARKED, pickups=((M2, M1),), legs=((M1, "answered_elsewhere"), (M2, "answered")), answered_by=(M2,),
-            talks=((CALLER, M2),), wait=0.8),
+    replace(
+        PARKED,
+        pickups=((M2, M1),),
+        legs=((M1, "answered_elsewhere"), (M2, "answered")),
+        answered_by=(M2,),
+        talks=((CALLER, M2),),
+        wait=0.8,
+    ),
     dialplan=PICKUP,
 )
 async def pickup_group(stage: Stage) -> None:
@@ -145,8 +184,14 @@ async def pickup_group(stage: Stage) -> None:
 
 
 @scenario(
-    replace(PARKED, forwards=((M1, "102"),), legs=((M1, "failed"), (M2, "answered")), answered_by=(M2,),
-            talks=((CALLER, M2),), wait=0.8),
+    replace(
+        PARKED,
+        forwards=((M1, "102"),),
+        legs=((M1, "failed"), (M2, "answered")),
+        answered_by=(M2,),
+        talks=((CALLER, M2),),
+        wait=0.8,
+    ),
     dialplan=RECORDED,
 )
 async def forward_302(stage: Stage) -> None:
@@ -161,8 +206,14 @@ async def forward_302(stage: Stage) -> None:
 
 
 @scenario(
-    replace(PARKED, forwards=((M1, CLIENT),), legs=((M1, "failed"), (TRUNK, "answered")), answered_by=(TRUNK,),
-            talks=((CALLER, CLIENT),), wait=0.8),
+    replace(
+        PARKED,
+        forwards=((M1, CLIENT),),
+        legs=((M1, "failed"), (TRUNK, "answered")),
+        answered_by=(TRUNK,),
+        talks=((CALLER, CLIENT),),
+        wait=0.8,
+    ),
     dialplan=RECORDED,
 )
 async def forward_302_outside(stage: Stage) -> None:
@@ -177,8 +228,14 @@ async def forward_302_outside(stage: Stage) -> None:
 
 
 @scenario(
-    replace(MISSED, forwards=((M1, "105"),), legs=((M1, "failed"), (M5, "unavailable")), missed_cause="device_unreachable",
-            wait=0.4, recordings=("500.wav",)),
+    replace(
+        MISSED,
+        forwards=((M1, "105"),),
+        legs=((M1, "failed"), (M5, "unavailable")),
+        missed_cause="device_unreachable",
+        wait=0.4,
+        recordings=("500.wav",),
+    ),
     dialplan=RECORDED,
     live=("legs", "missed_cause"),
 )
@@ -213,8 +270,15 @@ exten => 603,1,ConfBridge(meeting,,quiet)
 
 
 @scenario(
-    replace(PARKED, legs=((M1, "answered"), (M2, "answered")), answered_by=(M1, M2),
-            talks=((CALLER, M1), (CALLER, M2), (M1, M2)), conference=True, wait=1.0, talk=2.0),
+    replace(
+        PARKED,
+        legs=((M1, "answered"), (M2, "answered")),
+        answered_by=(M1, M2),
+        talks=((CALLER, M1), (CALLER, M2), (M1, M2)),
+        conference=True,
+        wait=1.0,
+        talk=2.0,
+    ),
     dialplan=CONFERENCE,
 )
 async def conference(stage: Stage) -> None:

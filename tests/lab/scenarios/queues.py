@@ -44,8 +44,11 @@ async def queue_ringall(stage: Stage) -> None:
     await caller.hang_up()
 
 
-@scenario(replace(IN_QUEUE, legs=((M1, "no_answer"), (M2, "answered")), answered_by=(M2,), talks=((CALLER, M2),), wait=2.4),
-          dialplan=queue(), queues=HUNT)
+@scenario(
+    replace(IN_QUEUE, legs=((M1, "no_answer"), (M2, "answered")), answered_by=(M2,), talks=((CALLER, M2),), wait=2.4),
+    dialplan=queue(),
+    queues=HUNT,
+)
 async def queue_in_turn(stage: Stage) -> None:
     """The members of a queue ring in turn: the first rings out, the second answers."""
     caller = await stage.call()
@@ -56,7 +59,11 @@ async def queue_in_turn(stage: Stage) -> None:
 
 @scenario(
     replace(
-        GAVE_UP, legs=((M1, "cancelled"), (M2, "cancelled")), queues=(("sales", "abandoned"),), wait=1.0, recordings=RECORDED
+        GAVE_UP,
+        legs=((M1, "cancelled"), (M2, "cancelled")),
+        queues=(("sales", "abandoned"),),
+        wait=1.0,
+        recordings=RECORDED,
     ),
     dialplan=queue(),
     queues=RINGALL,
@@ -90,9 +97,11 @@ async def queue_timeout(stage: Stage) -> None:
 
 
 @scenario(
-    replace(MISSED, queues=(("sales", "joinempty"),), missed_cause="queue_full", recordings=RECORDED),
+    replace(MISSED, queues=(("sales", "joinempty"),), missed_cause="nobody_on_shift", recordings=RECORDED),
     dialplan=queue(),
     queues=EMPTY,
+    cel=("queues", "missed_cause"),
+    live=("queues", "missed_cause"),
 )
 async def queue_without_members(stage: Stage) -> None:
     """The queue has no members and lets nobody in."""

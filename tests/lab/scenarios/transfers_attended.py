@@ -17,7 +17,7 @@ QUEUE = "[sales]\nstrategy = ringall\ntimeout = 15\nmember => PJSIP/m2\n"
 SPANS = {
     "refer": {"answered": (3.4, 1.4), "to_queue": (3.4, 1.4), "outside": (3.4, 1.4), "to_voicemail": (2.0, 1.0)},
     "code": {"answered": (4.6, 2.6), "to_queue": (4.6, 2.6), "outside": (6.2, 4.2), "to_voicemail": (2.6, 2.1)},
-    "ami": {"answered": (3.5, 1.6), "to_queue": (3.5, 1.6), "outside": (3.8, 1.9), "to_voicemail": (1.5, 0.8)},
+    "ami": {"answered": (3.5, 1.6), "to_queue": (3.5, 1.6), "outside": (3.8, 1.9), "to_voicemail": (1.5, 1.0)},
 }
 """Seconds of talk, and of hold in it, from the first answer to the end."""
 SPANS_BACK = {
@@ -206,7 +206,7 @@ def given_up(way: str, place: str) -> None:
     play.__name__ = f"consulted_{way}_{place}"
     play.__doc__ = f"An attended transfer, not completed. {how.begin.__doc__} {target.happens.__doc__}"
     taped = way == "refer" or (way, place) in {("code", "answered"), ("ami", "unanswered")}
-    live = ["legs", "missed_cause"] if place == "unreachable" else []
+    live = ["legs"] if place == "unreachable" else []
     scenario(*records, dialplan=PLAN, queues=QUEUE, taped=taped, live=live)(play)
 
 
@@ -221,23 +221,8 @@ CONSULTATIONS = {
         talk=1.0,
         ended_by="staff",
     ),
-    "unanswered": replace(
-        INSIDE,
-        status="missed",
-        missed_cause="rang_out",
-        dialed="106",
-        legs=((M2, "no_answer"),),
-        wait=2.0,
-        ended_by="pbx",
-    ),
-    "unreachable": replace(
-        INSIDE,
-        status="missed",
-        missed_cause="device_unreachable",
-        dialed="105",
-        legs=((M5, "unavailable"),),
-        ended_by="pbx",
-    ),
+    "unanswered": replace(INSIDE, status="failed", dialed="106", legs=((M2, "no_answer"),), wait=2.0, ended_by="pbx"),
+    "unreachable": replace(INSIDE, status="failed", dialed="105", legs=((M5, "unavailable"),), ended_by="pbx"),
 }
 
 for _way in WAYS:
@@ -249,7 +234,7 @@ for _way in WAYS:
 
 def blonde(reject: bool) -> None:
     """Make the scenario in which the caller is handed over while the other phone still rings."""
-    record = begun("code", TARGETS["answered"], (3.4, 1.9))
+    record = begun("code", TARGETS["answered"], (3.4, 1.6))
 
     async def play(stage: Stage) -> None:
         caller, desk = await stage.answered_by(stage.m1)
@@ -311,5 +296,29 @@ async def three_way(stage: Stage) -> None:
     await desk.press("*3")
     await lasts(1.5)
     await desk.hang_up()
+    await lasts(1.0)
+    await caller.hang_up()
+
+
+@scenario(
+    replace(
+        begun("refer", TARGETS["answered"], (2.5, 0.5)),
+        talks=((CALLER, M1), (CALLER, M2)),
+        transfers=(("blonde", M1, "102", (M2,), True),),
+    ),
+    dialplan=PLAN,
+)
+async def blonde_refer(stage: Stage) -> None:
+    """The phone joins its two calls (REFER with Replaces) while the second still rings; it is answered."""
+    caller, desk = await stage.answered_by(stage.m1)
+    await lasts(1.0)
+    second = await calls_beside(stage, desk, "102")
+    other = await stage.m2.rings()
+    await second.ringing()
+    await lasts(0.5)
+    await desk.refer_to(second)
+    await desk.ended()
+    await lasts(0.5)
+    await other.answer()
     await lasts(1.0)
     await caller.hang_up()
