@@ -15,8 +15,6 @@ REDIRECTED = 23
 """Q.850 cause of a leg that answered with a SIP 302."""
 
 _SAME_MOMENT = timedelta(seconds=0.5)
-_WITNESS = timedelta(milliseconds=50)
-"""Asterisk tells a channel's new extension a moment before or after it tells that the channel left its bridge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +150,7 @@ def _redirects(call: Call, heard: tuple[Talk, ...]) -> list[TransferView]:
         for uid, other in ((talk.one, talk.other), (talk.other, talk.one)):
             apps = [fact for fact in facts(call, e.AppStarted) if fact.channel == uid and fact.at and fact.exten]
             before = {fact.exten for fact in apps if fact.at and fact.at < talk.span.since}
-            after = [fact for fact in apps if fact.at and fact.at > at - _WITNESS and fact.exten not in before]
+            after = [fact for fact in apps if fact.at and fact.at > at - _SAME_MOMENT and fact.exten not in before]
             if after and before:
                 reached = _reached(call, heard, uid, {other}, at, None)
                 completed = bool(reached) or _mailbox(call, uid, at, None)

@@ -25,10 +25,18 @@ class Pbx:
         self.told: list[dict[str, str]] = []
         self._manager = manager
         self._place = place
+        phones = ("trunk", *(f"m{number}" for number in range(1, PHONES + 1)))
+        self._devices = {place.own(f"PJSIP/{phone}") for phone in phones}
+        self._linkedids: set[str] = set()
         self._news = asyncio.Event()
 
     def hear(self, message: dict[str, str]) -> None:
-        """Take in one event, of whichever scenario."""
+        """Take in one event, if it is of this place."""
+        channels = [value for name, value in message.items() if name.endswith("Channel")]
+        if any(channel.rpartition("-")[0] in self._devices for channel in channels):
+            self._linkedids |= {value for name, value in message.items() if name.endswith("Linkedid")}
+        elif message.get("Linkedid") not in self._linkedids:
+            return
         self.told.append(message)
         self._news.set()
 
@@ -69,14 +77,8 @@ class Pbx:
             await self._manager.action({"Action": "Hangup", "Channel": one})
 
     def _living(self) -> set[str]:
-        """The uniqueids of all channels that began with a telephone of this place and have not ended."""
-        names = {self._place.own(f"PJSIP/{phone}") for phone in ("trunk", *(f"m{n}" for n in range(1, PHONES + 1)))}
-        own = {
-            one["Linkedid"]
-            for one in self.told
-            if one.get("Channel", "").rpartition("-")[0] in names and "Linkedid" in one
-        }
-        began = {one["Uniqueid"] for one in self.told if one["Event"] == "Newchannel" and one["Linkedid"] in own}
+        """The uniqueids of all channels of this place that have not ended."""
+        began = {one["Uniqueid"] for one in self.told if one["Event"] == "Newchannel"}
         return began - {one["Uniqueid"] for one in self.told if one["Event"] == "Hangup"}
 
 

@@ -22,7 +22,7 @@ SPANS = {
 """Seconds of talk, and of hold in it, from the first answer to the end."""
 SPANS_BACK = {
     "refer": {"answered": (3.4, 1.4), "unanswered": (4.0, 2.0), "unreachable": (2.0, 0.0)},
-    "code": {"answered": (4.6, 3.0), "unanswered": (3.5, 3.1), "unreachable": (3.0, 1.1)},
+    "code": {"answered": (4.6, 3.0), "unanswered": (3.5, 3.4), "unreachable": (3.6, 1.3)},
     "ami": {"answered": (3.5, 2.0), "unanswered": (2.5, 2.2), "unreachable": (1.5, 0.2)},
 }
 """The same where the person goes back to the caller."""
