@@ -12,7 +12,7 @@ from tests.lab.scenarios.record import alike, told
 from tests.lab.scenarios.witnesses import calls, common, of_ami, of_cel
 
 SECONDS = 2.5
-"""How far a span may be off what was played: the tapes hold it to 0.3 s, here the machine may be busy with other tests."""
+"""How far a span may be off what was played: tapes hold it to 0.3 s, here the machine may be busy with other tests."""
 
 # The first test waits for all scenarios.
 pytestmark = pytest.mark.timeout(300)
