@@ -350,6 +350,16 @@ def test_every_tape_has_its_record() -> None:
     assert {tape.stem for tape in TAPES.glob("*.ami")} == {*RECORDS, *PLAYED}
 
 
+def test_the_tapes_page_tells_every_tape_and_scenario() -> None:
+    """What a tape is of can be read without playing it."""
+    page = (TAPES / "README.md").read_text(encoding="utf-8")
+    for one in SCENARIOS.values():
+        taped = "yes" if (TAPES / f"{one.name}.ami").exists() else "no"
+        assert f"| {one.name} | {one.story} | {taped} |\n" in page
+    rows = {name for row in page.splitlines() if row.startswith("| ") for name in row.split(" | ")[0][2:].split(", ")}
+    assert set(RECORDS) <= rows
+
+
 @pytest.mark.parametrize("witness", ["ami", "cel", "both"])
 @pytest.mark.parametrize("name", PLAYED)
 def test_a_scenarios_tape_makes_its_record(name: str, witness: str) -> None:

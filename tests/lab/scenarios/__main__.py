@@ -20,7 +20,8 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["list"]:
             for one in SCENARIOS.values():
-                print(f"| {one.name} | {one.story} |")  # noqa: T201 - the table of tests/tapes/README.md
+                taped = "yes" if (TAPES / f"{one.name}.ami").exists() else "no"
+                print(f"| {one.name} | {one.story} | {taped} |")  # noqa: T201 - the table of tests/tapes/README.md
             return 0
         case ["record", "--missing"]:
             names = [one.name for one in SCENARIOS.values() if one.taped and not (TAPES / f"{one.name}.ami").exists()]
