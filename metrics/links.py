@@ -16,11 +16,14 @@ from telephony.pbx import LinkState
 
 @dataclass(frozen=True, slots=True)
 class WatchedLink:
-    """One PBX by the name in the settings: its link's state, and how many events were heard but could not be kept."""
+    """One PBX by the name in the settings: its link's state, how many events were heard but could not be kept, and for
+    how long its CEL has not been read (None: there is none, or its time is not known yet).
+    """
 
     pbx: str
     state: LinkState
     lost_count: Callable[[], int]
+    cel_unread_seconds: Callable[[], float | None]
 
 
 class LinkGauges(Collector):
@@ -34,6 +37,9 @@ class LinkGauges(Collector):
         connected = _gauge("ami_connected", "Logged in to the PBX (1) or not (0).")
         silent = _gauge("ami_last_event_seconds", "Since the PBX was last heard.")
         lag = _gauge("ami_heartbeat_lag_seconds", "How long our last heartbeat took through the PBX and back.")
+        unread = _gauge(
+            "cel_unread_seconds", "Up to now minus this CEL is read and in the store; some seconds are usual."
+        )
         offset = _gauge("ami_clock_offset_seconds", "The PBX's clock minus ours.")
         counted = {
             name: CounterMetricFamily(f"{PREFIX}_{name}", about, labels=["pbx"]) for name, about in _COUNTED.items()
@@ -45,6 +51,9 @@ class LinkGauges(Collector):
                 silent.add_metric(pbx, (datetime.now(UTC) - state.last_event_at).total_seconds())
             if state.heartbeat_lag_seconds is not None:
                 lag.add_metric(pbx, state.heartbeat_lag_seconds)
+            behind = link.cel_unread_seconds()
+            if behind is not None:
+                unread.add_metric(pbx, behind)
             if state.connected:
                 offset.add_metric(pbx, state.clock_offset_seconds)
             counts = {
@@ -58,7 +67,7 @@ class LinkGauges(Collector):
             }
             for name, count in counts.items():
                 counted[name].add_metric(pbx, float(count))
-        yield from (connected, silent, lag, offset, *counted.values())
+        yield from (connected, silent, lag, unread, offset, *counted.values())
 
 
 _COUNTED = {

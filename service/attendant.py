@@ -60,7 +60,7 @@ class Attendant:
         # A database that hangs may cost an arrival a third of its time; what is known then still comes in time.
         self._router = Router(memory, self._send, budget_seconds=settings.budget_seconds / 3)
         self.link.on_connect.append(self._connected)
-        self._recovery = Recovery(self.link, recorder, self.buffer, cel)
+        self.recovery = Recovery(self.link, recorder, self.buffer, cel)
         self._reconciliation = HourlyReconciliation(self.link, cel, recorder.engine, reconciled) if cel else None
 
     async def run(self) -> None:
@@ -69,7 +69,7 @@ class Attendant:
             link = outer.create_task(self.link.run())
             try:
                 async with asyncio.TaskGroup() as group:
-                    for part in (self.liveness.run, self._store_devices, self._follow_directory, self._recovery.run):
+                    for part in (self.liveness.run, self._store_devices, self._follow_directory, self.recovery.run):
                         group.create_task(part())
                     group.create_task(self._recorder.drain(self.buffer))
                     if self._reconciliation is not None:

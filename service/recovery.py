@@ -119,6 +119,12 @@ class Recovery:
                 why = "" if isinstance(error, SQLAlchemyError) else str(error)[:200]
                 log.warning("CEL could not be read now", pbx=self._pbx, error=type(error).__name__, why=why)
 
+    def cel_unread_seconds(self) -> float | None:
+        """For how long CEL was not read, by the PBX's clock; None without CEL, or while nothing is known of it."""
+        if self._source is None or self._read_until is None:
+            return None
+        return (self._pbx_now() - self._read_until).total_seconds()
+
     def _pause(self) -> float:
         return min(_AGAIN_SECONDS * self._failures, _AGAIN_MOST_SECONDS) if self._failures else self._every_seconds
 

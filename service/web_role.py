@@ -46,7 +46,12 @@ async def open_metrics(house: House, telephony: Telephony | None, registry: Regi
     before = []
     if telephony is not None:
         links = [
-            WatchedLink(one.settings.name, one.link.state, partial(getattr, one.buffer, "lost_total"))
+            WatchedLink(
+                one.settings.name,
+                one.link.state,
+                partial(getattr, one.buffer, "lost_total"),
+                one.recovery.cel_unread_seconds,
+            )
             for one in telephony.attendants
         ]
         registry.register(LinkGauges(links))

@@ -42,7 +42,7 @@ def exposed() -> set[str]:
     Observed(registry)
     Pushed(registry)
     Reconciled(registry)
-    registry.register(LinkGauges([WatchedLink("main", LinkState(), lambda: 0)]))
+    registry.register(LinkGauges([WatchedLink("main", LinkState(), lambda: 0, lambda: 0.0)]))
     names: set[str] = set()
     for family in [*registry.collect(), *describe()]:
         ends = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}.get(family.type, ("",))

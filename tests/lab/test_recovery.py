@@ -29,6 +29,7 @@ from telephony.cel_file import CelFile
 from telephony.link import Link
 from telephony.pbx import LinkSettings, Message
 from tests.fakes.ami_proxy import AmiProxy
+from tests.fakes.cel import write_cel
 from tests.fakes.office import QUICK, until
 
 MOMENT = timedelta(minutes=1)
@@ -183,6 +184,29 @@ async def test_a_gap_that_could_not_be_read_outlives_the_process(
         await second.recovery.read()
     records = [(await answered_call(engine, number)).recovered for number in ("79161231011", "79161231012")]
     assert records == [True, False]
+
+
+@pytest.mark.timeout(60)
+async def test_an_outage_of_days_is_read_from_its_begin(
+    pbx: Pbx, outside: OutsideWorld, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    """The last call in the store tells where it began, though somebody is on the line when the service comes back."""
+    now = datetime.now(UTC)
+    days_ago = [now - timedelta(days=days) for days in (3, 2)]
+    path = tmp_path / "switchhook.csv"
+    write_cel(path, ["answered"], days_ago[1])
+    listener = Listener(pbx, engine, path)
+    await listener.recorder.write(
+        [ChannelCreated(pbx="pbx", channel="1795000000.1", at=days_ago[0], number="79161231018", incoming=True)]
+    )
+    await outside.pbx.cli("dialplan set global SWITCHHOOK_ALIVE 0")
+    alive = await outside.call("79161231019", "Живой", "74950009999", speak=(30.0,))
+    await alive.ringing()
+    async with listener.connected():
+        await listener.recovery.read()
+    (record,) = await calls_of(engine, "79161234567")
+    assert (record.status, record.recovered) == ("answered", True)
+    assert await calls_of(engine, "79161231019")
 
 
 @pytest.mark.timeout(60)

@@ -36,7 +36,7 @@ async def test_both_formats_that_prometheus_asks_for_are_valid() -> None:
     registry = new_registry()
     Observed(registry)
     Pushed(registry).seconds(0.02)
-    registry.register(LinkGauges([WatchedLink("main", LinkState(connected=True), lambda: 3)]))
+    registry.register(LinkGauges([WatchedLink("main", LinkState(connected=True), lambda: 3, lambda: None)]))
     async with serving(make_app(registry), port=0) as address:
         _, content_type, body = await ask(address, "/metrics", OPENMETRICS)
         assert content_type.startswith("application/openmetrics-text")
@@ -53,7 +53,7 @@ async def test_both_formats_that_prometheus_asks_for_are_valid() -> None:
 async def test_a_link_tells_what_it_knows_and_leaves_out_what_it_does_not() -> None:
     state = LinkState(connected=True, events_total=7, last_event_at=datetime.now(UTC) - timedelta(seconds=4))
     registry = new_registry()
-    registry.register(LinkGauges([WatchedLink("main", state, lambda: 2)]))
+    registry.register(LinkGauges([WatchedLink("main", state, lambda: 2, lambda: 12.0)]))
     told = {"pbx": "main"}
     assert registry.get_sample_value("switchhook_ami_connected", told) == 1
     assert registry.get_sample_value("switchhook_ami_events_total", told) == 7
