@@ -202,6 +202,9 @@ async def test_an_outage_of_days_is_read_from_its_begin(
     await outside.pbx.cli("dialplan set global SWITCHHOOK_ALIVE 0")
     alive = await outside.call("79161231019", "Живой", "74950009999", speak=(30.0,))
     await alive.ringing()
+    await until(
+        lambda: datetime.now(UTC) - now > timedelta(seconds=3)
+    )  # the PBX tells a channel's age in whole seconds
     async with listener.connected():
         await listener.recovery.read()
     (record,) = await calls_of(engine, "79161234567")
