@@ -52,7 +52,7 @@ async def tell(connection: AsyncConnection, call_id: UUID, language: str) -> tup
     told = {
         "id": str(call_id),
         "record": to_json(seen),
-        "timeline": [{"at": one.at.isoformat(), "text": one.text} for one in moments],
+        "timeline": [{"at": one.at.isoformat(), "kind": one.key, "text": one.text} for one in moments],
         "decision": decision,
         "recordings": [asdict(one) for one in recordings],
         "transcript": said,

@@ -25,8 +25,9 @@ _OWN_WORDS = frozenset(
     """
     pjsip sip iax2 iax dahdi local console agent asyncgoto surrogate parked queue dial appdial appqueue mixmonitor
     voicemail confbridge park parkedcall pickup answer noanswer busy cancel congestion chanunavail unknown anonymous
-    asterisk unavailable restricted outgoing line null none s h i t o e var spool monitor wav gsm ulaw alaw mp3 default
-    ru en up down ring ringing success fail failed yes no invalidargs switchhook from to call all user conf caller staff
+    asterisk unavailable restricted outgoing line null none s h i t o e var spool monitor wav wav49 gsm ulaw alaw mp3
+    default ru en up down ring ringing success fail failed yes no invalidargs switchhook from to call all user conf
+    caller staff
     """.split()  # noqa: SIM905 - a list of so many quoted words is not easier to read
 )
 """What Asterisk and its configurations say by themselves: never somebody's name."""
@@ -37,6 +38,7 @@ _PARTS = (
     r"|(?P<six>(?<![\w:.])(?:(?:[0-9a-fA-F]{1,4}:){5,7}[0-9a-fA-F]{1,4}"
     r"|(?:[0-9a-fA-F]{1,4}:)*[0-9a-fA-F]{0,4}::(?:[0-9a-fA-F]{1,4}:)*[0-9a-fA-F]{0,4})(?![\w:]))"
     r"|(?P<host>(?:(?<=@)|(?<=sip:)|(?<=sips:))[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(?![\w.-]))"
+    r"|(?P<mixed>[^\W_]*(?:\d[^\W\d_]|[^\W\d_]\d)[^\W_]*)"
     r"|(?P<digits>\d+)"
     r"|(?P<word>[^\W\d_]+)"
 )
@@ -85,7 +87,7 @@ class Scrambler:
 
     def text(self, value: str) -> str:
         """`value` with what is private in it replaced: numbers, addresses, and the words and short numbers learned."""
-        return _TOKEN.sub(lambda found: self._private(found, self._known_word, self._known_run), value)
+        return _TOKEN.sub(lambda found: self._private(found, everything=False), value)
 
     def words(self, value: str) -> str:
         """`value` with the words learned replaced, and nothing else."""
@@ -93,7 +95,7 @@ class Scrambler:
 
     def free(self, value: str) -> str:
         """`value` with every word and every number replaced, but for ids and Asterisk's own words."""
-        return _TOKEN.sub(lambda found: self._private(found, self._word, self._run), value)
+        return _TOKEN.sub(lambda found: self._private(found, everything=True), value)
 
     def name(self, value: str) -> str:
         """A person's name: every word is replaced, a number in it too; a single digit or two only in a long number."""
@@ -101,30 +103,35 @@ class Scrambler:
         count = sum(map(str.isdigit, value))
         return _DIGITS.sub(lambda found: (self._run if count >= LONG else self._known_run)(found[0]), told)
 
-    def _private(self, found: re.Match[str], word: Callable[[str], str], run: Callable[[str], str]) -> str:
+    def _private(self, found: re.Match[str], *, everything: bool) -> str:
+        word, run = (self._word, self._run) if everything else (self._known_word, self._known_run)
         told = found[0]
         match found.lastgroup:
             case "channel" if told in self._channels:
                 head, _, tail = told.rpartition("-")
                 return f"{self.text(head)}-{tail}"
             case "channel":
-                return _PART.sub(lambda part: self._private(part, word, run), told)
+                return _PART.sub(lambda part: self._private(part, everything=everything), told)
             case "id" if told in self._ids:
                 return told
             case "id" if "-" in told:
                 return self._given_for("hex", told, _hexed)
-            case "id":
-                return _DIGITS.sub(lambda one: run(one[0]), told)
-            case "four":
-                return self._address(told)
-            case "six":
-                return told if told in {"::", "::1"} else self._given_for("hex", told, _hexed)
-            case "host":
-                return ".".join([*map(self._host_part, told.split(".")[:-1]), "example"])
-            case "digits":
-                return run(told)
+            case "four" | "six" | "host" as kind:
+                return self._place(kind, told)
+            case "mixed" if everything and told.lower() not in _OWN_WORDS:
+                return self._given_for("mixed", told, _mixed)
+            case _ if told.lower() in _OWN_WORDS:
+                return told
             case _:
-                return word(told)
+                return _DIGITS.sub(lambda one: run(one[0]), _WORDS.sub(lambda one: word(one[0]), told))
+
+    def _place(self, kind: str, told: str) -> str:
+        """An address or a host; a machine's own address for itself stays."""
+        if kind == "four":
+            return self._address(told)
+        if kind == "six":
+            return told if told in {"::", "::1"} else self._given_for("hex", told, _hexed)
+        return ".".join([*map(self._host_part, told.split(".")[:-1]), "example"])
 
     def _host_part(self, part: str) -> str:
         return _WORDS.sub(lambda found: self._word(found[0]), _DIGITS.sub(lambda found: self._run(found[0]), part))
@@ -191,6 +198,14 @@ def _national(told: str, digest: bytes) -> str:
 def _letters(told: str, digest: bytes) -> str:
     signs = zip(told, _stream(len(told), digest), strict=True)
     return "".join(alphabet[byte % len(alphabet)] for sign, byte in signs for alphabet in [_alphabet(sign)])
+
+
+def _mixed(told: str, digest: bytes) -> str:
+    """Letters and digits in one: a key, a hash, a call's id at a device."""
+    signs = zip(told, _stream(len(told), digest), strict=True)
+    return "".join(
+        str(byte % 10) if sign.isdigit() else _alphabet(sign)[byte % len(_alphabet(sign))] for sign, byte in signs
+    )
 
 
 def _alphabet(sign: str) -> str:

@@ -46,6 +46,7 @@ _TEXT: Final = frozenset(
     """.split()  # noqa: SIM905 - as above
 )
 _NAMES: Final = frozenset(("calleridname", "connectedlinename", "membername", "name", "cidname"))
+_SECRETS: Final = frozenset(("secret", "key", "password", "md5secret", "authsecret", "challenge", "cookie"))
 _ACCOUNTS: Final = frozenset(("accountcode", "oldaccountcode", "peeraccount"))
 _NUMBERS: Final = frozenset(
     """
@@ -122,6 +123,8 @@ def _value(scrambler: Scrambler, header: str, value: str, told: Mapping[str, str
         return _app_data(scrambler, app.lower(), value)
     if field in {"extra", "eventextra"}:
         return _extra(scrambler, value)
+    if field in _SECRETS:
+        return "x"
     if field == "digit":
         return "0"  # keys pressed one after another may be a card's number
     if field in _CLOSED and _CLOSED_VALUE.fullmatch(value) and not _LONG_RUN.search(value):

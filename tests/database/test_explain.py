@@ -58,9 +58,10 @@ async def told(engine: AsyncEngine, call: UUID, language: str) -> tuple[dict[str
         return await tell(connection, call, language)
 
 
-async def test_every_tape_is_a_readable_story(engine: AsyncEngine) -> None:
+@pytest.mark.parametrize("form", [".ami", ".cel.csv"])
+async def test_every_tape_is_a_readable_story(engine: AsyncEngine, form: str) -> None:
     """Numbered moments with the clock of the house, people by their names, no word of the program's own; JSON stays."""
-    for number, path in enumerate(TAPES):
+    for number, path in enumerate(one.with_suffix(form) for one in TAPES):
         for call in await stored(engine, path, f"pbx{number}"):
             shapes = []
             for language in ("ru", "en"):
@@ -71,6 +72,7 @@ async def test_every_tape_is_a_readable_story(engine: AsyncEngine) -> None:
                 assert len(moments) == len(facts["timeline"]) >= 2, (path.stem, story)
                 assert facts.keys() == KEYS
                 assert json.loads(json.dumps(facts)) == facts
+                assert all(one["kind"] for one in facts["timeline"])
                 shapes.append({**facts, "timeline": [one["at"] for one in facts["timeline"]]})
             assert shapes[0] == shapes[1], "JSON is the same but for the words of the timeline"
             facts, _ = await told(engine, call, "en")

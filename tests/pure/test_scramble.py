@@ -58,6 +58,17 @@ def test_two_runs_invent_different_things() -> None:
     assert one.name("Анна Петрова") != other.name("Анна Петрова")
 
 
+def test_secrets_and_what_looks_like_one_are_not_kept() -> None:
+    """A secret leaves nothing; of a key of letters and digits in one no sign stays in its place by rule."""
+    login: Spoken = {"Action": "Login", "Username": "anna", "Secret": "asterisk"}
+    token: Spoken = {"Event": "VarSet", "Variable": "TOKEN", "Value": "a1b2c3d4e5f6a7b8c9d0"}
+    told = scramble([login, token, token])
+    assert told[0]["Secret"] == "x"
+    assert told[1] == told[2]
+    kept = sum(one == other for one, other in zip(str(told[1]["Value"]), token["Value"], strict=True))
+    assert kept < 10
+
+
 def test_keys_pressed_are_not_kept() -> None:
     """Digit by digit they may be a card's number."""
     (told,) = scramble([{"Event": "DTMFEnd", "Digit": "7"}])
