@@ -7,7 +7,8 @@ import csv
 import re
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,10 +31,11 @@ from service.wiring import House, owes
 from telephony import cel, devices
 from telephony.cel import COLUMNS
 from telephony.cel_file import CelFile
+from telephony.cel_source import CelSource
 
 CALLS = 10_000
 LIVE_RATE = 100.0
-SECONDS_MOST = 180.0
+ALONE_SECONDS, SECONDS_MOST = 15.0, 180.0
 _OURS = {cel.spelling(column): column for column in COLUMNS if cel.spelling(column)}
 _FOUND = text("select count(*) from calls where pbx = 'pbx' and ended_at is not null and started_at < :before")
 
@@ -50,6 +52,11 @@ class Seen:
         now = time.time()
         told = [event.at.timestamp() for event in change.events if event.at and event.kind != "Settled"]
         self.ages += [now - at for at in told if at > self.since]
+
+    def told(self) -> str:
+        """How late they were."""
+        late = statistics.quantiles(self.ages, n=100)
+        return f"late p50 {late[49] * 1000:.0f} ms   p99 {late[98] * 1000:.0f} ms"
 
 
 def missed_calls(path: Path, calls: int, ended_at: datetime) -> int:
@@ -82,6 +89,9 @@ async def measure(calls: int = CALLS) -> None:
         ended_at = datetime.now(UTC) - timedelta(minutes=10)
         rows = missed_calls(path, calls, ended_at)
         print(f"  CEL: {rows} rows, {path.stat().st_size / 1e6:.0f} MB", flush=True)
+        async with _live(house, "alone", None) as seen:
+            await asyncio.sleep(ALONE_SECONDS)
+        print(f"  live events alone: {seen.told()}", flush=True)
         await _recover(house, path, calls, ended_at)
         began = time.perf_counter()
         period = (ended_at - timedelta(seconds=calls + 60), ended_at + timedelta(minutes=1))
@@ -91,29 +101,35 @@ async def measure(calls: int = CALLS) -> None:
 
 
 async def _recover(house: House, path: Path, calls: int, ended_at: datetime) -> None:
+    before, most = _resident_mb(), 0.0
+    began, spent, took = time.perf_counter(), time.process_time(), 0.0
+    async with _live(house, "pbx", CelFile(path)) as seen:
+        while await _found(house, ended_at) < calls and took < SECONDS_MOST:
+            await asyncio.sleep(0.5)
+            most = max(most, _resident_mb())
+            took = time.perf_counter() - began
+    spent = time.process_time() - spent
+    count = await _found(house, ended_at)
+    print(f"  {count} calls back in {took:.1f} s ({spent:.1f} s of our processor's time)")
+    print(f"  memory grew by {most - before:.0f} MB at most")
+    print(f"  live events meanwhile: {seen.told()}", flush=True)
+
+
+@asynccontextmanager
+async def _live(house: House, name: str, source: CelSource | None) -> AsyncIterator[Seen]:
+    """A service that hears live calls while the body runs; says how late it stores them."""
     port, seen = free_port(), Seen()
     recorder = Recorder(house.engine, owes, seen.take)
     memory = Memory(house.engine, devices=devices.read, owners=owners)
     await memory.load()
-    settings = PbxSettings(name="pbx", port=port, secret=SecretStr("x"))
-    attendant = Attendant(settings, recorder, memory, CelFile(path))
+    attendant = Attendant(PbxSettings(name=name, port=port, secret=SecretStr("x")), recorder, memory, source)
     live = int(LIVE_RATE * SECONDS_MOST / len(load.story("answered")))
-    before, most = _resident_mb(), 0.0
     async with load.running(port, "answered", LIVE_RATE, live):
-        began, spent = time.perf_counter(), time.process_time()
         tasks = [asyncio.create_task(attendant.run()), asyncio.create_task(keep_settling(recorder))]
-        while await _found(house, ended_at) < calls and time.perf_counter() - began < SECONDS_MOST:
-            await asyncio.sleep(0.5)
-            most = max(most, _resident_mb())
-        took, spent = time.perf_counter() - began, time.process_time() - spent
+        yield seen
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    late = statistics.quantiles(seen.ages, n=100)
-    count = await _found(house, ended_at)
-    print(f"  {count} calls back in {took:.1f} s ({spent:.1f} s of our processor's time)")
-    print(f"  memory grew by {most - before:.0f} MB at most")
-    print(f"  live events meanwhile: late p50 {late[49] * 1000:.0f} ms   p99 {late[98] * 1000:.0f} ms", flush=True)
 
 
 def _resident_mb() -> float:
