@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from service.asterisk import TRUNK, PrivateAsterisk
@@ -79,8 +80,6 @@ password = {secret}
 type = aor
 max_contacts = 1
 remove_existing = yes
-qualify_frequency = {qualify}
-qualify_timeout = 0.5
 """
 
 EXTENSIONS = """
@@ -207,7 +206,6 @@ class Rules:
     place: Place
     dialplan: str = ""
     queues: str = ""
-    qualify: int = 0
     secret: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
 
@@ -215,7 +213,7 @@ class ScenarioPbx(PrivateAsterisk):
     """An Asterisk for these places."""
 
     ami_username = "tape"
-    more_modules = ("res_cdrel_custom", "cel_custom", "app_confbridge", "app_voicemail", "func_groupcount")
+    more_modules = ("res_cdrel_custom", "cel_custom", "app_confbridge", "app_voicemail")
 
     def __init__(self, rules: Sequence[Rules]) -> None:
         """Nothing is started yet."""
@@ -229,7 +227,7 @@ class ScenarioPbx(PrivateAsterisk):
         return self.ports.first + TRUNK
 
     @property
-    def cel_file(self) -> Any:
+    def cel_file(self) -> Path:
         """CEL rows as CSV without a header, columns as in cel_custom.conf."""
         return self.folder / "log/cel-custom/switchhook.csv"
 
@@ -251,14 +249,13 @@ class ScenarioPbx(PrivateAsterisk):
             "confbridge.conf": "[general]\n[quiet]\ntype = user\nquiet = yes\nmusic_on_hold_when_empty = no\n",
         }
 
-    def _each(self, text: Any) -> str:
+    def _each(self, text: Callable[[Rules], str]) -> str:
         return "\n".join(text(one) for one in self.rules)
 
     def _parties(self, one: Rules) -> str:
         outside = OUTSIDE.format(ip=one.place.ip(), port=self.telephone_port)
         phones = "".join(
-            PHONE.format(phone=f"m{number}", number=number, secret=one.secret, qualify=one.qualify)
-            for number in range(1, PHONES + 1)
+            PHONE.format(phone=f"m{number}", number=number, secret=one.secret) for number in range(1, PHONES + 1)
         )
         return one.place.own(outside + phones)
 

@@ -129,10 +129,6 @@ class Stage:
         await desk.answer()
         return desk
 
-    def own(self, text: str) -> str:
-        """A number or a name as it is at this place."""
-        return self._rules.place.own(text)
-
     async def kill_m4(self) -> None:
         """m4 moves to a place of its own, registers there, and dies without a word: the PBX goes on believing in it."""
         running, place = self.pbx.running, self._rules.place

@@ -28,7 +28,6 @@ class PhoneCall:
         """Use `Phone.rings` or `Phone.dials`."""
         self._telephones = telephones
         self.number = number
-        self.shows = ""
         self._seen: list[dict[str, Any]] = []
         self._news = asyncio.Event()
 
@@ -48,10 +47,6 @@ class PhoneCall:
     async def ended(self) -> int:
         """It is over, whoever ended it; returns the SIP status."""
         return int((await self._when(lambda one: one["event"] == "ended"))["code"])
-
-    async def transferred(self) -> int:
-        """The transfer that this telephone asked for has come to something; returns the SIP status."""
-        return int((await self._when(lambda one: one["event"] == "transfer" and one["code"] >= 200))["code"])
 
     async def answer(self) -> None:
         """Pick up."""
@@ -133,10 +128,6 @@ class Phone:
         made = await self._telephones.do("dial", by=self.user, number=own, name=self._name)
         return self._telephones.call(made["call"])
 
-    async def is_busy(self) -> None:
-        """From now on callers hear the busy tone at once."""
-        await self._telephones.do("behave", phone=self.user, code=486)
-
     async def answers_with(self, code: int) -> None:
         """From now on callers are refused with a SIP status."""
         await self._telephones.do("behave", phone=self.user, code=code)
@@ -197,7 +188,6 @@ class Telephones:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             # PJSIP greets the terminal before anybody can tell it not to.
-
             if line.startswith(b"{"):
                 self._hear(json.loads(line))
         lost = TelephoneError("the telephones' process has ended")
@@ -216,9 +206,7 @@ class Telephones:
                 if told["code"] == 200 and told["seconds"]:
                     self.phone(told["phone"]).registered.set()
             case "rings":
-                call = self.call(told["call"])
-                call.shows = told["shows"]
-                self.phone(told["phone"]).incoming.put_nowait(call)
+                self.phone(told["phone"]).incoming.put_nowait(self.call(told["call"]))
             case _:
                 self.call(told["call"]).see(told)
 
