@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from calls import events as e
 from calls.call import UNTIMED, Call, facts
+from calls.events import device
 from calls.talks import Talk, is_local
 
 AT_ONCE = timedelta(seconds=1)
@@ -33,15 +34,26 @@ def asked_by(call: Call) -> dict[str, datetime]:
 def ended_by(call: Call, caller: str, heard: tuple[Talk, ...]) -> str:
     """The uniqueid of the channel whose person ended the call, "" when the PBX did.
 
-    Without a talk only the caller can have ended it: a phone that refuses sends the call on. Who hangs up after a
-    transfer of theirs leaves the call, and does not end it.
+    Without a talk only the caller can have ended it: a phone that refuses sends the call on. Who hangs up after they
+    transferred or parked the other leaves the call, and does not end it.
     """
     asked = asked_by(call)
     if not heard:
         return caller if caller in asked else ""
     left = {uid for fact in facts(call, e.Transferred) for uid in (fact.channel, fact.second)}
+    left |= {uid for uid in asked if _has_parked(call, uid, heard)}
     last = max(((at, uid) for uid, at in asked.items() if uid not in left), default=None)
     if last is None:
         return ""
     talked = max((talk.span.until for talk in heard if talk.span.until), default=UNTIMED)
     return last[1] if UNTIMED in {last[0], talked} or last[0] > talked - AT_ONCE else ""
+
+
+def _has_parked(call: Call, uid: str, heard: tuple[Talk, ...]) -> bool:
+    """Whether the channel's last talk ended because its device parked the other side (a Parked names the device)."""
+    name = device(call.channels[uid].name[1])
+    last = max((talk.span.until or UNTIMED for talk in heard if uid in {talk.one, talk.other}), default=UNTIMED)
+    return any(
+        fact.by == name and fact.at is not None and last != UNTIMED and abs(last - fact.at) < AT_ONCE
+        for fact in facts(call, e.Parked)
+    )

@@ -235,9 +235,10 @@ class PlanEnded(_Happened, frozen=True):
 
 
 class Confirmed(_Happened, frozen=True):
-    """A mobile was asked to press 1. `accepted` tells whether a person did."""
+    """A mobile was asked to press 1. `accepted` tells whether a person did, `silent` that no key was pressed at all."""
 
     accepted: bool = False
+    silent: bool = False
 
 
 class Routed(_Happened, frozen=True):

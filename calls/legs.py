@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from calls import events as e
-from calls.call import UNTIMED, Call, Channel, Dial
+from calls.call import UNTIMED, Call, Channel, Dial, facts
 from calls.ends import asked_by
 from calls.events import device
 from calls.moves import forwarded_by
-from calls.talks import Talk, is_local
+from calls.talks import Talk, is_local, order
 
 SAME_MOMENT = timedelta(seconds=1)
 WITNESSES = timedelta(milliseconds=50)
 _CAUSES = {17: "busy", 21: "rejected", 26: "answered_elsewhere", 19: "no_answer"}
-_CAUSES |= dict.fromkeys((1, 3, 18, 20, 27), "unavailable") | dict.fromkeys((34, 38, 42), "congestion")
+_CAUSES |= dict.fromkeys((1, 3, 18, 20, 27, 28), "unavailable") | dict.fromkeys((34, 38, 42), "congestion")
 _STATUSES = {"BUSY": "busy", "NOANSWER": "no_answer", "CHANUNAVAIL": "unavailable", "CONGESTION": "congestion"}
 _DIALLED = re.compile(r"^([A-Za-z0-9]+)/(?:([^@/]+)@)?([^@/]+)")
 
@@ -47,36 +47,46 @@ def is_outside(number: str) -> bool:
 
 
 def caller_channel(call: Call) -> str:
-    """The uniqueid of the channel that began the call: the first that called in, else the first of all.
+    """The uniqueid of the channel that began the call: the first from outside, or of ours, that called in.
 
-    Of a call that the PBX began (click-to-call), whichever side it rang first, the one of ours.
+    Nobody called in when the PBX began the call (click-to-call): then, whichever side it rang first, the one of ours.
     """
     people = sorted(
         (uid for uid, channel in call.channels.items() if not is_local(channel) and channel.name[1]),
-        key=lambda uid: (_began(call.channels[uid]), _order(uid)),
+        key=lambda uid: (_began(call.channels[uid]), order(uid)),
     )
-    first = next((uid for uid in people if call.channels[uid].incoming), next(iter(people), ""))
-    if first and call.channels[first].incoming is False and is_outside(call.channels[first].number[1]):
-        return next((uid for uid in people if not is_outside(call.channels[uid].number[1])), first)
-    return first
+    numbers = {uid: call.channels[uid].number[1] for uid in people}
+    called_in = [uid for uid in people if call.channels[uid].incoming]
+    called_in.sort(key=lambda uid: not is_outside(numbers[uid]))
+    ours = [uid for uid in people if numbers[uid] and not is_outside(numbers[uid])]
+    began = ours if people and is_originated(call, people[0]) else []
+    return next(iter([*called_in, *began, *people]), "")
+
+
+def is_originated(call: Call, caller: str) -> bool:
+    """Whether the PBX called even the one who began the call, as a program asked it to."""
+    return caller in call.channels and call.channels[caller].incoming is False
 
 
 def legs(call: Call, caller: str, talks: tuple[Talk, ...]) -> tuple[Leg, ...]:
-    """Every device but the caller's that was dialled, rang, picked the call up or unparked it, by their beginnings."""
+    """Every device but the caller's that was dialled, rang, picked the call up or unparked it, by their beginnings.
+
+    The caller's is one too where the PBX called it first, and nobody answered there.
+    """
     picked = {fact.channel for fact in call.facts if isinstance(fact, e.PickedUp)}
     seconds = {fact.second for fact in call.facts if isinstance(fact, e.Transferred)}
     met = {uid for talk in talks if caller in {talk.one, talk.other} for uid in (talk.one, talk.other)} - seconds
     found = [
         _leg(call, caller, uid, talks)
         for uid, channel in call.channels.items()
-        if uid != caller
+        if (uid != caller or (is_originated(call, caller) and not channel.up_at))
         and channel.name[1]
         and not is_local(channel)
         and (uid in call.dials or uid in picked | met or channel.incoming is False)
     ]
     own = {device(call.channels[caller].name[1])} if caller in call.channels else set()
     found += _never_dialled(call, {leg.device for leg in found} | own)
-    return tuple(sorted(found, key=lambda leg: (leg.started_at or UNTIMED, _order(leg.channel), leg.device)))
+    return tuple(sorted(found, key=lambda leg: (leg.started_at or UNTIMED, order(leg.channel), leg.device)))
 
 
 def _leg(call: Call, caller: str, uid: str, talks: tuple[Talk, ...]) -> Leg:
@@ -105,8 +115,11 @@ def _outcome(call: Call, caller: str, uid: str, talks: tuple[Talk, ...]) -> str 
     ended = channel.ended_at or dial.ended_at
     if ended is None:
         return None
-    if any(isinstance(fact, e.Confirmed) and not fact.accepted and fact.channel == uid for fact in call.facts):
-        return "rejected"
+    if channel.up_at and channel.incoming is False and is_originated(call, caller):
+        return "failed"  # a person answered a program's call, and met nobody
+    refused = [fact for fact in facts(call, e.Confirmed) if fact.channel == uid and not fact.accepted]
+    if refused:
+        return "no_answer" if all(fact.silent for fact in refused) else "rejected"
     if any(isinstance(fact, e.PickedUp) and fact.target == uid for fact in call.facts):
         return "answered_elsewhere"
     if any(isinstance(fact, e.Forwarded) and forwarded_by(call, fact) == uid for fact in call.facts):
@@ -182,12 +195,6 @@ def _fact_order(fact: e.AppStarted) -> tuple[datetime, str]:
 
 def _began(channel: Channel) -> datetime:
     return channel.created_at or channel.seen_at or UNTIMED
-
-
-def _order(uid: str) -> tuple[int, str]:
-    """Uniqueids count up after the dot: as text, …9 would come after …10."""
-    tail = uid.rpartition(".")[2]
-    return (int(tail) if tail.isdigit() else 0, uid)
 
 
 def _time(at: datetime | None) -> datetime | None:

@@ -51,6 +51,8 @@ def transfers(call: Call, heard: tuple[Talk, ...]) -> tuple[TransferView, ...]:
     """Every transfer, in order; two witnesses of one are one."""
     told = facts(call, e.Transferred)
     told = [fact for fact in told if not any(_tells_more(other, fact) for other in told)]
+    # To be sent to a parking lot is to be parked.
+    told = [fact for fact in told if not _is_parking(call, fact)]
     moves = [(fact.way, fact.channel, fact.target or fact.to, _transfer(call, heard, fact, told)) for fact in told]
     moves += [("blind", "", one.to, one) for one in _redirects(call, heard)]
     seen: dict[tuple[str, str, str], TransferView] = {}
@@ -64,6 +66,12 @@ def _tells_more(one: e.Transferred, other: e.Transferred) -> bool:
     pairs = [(one.to, other.to), (one.target, other.target), (one.transferee, other.transferee)]
     same = (one.channel, one.way) == (other.channel, other.way) and (one.at == other.at)
     return same and pairs != [(b, b) for _, b in pairs] and all(more == less or not less for more, less in pairs)
+
+
+def _is_parking(call: Call, fact: e.Transferred) -> bool:
+    return any(
+        one.channel == fact.transferee and (fact.at is None or _near(one.at, fact.at)) for one in facts(call, e.Parked)
+    )
 
 
 def _transfer(call: Call, heard: tuple[Talk, ...], fact: e.Transferred, told: list[e.Transferred]) -> TransferView:
@@ -163,9 +171,13 @@ def _near(one: datetime | None, other: datetime) -> bool:
 
 
 def pickups(call: Call) -> tuple[PickupView, ...]:
-    """Every pickup, in order."""
+    """Every pickup, in order; one that a tape's cut left without its target is told whole besides."""
     seen: dict[tuple[str, str], PickupView] = {}
-    for fact in facts(call, e.PickedUp):
+    picked = facts(call, e.PickedUp)
+    whole = {(fact.channel, fact.at) for fact in picked if fact.target}
+    for fact in picked:
+        if not fact.target and (fact.channel, fact.at) in whole:
+            continue
         told = PickupView(_device(call, fact.channel), _device(call, fact.target), fact.at)
         seen.setdefault((fact.channel, fact.target), told)
     return tuple(seen.values())

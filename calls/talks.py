@@ -42,7 +42,7 @@ def is_local(channel: Channel) -> bool:
 
 def talks(call: Call) -> tuple[Talk, ...]:
     """Every talk between two people's channels, earliest first. Holding bridges (parking, music) carry no talk."""
-    stays = {uid: _stays(channel) for uid, channel in sorted(call.channels.items())}
+    stays = {uid: _stays(channel) for uid, channel in sorted(call.channels.items(), key=lambda one: order(one[0]))}
     people = [uid for uid, stayed in stays.items() if stayed and not is_local(call.channels[uid])]
     wires = _wires(call, stays)
     heard = {uid: _heard(stays[uid], wires) for uid in people}
@@ -52,7 +52,13 @@ def talks(call: Call) -> tuple[Talk, ...]:
         if not _same_phone(call.channels[one], call.channels[other])
         for span in _joined(_common(heard[one], stays[other]))
     ]
-    return tuple(sorted(found, key=lambda talk: (talk.span.since, talk.one, talk.other)))
+    return tuple(sorted(found, key=lambda talk: (talk.span.since, order(talk.one), order(talk.other))))
+
+
+def order(uid: str) -> tuple[int, str]:
+    """Uniqueids count up after the dot: as text, …9 would come after …10."""
+    tail = uid.rpartition(".")[2]
+    return (int(tail) if tail.isdigit() else 0, uid)
 
 
 def met(call: Call, uid: str) -> list[Span]:

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from calls import events as e
-from calls.call import UNTIMED, Call, earliest, facts
+from calls.call import UNTIMED, Call, Channel, earliest, facts
 from calls.ends import ended_by
 from calls.events import device
-from calls.legs import Leg, caller_channel, is_outside, legs
+from calls.legs import Leg, caller_channel, is_originated, is_outside, legs
 from calls.missed import missed_cause
 from calls.moves import ForwardView, PickupView, TransferView, forwards, pickups, transfers
 from calls.talks import Talk, covered_seconds, is_conference, talks
@@ -83,7 +83,7 @@ def view(call: Call) -> CallView:
     gone_at = call.channels[caller].ended_at if caller in call.channels else None
     wait = _between(started_at, answered_at or (ended_at and gone_at) or ended_at)
     rule = routed.rule if routed else ""
-    channel = call.channels.get(caller)
+    channel = _known_caller(call, caller)
     ender = ended_by(call, caller, heard)
     return CallView(
         id=min(call.linkedids, default="", key=lambda name: (_first_seen(call, name), name)),
@@ -205,10 +205,19 @@ def _direction(call: Call, caller: str, reached: tuple[Leg, ...]) -> str:
     if earliest(call, e.Arrived) or earliest(call, e.FallbackTaken):
         return "inbound"
     channel = call.channels.get(caller)
+    numbers = [leg.number for leg in reached]
+    if channel and is_originated(call, caller):
+        return "outbound" if any(is_outside(number) for number in (channel.number[1], *numbers)) else "internal"
     if channel is None or is_outside(channel.number[1]) or channel.number[1] in {"anonymous", ""}:
         return "inbound"
-    outside = is_outside(channel.dialed[1]) or any(is_outside(leg.number) for leg in reached)
+    outside = is_outside(channel.dialed[1]) or any(is_outside(number) for number in numbers)
     return "outbound" if outside else "internal"
+
+
+def _known_caller(call: Call, caller: str) -> Channel | None:
+    """The caller's channel; whose number is outside did not call us when the PBX called there first."""
+    channel = call.channels.get(caller)
+    return None if channel and is_originated(call, caller) and is_outside(channel.number[1]) else channel
 
 
 def _line(call: Call, direction: str, caller: str) -> str:
@@ -222,7 +231,13 @@ def _line(call: Call, direction: str, caller: str) -> str:
 def _dialed(call: Call, caller: str, reached: tuple[Leg, ...]) -> str:
     arrived = earliest(call, e.Arrived)
     dialed = arrived.line if arrived else call.channels[caller].dialed[1] if caller in call.channels else ""
-    return dialed if dialed not in {"", "s", "h"} else next((leg.number for leg in reached if leg.number), "")
+    return (
+        dialed
+        if dialed not in {"", "s", "h"}
+        else next(
+            (leg.number for leg in reached if leg.number and (leg.channel != caller or is_outside(leg.number))), ""
+        )
+    )
 
 
 def _answered_by(reached: tuple[Leg, ...], heard: tuple[Talk, ...]) -> tuple[str, ...]:

@@ -103,7 +103,11 @@ def _dial_begin(told: Message) -> list[Event]:
         target_linkedid=told["destlinkedid"] or None,
         dial_string=told["dialstring"],
     )
-    return [dialed] if dialed.target else []
+    if not dialed.target:
+        return []
+    # An originate through a trunk may name no other number than this (tape click2call_client_first_unnamed).
+    number = "" if told["uniqueid"] or told["destcalleridnum"] else told["dialstring"].partition("@")[0]
+    return [dialed, e.CallerNamed(**told.where("dest"), number=number)] if number.isdigit() else [dialed]
 
 
 def _dial_state(told: Message) -> list[Event]:
@@ -270,7 +274,9 @@ def _confirmed(told: Message) -> list[Event]:
 
 
 def _refused(told: Message) -> list[Event]:
-    return [e.Confirmed(**told.where(), accepted=False)]
+    # A mobile's voicemail presses nothing.
+    silent = "key" in told.plain and not told["key"]
+    return [e.Confirmed(**told.where(), accepted=False, silent=silent)]
 
 
 _Meaning = Callable[[Message], list[Event]]

@@ -88,6 +88,16 @@ def test_nobody_dials_an_originate() -> None:
     assert event.linkedid == "1795426879.40800"
 
 
+def test_an_originate_through_a_trunk_names_whom_it_calls() -> None:
+    """The channel has no number yet, so the dial string's is its own; a device in the dial string is no number."""
+    dial = {"Event": "DialBegin", "Timestamp": TOLD["Timestamp"], **DEST, "DestCallerIDNum": "<unknown>"}
+    _, named = ami.translate("office", {**dial, "DialString": "79160000022@trunk"})
+    assert isinstance(named, e.CallerNamed)
+    assert (named.channel, named.number) == ("1795426879.40807", "79160000022")
+    for known in ({"DialString": "m1"}, {"DialString": "79160000022@trunk", "DestCallerIDNum": "101"}):
+        assert len(ami.translate("office", dial | known)) == 1
+
+
 def test_bridges_tell_whether_they_hold() -> None:
     """A holding bridge (parking, music) is not a talk."""
     bridge = {"BridgeUniqueid": "b-1"}
@@ -225,6 +235,8 @@ def test_our_dialplan_is_understood() -> None:
     assert user("SwitchhookStepEnd", Step="2", Status="NOANSWER") == e.StepEnded(**WHERE, step=2, status="NOANSWER")
     assert user("SwitchhookPlanEnd") == e.PlanEnded(**WHERE)
     assert user("SwitchhookConfirmed") == e.Confirmed(**WHERE, accepted=True)
+    assert user("SwitchhookRefused", Key="2") == e.Confirmed(**WHERE, accepted=False)
+    assert user("SwitchhookRefused", Key="") == e.Confirmed(**WHERE, accepted=False, silent=True)
     assert user("SwitchhookRefused") == e.Confirmed(**WHERE, accepted=False)
     assert said("UserEvent", UserEvent="CallEnd") == []
 
