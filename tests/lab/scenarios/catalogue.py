@@ -2,9 +2,13 @@
 
 from tests.lab.scenarios import (  # noqa: F401 - a module keeps its scenarios when it is imported
     answers,
+    click_to_call,
+    conferences,
+    forwards,
     mobiles,
     outgoing,
     parking,
+    pickup,
     queues,
     transfers_attended,
     transfers_blind,

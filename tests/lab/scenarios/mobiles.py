@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
+from telephony.hand_over import WAKE
 from tests.lab.scenarios.answers import ANSWERED, GAVE_UP, M1, MISSED, TRUNK
 from tests.lab.scenarios.scenario import scenario
 from tests.lab.scenarios.stage import CALLER, MOBILE, Stage, lasts
+from tests.lab.scenarios.telephones import PhoneCall
 
 
 def mobile(seconds: int = 20, beside: str = "") -> str:
@@ -119,3 +122,42 @@ async def mobile_congestion(stage: Stage) -> None:
     """The trunk takes no more calls: the mobile cannot be reached (503)."""
     await stage.someone(MOBILE).answers_with(503)
     await (await stage.call()).ended()
+
+
+ROUTED = "[from-trunk]\nexten => 500,1,Goto(switchhook,500,1)\n"
+
+
+async def routed(stage: Stage) -> PhoneCall:
+    """The caller dials the line, and is sent to the mobile for 40 seconds as our service would send them."""
+    await stage.pbx.does("Setvar", Variable="SWITCHHOOK_ALIVE", Value=str(int(time.time())))
+    caller = await stage.call()
+    channel = (await stage.pbx.tells("UserEvent", UserEvent="SwitchhookArrival", Line="500"))["Channel"]
+    plan = f"1||PJSIP/trunk|ring|40|Local/{MOBILE}@switchhook-mobile/n"
+    await stage.pbx.does("Setvar", Channel=channel, Variable="SWITCHHOOK_GO", Value=plan)
+    await stage.pbx.does("PlayDTMF", Channel=channel, Digit=WAKE["Digit"], Receive=WAKE["Receive"])
+    return caller
+
+
+@scenario(replace(ON_MOBILE, wait=2.0), ami=("recordings",), dialplan=ROUTED)
+async def mobile_routed(stage: Stage) -> None:
+    """Our dialplan is told to ring the mobile, which is answered, and 1 is pressed."""
+    caller = await routed(stage)
+    mobile = await stage.picks_up(stage.someone(MOBILE))
+    await lasts(1.5)
+    await mobile.press("1")
+    await caller.answered()
+    await lasts(1.0)
+    await caller.hang_up()
+
+
+@scenario(
+    replace(MISSED, legs=((TRUNK, "no_answer"),), missed_cause="rang_out", wait=22.3, recordings=SIDES),
+    ami=("recordings",),
+    dialplan=ROUTED,
+)
+async def mobile_unconfirmed(stage: Stage) -> None:
+    """Our dialplan is told to ring the mobile, whose voicemail answers, is asked twice, and presses nothing."""
+    caller = await routed(stage)
+    mailbox = await stage.picks_up(stage.someone(MOBILE))
+    await mailbox.ended()
+    await caller.ended()

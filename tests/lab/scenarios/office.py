@@ -129,6 +129,7 @@ parkpos => 701-720
 context => parkedcalls
 parkingtime => 3
 comebacktoorigin => yes
+comebackdialtime => 3
 parkedcalltransfers => both
 parkedcallreparking => both
 """

@@ -1,4 +1,4 @@
-"""Calls that begin inside: to colleagues, to the outside, and by click."""
+"""Calls that begin inside: to colleagues, and to the outside."""
 
 from __future__ import annotations
 
@@ -99,49 +99,29 @@ async def outbound_congestion(stage: Stage) -> None:
     await (await stage.m1.dials(CLIENT)).ended()
 
 
-async def click(stage: Stage, channel: str, exten: str, shown: str) -> None:
-    """A program connects the channel with the extension."""
-    await stage.pbx.does(
-        "Originate", Channel=channel, Exten=exten, Context="from-phones", Priority="1", CallerID=shown, Async="true"
-    )
+@scenario(replace(FAILED, legs=((TRUNK, "unavailable"),)))
+async def outbound_incomplete(stage: Stage) -> None:
+    """A call to a number that is not whole (484)."""
+    await stage.someone(CLIENT).answers_with(484)
+    await (await stage.m1.dials(CLIENT)).ended()
 
 
-@scenario(replace(OUT, wait=0.8))
-async def click2call(stage: Stage) -> None:
-    """A click calls the colleague first, then the client."""
-    await click(stage, "PJSIP/m1", CLIENT, "101")
-    desk = await stage.picks_up(stage.m1)
-    await stage.picks_up(stage.someone(CLIENT))
-    await lasts(1.0)
-    await desk.hang_up()
-
-
-@scenario(replace(FAILED, legs=((TRUNK, "rejected"),), wait=0.8))
-async def click2call_client_refuses(stage: Stage) -> None:
-    """A click calls the colleague first, then the client, who declines."""
-    await click(stage, "PJSIP/m1", CLIENT, "101")
-    desk = await stage.picks_up(stage.m1)
+@scenario(replace(FAILED, legs=((TRUNK, "rejected"),), wait=0.4))
+async def outbound_rejected(stage: Stage) -> None:
+    """A call to the outside is declined."""
+    desk = await stage.m1.dials(CLIENT)
     client = await stage.someone(CLIENT).rings()
     await lasts(0.4)
     await client.reject()
     await desk.ended()
 
 
-@scenario(replace(FAILED, dialed="", legs=(), wait=0.4, direction="internal"))
-async def click2call_staff_refuses(stage: Stage) -> None:
-    """A click calls the colleague first, who declines."""
-    await click(stage, "PJSIP/m1", CLIENT, "101")
-    desk = await stage.m1.rings()
-    await lasts(0.4)
-    await desk.reject()
-
-
-@scenario(replace(OUT, talks=((CLIENT, M1),), wait=0.8))
-async def click2call_client_first(stage: Stage) -> None:
-    """A click calls the client first, then the colleague."""
-    await click(stage, f"PJSIP/{CLIENT}@trunk", "101", CLIENT)
-    client = await stage.picks_up(stage.someone(CLIENT))
-    desk = await stage.picks_up(stage.m1)
-    await lasts(1.0)
-    await desk.hang_up()
-    await client.ended()
+@scenario(
+    replace(FAILED, direction="internal", dialed="106", legs=((M2, "no_answer"),), wait=2.0),
+    dialplan="[from-phones]\nexten => 106,1,NoOp()\n same => n,Dial(PJSIP/m2,2)\n same => n,Hangup()\n",
+)
+async def internal_unanswered(stage: Stage) -> None:
+    """A colleague calls a colleague, whose phone rings out."""
+    caller = await stage.m1.dials("106")
+    await stage.m2.rings()
+    await caller.ended()

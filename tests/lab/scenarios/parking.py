@@ -1,12 +1,12 @@
-"""Parking, pickup, forwarding and conferences."""
+"""A caller is parked, and taken from there, or not."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.lab.scenarios.answers import ANSWERED, M1, M2, M5, MISSED, TRUNK
+from tests.lab.scenarios.answers import ANSWERED, M1, M2
 from tests.lab.scenarios.scenario import scenario
-from tests.lab.scenarios.stage import CALLER, CLIENT, Stage, lasts
+from tests.lab.scenarios.stage import CALLER, Stage, lasts
 from tests.lab.scenarios.telephones import PhoneCall
 from tests.lab.scenarios.transfers_blind import RECORDED
 
@@ -120,7 +120,6 @@ async def park_abandoned(stage: Stage) -> None:
         legs=((M1, "answered"), (M2, "answered")),
         answered_by=(M1, M2),
         talks=((CALLER, M1), (CALLER, M2)),
-        transfers=(("blind", M1, "700", (M2,), True),),
         talk=2.0,
         hold=1.0,
     ),
@@ -138,160 +137,20 @@ async def park_by_refer(stage: Stage) -> None:
     await caller.hang_up()
 
 
-PICKUP = RECORDED + "[from-phones]\nexten => 801,1,PickupChan(PJSIP/m1)\nexten => 802,1,Pickup()\n"
-
-
 @scenario(
     replace(
         PARKED,
-        pickups=((M2, M1),),
-        legs=((M1, "answered_elsewhere"), (M2, "answered")),
-        answered_by=(M2,),
-        talks=((CALLER, M2),),
-        wait=0.8,
+        parks=((M1, "timed_out", ""),),
+        legs=((M1, "answered"), (M1, "no_answer")),
+        talk=1.5,
+        hold=3.0,
+        ended_by="pbx",
     ),
-    dialplan=PICKUP,
+    dialplan=RECORDED,
 )
-async def pickup(stage: Stage) -> None:
-    """A colleague takes the call that rings at m1."""
-    caller = await stage.call()
+async def park_comes_back_unanswered(stage: Stage) -> None:
+    """Parked by feature code, taken by nobody: it rings at who parked, where nobody answers."""
+    caller, desk = await park(stage)
+    await desk.hang_up()
     await stage.m1.rings()
-    await lasts(0.8)
-    await (await stage.m2.dials("801")).answered()
-    await lasts(1.0)
-    await caller.hang_up()
-
-
-@scenario(
-    replace(
-        PARKED,
-        pickups=((M2, M1),),
-        legs=((M1, "answered_elsewhere"), (M2, "answered")),
-        answered_by=(M2,),
-        talks=((CALLER, M2),),
-        wait=0.8,
-    ),
-    dialplan=PICKUP,
-)
-async def pickup_group(stage: Stage) -> None:
-    """A colleague takes whatever call rings in the group."""
-    caller = await stage.call()
-    await stage.m1.rings()
-    await lasts(0.8)
-    await (await stage.m2.dials("802")).answered()
-    await lasts(1.0)
-    await caller.hang_up()
-
-
-@scenario(
-    replace(
-        PARKED,
-        forwards=((M1, "102"),),
-        legs=((M1, "failed"), (M2, "answered")),
-        answered_by=(M2,),
-        talks=((CALLER, M2),),
-        wait=0.8,
-    ),
-    dialplan=RECORDED,
-)
-async def forward_302(stage: Stage) -> None:
-    """The phone sends the call on to a colleague (302), who answers."""
-    caller = await stage.call()
-    desk = await stage.m1.rings()
-    await lasts(0.4)
-    await desk.forward("102")
-    await stage.picks_up(stage.m2)
-    await lasts(1.0)
-    await caller.hang_up()
-
-
-@scenario(
-    replace(
-        PARKED,
-        forwards=((M1, CLIENT),),
-        legs=((M1, "failed"), (TRUNK, "answered")),
-        answered_by=(TRUNK,),
-        talks=((CALLER, CLIENT),),
-        wait=0.8,
-    ),
-    dialplan=RECORDED,
-)
-async def forward_302_outside(stage: Stage) -> None:
-    """The phone sends the call on to a number outside (302), where it is answered."""
-    caller = await stage.call()
-    desk = await stage.m1.rings()
-    await lasts(0.4)
-    await desk.forward(CLIENT)
-    await stage.picks_up(stage.someone(CLIENT))
-    await lasts(1.0)
-    await caller.hang_up()
-
-
-@scenario(
-    replace(
-        MISSED,
-        forwards=((M1, "105"),),
-        legs=((M1, "failed"), (M5, "unavailable")),
-        missed_cause="device_unreachable",
-        wait=0.4,
-        recordings=("500.wav",),
-    ),
-    dialplan=RECORDED,
-    live=("legs", "missed_cause"),
-)
-async def forward_302_unreachable(stage: Stage) -> None:
-    """The phone sends the call on to a phone that has no registration (302)."""
-    caller = await stage.call()
-    desk = await stage.m1.rings()
-    await lasts(0.4)
-    await desk.forward("105")
     await caller.ended()
-
-
-@scenario(
-    replace(ANSWERED, legs=((TRUNK, "answered"),), answered_by=(TRUNK,), talks=((CALLER, CLIENT),)),
-    dialplan=f"[from-trunk]\nexten => 500,1,Dial(Local/{CLIENT}@from-phones,20)\n",
-)
-async def forward_by_us(stage: Stage) -> None:
-    """Our dialplan sends the call on to a number outside, through a Local channel."""
-    caller = await stage.call()
-    await stage.picks_up(stage.someone(CLIENT))
-    await lasts(1.0)
-    await caller.hang_up()
-
-
-CONFERENCE = """
-[from-trunk]
-exten => 500,1,MixMonitor(${RECORDINGS}/500.wav)
- same => n,ConfBridge(meeting,,quiet)
-[from-phones]
-exten => 603,1,ConfBridge(meeting,,quiet)
-"""
-
-
-@scenario(
-    replace(
-        PARKED,
-        legs=((M1, "answered"), (M2, "answered")),
-        answered_by=(M1, M2),
-        talks=((CALLER, M1), (CALLER, M2), (M1, M2)),
-        conference=True,
-        wait=1.0,
-        talk=2.0,
-    ),
-    dialplan=CONFERENCE,
-)
-async def conference(stage: Stage) -> None:
-    """A caller and two of ours meet in a conference room (ConfBridge)."""
-    caller = await stage.call()
-    await caller.answered()
-    await lasts(1.0)
-    first = await stage.m1.dials("603")
-    await first.answered()
-    await lasts(1.0)
-    second = await stage.m2.dials("603")
-    await second.answered()
-    await lasts(1.0)
-    await second.hang_up()
-    await first.hang_up()
-    await caller.hang_up()
