@@ -71,7 +71,7 @@ def _beginning(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
         text = teller.say("began" if line else "began_unknown", who=who, line=line)
         yield Moment(seen.started_at, text, "inbound", key="began")
     else:
-        by = teller.who(seen.caller_device, seen.caller_number)
+        by = teller.who(seen.caller_device, seen.caller_number) or teller.say("program")
         number = teller.who("", seen.dialed) or say(teller.language, "card.hidden")
         yield Moment(seen.started_at, teller.say("dialed", who=by, number=number), "outbound", key="began")
 
