@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.database import connect, plain
@@ -20,6 +21,10 @@ from service.postgres import Postgres
 # The tests' data may be lost in a power cut; without waiting for the disk a database is cloned in milliseconds.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
 _TEMPLATE = "template_migrated"
+
+# How long an example takes tells of what else the machine does.
+settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("calm")
 
 
 def _address(server: Postgres, database: str) -> str:

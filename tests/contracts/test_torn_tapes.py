@@ -21,7 +21,7 @@ from telephony.tape import TapeError, messages, read
 TAPES = sorted((Path(__file__).parents[1] / "tapes").glob("*.ami")) + sorted(
     (Path(__file__).parents[1] / "tapes").glob("*.cel.csv")
 )
-CUTS = 6
+CUTS = 4
 """How many places each form of each tape is cut at, each in three ways; sixty thousand such cuts were tried once."""
 
 Form = Callable[[bytes], bytes]
