@@ -79,8 +79,8 @@ def _transfer(call: Call, heard: tuple[Talk, ...], fact: e.Transferred, told: li
     wire = _consulted_by(call, fact)
     to = fact.to or (second.dialed[1] if second else "") or wire.removeprefix("Local/").partition("@")[0]
     to = to or (target.number[1] if target else "")
-    # Nobody had answered yet: neither the phone, if it is told, nor the transferrer's second call.
-    asked = target or second
+    # Nobody had answered yet: not the phone, if it is told, nor the transferrer's second call, nor the wire's far end.
+    asked = target or second or next((one for one in call.channels.values() if one.name[1] == f"{wire};1"), None)
     blonde = fact.way == "attended" and asked is not None and (asked.up_at or UNTIMED) > (fact.at or UNTIMED)
     until = min((one.at for one in told if one.at and fact.at and one.at - fact.at > _SAME_MOMENT), default=None)
     by = _device(call, fact.channel)

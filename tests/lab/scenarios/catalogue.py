@@ -12,6 +12,7 @@ from tests.lab.scenarios import (  # noqa: F401 - a module keeps its scenarios w
     queues,
     transfers_attended,
     transfers_blind,
+    transfers_blonde,
 )
 from tests.lab.scenarios.scenario import SCENARIOS
 
