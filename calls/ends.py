@@ -19,12 +19,15 @@ def asked_by(call: Call) -> dict[str, datetime]:
     """When the people's channels were hung up by the people themselves; UNTIMED where no time was told.
 
     One that the PBX or the phone refused before it was up is told to have hung up as well, with the refusal's cause
-    (seen on Asterisk 22.10, scenario busy): that is left out.
+    (seen on Asterisk 22.10, scenario busy): that is left out. So is who hangs up after a transfer of theirs: they leave
+    the call to others.
     """
+    moves = [fact for fact in facts(call, e.Transferred) if fact.succeeded]
+    left = {uid for fact in moves for uid in (fact.channel, fact.second)}
     asked: dict[str, datetime] = {}
     for fact in facts(call, e.HangupRequested):
         channel = call.channels.get(fact.channel)
-        if channel is None or is_local(channel):
+        if channel is None or is_local(channel) or fact.channel in left:
             continue
         if channel.up_at or channel.cause is None or channel.cause[1] in GIVEN_UP:
             asked.setdefault(fact.channel, fact.at or UNTIMED)
@@ -35,14 +38,12 @@ def ended_by(call: Call, caller: str, heard: tuple[Talk, ...]) -> str:
     """The uniqueid of the channel whose person ended the call, "" when the PBX did.
 
     Without a talk only the caller can have ended it: a phone that refuses sends the call on. Who hangs up after they
-    transferred or parked the other leaves the call, and does not end it.
+    parked the other leaves the call, and does not end it.
     """
     asked = asked_by(call)
     if not heard:
         return caller if caller in asked else ""
-    left = {uid for fact in facts(call, e.Transferred) for uid in (fact.channel, fact.second)}
-    left |= {uid for uid in asked if _has_parked(call, uid, heard)}
-    last = max(((at, uid) for uid, at in asked.items() if uid not in left), default=None)
+    last = max(((at, uid) for uid, at in asked.items() if not _has_parked(call, uid, heard)), default=None)
     if last is None:
         return ""
     talked = max((talk.span.until for talk in heard if talk.span.until), default=UNTIMED)
