@@ -48,14 +48,17 @@ _LIVE = """
     select word, count(id) from unnest(array['ringing', 'talking', 'voicemail']) as word
     left join calls on status = word and ended_at is null and settled_at is null and joined_into is null group by word
 """
+# Times in `calls` are the PBX's, and its clock is `ahead` of ours.
 # The last ten digits tell numbers apart however they were dialled; two numbers of one party are one caller.
 _MISSED_OPEN = """
     with known as (select right(number, 10) as digits, min(party_id) as party from party_numbers group by 1),
     spoken as (
-        select direction, started_at, answered_at, ended_at, settled_at, status,
+        select direction, settled_at, status, started_at - coalesce(ahead, interval '0') as started_at,
+               answered_at - coalesce(ahead, interval '0') as answered_at,
+               ended_at - coalesce(ahead, interval '0') as ended_at,
                case direction when 'outbound' then right(regexp_replace(dialed, '[^0-9]', '', 'g'), 10)
                               else right(caller_number, 10) end as digits
-        from calls
+        from calls left join pbx_clocks using (pbx)
         where joined_into is null and direction <> 'internal' and started_at > clock_timestamp() - interval '7 days'),
     told as (select coalesce('party ' || party, digits) as caller, spoken.* from spoken left join known using (digits)
              where digits <> ''),
@@ -79,7 +82,8 @@ _SPEED = """
     where made_at > clock_timestamp() - interval '1 hour'
 """
 _LAG = """
-    select extract(epoch from max(made_at - ended_at)) from transcripts join calls on calls.id = call_id
+    select extract(epoch from max(made_at - ended_at + coalesce(ahead, interval '0')))
+    from transcripts join calls on calls.id = call_id left join pbx_clocks using (pbx)
     where made_at > clock_timestamp() - interval '1 hour'
 """
 _LEADS = """

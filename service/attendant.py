@@ -23,7 +23,7 @@ from service.reconcile import HourlyReconciliation
 from service.recorder import Recorder
 from service.recovery import Recovery
 from service.settings import PbxSettings
-from telephony import ami, devices, hand_over
+from telephony import ami, clocks, devices, hand_over
 from telephony.buffer import EventBuffer
 from telephony.cel_source import CelSource
 from telephony.link import Link
@@ -34,6 +34,7 @@ from telephony.plan_variables import UnsafeDialError
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _MOST_PAUSE_SECONDS = 5.0
+_CLOCK_SECONDS = 60.0
 
 
 class Attendant:
@@ -69,7 +70,13 @@ class Attendant:
             link = outer.create_task(self.link.run())
             try:
                 async with asyncio.TaskGroup() as group:
-                    for part in (self.liveness.run, self._store_devices, self._follow_directory, self.recovery.run):
+                    for part in (
+                        self.liveness.run,
+                        self._store_devices,
+                        self._follow_directory,
+                        self._follow_clock,
+                        self.recovery.run,
+                    ):
                         group.create_task(part())
                     group.create_task(self._recorder.drain(self.buffer))
                     if self._reconciliation is not None:
@@ -140,7 +147,19 @@ class Attendant:
     async def _connected(self, link: Link) -> None:
         """Do what each new connection owes, however long the database is away; the connection's end ends this too."""
         await self._leave_fallbacks(link)
+        await _patiently(self._keep_clock)
         await _patiently(partial(self._learn_devices, link))
+
+    async def _keep_clock(self) -> None:
+        async with self._recorder.engine.begin() as connection:
+            await clocks.keep(connection, self.settings.name, self.link.state.clock_offset_seconds)
+
+    async def _follow_clock(self) -> None:
+        """A clock drifts, or is set."""
+        while True:
+            await asyncio.sleep(_CLOCK_SECONDS)
+            if self.link.state.connected:
+                await _patiently(self._keep_clock)
 
     async def _learn_devices(self, link: Link) -> None:
         states = await self._devices.ask(link)

@@ -1,8 +1,8 @@
-"""The rows of this room: what each PBX last said about its devices."""
+"""The rows of this room: what each PBX last said about its devices, and how far its clock is from ours."""
 
 from typing import Final
 
-from sqlalchemy import TIMESTAMP, Boolean, CheckConstraint, Column, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import TIMESTAMP, Boolean, CheckConstraint, Column, Interval, PrimaryKeyConstraint, Table, Text
 
 from directory.tables import metadata
 
@@ -18,4 +18,12 @@ device_states = Table(
     Column("changed_at", TIMESTAMP(timezone=True), nullable=False, comment="The PBX's time."),
     PrimaryKeyConstraint("pbx", "device"),
     comment="Asked in full at every connect, then kept by events; losing it costs one question.",
+)
+
+pbx_clocks = Table(
+    "pbx_clocks",
+    metadata,
+    Column("pbx", Text, primary_key=True, comment="Name of the PBX in the settings."),
+    Column("ahead", Interval, nullable=False, comment="The PBX's clock minus ours."),
+    comment="Measured at every connect and each minute, for whoever counts how long ago a time of the PBX was.",
 )

@@ -15,6 +15,7 @@ from crm_sync.tables import leads, parties, party_numbers
 from directory.model import Directory
 from directory.numbers import is_anonymous
 from recordings.tables import transcripts
+from telephony.clocks import AHEAD
 from web.cards import KEPT, QUOTE_LINES, Background, LastTalk, LiveCall, Reach, Said
 
 STALE: Final = text("interval '6 hours'")
@@ -24,14 +25,14 @@ _ROUTED: Final = func.jsonb_path_query_first(calls.c.state, text("""'$.facts[*] 
 _COLUMNS: Final = (
     calls.c.id, calls.c.direction, calls.c.status, calls.c.line, calls.c.caller_number, calls.c.caller_name,
     calls.c.dialed, calls.c.started_at, calls.c.answered_at, calls.c.ended_at, calls.c.missed_cause, calls.c.person,
-    calls.c.talk_seconds, _ROUTED.label("routed"),
+    calls.c.talk_seconds, _ROUTED.label("routed"), AHEAD.label("ahead"),
 )  # fmt: skip
 
 
 async def read_live(connection: AsyncConnection, ids: Sequence[UUID] | None = None) -> list[LiveCall]:
     """The calls with those ids, or all that go on or ended a moment ago, without their background."""
-    recent = or_(calls.c.ended_at.is_(None), calls.c.ended_at > func.now() - KEPT)
-    chosen = calls.c.id.in_(ids) if ids is not None else and_(recent, calls.c.started_at > func.now() - STALE)
+    recent = or_(calls.c.ended_at.is_(None), calls.c.ended_at > func.now() + AHEAD - KEPT)
+    chosen = calls.c.id.in_(ids) if ids is not None else and_(recent, calls.c.started_at > func.now() + AHEAD - STALE)
     asked = select(*_COLUMNS).where(chosen, calls.c.joined_into.is_(None), calls.c.started_at.is_not(None))
     rows = (await connection.execute(asked)).all()
     reaches = defaultdict(list)

@@ -62,7 +62,7 @@ async def show(request: web.Request) -> web.Response:
         reached=[_reached(one, leg, device_kind(directory, leg.device, leg.number)) for leg in one.seen.legs],
         tracks=[track for track in tracks if track.paths],
         missing=_missing(tracks),
-        late=one.row.ended_at is not None and datetime.now(UTC) - one.row.ended_at > SOON,
+        late=one.row.ended_at is not None and datetime.now(UTC) + one.row.ahead - one.row.ended_at > SOON,
         answerer=_answerer(one),
         pieces=pieces(transcript.segments, transcript.words) if transcript else [],
         transcript=transcript,

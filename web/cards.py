@@ -64,7 +64,10 @@ class Background:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveCall:
-    """One call that goes on, or ended a moment ago; `plan` is routing's decision as JSON, empty when there is none."""
+    """One call that goes on, or ended a moment ago.
+
+    Times are the PBX's, whose clock is `ahead` of ours; `plan` is routing's decision as JSON, empty when there is none.
+    """
 
     id: UUID
     direction: str
@@ -80,6 +83,7 @@ class LiveCall:
     person: str | None
     talk_seconds: float
     reaches: tuple[Reach, ...]
+    ahead: timedelta = timedelta()
     plan: Mapping[str, Any] = field(default_factory=dict)
     background: Background = Background()
 
@@ -90,8 +94,8 @@ class LiveCall:
 
     @property
     def over_at(self) -> datetime | None:
-        """When it leaves the desks; None while it goes on."""
-        return self.ended_at + KEPT if self.ended_at else None
+        """When it leaves the desks, by our clock; None while it goes on."""
+        return self.ended_at + KEPT - self.ahead if self.ended_at else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,7 @@ def card_for(call: LiveCall, person: str | None, now: datetime) -> Card | None:
     mine = [reach for reach in call.reaches if reach.person is not None and reach.person == person]
     if not mine:
         return None
+    now += call.ahead
     talked = [reach for reach in mine if reach.answered_at]
     if talked:
         return _talked(call, talked, now)

@@ -16,6 +16,7 @@ from calls.tables import calls, legs
 from calls.view import CallView, view
 from crm_sync.tables import leads, parties
 from directory.model import Directory
+from telephony.clocks import AHEAD
 from web.background import plan_of
 from web.guard import VIEWER
 from web.house import HOUSE
@@ -67,7 +68,7 @@ async def read_call(request: web.Request, connection: AsyncConnection) -> OneCal
 async def _row(connection: AsyncConnection, call_id: UUID) -> Any:
     lead = [leads.c.stage, leads.c.owner, leads.c.opened_at, leads.c.deadline_at]
     asked = (
-        select(calls, parties.c.name.label("party"), *lead)
+        select(calls, parties.c.name.label("party"), AHEAD.label("ahead"), *lead)
         .outerjoin(parties, parties.c.id == calls.c.party_id)
         .outerjoin(leads, leads.c.id == calls.c.lead_id)
         .where(calls.c.id == call_id)

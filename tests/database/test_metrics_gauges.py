@@ -21,6 +21,7 @@ from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.store import apply
 from metrics.gauges import DatabaseGauges
 from recordings.tables import recordings, transcripts
+from telephony.clocks import keep
 from telephony.tables import device_states
 
 NOW = datetime.now(UTC)
@@ -119,6 +120,18 @@ async def test_a_missed_caller_is_open_until_somebody_talks_with_them(engine: As
         "under_1d": 1,
         "over_1d": 0,
     }
+
+
+async def test_a_miss_is_as_old_as_it_is_though_the_clock_of_the_pbx_is_wrong(engine: AsyncEngine) -> None:
+    """Half an hour ago is two hours and a half ago by a PBX two hours behind; who talked since talked since."""
+    async with engine.begin() as connection:
+        await keep(connection, "slow", -7200)
+        await call(connection, **missed(at=ago(hours=2.5), caller_number="79160000121", pbx="slow"))
+        await call(connection, **missed(at=ago(hours=2.5), caller_number="79160000122", pbx="slow"))
+        await call(connection, caller_number="79160000122", answered_at=ago(minutes=20), started_at=ago(minutes=21))
+    told = await read(engine)
+    ages = ("under_15m", "under_1h", "under_1d")
+    assert [told["missed_calls_open", age] for age in ages] == [0, 1, 0]
 
 
 async def test_a_call_is_missing_its_recording_once_however_many_sides_are_gone(engine: AsyncEngine) -> None:

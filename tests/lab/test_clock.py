@@ -18,6 +18,8 @@ from service.doctor import examine
 from service.installed import with_wrong_clock
 from service.pbx import Pbx, Phone
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage
+from web.background import read_live
+from web.cards import KEPT
 
 SPEECH = ("ru/hello",)
 
@@ -52,10 +54,15 @@ async def test_a_wrong_clock_of_the_pbx_costs_nothing_but_a_warning(
                 await until_settled(stage, records)
                 checks = {check.name: check for check in await examine(stage.settings())}
         (told,) = await stage.told(records[1], "Routed")
+        async with engine.connect() as connection:
+            on_desk = {call.caller_number: call.over_at for call in await read_live(connection)}
     assert (told["outcome"], records[1].answered_by) == ("in_time", [f"PJSIP/{ROUTED}"])
     assert [record.recovered for record in records] == [True, False]
     assert checks["pbx pbx clock"].state == "warn"
     assert len([line for line in logs if "clock is not ours" in line["event"]]) == 2  # the service's, and the doctor's
+    # A desk keeps a finished call for two minutes of ours, whatever its PBX takes for now.
+    assert on_desk.keys() == {"79161234101", "79161234102"}
+    assert all(at and timedelta() < at - datetime.now(UTC) < KEPT for at in on_desk.values())
     theirs = datetime.fromtimestamp(time.time() + ahead_seconds, UTC)
     assert all(abs(record.started_at - theirs) < timedelta(minutes=2) for record in records)
 

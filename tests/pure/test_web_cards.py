@@ -68,6 +68,18 @@ def test_a_missed_call_and_a_finished_one_stay_a_while() -> None:
     assert state(talked, seconds=20 + KEPT.total_seconds()) is None
 
 
+def test_a_card_stays_as_long_when_the_clock_of_the_pbx_is_wrong() -> None:
+    """The call ended an hour ahead of us, or an hour behind: now, by the PBX's clock, is as far off."""
+    for ahead in (timedelta(hours=1), -timedelta(hours=1)):
+        over = at(20) + ahead
+        rang_out = call(
+            reach("anna", "no_answer", started_at=1), status="missed", started_at=T + ahead, ended_at=over, ahead=ahead
+        )
+        assert rang_out.over_at == at(20) + KEPT
+        assert state(rang_out, seconds=21) == "missed"
+        assert state(rang_out, seconds=20 + KEPT.total_seconds()) is None
+
+
 def test_after_a_transfer_the_first_has_done_and_the_second_talks() -> None:
     first = reach("anna", "answered", started_at=1, answered_at=2, ended_at=10)
     one = call(first, reach("boris", "answered", started_at=8, answered_at=10), status="talking")
