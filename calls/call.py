@@ -199,8 +199,8 @@ def _tell_of_call(call: Call, event: Event, at: datetime, changes: Changes) -> N
             if event.target:
                 _dialled(call, event, at, changes)
         case e.LinkedidEnded():
-            if event.linkedid:
-                _add(changes, "ended_linkedids", call.ended_linkedids, event.linkedid)
+            if event.linkedid and event.linkedid not in call.ended_linkedids:
+                changes["ended_linkedids"] = call.ended_linkedids | {event.linkedid}
         case _ if event not in call.facts:
             kept = _bounded_facts(call.facts | {event}, type(event))
             if kept != call.facts:

@@ -183,6 +183,7 @@ def test_a_storm_of_events_on_one_channel_leaves_a_small_and_true_call() -> None
 def test_a_storm_in_any_order_leaves_the_same_call() -> None:
     """What is earliest and latest of all does not depend on what came first; telling it again changes nothing."""
     events = [*ANSWERED, *storm(2 * KEPT + 50)]
+    events += [replace(ev(e.LinkedidEnded, "1.1", 9), linkedid=f"1.{number}") for number in range(2 * KEPT + 50)]
     whole = fold(events)
     random = Random(7)
     for _ in range(3):
