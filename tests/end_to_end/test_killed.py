@@ -181,9 +181,6 @@ async def test_a_killed_service_leaves_the_records_of_an_undisturbed_one(
         for number, told in undisturbed.records.items()
         if told != killed.records.get(number)
     }
-    import json
-
-    Path("/tmp/differing.json").write_text(json.dumps(differing, default=str, indent=1, ensure_ascii=False))
     assert differing == {}
     assert killed.records.keys() == undisturbed.records.keys()
     assert undisturbed.differences == killed.differences == []
