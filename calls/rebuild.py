@@ -15,7 +15,7 @@ from directory.tables import company
 
 async def rebuild(connection: AsyncConnection) -> int:
     """Refold every call and rewrite those whose rows differ; returns how many did. The caller owns the transaction."""
-    await connection.execute(text("lock table calls in share row exclusive mode"))
+    await connection.execute(text("lock table calls in exclusive mode"))
     ids = (await connection.execute(select(calls.c.id).where(calls.c.joined_into.is_(None)))).scalars().all()
     region: str = (await connection.execute(select(company.c.region))).scalar() or ""
     changed = 0

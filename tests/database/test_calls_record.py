@@ -211,6 +211,28 @@ async def test_rebuild_rewrites_rows_that_read_wrong_even_when_the_facts_are_rig
         assert await rebuild(connection) == 0
 
 
+async def test_rebuild_and_a_recorder_at_one_call_do_not_wait_for_each_other(engine: AsyncEngine) -> None:
+    """A recorder that holds the row which rebuild is to rewrite goes on, and rebuild after it."""
+    await write(engine, CALL)
+    async with engine.begin() as connection:
+        await connection.execute(text("update calls set status = 'missed'"))
+
+    async def rebuilt() -> int:
+        async with engine.begin() as connection:
+            return await rebuild(connection)
+
+    waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    async with engine.begin() as connection:
+        await connection.execute(text("select 1 from calls for no key update"))
+        rebuilding = asyncio.create_task(rebuilt())
+        async with asyncio.timeout(10):
+            while not await told(engine, waiting):
+                await asyncio.sleep(0.01)
+        await record(connection, [hung_up("1.2", "1.1", 8)])
+    assert await rebuilding in {0, 1}
+    assert (await told(engine, "select status from calls"))[0].status == "answered"
+
+
 async def test_an_event_of_a_month_to_come_does_not_stop_that_month(engine: AsyncEngine) -> None:
     """A PBX clock that jumped ahead once leaves events in the default partition; their month's partition takes them."""
     ahead = (T0.replace(day=1) + timedelta(days=100)).replace(day=15)
