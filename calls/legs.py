@@ -75,7 +75,10 @@ def legs(call: Call, caller: str, talks: tuple[Talk, ...]) -> tuple[Leg, ...]:
     """
     picked = {fact.channel for fact in call.facts if isinstance(fact, e.PickedUp)}
     seconds = {fact.second for fact in call.facts if isinstance(fact, e.Transferred)}
-    met = {uid for talk in talks if caller in {talk.one, talk.other} for uid in (talk.one, talk.other)} - seconds
+    # Another who called in from outside is a second caller (scenario two_callers_joined).
+    callers = {uid for uid, channel in call.channels.items() if channel.incoming and is_outside(channel.number[1])}
+    met = {uid for talk in talks if caller in {talk.one, talk.other} for uid in (talk.one, talk.other)}
+    met -= seconds | callers
     found = [
         _leg(call, caller, uid, talks)
         for uid, channel in call.channels.items()

@@ -15,6 +15,8 @@ REDIRECTED = 23
 """Q.850 cause of a leg that answered with a SIP 302."""
 
 _SAME_MOMENT = timedelta(seconds=0.5)
+_WITNESSES = timedelta(milliseconds=50)
+_FORWARDED = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,9 @@ def _is_parking(call: Call, fact: e.Transferred) -> bool:
 def _transfer(call: Call, heard: tuple[Talk, ...], fact: e.Transferred, told: list[e.Transferred]) -> TransferView:
     second, target = call.channels.get(fact.second), call.channels.get(fact.target)
     wire = _consulted_by(call, fact)
-    to = fact.to or (second.dialed[1] if second else "") or wire.removeprefix("Local/").partition("@")[0]
+    # A second call that came in was dialled by nobody here: its exten is the one a dialled channel begins with.
+    dialed = second.dialed[1] if second and second.incoming is not False else ""
+    to = fact.to or dialed or wire.removeprefix("Local/").partition("@")[0]
     to = to or (target.number[1] if target else "")
     # Nobody had answered yet: not the phone, if it is told, nor the transferrer's second call, nor the wire's far end.
     asked = target or second or next((one for one in call.channels.values() if one.name[1] == f"{wire};1"), None)
@@ -193,12 +197,16 @@ def forwards(call: Call) -> tuple[ForwardView, ...]:
 
 
 def forwarded_by(call: Call, fact: e.Forwarded) -> str:
-    """The channel that forwarded. CEL does not tell it: one that ended then and never was up, best "redirected"."""
+    """The channel that forwarded. CEL does not tell it: the next to end that never was up, best "redirected".
+
+    The PBX hangs it up once the forward is told (app_dial.c), on a busy machine a while later (scenario
+    forward_302_twice); one that ended before forwarded something else.
+    """
     ended = {uid: channel.ended_at or UNTIMED for uid, channel in call.channels.items()}
     near = [
-        (call.channels[uid].cause != (call.channels[uid].ended_at, REDIRECTED), abs(at - fact.at), uid)
+        (call.channels[uid].cause != (call.channels[uid].ended_at, REDIRECTED), at, uid)
         for uid, at in ended.items()
-        if fact.at and not call.channels[uid].up_at and abs(at - fact.at) < _SAME_MOMENT and uid != fact.channel
+        if fact.at and not call.channels[uid].up_at and uid != fact.channel and -_WITNESSES < at - fact.at < _FORWARDED
     ]
     redirected = [uid for uid, one in call.channels.items() if one.cause and one.cause[1] == REDIRECTED]
     return fact.target or (min(near)[2] if near else min(redirected, default=""))

@@ -1,0 +1,37 @@
+"""Who moved a call, where the witness leaves it to be inferred."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from typing import Any
+
+import pytest
+
+from calls import events as e
+from calls.call import Call, apply
+from calls.view import view
+
+T0 = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+def ev(kind: Any, channel: str, seconds: float, **told: Any) -> e.Event:
+    event: e.Event = kind(pbx="pbx", channel=channel, linkedid="1.1", at=T0 + timedelta(seconds=seconds), **told)
+    return event
+
+
+@pytest.mark.parametrize("late", [0.001, 0.3, 0.9])
+def test_a_call_forwarded_twice_names_each_phone_once(late: float) -> None:
+    """CEL tells no phone that forwards. A busy PBX hangs it up a while later, nearer to the next forward maybe."""
+    told = [
+        ev(e.ChannelCreated, "1.1", 0, name="PJSIP/trunk-01", number="79161234567", dialed="500", incoming=True),
+        ev(e.ChannelCreated, "1.2", 0.1, name="PJSIP/anna-02", number="101", dialed="s", incoming=False),
+        ev(e.Forwarded, "1.1", 1, to="102"),
+        ev(e.ChannelCreated, "1.3", 1, name="PJSIP/boris-03", number="102", dialed="s", incoming=False),
+        ev(e.ChannelHungUp, "1.2", 1.001, cause=23),
+        ev(e.Forwarded, "1.1", 1.4, to="103"),
+        ev(e.ChannelHungUp, "1.3", 1.4 + late, cause=23),
+    ]
+    seen = view(reduce(apply, told, Call()))
+    assert [(one.by, one.to) for one in seen.forwards] == [("PJSIP/anna", "102"), ("PJSIP/boris", "103")]
+    assert [(leg.device, leg.outcome) for leg in seen.legs] == [("PJSIP/anna", "failed"), ("PJSIP/boris", "failed")]
