@@ -136,7 +136,7 @@ parkedcallreparking => both
 
 FEATURES = """
 [general]
-featuredigittimeout = 500
+featuredigittimeout = 2000
 transferdigittimeout = 2
 atxfernoanswertimeout = 3
 atxferdropcall = no

@@ -56,10 +56,11 @@ async def ends_the_second(_: Stage, desk: PhoneCall, second: PhoneCall | None) -
     await desk.resume()
 
 
-async def presses_code(_: Stage, desk: PhoneCall, number: str) -> None:
+async def presses_code(stage: Stage, desk: PhoneCall, number: str) -> None:
     """A person presses the feature code and the number."""
     await desk.press("*2")
-    await lasts(0.7)
+    await stage.pbx.tells("Hold", Channel="PJSIP/m1-")
+    await lasts(0.3)
     await desk.press(number)
 
 

@@ -124,7 +124,8 @@ async def by_refer(stage: Stage, desk: PhoneCall, number: str) -> None:
 async def by_code(stage: Stage, desk: PhoneCall, number: str) -> None:
     """A person presses the feature code and the number."""
     await desk.press("#1")
-    await lasts(0.7)
+    await stage.pbx.tells("Hold", Channel="PJSIP/m1-")
+    await lasts(0.3)
     await desk.press(number)
 
 
