@@ -62,7 +62,7 @@ async def _one(house: House, rate: int, seconds: float) -> str:
     calls = int(rate * seconds / len(load.story("answered")))
     async with load.running(port, "answered", rate, calls) as pbx:
         tasks = [asyncio.create_task(attendant.run()), asyncio.create_task(keep_settling(recorder))]
-        await pbx.readline()
+        behind = float(await pbx.readline())
         while len(attendant.buffer):
             await asyncio.sleep(0.05)
         await asyncio.sleep(0.5)
@@ -73,7 +73,7 @@ async def _one(house: House, rate: int, seconds: float) -> str:
     events = calls * sum(len(ami.translate(name, message)) for message in load.messages("answered"))
     return (
         f"  {rate:>5} events/s   late p50 {late[49] * 1000:7.1f} ms   p99 {late[98] * 1000:7.1f} ms"
-        f"   told {events}, stored {await _stored(house, name)}"
+        f"   told {events}, at most {behind * 1000:.0f} ms behind, stored {await _stored(house, name)}"
     )
 
 

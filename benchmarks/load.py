@@ -3,7 +3,7 @@
 Run as a process of its own (`python -m benchmarks.load PORT STORY EVENTS_PER_SECOND CALLS`), so that it costs the
 measured process nothing but what a PBX would. Each call's events come as far apart as on the tape; every `Timestamp` is
 the moment of sending, by which the measured process knows how old an event is. It prints `ready`, then, when all is
-told, how many events that were.
+told, by how many seconds it fell behind at most: on a machine that is too slow the rate was not what was asked for.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Due:
     def __init__(self, one: list[Told], rate: float, calls: int) -> None:
         """`calls` calls of the story `one`, so many that `rate` events a second come."""
         self.began = time.time()
+        self.behind_seconds = 0.0
         self._one = one
         self._gap, self._calls, self._begun = len(one) / rate, calls, 0
         self._due: list[tuple[float, int, int]] = []  # when, call, how many of its events were told
@@ -82,6 +83,7 @@ class Due:
             self._begun += 1
         while self._due and self._due[0][0] <= now:
             at, number, place = heapq.heappop(self._due)
+            self.behind_seconds = max(self.behind_seconds, now - at)
             # No two words of a call at one moment: told so twice, a fact would be stored once.
             when = b"%.6f" % (now + place * 1e-5)
             yield self._one[place][1].replace(b"@TIME", when).replace(b"@CALL", b"%d" % number)
@@ -90,15 +92,13 @@ class Due:
                 heapq.heappush(self._due, (later, number, place + 1))
 
 
-async def _tell(writer: asyncio.StreamWriter, due: Due) -> int:
-    told_count = 0
+async def _tell(writer: asyncio.StreamWriter, due: Due) -> float:
     while not due.over:
         lines = list(due.now())
         writer.write(b"".join(lines))
-        told_count += len(lines)
         await writer.drain()
         await asyncio.sleep(0.002)
-    return told_count
+    return due.behind_seconds
 
 
 async def serve(port: int, name: str, rate: float, calls: int) -> None:
@@ -107,7 +107,7 @@ async def serve(port: int, name: str, rate: float, calls: int) -> None:
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"Asterisk Call Manager/11.0.0\r\n")
-        telling: asyncio.Task[int] | None = None
+        telling: asyncio.Task[float] | None = None
         try:
             while asked := (await reader.readuntil(b"\r\n\r\n")).decode():
                 action = re.search(r"ActionID: (.*?)\r\n", asked)
