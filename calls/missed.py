@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from calls import events as e
-from calls.call import Call
+from calls.call import Call, facts
 from calls.legs import Leg
-from calls.moves import REDIRECTED
+from calls.moves import forwarded_by
 
 GAVE_UP_EARLY_SECONDS = 10.0
 """A caller who hangs up sooner than this gave the people who were rung no fair chance."""
@@ -41,7 +41,8 @@ def missed_cause(call: Call, legs: tuple[Leg, ...], rule: str, wait_seconds: flo
     for told, cause in _BY_QUEUE.items():
         if told in queues:
             return cause
-    legs = tuple(leg for leg in legs if leg.hangup_cause != REDIRECTED)
+    sent_on = {forwarded_by(call, fact) for fact in facts(call, e.Forwarded)}
+    legs = tuple(leg for leg in legs if leg.channel not in sent_on)
     outcomes = {leg.outcome for leg in legs}
     if not legs or not any(leg.rang for leg in legs):
         return _without_ringing(outcomes, rule, call, gave_up=gave_up)

@@ -35,3 +35,19 @@ def test_a_call_forwarded_twice_names_each_phone_once(late: float) -> None:
     seen = view(reduce(apply, told, Call()))
     assert [(one.by, one.to) for one in seen.forwards] == [("PJSIP/anna", "102"), ("PJSIP/boris", "103")]
     assert [(leg.device, leg.outcome) for leg in seen.legs] == [("PJSIP/anna", "failed"), ("PJSIP/boris", "failed")]
+
+
+@pytest.mark.parametrize("cause", [0, 23])
+def test_a_phone_that_sent_the_call_on_is_not_why_it_was_missed(cause: int) -> None:
+    """Whatever cause its channel ended with: on a busy PBX it may be gone before the cause is set."""
+    told = [
+        ev(e.ChannelCreated, "1.1", 0, name="PJSIP/trunk-01", number="79161234567", dialed="500", incoming=True),
+        ev(e.ChannelCreated, "1.2", 0.1, name="PJSIP/anna-02", number="101", dialed="s", incoming=False),
+        ev(e.ChannelRang, "1.2", 0.2),
+        ev(e.Forwarded, "1.1", 1, to="105", target="1.2"),
+        ev(e.ChannelHungUp, "1.2", 1.001, cause=cause),
+        ev(e.AppStarted, "1.1", 1.1, app="Dial", data="PJSIP/boris,20"),
+        ev(e.ChannelHungUp, "1.1", 1.2, cause=0),
+    ]
+    seen = view(reduce(apply, told, Call()))
+    assert (seen.status, seen.missed_cause) == ("missed", "device_unreachable")
