@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from calls.events import Event
+from calls.legs import Leg
 from calls.view import CallView, view
 from service.replay import fold
 from telephony import ami, cel
@@ -47,7 +48,7 @@ def common(seen: CallView) -> dict[str, Any]:
         "missed_cause": seen.missed_cause,
         "ended_by": seen.ended_by,
         "answered_by": seen.answered_by,
-        "legs": [(leg.channel, leg.device, leg.number, leg.outcome, leg.hangup_cause) for leg in seen.legs],
+        "legs": [(leg.channel, leg.device, leg.number, leg.outcome, _cause(seen, leg)) for leg in seen.legs],
         "talks": [talk.between for talk in seen.talks],
         "transfers": [(one.kind, one.by, one.to, one.reached, one.completed) for one in seen.transfers],
         "pickups": [(one.by, one.of) for one in seen.pickups],
@@ -56,6 +57,14 @@ def common(seen: CallView) -> dict[str, Any]:
         "conference": seen.conference,
         "recordings": seen.recordings,
     }
+
+
+def _cause(seen: CallView, leg: Leg) -> int | None:
+    """The hang-up cause. A phone that forwards is hung up before its cause is set, or after: AMI told 0 and CEL 23 of
+    one (seen on Asterisk 22.10, under load; chan_pjsip sets the forward first).
+    """
+    forwards = leg.outcome == "failed" and any(one.by == leg.device for one in seen.forwards)
+    return None if forwards else leg.hangup_cause
 
 
 def times(seen: CallView) -> list[datetime | None]:
