@@ -10,11 +10,10 @@ from calls import events as e
 from calls.call import UNTIMED, Call, Channel, Dial, facts
 from calls.ends import asked_by
 from calls.events import device
-from calls.moves import forwarded_by
+from calls.moves import WITNESSES, forwarded_by
 from calls.talks import Talk, is_local, order
 
 SAME_MOMENT = timedelta(seconds=1)
-WITNESSES = timedelta(milliseconds=50)
 _CAUSES = {17: "busy", 21: "rejected", 26: "answered_elsewhere", 19: "no_answer"}
 _CAUSES |= dict.fromkeys((1, 3, 18, 20, 27, 28), "unavailable") | dict.fromkeys((34, 38, 42), "congestion")
 _STATUSES = {"BUSY": "busy", "NOANSWER": "no_answer", "CHANUNAVAIL": "unavailable", "CONGESTION": "congestion"}
