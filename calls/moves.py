@@ -200,17 +200,21 @@ def forwards(call: Call) -> tuple[ForwardView, ...]:
 def forwarded_by(call: Call, fact: e.Forwarded) -> str:
     """The channel that forwarded. CEL does not tell it: the next to end that never was up, best "redirected".
 
-    The PBX hangs it up once the forward is told (app_dial.c), on a busy machine a while later (scenario
-    forward_302_twice); one that ended before forwarded something else.
+    The PBX hangs it up once the forward is told (app_dial.c), on a busy machine a while later and before its cause is
+    set (scenario forward_302_twice); one that ended before forwarded something else.
     """
-    ended = {uid: channel.ended_at or UNTIMED for uid, channel in call.channels.items()}
-    near = [
-        (call.channels[uid].cause != (call.channels[uid].ended_at, REDIRECTED), at, uid)
-        for uid, at in ended.items()
-        if fact.at and not call.channels[uid].up_at and uid != fact.channel and -WITNESSES < at - fact.at < _FORWARDED
-    ]
-    redirected = [uid for uid, one in call.channels.items() if one.cause and one.cause[1] == REDIRECTED]
-    return fact.target or (min(near)[2] if near else min(redirected, default=""))
+    if fact.target:
+        return fact.target
+    ended = {
+        uid: channel.ended_at
+        for uid, channel in call.channels.items()
+        if fact.at and channel.ended_at and not channel.up_at and uid != fact.channel
+        if -WITNESSES < channel.ended_at - fact.at < _FORWARDED
+    }
+    redirected = {uid for uid, one in call.channels.items() if one.cause and one.cause[1] == REDIRECTED}
+    soonest = min(ended.values(), default=UNTIMED)
+    near = [(uid not in redirected, at, uid) for uid, at in ended.items() if at - soonest < WITNESSES]
+    return min(near)[2] if near else min(redirected, default="")
 
 
 def _device(call: Call, uid: str) -> str:

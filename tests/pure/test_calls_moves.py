@@ -20,15 +20,16 @@ def ev(kind: Any, channel: str, seconds: float, **told: Any) -> e.Event:
     return event
 
 
+@pytest.mark.parametrize("cause", [0, 23])
 @pytest.mark.parametrize("late", [0.001, 0.3, 0.9])
-def test_a_call_forwarded_twice_names_each_phone_once(late: float) -> None:
+def test_a_call_forwarded_twice_names_each_phone_once(late: float, cause: int) -> None:
     """CEL tells no phone that forwards. A busy PBX hangs it up a while later, nearer to the next forward maybe."""
     told = [
         ev(e.ChannelCreated, "1.1", 0, name="PJSIP/trunk-01", number="79161234567", dialed="500", incoming=True),
         ev(e.ChannelCreated, "1.2", 0.1, name="PJSIP/anna-02", number="101", dialed="s", incoming=False),
         ev(e.Forwarded, "1.1", 1, to="102"),
         ev(e.ChannelCreated, "1.3", 1, name="PJSIP/boris-03", number="102", dialed="s", incoming=False),
-        ev(e.ChannelHungUp, "1.2", 1.001, cause=23),
+        ev(e.ChannelHungUp, "1.2", 1.001, cause=cause),
         ev(e.Forwarded, "1.1", 1.4, to="103"),
         ev(e.ChannelHungUp, "1.3", 1.4 + late, cause=23),
     ]
