@@ -65,7 +65,7 @@ async def tell(connection: AsyncConnection, call_id: UUID, language: str) -> tup
         *_numbered(moments, _zone(seen, directory), language),
         "",
         *_cause(seen, moments, language),
-        *_decision_words(decision, directory, language),
+        *(_decision_words(decision, directory, language) if decision or seen.direction == "inbound" else []),
         *_kept(seen, recordings, language),
         *([say(language, "story.transcript")] if transcript else []),
         *([say(language, "story.party", party=row.party_id)] if row.party_id else []),
@@ -87,7 +87,8 @@ def _heading(seen: CallView, directory: Directory, language: str) -> list[str]:
     teller = Teller(directory, language)
     who = [seen.caller_name, phone(seen.caller_number)]
     if seen.direction != "inbound":
-        who = [teller.who(seen.caller_device, seen.caller_number), "→ " + teller.who("", seen.dialed)]
+        sides = [teller.who(seen.caller_device, seen.caller_number), teller.who("", seen.dialed)]
+        who = [" → ".join(one for one in sides if one)]
     told = " ".join(dict.fromkeys(one for one in who if one)) or say(language, "card.hidden")
     kind, status = say(language, f"direction.{seen.direction}"), say(language, f"status.{seen.status}")
     began = seen.started_at.astimezone(zone) if seen.started_at else None
@@ -148,7 +149,9 @@ def _decision_words(decision: dict[str, Any] | None, directory: Directory, langu
     plan = decision["plan"]
     key = f"story.{decision['outcome']}"
     when = say(language, key if key in WORDS else "story.in_time")
-    lines = [say(language, "story.decided", when=when, time=f"{decision['seconds'] * 1000:.1f}")]
+    took = f"{decision['seconds'] * 1000:.1f}"
+    took = took.replace(".", ",") if language == "ru" else took
+    lines = [say(language, "story.decided", when=when, time=took)]
     lines += [f"  {reason}" for reason in reasons(plan, language)]
     lines += [
         f"  {'+' if one.taken else '-'} {one.name} {one.device}: {one.why}"

@@ -57,8 +57,13 @@ def table(records: Iterable[CallView]) -> str:
     for seen in records:
         when = seen.started_at.strftime("%Y-%m-%d %H:%M:%S") if seen.started_at else "-" * 19
         legs = ", ".join(f"{leg.device} {leg.outcome or 'ringing'}" for leg in seen.legs)
-        moves = "".join(f" · {one.kind} transfer to {one.to}" for one in seen.transfers)
+        moves = "".join(
+            f" · {one.kind} transfer to {one.to}{'' if one.completed else ' that nobody took'}"
+            for one in seen.transfers
+        )
         moves += "".join(f" · picked up by {one.by}" for one in seen.pickups)
+        moves += "".join(f" · parked by {one.by}" for one in seen.parks)
+        moves += "".join(f" · queue {one.name}{f' {one.outcome}' if one.outcome else ''}" for one in seen.queues)
         cause = f" ({seen.missed_cause})" if seen.missed_cause else ""
         lines.append(
             f"{when}  {seen.direction:8}  {seen.caller_number or '?'} -> {seen.dialed or '?'}  {seen.status}{cause}"

@@ -8,6 +8,7 @@ from calls import events as e
 from calls.call import UNTIMED, Call, facts
 from calls.events import device
 from calls.legs import Leg
+from calls.moves import TransferView
 from calls.view import CallView
 from directory.model import Directory
 from web.names import line_name
@@ -71,9 +72,12 @@ def _beginning(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
         text = teller.say("began" if line else "began_unknown", who=who, line=line)
         yield Moment(seen.started_at, text, "inbound", key="began")
     else:
-        by = teller.who(seen.caller_device, seen.caller_number) or teller.say("program")
-        number = teller.who("", seen.dialed) or say(teller.language, "card.hidden")
-        yield Moment(seen.started_at, teller.say("dialed", who=by, number=number), "outbound", key="began")
+        by, number = teller.who(seen.caller_device, seen.caller_number), teller.who("", seen.dialed)
+        if number:
+            text = teller.say("dialed", who=by or teller.say("program"), number=number)
+        else:  # a program had a person called, who was never connected to anybody
+            text = teller.say("program_calls", who=by or teller.say("somebody"))
+        yield Moment(seen.started_at, text, "outbound", key="began")
 
 
 def _routing(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
@@ -92,7 +96,7 @@ def _routing(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
 
 
 def _legs(call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
-    refused = {fact.channel for fact in facts(call, e.Confirmed) if not fact.accepted}
+    silent = {fact.channel for fact in facts(call, e.Confirmed) if not fact.accepted and fact.silent}
     forwarded = {one.by for one in seen.forwards}
     took = {one.by for one in seen.pickups} | {one.taken_by for one in seen.parks}
     for leg in seen.legs:
@@ -104,7 +108,9 @@ def _legs(call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
             continue
         if leg.outcome == "failed" and leg.device in forwarded:
             continue
-        key = "not_confirmed" if leg.channel in refused else f"leg_{leg.outcome}"
+        key = "not_confirmed" if leg.channel in silent and leg.outcome == "no_answer" else f"leg_{leg.outcome}"
+        if key == "leg_failed" and leg.channel in call.channels and call.channels[leg.channel].up_at:
+            key = "leg_met_nobody"
         waited = duration(_seconds(leg))
         text = teller.say(key if f"time.{key}" in WORDS else "leg_failed", who=who, time=waited)
         yield Moment(leg.ended_at, text, "missed", "bad" if seen.status == "missed" else "quiet", key="leg_ended")
@@ -129,6 +135,8 @@ def _moves(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
             by = who(one.by) if one.by else teller.say("program")
             to = teller.who("", one.to) or ", ".join(map(who, one.reached)) or teller.say("somebody")
             key = f"transferred_{one.kind}" if one.completed else "transfer_failed"
+            if one.completed and _talks_on(seen, one):
+                key = "brought_in"
             told = teller.say(key, by=by, to=to)
             yield Moment(one.at, told, "transfer", "plain" if one.completed else "bad", key="transfer")
     for pickup in seen.pickups:
@@ -157,9 +165,22 @@ def _waits(call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
         if park.until and f"time.park_{park.outcome}" in WORDS:
             text = teller.say(f"park_{park.outcome}", by=who(park.taken_by or park.by))
             yield Moment(park.until, text, "play", "quiet", key="unparked")
-    for mailbox in facts(call, e.AppStarted):
-        if mailbox.app == "VoiceMail" and mailbox.at:
-            yield Moment(mailbox.at, teller.say("voicemail"), "mic", "quiet", key="voicemail")
+    for at in sorted(_mailboxes(call).values()):
+        yield Moment(at, teller.say("voicemail"), "mic", "quiet", key="voicemail")
+
+
+def _mailboxes(call: Call) -> dict[str, datetime]:
+    """When each mailbox first took the call; both witnesses tell of it, and a transfer to it tells it again."""
+    told = [(one.data.partition(",")[0], one.at) for one in facts(call, e.AppStarted) if one.app == "VoiceMail"]
+    return {box: at for box, at in reversed(told) if at}
+
+
+def _talks_on(seen: CallView, transfer: TransferView) -> bool:
+    """Whether who transferred stayed: three talk with each other then (tape three_way)."""
+    at = transfer.at
+    return seen.conference and any(
+        at and talk.since and talk.since >= at - _SOON and transfer.by in talk.between for talk in seen.talks
+    )
 
 
 def _holds(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:

@@ -93,12 +93,20 @@ async def test_every_tape_is_a_readable_story(engine: AsyncEngine, form: str) ->
                               "Анна Смирнова: собеседник на удержании"]),
         ("atxfer_refer", ["Анна Смирнова — Борис Козлов: говорят между собой",
                           "Анна Смирнова переводит звонок после разговора: Борис Козлов"]),
-        ("pickup", ["Борис Козлов перехватывает звонок, звонивший здесь: Анна Смирнова"]),
+        ("pickup", ["Борис Козлов перехватывает звонок, на который не ответили: Анна Смирнова"]),
         ("park", ["Анна Смирнова ставит звонок на парковку 701", "Борис Козлов забирает звонок с парковки"]),
         ("queue_again", ["Ожидание в очереди «sales»", "Время ожидания в очереди «sales» вышло"]),
         ("forward_302", ["Анна Смирнова: телефон переадресует звонок: Борис Козлов"]),
         ("voicemail", ["Включается голосовая почта", "Звонок окончен в голосовой почте."]),
         ("unregistered", ["Почему пропущен: Телефон был недоступен."]),
+        ("click2call_staff_busy", ["Внутренний: Анна Смирнова. Не дозвонились.", "АТС звонит: Анна Смирнова"]),
+        ("click2call_client_first_busy", ["Исходящий: +7 916 000-00-22. Не дозвонились."]),
+        ("click2call_client_first_staff_refuses", ["+7 916 000-00-22: трубку взяли, но соединить не удалось"]),
+        ("mobile_refused", ["+7 916 000-00-11: вызов сброшен"]),
+        ("mobile_unconfirmed", ["+7 916 000-00-11: на мобильном не нажали 1"]),
+        ("three_way", ["Анна Смирнова подключает к разговору: Борис Козлов"]),
+        ("queue_without_members", ["  В очереди «sales» никого нет"]),
+        ("park_comes_back", ["Время парковки вышло, звонок возвращается: Анна Смирнова"]),
     ],
 )  # fmt: skip
 async def test_a_story_tells_what_happened(engine: AsyncEngine, name: str, lines: list[str]) -> None:
@@ -107,6 +115,25 @@ async def test_a_story_tells_what_happened(engine: AsyncEngine, name: str, lines
     _, story = await told(engine, call, "ru")
     for line in lines:
         assert line in story, story
+
+
+@pytest.mark.parametrize("name", ["voicemail", "attended_refer_to_voicemail"])
+async def test_voicemail_is_told_once(engine: AsyncEngine, name: str) -> None:
+    """Both witnesses tell of the mailbox, and a transfer to it tells it again: the story has it once."""
+    path = TAPES[0].with_name(f"{name}.ami")
+    (call,) = await stored(engine, path)
+    assert await stored(engine, path.with_suffix(".cel.csv")) == [call]
+    _, story = await told(engine, call, "ru")
+    assert story.count("Включается голосовая почта") == 1, story
+
+
+async def test_a_route_is_told_of_calls_that_came_in_only(engine: AsyncEngine) -> None:
+    """Nobody routes a call to the outside."""
+    stories = {}
+    for name in ("answered", "outbound"):
+        (call,) = await stored(engine, TAPES[0].with_name(f"{name}.ami"), name)
+        stories[name] = (await told(engine, call, "ru"))[1]
+    assert [WORDS["call.no_decision"][0] in stories[name] for name in ("answered", "outbound")] == [True, False]
 
 
 async def test_a_call_is_found_by_any_name_of_the_pbx(engine: AsyncEngine) -> None:
