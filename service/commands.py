@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -30,6 +31,7 @@ from service.settings import Settings
 from service.wiring import cel_source, open_database, open_house, owes
 from service.worker_role import open_speech
 from telephony import devices
+from telephony.cel_file import CelFile
 from telephony.cel_source import CelSource
 from telephony.cel_table import CelTableError
 from web import users
@@ -100,12 +102,15 @@ async def reconcile(
 async def _witnesses(
     settings: Settings, since: datetime, until: datetime
 ) -> AsyncIterator[tuple[Recorder, dict[str, CelSource]]]:
-    """A recorder, and CEL of every PBX that has it set. Raises UserFault for what cannot be read."""
+    """A recorder, and CEL of every PBX that has it set. Raises UserFault where there is none to read."""
     if since >= until:
         raise UserFault(f"--from: must be before --to, got {since.isoformat()}")
     sources = {pbx.name: source for pbx in settings.pbx if (source := cel_source(pbx))}
     if not sources:
         raise UserFault("pbx: no PBX in the settings has a cel_file or a cel_url to read")
+    for pbx, source in sources.items():  # nothing read would be told as nothing missed, or as all calls unknown
+        if isinstance(source, CelFile) and not await asyncio.to_thread(source.is_there):
+            raise UserFault(f"cel_file of pbx {pbx!r}: there is no file {str(source.path)!r}, and none rotated from it")
     async with open_house(settings) as house:
         try:
             yield Recorder(house.engine, owes, lambda _change: None), sources

@@ -15,7 +15,7 @@ import recordings.due
 from calls.database import connect
 from calls.due import Change, Job
 from service.database import upgrade
-from service.postgres import AlreadyServedError, Postgres, served_url
+from service.postgres import AlreadyServedError, Postgres, PostgresError, served_url
 from service.settings import PbxSettings, Settings
 from telephony.cel_file import CelFile
 from telephony.cel_source import CelSource
@@ -63,7 +63,12 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> AsyncIte
                     raise
                 url = running
         if migrate:
-            await upgrade(url)
+            try:
+                await upgrade(url)
+            except OSError as error:  # of a socket, which names nothing
+                raise PostgresError(
+                    f"database_url: the database cannot be reached: {error.strerror or error}"
+                ) from error
         yield url
 
 

@@ -19,7 +19,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
@@ -46,6 +46,10 @@ class CelFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def is_there(self) -> bool:
+        """Whether the file or a rotated sibling of it exists. Raises OSError when the folder cannot be read."""
+        return bool(_generations(self.path, datetime.fromtimestamp(0, UTC)))
 
     async def rows(self, since: datetime, until: datetime) -> AsyncIterator[list[Row]]:
         """The rows from `since` to `until` (aware, both included) as they were written, in bounded pieces.

@@ -71,8 +71,15 @@ class CelTable:
     async def rows(self, since: datetime, until: datetime) -> AsyncIterator[list[Row]]:
         """The rows from `since` to `until` (aware, both included), in the order of time, in bounded pieces.
 
-        Raises CelTableError, and what the database raises.
+        Raises CelTableError, also when the database cannot be reached, and what the database raises.
         """
+        try:
+            async for some in self._rows(since, until):
+                yield some
+        except OSError as error:  # of a socket, which names nothing
+            raise CelTableError(f"cel_url: the database cannot be reached: {error.strerror or error}") from error
+
+    async def _rows(self, since: datetime, until: datetime) -> AsyncIterator[list[Row]]:
         async with self.engine.connect() as connection:
             await connection.execution_options(postgresql_readonly=True)
             columns = await self.columns(connection)

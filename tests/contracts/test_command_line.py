@@ -223,6 +223,34 @@ def test_a_period_without_any_cel_is_refused(tmp_path: Path, database_url: str) 
     assert "no PBX in the settings has a cel_file or a cel_url to read" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["reconcile", "catch-up"])
+def test_cel_that_cannot_be_read_is_no_period_without_calls(command: str, tmp_path: Path, database_url: str) -> None:
+    """Neither a file that is nowhere nor a database that is away: the setting is named, exit 2, nothing on stdout."""
+    away = f"postgresql://reader:word@127.0.0.1:{free_port()}/cel"
+    for setting, value, said in (
+        ("cel_file", str(tmp_path / "nowhere.csv"), "cel_file of pbx 'pbx': there is no file"),
+        ("cel_url", away, "cel_url: the database cannot be reached"),
+    ):
+        done = switchhook(
+            *(command, "--from", "2026-11-23T00:00Z", "--to", "2026-11-24T00:00Z"),
+            SWITCHHOOK_DATA_DIR=str(tmp_path / "data"),
+            DATABASE_URL=database_url,
+            SWITCHHOOK_PBX=json.dumps([{"secret": "s", setting: value}]),
+        )
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
+    """By its setting, in one line."""
+    url = f"postgresql://user:word@127.0.0.1:{free_port()}/switchhook"
+    done = switchhook("explain", "1.1", "--json", SWITCHHOOK_DATA_DIR=str(tmp_path), DATABASE_URL=url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("database_url: the database cannot be reached: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.timeout(120)
 def test_the_schema_is_told_by_the_exit_status(tmp_path: Path, empty_database_url: str, database_url: str) -> None:
     """1 while the database is older than the program, 0 when it is up to date; asking changes nothing."""
