@@ -69,6 +69,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise typer.Exit(130) from None
 
 
+def many(count: int, noun: str) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def moment(option: str, text: str) -> datetime:
     """The value of `option` as a time: ISO 8601 with its zone."""
     told: datetime | None = None
@@ -168,7 +173,7 @@ def replay(
             typer.echo(json.dumps(to_json(record), ensure_ascii=False))
     else:
         typer.echo(table(records))
-    typer.echo(f"{skipped} events skipped", err=True)
+    typer.echo(f"{many(skipped, 'event')} skipped", err=True)
 
 
 Into = Annotated[Path, typer.Option(help="The folder to write into.")]
@@ -214,7 +219,7 @@ def catch_up(
     from service.commands import catch_up as work
 
     count = run(work(settled(), moment("--from", since), moment("--to", until)))
-    typer.echo(f"{count} calls recovered")
+    typer.echo(f"{many(count, 'call')} recovered")
 
 
 @app.command()
@@ -228,7 +233,8 @@ def reconcile(
     from service.commands import reconcile as work
 
     told, words, left = run(work(settled(), moment("--from", since), moment("--to", until), mend=mend))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    summary = f"{many(told['calls'], 'call')}, {told['repaired']} repaired, {many(left, 'difference')}"
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else "\n".join([*words, summary]))
     raise typer.Exit(1 if left else 0)
 
 
@@ -237,7 +243,7 @@ def rebuild() -> None:
     """Fold every call anew from its events; changes nothing on a healthy store."""
     from service.commands import rebuild as work
 
-    typer.echo(f"{run(work(settled()))} calls changed")
+    typer.echo(f"{many(run(work(settled())), 'call')} changed")
 
 
 @app.command()
@@ -259,7 +265,7 @@ def directory_apply(
 
     lines = run(apply_directory(settled(), file, dry_run=dry_run))
     typer.echo("\n".join(lines) or "no difference")
-    typer.echo("nothing was changed" if dry_run or not lines else f"{len(lines)} changes applied", err=True)
+    typer.echo("nothing was changed" if dry_run or not lines else f"{many(len(lines), 'change')} applied", err=True)
 
 
 @directory_app.command("export")
@@ -339,7 +345,7 @@ def user_revoke(login: Annotated[str, typer.Argument()], name: Annotated[str, ty
     """End the API tokens of that name."""
     from service.commands import revoke_token
 
-    typer.echo(f"{run(revoke_token(settled(), login, name))} tokens revoked", err=True)
+    typer.echo(f"{many(run(revoke_token(settled(), login, name)), 'token')} revoked", err=True)
 
 
 @db_app.command("upgrade")

@@ -73,8 +73,8 @@ async def catch_up(settings: Settings, since: datetime, until: datetime) -> int:
 
 async def reconcile(
     settings: Settings, since: datetime, until: datetime, *, mend: bool
-) -> tuple[dict[str, Any], str, int]:
-    """(JSON, words, how many differences are left) of PBX and store in a period, after the repair if it is wanted."""
+) -> tuple[dict[str, Any], list[str], int]:
+    """(JSON, a line a difference, how many are left) of PBX and store in a period, after the repair if it is wanted."""
     async with _witnesses(settings, since, until) as (recorder, sources):
         found = {
             pbx: await compare_calls(pbx, source, recorder.engine, since, until) for pbx, source in sources.items()
@@ -94,8 +94,7 @@ async def reconcile(
         "repaired": before - len(left),
         "differences": [one.to_json() for one in left],
     }
-    words = [str(one) for one in left] + [f"{count} calls, {before - len(left)} repaired, {len(left)} differences"]
-    return told, "\n".join(words), len(left)
+    return told, [str(one) for one in left], len(left)
 
 
 @asynccontextmanager

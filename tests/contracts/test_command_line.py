@@ -47,6 +47,20 @@ def test_replay_tells_one_object_a_line() -> None:
     assert "events skipped" in done.stderr
 
 
+def test_a_replay_in_words_tells_of_moves_and_what_became_of_them(tmp_path: Path) -> None:
+    """Transfers that nobody took, queues and parking; one event is not called events."""
+    unknown = tmp_path / "unknown.ami"
+    unknown.write_text("Event: NobodyKnowsThis\r\n\r\n")
+    for name, said in (
+        ("blind_refer_unanswered", "blind transfer to 106 that nobody took"),
+        ("queue_timeout", "queue sales timeout"),
+        ("park_taken", "parked by PJSIP/m1"),
+    ):
+        done = switchhook("replay", str(TAPES / f"{name}.ami"), str(unknown))
+        assert said in done.stdout
+        assert done.stderr == "1 event skipped\n"
+
+
 def test_tape_scrambles_streams_recorded_elsewhere(tmp_path: Path) -> None:
     """The same by the same in all files of one command; written for this account alone, and never over another."""
     into = tmp_path / "new"
