@@ -17,6 +17,7 @@ import json
 import lzma
 import os
 import re
+import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -69,11 +70,11 @@ def read_period(path: Path, since: datetime, until: datetime) -> Iterator[Row]:
     """As `CelFile.rows`, a row at a time. Files last written before `since` are not opened."""
     with ExitStack() as stack:
         for file in _open_generations(stack, path, since):
-            if isinstance(file, gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile):
+            if isinstance(file, _Packed):
                 lines = _unpacked(path, file)
             else:
                 file.seek(_begin(file, since - _DISORDER))
-                lines = iter(file)
+                lines = _lines(file)
             for row in _Rows().of(lines):
                 at = moment(row.get("eventtime", ""))
                 if at is None or at < since:
@@ -89,14 +90,15 @@ def newest(path: Path) -> datetime | None:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         file.seek(max(0, size - _LOOK_BYTES))
-        return max((at for row in _Rows().of(file) if (at := moment(row.get("eventtime", "")))), default=None)
+        return max((at for row in _Rows().of(_lines(file)) if (at := moment(row.get("eventtime", "")))), default=None)
 
 
 class _Rows:
     """Lines joined to rows: the ones between an opening quote and its closing one are one value's."""
 
     def __init__(self) -> None:
-        self._open = b""
+        self._open: list[bytes] = []
+        self._bytes, self._quotes = 0, 0
         self._skipping = False
 
     def of(self, lines: Iterable[bytes]) -> Iterator[Row]:
@@ -109,19 +111,34 @@ class _Rows:
     def _take(self, line: bytes) -> Row | None:
         """The row that this line ends, None when it ends none."""
         if _ROW_BEGINS.match(line):
-            self._open, self._skipping = b"", False
-        if self._skipping:
+            self._forget()
+        if self._skipping or len(line) > _ROW_BYTES_MOST:
+            self._forget(skipping=True)
             return None
         if not self._open and line.lstrip(b"\0").startswith(b'{"'):
             return parse_json(line)
-        self._open = self._open + b"\n" + line if self._open else line
-        if self._open.count(b'"') % 2:
-            self._skipping = len(self._open) > _ROW_BYTES_MOST
-            self._open = b"" if self._skipping else self._open
+        self._open.append(line)
+        self._bytes += len(line) + 1
+        self._quotes += line.count(b'"')
+        if self._quotes % 2:
+            if self._bytes > _ROW_BYTES_MOST:
+                self._forget(skipping=True)
             return None
-        row = parse(self._open)
-        self._open = b""
+        row = parse(b"\n".join(self._open))
+        self._forget()
         return row
+
+    def _forget(self, *, skipping: bool = False) -> None:
+        self._open, self._bytes, self._quotes, self._skipping = [], 0, 0, skipping
+
+
+def _lines(file: IO[bytes] | _Packed) -> Iterator[bytes]:
+    """The file's lines; of one that is longer than any row its beginning, so that no memory is filled."""
+    whole = True
+    while line := file.readline(_ROW_BYTES_MOST + 1):
+        if whole:
+            yield line
+        whole = line.endswith(b"\n") or len(line) <= _ROW_BYTES_MOST
 
 
 def parse(line: bytes) -> Row | None:
@@ -152,7 +169,8 @@ def parse_json(line: bytes) -> Row | None:
     return row if whole else None
 
 
-_File = IO[bytes] | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
+_Packed = gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
+_File = IO[bytes] | _Packed
 
 
 def _open_generations(stack: ExitStack, path: Path, since: datetime) -> list[_File]:
@@ -203,10 +221,10 @@ def _reader(path: Path, raw: IO[bytes]) -> _File:
             return raw
 
 
-def _unpacked(path: Path, file: _File) -> Iterator[bytes]:
+def _unpacked(path: Path, file: _Packed) -> Iterator[bytes]:
     try:
-        yield from file
-    except (EOFError, lzma.LZMAError) as error:
+        yield from _lines(file)
+    except (EOFError, lzma.LZMAError, zlib.error) as error:
         raise OSError(f"{path}: a packed file beside it is damaged: {error}") from error
 
 
@@ -216,7 +234,7 @@ def _begin(file: IO[bytes], since: datetime) -> int:
     while high - low > _LOOK_BYTES:
         middle = (low + high) // 2
         file.seek(middle)
-        file.readline()
+        _end_line(file)
         at = next((at for row in _Rows().of(_near(file)) if (at := moment(row.get("eventtime", "")))), None)
         if at is not None and at < since:
             low = middle
@@ -225,5 +243,14 @@ def _begin(file: IO[bytes], since: datetime) -> int:
     return low
 
 
+def _end_line(file: IO[bytes]) -> None:
+    while (rest := file.readline(_LOOK_BYTES)) and not rest.endswith(b"\n"):
+        pass
+
+
 def _near(file: IO[bytes]) -> Iterator[bytes]:
-    return iter(file.readlines(_LOOK_BYTES))
+    end = file.tell() + _LOOK_BYTES
+    for line in _lines(file):
+        yield line
+        if file.tell() >= end:
+            return

@@ -14,16 +14,18 @@ Ask = Callable[[Fields, float], Awaitable[Reply]]
 HEARTBEAT = "SwitchhookHeartbeat"
 SKEW_SECONDS = 2.0
 """Clocks further apart are somebody's mistake; up to here NTP keeps them without effort."""
+_TIME_MOST = 2.0**32  # the year 2106: what is later is no clock's, and may be more than a date can tell
 _SAMPLES = 8  # of the last pings; the quickest of them tells the offset best
 _FIRST_PINGS = 3
 
 
 def pbx_time(message: Message) -> float | None:
-    """When the PBX raised the message, in its epoch seconds; None without `timestampevents = yes`."""
+    """When the PBX raised the message, in its epoch seconds; None without `timestampevents = yes`, or for no date."""
     try:
-        return float(str(message["Timestamp"]))
+        told = float(str(message["Timestamp"]))
     except (KeyError, ValueError):
         return None
+    return told if 0 <= told < _TIME_MOST else None
 
 
 class PbxClock:

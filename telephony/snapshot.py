@@ -14,11 +14,14 @@ from msgspec.structs import replace
 from calls.events import BridgeEntered, Event, QueueJoined
 from telephony import ami
 from telephony.pbx import Fields, Reply
-from telephony.told import Headers, Where
+from telephony.told import Headers, Where, whole
 from telephony.told import Message as Told
 
 QUESTIONS: tuple[Fields, ...] = ({"Action": "CoreShowChannels"}, {"Action": "BridgeList"}, {"Action": "QueueStatus"})
 """To be asked together; the answers are `snapshot`'s."""
+
+_LONGEST = timedelta(days=365)
+"""No call lasted so long; more than a date can tell would end the reading of all others."""
 
 
 def live_channels(channels: Reply) -> frozenset[str]:
@@ -35,7 +38,7 @@ def snapshot(pbx: str, replies: Sequence[Reply], at: datetime) -> list[Event]:
     }
     events: list[Event] = []
     for message in channels.events:
-        began_at = _ago(at, _spent(Told(pbx, message)["duration"]))
+        began_at = _ago(at, _spent(_once(message, "Duration")))
         created, *others = ami.translate(pbx, message) or (None,)
         if created is None:
             continue
@@ -56,8 +59,7 @@ def _waiting(pbx: str, message: Headers, at: datetime) -> Iterator[Event]:
     told = Told(pbx, message)
     if ami.event_name(message) != "QueueEntry" or not (told["uniqueid"] and told["queue"]):
         return
-    # The caller's id stands before the wait and may hold line breaks: a wait told twice is not believed.
-    wait = _seconds(told["wait"]) if isinstance(message.get("Wait"), str) else 0
+    wait = whole(_once(message, "Wait")) or 0
     yield QueueJoined(**_where(told, _ago(at, wait)), queue=told["queue"])
 
 
@@ -67,8 +69,14 @@ def _where(told: Told, at: datetime) -> Where:
     return where
 
 
+def _once(message: Headers, header: str) -> str:
+    """What stands behind words of a caller, in which a line break can tell it too: told twice, it is not believed."""
+    told = message.get(header)
+    return told if isinstance(told, str) else ""
+
+
 def _ago(at: datetime, seconds: int) -> datetime:
-    return at - timedelta(seconds=seconds)
+    return at - min(timedelta(seconds=seconds), _LONGEST)
 
 
 def _spent(duration: str) -> int:
@@ -76,9 +84,5 @@ def _spent(duration: str) -> int:
     parts = duration.split(":")
     if len(parts) != 3:
         return 0
-    hours, minutes, seconds = (_seconds(part) for part in parts)
+    hours, minutes, seconds = (whole(part) or 0 for part in parts)
     return hours * 3600 + minutes * 60 + seconds
-
-
-def _seconds(value: str) -> int:
-    return int(value) if value.isascii() and value.isdigit() else 0

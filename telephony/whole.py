@@ -23,6 +23,13 @@ _WAITING: Final = "Event: QueueEntry\r\n"  # one of QueueStatus's list: the call
 _USERS_WORDS: Final = re.compile(
     r"Event: UserEvent\r\nPrivilege: [^\r\n]+\r\nTimestamp: [0-9]+\.[0-9]{6}\r\nUserEvent: "
 )
+# Always told with the channel's snapshot (manager_channels.c, manager_bridges.c and others, 18 to 22): without one
+# somebody wrote the message into a header that stands behind a snapshot, as the dialled number into DialString.
+_OF_CHANNEL: Final = re.compile(
+    r"Event: (?:New(?:channel|state|callerid|exten)|Hangup(?:Request)?|Dial(?:Begin|State|End)|Bridge(?:Enter|Leave)"
+    r"|Hold|Unhold|(?:Blind|Attended)Transfer|Pickup|(?:Un)?ParkedCall\w*|QueueCaller\w+|MixMonitorMute)\r\n",
+    re.IGNORECASE,
+)
 _FIRST: Final = "CallerIDNum"
 _REST: Final = (
     "CallerIDName",
@@ -58,7 +65,7 @@ def judge(block: str, missing: Missing, *, asked: bool) -> tuple[bool, Missing]:
     """
     begins = asked or _BEGINNING.match(block) is not None
     if _FIRST not in block and not missing:
-        return begins and "\r\nPriority: " not in block, ()
+        return begins and (asked or not _OF_CHANNEL.match(block)) and "\r\nPriority: " not in block, ()
     if block.startswith(_NO_SNAPSHOT):
         return begins and not missing, missing
     if not missing and _USERS_WORDS.match(block):

@@ -8,6 +8,7 @@ import lzma
 import os
 import tempfile
 import threading
+import tracemalloc
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -221,6 +222,31 @@ def test_a_damaged_archive_of_the_period_is_an_error(path: Path) -> None:
     path.with_name("switchhook.csv.1.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(OSError, match="damaged"):
         read(path)
+
+
+def test_an_archive_that_cannot_be_unpacked_is_an_error_that_is_waited_out(path: Path) -> None:
+    """Bytes that are no deflated data raise zlib's own error, which is no OSError."""
+    archive = path.with_name("switchhook.csv.1.gz")
+    packed = bytearray(gzip.compress(os.urandom(10_000)))
+    packed[10:400] = b"\xff" * 390
+    archive.write_bytes(packed)
+    with pytest.raises(OSError, match=r"switchhook\.csv.*damaged"):
+        read(path)
+
+
+def test_a_line_longer_than_memory_fills_none(path: Path) -> None:
+    """A disk that was full leaves zeros, and a small archive may hold a gigabyte of them in one line."""
+    with gzip.open(path.with_name("switchhook.csv.1.gz"), "wb", compresslevel=1) as archive:
+        archive.write(line(1).encode())
+        for _ in range(64):
+            archive.write(b"\0" * 1_048_576)
+        archive.write(b"\n" + line(2).encode())
+    tracemalloc.start()
+    try:
+        assert seconds(read(path)) == [1, 2]
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_no_file_at_all_is_a_period_without_calls(path: Path) -> None:

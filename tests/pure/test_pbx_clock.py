@@ -30,6 +30,16 @@ def test_the_quickest_ping_tells_the_offset() -> None:
     assert state.clock_offset_seconds == pytest.approx(7.0)
 
 
+@pytest.mark.parametrize("told", ["99999999999999.000000", "1e300", "inf", "nan", "-1"])
+def test_a_time_that_is_no_date_costs_nothing_but_itself(told: str) -> None:
+    """It can come from a broken PBX; no event and no clock fails on it."""
+    state = LinkState()
+    clock = PbxClock(state, lambda: 5.0)
+    clock.note({"Event": "X", "Timestamp": told})
+    assert clock.age({"Event": "X", "Timestamp": told}) == 0.0
+    assert (state.events_total, state.last_pbx_event_at) == (1, None)
+
+
 @pytest.mark.parametrize("message", [{"Event": "X"}, {"Event": "X", "Timestamp": "soon"}])
 def test_an_event_without_a_time_is_not_late(message: Message) -> None:
     """Nothing is known about its age, so nothing is held against it."""

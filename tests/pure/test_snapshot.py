@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from calls.events import BridgeEntered, ChannelCreated, ChannelUp, Event, QueueJoined
 from telephony.pbx import Message, Reply
 from telephony.snapshot import live_channels, snapshot
@@ -29,6 +31,15 @@ def test_a_live_channel_began_as_long_ago_as_the_pbx_says() -> None:
     assert (created.at, created.number) == (NOW - timedelta(seconds=65), "79160000001")
     assert isinstance(up, ChannelUp)
     assert up.at == NOW
+
+
+@pytest.mark.parametrize("duration", ["9999999999:00:00", "99999999:00:00", "9" * 5000 + ":0:0", ["9:0:0", "00:00:01"]])
+def test_a_duration_that_a_caller_made_up_costs_nobody_else(duration: str | list[str]) -> None:
+    """ApplicationData, which may hold the dialled number with its line breaks, stands before Duration."""
+    forged = {**channel("1.1"), "Duration": duration}
+    created = [one for one in told(forged, channel("1.2")) if isinstance(one, ChannelCreated)]
+    assert [one.channel for one in created] == ["1.1", "1.2"]
+    assert all(one.at is not None and one.at >= NOW - timedelta(days=366) for one in created)
 
 
 def test_channels_are_in_the_bridges_that_exist() -> None:

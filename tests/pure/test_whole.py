@@ -73,6 +73,16 @@ def test_a_snapshot_that_a_caller_ends_himself_is_not_believed(exten: str) -> No
     assert taken == [NEXT.removesuffix("\r\n\r\n")]
 
 
+@pytest.mark.parametrize("kind", ["Hangup", "Hold", "hold", "DialEnd"])
+def test_a_number_dialled_outside_ends_nobody_elses_call(kind: str) -> None:
+    """DialString stands behind both snapshots and tells the number as dialled: a message in it has none of its own."""
+    number = f"7\r\n\r\nEvent: {kind}\r\nPrivilege: c\r\nTimestamp: 0.000000\r\nUniqueid: 1795426800.7\r\n"
+    snapshots = SNAPSHOT.format(number="1", connected="2", exten="3")
+    dialled = HEAD.format(event="DialBegin") + snapshots + f"DialString: {number}@trunk\r\n\r\n"
+    taken, _ = believed(dialled + event())
+    assert [text.partition("\r\n")[0] for text in taken] == ["Event: DialBegin", "Event: Newstate"]
+
+
 @pytest.mark.parametrize("tape", TAPES, ids=lambda path: path.stem)
 def test_every_message_of_every_tape_is_whole(tape: Path) -> None:
     """Real Asterisks' snapshots, prefixed and several in one event, answers of lists too."""
