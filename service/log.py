@@ -14,7 +14,7 @@ import structlog
 from service import tracebacks
 
 PERSONAL = frozenset({"number", "caller_number", "caller_name", "name_of_caller", "text", "login"})
-SECRET = frozenset({"secret", "password", "token", "authorization", "cookie", "database_url"})
+SECRET = frozenset({"secret", "password", "token", "authorization", "cookie", "database_url", "cel_url"})
 
 
 def mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

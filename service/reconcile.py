@@ -139,6 +139,8 @@ class HourlyReconciliation:
                 await self.look()
             except (SQLAlchemyError, OSError, CelTableError) as error:
                 log.warning("an hour could not be reconciled now", pbx=self._name, error=type(error).__name__)
+            except Exception as error:  # as in service.recovery: whatever is in the PBX's words
+                log.exception("an hour could not be reconciled", pbx=self._name, error=type(error).__name__)
 
     async def look(self) -> None:
         """Compare the last full hour unless that is done. Raises as `reconcile`."""

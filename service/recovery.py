@@ -118,6 +118,9 @@ class Recovery:
                 # A database's words repeat rows; those of the PBX and the system do not.
                 why = "" if isinstance(error, SQLAlchemyError) else str(error)[:200]
                 log.warning("CEL could not be read now", pbx=self._pbx, error=type(error).__name__, why=why)
+            except Exception as error:  # whatever is in the PBX's words: callers are answered meanwhile
+                self._failures += 1
+                log.exception("CEL could not be read", pbx=self._pbx, error=type(error).__name__)
 
     def cel_unread_seconds(self) -> float | None:
         """For how long CEL was not read, by the PBX's clock; None without CEL, or while nothing is known of it."""

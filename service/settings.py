@@ -9,6 +9,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from telephony.cel_table import TABLE
 from telephony.pbx import LinkSettings
@@ -93,6 +95,10 @@ class PbxSettings(_Part):
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql://; CEL in another database cannot be read, write a file")
+        if value is not None and not _is_address(value.get_secret_value()):
+            raise ValueError(
+                "must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE, and ?ssl=require at most behind it"
+            )
         return value
 
 
@@ -178,6 +184,15 @@ def load(**told: Any) -> Settings:
         raise SettingsError("\n".join(f"{_problem(one)}{where}" for one in error.errors())) from None
     except ValueError as error:
         raise SettingsError(f"{file}: {error}") from None
+
+
+def _is_address(url: str) -> bool:
+    """Whether the driver takes it; what the driver says of one that it does not take may repeat a password."""
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        return False
+    return bool(address.database) and address.query.keys() <= {"ssl"}
 
 
 def _problem(error: Any) -> str:

@@ -112,3 +112,22 @@ def test_cel_is_read_from_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "pbx[0].cel_table: " in table
     assert "'cel; drop table calls'" in table
     assert "hidden" not in both + other + table
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://u:hidden@h:54x32/d",
+        "postgresql://u@h:12hidden/d",
+        "postgresql://u:hidden@h/d?sslmode=require",
+        "postgresql://u:hidden@h",
+    ],
+)
+def test_an_address_of_cel_that_the_driver_would_not_take_is_said_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """Not when it is first used, and without a word of it."""
+    told = wrong(tmp_path, monkeypatch, f'[[pbx]]\nsecret = "s"\ncel_url = "{address}"\n')
+    assert "pbx[0].cel_url: " in told
+    assert "must be postgresql://USER" in told
+    assert "hidden" not in told
