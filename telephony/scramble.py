@@ -34,18 +34,20 @@ _OWN_WORDS = frozenset(
 
 _PARTS = (
     r"(?P<id>(?<!\d)1\d{9}\.\d{1,9}(?!\d)|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b)"
-    r"|(?P<four>(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\d))"
+    r"|(?P<four>(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d))"
     r"|(?P<six>(?<![\w:.])(?:(?:[0-9a-fA-F]{1,4}:){5,7}[0-9a-fA-F]{1,4}"
     r"|(?:[0-9a-fA-F]{1,4}:)*[0-9a-fA-F]{0,4}::(?:[0-9a-fA-F]{1,4}:)*[0-9a-fA-F]{0,4})(?![\w:]))"
     r"|(?P<host>(?:(?<=@)|(?<=sip:)|(?<=sips:))[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(?![\w.-]))"
+    r"|(?P<spread>(?<![^\W_])\d{1,6}(?:(?:[ ().-]|%2[089Dd]){1,3}\d{1,6})+(?![^\W_]|:[0-9a-fA-F]))"
     r"|(?P<mixed>[^\W_]*(?:\d[^\W\d_]|[^\W\d_]\d)[^\W_]*)"
     r"|(?P<digits>\d+)"
     r"|(?P<word>[^\W\d_]+)"
 )
 _PART = re.compile(_PARTS)
 _TOKEN = re.compile(
-    r"(?P<channel>[A-Za-z0-9]+/[^\s,&|\"()]+-[0-9a-f]{8}(?:;[12])?(?![0-9A-Za-z]))|" + _PARTS,
+    r"(?P<channel>[A-Za-z0-9]{1,40}/[^\s,&|\"()]{1,200}-[0-9a-f]{8}(?:;[12])?(?![0-9A-Za-z]))|" + _PARTS,
 )
+_SPREAD_SIGNS = re.compile(r"%2[0-9A-Fa-f]|\d")
 _DIGITS, _WORDS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
 
 
@@ -66,7 +68,9 @@ class Scrambler:
         """Note the numbers of any value, so that none of them is invented for another."""
         self._true.update(_key(run) for run in _DIGITS.findall(value) if len(run) >= LONG)
         self._true.update(word.lower() for word in _WORDS.findall(value))
-        self._true.update(found[0] for found in _TOKEN.finditer(value) if found["four"] or found["six"])
+        found_parts = list(_TOKEN.finditer(value))
+        self._true.update(found[0] for found in found_parts if found["four"] or found["six"])
+        self._true.update(_key(_spread_digits(found[0])) for found in found_parts if found["spread"])
 
     def learn_channel(self, name: str) -> None:
         """A channel's name: the number at its end is the driver's."""
@@ -118,6 +122,9 @@ class Scrambler:
                 return self._given_for("hex", told, _hexed)
             case "four" | "six" | "host" as kind:
                 return self._place(kind, told)
+            case "spread" if len(digits := _spread_digits(told)) >= LONG:
+                invented = iter(self._run(digits))
+                return _SPREAD_SIGNS.sub(lambda one: one[0] if one[0][0] == "%" else next(invented), told)
             case "mixed" if everything and told.lower() not in _OWN_WORDS:
                 return self._given_for("mixed", told, _mixed)
             case _ if told.lower() in _OWN_WORDS:
@@ -175,6 +182,11 @@ class Scrambler:
             self._given[kind, told] = known or told
             self._taken.add((kind, self._given[kind, told]))
         return self._given[kind, told]
+
+
+def _spread_digits(told: str) -> str:
+    """The digits of a number that is written with spaces, hyphens, dots or brackets, percent-encoded or not."""
+    return "".join(sign for sign in _SPREAD_SIGNS.findall(told) if sign[0] != "%")
 
 
 def _key(run: str) -> str:

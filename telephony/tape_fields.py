@@ -102,12 +102,25 @@ def _learn(scrambler: Scrambler, header: str, value: str, *, extensions: bool, d
 def scrambled(scrambler: Scrambler, told: Headers) -> dict[str, str | list[str]]:
     """The message or row with what is private replaced, its headers in their order."""
     plain = {name.lower(): value if isinstance(value, str) else "" for name, value in told.items()}
+    others = _others_words(plain)
     return {
-        _header(scrambler, name): _value(scrambler, name, value, plain)
-        if isinstance(value, str)
-        else [str(_value(scrambler, name, one, plain)) for one in value]
+        _header(scrambler, name): [_told(scrambler, name, one, plain, others) for one in value]
+        if isinstance(value, list)
+        else _told(scrambler, name, value, plain, others)
         for name, value in told.items()
     }
+
+
+def _told(scrambler: Scrambler, name: str, value: str, plain: Mapping[str, str], others: frozenset[str]) -> str:
+    return scrambler.free(value) if name.lower() in others else _value(scrambler, name, value, plain)
+
+
+def _others_words(plain: Mapping[str, str]) -> frozenset[str]:
+    """The headers of a UserEvent that is not ours: its author's `Status` or `Reason` may be a client's name."""
+    if plain.get("event") != "UserEvent" or plain.get("userevent", "").lower().startswith("switchhook"):
+        return frozenset()
+    names = list(plain)
+    return frozenset(names[names.index("userevent") + 1 :] if "userevent" in plain else names[1:])
 
 
 def _value(scrambler: Scrambler, header: str, value: str, told: Mapping[str, str]) -> str:
@@ -154,8 +167,11 @@ def _extra(scrambler: Scrambler, value: str) -> str:
     extra = _json(value)
     if extra is None:
         return scrambler.text(value)
+    # `extra` within is a dialplan's own words (CELGenUserEvent).
     told = {
-        key: _value(scrambler, key, one, {}) if isinstance(one, str) else _number(scrambler, one)
+        _header(scrambler, key): _value(scrambler, "" if key == "extra" else key, one, {})
+        if isinstance(one, str)
+        else _number(scrambler, one)
         for key, one in extra.items()
     }
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
