@@ -25,6 +25,7 @@ GATHER_SECONDS = 0.003
 its channel's first event, whose handling would delay the answer."""
 
 _GREETING = "Asterisk Call Manager/"
+_GREETING_MOST = 100
 _END = "\r\n\r\n"
 _MESSAGE_MOST = 65_536
 """Characters of one message. Asterisk's longest are some thousand; what is longer is left out as it comes."""
@@ -208,7 +209,8 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         return None
 
     def _greeted(self) -> bool:
-        if not self._unended.startswith(_GREETING[: len(self._unended)]):
+        begun = self._unended[:_GREETING_MOST]
+        if not begun.startswith(_GREETING[: len(begun)]) or ("\r\n" not in begun and len(begun) == _GREETING_MOST):
             self.lose("the other side does not greet as Asterisk's manager does: is this the AMI port?")
             return False
         greeting, end, rest = self._unended.partition("\r\n")

@@ -38,13 +38,13 @@ class _Transport(asyncio.Transport):
 class _Asterisk:
     """The other end of a wire without a network: what was written, and a way to answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, greeting: bytes = GREETING) -> None:
         self.heard: list[Message] = []
         self.transport = _Transport()
         self.torn_count = 0
         self.wire = Wire(self.heard.append, self._torn)
         self.wire.connection_made(self.transport)
-        self.say(GREETING)
+        self.say(greeting)
 
     def all_heard(self) -> list[Message]:
         self.wire.receive_gathered()
@@ -101,14 +101,14 @@ async def test_a_whole_tape_read_in_odd_pieces_loses_nothing() -> None:
 
 async def test_a_repeated_header_becomes_a_list() -> None:
     """Variables of an event come as many headers of one name."""
-    (message,) = _messages([f"Event: Newchannel\r\n{LIVE}ChanVariable: A=1\r\nChanVariable: B=2\r\n\r\n".encode()])
+    (message,) = _messages([f"Event: Status\r\n{LIVE}ChanVariable: A=1\r\nChanVariable: B=2\r\n\r\n".encode()])
     assert message["ChanVariable"] == ["A=1", "B=2"]
 
 
 async def test_an_empty_last_header_is_kept() -> None:
     """A header without a value is a fact too, also in the last line."""
-    (message,) = _messages([f"Event: Newchannel\r\n{LIVE}AccountCode: \r\n\r\n".encode()])
-    assert message == {"Event": "Newchannel", **TOLD, "AccountCode": ""}
+    (message,) = _messages([f"Event: Status\r\n{LIVE}AccountCode: \r\n\r\n".encode()])
+    assert message == {"Event": "Status", **TOLD, "AccountCode": ""}
 
 
 async def test_broken_letters_become_marks_and_cost_nothing_else() -> None:
@@ -161,11 +161,11 @@ async def test_a_list_gathers_its_events_and_lets_others_pass() -> None:
     asking = await asterisk.ask({"Action": "CoreShowChannels"})
     asterisk.answer(0, "Response: Success", "EventList: start", "Message: Channels will follow")
     asterisk.answer(0, "Event: CoreShowChannel", "Channel: PJSIP/anna-desk-00000001")
-    asterisk.say(f"Event: Hangup\r\n{LIVE}Channel: PJSIP/trunk-00000002\r\n\r\n".encode())
+    asterisk.say(f"Event: PeerStatus\r\n{LIVE}Peer: PJSIP/trunk\r\n\r\n".encode())
     asterisk.answer(0, "Event: CoreShowChannelsComplete", "EventList: Complete")
     (reply,) = await asking
     assert [event["Event"] for event in reply.events] == ["CoreShowChannel", "CoreShowChannelsComplete"]
-    assert [message["Event"] for message in asterisk.all_heard()] == ["Hangup"]
+    assert [message["Event"] for message in asterisk.all_heard()] == ["PeerStatus"]
 
 
 async def test_an_event_that_carries_an_actions_id_is_still_an_event() -> None:
@@ -270,18 +270,18 @@ async def test_an_event_without_a_time_is_left_out_but_for_the_greeting() -> Non
 
 def event(name: str) -> bytes:
     """A whole event of that name."""
-    return f"Event: {name}\r\n{LIVE}Channel: PJSIP/m1-1\r\n\r\n".encode()
+    return f"Event: {name}\r\n{LIVE}Device: PJSIP/m1\r\n\r\n".encode()
 
 
 async def test_a_message_without_end_costs_itself_alone() -> None:
     """Ten megabytes of one header are left out as they come; the connection and what follows go on."""
     asterisk = _Asterisk()
-    asterisk.say(b"Event: Hold\r\nPrivilege: call,all\r\nTimestamp: 1.000000\r\nX: ")
+    asterisk.say(b"Event: DeviceStateChange\r\nPrivilege: call,all\r\nTimestamp: 1.000000\r\nX: ")
     for _ in range(160):
         asterisk.say(b"x" * 65_536)
         assert len(asterisk.wire._unended) <= 2 * 65_536
-    asterisk.say(b"\r\n\r\n" + event("Hold"))
-    assert [one["Event"] for one in asterisk.all_heard()] == ["Hold"]
+    asterisk.say(b"\r\n\r\n" + event("DeviceStateChange"))
+    assert [one["Event"] for one in asterisk.all_heard()] == ["DeviceStateChange"]
     assert not asterisk.transport.aborted
     assert asterisk.torn_count
 
@@ -291,15 +291,22 @@ async def test_what_follows_a_cut_in_a_long_message_is_not_believed() -> None:
     asterisk = _Asterisk()
     asterisk.say(b"Event: UserEvent\r\nPrivilege: user,all\r\nTimestamp: 1.000000\r\nUserEvent: X\r\n")
     asterisk.say(b"Y: 0123456789\r\n" * 5000 + b"E")
-    asterisk.say(event("Hangup")[1:] + event("Hold"))
-    assert [one["Event"] for one in asterisk.all_heard()] == ["Hold"]
+    asterisk.say(event("ContactStatus")[1:] + event("DeviceStateChange"))
+    assert [one["Event"] for one in asterisk.all_heard()] == ["DeviceStateChange"]
+
+
+async def test_a_greeting_without_end_is_given_up() -> None:
+    """Who begins like Asterisk and never ends the line is something else; nothing is gathered for it."""
+    asterisk = _Asterisk(greeting=b"Asterisk Call Manager/")
+    asterisk.say(b"1" * 65_536)
+    assert asterisk.transport.aborted
 
 
 async def test_two_messages_without_a_blank_line_are_neither() -> None:
     """Whose the headers are cannot be told any more; the next message is believed."""
     asterisk = _Asterisk()
-    asterisk.say(event("Hold").removesuffix(b"\r\n") + event("Hangup") + event("Unhold"))
-    assert [one["Event"] for one in asterisk.all_heard()] == ["Unhold"]
+    asterisk.say(event("DeviceStateChange").removesuffix(b"\r\n") + event("ContactStatus") + event("PeerStatus"))
+    assert [one["Event"] for one in asterisk.all_heard()] == ["PeerStatus"]
 
 
 async def test_an_ami_users_words_tear_nothing() -> None:
