@@ -40,6 +40,8 @@ _CHUNK: Final = 100
 _LOOK_BYTES: Final = 65536
 _DISORDER: Final = timedelta(minutes=1)
 """Rows are written in the order of time, but for those of a PBX under load."""
+_LATER_MOST: Final = 1000
+"""So many rows in a row after the period end it; fewer are of a clock that was ahead for a while, as before NTP."""
 
 
 class CelFile:
@@ -75,13 +77,15 @@ def read_period(path: Path, since: datetime, until: datetime) -> Iterator[Row]:
             else:
                 file.seek(_begin(file, since - _DISORDER))
                 lines = _lines(file)
+            later_count = 0
             for row in _Rows().of(lines):
                 at = moment(row.get("eventtime", ""))
-                if at is None or at < since:
+                if at is None:
                     continue
-                if at > until + _DISORDER:
+                later_count = later_count + 1 if at > until + _DISORDER else 0
+                if later_count > _LATER_MOST:
                     break
-                if at <= until:
+                if since <= at <= until:
                     yield row
 
 

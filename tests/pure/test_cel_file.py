@@ -249,6 +249,12 @@ def test_a_line_longer_than_memory_fills_none(path: Path) -> None:
         tracemalloc.stop()
 
 
+def test_a_clock_that_was_ahead_for_a_while_hides_nothing(path: Path) -> None:
+    """A PBX that wrote some rows before NTP set its clock back goes on in the same file."""
+    path.write_text(line(1) + line(100_000_000) * 500 + line(2), encoding="utf-8")
+    assert seconds(read(path)) == [1, 2]
+
+
 def test_no_file_at_all_is_a_period_without_calls(path: Path) -> None:
     """Asterisk makes the file with the first call; a missing folder is an error."""
     assert read(path) == []
