@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from calls import events as e
 from calls.call import UNTIMED, Call, Channel, Dial, facts
@@ -169,7 +170,8 @@ def _given_up(call: Call, caller: str, own: str, ended: datetime) -> bool:
 def _never_dialled(call: Call, reached: set[str]) -> list[Leg]:
     """Devices that Dial() named but could not even ring: no channel exists for them (tape unregistered)."""
     lost = []
-    for fact in sorted((f for f in call.facts if isinstance(f, e.AppStarted) and f.app == "Dial"), key=_fact_order):
+    dials = [fact for fact in call.facts if isinstance(fact, e.AppStarted) and fact.app == "Dial"]
+    for fact in sorted(filter(partial(_is_over, call), dials), key=_fact_order):
         for target in fact.data.partition(",")[0].split("&"):
             told = _DIALLED.match(target.strip())
             if (
@@ -184,6 +186,15 @@ def _never_dialled(call: Call, reached: set[str]) -> list[Leg]:
             at = fact.at
             lost.append(Leg(fact.channel, name, told[2] or "", False, at, None, None, at, "unavailable", None))
     return lost
+
+
+def _is_over(call: Call, dial: e.AppStarted) -> bool:
+    """Whether Dial() ended: before, the channel of what it names may only not have begun yet."""
+    channel = call.channels.get(dial.channel)
+    if channel is None or channel.ended_at is not None:
+        return True
+    ends = [fact.at for fact in call.facts if isinstance(fact, e.DialFinished) and fact.channel == dial.channel]
+    return any(at is None or dial.at is None or at >= dial.at for at in ends)
 
 
 def _is_reached_group(told: re.Match[str], reached: set[str]) -> bool:

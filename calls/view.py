@@ -75,13 +75,11 @@ def view(call: Call) -> CallView:
     reached = legs(call, caller, heard)
     started_at = min((_began for c in call.channels.values() if (_began := c.created_at or c.seen_at)), default=None)
     answered_at = min((talk.span.since for talk in heard), default=None)
-    ended_at = _ended(call)
+    ended_at = _ended(call, caller, heard)
     direction = _direction(call, caller, reached)
     linked, routed = earliest(call, e.PartyLinked), earliest(call, e.Routed)
     status = _status(call, direction, heard, ended_at)
-    # A mobile that is asked for a key may go on for a while after the caller has gone.
-    gone_at = call.channels[caller].ended_at if caller in call.channels else None
-    wait = _between(started_at, answered_at or (ended_at and gone_at) or ended_at)
+    wait = _between(started_at, answered_at or ended_at)
     rule = routed.rule if routed else ""
     channel = _known_caller(call, caller)
     ender = ended_by(call, caller, heard)
@@ -166,11 +164,18 @@ def to_json(seen: CallView) -> dict[str, Any]:
     return plain
 
 
-def _ended(call: Call) -> datetime | None:
+def _ended(call: Call, caller: str, heard: tuple[Talk, ...]) -> datetime | None:
+    """When the last of the people went; None until every channel ended, or every linkedid was retired.
+
+    A mobile that is asked for a key may go on for a while after the caller (scenario mobile_asked_too_long).
+    """
     ends = [channel.ended_at for channel in call.channels.values() if channel.name[1] or channel.ended_at]
-    closed = [end for end in ends if end is not None]
+    closed = [at for at in ends if at is not None]
     over = len(closed) == len(ends) or (bool(call.linkedids) and call.linkedids <= call.ended_linkedids)
-    return max(closed) if closed and over else None
+    if not closed or not over:
+        return None
+    people = {caller, *(uid for talk in heard for uid in (talk.one, talk.other))} & call.channels.keys()
+    return max((at for uid in people if (at := call.channels[uid].ended_at)), default=max(closed))
 
 
 def _ended_by(call: Call, direction: str, caller: str, ender: str) -> str:

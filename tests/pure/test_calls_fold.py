@@ -83,6 +83,23 @@ def test_a_channel_being_up_alone_is_no_answer() -> None:
     assert (seen.status, seen.answered_at) == ("missed", None)
 
 
+def test_a_call_ends_when_its_people_go() -> None:
+    """A mobile that is asked for a key goes on for a while; the call is over only then, and ended when they went."""
+    asked = ev(e.ChannelCreated, "1.3", 1, name="PJSIP/trunk-03", number="79160000011", dialed="s", incoming=False)
+    told = [ANSWERED[0], asked, ev(e.ChannelUp, "1.3", 4), ev(e.ChannelHungUp, "1.1", 6, cause=16)]
+    assert view(fold(told)).ended_at is None
+    seen = view(fold([*told, ev(e.ChannelHungUp, "1.3", 13, cause=16)]))
+    assert (seen.status, seen.ended_at, seen.wait_seconds) == ("missed", at(6), 6.0)
+
+
+def test_a_phone_that_is_only_about_to_ring_is_not_unavailable() -> None:
+    """Dial() names it before its channel begins; once Dial() is over without a channel, it could not be reached."""
+    dialled = [ANSWERED[0], ev(e.AppStarted, "1.1", 1, app="Dial", data="PJSIP/anna,20")]
+    assert view(fold(dialled)).legs == ()
+    for end in (ev(e.DialFinished, "1.1", 1.1, status="CHANUNAVAIL"), ev(e.ChannelHungUp, "1.1", 2, cause=0)):
+        assert [leg.outcome for leg in view(fold([*dialled, end])).legs] == ["unavailable"]
+
+
 def test_music_and_parking_are_no_talk() -> None:
     """Two callers on hold in one holding bridge do not hear each other."""
     other = ev(e.ChannelCreated, "1.3", 0, name="PJSIP/trunk-03", number="79161234568", incoming=True)
