@@ -1,6 +1,6 @@
 """Finds out what happened while nobody listened: compares CEL with the store, and asks the PBX who lives.
 
-What was read is remembered by this process alone, and begins again with what the store tells (decision 0025): at the
+What was read is remembered by this process alone, and begins again with what the store tells (decision 0019): at the
 start from the last call that began before we listened, and the day before it, in case an earlier process could not read
 all of it. From then on CEL is read several times a minute up to a few seconds ago, so that neither an outage nor a
 single lost event stays; what cannot be read now is read once it can.
