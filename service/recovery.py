@@ -250,6 +250,9 @@ class Recovery:
 
     def _gone(self, names: Sequence[str], channels: Reply) -> list[Event]:
         live = snapshot.live_channels(channels)
+        if live is None:
+            log.warning("the list of channels came in part: no call is taken for over by it", pbx=self._pbx)
+            return []
         at = self._pbx_now()
         return [ChannelHungUp(pbx=self._pbx, channel=name, at=at) for name in names if name not in live]
 

@@ -24,9 +24,15 @@ _LONGEST = timedelta(days=365)
 """No call lasted so long; more than a date can tell would end the reading of all others."""
 
 
-def live_channels(channels: Reply) -> frozenset[str]:
-    """The uniqueids of all channels that the PBX has."""
-    return frozenset(Told("", one)["uniqueid"] for one in channels.events) - {""}
+def live_channels(channels: Reply) -> frozenset[str] | None:
+    """The uniqueids of all channels that the PBX has; None when the list has not as many as its end says.
+
+    A caller's number with line breaks tears their channel out of the list: it lives all the same.
+    """
+    told = [Told("", one) for one in channels.events]
+    live = [one["uniqueid"] for one in told if one["uniqueid"]]
+    counts = [one["listitems"] for one in told if one["eventlist"].lower() == "complete"]
+    return frozenset(live) if counts == [str(len(live))] else None
 
 
 def snapshot(pbx: str, replies: Sequence[Reply], at: datetime) -> list[Event]:

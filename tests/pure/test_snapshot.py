@@ -17,7 +17,8 @@ def channel(uniqueid: str, **headers: str) -> Message:
 
 
 def listed(*events: Message) -> Reply:
-    return Reply(success=True, message="", fields={}, events=(*events, {"Event": "SomethingComplete"}))
+    end: Message = {"Event": "SomethingComplete", "EventList": "Complete", "ListItems": str(len(events))}
+    return Reply(success=True, message="", fields={}, events=(*events, end))
 
 
 def told(*channels: Message, bridges: tuple[Message, ...] = (), queues: tuple[Message, ...] = ()) -> list[Event]:
@@ -74,5 +75,13 @@ def test_who_waits_in_a_queue_has_waited_so_long() -> None:
 
 
 def test_live_channels_are_known_by_their_uniqueids() -> None:
-    assert live_channels(listed(channel("1.1"), channel("1.2"))) == {"1.1", "1.2"}
+    assert live_channels(listed(channel("1.1"), channel("1.2"))) == frozenset({"1.1", "1.2"})
     assert live_channels(listed()) == frozenset()
+
+
+def test_a_list_that_came_in_part_tells_nothing_of_who_is_gone() -> None:
+    """The channel of a caller whose number holds line breaks is torn out of it."""
+    whole = listed(channel("1.1"), channel("1.2"))
+    torn = Reply(success=True, message="", fields={}, events=(whole.events[0], whole.events[2]))
+    assert live_channels(torn) is None
+    assert live_channels(Reply(success=True, message="", fields={})) is None
