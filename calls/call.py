@@ -7,8 +7,8 @@ Rules this file obeys:
 3. No I/O and no clock: time is in the event, and it is the PBX's time. A fact without time is kept as `UNTIMED`, which
    any timed telling of the same fact replaces.
 4. The PBX is a witness: an impossible event is kept as told and weighed in the view, never refused.
-5. What one channel says is bounded: of each kind of fact, and of its stays and holds, the earliest and the latest are kept.
-   What is least or greatest of all does not depend on order either, so rule 1 holds in an endless storm too.
+5. What one channel says is bounded: of each kind of fact, and of its stays and holds, the earliest and the latest are
+   kept. What is least or greatest of all does not depend on order either, so rule 1 holds in an endless storm too.
 6. Telling an event is joining the call that knows nothing else; what is said twice gives back the very same value.
 """
 
