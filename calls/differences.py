@@ -8,9 +8,8 @@ from typing import Any, Final
 
 from calls.view import CallView
 
-NEAR_SECONDS: Final = 1.0
-"""Witnesses tell one moment a millisecond apart, a PBX without a free core 80 ms (seen on Asterisk 22.10): nobody's
-work and nobody's figure hangs on less than a second."""
+NEAR_SECONDS: Final = 0.05
+"""Witnesses tell one moment a millisecond apart (seen on Asterisk 22.10, tape queue_ringall)."""
 
 CORE: Final = frozenset({"status", "answered_at", "ended_at", "answered_by", "talk_seconds"})
 """What every witness knows of a call from its begin to its end; the rest one of them may know better."""

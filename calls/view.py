@@ -97,7 +97,7 @@ def view(call: Call) -> CallView:
         started_at=_time(started_at),
         answered_at=_time(answered_at),
         ended_at=_time(ended_at),
-        settled_at=_settled(call, ended_at),
+        settled_at=_settled(call),
         status=status,
         missed_cause=missed_cause(call, reached, rule, wait, gave_up=bool(ender)) if status == "missed" else None,
         ended_by=_ended_by(call, direction, caller, ender) if ended_at else None,
@@ -165,17 +165,21 @@ def to_json(seen: CallView) -> dict[str, Any]:
 
 
 def _ended(call: Call, caller: str, heard: tuple[Talk, ...]) -> datetime | None:
-    """When the last of the people went; None until every channel ended, or every linkedid was retired.
+    """When the last of the people went; None until the last channel ended too.
 
     A mobile that is asked for a key may go on for a while after the caller (scenario mobile_asked_too_long).
     """
+    closed = _closed(call)
+    people = {caller, *(uid for talk in heard for uid in (talk.one, talk.other))} & call.channels.keys()
+    return closed and max((at for uid in people if (at := call.channels[uid].ended_at)), default=closed)
+
+
+def _closed(call: Call) -> datetime | None:
+    """When the last channel ended; None until every channel did, or every linkedid was retired."""
     ends = [channel.ended_at for channel in call.channels.values() if channel.name[1] or channel.ended_at]
     closed = [at for at in ends if at is not None]
     over = len(closed) == len(ends) or (bool(call.linkedids) and call.linkedids <= call.ended_linkedids)
-    if not closed or not over:
-        return None
-    people = {caller, *(uid for talk in heard for uid in (talk.one, talk.other))} & call.channels.keys()
-    return max((at for uid in people if (at := call.channels[uid].ended_at)), default=max(closed))
+    return max(closed) if closed and over else None
 
 
 def _ended_by(call: Call, direction: str, caller: str, ender: str) -> str:
@@ -190,10 +194,10 @@ def _ended_by(call: Call, direction: str, caller: str, ender: str) -> str:
     return "caller" if outside else "staff"
 
 
-def _settled(call: Call, ended_at: datetime | None) -> datetime | None:
+def _settled(call: Call) -> datetime | None:
     """When the call settled as it is now known; a later end, as of a call that joined it, unsettles it."""
-    told = [fact.at for fact in facts(call, e.Settled) if fact.at and ended_at and fact.at >= ended_at]
-    return min(told, default=None)
+    last = _closed(call)
+    return min((fact.at for fact in facts(call, e.Settled) if fact.at and last and fact.at >= last), default=None)
 
 
 def _status(call: Call, direction: str, heard: tuple[Talk, ...], ended_at: datetime | None) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.call import Call, apply, join
-from calls.differences import CORE, Differences, differences
+from calls.differences import CORE, NEAR_SECONDS, Differences, differences
 from calls.due import Change
 from calls.events import Event, Recovered
 from calls.record import no_marks, state_call
@@ -54,12 +54,20 @@ class Compared:
 
 
 async def compare(
-    pbx: str, source: CelSource, engine: AsyncEngine, since: datetime, until: datetime
+    pbx: str,
+    source: CelSource,
+    engine: AsyncEngine,
+    since: datetime,
+    until: datetime,
+    near_seconds: float = NEAR_SECONDS,
 ) -> AsyncIterator[list[Compared]]:
-    """Every call that CEL tells of in the period, in bounded pieces. Raises what the source and the database raise."""
+    """Every call that CEL tells of in the period, in bounded pieces; times as near as that are the same.
+
+    Raises what the source and the database raise.
+    """
     async for told in told_calls(pbx, source, since, until):
         for some in _batches(told, _COMPARED):
-            yield await _compare(pbx, engine, some)
+            yield await _compare(pbx, engine, some, near_seconds)
 
 
 async def record_differing(
@@ -88,7 +96,7 @@ async def record_differing(
     return count
 
 
-async def _compare(pbx: str, engine: AsyncEngine, told: Sequence[ToldCall]) -> list[Compared]:
+async def _compare(pbx: str, engine: AsyncEngine, told: Sequence[ToldCall], near_seconds: float) -> list[Compared]:
     names = sorted({name for call in told for name in call.names})
     async with engine.connect() as connection:
         ids = {row.name: row.call_id for row in await connection.execute(_IDS, {"pbx": pbx, "names": names})}
@@ -97,17 +105,17 @@ async def _compare(pbx: str, engine: AsyncEngine, told: Sequence[ToldCall]) -> l
     compared = []
     for call in told:
         known = frozenset(ids[name] for name in call.names if name in ids) & states.keys()
-        compared.append(_one(call, known, [state_call(states[one]) for one in known]))
+        compared.append(_one(call, known, [state_call(states[one]) for one in known], near_seconds))
         await asyncio.sleep(0)  # folding takes a millisecond: callers who wait for a plan come in between
     return compared
 
 
-def _one(call: ToldCall, ids: frozenset[UUID], stored: Sequence[Call]) -> Compared:
+def _one(call: ToldCall, ids: frozenset[UUID], stored: Sequence[Call], near_seconds: float) -> Compared:
     if not stored:
         return Compared(ids, None, {"stored": ("missing", "told")}, call)
     known = reduce(join, stored)
     before = view(known)
-    differing = differences(before, view(reduce(apply, call.events, known)))
+    differing = differences(before, view(reduce(apply, call.events, known)), near_seconds)
     if len(stored) > 1:
         differing = {**differing, "stored": (f"{len(stored)} calls", "one call")}
     return Compared(ids, before, differing, call)

@@ -17,7 +17,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 SETTLE_SECONDS = 5.0
 _RIPE = text(
     """
-    select id, pbx, ended_at, (select min(name) from call_names where call_id = calls.id) as name from calls
+    select id, pbx,
+           (select max(cast(value->>'ended_at' as timestamptz)) from jsonb_each(state->'channels')) as last_at,
+           (select min(name) from call_names where call_id = calls.id) as name from calls
     where settled_at is null and joined_into is null and ended_at is not null
       and updated_at < clock_timestamp() - make_interval(secs => :quiet)
     order by updated_at limit 200
@@ -29,7 +31,7 @@ async def settle_ripe(recorder: Recorder, quiet_seconds: float = SETTLE_SECONDS)
     """Settle every ended call that has been quiet for so long; returns how many. The row is all the memory it needs."""
     async with recorder.engine.connect() as connection:
         ripe = (await connection.execute(_RIPE, {"quiet": quiet_seconds})).all()
-    settled = [Settled(pbx=row.pbx, channel=row.name, at=row.ended_at) for row in ripe]
+    settled = [Settled(pbx=row.pbx, channel=row.name, at=row.last_at) for row in ripe]
     try:
         return len(await recorder.write(settled))
     except (SQLAlchemyError, ValueError):
