@@ -7,6 +7,7 @@ row is gone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -125,12 +126,15 @@ async def record(connection: AsyncConnection, events: Iterable[Event], owes: Owe
     rows = {row.id: row for row in await connection.execute(_LOCK_ROWS, {"ids": sorted(set(ids.values()))})}
     if any(row.joined_into is not None for row in rows.values()):
         raise JoinedMeanwhileError
-    written = []
+    written: list[Written] = []
+    changes: list[Change] = []
     for group in _groups(told, ids):
         known = {ids[name] for name in _names(group) if name in ids}
-        written.append(await _folded(connection, group, [rows[call_id] for call_id in known]))
+        one = await _folded(connection, group, [rows[call_id] for call_id in known])
+        written.append(one)
+        changes.append(Change(one.id, view(one.known) if one.known else None, one.seen, tuple(one.events)))
+        await asyncio.sleep(0)  # folding takes a millisecond: callers who wait for a plan come in between
     await write(connection, written, region)
-    changes = [Change(one.id, view(one.known) if one.known else None, one.seen, tuple(one.events)) for one in written]
     await enqueue(connection, [job for change in changes for job in owes(change)])
     await connection.execute(_NOTIFY, {"channel": CHANNEL, "ids": [str(change.call_id) for change in changes]})
     return changes
