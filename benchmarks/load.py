@@ -119,7 +119,7 @@ async def serve(port: int, name: str, rate: float, calls: int) -> None:
                     )
                 elif telling is None and "Action: Ping" in asked:
                     telling = asyncio.create_task(_tell(writer, Due(story(name), rate, calls)))
-                    telling.add_done_callback(lambda told: print(told.result(), flush=True))
+                    telling.add_done_callback(lambda told: told.cancelled() or print(told.result(), flush=True))
         except (asyncio.IncompleteReadError, ConnectionError):
             gone.set()
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy import text
 
 from benchmarks import load
+from benchmarks.running import process, resident_mb
 from directory.store import apply
-from service.children import die_with_parent
 from service.ports import free_port
 from service.postgres import Postgres
 from service.settings import load as settings
@@ -39,17 +34,18 @@ async def measure(warm: int = 1000, live: int = 5000, steps: tuple[int, ...] = (
             async with house.engine.begin() as connection:
                 await apply(connection, OFFICE)
             port = free_port()
-            async with _service(folder, server.url, port) as pid:
+            async with process(_environment(folder, server.url, port)) as pid:
                 await _told(house, port, "answered", warm)
-                before = _resident(pid)
-                print(f"  warm, {warm} calls behind it     {before / 1024:8.1f} MB", flush=True)
+                before = resident_mb(pid)
+                print(f"  warm, {warm} calls behind it     {before:8.1f} MB", flush=True)
                 await _told(house, port, "open", live)
-                print(f"  {live} calls alive           {(_resident(pid) - before) / live:+8.2f} kB a call", flush=True)
+                grown = (resident_mb(pid) - before) * 1024 / live
+                print(f"  {live} calls alive           {grown:+8.2f} kB a call", flush=True)
                 so_far = warm + live
                 for step in steps:
                     await _told(house, port, "abandon", step - so_far)
                     so_far = step
-                    print(f"  after {step:>7} calls          {_resident(pid) / 1024:8.1f} MB", flush=True)
+                    print(f"  after {step:>7} calls          {resident_mb(pid):8.1f} MB", flush=True)
 
 
 async def _told(house: House, port: int, story: str, calls: int) -> None:
@@ -67,26 +63,9 @@ async def _count(house: House) -> int:
         return int((await connection.execute(text(_COUNT))).scalar_one())
 
 
-def _resident(pid: int) -> int:
-    """Resident memory in kB (proc(5), VmRSS)."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found is not None
-    return int(found[1])
-
-
-@asynccontextmanager
-async def _service(folder: Path, url: str, port: int) -> AsyncIterator[int]:
+def _environment(folder: Path, url: str, port: int) -> dict[str, str]:
     config = folder / "switchhook.toml"
     config.write_text(
         f'data_dir = "{folder}"\n[metrics]\nport = {free_port()}\n[[pbx]]\nname = "pbx"\nport = {port}\nsecret = "x"\n'
     )
-    environment = {"SWITCHHOOK_CONFIG": str(config), "DATABASE_URL": url}
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "service.cli", "serve", "--role", "telephony",
-        env={**os.environ, **environment}, stderr=asyncio.subprocess.DEVNULL, preexec_fn=die_with_parent,
-    )  # fmt: skip
-    try:
-        yield child.pid
-    finally:
-        child.terminate()
-        await child.wait()
+    return {"SWITCHHOOK_CONFIG": str(config), "DATABASE_URL": url}

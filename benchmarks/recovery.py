@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import os
 import re
-import statistics
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from benchmarks import load
 from benchmarks.durable import office
-from calls.due import Change
-from crm_sync.owners import owners
-from routing.memory import Memory
-from service.attendant import Attendant
+from benchmarks.running import Late, attending, resident_mb
 from service.comparison import compare
 from service.ports import free_port
-from service.recorder import Recorder
-from service.settings import PbxSettings
-from service.settle import keep_settling
-from service.wiring import House, owes
-from telephony import cel, devices
+from service.wiring import House
+from telephony import cel
 from telephony.cel import COLUMNS
 from telephony.cel_file import CelFile
 from telephony.cel_source import CelSource
@@ -38,25 +30,6 @@ LIVE_RATE = 100.0
 ALONE_SECONDS, SECONDS_MOST = 15.0, 180.0
 _OURS = {cel.spelling(column): column for column in COLUMNS if cel.spelling(column)}
 _FOUND = text("select count(*) from calls where pbx = 'pbx' and ended_at is not null and started_at < :before")
-
-
-@dataclass
-class Seen:
-    """How old live events were when their transaction had ended, in seconds; those of the outage are not counted."""
-
-    since: float = field(default_factory=time.time)
-    ages: list[float] = field(default_factory=list)
-
-    def take(self, change: Change) -> None:
-        """Note one change."""
-        now = time.time()
-        told = [event.at.timestamp() for event in change.events if event.at and event.kind != "Settled"]
-        self.ages += [now - at for at in told if at > self.since]
-
-    def told(self) -> str:
-        """How late they were."""
-        late = statistics.quantiles(self.ages, n=100)
-        return f"late p50 {late[49] * 1000:.0f} ms   p99 {late[98] * 1000:.0f} ms"
 
 
 def missed_calls(path: Path, calls: int, ended_at: datetime) -> int:
@@ -89,9 +62,9 @@ async def measure(calls: int = CALLS) -> None:
         ended_at = datetime.now(UTC) - timedelta(minutes=10)
         rows = missed_calls(path, calls, ended_at)
         print(f"  CEL: {rows} rows, {path.stat().st_size / 1e6:.0f} MB", flush=True)
-        async with _live(house, "alone", None) as seen:
+        async with _live(house, "alone", None) as late:
             await asyncio.sleep(ALONE_SECONDS)
-        print(f"  live events alone: {seen.told()}", flush=True)
+        print(f"  live events alone: {_told(late)}", flush=True)
         await _recover(house, path, calls, ended_at)
         began = time.perf_counter()
         period = (ended_at - timedelta(seconds=calls + 60), ended_at + timedelta(minutes=1))
@@ -101,39 +74,32 @@ async def measure(calls: int = CALLS) -> None:
 
 
 async def _recover(house: House, path: Path, calls: int, ended_at: datetime) -> None:
-    before, most = _resident_mb(), 0.0
+    before, most = resident_mb(os.getpid()), 0.0
     began, spent, took = time.perf_counter(), time.process_time(), 0.0
-    async with _live(house, "pbx", CelFile(path)) as seen:
+    async with _live(house, "pbx", CelFile(path)) as late:
         while await _found(house, ended_at) < calls and took < SECONDS_MOST:
             await asyncio.sleep(0.5)
-            most = max(most, _resident_mb())
+            most = max(most, resident_mb(os.getpid()))
             took = time.perf_counter() - began
     spent = time.process_time() - spent
     count = await _found(house, ended_at)
     print(f"  {count} calls back in {took:.1f} s ({spent:.1f} s of our processor's time)")
     print(f"  memory grew by {most - before:.0f} MB at most")
-    print(f"  live events meanwhile: {seen.told()}", flush=True)
+    print(f"  live events meanwhile: {_told(late)}", flush=True)
 
 
 @asynccontextmanager
-async def _live(house: House, name: str, source: CelSource | None) -> AsyncIterator[Seen]:
-    """A service that hears live calls while the body runs; says how late it stores them."""
-    port, seen = free_port(), Seen()
-    recorder = Recorder(house.engine, owes, seen.take)
-    memory = Memory(house.engine, devices=devices.read, owners=owners)
-    await memory.load()
-    attendant = Attendant(PbxSettings(name=name, port=port, secret=SecretStr("x")), recorder, memory, source)
+async def _live(house: House, name: str, source: CelSource | None) -> AsyncIterator[Late]:
+    """A service that hears live calls while the body runs; what it recovers is not live and not counted as late."""
+    port, late = free_port(), Late(since=time.time())
     live = int(LIVE_RATE * SECONDS_MOST / len(load.story("answered")))
-    async with load.running(port, "answered", LIVE_RATE, live):
-        tasks = [asyncio.create_task(attendant.run()), asyncio.create_task(keep_settling(recorder))]
-        yield seen
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with load.running(port, "answered", LIVE_RATE, live), attending(house, name, port, late.take, source):
+        yield late
 
 
-def _resident_mb() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+def _told(late: Late) -> str:
+    p50, p99 = late.percentiles()
+    return f"late p50 {p50:.0f} ms   p99 {p99:.0f} ms"
 
 
 async def _found(house: House, ended_at: datetime) -> int:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import statistics
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from benchmarks.running import process
 from benchmarks.sip import Caller, Measured, Phones
 from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.store import apply
-from service.children import die_with_parent
 from service.demo_world.manager import Manager
 from service.pbx import Pbx
 from service.ports import free_port
 from service.postgres import Postgres
-from service.settings import Settings, load
+from service.settings import load
 from service.wiring import open_house
 
 PEOPLE = 40
@@ -66,22 +62,6 @@ def bench_directory() -> Directory:
     lines = tuple(Line(number=str(LINE + n), name=f"Line {n}", team=f"t{n}") for n in range(PEOPLE))
     company = Company(name="Bench", region="RU", time_zone="Europe/Moscow", language="ru")
     return Directory(company=company, people=people, teams=teams, lines=lines)
-
-
-@asynccontextmanager
-async def _service(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[None]:
-    """The telephony role as an own process, as in production."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "service.cli", "serve", "--role", "telephony",
-        env={**os.environ, **environment}, stderr=asyncio.subprocess.DEVNULL, preexec_fn=die_with_parent,
-    )  # fmt: skip
-    try:
-        async with open_house(settings, pool=1) as house:
-            await _until_devices(house.engine)
-        yield
-    finally:
-        child.terminate()
-        await child.wait()
 
 
 async def _until_devices(engine: AsyncEngine) -> None:
@@ -151,7 +131,9 @@ async def measure(rounds: int = 3, count: int = 80) -> None:
             caller_transport, caller = await loop.create_datagram_endpoint(
                 lambda: Caller(pbx.sip_port), local_addr=("127.0.0.1", 0)
             )
-            async with _service(settings, environment):
+            async with process(environment):
+                async with open_house(settings, pool=1) as house:
+                    await _until_devices(house.engine)
                 await _rounds(pbx, caller, phones, rounds, count)
             caller_transport.close()
     phones_transport.close()
