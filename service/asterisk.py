@@ -137,6 +137,16 @@ class PrivateAsterisk(ABC):
         return self.folder / "log/messages.log"
 
     @property
+    def recordings(self) -> Path:
+        """Folder of the recordings."""
+        return self.folder / "spool/monitor"
+
+    @property
+    def cel_file(self) -> Path:
+        """CEL rows as CSV without a header, where our cel_custom.conf is among the files; columns as it says."""
+        return self.folder / "log/cel-custom/switchhook.csv"
+
+    @property
     def running(self) -> bool:
         """Whether the process is there."""
         return self.process is not None and self.process.returncode is None

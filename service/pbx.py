@@ -161,16 +161,6 @@ class Pbx(PrivateAsterisk):
         """UDP port of the outside world, kept free for it beside our own."""
         return self.ports.first + TRUNK
 
-    @property
-    def recordings(self) -> Path:
-        """Folder of the recordings."""
-        return self.folder / "spool/monitor"
-
-    @property
-    def cel_file(self) -> Path:
-        """CEL rows as CSV without a header, columns as in cel_custom.conf."""
-        return self.folder / "log/cel-custom/switchhook.csv"
-
     def configuration(self) -> dict[str, str]:
         """All files beyond the basics: the shipped ones as they are, with the phones and a generated AMI secret."""
         shipped = files("telephony") / "dialplan"

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from service.asterisk import TRUNK, PrivateAsterisk
@@ -227,11 +226,6 @@ class ScenarioPbx(PrivateAsterisk):
         """UDP port of the telephones, each place at its own address."""
         return self.ports.first + TRUNK
 
-    @property
-    def cel_file(self) -> Path:
-        """CEL rows as CSV without a header, columns as in cel_custom.conf."""
-        return self.folder / "log/cel-custom/switchhook.csv"
-
     def configuration(self) -> dict[str, str]:
         """The shipped dialplan as it is, and a plain office around it."""
         shipped = files("telephony") / "dialplan"
@@ -240,7 +234,7 @@ class ScenarioPbx(PrivateAsterisk):
             "cel.conf": CEL,
             "manager.conf": MANAGER.format(port=self.ami_port, user=self.ami_username, secret=self.ami_secret),
             "pjsip.conf": PJSIP.format(port=self.sip_port) + self._each(self._parties),
-            "extensions.conf": EXTENSIONS.format(recordings=self.folder / "spool/monitor") + self._each(self._dialplan),
+            "extensions.conf": EXTENSIONS.format(recordings=self.recordings) + self._each(self._dialplan),
             "queues.conf": "[general]\n" + self._each(lambda one: one.place.own(one.queues)),
             "res_parking.conf": "[general]\n[default]\ncontext => parkedcalls-of-nobody\n"
             + self._each(lambda one: one.place.own(LOT)),
