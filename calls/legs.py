@@ -159,7 +159,9 @@ def _given_up(call: Call, caller: str, own: str, ended: datetime) -> bool:
     caller_ended = call.channels[caller].ended_at if caller in call.channels else None
     if caller_ended is None or UNTIMED in {ended, caller_ended}:
         return cancelled
-    if cancelled and abs(caller_ended - ended) < SAME_MOMENT:
+    # Where it is told who hung up, and nobody did, the PBX gave up (scenario blonde_unanswered).
+    silent = not any(isinstance(fact, e.HangupRequested) for fact in call.facts)
+    if cancelled and silent and abs(caller_ended - ended) < SAME_MOMENT:
         return True
     asked = {uid: at for uid, at in asked_by(call).items() if uid != own and at != UNTIMED}
     # A mobile that is asked for a key may go on for a while after the caller has gone.
