@@ -30,7 +30,8 @@ class AmiProxy:
         self._flowing.set()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
-        self._clients: set[asyncio.StreamWriter] = set()
+        self._injected: dict[asyncio.StreamWriter, list[bytes]] = {}
+        self._midway: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -72,9 +73,15 @@ class AmiProxy:
         self._flowing.set()
 
     def inject(self, data: bytes) -> None:
-        """Write to every client what the PBX never said."""
-        for writer in self._clients:
-            writer.write(data)
+        """Write to every client what the PBX never said, between two of its messages: it writes an answer in pieces."""
+        for writer, injected in self._injected.items():
+            injected.append(data)
+            self._write_injected(writer)
+
+    def _write_injected(self, writer: asyncio.StreamWriter) -> None:
+        if writer not in self._midway:
+            writer.write(b"".join(self._injected[writer]))
+            self._injected[writer].clear()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -90,7 +97,7 @@ class AmiProxy:
             writer.transport.abort()
             return
         self._open |= {writer, up_writer}
-        self._clients.add(writer)
+        self._injected[writer] = []
         with contextlib.suppress(ConnectionError):
             await asyncio.wait(
                 {
@@ -102,7 +109,8 @@ class AmiProxy:
         for one in (writer, up_writer):
             one.transport.abort()
             self._open.discard(one)
-            self._clients.discard(one)
+            self._injected.pop(one, None)
+            self._midway.discard(one)
 
     async def _upwards(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -126,3 +134,8 @@ class AmiProxy:
                     writer.write(data[first : first + (self.piece_bytes or len(data))])
                     await asyncio.sleep(0)  # the client, in the same loop, reads this piece first
                     await asyncio.sleep(0)
+                if data.endswith(_END):
+                    self._midway.discard(writer)
+                elif data:
+                    self._midway.add(writer)
+                self._write_injected(writer)
