@@ -17,11 +17,11 @@ from service.settings import load as settings
 from service.wiring import House, open_house
 from tests.fakes.directories import OFFICE
 
-RATE = 4000
+RATE = 3000
 _COUNT = "select count(*) from calls where pbx = 'pbx'"
 
 
-async def measure(warm: int = 1000, live: int = 5000, steps: tuple[int, ...] = (25_000, 100_000)) -> None:
+async def measure(warm: int = 1000, live: int = 5000, steps: tuple[int, ...] = (25_000, 50_000, 75_000, 100_000)) -> None:
     """Print the resident memory of a telephony process: warm, with calls alive, after many calls."""
     print("memory of the telephony process")
     with tempfile.TemporaryDirectory(prefix="switchhook-bench-") as told:
