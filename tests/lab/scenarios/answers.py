@@ -5,24 +5,33 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from tests.lab.scenarios.record import Record
-from tests.lab.scenarios.scenario import scenario
+from tests.lab.scenarios.record import RECORDED, Record
+from tests.lab.scenarios.scenario import RECORD, RING, scenario
 from tests.lab.scenarios.stage import CALLER, Stage, lasts
 
 M1, M2, M3, M4, M5, TRUNK = "PJSIP/m1", "PJSIP/m2", "PJSIP/m3", "PJSIP/m4", "PJSIP/m5", "PJSIP/trunk"
 ANSWERED = Record(
-    legs=((M1, "answered"),), answered_by=(M1,), talks=((CALLER, M1),), wait=0.4, talk=1.0, ended_by="caller"
+    legs=((M1, "answered"),),
+    answered_by=(M1,),
+    talks=((CALLER, M1),),
+    recordings=RECORDED,
+    wait=0.4,
+    talk=1.0,
+    ended_by="caller",
 )
-MISSED = Record(status="missed", ended_by="pbx")
-GAVE_UP = Record(status="missed", missed_cause="caller_gave_up_early", ended_by="caller")
+MISSED = Record(status="missed", ended_by="pbx", recordings=RECORDED)
+GAVE_UP = replace(MISSED, missed_cause="caller_gave_up_early", ended_by="caller")
 
 
 def ring(devices: str, seconds: int = 20) -> str:
-    """Line 500 rings these."""
-    return f"[from-trunk]\nexten => 500,1,Dial({devices},{seconds},tTkK)\n"
+    """Line 500 records and rings these."""
+    return f"[from-trunk]\nexten => 500,1,{RECORD}\n same => n,Dial({devices},{seconds},tTkK)\n"
 
 
-@scenario(ANSWERED)
+@scenario(
+    replace(ANSWERED, recordings=()),
+    dialplan="[from-trunk]\nexten => 500,1,Dial(PJSIP/m1,20,tTkK)\n",
+)
 async def answered(stage: Stage) -> None:
     """The phone rings and is answered, the caller hangs up."""
     caller, _ = await stage.answered_by(stage.m1)
@@ -47,10 +56,7 @@ async def answered_pbx_ends(stage: Stage) -> None:
     await caller.ended()
 
 
-@scenario(
-    replace(ANSWERED, recordings=("500.wav",)),
-    dialplan="[from-trunk]\nexten => 500,1,MixMonitor(${RECORDINGS}/500.wav)\n same => n,Dial(PJSIP/m1,20,tTkK)\n",
-)
+@scenario(ANSWERED)
 async def recorded(stage: Stage) -> None:
     """A talk is recorded."""
     caller, _ = await stage.answered_by(stage.m1)
@@ -84,7 +90,8 @@ async def rejected(stage: Stage) -> None:
 
 
 @scenario(
-    replace(GAVE_UP, wait=0.7), dialplan="[from-trunk]\nexten => 500,1,Wait(5)\n same => n,Dial(PJSIP/m1,20,tTkK)\n"
+    replace(GAVE_UP, wait=0.7),
+    dialplan=RING.replace("Dial", "Wait(5)\n same => n,Dial"),
 )
 async def gives_up_before_ringing(stage: Stage) -> None:
     """The caller gives up before any phone rings."""
@@ -130,6 +137,7 @@ async def ring_group_abandon(stage: Stage) -> None:
 MENU = """
 [from-trunk]
 exten => 500,1,Answer()
+ same => n,{record}
  same => n,Read(KEY,silence/1,1,,1,{seconds})
  same => n,GotoIf($["${{KEY}}" = "1"]?one)
  same => n,Hangup()
@@ -137,7 +145,7 @@ exten => 500,1,Answer()
 """
 
 
-@scenario(replace(GAVE_UP, wait=1.0), dialplan=MENU.format(seconds=9))
+@scenario(replace(GAVE_UP, wait=1.0), dialplan=MENU.format(record=RECORD, seconds=9))
 async def menu_abandon(stage: Stage) -> None:
     """The caller gives up in a menu."""
     caller = await stage.call()
@@ -146,13 +154,13 @@ async def menu_abandon(stage: Stage) -> None:
     await caller.hang_up()
 
 
-@scenario(replace(MISSED, missed_cause="menu_dead_end", wait=2.0), dialplan=MENU.format(seconds=1))
+@scenario(replace(MISSED, missed_cause="menu_dead_end", wait=2.0), dialplan=MENU.format(record=RECORD, seconds=1))
 async def menu(stage: Stage) -> None:
     """A menu that the caller does not answer."""
     await (await stage.call()).ended()
 
 
-@scenario(replace(ANSWERED, wait=1.5), dialplan=MENU.format(seconds=9))
+@scenario(replace(ANSWERED, wait=1.5), dialplan=MENU.format(record=RECORD, seconds=9))
 async def menu_chosen(stage: Stage) -> None:
     """The caller presses 1 in a menu and reaches a person."""
     caller = await stage.call()
@@ -201,7 +209,7 @@ async def fork_ringall(stage: Stage) -> None:
     await caller.hang_up()
 
 
-HUNT = "[from-trunk]\nexten => 500,1,Dial(PJSIP/m1,1)\n same => n,Dial(PJSIP/m2,9)\n same => n,Dial(PJSIP/m3,2)\n"
+HUNT = ring("PJSIP/m1", 1) + " same => n,Dial(PJSIP/m2,9)\n same => n,Dial(PJSIP/m3,2)\n"
 
 
 @scenario(
@@ -279,15 +287,12 @@ async def call_waiting(stage: Stage) -> None:
     await caller.hang_up()
 
 
-TWICE = "[from-trunk]\nexten => 500,1,Dial(PJSIP/m1&PJSIP/m2,20,tTkK)\n"
-
-
 @scenario(
     replace(ANSWERED, legs=((M1, "answered"), (M2, "answered_elsewhere")), talk=2.4, ended_by="staff"),
     replace(
         ANSWERED, legs=((M1, "busy"), (M2, "answered")), answered_by=(M2,), talks=((CALLER, M2),), ended_by="caller"
     ),
-    dialplan=TWICE,
+    dialplan=ring("PJSIP/m1&PJSIP/m2"),
 )
 async def same_numbers_twice(stage: Stage) -> None:
     """The same caller calls the same line twice at once, and two people answer."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.lab.scenarios.answers import ANSWERED, M1, M2
-from tests.lab.scenarios.scenario import scenario
+from tests.lab.scenarios.scenario import RECORD, scenario
 from tests.lab.scenarios.stage import CALLER, Stage, lasts
 
-CONFERENCE = """
+CONFERENCE = f"""
 [from-trunk]
-exten => 500,1,MixMonitor(${RECORDINGS}/500.wav)
+exten => 500,1,{RECORD}
  same => n,ConfBridge(meeting,,quiet)
 [from-phones]
 exten => 603,1,ConfBridge(meeting,,quiet)
@@ -24,13 +24,12 @@ exten => 603,1,ConfBridge(meeting,,quiet)
 @scenario(
     replace(
         ANSWERED,
-        recordings=("500.wav",),
         legs=((M1, "answered"), (M2, "answered")),
         answered_by=(M1, M2),
         talks=((CALLER, M1), (CALLER, M2), (M1, M2)),
         conference=True,
         wait=1.0,
-        talk=2.0,
+        talk=2.2,
     ),
     dialplan=CONFERENCE,
 )
@@ -45,21 +44,20 @@ async def conference(stage: Stage) -> None:
     second = await stage.m2.dials("603")
     await second.answered()
     await lasts(1.0)
-    await second.hang_up()
-    await first.hang_up()
-    await caller.hang_up()
+    for one in (second, first, caller):
+        await one.hang_up()
+        await lasts(0.2)
 
 
 @scenario(
     replace(
         ANSWERED,
-        recordings=("500.wav",),
         legs=((M1, "answered"), (M2, "answered")),
         answered_by=(M1, M2),
         talks=((M1, M2), (M1, CALLER), (M2, CALLER)),
         conference=True,
         wait=0.5,
-        talk=1.5,
+        talk=1.7,
     ),
     dialplan=CONFERENCE,
 )
@@ -74,6 +72,6 @@ async def conference_of_staff(stage: Stage) -> None:
     caller = await stage.call()
     await caller.answered()
     await lasts(1.0)
-    await second.hang_up()
-    await first.hang_up()
-    await caller.hang_up()
+    for one in (second, first, caller):
+        await one.hang_up()
+        await lasts(0.2)

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.lab.scenarios.answers import ANSWERED, M1, M2, M5, MISSED, TRUNK
+from tests.lab.scenarios.answers import ANSWERED, M1, M2, M5, MISSED, TRUNK, ring
 from tests.lab.scenarios.scenario import scenario
 from tests.lab.scenarios.stage import CALLER, CLIENT, Stage, lasts
-from tests.lab.scenarios.transfers_blind import RECORDED
-
-TAKEN = replace(ANSWERED, recordings=("500.wav",))
 
 
 @scenario(
     replace(
-        TAKEN,
+        ANSWERED,
         forwards=((M1, "102"),),
         legs=((M1, "failed"), (M2, "answered")),
         answered_by=(M2,),
         talks=((CALLER, M2),),
         wait=0.8,
     ),
-    dialplan=RECORDED,
 )
 async def forward_302(stage: Stage) -> None:
     """The phone sends the call on to a colleague (302), who answers."""
@@ -36,14 +32,13 @@ async def forward_302(stage: Stage) -> None:
 
 @scenario(
     replace(
-        TAKEN,
+        ANSWERED,
         forwards=((M1, CLIENT),),
         legs=((M1, "failed"), (TRUNK, "answered")),
         answered_by=(TRUNK,),
         talks=((CALLER, CLIENT),),
         wait=0.8,
     ),
-    dialplan=RECORDED,
 )
 async def forward_302_outside(stage: Stage) -> None:
     """The phone sends the call on to a number outside (302), where it is answered."""
@@ -63,9 +58,7 @@ async def forward_302_outside(stage: Stage) -> None:
         legs=((M1, "failed"), (M5, "unavailable")),
         missed_cause="device_unreachable",
         wait=0.4,
-        recordings=("500.wav",),
     ),
-    dialplan=RECORDED,
     live=("legs", "missed_cause"),
 )
 async def forward_302_unreachable(stage: Stage) -> None:
@@ -79,7 +72,7 @@ async def forward_302_unreachable(stage: Stage) -> None:
 
 @scenario(
     replace(ANSWERED, legs=((TRUNK, "answered"),), answered_by=(TRUNK,), talks=((CALLER, CLIENT),)),
-    dialplan=f"[from-trunk]\nexten => 500,1,Dial(Local/{CLIENT}@from-phones,20)\n",
+    dialplan=ring(f"Local/{CLIENT}@from-phones"),
 )
 async def forward_by_us(stage: Stage) -> None:
     """Our dialplan sends the call on to a number outside, through a Local channel."""
@@ -97,7 +90,7 @@ async def forward_by_us(stage: Stage) -> None:
         talks=((CALLER, CLIENT),),
         wait=1.4,
     ),
-    dialplan=f"[from-trunk]\nexten => 500,1,Dial(PJSIP/m1,1)\n same => n,Dial(Local/{CLIENT}@from-phones/n,20)\n",
+    dialplan=ring("PJSIP/m1", 1) + f" same => n,Dial(Local/{CLIENT}@from-phones/n,20)\n",
 )
 async def forward_by_us_kept(stage: Stage) -> None:
     """The phone rings out, and our dialplan sends the call on outside, through a Local channel that stays."""

@@ -9,7 +9,7 @@ from tests.lab.scenarios.conferences import CONFERENCE
 from tests.lab.scenarios.parking import park
 from tests.lab.scenarios.pickup import CODES
 from tests.lab.scenarios.queues import queue
-from tests.lab.scenarios.record import Record
+from tests.lab.scenarios.record import RECORDED, Record
 from tests.lab.scenarios.scenario import RING, scenario
 from tests.lab.scenarios.stage import CALLER, MOBILE, Stage, lasts
 
@@ -58,6 +58,7 @@ async def park_of_two(stage: Stage) -> None:
         talks=((CALLER, M1), (SECOND, M1), (CALLER, SECOND)),
         legs=((M1, "answered"), (M1, "answered")),
         transfers=(("attended", M1, SECOND, (TRUNK,), True),),
+        recordings=("*.wav", "*.wav"),
         talk=3.4,
         hold=1.0,
     ),
@@ -94,7 +95,6 @@ OTHER = "[from-phones]\nexten => 601,1,NoOp()\n same => n,Queue(office,,,,5)\n s
         talks=((CALLER, M1), (CALLER, M2)),
         transfers=(("blind", M1, "601", (M2,), True),),
         queues=(("sales", "answered"), ("office", "answered")),
-        recordings=("500.wav",),
         talk=2.0,
     ),
     dialplan=queue() + OTHER,
@@ -117,7 +117,6 @@ async def queue_to_queue(stage: Stage) -> None:
         talks=((CALLER, M1),),
         transfers=(("blind", M1, "601", (), False),),
         queues=(("sales", "answered"), ("office", "abandoned")),
-        recordings=("500.wav",),
         talk=1.0,
     ),
     dialplan=queue() + OTHER,
@@ -164,7 +163,6 @@ async def park_taken_and_transferred(stage: Stage) -> None:
 @scenario(
     replace(
         ANSWERED,
-        recordings=("500.wav",),
         legs=((M1, "answered"), (M2, "answered"), (M3, "answered")),
         answered_by=(M1, M2, M3),
         talks=((CALLER, M1), (CALLER, M2), (M1, M2), (CALLER, M3), (M1, M3), (M2, M3)),
@@ -226,7 +224,6 @@ async def pickup_of_transferred(stage: Stage) -> None:
         talks=((CALLER, MOBILE),),
         queues=(("sales", "answered"),),
         wait=1.4,
-        recordings=("500.wav",),
     ),
     dialplan=queue(),
     queues=QUEUES + f"[sales](+)\nmember => Local/{MOBILE}@switchhook-mobile/n\n",
@@ -273,6 +270,7 @@ async def forward_302_twice(stage: Stage) -> None:
         legs=((M1, "answered"),),
         answered_by=(M1,),
         talks=((M2, M1),),
+        recordings=RECORDED,
         wait=0.4,
         talk=1.0,
         ended_by="staff",

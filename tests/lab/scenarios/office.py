@@ -46,6 +46,7 @@ aors = trunk
 set_var = __TRUNK=trunk
 set_var = __SWITCHHOOK_TRUNK=PJSIP/trunk
 set_var = CHANNEL(parkinglot)=lot
+set_var = RECORD={record}
 
 [trunk]
 type = aor
@@ -68,6 +69,7 @@ named_pickup_group = office
 set_var = __TRUNK=trunk
 set_var = __SWITCHHOOK_TRUNK=PJSIP/trunk
 set_var = CHANNEL(parkinglot)=lot
+set_var = RECORD={record}
 
 [{phone}]
 type = auth
@@ -93,30 +95,32 @@ RECORDINGS={recordings}
 [from-trunk]
 [from-phones]
 include => parkedcalls
-exten => _[78]XXXXXXXXXX,1,NoOp()
+exten => _[78]XXXXXXXXXX,1,{record}
  same => n,Dial(PJSIP/${{EXTEN}}@${{TRUNK}},20,tTkK)
  same => n,Hangup()
 
 #include "switchhook.conf"
 """
 
+RECORD_PHONES = 'ExecIf($["${RECORD}" = "yes"]?MixMonitor(${RECORDINGS}/${UNIQUEID}.wav))'
+
 # An extension that begins with its Dial() is told by no event when the channel comes from another Dial(), as a
 # transferred one does: Newexten still shows the old application (seen on Asterisk 22.10).
 NUMBERS = """
 [from-phones]
-exten => 101,1,NoOp()
+exten => 101,1,{record}
  same => n,Dial(PJSIP/m1,20,tTkK)
  same => n,Hangup()
-exten => 102,1,NoOp()
+exten => 102,1,{record}
  same => n,Dial(PJSIP/m2,20,tTkK)
  same => n,Hangup()
-exten => 103,1,NoOp()
+exten => 103,1,{record}
  same => n,Dial(PJSIP/m3,20,tTkK)
  same => n,Hangup()
-exten => 104,1,NoOp()
+exten => 104,1,{record}
  same => n,Dial(PJSIP/m4,20,tTkK)
  same => n,Hangup()
-exten => 105,1,NoOp()
+exten => 105,1,{record}
  same => n,Dial(PJSIP/m5,20,tTkK)
  same => n,Hangup()
 """
@@ -137,7 +141,7 @@ FEATURES = """
 [general]
 featuredigittimeout = 2000
 transferdigittimeout = 2
-atxfernoanswertimeout = 3
+atxfernoanswertimeout = 6
 atxferdropcall = no
 atxfercallbackretries = 1
 atxferloopdelay = 1
@@ -206,6 +210,7 @@ class Rules:
     place: Place
     dialplan: str = ""
     queues: str = ""
+    record_phones: bool = False
     secret: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
 
@@ -234,7 +239,8 @@ class ScenarioPbx(PrivateAsterisk):
             "cel.conf": CEL,
             "manager.conf": MANAGER.format(port=self.ami_port, user=self.ami_username, secret=self.ami_secret),
             "pjsip.conf": PJSIP.format(port=self.sip_port) + self._each(self._parties),
-            "extensions.conf": EXTENSIONS.format(recordings=self.recordings) + self._each(self._dialplan),
+            "extensions.conf": EXTENSIONS.format(recordings=self.recordings, record=RECORD_PHONES)
+            + self._each(self._dialplan),
             "queues.conf": "[general]\n" + self._each(lambda one: one.place.own(one.queues)),
             "res_parking.conf": "[general]\n[default]\ncontext => parkedcalls-of-nobody\n"
             + self._each(lambda one: one.place.own(LOT)),
@@ -248,14 +254,16 @@ class ScenarioPbx(PrivateAsterisk):
         return "\n".join(text(one) for one in self.rules)
 
     def _parties(self, one: Rules) -> str:
-        outside = OUTSIDE.format(ip=one.place.ip(), port=self.telephone_port)
+        record = "yes" if one.record_phones else "no"
+        outside = OUTSIDE.format(ip=one.place.ip(), port=self.telephone_port, record=record)
         phones = "".join(
-            PHONE.format(phone=f"m{number}", number=number, secret=one.secret) for number in range(1, PHONES + 1)
+            PHONE.format(phone=f"m{number}", number=number, secret=one.secret, record=record)
+            for number in range(1, PHONES + 1)
         )
         return one.place.own(outside + phones)
 
     def _dialplan(self, one: Rules) -> str:
-        return one.place.own(NUMBERS + one.dialplan)
+        return one.place.own(NUMBERS.format(record=RECORD_PHONES) + one.dialplan)
 
     def _boxes(self, one: Rules) -> str:
         return one.place.own("101 => 0000,Manager\n")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.lab.scenarios.answers import M1, M2, TRUNK
-from tests.lab.scenarios.record import Record
-from tests.lab.scenarios.scenario import scenario
+from tests.lab.scenarios.record import RECORDED, Record
+from tests.lab.scenarios.scenario import RECORD, scenario
 from tests.lab.scenarios.stage import CLIENT, Stage, lasts
 
 # All places share the context of the phones: whose extensions are no numbers of three digits begins them otherwise.
 OURS = "[from-phones]\nexten => _8XXXXXXXXXX,1,Goto(switchhook-outbound,7${EXTEN:1},1)\n"
+NOBODY = f"[from-phones]\nexten => _3XXXXXXXXXX,1,{RECORD}\n same => n,Dial(PJSIP/7${{EXTEN:1}}@${{TRUNK}},2)\n"
 OUT = Record(
     direction="outbound",
     caller="101",
@@ -18,6 +19,7 @@ OUT = Record(
     legs=((TRUNK, "answered"),),
     answered_by=(TRUNK,),
     talks=((M1, CLIENT),),
+    recordings=RECORDED,
     wait=0.4,
     talk=1.0,
     ended_by="staff",
@@ -28,7 +30,7 @@ INSIDE = replace(
 )
 
 
-@scenario(INSIDE)
+@scenario(INSIDE, record_phones=True)
 async def internal(stage: Stage) -> None:
     """A colleague calls a colleague, and hangs up."""
     caller = await stage.m1.dials("102")
@@ -37,7 +39,7 @@ async def internal(stage: Stage) -> None:
     await caller.hang_up()
 
 
-@scenario(OUT)
+@scenario(OUT, record_phones=True)
 async def outbound(stage: Stage) -> None:
     """A call to the outside is answered, and ended by who called."""
     desk = await stage.m1.dials(CLIENT)
@@ -60,14 +62,14 @@ async def outbound_by_ours(stage: Stage) -> None:
     await desk.ended()
 
 
-@scenario(replace(FAILED, legs=((TRUNK, "busy"),)))
+@scenario(replace(FAILED, legs=((TRUNK, "busy"),)), record_phones=True)
 async def outbound_busy(stage: Stage) -> None:
     """A call to the outside meets a busy line."""
     await stage.someone(CLIENT).answers_with(486)
     await (await stage.m1.dials(CLIENT)).ended()
 
 
-@scenario(replace(FAILED, legs=((TRUNK, "cancelled"),), wait=1.0, ended_by="staff"))
+@scenario(replace(FAILED, legs=((TRUNK, "cancelled"),), wait=1.0, ended_by="staff"), record_phones=True)
 async def outbound_given_up(stage: Stage) -> None:
     """Nobody answers a call to the outside, and who called gives up."""
     desk = await stage.m1.dials(CLIENT)
@@ -78,35 +80,37 @@ async def outbound_given_up(stage: Stage) -> None:
 
 @scenario(
     replace(FAILED, dialed="3" + CLIENT[1:], legs=((TRUNK, "no_answer"),), wait=2.0),
-    dialplan="[from-phones]\nexten => _3XXXXXXXXXX,1,Dial(PJSIP/7${EXTEN:1}@${TRUNK},2)\n same => n,Hangup()\n",
+    dialplan="[from-phones]\nexten => _3XXXXXXXXXX,1,"
+    + RECORD
+    + "\n same => n,Dial(PJSIP/7${EXTEN:1}@${TRUNK},2)\n same => n,Hangup()\n",
 )
 async def outbound_noanswer(stage: Stage) -> None:
     """Nobody answers a call to the outside in time."""
     await (await stage.m1.dials("3" + CLIENT[1:])).ended()
 
 
-@scenario(replace(FAILED, legs=((TRUNK, "unavailable"),)))
+@scenario(replace(FAILED, legs=((TRUNK, "unavailable"),)), record_phones=True)
 async def outbound_invalid(stage: Stage) -> None:
     """A call to a number that does not exist (404)."""
     await stage.someone(CLIENT).answers_with(404)
     await (await stage.m1.dials(CLIENT)).ended()
 
 
-@scenario(replace(FAILED, legs=((TRUNK, "congestion"),)))
+@scenario(replace(FAILED, legs=((TRUNK, "congestion"),)), record_phones=True)
 async def outbound_congestion(stage: Stage) -> None:
     """The trunk takes no more calls (503)."""
     await stage.someone(CLIENT).answers_with(503)
     await (await stage.m1.dials(CLIENT)).ended()
 
 
-@scenario(replace(FAILED, legs=((TRUNK, "unavailable"),)))
+@scenario(replace(FAILED, legs=((TRUNK, "unavailable"),)), record_phones=True)
 async def outbound_incomplete(stage: Stage) -> None:
     """A call to a number that is not whole (484)."""
     await stage.someone(CLIENT).answers_with(484)
     await (await stage.m1.dials(CLIENT)).ended()
 
 
-@scenario(replace(FAILED, legs=((TRUNK, "rejected"),), wait=0.4))
+@scenario(replace(FAILED, legs=((TRUNK, "rejected"),), wait=0.4), record_phones=True)
 async def outbound_rejected(stage: Stage) -> None:
     """A call to the outside is declined."""
     desk = await stage.m1.dials(CLIENT)
@@ -118,7 +122,7 @@ async def outbound_rejected(stage: Stage) -> None:
 
 @scenario(
     replace(FAILED, direction="internal", dialed="106", legs=((M2, "no_answer"),), wait=2.0),
-    dialplan="[from-phones]\nexten => 106,1,NoOp()\n same => n,Dial(PJSIP/m2,2)\n same => n,Hangup()\n",
+    dialplan="[from-phones]\nexten => 106,1," + RECORD + "\n same => n,Dial(PJSIP/m2,2)\n same => n,Hangup()\n",
 )
 async def internal_unanswered(stage: Stage) -> None:
     """A colleague calls a colleague, whose phone rings out."""

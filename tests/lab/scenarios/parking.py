@@ -8,9 +8,6 @@ from tests.lab.scenarios.answers import ANSWERED, M1, M2
 from tests.lab.scenarios.scenario import scenario
 from tests.lab.scenarios.stage import CALLER, Stage, lasts
 from tests.lab.scenarios.telephones import PhoneCall
-from tests.lab.scenarios.transfers_blind import RECORDED
-
-PARKED = replace(ANSWERED, recordings=("500.wav",))
 
 
 async def park(stage: Stage) -> tuple[PhoneCall, PhoneCall]:
@@ -24,14 +21,13 @@ async def park(stage: Stage) -> tuple[PhoneCall, PhoneCall]:
 
 @scenario(
     replace(
-        PARKED,
+        ANSWERED,
         parks=((M1, "taken_back", M1),),
         legs=((M1, "answered"), (M1, "answered")),
         talks=((CALLER, M1), (CALLER, M1)),
         talk=2.5,
         hold=1.6,
     ),
-    dialplan=RECORDED,
 )
 async def park_taken_back(stage: Stage) -> None:
     """Parked by feature code, and taken back by who parked."""
@@ -46,7 +42,7 @@ async def park_taken_back(stage: Stage) -> None:
 
 @scenario(
     replace(
-        PARKED,
+        ANSWERED,
         parks=((M1, "taken", M2),),
         legs=((M1, "answered"), (M2, "answered")),
         answered_by=(M1, M2),
@@ -54,7 +50,6 @@ async def park_taken_back(stage: Stage) -> None:
         talk=2.5,
         hold=1.6,
     ),
-    dialplan=RECORDED,
 )
 async def park_taken(stage: Stage) -> None:
     """Parked by feature code, and taken by a colleague."""
@@ -69,14 +64,13 @@ async def park_taken(stage: Stage) -> None:
 
 @scenario(
     replace(
-        PARKED,
+        ANSWERED,
         parks=((M1, "timed_out", ""),),
         legs=((M1, "answered"), (M1, "answered")),
         talks=((CALLER, M1), (CALLER, M1)),
         talk=2.5,
         hold=3.0,
     ),
-    dialplan=RECORDED,
 )
 async def park_comes_back(stage: Stage) -> None:
     """Parked by feature code, taken by nobody: it rings at who parked, who answers."""
@@ -88,8 +82,7 @@ async def park_comes_back(stage: Stage) -> None:
 
 
 @scenario(
-    replace(PARKED, parks=((M1, "timed_out", ""),), legs=((M1, "answered"), (M1, "cancelled")), talk=1.5, hold=3.0),
-    dialplan=RECORDED,
+    replace(ANSWERED, parks=((M1, "timed_out", ""),), legs=((M1, "answered"), (M1, "cancelled")), talk=1.5, hold=3.0),
 )
 async def park_comes_back_in_vain(stage: Stage) -> None:
     """Parked by feature code, taken by nobody: it rings at who parked, and the caller gives up."""
@@ -101,8 +94,7 @@ async def park_comes_back_in_vain(stage: Stage) -> None:
 
 
 @scenario(
-    replace(PARKED, parks=((M1, "abandoned", ""),), talk=1.5, hold=1.0),
-    dialplan=RECORDED,
+    replace(ANSWERED, parks=((M1, "abandoned", ""),), talk=1.5, hold=1.0),
 )
 async def park_abandoned(stage: Stage) -> None:
     """Parked by feature code, and the caller gives up there."""
@@ -115,7 +107,7 @@ async def park_abandoned(stage: Stage) -> None:
 
 @scenario(
     replace(
-        PARKED,
+        ANSWERED,
         parks=((M1, "taken", M2),),
         legs=((M1, "answered"), (M2, "answered")),
         answered_by=(M1, M2),
@@ -123,7 +115,6 @@ async def park_abandoned(stage: Stage) -> None:
         talk=2.0,
         hold=1.0,
     ),
-    dialplan=RECORDED,
 )
 async def park_by_refer(stage: Stage) -> None:
     """Parked by a blind transfer to the parking extension, and taken by a colleague."""
@@ -139,14 +130,13 @@ async def park_by_refer(stage: Stage) -> None:
 
 @scenario(
     replace(
-        PARKED,
+        ANSWERED,
         parks=((M1, "timed_out", ""),),
         legs=((M1, "answered"), (M1, "no_answer")),
         talk=1.5,
         hold=3.0,
         ended_by="pbx",
     ),
-    dialplan=RECORDED,
 )
 async def park_comes_back_unanswered(stage: Stage) -> None:
     """Parked by feature code, taken by nobody: it rings at who parked, where nobody answers."""

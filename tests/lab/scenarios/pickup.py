@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from tests.lab.scenarios.answers import ANSWERED, M1, M2, M3, ring
 from tests.lab.scenarios.record import Record
-from tests.lab.scenarios.scenario import scenario
+from tests.lab.scenarios.scenario import RING, scenario
 from tests.lab.scenarios.stage import CALLER, Stage, lasts
-from tests.lab.scenarios.transfers_blind import RECORDED
 
 CODES = "[from-phones]\nexten => 801,1,PickupChan(PJSIP/m1)\nexten => 802,1,Pickup()\n"
 TAKEN_UP = replace(
@@ -17,14 +16,13 @@ TAKEN_UP = replace(
     legs=((M1, "answered_elsewhere"), (M2, "answered")),
     answered_by=(M2,),
     talks=((CALLER, M2),),
-    recordings=("500.wav",),
     wait=0.8,
 )
 
 
 @scenario(
     TAKEN_UP,
-    dialplan=RECORDED + CODES,
+    dialplan=RING + CODES,
 )
 async def pickup(stage: Stage) -> None:
     """A colleague takes the call that rings at m1."""
@@ -38,7 +36,7 @@ async def pickup(stage: Stage) -> None:
 
 @scenario(
     TAKEN_UP,
-    dialplan=RECORDED + CODES,
+    dialplan=RING + CODES,
 )
 async def pickup_group(stage: Stage) -> None:
     """A colleague takes whatever call rings in the group."""
@@ -54,7 +52,6 @@ async def pickup_group(stage: Stage) -> None:
     replace(
         TAKEN_UP,
         legs=((M1, "answered_elsewhere"), (M3, "answered_elsewhere"), (M2, "answered")),
-        recordings=(),
         wait=1.0,
     ),
     dialplan=ring("PJSIP/m1&PJSIP/m3") + CODES,

@@ -69,7 +69,9 @@ class Played:
 async def play(scenarios: Sequence[Scenario]) -> Played:
     """Play these on a PBX of their own; one alone has the plain names."""
     first = 0 if len(scenarios) == 1 else 1
-    rules = [Rules(Place(number), one.dialplan, one.queues) for number, one in enumerate(scenarios, first)]
+    rules = [
+        Rules(Place(number), one.dialplan, one.queues, one.record_phones) for number, one in enumerate(scenarios, first)
+    ]
     played = Played(places={one.name: own.place for one, own in zip(scenarios, rules, strict=True)})
     slots = asyncio.Semaphore(AT_ONCE)
     listening: set[Pbx] = set()

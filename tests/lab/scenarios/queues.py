@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.lab.scenarios.answers import ANSWERED, GAVE_UP, M1, M2, M3, MISSED, SECOND
-from tests.lab.scenarios.scenario import scenario
+from tests.lab.scenarios.scenario import RECORD, scenario
 from tests.lab.scenarios.stage import CALLER, Stage, lasts
 
 RINGALL = "[sales]\nstrategy = ringall\ntimeout = 15\nmember => PJSIP/m1\nmember => PJSIP/m2\n"
@@ -17,13 +17,12 @@ EMPTY = "[sales]\nstrategy = ringall\njoinempty = no\n"
 def queue(seconds: int = 15) -> str:
     """Line 500 is a queue, recorded."""
     return (
-        "[from-trunk]\nexten => 500,1,Answer()\n same => n,MixMonitor(${RECORDINGS}/500.wav)\n"
+        f"[from-trunk]\nexten => 500,1,Answer()\n same => n,{RECORD}\n"
         f" same => n,Queue(sales,,,,{seconds})\n same => n,Hangup()\n"
     )
 
 
-RECORDED = ("500.wav",)
-IN_QUEUE = replace(ANSWERED, queues=(("sales", "answered"),), recordings=RECORDED)
+IN_QUEUE = replace(ANSWERED, queues=(("sales", "answered"),))
 
 
 @scenario(
@@ -64,7 +63,6 @@ async def queue_in_turn(stage: Stage) -> None:
         legs=((M1, "cancelled"), (M2, "cancelled")),
         queues=(("sales", "abandoned"),),
         wait=1.0,
-        recordings=RECORDED,
     ),
     dialplan=queue(),
     queues=RINGALL,
@@ -85,7 +83,6 @@ async def queue_abandon(stage: Stage) -> None:
         queues=(("sales", "timeout"),),
         missed_cause="queue_timeout",
         wait=2.0,
-        recordings=RECORDED,
     ),
     dialplan=queue(2),
     queues=RINGALL,
@@ -98,7 +95,7 @@ async def queue_timeout(stage: Stage) -> None:
 
 
 @scenario(
-    replace(MISSED, queues=(("sales", "joinempty"),), missed_cause="nobody_on_shift", recordings=RECORDED),
+    replace(MISSED, queues=(("sales", "joinempty"),), missed_cause="nobody_on_shift"),
     dialplan=queue(),
     queues=EMPTY,
     cel=("queues", "missed_cause"),
@@ -166,7 +163,7 @@ async def queue_member_declines(stage: Stage) -> None:
 
 
 @scenario(
-    replace(GAVE_UP, queues=(("sales", "abandoned"),), wait=1.0, recordings=RECORDED),
+    replace(GAVE_UP, queues=(("sales", "abandoned"),), wait=1.0),
     dialplan=queue(),
     queues=OPEN,
 )
@@ -179,8 +176,8 @@ async def queue_abandoned_unserved(stage: Stage) -> None:
 
 
 @scenario(
-    replace(GAVE_UP, queues=(("sales", "abandoned"),), wait=1.0, recordings=RECORDED),
-    replace(MISSED, caller=SECOND, missed_cause="queue_full", queues=(("sales", "full"),), recordings=RECORDED),
+    replace(GAVE_UP, queues=(("sales", "abandoned"),), wait=1.0),
+    replace(MISSED, caller=SECOND, missed_cause="queue_full", queues=(("sales", "full"),)),
     dialplan=queue(),
     queues=OPEN + "maxlen = 1\n",
     cel=("queues", "missed_cause"),
@@ -204,10 +201,10 @@ async def queue_full(stage: Stage) -> None:
         answered_by=(M2,),
         talks=((CALLER, M2),),
         queues=(("sales", "timeout"), ("sales", "answered")),
-        recordings=(),
         wait=2.9,
     ),
-    dialplan="[from-trunk]\nexten => 500,1,Queue(sales,,,,2)\n same => n,Wait(0.5)\n same => n,Queue(sales,,,,20)\n",
+    dialplan=f"[from-trunk]\nexten => 500,1,{RECORD}\n"
+    " same => n,Queue(sales,,,,2)\n same => n,Wait(0.5)\n same => n,Queue(sales,,,,20)\n",
     queues=RINGALL,
     cel=("queues",),
 )

@@ -43,6 +43,8 @@ class Record:
     hold: float = 0.0
 
 
+RECORDED = ("*.wav",)
+"""One recording, by a dialplan that names it for the channel."""
 _UNIQUE = re.compile(r"^\d+\.\d+")
 SPANS = ("wait", "talk", "hold")
 EARLY = 0.8

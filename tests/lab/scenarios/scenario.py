@@ -10,8 +10,9 @@ from tests.lab.scenarios.stage import Stage
 
 Play = Callable[[Stage], Awaitable[None]]
 
-RING = "[from-trunk]\nexten => 500,1,Dial(PJSIP/m1,20,tTkK)\n"
-"""Line 500 rings m1, and both sides may transfer and park."""
+RECORD = "MixMonitor(${RECORDINGS}/${UNIQUEID}.wav)"
+RING = f"[from-trunk]\nexten => 500,1,{RECORD}\n same => n,Dial(PJSIP/m1,20,tTkK)\n"
+"""Line 500 records and rings m1, and both sides may transfer and park."""
 
 SCENARIOS: dict[str, Scenario] = {}
 
@@ -27,6 +28,7 @@ class Scenario:
     unknown: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unknown_live: Sequence[str] = ()
     taped: bool = True
+    record_phones: bool = False
 
     @property
     def name(self) -> str:
@@ -58,15 +60,17 @@ def scenario(
     ami: Sequence[str] = (),
     live: Sequence[str] = (),
     taped: bool = True,
+    record_phones: bool = False,
 ) -> Callable[[Play], Play]:
     """Make a scenario of a function; `cel` and `ami` name the facts that this witness alone cannot know,
     `live` those that an AMI user with the shipped rights cannot, who is told nothing of the dialplan.
 
-    `taped`: kept as a tape too; not where another tape tells the same in other words.
+    `taped`: kept as a tape too; not where another tape tells the same in other words. `record_phones`: what telephones
+    of staff dial is recorded.
     """
 
     def keep(play: Play) -> Play:
-        made = Scenario(play, records, dialplan, queues, {"cel": cel, "ami": ami}, live, taped)
+        made = Scenario(play, records, dialplan, queues, {"cel": cel, "ami": ami}, live, taped, record_phones)
         assert made.name not in SCENARIOS
         SCENARIOS[made.name] = made
         return play

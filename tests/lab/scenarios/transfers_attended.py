@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from tests.lab.scenarios.answers import M1, M2, M5, TRUNK
-from tests.lab.scenarios.record import Record
-from tests.lab.scenarios.scenario import scenario
+from tests.lab.scenarios.record import RECORDED, Record
+from tests.lab.scenarios.scenario import RING, scenario
 from tests.lab.scenarios.stage import CALLER, CLIENT, Stage, lasts
 from tests.lab.scenarios.telephones import PhoneCall
-from tests.lab.scenarios.transfers_blind import EXTENSIONS, RECORDED
+from tests.lab.scenarios.transfers_blind import EXTENSIONS
 
-PLAN = RECORDED + EXTENSIONS
+PLAN = RING + EXTENSIONS
 QUEUE = "[sales]\nstrategy = ringall\ntimeout = 15\nmember => PJSIP/m2\n"
 SPANS = {
     "refer": {"answered": (3.4, 1.4), "to_queue": (3.4, 1.4), "outside": (3.4, 1.4), "to_voicemail": (2.0, 1.0)},
@@ -139,7 +139,7 @@ def begun(way: str, target: Target, spans: tuple[float, float]) -> Record:
         legs=((M1, "answered"), *target.legs),
         answered_by=(M1, target.device) if target.device else (M1,),
         queues=target.queues,
-        recordings=("500.wav",),
+        recordings=RECORDED,
         ended_by="caller",
         wait=0.4,
         talk=spans[0],

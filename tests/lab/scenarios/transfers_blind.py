@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tests.lab.scenarios.answers import ANSWERED, M1, M2, M3, M4, M5, TRUNK
 from tests.lab.scenarios.record import Record
-from tests.lab.scenarios.scenario import scenario
+from tests.lab.scenarios.scenario import RING, scenario
 from tests.lab.scenarios.stage import CALLER, CLIENT, Stage, lasts
 from tests.lab.scenarios.telephones import PhoneCall
 
@@ -24,7 +24,6 @@ exten => 602,1,NoOp()
  same => n,Hangup()
 """
 QUEUES = "[sales]\nstrategy = ringall\ntimeout = 15\nmember => PJSIP/m2\nmember => PJSIP/m3\n"
-RECORDED = "[from-trunk]\nexten => 500,1,MixMonitor(${RECORDINGS}/500.wav)\n same => n,Dial(PJSIP/m1,20,tTkK)\n"
 
 
 @dataclass(frozen=True)
@@ -153,9 +152,7 @@ def blind(way: str, place: str) -> None:
     ask, target = WAYS[way], TARGETS[place]
     reached = target.record.answered_by[1:]
     by = "" if way == "redirect" else M1
-    record = replace(
-        target.record, transfers=(("blind", by, target.number, reached, target.completed),), recordings=("500.wav",)
-    )
+    record = replace(target.record, transfers=(("blind", by, target.number, reached, target.completed),))
     # Whoever presses keys still has the caller in the talk, but on hold, for the second that it takes.
     if way == "code":
         keying = 1.0 + 0.19 * (len(target.number) - 3)
@@ -172,7 +169,7 @@ def blind(way: str, place: str) -> None:
     live = {"unreachable": ["legs"], "to_voicemail": ["transfers"]}.get(place, [])
     live += ["transfers"] if way == "redirect" else []
     taped = way == "refer" or (way, place) in TAPED
-    scenario(record, dialplan=RECORDED + EXTENSIONS, queues=QUEUES, taped=taped, live=live)(play)
+    scenario(record, dialplan=RING + EXTENSIONS, queues=QUEUES, taped=taped, live=live)(play)
 
 
 for _way in WAYS:
@@ -191,7 +188,9 @@ for _way in WAYS:
         talks=((M1, M2), (M2, M3)),
         transfers=(("blind", M1, "103", (M3,), True),),
         ended_by="staff",
-    )
+        recordings=("*.wav", "*.wav"),
+    ),
+    record_phones=True,
 )
 async def caller_transfers(stage: Stage) -> None:
     """A colleague calls a colleague, and the one who called transfers the other to a third (SIP REFER)."""
@@ -218,7 +217,9 @@ async def caller_transfers(stage: Stage) -> None:
         ended_by="staff",
         hold=1.0,
         talk=3.5,
-    )
+        recordings=("*.wav", "*.wav"),
+    ),
+    record_phones=True,
 )
 async def caller_transfers_by_code(stage: Stage) -> None:
     """A colleague calls a colleague, and the one who called transfers the other to a third by feature code."""

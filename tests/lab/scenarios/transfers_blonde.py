@@ -87,7 +87,7 @@ async def blonde_refer(stage: Stage) -> None:
         ended_by="pbx",
     ),
     # No event ties the ringing back to the call it comes from, unless it is answered.
-    replace(INSIDE, status="failed", dialed="", legs=((M1, "no_answer"),), wait=3.0, ended_by="pbx"),
+    replace(INSIDE, status="failed", dialed="", legs=((M1, "no_answer"),), wait=6.0, ended_by="pbx"),
     dialplan=PLAN,
 )
 async def blonde_unanswered(stage: Stage) -> None:
