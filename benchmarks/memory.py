@@ -21,7 +21,9 @@ RATE = 3000
 _COUNT = "select count(*) from calls where pbx = 'pbx'"
 
 
-async def measure(warm: int = 1000, live: int = 5000, steps: tuple[int, ...] = (25_000, 50_000, 75_000, 100_000)) -> None:
+async def measure(
+    warm: int = 1000, live: int = 5000, steps: tuple[int, ...] = (25_000, 50_000, 75_000, 100_000)
+) -> None:
     """Print the resident memory of a telephony process: warm, with calls alive, after many calls."""
     print("memory of the telephony process")
     with tempfile.TemporaryDirectory(prefix="switchhook-bench-") as told:
