@@ -43,6 +43,7 @@ def _references(directory: Directory) -> Iterator[Problem]:
     for at, person in enumerate(directory.people):
         yield from _missing(f"people[{at}].hours", "hours", person.hours, hours)
     for at, team in enumerate(directory.teams):
+        yield from _missing(f"teams[{at}].hours", "hours", team.hours, hours)
         for index, key in enumerate(team.members):
             yield from _missing(f"teams[{at}].members[{index}]", "person", key, people)
     for at, line in enumerate(directory.lines):

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Final
 
-from directory.hours import write_week
+from directory.hours import write_dates, write_week
 from directory.model import Device, Directory, Hours
+from directory.values import masked
 
 Entries = dict[str, dict[str, str]]
 
@@ -41,9 +42,12 @@ def _entries(directory: Directory, section: str, key: str) -> Entries:
 
 def _entry(value: object, key: str = "") -> dict[str, str]:
     if isinstance(value, Hours):
-        return write_week(value.spans)
+        own = {"holidays": value.holidays} if value.holidays else {}
+        return write_week(value.spans) | own | write_dates(value.dates)
     names = (field.name for field in fields(value) if field.name != key)  # type: ignore[arg-type]  # a model class
-    return {name: _words(getattr(value, name)) for name in names}
+    told = {name: _words(getattr(value, name)) for name in names}
+    # An address of a calendar is a secret: the host is shown, and the digest's beginning when it changes.
+    return told | ({"calendar": masked(told["calendar"])} if told.get("calendar", "none") != "none" else {})
 
 
 def _words(value: object) -> str:

@@ -8,7 +8,7 @@ import yaml
 
 from directory import values
 from directory.checks import Problem, check
-from directory.hours import read_week, write_week
+from directory.hours import read_dates, read_week, write_dates, write_week
 from directory.model import (
     KINDS,
     LANGUAGES,
@@ -17,6 +17,7 @@ from directory.model import (
     RING_SECONDS_MOST,
     ROLES,
     STRATEGIES,
+    WRAP_UP_SECONDS_MOST,
     Blocked,
     Company,
     Device,
@@ -27,6 +28,7 @@ from directory.model import (
     Person,
     Role,
     Span,
+    SpecialDay,
     Strategy,
     Team,
 )
@@ -34,10 +36,12 @@ from directory.nodes import Fields, Reading, Table
 
 _SECTIONS: Final = ("company", "hours", "people", "teams", "lines", "blocked")
 _COMPANY: Final = ("name", "region", "time_zone", "language")
-_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "devices")
+_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "calendar", "devices")
 _DEVICE: Final = ("kind", "address", "number", "trunk")
-_TEAM: Final = ("key", "name", "strategy", "members")
-_LINE: Final = ("number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "fallback")
+_TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wrap_up_seconds")
+_LINE: Final = (
+    "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "wrap_up_seconds", "fallback",
+)  # fmt: skip
 _BLOCKED: Final = ("number", "note")
 
 
@@ -76,7 +80,7 @@ def dumps(directory: Directory) -> str:
     """Write a directory as a file that reads back to the same; what is by default is left out."""
     whole = {
         "company": _plain(directory.company, _COMPANY),
-        "hours": {entry.key: write_week(entry.spans) for entry in directory.hours},
+        "hours": {entry.key: _plain_hours(entry) for entry in directory.hours},
         "people": [
             _plain(person, _PERSON) | {"devices": [_plain(device, _DEVICE) for device in person.devices]}
             for person in directory.people
@@ -149,7 +153,10 @@ def _hours(reading: Reading, name: str, node: yaml.Node) -> Hours:
     path = f"hours.{name}"
     week: dict[str, str] = {}
     spans: tuple[Span, ...] = ()
-    for days, value in reading.mapping(node, path).items():
+    table = reading.mapping(node, path)
+    fields = Fields(reading, path, {"holidays": table.pop("holidays")} if "holidays" in table else {})
+    dates = _dates(reading, table.pop("dates", None), f"{path}.dates")
+    for days, value in table.items():
         child = f"{path}.{days}"
         text = reading.text(value, child)
         if text is None:
@@ -165,7 +172,22 @@ def _hours(reading: Reading, name: str, node: yaml.Node) -> Hours:
         values.key(name)
     except ValueError as error:
         reading.fault(path, f"{error}")
-    return Hours(name, spans)
+    return Hours(name, spans, fields.text("holidays", values.holidays), dates)
+
+
+def _dates(reading: Reading, node: yaml.Node | None, path: str) -> tuple[SpecialDay, ...]:
+    told: dict[str, str] = {}
+    days: tuple[SpecialDay, ...] = ()
+    for date, value in reading.mapping(node, path).items():
+        child = f"{path}.{date}"
+        text = reading.text(value, child)
+        try:
+            days = read_dates(told | {date: text or ""})
+        except ValueError as error:
+            reading.fault(child, f"{error}")
+        else:
+            told[date] = text or ""
+    return days
 
 
 def _person(fields: Fields, region: str) -> Person:
@@ -181,6 +203,7 @@ def _person(fields: Fields, region: str) -> Person:
         devices=devices,
         hours=fields.text("hours"),
         time_zone=fields.text("time_zone", values.time_zone),
+        calendar=fields.text("calendar", values.calendar),
     )
 
 
@@ -204,6 +227,9 @@ def _team(fields: Fields) -> Team:
         name=fields.needed("name"),
         strategy=cast("Strategy", fields.text("strategy", values.one_of(STRATEGIES)) or "ring_all"),
         members=members,
+        hours=fields.text("hours"),
+        time_zone=fields.text("time_zone", values.time_zone),
+        wrap_up_seconds=_optional(fields, "wrap_up_seconds", WRAP_UP_SECONDS_MOST),
     )
 
 
@@ -218,11 +244,21 @@ def _line(fields: Fields, region: str) -> Line:
         language=fields.text("language", values.one_of(LANGUAGES)),
         ring_seconds=fields.whole("ring_seconds", RING_SECONDS, RING_SECONDS_LEAST, RING_SECONDS_MOST),
         fallback=fields.texts("fallback", values.address),
+        wrap_up_seconds=_optional(fields, "wrap_up_seconds", WRAP_UP_SECONDS_MOST),
     )
+
+
+def _optional(fields: Fields, key: str, most: int) -> int | None:
+    return fields.whole(key, 0, 0, most) if fields.text(key) is not None else None
 
 
 def _blocked(fields: Fields, region: str) -> Blocked:
     return Blocked(number=fields.needed("number", values.line(region)), note=fields.text("note") or "")
+
+
+def _plain_hours(hours: Hours) -> dict[str, object]:
+    dates = {"dates": write_dates(hours.dates)} if hours.dates else {}
+    return {**write_week(hours.spans), **({"holidays": hours.holidays} if hours.holidays else {}), **dates}
 
 
 def _plain(value: object, keys: tuple[str, ...]) -> dict[str, object]:

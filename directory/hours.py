@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from directory.model import DAY_MINUTES, DAYS, Hours, Span
+from directory.days_off import day_off
+from directory.model import DAY_MINUTES, DAYS, Hours, Span, SpecialDay
 
 _SPAN: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})")
-_HORIZON_DAYS: Final = 9  # one whole week from any moment, and a day of slack on both sides for zones and midnight
+_HORIZON_DAYS: Final = 400  # a year from any moment, and more: who opens later than that is told as never open
+_DATES: Final = re.compile(r"(2[01][0-9]{2}-[0-9]{2}-[0-9]{2})(?:\s*\.\.\s*(2[01][0-9]{2}-[0-9]{2}-[0-9]{2}))?")
+_DATES_MOST: Final = 366
+_CLOSED: Final = "closed"
 _LAST_HOUR: Final = 23
 _LAST_MINUTE: Final = 59
 
@@ -26,13 +30,26 @@ def open_at(hours: Hours | None, time_zone: str, at: datetime) -> bool:
 
 
 def next_open(hours: Hours | None, time_zone: str, at: datetime) -> datetime | None:
-    """Give the first moment from ``at`` on when the hours are open, in UTC; None when they never are."""
+    """Give the first moment from ``at`` on when the hours are open, in UTC; None when they are not within 400 days."""
     if open_at(hours, time_zone, at):
         return at.astimezone(UTC)
-    if hours is None or not hours.spans:
+    if hours is None or not (hours.spans or any(special.spans for special in hours.dates)):
         return None
-    moments = sorted(moment for moment in _candidates(hours, _zone(time_zone), at) if moment >= at)
-    return next((moment for moment in moments if open_at(hours, time_zone, moment)), None)
+    found: list[datetime] = []
+    for offset in range(-1, _HORIZON_DAYS):
+        late_enough = bool(found)  # the day after may still hold an earlier moment: a jump of the clock
+        moments = (moment for moment in _candidates(hours, _zone(time_zone), at, offset) if moment >= at)
+        found += (moment for moment in moments if open_at(hours, time_zone, moment))
+        if late_enough:
+            break
+    return min(found, default=None)
+
+
+def prepare(hours: Iterable[Hours], at: datetime) -> None:
+    """Have the holidays of this year and the next at hand, so that no caller waits for them."""
+    for place in {it.holidays for it in hours if it.holidays is not None}:
+        for year in (at.year, at.year + 1):
+            day_off(place, date(year, 1, 1))
 
 
 def read_week(week: Mapping[str, str]) -> tuple[Span, ...]:
@@ -74,6 +91,33 @@ def read_spans(day: int, text: str) -> tuple[Span, ...]:
     return spans
 
 
+def read_dates(dates: Mapping[str, str]) -> tuple[SpecialDay, ...]:
+    """Turn written dates, as in {"2026-12-31": "10:00-15:00", "2027-01-09..2027-01-11": "closed"}, into special days.
+
+    Raises ValueError with the reason in words.
+    """
+    found: dict[date, SpecialDay] = {}
+    for text, hours in dates.items():
+        for day in _read_dates(text):
+            if day in found:
+                raise ValueError(f"{day} is given twice")
+            spans = () if hours.strip().casefold() == _CLOSED else read_spans(day.weekday(), hours)
+            found[day] = SpecialDay(day, spans)
+    return tuple(sorted(found.values()))
+
+
+def write_dates(days: Iterable[SpecialDay]) -> dict[str, str]:
+    """Give the shortest written dates that read back to the same; dates alike and in a row share a key."""
+    runs: list[tuple[date, date, str]] = []
+    for special in sorted(days):
+        hours = ", ".join(_write_span(span) for span in special.spans) or _CLOSED
+        if runs and runs[-1][1] + timedelta(days=1) == special.date and runs[-1][2] == hours:
+            runs[-1] = (runs[-1][0], special.date, hours)
+        else:
+            runs.append((special.date, special.date, hours))
+    return {f"{first}" if first == last else f"{first}..{last}": hours for first, last, hours in runs}
+
+
 def write_week(spans: Iterable[Span]) -> dict[str, str]:
     """Give the shortest written week that reads back to the same spans; days alike and in a row share a key."""
     by_day = {
@@ -98,28 +142,34 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _open(hours: Hours, wall: datetime) -> bool:
-    today, minute = wall.weekday(), wall.hour * 60 + wall.minute
-    yesterday = (today - 1) % len(DAYS)
+    minute = wall.hour * 60 + wall.minute
+    today, yesterday = wall.date(), wall.date() - timedelta(days=1)
     return any(
         span.opens <= minute < (span.closes if span.closes > span.opens else DAY_MINUTES)
-        if span.day == today
-        else span.day == yesterday and span.closes <= span.opens and minute < span.closes
-        for span in hours.spans
-    )
+        for span in _spans_on(hours, today)
+    ) or any(span.closes <= span.opens and minute < span.closes for span in _spans_on(hours, yesterday))
 
 
-def _candidates(hours: Hours, zone: ZoneInfo, at: datetime) -> Iterator[datetime]:
-    """Give every moment at which a closed week can turn open: a span's start, or a jump of the clock."""
-    today = at.astimezone(zone).date()
-    for offset in range(-1, _HORIZON_DAYS):
-        date = today + timedelta(days=offset)
-        for start in (span.opens for span in hours.spans if span.day == date.weekday()):
-            wall = datetime.combine(date, time(start // 60, start % 60), zone)
-            yield from (wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-        morning = at.astimezone(UTC) + timedelta(days=offset)
-        evening = morning + timedelta(days=1)
-        if morning.astimezone(zone).utcoffset() != evening.astimezone(zone).utcoffset():
-            yield _jump(zone, morning, evening)
+def _spans_on(hours: Hours, day: date) -> tuple[Span, ...]:
+    """Give what opens on this date; a span over midnight belongs to the day it starts, whatever the next day is."""
+    special = next((it for it in hours.dates if it.date == day), None)
+    if special is not None:
+        return special.spans
+    if hours.holidays is not None and day_off(hours.holidays, day):
+        return ()
+    return tuple(span for span in hours.spans if span.day == day.weekday())
+
+
+def _candidates(hours: Hours, zone: ZoneInfo, at: datetime, offset: int) -> Iterator[datetime]:
+    """Give every moment of one day at which closed hours can turn open: a span's start, or a jump of the clock."""
+    day = at.astimezone(zone).date() + timedelta(days=offset)
+    for start in (span.opens for span in _spans_on(hours, day)):
+        wall = datetime.combine(day, time(start // 60, start % 60), zone)
+        yield from (wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    morning = at.astimezone(UTC) + timedelta(days=offset)
+    evening = morning + timedelta(days=1)
+    if morning.astimezone(zone).utcoffset() != evening.astimezone(zone).utcoffset():
+        yield _jump(zone, morning, evening)
 
 
 def _jump(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
@@ -131,6 +181,21 @@ def _jump(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
         else:
             after = middle
     return after.replace(microsecond=0)
+
+
+def _read_dates(text: str) -> Iterator[date]:
+    """Give the dates of "2026-12-31" or "2026-12-31..2027-01-11"."""
+    found = _DATES.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"dates must look like 2026-12-31 or 2026-12-31..2027-01-11, got {text!r}")
+    try:
+        first, last = (date.fromisoformat(part) for part in (found[1], found[2] or found[1]))
+    except ValueError:
+        raise ValueError(f"there is no such date in {text!r}") from None
+    days = (last - first).days
+    if not 0 <= days < _DATES_MOST:
+        raise ValueError(f"dates must go on, and for a year at most, got {text!r}")
+    return (first + timedelta(days=day) for day in range(days + 1))
 
 
 def _read_span(day: int, text: str) -> Span:

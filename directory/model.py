@@ -1,6 +1,7 @@
 """The nouns of the directory, as frozen values; a whole Directory is checked before anyone sees it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import Final, Literal
 
@@ -19,6 +20,7 @@ DAY_MINUTES: Final = 24 * 60
 RING_SECONDS: Final = 20
 RING_SECONDS_LEAST: Final = 5
 RING_SECONDS_MOST: Final = 300
+WRAP_UP_SECONDS_MOST: Final = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +46,26 @@ class Span:
     closes: int
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class SpecialDay:
+    """A date with hours of its own: its ``spans`` (none: closed) stand for those of its weekday, holiday or not."""
+
+    date: date
+    spans: tuple[Span, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """A named week of working hours; the spans are sorted and those that start on one day do not overlap."""
+    """A named week of working hours; the spans are sorted and those that start on one day do not overlap.
+
+    ``holidays`` is the country, or country and region (RU, DE-BY), on whose public holidays nothing opens; ``dates``
+    are sorted and come before both.
+    """
 
     key: str
     spans: tuple[Span, ...]
+    holidays: str | None = None
+    dates: tuple[SpecialDay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +80,11 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Someone who works here; ``devices`` stand in the person's own order, no ``hours``: whenever a line is open."""
+    """Someone who works here; ``devices`` stand in the person's own order, no ``hours``: whenever a line is open.
+
+    ``calendar`` is the address of an ICS feed whose events make them busy. Whoever knows it reads the calendar: it is
+    a secret, and never part of what a person prints as.
+    """
 
     key: str
     name: str
@@ -72,21 +92,28 @@ class Person:
     devices: tuple[Device, ...] = ()
     hours: str | None = None
     time_zone: str | None = None
+    calendar: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Team:
-    """People who share lines; ``members`` are keys of people, in the order a hunt rings them."""
+    """People who share lines; ``members`` are keys of people, in the order a hunt rings them.
+
+    No ``hours``: whenever a line is open. No ``wrap_up_seconds``: a member can be rung again right after a talk.
+    """
 
     key: str
     name: str
     strategy: Strategy
     members: tuple[str, ...]
+    hours: str | None = None
+    time_zone: str | None = None
+    wrap_up_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A number that callers dial; no ``hours`` means open around the clock."""
+    """A number that callers dial; no ``hours`` means open around the clock, no ``wrap_up_seconds``: the team's."""
 
     number: str
     name: str
@@ -97,6 +124,7 @@ class Line:
     language: str | None = None
     ring_seconds: int = RING_SECONDS
     fallback: tuple[str, ...] = ()
+    wrap_up_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +167,8 @@ class Directory:
         """Find working hours by key."""
         return self._hours.get(key) if key is not None else None
 
-    def zone_of(self, holder: Person | Line) -> str:
-        """Give the time zone a person or a line lives by."""
+    def zone_of(self, holder: Person | Team | Line) -> str:
+        """Give the time zone a person, a team or a line lives by."""
         return holder.time_zone or self.company.time_zone
 
     def person_of_device(self, address: str) -> Person | None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from directory import difference as differences
 from directory import tables
 from directory.checks import check
-from directory.hours import read_spans, write_week
+from directory.hours import read_dates, read_spans, write_dates, write_week
 from directory.model import DAYS, EMPTY, Blocked, Company, Device, Directory, Hours, Line, Person, Span, Team
 
 CHANNEL: Final = "switchhook_directory"
@@ -20,6 +20,12 @@ _LOCK: Final = text("select pg_advisory_xact_lock(hashtext('switchhook directory
 _NOTIFY: Final = text("select pg_notify(:channel, '')")
 
 Values = dict[str, Any]
+
+_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "calendar")
+_TEAM: Final = ("key", "name", "strategy", "hours", "time_zone", "wrap_up_seconds")
+_LINE: Final = (
+    "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "wrap_up_seconds",
+)  # fmt: skip
 
 
 class DirectoryRefused(ValueError):
@@ -37,7 +43,10 @@ async def read(connection: AsyncConnection) -> Directory:
         company=Company(
             name=company.name, region=company.region, time_zone=company.time_zone, language=company.language
         ),
-        hours=tuple(Hours(row.key, _spans(row.week)) for row in await _rows(connection, tables.hours)),
+        hours=tuple(
+            Hours(row.key, _spans(row.week), row.holidays, read_dates(row.dates))
+            for row in await _rows(connection, tables.hours)
+        ),
         people=tuple(_person(row, devices) for row in await _rows(connection, tables.people)),
         teams=tuple(_team(row, members) for row in await _rows(connection, tables.teams)),
         lines=tuple(_line(row) for row in await _rows(connection, tables.lines)),
@@ -74,10 +83,10 @@ async def _write(connection: AsyncConnection, directory: Directory) -> None:
     """Insert or update from what is pointed to up to what points, then remove in the opposite order."""
     rows: list[tuple[Table, list[Values]]] = [
         (tables.company, [{"id": 1, **_fields(directory.company, "name", "region", "time_zone", "language")}]),
-        (tables.hours, [{"key": it.key, "week": _week(it.spans)} for it in directory.hours]),
-        (tables.people, [_fields(it, "key", "name", "role", "hours", "time_zone") for it in directory.people]),
+        (tables.hours, [_hours(it) for it in directory.hours]),
+        (tables.people, [_fields(it, *_PERSON) for it in directory.people]),
         (tables.devices, [_device(it, person) for person in directory.people for it in person.devices]),
-        (tables.teams, [_fields(it, "key", "name", "strategy") for it in directory.teams]),
+        (tables.teams, [_fields(it, *_TEAM) for it in directory.teams]),
         (tables.team_members, [{"team": it.key, "person": key} for it in directory.teams for key in it.members]),
         (tables.lines, [_line_values(it) for it in directory.lines]),
         (tables.blocked_numbers, [_fields(it, "number", "note") for it in directory.blocked]),
@@ -113,8 +122,12 @@ def _device(device: Device, person: Person) -> Values:
 
 
 def _line_values(line: Line) -> Values:
-    names = ("number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds")
-    return {**_fields(line, *names), "fallback": list(line.fallback)}
+    return {**_fields(line, *_LINE), "fallback": list(line.fallback)}
+
+
+def _hours(hours: Hours) -> Values:
+    dates = {it.date.isoformat(): text for it in hours.dates for text in write_dates([it]).values()}
+    return {"key": hours.key, "week": _week(hours.spans), "holidays": hours.holidays, "dates": dates}
 
 
 def _week(spans: Sequence[Span]) -> dict[str, str]:
@@ -133,23 +146,13 @@ def _person(row: Row[Any], devices: Sequence[Row[Any]]) -> Person:
         for it in devices
         if it.person == row.key
     )
-    return Person(key=row.key, name=row.name, role=row.role, devices=own, hours=row.hours, time_zone=row.time_zone)
+    return Person(devices=own, **{name: getattr(row, name) for name in _PERSON})
 
 
 def _team(row: Row[Any], members: Sequence[Row[Any]]) -> Team:
     own = tuple(it.person for it in members if it.team == row.key)
-    return Team(key=row.key, name=row.name, strategy=row.strategy, members=own)
+    return Team(members=own, **{name: getattr(row, name) for name in _TEAM})
 
 
 def _line(row: Row[Any]) -> Line:
-    return Line(
-        number=row.number,
-        name=row.name,
-        team=row.team,
-        trunk=row.trunk,
-        hours=row.hours,
-        time_zone=row.time_zone,
-        language=row.language,
-        ring_seconds=row.ring_seconds,
-        fallback=tuple(row.fallback),
-    )
+    return Line(fallback=tuple(row.fallback), **{name: getattr(row, name) for name in _LINE})

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Identity,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -29,6 +30,7 @@ NAMING: Final = {
     "pk": "pk_%(table_name)s",
 }
 
+_STATUS: Final = "status in ('available', 'away', 'do_not_disturb', 'wrap_up')"
 _ROLE: Final = "role in ('manager', 'head', 'operator', 'admin')"
 
 metadata: Final = MetaData(naming_convention=NAMING)
@@ -50,6 +52,8 @@ hours = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("week", JSONB, nullable=False, comment='{"mon": "09:00-13:00, 14:00-18:00", ...}'),
+    Column("holidays", Text, comment="Country, or country and region, whose public holidays are closed."),
+    Column("dates", JSONB, nullable=False, server_default=text("'{}'"), comment='{"2026-12-31": "10:00-15:00", ...}'),
     Column("position", Integer, nullable=False),
 )
 
@@ -61,6 +65,7 @@ people = Table(
     Column("role", Text, CheckConstraint(_ROLE, name="role"), nullable=False),
     Column("hours", Text, ForeignKey("hours.key"), comment="Null: on shift whenever a line is open."),
     Column("time_zone", Text, comment="Null: the company's."),
+    Column("calendar", Text, comment="Address of an ICS feed: a secret, for whoever knows it reads the calendar."),
     Column("position", Integer, nullable=False),
 )
 
@@ -81,7 +86,11 @@ teams = Table(
     Column("key", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("strategy", Text, CheckConstraint("strategy in ('ring_all', 'hunt')", name="strategy"), nullable=False),
+    Column("hours", Text, ForeignKey("hours.key"), comment="Null: whenever a line is open."),
+    Column("time_zone", Text, comment="Null: the company's."),
+    Column("wrap_up_seconds", Integer, comment="Null: none."),
     Column("position", Integer, nullable=False),
+    CheckConstraint("wrap_up_seconds between 0 and 3600", name="wrap_up_seconds"),
 )
 
 team_members = Table(
@@ -104,8 +113,10 @@ lines = Table(
     Column("language", Text, comment="Null: the company's."),
     Column("ring_seconds", Integer, nullable=False),
     Column("fallback", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("wrap_up_seconds", Integer, comment="Null: the team's."),
     Column("position", Integer, nullable=False),
     CheckConstraint("ring_seconds between 5 and 300", name="ring_seconds"),
+    CheckConstraint("wrap_up_seconds between 0 and 3600", name="wrap_up_seconds"),
 )
 
 blocked_numbers = Table(
@@ -114,6 +125,45 @@ blocked_numbers = Table(
     Column("number", Text, primary_key=True),
     Column("note", Text, nullable=False, server_default=text("''")),
     Column("position", Integer, nullable=False),
+)
+
+absences = Table(
+    "absences",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("person", Text, ForeignKey("people.key", ondelete="CASCADE"), nullable=False),
+    Column("starts_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("ends_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("substitute", Text, ForeignKey("people.key", ondelete="SET NULL"), comment="Who is rung meanwhile."),
+    Column("reason", Text, nullable=False, server_default=text("''")),
+    Column("set_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint("starts_at < ends_at", name="lasts"),
+    Index("ix_absences_person_ends_at", "person", "ends_at"),
+)
+
+statuses = Table(
+    "statuses",
+    metadata,
+    Column("person", Text, ForeignKey("people.key", ondelete="CASCADE"), primary_key=True),
+    Column("status", Text, CheckConstraint(_STATUS, name="status"), nullable=False),
+    Column("until", TIMESTAMP(timezone=True), comment="Available again from then on; null: until it is set anew."),
+    Column("set_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    comment="What people said of themselves, or a talk's end said for them; who has no row is available.",
+)
+
+calendars = Table(
+    "calendars",
+    metadata,
+    Column("person", Text, ForeignKey("people.key", ondelete="CASCADE"), primary_key=True),
+    Column("address_digest", LargeBinary, nullable=False, comment="SHA-256 of the address that this is a copy of."),
+    Column("tried_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("failure", Text, comment="Why the last try failed, as a key; null: it did not."),
+    Column("fetched_at", TIMESTAMP(timezone=True), comment="When the copy was last true; null: there is none yet."),
+    Column("body", LargeBinary, comment="The last good copy."),
+    Column("etag", Text),
+    Column("blocks", JSONB, nullable=False, server_default=text("'[]'"), comment="[[from, to, busy or away], ...]"),
+    Column("blocks_until", TIMESTAMP(timezone=True), comment="Up to when the copy's events were worked out."),
+    comment="The last good copy of each person's calendar feed, and the times it makes them busy.",
 )
 
 users = Table(

@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from directory.days_off import regions_of
 from directory.nodes import suggestion
 from directory.numbers import e164, is_short, regions
 
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}"
 _ADDRESS: Final = re.compile(rf"(?!Local/)[A-Za-z][A-Za-z0-9]*/{_NAME}(?:@{_NAME})?")
+_CALENDAR_MOST: Final = 2000
 _TRUNK: Final = re.compile(rf"[A-Za-z][A-Za-z0-9]*/{_NAME}")
 
 
@@ -77,6 +81,37 @@ def region(value: str) -> str:
     if value not in regions():
         raise ValueError(f"must be a country code of two letters, as in RU, got {value!r}")
     return value
+
+
+def holidays(value: str) -> str:
+    """Check whose public holidays are meant: a country as RU, or a country and its region as DE-BY."""
+    country, dash, part = value.partition("-")
+    parts = regions_of(country)
+    if parts is None:
+        raise ValueError(f"must be a country code of two letters with known holidays, as in RU, got {value!r}")
+    if dash and part not in parts:
+        raise ValueError(f"{country} has no region {part!r} with holidays of its own{suggestion(part, parts)}")
+    return value
+
+
+def calendar(value: str) -> str:
+    """Check the address of a calendar feed; webcal:// is https://. What is wrong is told without the address."""
+    told = re.sub(r"\Awebcals?://", "https://", value, flags=re.IGNORECASE)
+    try:
+        parts = urlsplit(told)
+        port = parts.port
+    except ValueError:
+        raise ValueError("this is no address (it is a secret and not shown)") from None
+    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname or port == 0:
+        raise ValueError("must be an address with http:// or https:// and a host (it is a secret and not shown)")
+    if len(told) > _CALENDAR_MOST or not told.isascii() or " " in told or "\\" in told:
+        raise ValueError(f"must be at most {_CALENDAR_MOST} ASCII characters without spaces (it is not shown)")
+    return told
+
+
+def masked(address: str) -> str:
+    """Give what may be shown of a calendar's address: its host, and four bytes that tell two addresses apart."""
+    return f"{urlsplit(address).hostname} ({sha256(address.encode()).hexdigest()[:8]})"
 
 
 def one_of(names: tuple[str, ...]) -> Callable[[str], str]:

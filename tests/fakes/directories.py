@@ -1,5 +1,6 @@
 """Invented directories: one small office for examples, and Hypothesis strategies for any that a file may hold."""
 
+from datetime import date
 from typing import Final
 
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from directory.model import (
     Line,
     Person,
     Span,
+    SpecialDay,
     Team,
 )
 
@@ -88,11 +90,27 @@ def weeks(draw: st.DrawFn) -> tuple[Span, ...]:
 
 
 @st.composite
+def special_days(draw: st.DrawFn) -> tuple[SpecialDay, ...]:
+    """Dates as a file may hold them: each once, closed or with hours of its own."""
+    found = draw(st.dictionaries(st.dates(date(2020, 1, 1), date(2030, 1, 1)), weeks(), max_size=4))
+    return tuple(
+        SpecialDay(day, tuple(span for span in spans if span.day == day.weekday()))
+        for day, spans in sorted(found.items())
+    )
+
+
+@st.composite
+def some_hours(draw: st.DrawFn, key: str = "any") -> Hours:
+    """Any hours: a week, holidays of some country or none, dates that go their own way."""
+    return Hours(key, draw(weeks()), draw(st.sampled_from([None, "RU", "DE-BY", "US"])), draw(special_days()))
+
+
+@st.composite
 def directories(draw: st.DrawFn) -> Directory:
     """Any directory without contradictions."""
     zone = st.sampled_from(ZONES)
-    hours = tuple(Hours(key, draw(weeks())) for key in draw(st.lists(keys, max_size=2, unique=True)))
-    some_hours = st.sampled_from([None, *(entry.key for entry in hours)])
+    hours = tuple(draw(some_hours(key)) for key in draw(st.lists(keys, max_size=2, unique=True)))
+    named_hours = st.sampled_from([None, *(entry.key for entry in hours)])
     numbers = iter(draw(st.lists(mobiles, min_size=20, max_size=20, unique=True)))
     addresses = iter(f"PJSIP/phone-{index}" for index in range(100))
     extensions = iter(str(number) for number in range(100, 200))
@@ -110,14 +128,24 @@ def directories(draw: st.DrawFn) -> Directory:
             name=draw(words),
             role=draw(st.sampled_from(ROLES)),
             devices=tuple(device() for _ in range(draw(st.integers(0, 3)))),
-            hours=draw(some_hours),
+            hours=draw(named_hours),
             time_zone=draw(st.none() | zone),
+            calendar=draw(st.sampled_from([None, f"https://calendar.example/{key}.ics"])),
         )
         for key in draw(st.lists(keys, min_size=1, max_size=4, unique=True))
     )
     members = st.lists(st.sampled_from([person.key for person in people]), min_size=1, unique=True).map(tuple)
+    wrap_up = st.sampled_from([None, 0, 30, 3600])
     teams = tuple(
-        Team(key=key, name=draw(words), strategy=draw(st.sampled_from(STRATEGIES)), members=draw(members))
+        Team(
+            key=key,
+            name=draw(words),
+            strategy=draw(st.sampled_from(STRATEGIES)),
+            members=draw(members),
+            hours=draw(named_hours),
+            time_zone=draw(st.none() | zone),
+            wrap_up_seconds=draw(wrap_up),
+        )
         for key in draw(st.lists(keys, min_size=1, max_size=3, unique=True))
     )
     lines = tuple(
@@ -125,11 +153,12 @@ def directories(draw: st.DrawFn) -> Directory:
             number=next(numbers),
             name=draw(words),
             team=draw(st.sampled_from([team.key for team in teams])),
-            hours=draw(some_hours),
+            hours=draw(named_hours),
             time_zone=draw(st.none() | zone),
             language=draw(st.sampled_from([None, "ru", "en"])),
             ring_seconds=draw(st.integers(5, 300)),
             fallback=draw(st.sampled_from([(), ("PJSIP/phone-0", "PJSIP/reception")])),
+            wrap_up_seconds=draw(wrap_up),
         )
         for _ in range(draw(st.integers(0, 3)))
     )
