@@ -7,6 +7,7 @@ from typing import Protocol
 
 from calls.events import Arrived
 from directory.model import Directory
+from directory.presence import Presence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +70,13 @@ class DeviceState:
 class Facts:
     """What a decision rests on: the directory, the devices of the arrival's PBX, and who the caller belongs to.
 
-    ``owner`` and ``last_talked`` are keys of people. ``missing`` names the facts (owner, last_talked, devices) that
-    could not be had in time.
+    ``owner`` and ``last_talked`` are keys of people, ``presence`` is by such keys: who is not in it is there when their
+    hours say so. ``missing`` names the facts (owner, last_talked, devices) that could not be had in time.
     """
 
     directory: Directory
     devices: Mapping[str, DeviceFact] = field(default_factory=dict)
+    presence: Mapping[str, Presence] = field(default_factory=dict)
     owner: str | None = None
     last_talked: str | None = None
     missing: frozenset[str] = frozenset()

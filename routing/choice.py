@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from directory.hours import open_at
 from directory.model import Device, Person
 from routing.arrival import Arrival, DeviceFact, DeviceState, Facts
 from routing.plan import Candidate, Reason, Target, because
+from routing.there import presence_of, why_not_there
 
 _TALKING: Final = frozenset({"inuse", "busy", "onhold"})
 _NOBODY_SAID: Final = DeviceState()
@@ -27,7 +27,7 @@ class Choice:
 
 
 def choose(person: Person, arrival: Arrival, facts: Facts) -> Choice:
-    """Look at a person's shift and devices.
+    """Look at a person's presence and devices.
 
     Somebody who talks on one device is rung on none. A phone that is gone or set to do-not-disturb is passed over; one
     that nobody has said anything about is tried, for that costs the caller nothing. Devices next to each other in the
@@ -55,8 +55,9 @@ def _refusal(person: Person, arrival: Arrival, facts: Facts) -> Reason | None:
     caller = directory.person_of_number(arrival.caller_number)
     if caller is not None and caller.key == person.key:
         return because("is_the_caller", "{name} is the caller", name=person.name)
-    if not open_at(directory.hours_of(person.hours), directory.zone_of(person), arrival.at):
-        return because("off_shift", "{name} is not on shift", name=person.name)
+    kept_away = why_not_there(person, presence_of(person, arrival, facts), directory)
+    if kept_away is not None:
+        return kept_away
     talking = next((it.address for it in person.devices if _state(it, facts).state in _TALKING), None)
     if talking is not None:
         return because("busy", "{name} is talking on {device}", name=person.name, device=talking)

@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls
-from directory import store
+from directory import presence_store, store
 from directory.model import Directory
+from directory.presence import Presences
 from routing.arrival import Arrival, DeviceFact, Facts
 
 REMEMBERED: Final = timedelta(days=400)
@@ -55,6 +56,7 @@ async def read_facts(
     return Facts(
         directory=directory,
         devices=await devices(connection, arrival.pbx),
+        presence=Presences(directory, await presence_store.read(connection), arrival.at),
         owner=(await owners(connection, [number])).get(number) if number else None,
         last_talked=await last_talked(connection, number) if number else None,
     )

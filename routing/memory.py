@@ -6,6 +6,7 @@ database itself, and when that does not answer in time either, what was known la
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -13,8 +14,10 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from directory import store
+from directory import presence_store, store
+from directory.hours import prepare
 from directory.model import Directory
+from directory.presence import NOTHING_KNOWN, Presences
 from routing import gather
 from routing.arrival import Arrival, DeviceFact, Facts
 from routing.gather import DeviceReader, OwnerReader
@@ -26,7 +29,7 @@ TALKS_MOST: Final = 200_000
 
 _CALLS: Final = "switchhook_calls"
 _DEVICES: Final = "switchhook_devices"
-_CHANNELS: Final = (store.CHANNEL, _CALLS, _DEVICES)
+_CHANNELS: Final = (store.CHANNEL, presence_store.CHANNEL, _CALLS, _DEVICES)
 _WAIT_LEAST_SECONDS: Final = 0.25
 _WAIT_MOST_SECONDS: Final = 5.0
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -59,6 +62,7 @@ class Memory:
         self._live_devices = live_devices
         self._refresh_seconds = refresh_seconds
         self._devices: dict[str, Mapping[str, DeviceFact]] = {}
+        self._presence = NOTHING_KNOWN
         self._owners: dict[str, str] = {}
         self._talks: dict[str, tuple[datetime, str]] = {}
         self._knows_all_talks = False
@@ -92,9 +96,11 @@ class Memory:
     async def _refresh(self) -> None:
         async with self._engine.connect() as connection:
             directory = await store.read(connection)
+            presence = await presence_store.read(connection)
             owners = dict(await self._read_owners(connection, None))
             devices = {pbx: await self._read_devices(connection, pbx) for pbx in self._devices}
-        self._owners, self._devices = owners, devices
+        self._owners, self._devices, self._presence = owners, devices, presence
+        prepare(directory.hours, datetime.now(UTC))
         if directory != self.directory:
             self.directory = directory
 
@@ -112,6 +118,7 @@ class Memory:
         return Facts(
             directory=directory,
             devices=live if live is not None else self._devices.get(arrival.pbx, {}),
+            presence=Presences(directory, self._presence, arrival.at),
             owner=self._owners.get(number),
             last_talked=self._talks[number][1] if number in self._talks else None,
             missing=frozenset(missing),
@@ -140,7 +147,7 @@ class Memory:
         live = self._live_devices(arrival.pbx) if self._live_devices else None
         if live is None:
             return facts
-        return Facts(directory=facts.directory, devices=live, owner=facts.owner, last_talked=facts.last_talked)
+        return replace(facts, devices=live)
 
     async def _follow(self) -> None:
         """Listen, read everything, then read what each notification names."""
@@ -190,6 +197,9 @@ class Memory:
         async with self._engine.connect() as connection:
             if store.CHANNEL in changed:
                 self.directory = await store.read(connection)
+                prepare(self.directory.hours, datetime.now(UTC))
+            if presence_store.CHANNEL in changed or store.CHANNEL in changed:
+                self._presence = await presence_store.read(connection)
             pbxes = {payload.partition(" ")[0] for payload in changed.get(_DEVICES, ())}
             for pbx in pbxes:
                 if pbx in self._devices:

@@ -64,6 +64,7 @@ def _told(house: House) -> dict[str, str]:
         "SWITCHHOOK_LOG": settings.log,
         "SWITCHHOOK_PBX": json.dumps([{key: value for key, value in one.items() if value} for one in pbxes]),
         "SWITCHHOOK_TRANSCRIPTION": settings.transcription.model_dump_json(),
+        "SWITCHHOOK_CALENDARS": settings.calendars.model_dump_json(),
     }
 
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
-from collections.abc import Coroutine
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from typing import Annotated, Literal
 
 import typer
 
-from service import log
-from service.settings import Settings, SettingsError, load
-
-T = TypeVar("T")
+from service.person_cli import person_app
+from service.terminal import Json, many, moment, refuse, run, settled
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 directory_app = typer.Typer(no_args_is_help=True, help="People, teams, devices, lines and hours.")
@@ -24,64 +19,15 @@ user_app = typer.Typer(no_args_is_help=True, help="Logins and API tokens.")
 db_app = typer.Typer(no_args_is_help=True, help="The database's schema.")
 tape_app = typer.Typer(no_args_is_help=True, help="What a PBX says, recorded with invented numbers and names.")
 app.add_typer(directory_app, name="directory")
+app.add_typer(person_app, name="person")
 app.add_typer(user_app, name="user")
 app.add_typer(db_app, name="db")
 app.add_typer(tape_app, name="tape")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 
 
 def main() -> None:
     """Entry point of the console script."""
     app()
-
-
-def refuse(message: object) -> NoReturn:
-    """End with the user's mistake named on stderr: exit 2, nothing changed."""
-    typer.echo(str(message), err=True)
-    raise typer.Exit(2)
-
-
-def settled(**told: Any) -> Settings:
-    """The settings, with logging set up by them; a wrong setting ends the command."""
-    try:
-        settings = load(**told)
-    except SettingsError as error:
-        refuse(error)
-    log.set_up(settings.log)
-    return settings
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine; what a user can have caused ends it with one line."""
-    from service.faults import USER_FAULTS, leaves, sentence
-
-    try:
-        return asyncio.run(work)
-    except USER_FAULTS as error:
-        refuse(sentence(error))
-    except BaseExceptionGroup as group:
-        faults, others = group.split(USER_FAULTS)
-        if faults is None or others is not None:
-            raise
-        refuse("\n".join(sentence(error) for error in leaves(faults)))
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def many(count: int, noun: str) -> str:
-    """`1 call`, `2 calls`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def moment(option: str, text: str) -> datetime:
-    """The value of `option` as a time: ISO 8601 with its zone."""
-    told: datetime | None = None
-    with suppress(ValueError):
-        told = datetime.fromisoformat(text)
-    if told is None or told.tzinfo is None:
-        refuse(f"{option}: must be ISO 8601 with a zone, like 2026-11-23T10:00:00+03:00, got {text!r}")
-    return told.astimezone(UTC)
 
 
 @app.command()
@@ -96,7 +42,9 @@ def serve(
 
 @app.command()
 def worker(
-    queue: Annotated[list[str] | None, typer.Option(help="Only these queues (recordings, transcription, crm).")] = None,
+    queue: Annotated[
+        list[str] | None, typer.Option(help="Only these queues (recordings, transcription, crm, calendars).")
+    ] = None,
 ) -> None:
     """Run job workers: recordings, transcription, leads."""
     from service.worker_role import worker as work

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy.exc import DBAPIError
 
 from directory.file import DirectoryError
+from directory.presence_store import PresenceRefused
 from service.installed import NotInstalledError
 from service.postgres import PostgresError
 from service.settings import SettingsError
@@ -23,6 +24,7 @@ USER_FAULTS: tuple[type[Exception], ...] = (
     UserFault,
     SettingsError,
     DirectoryError,
+    PresenceRefused,
     TapeError,
     UserError,
     LinkError,

@@ -102,6 +102,15 @@ class PbxSettings(_Part):
         return value
 
 
+class CalendarSettings(_Part):
+    """How people's calendar feeds are fetched; `networks` are those inside the house where calendars may be."""
+
+    every_seconds: float = Field(default=300.0, ge=30, le=86_400)
+    networks: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    bytes_most: int = Field(default=5_000_000, ge=1_000, le=50_000_000)
+    seconds_most: float = Field(default=20.0, gt=0, le=120)
+
+
 class TranscriptionSettings(_Part):
     """`model`: a CTranslate2 folder, or a name that faster-whisper knows. `language`: None: Whisper says."""
 
@@ -131,6 +140,7 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings()
     pbx: list[PbxSettings] = Field(default_factory=list)
     transcription: TranscriptionSettings = TranscriptionSettings()
+    calendars: CalendarSettings = CalendarSettings()
 
     @field_validator("pbx")
     @classmethod

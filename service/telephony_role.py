@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from calls.database import ensure_partitions
+from calls.due import Change
 from crm_sync.owners import owners
 from metrics.http import Registry
 from metrics.observe import Observed, Reconciled
@@ -20,6 +21,7 @@ from service.reconcile import PBX_STORE
 from service.recorder import Recorder
 from service.settle import keep_settling
 from service.wiring import House, cel_source, owes
+from service.wrap_up import WrapUps
 from telephony import devices
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -34,13 +36,18 @@ class Telephony:
         self.house = house
         self.memory = Memory(house.engine, devices=devices.read, owners=owners, live_devices=self._live_devices)
         self.observed = Observed(registry, lambda: self.memory.directory)
-        self.recorder = Recorder(house.engine, owes, self.observed.observe)
+        self.wrap_ups = WrapUps(house.engine, lambda: self.memory.directory)
+        self.recorder = Recorder(house.engine, owes, self._seen)
         reconciled = Reconciled(registry)
         self.attendants = [
             Attendant(pbx, self.recorder, self.memory, cel_source(pbx), partial(reconciled.note, PBX_STORE, pbx.name))
             for pbx in house.settings.pbx
         ]
         self.duties = {pbx.name: Duty(house.engine, pbx.name) for pbx in house.settings.pbx}
+
+    def _seen(self, change: Change) -> None:
+        self.observed.observe(change)
+        self.wrap_ups.note(change)
 
     def _live_devices(self, pbx: str) -> Mapping[str, devices.DeviceState] | None:
         attendant = next((one for one in self.attendants if one.settings.name == pbx), None)
@@ -60,6 +67,7 @@ class Telephony:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.memory.run())
             group.create_task(keep_settling(self.recorder))
+            group.create_task(self.wrap_ups.run())
             group.create_task(self._keep_partitions())
             for attendant in self.attendants:
                 group.create_task(self.duties[attendant.settings.name].run(attendant.run))

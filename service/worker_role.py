@@ -10,31 +10,38 @@ import structlog
 
 from calls.queue import QUEUES, Crew, make_app, work
 from crm_sync.jobs import CrmJobs
+from directory import calendars
+from directory.feed import Limits
 from recordings.files import Store
 from recordings.jobs import RecordingJobs
 from recordings.speech import Speech, SpeechSettings
 from service.faults import UserFault
 from service.settings import Settings, TranscriptionSettings
 from service.stopping import stopping
-from service.wiring import House, open_house, owes
+from service.wiring import House, open_house, open_tasks, owes
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+CALENDARS = "calendars"
+"""Work like a queue's that is owed to no call: a loop over the feeds that are due, in whatever worker does it."""
+
+WORK = (*QUEUES, CALENDARS)
 
 _AT_ONCE = {"recordings": 4, "transcription": 1, "crm": 4}
 
 
 async def worker(settings: Settings, queues: Sequence[str]) -> None:
     """Do jobs of `queues` (none named: all) until SIGINT or SIGTERM."""
-    unknown = sorted(set(queues) - set(QUEUES))
+    unknown = sorted(set(queues) - set(WORK))
     if unknown:
-        raise UserFault(f"--queue: must be one of {', '.join(QUEUES)}, got {unknown[0]!r}")
+        raise UserFault(f"--queue: must be one of {', '.join(WORK)}, got {unknown[0]!r}")
     stop = stopping()
     async with open_house(settings) as house:
-        await work_queues(house, tuple(queues) or QUEUES, stop)
+        await work_queues(house, tuple(queues) or WORK, stop)
 
 
 async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) -> None:
-    """Do jobs of `queues` until `stop` is set."""
+    """Do the work of `queues` until `stop` is set."""
     settings = house.settings
     async with open_speech(settings.transcription) as speech:
         recordings = RecordingJobs(
@@ -49,9 +56,18 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
         crews = [
             Crew((queue,), settings.transcription.processes if queue == "transcription" else _AT_ONCE[queue])
             for queue in queues
+            if queue in QUEUES
         ]
         log.info("working", queues=list(queues))
-        await work(app, crews, stop)
+        async with open_tasks() as running:
+            if CALENDARS in queues:
+                running(calendars.keep(house.engine, _limits(settings), settings.calendars.every_seconds))
+            await work(app, crews, stop)
+
+
+def _limits(settings: Settings) -> Limits:
+    told = settings.calendars
+    return Limits(networks=told.networks, bytes_most=told.bytes_most, seconds_most=told.seconds_most)
 
 
 @asynccontextmanager
