@@ -250,6 +250,32 @@ class Routed(_Happened, frozen=True):
     seconds: float = 0.0
 
 
+class TakenOver(_Happened, frozen=True):
+    """Somebody came free for the holding caller, who was sent to them: `person`, and `reason` as JSON text.
+
+    `place` is the caller's place of then, from 1.
+    """
+
+    person: str = ""
+    team: str = ""
+    place: int = 0
+    reason: str = "{}"
+
+
+class CallbackRequested(_Happened, frozen=True):
+    """The caller, who held for `team` at `place` (0: not known yet), pressed 1 to be called back."""
+
+    team: str = ""
+    place: int = 0
+
+
+class VoicemailLeft(_Happened, frozen=True):
+    """The caller left a message of about `seconds` in a box of ours; its sound is the caller's side of `message_of`."""
+
+    box: str = ""
+    seconds: float = 0.0
+
+
 class Recovered(_Happened, frozen=True):
     """Facts of this call were read again from CEL after an outage of the service."""
 
@@ -324,6 +350,9 @@ Event = (
     | PlanEnded
     | Confirmed
     | Routed
+    | TakenOver
+    | CallbackRequested
+    | VoicemailLeft
     | Recovered
     | Settled
     | RecordingStored
@@ -348,6 +377,11 @@ def names(event: Event) -> set[str]:
     """Every channel name (uniqueid or linkedid) that the event ties to its call; joining goes by shared names."""
     told = {event.channel, event.linkedid, *(getattr(event, field) for field in _TIES.get(type(event), ()))}
     return {name for name in told if name}
+
+
+def message_of(channel: str) -> str:
+    """The name under which the sound of a message in voicemail is kept: the channel's own sound is of its talks."""
+    return f"{channel}-message"
 
 
 _DRIVERS_END = re.compile(r"(?:-[0-9a-fA-F]+(?:;[12])?)?(?:<MASQ>|<ZOMBIE>)*\Z")

@@ -203,7 +203,7 @@ def _settled(call: Call) -> datetime | None:
 def _status(call: Call, direction: str, heard: tuple[Talk, ...], ended_at: datetime | None) -> str:
     if heard:
         return "answered" if ended_at else "talking"
-    if any(fact.app in {"VoiceMail", "Voicemail"} for fact in facts(call, e.AppStarted)):
+    if earliest(call, e.VoicemailLeft) or any(fact.app == "VoiceMail" for fact in facts(call, e.AppStarted)):
         return "voicemail"
     if ended_at is None:
         return "ringing"

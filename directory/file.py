@@ -41,6 +41,7 @@ _DEVICE: Final = ("kind", "address", "number", "trunk")
 _TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wrap_up_seconds")
 _LINE: Final = (
     "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "wrap_up_seconds", "fallback",
+    "emergency",
 )  # fmt: skip
 _BLOCKED: Final = ("number", "note")
 
@@ -245,6 +246,7 @@ def _line(fields: Fields, region: str) -> Line:
         ring_seconds=fields.whole("ring_seconds", RING_SECONDS, RING_SECONDS_LEAST, RING_SECONDS_MOST),
         fallback=fields.texts("fallback", values.address),
         wrap_up_seconds=_optional(fields, "wrap_up_seconds", WRAP_UP_SECONDS_MOST),
+        emergency=fields.text("emergency", values.mobile(region)),
     )
 
 

@@ -113,7 +113,10 @@ class Team:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A number that callers dial; no ``hours`` means open around the clock, no ``wrap_up_seconds``: the team's."""
+    """A number that callers dial; no ``hours`` means open around the clock, no ``wrap_up_seconds``: the team's.
+
+    ``emergency`` is a number outside, in E.164 digits, that is rung when nothing else is left.
+    """
 
     number: str
     name: str
@@ -125,6 +128,7 @@ class Line:
     ring_seconds: int = RING_SECONDS
     fallback: tuple[str, ...] = ()
     wrap_up_seconds: int | None = None
+    emergency: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ Values = dict[str, Any]
 _PERSON: Final = ("key", "name", "role", "hours", "time_zone", "calendar")
 _TEAM: Final = ("key", "name", "strategy", "hours", "time_zone", "wrap_up_seconds")
 _LINE: Final = (
-    "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "wrap_up_seconds",
+    "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "wrap_up_seconds", "emergency",
 )  # fmt: skip
 
 

@@ -114,6 +114,7 @@ lines = Table(
     Column("ring_seconds", Integer, nullable=False),
     Column("fallback", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("wrap_up_seconds", Integer, comment="Null: the team's."),
+    Column("emergency", Text, comment="E.164 digits of a number outside that rings when nothing else is left."),
     Column("position", Integer, nullable=False),
     CheckConstraint("ring_seconds between 5 and 300", name="ring_seconds"),
     CheckConstraint("wrap_up_seconds between 0 and 3600", name="wrap_up_seconds"),

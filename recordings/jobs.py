@@ -15,7 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.call import facts
 from calls.due import Owes
-from calls.events import Arrived, Event, RecordingMissing, RecordingStarted, RecordingStored, Transcribed
+from calls.events import (
+    Arrived,
+    Event,
+    RecordingMissing,
+    RecordingStarted,
+    RecordingStored,
+    Transcribed,
+    VoicemailLeft,
+    message_of,
+)
 from calls.queue import GiveUp, Task, TryAgain
 from calls.record import record, state_call
 from calls.view import view
@@ -55,7 +64,10 @@ class Hears(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Audio:
-    """What the call tells about its audio: where to look, and the time that results are told with."""
+    """What the call tells about its audio: where to look, and the time that results are told with.
+
+    `messages`: under which name the sound of each message in voicemail is kept -> the channel that it was left on.
+    """
 
     call_id: UUID
     pbx: str
@@ -65,6 +77,13 @@ class _Audio:
     main: str
     expected: tuple[str, ...]
     channels: tuple[str, ...]
+    messages: Mapping[str, str]
+
+    def sides(self, folder: PbxFolder) -> list[tuple[str, str]]:
+        """The sides to be kept: both of whoever talked, and the caller's of a message in voicemail."""
+        talked = [one for one in self.channels if folder.has(one)] or self.expected if self.talked else ()
+        both = [(channel, side) for channel in talked for side in SIDES]
+        return [*both, *((channel, "caller") for channel in self.messages)]
 
 
 def _ignore(_heard: Heard) -> None:
@@ -98,9 +117,9 @@ class RecordingJobs:
     async def store_recording(self, call_id: UUID, attempt: int) -> None:
         """Bring both sides of every recorded channel of the call into the store.
 
-        Of a call that nobody talked on, only what the PBX left empty is removed. A side that is not there yet is looked
-        for again; after the last look it is told missing, with the reason. A full or broken store is tried for hours
-        more, for the original is still safe with the PBX.
+        Of a call that nobody talked on, what the PBX left empty is removed, and a message in voicemail is kept. A side
+        that is not there yet is looked for again; after the last look it is told missing, with the reason. A full or
+        broken store is tried for hours more, for the original is still safe with the PBX.
         """
         async with self.engine.connect() as connection:
             row = await rows.call_of(connection, call_id)
@@ -112,9 +131,9 @@ class RecordingJobs:
             log.info("no recordings folder is set for this PBX", call=str(call_id), pbx=row.pbx)
             return
         audio, folder = _audio(row), PbxFolder(root)
-        if not audio.talked:
-            if not self.keep_originals:
-                await asyncio.to_thread(_tidy_up, folder, audio.channels)
+        if not audio.talked and not self.keep_originals:
+            await asyncio.to_thread(_tidy_up, folder, audio.channels)
+        if not audio.talked and not audio.messages:
             return
         safe = {(one.channel, one.side) for one in known if one.path}
         sides = await asyncio.to_thread(self._keep, audio, folder, safe, attempt)
@@ -123,22 +142,21 @@ class RecordingJobs:
             raise again
         await self._tell(audio, sides, known)
         if not self.keep_originals:
-            await asyncio.to_thread(_forget, folder, safe, sides)
+            await asyncio.to_thread(_forget, folder, audio, safe, sides)
         if again is not None:
             raise again
 
     def _keep(self, audio: _Audio, folder: PbxFolder, safe: set[tuple[str, str]], attempt: int) -> Sides:
         """Copy what is not yet safe (blocks)."""
         sides: Sides = {}
-        for channel in [one for one in audio.channels if folder.has(one)] or audio.expected:
-            for side in SIDES:
-                if (channel, side) in safe:
-                    continue
-                try:
-                    torn = attempt >= len(self.waits)
-                    sides[channel, side] = self.store.keep(folder, channel, side, (audio.call_id, audio.at), torn=torn)
-                except RecordingError as error:
-                    sides[channel, side] = error
+        for channel, side in audio.sides(folder):
+            if (channel, side) in safe:
+                continue
+            try:
+                torn = attempt >= len(self.waits)
+                sides[channel, side] = self.store.keep(folder, channel, side, (audio.call_id, audio.at), torn=torn)
+            except RecordingError as error:
+                sides[channel, side] = error
         return sides
 
     async def _tell(self, audio: _Audio, sides: Sides, known: Sequence[rows.Recording]) -> None:
@@ -177,7 +195,7 @@ class RecordingJobs:
             count = await rows.write_transcript(connection, row.id, heard)
             told = Transcribed(
                 pbx=audio.pbx,
-                channel=channel,
+                channel=audio.messages.get(channel, channel),
                 at=audio.at,
                 language=heard.language,
                 model=heard.model,
@@ -225,6 +243,7 @@ def _audio(row: Any) -> _Audio:
         main=seen.caller_channel,
         expected=tuple(dict.fromkeys(told)) or (seen.caller_channel,),
         channels=tuple(sorted(call.channels)),
+        messages={message_of(fact.channel): fact.channel for fact in facts(call, VoicemailLeft)},
     )
 
 
@@ -240,6 +259,7 @@ def _again(sides: Sides, attempt: int, waits: Sequence[float]) -> TryAgain | Non
 
 
 def _event(audio: _Audio, channel: str, side: str, told: Stored | RecordingError) -> Event:
+    channel = audio.messages.get(channel, channel)
     if isinstance(told, RecordingError):
         return RecordingMissing(pbx=audio.pbx, channel=channel, at=audio.at, side=side, reason=str(told))
     return RecordingStored(
@@ -254,11 +274,12 @@ def _event(audio: _Audio, channel: str, side: str, told: Stored | RecordingError
     )
 
 
-def _forget(folder: PbxFolder, safe: set[tuple[str, str]], sides: Sides) -> None:
+def _forget(folder: PbxFolder, audio: _Audio, safe: set[tuple[str, str]], sides: Sides) -> None:
     """Remove the originals of channels whose sides are all safe."""
     stored = safe | {key for key, told in sides.items() if isinstance(told, Stored)}
     for channel in {channel for channel, _ in stored}:
-        if all((channel, side) in stored for side in SIDES):
+        wanted = ("caller",) if channel in audio.messages else SIDES
+        if all((channel, side) in stored for side in wanted):
             folder.forget(channel)
 
 

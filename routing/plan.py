@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-StepKind = Literal["ring", "message"]
+StepKind = Literal["ring", "hold", "queue", "voicemail", "message", "reject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,10 @@ def because(key: str, text: str, **values: str) -> Reason:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One thing that rings or sounds in a step: ``dial`` is what Dial() reads, or a prompt's name in a message."""
+    """One thing that rings or sounds in a step: ``dial`` is what Dial() reads, or a prompt's name in a message.
+
+    In a hold it is the team's key, in a voicemail the box, in a reject the word.
+    """
 
     dial: str
     person: str = ""

@@ -19,6 +19,7 @@ from routing.arrival import Arrival
 from routing.controller import Decision, Router
 from routing.memory import Memory
 from routing.plan import Plan
+from service.holding import Holding
 from service.reconcile import HourlyReconciliation
 from service.recorder import Recorder
 from service.recovery import Recovery
@@ -60,6 +61,7 @@ class Attendant:
         self._routing: set[asyncio.Task[None]] = set()
         # A database that hangs may cost an arrival a third of its time; what is known then still comes in time.
         self._router = Router(memory, self._send, budget_seconds=settings.budget_seconds / 3)
+        self.holding = Holding(self.link, memory, recorder.engine, self._put)
         self.link.on_connect.append(self._connected)
         self.recovery = Recovery(self.link, recorder, self.buffer, cel)
         self._reconciliation = HourlyReconciliation(self.link, cel, recorder.engine, reconciled) if cel else None
@@ -76,6 +78,7 @@ class Attendant:
                         self._follow_directory,
                         self._follow_clock,
                         self.recovery.run,
+                        self.holding.run,
                     ):
                         group.create_task(part())
                     group.create_task(self._recorder.drain(self.buffer))
@@ -99,10 +102,16 @@ class Attendant:
             self.buffer.put(at, told if told.at else replace(told, at=at))
             if isinstance(told, Arrived):
                 self._arrived(told, message)
+        self.holding.hear(message)
         change = devices.live_change(message)
         state = self._devices.note(change) if change is not None else None
         if state is not None:
             self._states.put_nowait(state)
+            self.holding.look_soon()
+
+    def _put(self, event: Event) -> None:
+        """Have an event of our own recorded, which tells its time."""
+        self.buffer.put(event.at or datetime.now(UTC), event)
 
     def _normal(self, event: Event) -> Event:
         """Numbers in the directory's form: what a trunk tells as 8…, +7… or 7… is one number."""
@@ -124,6 +133,7 @@ class Attendant:
 
     async def _keep(self, arrival: Arrival, routed: Awaitable[Decision]) -> None:
         decision = await routed
+        self.holding.planned(arrival.channel, decision.plan)
         self.buffer.put(arrival.at, decision.event)
 
     def _send(self, arrival: Arrival, plan: Plan, until: float | None, /) -> Awaitable[str]:
@@ -180,6 +190,7 @@ class Attendant:
                 self.settings.budget_seconds,
                 trunks={line.number: line.trunk for line in directory.lines if line.trunk},
                 languages={line.number: line.language for line in directory.lines if line.language},
+                emergencies={line.number: line.emergency for line in directory.lines if line.emergency},
             )
         except (LinkError, UnsafeDialError) as error:
             log.warning("the fallbacks could not be left in the PBX", pbx=self.settings.name, error=str(error))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from calls import events as e
 from calls.events import Event
-from telephony import cel
+from telephony import cel, waiting
 from telephony.silent import is_silent
 from telephony.told import ARRIVAL, Headers, Message, Where, recording_paths, whole
 
@@ -279,6 +279,27 @@ def _refused(told: Message) -> list[Event]:
     return [e.Confirmed(**told.where(), accepted=False, silent=silent)]
 
 
+def _holds(told: Message) -> list[Event]:
+    return waiting.held(told.where(), told["team"], told["since"])
+
+
+def _holds_on(_told: Message) -> list[Event]:
+    """Said again and again to a service that may have been started meanwhile (service.holding)."""
+    return []
+
+
+def _hold_end(told: Message) -> list[Event]:
+    return waiting.hold_ended(told.where(), told["team"], told["outcome"])
+
+
+def _callback(told: Message) -> list[Event]:
+    return waiting.callback_requested(told.where(), told["team"], told["place"])
+
+
+def _voicemail(told: Message) -> list[Event]:
+    return waiting.voicemail_left(told.where(), told["box"], told["seconds"])
+
+
 _Meaning = Callable[[Message], list[Event]]
 
 _OUR_USER_EVENTS: Mapping[str, _Meaning] = {
@@ -289,6 +310,13 @@ _OUR_USER_EVENTS: Mapping[str, _Meaning] = {
     "switchhookplanend": _plan_end,
     "switchhookconfirmed": _confirmed,
     "switchhookrefused": _refused,
+    "switchhookhold": _holds,
+    "switchhookholding": _holds_on,
+    "switchhookholdend": _hold_end,
+    "switchhooktake": _holds_on,
+    "switchhooktakeend": _holds_on,
+    "switchhookcallback": _callback,
+    "switchhookvoicemail": _voicemail,
 }
 
 _MEANINGS: Mapping[str, _Meaning] = {

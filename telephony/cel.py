@@ -13,6 +13,7 @@ from datetime import UTC, tzinfo
 
 from calls import events as e
 from calls.events import Event
+from telephony import waiting
 from telephony.told import Where, clean, moment, recording_paths, whole
 
 COLUMNS = (
@@ -44,6 +45,7 @@ _SPELLINGS = {
     **dict.fromkeys(("appname", "application", "app"), "app"),
     **dict.fromkeys(("appdata", "applicationdata"), "data"),
     **dict.fromkeys(("eventextra", "extra"), "extra"),
+    **dict.fromkeys(("userdeftype", "userdefinedtype"), "userdeftype"),
     **{same: same for same in ("exten", "context", "uniqueid", "linkedid", "data")},
 }
 
@@ -93,6 +95,8 @@ def spelling(column: str) -> str:
 
 def event_type(told: str) -> str:
     """The name of an event type told as name or number, "" when it is neither."""
+    if told.strip().lower() in waiting.NAMES:
+        return "USER_DEFINED"
     named = NUMBERS.get(whole(told) or 0, told.strip().upper())
     return named if named in _MEANINGS else ""
 
@@ -251,6 +255,12 @@ def _park_end(row: _Row) -> list[Event]:
     return [e.Unparked(**row.where, outcome=outcome, by_name=row.detail("retriever"))]
 
 
+def _user_defined(row: _Row) -> list[Event]:
+    """What our dialplan wrote; what others' did only their authors know. cel_custom tells the name as the type."""
+    name = row["userdeftype"] or row["eventtype"]
+    return waiting.user_defined(row.where, name, row.detail("extra"))
+
+
 def _linkedid_end(row: _Row) -> list[Event]:
     return [e.LinkedidEnded(**row.where)] if row["linkedid"] else []
 
@@ -259,7 +269,7 @@ _Meaning = Callable[[_Row], list[Event]]
 
 _MEANINGS: Mapping[str, _Meaning] = {
     # A Local channel's halves are paired by their names, its bridges and answers tell who remains; streams and keys
-    # are inside a talk; a dialplan's own rows (USER_DEFINED) say what only their author knows.
+    # are inside a talk.
     **dict.fromkeys(NUMBERS.values(), _nothing),
     "CHAN_START": _channel_start,
     "CHAN_END": _channel_end,
@@ -276,4 +286,5 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "PICKUP": _pickup,
     "FORWARD": _forward,
     "LINKEDID_END": _linkedid_end,
+    "USER_DEFINED": _user_defined,
 }

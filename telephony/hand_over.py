@@ -1,4 +1,4 @@
-"""A plan handed to the channel that waits for it, all in one write.
+"""A plan handed to the channel that waits for it, all in one write; so too what a holding channel waits for.
 
 The dialplan waits on a variable instead of being redirected: an answer that comes too late sets a variable that
 nobody reads, where a late Redirect would tear a conversation on the fallback apart (seen on Asterisk 22.10). A key
@@ -13,10 +13,13 @@ from typing import Any, Literal
 
 from telephony.link import Link
 from telephony.pbx import LinkError, Message, Reply, UnsafeValue
-from telephony.plan_variables import Step, UnsafeDialError, variables
+from telephony.plan_variables import Step, UnsafeDialError, take_variable, variables
 
 MARGIN_SECONDS = 0.1
 """What the way to the PBX and its wake-up may take, under load."""
+
+KEPT = "SWITCHHOOK_KEPT"
+"""Set to 1 when the wish of a holding caller to be called back is in the record."""
 
 WAKE = {"Digit": "D", "Receive": "true"}
 """The key that the dialplan's Read waits for, as if the caller had pressed it. No telephone has it, and who is past
@@ -55,9 +58,31 @@ def hand_over(
         return _known(Outcome("too_late", f"{began_at - until:.3f} s after the last useful moment"))
     try:
         pairs = variables(steps, language=language, trunk=trunk)
-        writes = [{"Action": "Setvar", "Channel": channel, "Variable": name, "Value": value} for name, value in pairs]
+    except UnsafeDialError as error:
+        return _known(Outcome("unsafe", str(error)))
+    return _write(link, channel, pairs, began_at)
+
+
+def take(link: Link, channel: str, step: Step) -> Coroutine[Any, Any, Outcome]:
+    """Have the holding `channel` ring `step`; one that no longer holds does not look at it. Else as `hand_over`."""
+    try:
+        pair = take_variable(step)
+    except UnsafeDialError as error:
+        return _known(Outcome("unsafe", str(error)))
+    return _write(link, channel, [pair], time.monotonic())
+
+
+def keep(link: Link, channel: str) -> Coroutine[Any, Any, Outcome]:
+    """Tell the holding `channel` that its caller's wish to be called back is known. Else as `hand_over`."""
+    return _write(link, channel, [(KEPT, "1")], time.monotonic())
+
+
+def _write(link: Link, channel: str, pairs: Sequence[tuple[str, str]], began_at: float) -> Coroutine[Any, Any, Outcome]:
+    """Set the variables, the last of which is the one that is waited for, and press the key."""
+    writes = [{"Action": "Setvar", "Channel": channel, "Variable": name, "Value": value} for name, value in pairs]
+    try:
         answers = link.actions([*writes, {"Action": "PlayDTMF", "Channel": channel, **WAKE}])
-    except (UnsafeDialError, UnsafeValue) as error:
+    except UnsafeValue as error:
         return _known(Outcome("unsafe", str(error)))
     except LinkError as error:
         return _known(Outcome("link_down", str(error)))

@@ -12,23 +12,30 @@ from typing import Final, Protocol
 GO: Final = "SWITCHHOOK_GO"
 """The variable the waiting channel looks at; set last."""
 
+TAKE: Final = "SWITCHHOOK_TAKE"
+"""The variable that a holding channel looks at: somebody is free for its caller."""
+
 STEPS_MOST: Final = 20
 SECONDS_MOST: Final = 3600
 _VALUE_BYTES_MOST: Final = 900  # with its header below AMI's line of 1,024 bytes
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
 _DIAL: Final = re.compile(
-    rf"(?:(?!Local/)[A-Za-z][A-Za-z0-9]*/{_NAME}(?:@{_NAME})?|Local/\+?[0-9]{{2,20}}@switchhook-mobile/n)\Z"
+    rf"(?:(?!Local/)[A-Za-z][A-Za-z0-9]*/{_NAME}(?:@{_NAME})?|Local/\+?[0-9]{{2,20}}@switchhook-(?:mobile|outside)/n)\Z"
 )
+_KEY = r"[a-z0-9][a-z0-9_-]{0,63}"
 _PATTERNS: Final = {
     "ring": _DIAL,
     "queue": re.compile(rf"{_NAME}\Z"),
-    "voicemail": re.compile(rf"{_NAME}@{_NAME}\Z"),
+    "hold": re.compile(rf"{_KEY}\Z"),
+    "voicemail": re.compile(rf"(?:{_KEY}|{_NAME}@{_NAME})\Z"),
     "message": re.compile(rf"{_NAME}(?:/{_NAME})*\Z"),
+    "reject": re.compile(r"(?:busy|congestion|declined|unallocated)\Z"),
 }
-_SINGLE: Final = frozenset({"queue", "voicemail"})
+_SINGLE: Final = frozenset({"queue", "hold", "voicemail", "reject"})
 _LINE: Final = re.compile(r"(?:[0-9]{1,20}|s|default)\Z")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:_[A-Za-z]{2,4})?\Z")
+_EMERGENCY: Final = re.compile(r"(?:[0-9]{2,20}|none)\Z")
 _TRUNK: Final = re.compile(rf"[A-Za-z][A-Za-z0-9]*/{_NAME}\Z")
 
 
@@ -37,7 +44,9 @@ class UnsafeDialError(ValueError):
 
 
 class Target(Protocol):
-    """Where a step goes: `dial` is `PJSIP/anna-desk`, `Local/79160000011@switchhook-mobile/n`, a queue, a prompt …"""
+    """Where a step goes: `dial` is `PJSIP/anna-desk`, `Local/79160000011@switchhook-mobile/n`, a queue, a prompt, the
+    team that a hold is for, a box of voicemail, the word of a refusal …
+    """
 
     @property
     def dial(self) -> str:
@@ -45,15 +54,15 @@ class Target(Protocol):
 
 
 class Step(Protocol):
-    """One step of a plan: its kind (ring, queue, voicemail, message), its targets at once, and how long at most."""
+    """One step of a plan: its kind, its targets at once, and how long at most."""
 
     @property
     def kind(self) -> str:
-        """ring, queue, voicemail or message."""
+        """ring, queue, hold, voicemail, message or reject."""
 
     @property
     def targets(self) -> Sequence[Target]:
-        """Where to, all at once; one for queue and voicemail."""
+        """Where to, all at once; one where several make no sense, as for queue and voicemail."""
 
     @property
     def seconds(self) -> float:
@@ -80,6 +89,13 @@ def variables(steps: Sequence[Step], *, language: str = "", trunk: str = "") -> 
     ]
 
 
+def take_variable(step: Step) -> tuple[str, str]:
+    """The variable that has a holding channel ring somebody who is free; raises UnsafeDialError."""
+    if step.kind != "ring":
+        raise UnsafeDialError(f"a step of kind {step.kind!r} takes nobody out of hold")
+    return TAKE, f"{_seconds(step.seconds)}|{dial_string(step)}"
+
+
 def dial_string(step: Step) -> str:
     """The targets of one step in the form its application reads; raises UnsafeDialError."""
     pattern = _PATTERNS.get(step.kind)
@@ -99,7 +115,9 @@ def fallback_string(devices: Sequence[str]) -> str:
 
 
 def line_variable(kind: str, line: str, value: str) -> tuple[str, str]:
-    """The global variable of a line (its digits, or "default") and its value: a FALLBACK, TRUNK or LANGUAGE.
+    """The global variable of a line (its digits, or "default") and its value.
+
+    `kind` is FALLBACK, TRUNK, LANGUAGE or EMERGENCY (a number outside in digits, or "none").
 
     The value of a FALLBACK comes from `fallback_string`, which has looked at it. Raises UnsafeDialError.
     """
@@ -107,6 +125,8 @@ def line_variable(kind: str, line: str, value: str) -> tuple[str, str]:
         _matching(value, _TRUNK, "trunk")
     elif kind == "LANGUAGE":
         _matching(value, _LANGUAGE, "language")
+    elif kind == "EMERGENCY":
+        _matching(value, _EMERGENCY, "number for emergencies")
     return f"SWITCHHOOK_{kind}_{_matching(line, _LINE, f'line of a {kind}')}", value
 
 

@@ -1,5 +1,6 @@
 """One call told in order, in words: from what the call reads like and the facts around it (pure)."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from calls.moves import TransferView
 from calls.view import CallView
 from directory.model import Directory
 from web.names import line_name
-from web.told import device_kind
+from web.told import device_kind, reason
 from web.wording import duration, phone
 from web.words import WORDS, say
 
@@ -56,7 +57,7 @@ def timeline(call: Call, seen: CallView, directory: Directory, language: str) ->
     """Every moment worth telling, in the order of time."""
     teller = Teller(directory, language)
     parts: tuple[Callable[[Call, CallView, Teller], Iterator[Moment]], ...] = (
-        _beginning, _routing, _waits, _holds, _legs, _talks, _moves, _end, _books,
+        _beginning, _routing, _waits, _promises, _holds, _legs, _talks, _moves, _end, _books,
     )  # fmt: skip
     told = [moment for part in parts for moment in part(call, seen, teller)]
     # The PBX tells of a transfer when it is done, some milliseconds after its people began to talk.
@@ -150,7 +151,7 @@ def _moves(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
             yield Moment(forward.at, text, "transfer", key="forward")
 
 
-def _waits(call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
+def _waits(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
     who = _namer(seen, teller)
     for queue in seen.queues:
         if queue.entered_at:
@@ -165,6 +166,20 @@ def _waits(call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
         if park.until and f"time.park_{park.outcome}" in WORDS:
             text = teller.say(f"park_{park.outcome}", by=who(park.taken_by or park.by))
             yield Moment(park.until, text, "play", "quiet", key="unparked")
+
+
+def _promises(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
+    """What came of waiting: somebody was free, a promise to call back, a message."""
+    for taken in facts(call, e.TakenOver):
+        if taken.at:
+            why = reason(json.loads(taken.reason), teller.language)
+            yield Moment(taken.at, teller.say("taken_over", place=taken.place, why=why), "route", key="taken_over")
+    for asked in facts(call, e.CallbackRequested)[:1]:
+        if asked.at:
+            yield Moment(asked.at, teller.say("callback_requested"), "clock", key="callback_requested")
+    for left in facts(call, e.VoicemailLeft)[:1]:
+        if left.at:
+            yield Moment(left.at, teller.say("message_left", time=duration(left.seconds)), "mic", key="message_left")
     for at in sorted(_mailboxes(call).values()):
         yield Moment(at, teller.say("voicemail"), "mic", "quiet", key="voicemail")
 

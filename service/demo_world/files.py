@@ -82,6 +82,7 @@ writeprotect = yes
 
 ; A phone or a mobile rings: what it does is in the global variables PHONE_<name>_*.
 [telephones]
+exten => T,1,Hangup()
 exten => _[+0-9a-zA-Z]!,1,Set(WHO=${FILTER(+0-9A-Za-z_\\x2d,${EXTEN})})
  same => n,Set(MODE=${PHONE_${WHO}_MODE})
  same => n,UserEvent(PhoneRings,Phone: ${WHO},From: ${CALLERID(num)})

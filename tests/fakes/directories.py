@@ -159,6 +159,7 @@ def directories(draw: st.DrawFn) -> Directory:
             ring_seconds=draw(st.integers(5, 300)),
             fallback=draw(st.sampled_from([(), ("PJSIP/phone-0", "PJSIP/reception")])),
             wrap_up_seconds=draw(wrap_up),
+            emergency=draw(st.none() | mobiles),
         )
         for _ in range(draw(st.integers(0, 3)))
     )

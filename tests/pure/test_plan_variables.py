@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.plan_variables import UnsafeDialError, fallback_string, line_variable, variables
+from telephony.plan_variables import UnsafeDialError, fallback_string, line_variable, take_variable, variables
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,11 @@ def test_a_plan_becomes_the_variables_the_dialplan_reads() -> None:
         ("ring", "IAX2/branch"),
         ("ring", "DAHDI/1"),
         ("queue", "sales"),
+        ("ring", "Local/74951112233@switchhook-outside/n"),
+        ("hold", "sales"),
         ("voicemail", "101@default"),
+        ("voicemail", "sales"),
+        ("reject", "busy"),
         ("message", "ru/basic-pbx-ivr-main"),
     ],
 )
@@ -86,7 +90,7 @@ def test_what_could_become_dialplan_is_refused(dial: str) -> None:
         fallback_string(["PJSIP/anna-desk", dial])
 
 
-@given(st.text(), st.sampled_from(["ring", "queue", "voicemail", "message"]))
+@given(st.text(), st.sampled_from(["ring", "queue", "hold", "voicemail", "message", "reject"]))
 def test_nothing_that_separates_or_evaluates_ever_passes(dial: str, kind: str) -> None:
     """Whatever a directory holds, what passes has no character with a meaning in the dialplan or in AMI."""
     try:
@@ -165,3 +169,23 @@ def test_a_refusal_repeats_no_number() -> None:
     with pytest.raises(UnsafeDialError) as line:
         line_variable("FALLBACK", f"+{number}", "none")
     assert not [refusal for refusal in (plan, fallback, line) if number in str(refusal.value)]
+
+
+def test_who_is_free_is_rung_by_one_variable() -> None:
+    told = take_variable(step("ring", "PJSIP/anna-desk", "PJSIP/anna-soft", seconds=19.5))
+    assert told == ("SWITCHHOOK_TAKE", "20|PJSIP/anna-desk&PJSIP/anna-soft")
+    for unsafe in (step("message", "vm-goodbye"), step("ring", "PJSIP/anna|9"), step("ring")):
+        with pytest.raises(UnsafeDialError):
+            take_variable(unsafe)
+
+
+@pytest.mark.parametrize("number", ["", "+74951112233", "7495111223x", "1", "7" * 21, "74951112233&PJSIP/x"])
+def test_an_emergency_number_is_digits_or_none(number: str) -> None:
+    """The dialplan makes a dial string of it."""
+    assert line_variable("EMERGENCY", "74951234567", "74951112233") == (
+        "SWITCHHOOK_EMERGENCY_74951234567",
+        "74951112233",
+    )
+    assert line_variable("EMERGENCY", "74951234567", "none")[1] == "none"
+    with pytest.raises(UnsafeDialError):
+        line_variable("EMERGENCY", "74951234567", number)

@@ -1,0 +1,54 @@
+"""What our dialplan tells of a caller who holds or leaves a message, the same by both witnesses (pure).
+
+The dialplan says it twice: as a UserEvent, and into CEL (CELGenUserEvent, `name` and `values` joined by bars), so that
+a promise to call back and a message are known also when the service was away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from calls import events as e
+from calls.events import Event
+from telephony.told import Where, moment, whole
+
+_OUTCOMES = {"ANSWER": "answered"}
+
+
+def held(where: Where, team: str, since: str) -> list[Event]:
+    """The caller began to hold for a team, `since` the PBX's epoch seconds: a wait in a queue of that name."""
+    began: Where = {**where, "at": moment(since) or where["at"]}
+    return [e.QueueJoined(**began, queue=team)] if team else []
+
+
+def hold_ended(where: Where, team: str, outcome: str) -> list[Event]:
+    """The wait ended: answered, timeout, callback, abandoned, or down (there was no service to wait for)."""
+    return [e.QueueLeft(**where, queue=team, outcome=_OUTCOMES.get(outcome, outcome.lower()))] if team else []
+
+
+def callback_requested(where: Where, team: str, place: str) -> list[Event]:
+    """The caller wants to be called back."""
+    return [e.CallbackRequested(**where, team=team, place=whole(place) or 0)]
+
+
+def voicemail_left(where: Where, box: str, seconds: str) -> list[Event]:
+    """The caller left a message."""
+    return [e.VoicemailLeft(**where, box=box, seconds=float(whole(seconds) or 0))] if box else []
+
+
+_TOLD: Mapping[str, Callable[[Where, str, str], list[Event]]] = {
+    "switchhookhold": held,
+    "switchhookholdend": hold_ended,
+    "switchhookcallback": callback_requested,
+    "switchhookvoicemail": voicemail_left,
+}
+
+NAMES: Sequence[str] = tuple(_TOLD)
+"""The names, in small letters, of what the dialplan writes into CEL."""
+
+
+def user_defined(where: Where, name: str, values: str) -> list[Event]:
+    """The events of a row that a dialplan wrote into CEL; none for one that is not ours."""
+    meaning = _TOLD.get(name.lower())
+    first, _, second = values.partition("|")
+    return meaning(where, first, second) if meaning else []

@@ -1,0 +1,176 @@
+"""Callers who hold, and the service as it serves them: first come, first served, by whoever comes free."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory.store import apply
+from service.demo_world import OutsideWorld, answer, ring_out
+from service.demo_world.world import OutsideCall
+from service.pbx import Pbx, Phone
+from tests.end_to_end.stage import DIRECTORY, FALLBACK, ROUTED, Stage, until
+
+HELD = "74951234599"
+"""A number of the PBX's own, whose callers hold for the team at once."""
+SPEECH = ("ru/hello",)
+
+
+class HoldingPbx(Pbx):
+    """The company's PBX; whoever dials HELD holds for the team sales, with music."""
+
+    def configuration(self) -> dict[str, str]:
+        told = super().configuration()
+        told["extensions.conf"] += (
+            f"\n[from-trunk](+)\nexten => {HELD},1,Set(CHANNEL(hangup_handler_push)=switchhook-hangup,s,1)\n"
+            f" same => n,MSet(__SWITCHHOOK_LINE={HELD},SWITCHHOOK_GO=1|||hold|120|sales)\n"
+            " same => n,Goto(switchhook-plan,s,1)\n"
+        )
+        told["musiconhold.conf"] = f"[general]\n[default]\nmode = files\ndirectory = {self.folder}/data/sounds/ru\n"
+        return told
+
+
+@pytest.fixture(scope="module")
+async def pbx() -> AsyncIterator[Pbx]:
+    async with HoldingPbx([Phone(ROUTED, "101"), Phone(FALLBACK, "102")]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def world(pbx: Pbx) -> AsyncIterator[OutsideWorld]:
+    async with OutsideWorld(pbx) as running:
+        yield running
+
+
+@pytest.fixture
+async def stage(
+    pbx: Pbx, world: OutsideWorld, engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> AsyncIterator[Stage]:
+    """Anna talks with a colleague on her only phone; nobody else is in the team."""
+    async with engine.begin() as connection:
+        await apply(connection, DIRECTORY)
+    await world.phone(ROUTED).behave(ring_out())
+    await world.phone(FALLBACK).behave(answer(0.0, speak=(120.0,)))
+    yield Stage(pbx, world, engine, database_url, tmp_path)
+    await world.quiet()
+
+
+async def annas_talk(stage: Stage) -> OutsideCall:
+    """Anna talks, so that nobody is free."""
+    talk = await stage.world.phone(ROUTED).dial("102", speak=(120.0,))
+    await talk.answered()
+    return talk
+
+
+async def held(stage: Stage, number: str, place: str) -> OutsideCall:
+    """A caller who holds and knows their place."""
+    call = await stage.world.call(number, "Ждущий", HELD, speak=(), stay=True)
+    await call.answered()
+    await place_of(stage, number, place)
+    return call
+
+
+async def place_of(stage: Stage, number: str, wanted: str) -> None:
+    """Wait until the PBX has the place of a caller."""
+
+    async def told() -> bool:
+        for row in (await stage.pbx.cli("core show channels concise")).splitlines():
+            name, context = row.split("!")[:2]
+            if context == "switchhook-hold" and f"!{number}!" in row:
+                said = await stage.pbx.cli(f"core show channel {name}")
+                return f"SWITCHHOOK_PLACE={wanted}\n" in said
+        return False
+
+    await until(told, f"{number} is told place {wanted}")
+
+
+@pytest.mark.timeout(90)
+async def test_who_comes_free_gets_who_came_first_and_each_gets_one(stage: Stage) -> None:
+    """Anna hangs up: her phone rings at once for the first; the second is served next."""
+    anna = stage.world.phone(ROUTED)
+    async with stage.serve():
+        talk = await annas_talk(stage)
+        first = await held(stage, "79161232001", "1")
+        second = await held(stage, "79161232002", "2")
+        began = time.monotonic()
+        await talk.hangup()
+        assert await anna.rings(3.0) == "79161232001"
+        assert time.monotonic() - began < 1.0
+        assert not anna.has_rung
+        await anna.behave(answer(0.0, speak=(60.0,)))
+        await first.hangup()  # gave up in this very moment: she gets the next one
+        assert await anna.rings(3.0) == "79161232002"
+        await anna.answers()
+        await asyncio.sleep(1.5)  # they talk
+        await second.hangup()
+        record = await stage.record("79161232002")
+        assert (record.answered_by, record.person, record.status) == ([f"PJSIP/{ROUTED}"], "anna", "answered")
+        (taken,) = await stage.told(record, "TakenOver")
+        assert (taken["person"], taken["team"]) == ("anna", "sales")
+        record = await stage.record("79161232001", status="missed")
+        assert len(await stage.told(record, "QueueJoined")) == 1
+
+
+@pytest.mark.timeout(90)
+async def test_who_does_not_answer_is_not_rung_again_at_once(stage: Stage) -> None:
+    """The caller goes on holding at their place."""
+    anna = stage.world.phone(ROUTED)
+    async with stage.serve():
+        talk = await annas_talk(stage)
+        call = await held(stage, "79161232003", "1")
+        await talk.hangup()
+        await anna.rings(3.0)
+        await anna.behave(ring_out())
+        await stage.pbx.cli(f"channel request hangup {await channel_to(stage, ROUTED)}")
+        await asyncio.sleep(2.5)
+        assert not anna.has_rung
+        assert not call.is_ended
+        await call.hangup()
+
+
+async def channel_to(stage: Stage, phone: str) -> str:
+    rows = (await stage.pbx.cli("core show channels concise")).splitlines()
+    return next(name for row in rows if (name := row.partition("!")[0]).startswith(f"PJSIP/{phone}-"))
+
+
+@pytest.mark.timeout(120)
+async def test_a_restart_of_the_service_keeps_every_place(stage: Stage) -> None:
+    """Killed while three hold, started again: who came first is served first, and each wait is one."""
+    anna = stage.world.phone(ROUTED)
+    async with stage.serve() as service:
+        talk = await annas_talk(stage)
+        calls = [await held(stage, f"7916123201{number}", str(number)) for number in (1, 2, 3)]
+        await service.kill()
+    async with stage.serve():
+        await talk.hangup()
+        assert await anna.rings(20.0) == "79161232011"
+        for call in calls:
+            await call.hangup()
+        for number in (1, 2, 3):
+            record = await stage.record(f"7916123201{number}", status="missed")
+            joined = await stage.told(record, "QueueJoined")
+            assert {one["queue"] for one in joined} == {"sales"}
+
+
+@pytest.mark.timeout(90)
+async def test_who_presses_1_is_promised_a_call_and_it_is_in_the_record(stage: Stage) -> None:
+    """With the place that they had."""
+    world = stage.world
+    async with stage.serve():
+        talk = await annas_talk(stage)
+        first = await held(stage, "79161232021", "1")
+        second = await held(stage, "79161232022", "2")
+        await world.manager.action({"Action": "PlayDTMF", "Channel": second.name, "Digit": "1"})
+        assert await second.ended() == 16
+        record = await stage.record("79161232022", status="missed")
+        (asked,) = await stage.told(record, "CallbackRequested")
+        assert (asked["team"], asked["place"]) == ("sales", 2)
+        (left,) = await stage.told(record, "QueueLeft")
+        assert left["outcome"] == "callback"
+        await first.hangup()
+        await talk.hangup()
