@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
+import asyncpg
 from sqlalchemy import NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 
 def connect(url: str, *, pool: int = 5) -> AsyncEngine:
-    """An engine on `url` (any postgresql:// address). Lost connections are noticed before use; times are UTC.
+    """An engine on `url`, a connection URI as libpq reads it. Lost connections are noticed before use; times are UTC.
 
     `pool` connections are kept; with 0 each is closed after its use, and the engine needs no end.
     """
-    scheme, _, rest = url.partition("://")
-    if scheme.partition("+")[0] not in {"postgres", "postgresql"}:
-        raise ValueError(f"database_url: must begin with postgresql://, got {scheme + '://…'!r}")
     kept: dict[str, Any] = (
         {"pool_size": pool, "max_overflow": pool, "pool_pre_ping": True} if pool else {"poolclass": NullPool}
     )
-    return create_async_engine(
-        f"postgresql+asyncpg://{rest}",
-        **kept,
-        hide_parameters=True,  # an error's text would carry numbers and names into logs
-        connect_args={"server_settings": {"timezone": "UTC"}, "timeout": 5, "command_timeout": 60},
-    )
+    creator = partial(asyncpg.connect, plain(url), server_settings={"timezone": "UTC"}, timeout=5, command_timeout=60)
+    # hide_parameters: an error's text would carry numbers and names into logs.
+    return create_async_engine("postgresql+asyncpg://", async_creator=creator, hide_parameters=True, **kept)
 
 
 def plain(url: str) -> str:
-    """The same address as libpq spells it, for drivers that take no SQLAlchemy scheme (asyncpg, psycopg)."""
-    return "postgresql://" + url.partition("://")[2]
+    """The same address as libpq spells it: the drivers take no SQLAlchemy scheme. Raises ValueError for another one."""
+    scheme, _, rest = url.partition("://")
+    if scheme.partition("+")[0] not in {"postgres", "postgresql"}:
+        raise ValueError(f"database_url: must begin with postgresql://, got {scheme + '://…'!r}")
+    return f"postgresql://{rest}"
 
 
 async def ensure_partitions(connection: AsyncConnection, at: datetime | None = None) -> None:

@@ -7,11 +7,12 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
+from calls.database import plain
 from telephony.cel_table import TABLE
 from telephony.pbx import LinkSettings
 
@@ -95,11 +96,7 @@ class PbxSettings(_Part):
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql://; CEL in another database cannot be read, write a file")
-        if value is not None and not _is_address(value.get_secret_value()):
-            raise ValueError(
-                "must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE, and ?ssl=require at most behind it"
-            )
-        return value
+        return _address(value)
 
 
 class CalendarSettings(_Part):
@@ -141,6 +138,11 @@ class Settings(BaseSettings):
     pbx: list[PbxSettings] = Field(default_factory=list)
     transcription: TranscriptionSettings = TranscriptionSettings()
     calendars: CalendarSettings = CalendarSettings()
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
+        return _address(value)
 
     @field_validator("pbx")
     @classmethod
@@ -196,13 +198,20 @@ def load(**told: Any) -> Settings:
         raise SettingsError(f"{file}: {error}") from None
 
 
-def _is_address(url: str) -> bool:
-    """Whether the driver takes it; what the driver says of one that it does not take may repeat a password."""
+def _address(value: SecretStr | None) -> SecretStr | None:
+    """The same, when libpq reads it; what libpq says of one that it does not read may repeat a password."""
+    if value is None:
+        return None
     try:
-        address = make_url(url)
-    except (ArgumentError, ValueError):
-        return False
-    return bool(address.database) and address.query.keys() <= {"ssl"}
+        told = conninfo_to_dict(plain(value.get_secret_value()))
+    except (psycopg.Error, ValueError):
+        told = {}
+    ports = str(told.get("port", "5432")).split(",")
+    if not told.get("dbname") or not all(port.isdigit() and 0 < int(port) < 65536 for port in ports):
+        raise ValueError(
+            "must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with libpq's parameters at most (?sslmode=require)"
+        )
+    return value
 
 
 def _problem(error: Any) -> str:

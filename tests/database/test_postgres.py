@@ -11,8 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
+import psycopg
 import pytest
+from sqlalchemy import text
 
+from calls.database import connect
+from calls.queue import make_app
 from service.postgres import Postgres, PostgresError, locate_binaries
 from service.postgres_cluster import account
 
@@ -291,3 +295,17 @@ async def test_a_folder_that_only_root_may_enter_is_refused_in_words(folder: Pat
     else:
         async with Postgres(folder) as server:
             assert await value(server.dsn, "select 1") == 1
+
+
+async def test_an_address_is_read_as_libpq_reads_it(database_dsn: str) -> None:
+    """Both drivers read `sslmode`; a server without TLS is left rather than spoken to in clear."""
+    plain, required = f"{database_dsn}?sslmode=disable", f"{database_dsn}?sslmode=require"
+    engine = connect(plain, pool=0)
+    async with engine.connect() as connection, make_app(plain, ()).open_async() as queue:
+        assert await connection.scalar(text("select current_setting('timezone')")) == "UTC"
+        assert await queue.check_connection_async()
+    refused = connect(required, pool=0)
+    with pytest.raises(ConnectionError, match="SSL"):
+        await refused.connect()
+    with pytest.raises(psycopg.OperationalError, match="SSL"):
+        await psycopg.AsyncConnection.connect(required)

@@ -119,7 +119,8 @@ def test_cel_is_read_from_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     [
         "postgresql://u:hidden@h:54x32/d",
         "postgresql://u@h:12hidden/d",
-        "postgresql://u:hidden@h/d?sslmode=require",
+        "postgresql://u:hidden@h/d?ssl=require",
+        "postgresql://u:hidden@[h/d",
         "postgresql://u:hidden@h",
     ],
 )
