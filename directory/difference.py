@@ -54,7 +54,8 @@ def _words(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(_words(item) for item in value) or "none"
     if isinstance(value, Device):
-        told = [value.kind, value.address, value.number and f"number {value.number}", value.trunk]
+        seconds = value.mobile_seconds and f"for {value.mobile_seconds} s"
+        told = [value.kind, value.address, value.number and f"number {value.number}", value.trunk, seconds]
         return " ".join(part for part in told if part)
     return "none" if value in (None, "") else str(value)
 

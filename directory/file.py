@@ -1,6 +1,7 @@
 """The directory as a YAML file: read with every fault named by file, line and key, and written back."""
 
 from collections.abc import Mapping
+from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Final, cast
 
@@ -12,10 +13,15 @@ from directory.hours import read_dates, read_week, write_dates, write_week
 from directory.model import (
     KINDS,
     LANGUAGES,
+    MOBILE_SECONDS,
+    MOBILE_SECONDS_MOST,
+    ORDERS,
     RING_SECONDS,
     RING_SECONDS_LEAST,
     RING_SECONDS_MOST,
+    RINGS,
     ROLES,
+    SHOWS,
     STRATEGIES,
     WRAP_UP_SECONDS_MOST,
     Blocked,
@@ -25,8 +31,11 @@ from directory.model import (
     Hours,
     Kind,
     Line,
+    Order,
     Person,
+    Ring,
     Role,
+    Shows,
     Span,
     SpecialDay,
     Strategy,
@@ -36,12 +45,12 @@ from directory.nodes import Fields, Reading, Table
 
 _SECTIONS: Final = ("company", "hours", "people", "teams", "lines", "blocked")
 _COMPANY: Final = ("name", "region", "time_zone", "language")
-_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "calendar", "devices")
-_DEVICE: Final = ("kind", "address", "number", "trunk")
+_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "devices")
+_DEVICE: Final = ("kind", "address", "number", "trunk", "mobile_seconds")
 _TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wrap_up_seconds")
 _LINE: Final = (
-    "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "wrap_up_seconds", "fallback",
-    "emergency",
+    "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "mobile_shows",
+    "wrap_up_seconds", "fallback", "emergency",
 )  # fmt: skip
 _BLOCKED: Final = ("number", "note")
 
@@ -80,7 +89,7 @@ def loads(text: str, name: str = "directory.yaml") -> Directory:
 def dumps(directory: Directory) -> str:
     """Write a directory as a file that reads back to the same; what is by default is left out."""
     whole = {
-        "company": _plain(directory.company, _COMPANY),
+        "company": {key: told for key in _COMPANY if (told := getattr(directory.company, key))},
         "hours": {entry.key: _plain_hours(entry) for entry in directory.hours},
         "people": [
             _plain(person, _PERSON) | {"devices": [_plain(device, _DEVICE) for device in person.devices]}
@@ -205,18 +214,29 @@ def _person(fields: Fields, region: str) -> Person:
         hours=fields.text("hours"),
         time_zone=fields.text("time_zone", values.time_zone),
         calendar=fields.text("calendar", values.calendar),
+        order=cast("Order", fields.text("order", values.one_of(ORDERS)) or ORDERS[0]),
+        ring=cast("Ring", fields.text("ring", values.one_of(RINGS)) or RINGS[0]),
     )
 
 
 def _device(fields: Fields, region: str) -> Device:
     kind = fields.needed("kind", values.one_of(KINDS))
     mobile = kind == "mobile"
+    if kind in {"desk", "soft"} and fields.text("mobile_seconds"):
+        fields.reading.fault(f"{fields.path}.mobile_seconds", f"is for a mobile only, and this is a {kind}")
     return Device(
         kind=cast("Kind", kind),
         address=fields.needed("address", values.mobile(region) if mobile else values.address),
         number=fields.text("number", values.extension),
         trunk=fields.needed("trunk", values.trunk) if mobile else fields.text("trunk", values.trunk),
+        mobile_seconds=_mobile_seconds(fields) if mobile else None,
     )
+
+
+def _mobile_seconds(fields: Fields) -> int | None:
+    """Read how long a mobile rings; the usual time is None, whether it is written or not."""
+    seconds = fields.whole("mobile_seconds", MOBILE_SECONDS, RING_SECONDS_LEAST, MOBILE_SECONDS_MOST)
+    return None if seconds == MOBILE_SECONDS else seconds
 
 
 def _team(fields: Fields) -> Team:
@@ -244,6 +264,7 @@ def _line(fields: Fields, region: str) -> Line:
         time_zone=fields.text("time_zone", values.time_zone),
         language=fields.text("language", values.one_of(LANGUAGES)),
         ring_seconds=fields.whole("ring_seconds", RING_SECONDS, RING_SECONDS_LEAST, RING_SECONDS_MOST),
+        mobile_shows=cast("Shows", fields.text("mobile_shows", values.one_of(SHOWS)) or SHOWS[0]),
         fallback=fields.texts("fallback", values.address),
         wrap_up_seconds=_optional(fields, "wrap_up_seconds", WRAP_UP_SECONDS_MOST),
         emergency=fields.text("emergency", values.mobile(region)),
@@ -265,8 +286,9 @@ def _plain_hours(hours: Hours) -> dict[str, object]:
 
 def _plain(value: object, keys: tuple[str, ...]) -> dict[str, object]:
     found: Mapping[str, object] = {key: getattr(value, key) for key in keys if key != "devices"}
+    usual = {field.name: field.default for field in fields_of(value)}  # type: ignore[arg-type]  # a model class
     return {
         key: list(content) if isinstance(content, tuple) else content
         for key, content in found.items()
-        if content not in (None, "", ())
+        if content not in (None, "", (), usual[key])
     }

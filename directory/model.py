@@ -10,10 +10,16 @@ from directory.numbers import normal
 Role = Literal["manager", "head", "operator", "admin"]
 Kind = Literal["desk", "soft", "mobile"]
 Strategy = Literal["ring_all", "hunt"]
+Order = Literal["fixed", "learned"]
+Ring = Literal["in_turn", "together", "mobile_apart"]
+Shows = Literal["line", "caller"]
 
 ROLES: Final[tuple[Role, ...]] = ("manager", "head", "operator", "admin")
 KINDS: Final[tuple[Kind, ...]] = ("desk", "soft", "mobile")
 STRATEGIES: Final[tuple[Strategy, ...]] = ("ring_all", "hunt")
+ORDERS: Final[tuple[Order, ...]] = ("fixed", "learned")
+RINGS: Final[tuple[Ring, ...]] = ("mobile_apart", "in_turn", "together")
+SHOWS: Final[tuple[Shows, ...]] = ("line", "caller")
 LANGUAGES: Final = ("ru", "en")
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES: Final = 24 * 60
@@ -21,6 +27,9 @@ RING_SECONDS: Final = 20
 RING_SECONDS_LEAST: Final = 5
 RING_SECONDS_MOST: Final = 300
 WRAP_UP_SECONDS_MOST: Final = 3600
+MOBILE_SECONDS: Final = 18
+"""A carrier's mailbox takes a call after 20 to 30 seconds; a mobile that rings shorter never reaches it."""
+MOBILE_SECONDS_MOST: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +79,16 @@ class Hours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """What can ring for a person: ``address`` is TECH/name as in Asterisk, or the E.164 digits of a mobile."""
+    """What can ring for a person: ``address`` is TECH/name as in Asterisk, or the E.164 digits of a mobile.
+
+    ``mobile_seconds`` is how long a mobile rings at most, None for the usual MOBILE_SECONDS.
+    """
 
     kind: Kind
     address: str
     number: str | None = None
     trunk: str | None = None
+    mobile_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +97,9 @@ class Person:
 
     ``calendar`` is the address of an ICS feed whose events make them busy. Whoever knows it reads the calendar: it is
     a secret, and never part of what a person prints as.
+
+    ``order`` says whether the devices ring in that order, or in one learned from what the person answers on. ``ring``
+    says which of them ring at once: all (together), none (in_turn), or all neighbours but mobiles (mobile_apart).
     """
 
     key: str
@@ -93,6 +109,8 @@ class Person:
     hours: str | None = None
     time_zone: str | None = None
     calendar: str | None = field(default=None, repr=False)
+    order: Order = "fixed"
+    ring: Ring = "mobile_apart"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +133,8 @@ class Team:
 class Line:
     """A number that callers dial; no ``hours`` means open around the clock, no ``wrap_up_seconds``: the team's.
 
-    ``emergency`` is a number outside, in E.164 digits, that is rung when nothing else is left.
+    ``emergency`` is a number outside, in E.164 digits, that is rung when nothing else is left. ``mobile_shows`` says
+    whose number a mobile shows when the line's callers ring it: the line's, or the caller's.
     """
 
     number: str
@@ -126,6 +145,7 @@ class Line:
     time_zone: str | None = None
     language: str | None = None
     ring_seconds: int = RING_SECONDS
+    mobile_shows: Shows = "line"
     fallback: tuple[str, ...] = ()
     wrap_up_seconds: int | None = None
     emergency: str | None = None

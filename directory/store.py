@@ -21,10 +21,11 @@ _NOTIFY: Final = text("select pg_notify(:channel, '')")
 
 Values = dict[str, Any]
 
-_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "calendar")
+_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "order", "ring", "calendar")
 _TEAM: Final = ("key", "name", "strategy", "hours", "time_zone", "wrap_up_seconds")
 _LINE: Final = (
-    "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "wrap_up_seconds", "emergency",
+    "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "mobile_shows",
+    "wrap_up_seconds", "emergency",
 )  # fmt: skip
 
 
@@ -118,7 +119,7 @@ def _fields(value: object, *names: str) -> Values:
 
 
 def _device(device: Device, person: Person) -> Values:
-    return {**_fields(device, "address", "kind", "number", "trunk"), "person": person.key}
+    return {**_fields(device, "address", "kind", "number", "trunk", "mobile_seconds"), "person": person.key}
 
 
 def _line_values(line: Line) -> Values:
@@ -142,7 +143,7 @@ def _spans(week: Mapping[str, str]) -> tuple[Span, ...]:
 
 def _person(row: Row[Any], devices: Sequence[Row[Any]]) -> Person:
     own = tuple(
-        Device(kind=it.kind, address=it.address, number=it.number, trunk=it.trunk)
+        Device(kind=it.kind, address=it.address, number=it.number, trunk=it.trunk, mobile_seconds=it.mobile_seconds)
         for it in devices
         if it.person == row.key
     )

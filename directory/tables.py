@@ -66,7 +66,13 @@ people = Table(
     Column("hours", Text, ForeignKey("hours.key"), comment="Null: on shift whenever a line is open."),
     Column("time_zone", Text, comment="Null: the company's."),
     Column("calendar", Text, comment="Address of an ICS feed: a secret, for whoever knows it reads the calendar."),
+    Column(
+        "order", Text, nullable=False, server_default=text("'fixed'"), comment="Of the devices: as written, or learned."
+    ),
+    Column("ring", Text, nullable=False, server_default=text("'mobile_apart'"), comment="Which devices ring at once."),
     Column("position", Integer, nullable=False),
+    CheckConstraint("\"order\" in ('fixed', 'learned')", name="order"),
+    CheckConstraint("ring in ('mobile_apart', 'in_turn', 'together')", name="ring"),
 )
 
 devices = Table(
@@ -77,7 +83,9 @@ devices = Table(
     Column("kind", Text, CheckConstraint("kind in ('desk', 'soft', 'mobile')", name="kind"), nullable=False),
     Column("number", Text, comment="The internal extension, if it has one."),
     Column("trunk", Text, comment="What a mobile is called through."),
+    Column("mobile_seconds", Integer, comment="How long a mobile rings at most; null: the usual time."),
     Column("position", Integer, nullable=False, comment="Keeps each person's own order."),
+    CheckConstraint("mobile_seconds between 5 and 60", name="mobile_seconds"),
 )
 
 teams = Table(
@@ -112,12 +120,14 @@ lines = Table(
     Column("time_zone", Text, comment="Null: the company's."),
     Column("language", Text, comment="Null: the company's."),
     Column("ring_seconds", Integer, nullable=False),
+    Column("mobile_shows", Text, nullable=False, server_default=text("'line'"), comment="Whose number a mobile shows."),
     Column("fallback", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("wrap_up_seconds", Integer, comment="Null: the team's."),
     Column("emergency", Text, comment="E.164 digits of a number outside that rings when nothing else is left."),
     Column("position", Integer, nullable=False),
     CheckConstraint("ring_seconds between 5 and 300", name="ring_seconds"),
     CheckConstraint("wrap_up_seconds between 0 and 3600", name="wrap_up_seconds"),
+    CheckConstraint("mobile_shows in ('line', 'caller')", name="mobile_shows"),
 )
 
 blocked_numbers = Table(

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from calls.events import Arrived
 from directory.model import Directory
 from directory.presence import Presence
+from routing.learned import Answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,12 @@ class Facts:
     """What a decision rests on: the directory, the devices of the arrival's PBX, and who the caller belongs to.
 
     ``owner`` and ``last_talked`` are keys of people, ``presence`` is by such keys: who is not in it is there when their
-    hours say so. ``missing`` names the facts (owner, last_talked, devices) that could not be had in time.
+    hours say so. ``missing`` names the facts (owner, last_talked, devices) that could not be had in time. ``answers``
+    tells by device what its person answers on it.
+
+    Where a CRM is asked for the owner, ``crm_fault`` says why it did not tell: late or failed, empty when it did;
+    ``crm_seconds`` is how long it was waited for, and ``owner_age_seconds`` the age of the copy that stands in for its
+    answer, None when there is none.
     """
 
     directory: Directory
@@ -80,3 +86,7 @@ class Facts:
     owner: str | None = None
     last_talked: str | None = None
     missing: frozenset[str] = frozenset()
+    answers: Mapping[str, Answers] = field(default_factory=dict)
+    owner_age_seconds: float | None = None
+    crm_fault: Literal["", "late", "failed"] = ""
+    crm_seconds: float = 0.0

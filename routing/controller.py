@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import structlog
 from calls.events import Routed
 from routing.arrival import Arrival, Facts
 from routing.decide import decide, not_ready
+from routing.look_up import CrmOwners
 from routing.memory import Memory
 from routing.plan import Plan
 
@@ -50,10 +52,18 @@ class Decision:
 class Router:
     """Answers arrivals; holds nothing but the memory it is given."""
 
-    def __init__(self, memory: Memory, send: SendPlan, *, budget_seconds: float = BUDGET_SECONDS) -> None:
-        """Take where the facts come from and where the plan goes."""
+    def __init__(
+        self,
+        memory: Memory,
+        send: SendPlan,
+        *,
+        budget_seconds: float = BUDGET_SECONDS,
+        crm: CrmOwners | None = None,
+    ) -> None:
+        """Take where the facts come from and where the plan goes; ``crm`` says whose a caller is, None: memory does."""
         self._memory = memory
         self._send = send
+        self._crm = crm
         self._budget_seconds = budget_seconds
         self._asking: set[asyncio.Task[Facts]] = set()
 
@@ -71,7 +81,7 @@ class Router:
         nothing is sent, for then the line's fallback, which the PBX keeps itself, knows better.
         """
         began_at = time.monotonic()
-        if self._memory.suffices(arrival):
+        if self._crm is None and self._memory.suffices(arrival):
             return self._answer(arrival, self._memory.facts(arrival), began_at, until, from_memory=False)
         return self._route(arrival, began_at, until)
 
@@ -79,6 +89,10 @@ class Router:
         facts, from_memory = await self._gather(arrival, began_at, until)
         if facts is None:
             return _decision(arrival, not_ready(arrival), "refused", time.monotonic() - began_at)
+        if self._crm is not None:
+            left = math.inf if until is None else until - time.monotonic() - _HAND_OVER_SECONDS
+            facts = await self._crm.complete(arrival, facts, left)
+            from_memory |= bool(facts.crm_fault)
         return await self._answer(arrival, facts, began_at, until, from_memory=from_memory)
 
     def _answer(
@@ -92,6 +106,8 @@ class Router:
 
     async def _gather(self, arrival: Arrival, began_at: float, until: float | None) -> tuple[Facts | None, bool]:
         """Give the facts, and whether they are only what memory knew when the database did not answer."""
+        if self._memory.suffices(arrival):
+            return self._memory.facts(arrival), False
         left = self._budget_seconds if until is None else until - began_at - _HAND_OVER_SECONDS
         asking = asyncio.create_task(self._memory.ask(arrival))
         try:

@@ -12,6 +12,7 @@ from typing import Final
 from directory.model import RING_SECONDS
 from routing.arrival import Arrival, Facts
 from routing.choice import Choice
+from routing.owner import about_owner
 from routing.plan import Candidate, Plan, Reason, Step, Target, because
 from routing.rules import RULES, SORRY, First, Pass, Situation, Stop
 
@@ -33,7 +34,7 @@ _NOBODY: Final = (
 def decide(arrival: Arrival, facts: Facts) -> Plan:
     """Decide where this call goes."""
     situation = Situation(arrival, facts)
-    reasons: list[Reason] = []
+    reasons: list[Reason] = about_owner(facts)
     choices: list[Choice] = []
     for name, rule in RULES:
         verdict = rule(situation)
@@ -97,16 +98,16 @@ def _ring_team(situation: Situation, strategy: str, choices: Sequence[Choice], r
 
 
 def _ring(situation: Situation, targets: Iterable[Target], reason: Reason) -> Iterator[Step]:
-    """Ring all of them at once, or in as few steps as their dial strings fit into."""
-    seconds = situation.line.ring_seconds if situation.line else RING_SECONDS
+    """Ring all of them at once, or in as few steps as their dial strings fit into; a mobile has its own time."""
+    usual = situation.line.ring_seconds if situation.line else RING_SECONDS
     batch: list[Target] = []
     for target in targets:
         if batch and sum(len(it.dial) + 1 for it in (*batch, target)) > DIAL_BYTES_MOST:
-            yield Step("ring", tuple(batch), seconds, reason)
+            yield Step("ring", tuple(batch), max(it.seconds or usual for it in batch), reason)
             batch = []
         batch.append(target)
     if batch:
-        yield Step("ring", tuple(batch), seconds, reason)
+        yield Step("ring", tuple(batch), max(it.seconds or usual for it in batch), reason)
 
 
 def _message(prompts: tuple[str, ...], reason: Reason) -> Step:
@@ -128,10 +129,12 @@ def _plan(
     rung = {target.device for step in steps for target in step.targets}
     looked_at = {choice.person.key: choice for choice in choices}.values()
     considered = (candidate for choice in looked_at for candidate in choice.candidates)
+    rings = {target.person for step in steps for target in step.targets}
+    orders = [choice.order for choice in looked_at if choice.order is not None and choice.person.key in rings]
     return Plan(
         rule=rule,
         steps=tuple(steps),
-        reasons=tuple(reasons),
+        reasons=(*reasons, *orders),
         considered=tuple(_true(candidate, rung) for candidate in considered),
         line=line.number if line else situation.arrival.line,
         language=(line.language if line else None) or company.language,

@@ -1,14 +1,17 @@
 """What would be decided: the same facts and the same decision, shown instead of sent."""
 
+import math
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.model import Directory
 from directory.numbers import show
+from routing import look_up
 from routing.arrival import Arrival
 from routing.decide import decide, not_ready
-from routing.gather import DeviceReader, OwnerReader, read_facts
+from routing.gather import DeviceReader, OwnerReader, caller, read_facts
+from routing.look_up import CrmOwners
 from routing.plan import Plan, Step
 
 
@@ -20,10 +23,21 @@ class DryRun:
     text: str
 
 
-async def dry_run(engine: AsyncEngine, arrival: Arrival, *, devices: DeviceReader, owners: OwnerReader) -> DryRun:
-    """Decide an arrival by what the database says now, and send nothing."""
+async def dry_run(
+    engine: AsyncEngine,
+    arrival: Arrival,
+    *,
+    devices: DeviceReader,
+    owners: OwnerReader,
+    crm: CrmOwners | None = None,
+) -> DryRun:
+    """Decide an arrival by what the database, and the CRM if one is asked, say now; send nothing."""
     async with engine.connect() as connection:
         facts = await read_facts(connection, arrival, devices, owners)
+        if crm is not None:
+            crm.copies.update(await look_up.read(connection, [caller(arrival, facts.directory)]))
+    if crm is not None:
+        facts = await crm.complete(arrival, facts, math.inf)
     plan = decide(arrival, facts) if facts.directory.teams else not_ready(arrival)
     return DryRun(plan, render(plan, facts.directory))
 

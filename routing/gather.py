@@ -13,6 +13,7 @@ from calls.tables import calls
 from directory import presence_store, store
 from directory.model import Directory
 from directory.presence import Presences
+from routing import answers
 from routing.arrival import Arrival, DeviceFact, Facts
 
 REMEMBERED: Final = timedelta(days=400)
@@ -59,6 +60,7 @@ async def read_facts(
         presence=Presences(directory, await presence_store.read(connection), arrival.at),
         owner=(await owners(connection, [number])).get(number) if number else None,
         last_talked=await last_talked(connection, number) if number else None,
+        answers=await answers.read(connection),
     )
 
 

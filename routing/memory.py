@@ -18,9 +18,11 @@ from directory import presence_store, store
 from directory.hours import prepare
 from directory.model import Directory
 from directory.presence import NOTHING_KNOWN, Presences
-from routing import gather
+from routing import answers, gather, look_up
 from routing.arrival import Arrival, DeviceFact, Facts
 from routing.gather import DeviceReader, OwnerReader
+from routing.learned import Answers
+from routing.owner import Copy
 
 _log = structlog.get_logger()
 
@@ -29,7 +31,7 @@ TALKS_MOST: Final = 200_000
 
 _CALLS: Final = "switchhook_calls"
 _DEVICES: Final = "switchhook_devices"
-_CHANNELS: Final = (store.CHANNEL, presence_store.CHANNEL, _CALLS, _DEVICES)
+_CHANNELS: Final = (store.CHANNEL, presence_store.CHANNEL, _CALLS, _DEVICES, answers.CHANNEL, look_up.CHANNEL)
 _WAIT_LEAST_SECONDS: Final = 0.25
 _WAIT_MOST_SECONDS: Final = 5.0
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -51,9 +53,13 @@ class Memory:
         devices: DeviceReader,
         owners: OwnerReader,
         live_devices: LiveDevices | None = None,
+        copies: dict[str, Copy] | None = None,
         refresh_seconds: float = 300.0,
     ) -> None:
-        """Take what is read from; all but talks is read again after ``refresh_seconds`` even without a notification."""
+        """Take what is read from; all but talks is read again after ``refresh_seconds`` even without a notification.
+
+        ``copies`` (of `routing.look_up`) is kept true beside the facts where a CRM is asked for owners.
+        """
         self.directory: Directory | None = None
         self.fresh = False
         self._engine = engine
@@ -65,6 +71,8 @@ class Memory:
         self._presence = NOTHING_KNOWN
         self._owners: dict[str, str] = {}
         self._talks: dict[str, tuple[datetime, str]] = {}
+        self._answers: dict[str, Answers] = {}
+        self._copies = copies
         self._knows_all_talks = False
         self._changed: dict[str, set[str]] = {}
         self._wake = asyncio.Event()
@@ -99,8 +107,12 @@ class Memory:
             presence = await presence_store.read(connection)
             owners = dict(await self._read_owners(connection, None))
             devices = {pbx: await self._read_devices(connection, pbx) for pbx in self._devices}
-        self._owners, self._devices, self._presence = owners, devices, presence
+            learned = await answers.read(connection)
+            copies = {} if self._copies is None else await look_up.read(connection)
+        self._owners, self._devices, self._presence, self._answers = owners, devices, presence, learned
         prepare(directory.hours, datetime.now(UTC))
+        if self._copies is not None:
+            self._copies.update(copies)
         if directory != self.directory:
             self.directory = directory
 
@@ -122,6 +134,7 @@ class Memory:
             owner=self._owners.get(number),
             last_talked=self._talks[number][1] if number in self._talks else None,
             missing=frozenset(missing),
+            answers=self._answers,
         )
 
     def suffices(self, arrival: Arrival) -> bool:
@@ -138,7 +151,7 @@ class Memory:
         """Ask the database about one arrival, and remember what it says."""
         async with self._engine.connect() as connection:
             facts = await gather.read_facts(connection, arrival, self._read_devices, self._read_owners)
-        self.directory = facts.directory
+        self.directory, self._answers = facts.directory, dict(facts.answers)
         self._devices[arrival.pbx] = facts.devices
         number = gather.caller(arrival, facts.directory)
         _keep(self._owners, number, facts.owner)
@@ -204,6 +217,12 @@ class Memory:
             for pbx in pbxes:
                 if pbx in self._devices:
                     self._devices[pbx] = await self._read_devices(connection, pbx)
+            learned = changed.get(answers.CHANNEL)
+            if learned:
+                kept = {device: told for device, told in self._answers.items() if device not in learned}
+                self._answers = kept | await answers.read(connection, learned)
+            if self._copies is not None and look_up.CHANNEL in changed:
+                self._copies.update(await look_up.read(connection, changed[look_up.CHANNEL]))
             call_ids = [UUID(payload) for payload in changed.get(_CALLS, ())]
             if call_ids:
                 self._note(await gather.talks_of(connection, call_ids))

@@ -34,7 +34,8 @@ def because(key: str, text: str, **values: str) -> Reason:
 class Target:
     """One thing that rings or sounds in a step: ``dial`` is what Dial() reads, or a prompt's name in a message.
 
-    In a hold it is the team's key, in a voicemail the box, in a reject the word.
+    In a hold it is the team's key, in a voicemail the box, in a reject the word. ``seconds`` is what a mobile takes to
+    ring and be confirmed, 0 for what takes as long as the step.
     """
 
     dial: str
@@ -42,10 +43,11 @@ class Target:
     device: str = ""
     kind: str = ""
     trunk: str = ""
+    seconds: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Give the fields by their names."""
-        return {name: getattr(self, name) for name in ("dial", "person", "device", "kind", "trunk")}
+        return {name: getattr(self, name) for name in ("dial", "person", "device", "kind", "trunk", "seconds")}
 
 
 @dataclass(frozen=True, slots=True)

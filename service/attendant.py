@@ -17,6 +17,7 @@ from calls.events import Arrived, Event
 from directory.model import EMPTY
 from routing.arrival import Arrival
 from routing.controller import Decision, Router
+from routing.look_up import CrmOwners
 from routing.memory import Memory
 from routing.plan import Plan
 from service.holding import Holding
@@ -48,8 +49,13 @@ class Attendant:
         memory: Memory,
         cel: CelSource | None = None,
         reconciled: Callable[[int], None] = lambda _count: None,
+        *,
+        crm: CrmOwners | None = None,
     ) -> None:
-        """`reconciled` is told how many differences an hour's calls have between PBX and store."""
+        """`reconciled` is told how many differences an hour's calls have between PBX and store.
+
+        `crm` says whose a caller is; without one our own lead book does.
+        """
         self.settings = settings
         self.buffer: EventBuffer[Event] = EventBuffer()
         self.link = Link(settings.link, self._heard)
@@ -60,7 +66,7 @@ class Attendant:
         self._states: asyncio.Queue[devices.DeviceState] = asyncio.Queue()
         self._routing: set[asyncio.Task[None]] = set()
         # A database that hangs may cost an arrival a third of its time; what is known then still comes in time.
-        self._router = Router(memory, self._send, budget_seconds=settings.budget_seconds / 3)
+        self._router = Router(memory, self._send, budget_seconds=settings.budget_seconds / 3, crm=crm)
         self.holding = Holding(self.link, memory, recorder.engine, self._put)
         self.link.on_connect.append(self._connected)
         self.recovery = Recovery(self.link, recorder, self.buffer, cel)

@@ -43,7 +43,7 @@ def serve(
 @app.command()
 def worker(
     queue: Annotated[
-        list[str] | None, typer.Option(help="Only these queues (recordings, transcription, crm, calendars).")
+        list[str] | None, typer.Option(help="Only these queues (recordings, transcription, crm, routing, calendars).")
     ] = None,
 ) -> None:
     """Run job workers: recordings, transcription, leads."""

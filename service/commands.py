@@ -18,6 +18,7 @@ from directory import file, store
 from directory.numbers import e164, is_anonymous, is_short
 from recordings.speech import SpeechError
 from recordings.transcribe_file import transcribe_file
+from routing.answers import rebuild as learn_anew
 from routing.arrival import Arrival
 from routing.dry_run import dry_run
 from service.comparison import record_differing
@@ -28,7 +29,7 @@ from service.reconcile import PBX_STORE, repair
 from service.reconcile import reconcile as compare_calls
 from service.recorder import Recorder
 from service.settings import Settings
-from service.wiring import cel_source, open_database, open_house, owes
+from service.wiring import cel_source, open_crm, open_database, open_house, owes
 from service.worker_role import open_speech
 from telephony import devices
 from telephony.cel_file import CelFile
@@ -49,8 +50,8 @@ async def dry_route(settings: Settings, number: str, line: str, at: datetime) ->
     arrival = Arrival(pbx=pbx, channel="dry-run", line=line, caller_number=number, caller_name="", at=at)
     if is_anonymous(number) or not (is_short(number) or e164(number, "ZZ") or number.lstrip("+").isdigit()):
         raise UserFault(f"--from: must be a telephone number, got {number!r}")
-    async with open_house(settings, pool=1) as house:
-        told = await dry_run(house.engine, arrival, devices=devices.read, owners=owners)
+    async with open_house(settings, pool=1) as house, open_crm(house) as crm:
+        told = await dry_run(house.engine, arrival, devices=devices.read, owners=owners, crm=crm)
     return told.plan.to_json(), told.text
 
 
@@ -118,9 +119,11 @@ async def _witnesses(
 
 
 async def rebuild(settings: Settings) -> int:
-    """Refold every call; returns how many changed."""
+    """Refold every call, and learn anew what people answer on; returns how many calls changed."""
     async with _transaction(settings) as connection:
-        return await refold(connection)
+        changed = await refold(connection)
+        await learn_anew(connection)
+        return changed
 
 
 async def transcribe(settings: Settings, path: Path) -> tuple[dict[str, Any], str]:

@@ -17,7 +17,7 @@ from service.settings import Settings
 from service.stopping import stopping
 from service.telephony_role import Telephony
 from service.web_role import open_metrics, open_web
-from service.wiring import House, open_house, open_tasks
+from service.wiring import House, open_crm, open_house, open_tasks
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -39,7 +39,8 @@ async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[S
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(open_house(settings))
         registry = new_registry()
-        telephony = Telephony(house, registry) if role in {"all", "telephony"} else None
+        crm = await stack.enter_async_context(open_crm(house))
+        telephony = Telephony(house, registry, crm) if role in {"all", "telephony"} else None
         running = await stack.enter_async_context(open_tasks())
         if telephony is not None:
             await telephony.load()

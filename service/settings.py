@@ -108,6 +108,17 @@ class CalendarSettings(_Part):
     seconds_most: float = Field(default=20.0, gt=0, le=120)
 
 
+class CrmSettings(_Part):
+    """Who is asked for the owner of a caller: the CRM at `owner_url`, with `token`; without one our own lead book.
+
+    A caller waits for its answer at most `budget_seconds`.
+    """
+
+    owner_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    token: SecretStr = SecretStr("")
+    budget_seconds: float = Field(default=0.3, gt=0, le=1)
+
+
 class TranscriptionSettings(_Part):
     """`model`: a CTranslate2 folder, or a name that faster-whisper knows. `language`: None: Whisper says."""
 
@@ -136,6 +147,7 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     metrics: MetricsSettings = MetricsSettings()
     pbx: list[PbxSettings] = Field(default_factory=list)
+    crm: CrmSettings = CrmSettings()
     transcription: TranscriptionSettings = TranscriptionSettings()
     calendars: CalendarSettings = CalendarSettings()
 
@@ -217,7 +229,7 @@ def _address(value: SecretStr | None) -> SecretStr | None:
 def _problem(error: Any) -> str:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
     # A misspelt name may be that of a secret, and a PBX as text holds its own.
-    secret = any(word in path for word in ("secret", "database_url", "cel_url")) or path == "pbx"
+    secret = any(word in path for word in ("secret", "token", "database_url", "cel_url")) or path == "pbx"
     hidden = secret or error["type"] == "extra_forbidden" or not isinstance(error["input"], str | int | float)
     value = "" if hidden else f", got {error['input']!r}"
     words = {"extra_forbidden": "no such setting", "missing": "is required"}

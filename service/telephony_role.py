@@ -14,6 +14,7 @@ from calls.due import Change
 from crm_sync.owners import owners
 from metrics.http import Registry
 from metrics.observe import Observed, Reconciled
+from routing.look_up import CrmOwners
 from routing.memory import Memory
 from service.attendant import Attendant
 from service.duty import Duty
@@ -32,15 +33,29 @@ _DAY_SECONDS = 86_400.0
 class Telephony:
     """Everything that speaks with PBXes in this process."""
 
-    def __init__(self, house: House, registry: Registry) -> None:
+    def __init__(self, house: House, registry: Registry, crm: CrmOwners | None = None) -> None:
+        """`crm` says whose a caller is; without one our own lead book does."""
         self.house = house
-        self.memory = Memory(house.engine, devices=devices.read, owners=owners, live_devices=self._live_devices)
+        self.memory = Memory(
+            house.engine,
+            devices=devices.read,
+            owners=owners,
+            live_devices=self._live_devices,
+            copies=crm.copies if crm else None,
+        )
         self.observed = Observed(registry, lambda: self.memory.directory)
         self.wrap_ups = WrapUps(house.engine, lambda: self.memory.directory)
         self.recorder = Recorder(house.engine, owes, self._seen)
         reconciled = Reconciled(registry)
         self.attendants = [
-            Attendant(pbx, self.recorder, self.memory, cel_source(pbx), partial(reconciled.note, PBX_STORE, pbx.name))
+            Attendant(
+                pbx,
+                self.recorder,
+                self.memory,
+                cel_source(pbx),
+                partial(reconciled.note, PBX_STORE, pbx.name),
+                crm=crm,
+            )
             for pbx in house.settings.pbx
         ]
         self.duties = {pbx.name: Duty(house.engine, pbx.name) for pbx in house.settings.pbx}

@@ -12,8 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import crm_sync.due
 import recordings.due
+import routing.due
 from calls.database import connect
 from calls.due import Change, Job
+from crm_sync.owner_by_http import HttpOwners
+from routing.look_up import CrmOwners
 from service.database import upgrade
 from service.postgres import AlreadyServedError, Postgres, PostgresError, served_url
 from service.settings import PbxSettings, Settings
@@ -35,6 +38,7 @@ def owes(change: Change) -> Iterable[Job]:
     """All the work that a change of a call owes, room by room."""
     yield from recordings.due.due(change)
     yield from crm_sync.due.due(change)
+    yield from routing.due.due(change)
 
 
 def cel_source(pbx: PbxSettings) -> CelSource | None:
@@ -42,6 +46,22 @@ def cel_source(pbx: PbxSettings) -> CelSource | None:
     if pbx.cel_url is not None:
         return CelTable(connect(pbx.cel_url.get_secret_value(), pool=0), pbx.cel_table)
     return None if pbx.cel_file is None else CelFile(pbx.cel_file)
+
+
+@asynccontextmanager
+async def open_crm(house: House) -> AsyncIterator[CrmOwners | None]:
+    """The CRM of the settings, asked for owners; None: our own lead book is."""
+    crm = house.settings.crm
+    if crm.owner_url is None:
+        yield None
+        return
+    http = HttpOwners(crm.owner_url, crm.token.get_secret_value())
+    asked = CrmOwners(http, house.engine, budget_seconds=crm.budget_seconds)
+    try:
+        yield asked
+    finally:
+        await asked.close()
+        await http.close()
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from directory.feed import Limits
 from recordings.files import Store
 from recordings.jobs import RecordingJobs
 from recordings.speech import Speech, SpeechSettings
+from routing.answers import AnswerJobs
 from service.faults import UserFault
 from service.settings import Settings, TranscriptionSettings
 from service.stopping import stopping
@@ -27,7 +28,7 @@ CALENDARS = "calendars"
 
 WORK = (*QUEUES, CALENDARS)
 
-_AT_ONCE = {"recordings": 4, "transcription": 1, "crm": 4}
+_AT_ONCE = {"recordings": 4, "transcription": 1, "crm": 4, "routing": 2}
 
 
 async def worker(settings: Settings, queues: Sequence[str]) -> None:
@@ -52,7 +53,8 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             speech=speech,
         )
         leads = CrmJobs(engine=house.engine, owes=owes)
-        app = make_app(house.url, [*recordings.tasks(), *leads.tasks()])
+        answers = AnswerJobs(engine=house.engine)
+        app = make_app(house.url, [*recordings.tasks(), *leads.tasks(), *answers.tasks()])
         crews = [
             Crew((queue,), settings.transcription.processes if queue == "transcription" else _AT_ONCE[queue])
             for queue in queues

@@ -1,7 +1,10 @@
 """Whether each device is free, talking, ringing or gone: asked in full at connect, then followed event by event.
 
 Facts, seen on Asterisk 22.10: the state looks at all contacts of an address, so a phone that unregisters or stops
-answering qualify becomes UNAVAILABLE by itself, except while it has a channel: then only ContactStatus tells.
+answering qualify becomes UNAVAILABLE by itself, except while it has a channel: then only ContactStatus tells. A phone's
+own do-not-disturb is not told. The PBX's is, by a device state `Custom:DND<extension>` or `Custom:DEVDND<device>` (BUSY
+or INUSE while it is on, as FreePBX has it) or by a presence `CustomPresence:<extension>` of status dnd. Such a switch
+is kept under its own name; whose it is stands in the directory.
 """
 
 import dataclasses
@@ -34,6 +37,8 @@ _STATES: Final = {
     "INVALID": "unavailable",
     "UNKNOWN": "unknown",
 }
+_SWITCHES: Final = ("Custom:DND", "Custom:DEVDND")
+_PRESENCE: Final = "CustomPresence:"
 _WITH_CHANNEL: Final = frozenset({"inuse", "ringing", "busy", "onhold"})
 # A contact that nobody qualifies is believed; None: the contact is gone. Names of ContactStatus and PJSIPShowContacts.
 _CONTACTS: Final[Mapping[str, bool | None]] = {
@@ -78,7 +83,13 @@ def device_change(message: Message) -> DeviceChange | None:
         case "DeviceStateChange":
             device = str(message.get("Device", ""))
             state = _STATES.get(str(message.get("State", "")).upper())
+            if device.startswith(_SWITCHES):
+                state = "dnd" if state in _WITH_CHANNEL else "not_inuse"
             return DeviceChange(device, at, state=state) if state and _is_device(device) else None
+        case "PresenceStateChange":
+            presentity, status = str(message.get("Presentity", "")), str(message.get("Status", ""))
+            state = "dnd" if status == "dnd" else "not_inuse"
+            return DeviceChange(presentity, at, state=state) if presentity.startswith(_PRESENCE) else None
         case "ContactStatus":
             aor, status = str(message.get("AOR", "")), str(message.get("ContactStatus", ""))
             return _contact(aor, str(message.get("URI", "")), status, at)
@@ -96,6 +107,8 @@ def live_change(message: Message) -> DeviceChange | None:
 
 
 def _is_device(name: str) -> bool:
+    if name.startswith(_SWITCHES):
+        return True
     technology, slash, rest = name.partition("/")
     return bool(slash and rest and technology.isalnum() and technology != "Local")
 
@@ -143,11 +156,13 @@ class Devices:
         """
         listed: set[str] = set()
         asked_at = datetime.fromtimestamp(link.clock.pbx_now(), UTC)
-        for question in ("DeviceStateList", "PJSIPShowContacts"):
+        for question in ("DeviceStateList", "PresenceStateList", "PJSIPShowContacts"):
             try:
                 reply = await link.action({"Action": question})
             except ActionRefused:
-                continue  # contacts need write=system, too much a right for what they add; having none is an Error too
+                # Contacts need write=system, too much a right for what they add; having none is an Error too. A PBX
+                # without res_manager_presencestate knows no presences.
+                continue
             for message in reply.events:
                 change = device_change(message)
                 if change is not None:

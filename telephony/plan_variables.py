@@ -21,7 +21,8 @@ _VALUE_BYTES_MOST: Final = 900  # with its header below AMI's line of 1,024 byte
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
 _DIAL: Final = re.compile(
-    rf"(?:(?!Local/)[A-Za-z][A-Za-z0-9]*/{_NAME}(?:@{_NAME})?|Local/\+?[0-9]{{2,20}}@switchhook-(?:mobile|outside)/n)\Z"
+    rf"(?:(?!Local/)[A-Za-z][A-Za-z0-9]*/{_NAME}(?:@{_NAME})?|Local/\+?[0-9]{{2,20}}"
+    rf"(?:@switchhook-outside/n|(?:\*[0-9]{{1,3}}(?:\*caller)?)?@switchhook-mobile/n))\Z"
 )
 _KEY = r"[a-z0-9][a-z0-9_-]{0,63}"
 _PATTERNS: Final = {
@@ -44,7 +45,7 @@ class UnsafeDialError(ValueError):
 
 
 class Target(Protocol):
-    """Where a step goes: `dial` is `PJSIP/anna-desk`, `Local/79160000011@switchhook-mobile/n`, a queue, a prompt, the
+    """Where a step goes: `dial` is `PJSIP/anna-desk`, `Local/79160000011*18@switchhook-mobile/n`, a queue, a prompt, the
     team that a hold is for, a box of voicemail, the word of a refusal …
     """
 

@@ -6,13 +6,18 @@ from sqlalchemy import TIMESTAMP, Boolean, CheckConstraint, Column, Interval, Pr
 
 from directory.tables import metadata
 
-STATES: Final = ("not_inuse", "inuse", "ringing", "busy", "onhold", "unavailable", "unknown")
+STATES: Final = ("not_inuse", "inuse", "ringing", "busy", "onhold", "unavailable", "unknown", "dnd")
 
 device_states = Table(
     "device_states",
     metadata,
     Column("pbx", Text, nullable=False, comment="Name of the PBX in the settings."),
-    Column("device", Text, nullable=False, comment="TECH/name, as the directory writes it."),
+    Column(
+        "device",
+        Text,
+        nullable=False,
+        comment="TECH/name, as the directory writes it, or a switch such as Custom:DND101.",
+    ),
     Column("state", Text, CheckConstraint(f"state in {STATES!r}", name="state"), nullable=False),
     Column("reachable", Boolean, nullable=False, comment="A call sent there has somewhere to ring."),
     Column("changed_at", TIMESTAMP(timezone=True), nullable=False, comment="The PBX's time."),

@@ -1,10 +1,11 @@
 """Routing's reasons and a call's events, in words; what is not known here is shown in the English that came with it."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from directory.model import Directory
+from directory.model import DAYS, Directory
 from web.names import person_name
 
 _WHO: Final = {
@@ -56,7 +57,24 @@ _RUSSIAN: Final = {
     "state_unknown": "состояние неизвестно, пробуем",
     "can_be_rung": "на смене и свободен",
     "too_late": "план и без него достаточно длинный",
+    # in which order somebody's devices ring
+    "learned_weekday": "{name}: сначала {device}, принято {answered} из {rang} ({day} с {since} до {until})",
+    "learned_hour": "{name}: сначала {device}, принято {answered} из {rang} (с {since} до {until})",
+    "learned_ever": "{name}: сначала {device}, принято {answered} из {rang}",
+    "learned_few": "{name}: звонков ещё мало, чтобы учиться, порядок как записан",
+    # the CRM and its owner
+    "crm_late": "CRM не ответила за {ms} мс",
+    "crm_failed": "CRM ответила ошибкой",
+    "owner_copy_late": "ответственный взят из копии, ей {age}: CRM не ответила за {ms} мс",
+    "owner_copy_failed": "ответственный взят из копии, ей {age}: CRM ответила ошибкой",
 }  # fmt: skip
+
+_VALUES: Final[Mapping[str, Mapping[str, str]]] = {
+    "who": _WHO,
+    "device": {"desk phone": "настольный телефон", "softphone": "софтфон", "mobile": "мобильный"},
+    "day": dict(zip(DAYS, ("пн", "вт", "ср", "чт", "пт", "сб", "вс"), strict=True)),
+}
+_UNITS: Final = {"s": "с", "min": "мин", "h": "ч", "d": "дн."}
 
 _BUT: Final = {
     "off_shift": "не на смене",
@@ -91,12 +109,21 @@ def reason(told: Mapping[str, Any] | str, language: str) -> str:
     key, text, values = str(told.get("key", "")), str(told.get("text", "")), told.get("values") or {}
     if language != "ru":
         return _sentence(text)
-    known = dict.fromkeys(("name", "line", "team", "person", "who"), "") | {k: str(v) for k, v in values.items()}
-    known["who"] = _WHO.get(known["who"], known["who"])
+    known = defaultdict(str, {name: _in_russian(name, str(value)) for name, value in values.items()})
     for rule in ("owner_", "last_talked_"):
         if key.startswith(rule) and key not in _RUSSIAN:
-            return _sentence("{name} — {who}, но {but}".format(**known, but=_BUT.get(key.removeprefix(rule), text)))
-    return _sentence(_RUSSIAN[key].format(**known) if key in _RUSSIAN else text)
+            return _sentence(
+                "{name} — {who}, но {but}".format_map(known | {"but": _BUT.get(key.removeprefix(rule), text)})
+            )
+    return _sentence(_RUSSIAN[key].format_map(known) if key in _RUSSIAN else text)
+
+
+def _in_russian(name: str, value: str) -> str:
+    """A value that is a word of ours; names and numbers stay as they are."""
+    if name == "age":
+        number, _, unit = value.partition(" ")
+        return f"{number} {_UNITS.get(unit, unit)}"
+    return _VALUES.get(name, {}).get(value, value)
 
 
 def reasons(plan: Mapping[str, Any], language: str) -> list[str]:

@@ -243,7 +243,7 @@ async def test_a_dry_run_shows_the_plan_and_its_reasons_and_sends_nothing(office
         "steps:",
         "  1. ring PJSIP/boris-desk of Борис Козлов for 20 s: Борис Козлов is the last who talked with this caller",
         "  2. ring PJSIP/anna-soft of Анна Смирнова for 20 s: everybody of team Продажи who can be rung",
-        "  3. ring +7 916 000-00-11 of Анна Смирнова for 20 s: their next devices",
+        "  3. ring +7 916 000-00-11 of Анна Смирнова for 30 s: their next devices",
         "considered:",
         "  + Борис Козлов PJSIP/boris-desk: its state is not known; tried all the same",
         "  - Анна Смирнова PJSIP/anna-desk: not registered, or does not respond",

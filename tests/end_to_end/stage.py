@@ -141,10 +141,13 @@ class Stage:
             yield running, running.telephony
 
     @asynccontextmanager
-    async def serve(self, *, answering: bool = True, room: int | None = None) -> AsyncIterator[Served]:
+    async def serve(
+        self, *, answering: bool = True, room: int | None = None, settings: Settings | None = None
+    ) -> AsyncIterator[Served]:
         """The telephony role in a process of its own, ready, and by default asked by the PBX; killed afterwards.
 
-        `room`: no file that it writes, its log among them, may grow beyond so many bytes.
+        `room`: no file that it writes, its log among them, may grow beyond so many bytes. `settings`: others than the
+        stage's own.
         """
 
         def prepare() -> None:
@@ -152,7 +155,7 @@ class Stage:
             if room is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 
-        settings = self.settings()
+        settings = settings or self.settings()
         settings.data_dir.mkdir()
         said = settings.data_dir / "said.log"
         if answering:
@@ -214,15 +217,16 @@ class Stage:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    (pbx,) = settings.pbx
-    told = pbx.model_dump(mode="json") | {"secret": pbx.secret.get_secret_value()}
+    told = [pbx.model_dump(mode="json") | {"secret": pbx.secret.get_secret_value()} for pbx in settings.pbx]
+    crm = settings.crm.model_dump(mode="json") | {"token": settings.crm.token.get_secret_value()}
     assert settings.database_url is not None
     return {
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "SWITCHHOOK_DATA_DIR": str(settings.data_dir),
         "SWITCHHOOK_LOG": settings.log,
         "SWITCHHOOK_METRICS": settings.metrics.model_dump_json(),
-        "SWITCHHOOK_PBX": json.dumps([{key: value for key, value in told.items() if value is not None}]),
+        "SWITCHHOOK_CRM": json.dumps(crm),
+        "SWITCHHOOK_PBX": json.dumps([{key: value for key, value in one.items() if value is not None} for one in told]),
     }
 
 

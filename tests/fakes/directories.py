@@ -9,7 +9,11 @@ from directory.hours import read_week
 from directory.model import (
     DAYS,
     KINDS,
+    MOBILE_SECONDS,
+    ORDERS,
+    RINGS,
     ROLES,
+    SHOWS,
     STRATEGIES,
     Blocked,
     Company,
@@ -119,7 +123,8 @@ def directories(draw: st.DrawFn) -> Directory:
         kind = draw(st.sampled_from(KINDS))
         number = draw(st.sampled_from([None, next(extensions)]))
         if kind == "mobile":
-            return Device(kind=kind, address=next(numbers), number=number, trunk="PJSIP/trunk")
+            seconds = draw(st.none() | st.integers(5, 60).filter(lambda it: it != MOBILE_SECONDS))
+            return Device(kind=kind, address=next(numbers), number=number, trunk="PJSIP/trunk", mobile_seconds=seconds)
         return Device(kind=kind, address=next(addresses), number=number)
 
     people = tuple(
@@ -131,6 +136,8 @@ def directories(draw: st.DrawFn) -> Directory:
             hours=draw(named_hours),
             time_zone=draw(st.none() | zone),
             calendar=draw(st.sampled_from([None, f"https://calendar.example/{key}.ics"])),
+            order=draw(st.sampled_from(ORDERS)),
+            ring=draw(st.sampled_from(RINGS)),
         )
         for key in draw(st.lists(keys, min_size=1, max_size=4, unique=True))
     )
@@ -157,6 +164,7 @@ def directories(draw: st.DrawFn) -> Directory:
             time_zone=draw(st.none() | zone),
             language=draw(st.sampled_from([None, "ru", "en"])),
             ring_seconds=draw(st.integers(5, 300)),
+            mobile_shows=draw(st.sampled_from(SHOWS)),
             fallback=draw(st.sampled_from([(), ("PJSIP/phone-0", "PJSIP/reception")])),
             wrap_up_seconds=draw(wrap_up),
             emergency=draw(st.none() | mobiles),

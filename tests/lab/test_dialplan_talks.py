@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recordings.files import SIDES
 from recordings.wav import HEAD_BYTES, read_header
-from service.demo_world import OutsideWorld, answer
+from service.demo_world import OutsideWorld, answer, ring_out
 from service.demo_world.speech import seconds
 from service.pbx import Pbx
 from tests.lab.stand_in import StandIn
@@ -83,6 +83,43 @@ async def test_mailbox_of_a_mobile_gets_no_customer(outside: OutsideWorld, servi
     call = await outside.call(CALLER, "Клиент", line)
     await outside.phone("anna-desk").rings()
     assert not call.is_answered
+    await call.hangup()
+
+
+async def test_mobile_rings_no_longer_than_it_is_told_whatever_the_step_lasts(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    """Short of its mailbox: then the next phone rings at once."""
+    service.plan = [("ring", f"Local/{MOBILE}*2@switchhook-mobile/n", 30), ("ring", "PJSIP/anna-desk", 10)]
+    await outside.mobile(MOBILE).behave(ring_out())
+    call = await outside.call(CALLER, "Клиент", line)
+    assert await outside.mobile(MOBILE).rings() == line
+    await outside.phone("anna-desk").rings()
+    began = await service.seen(UserEvent="SwitchhookStep", Step="1")
+    ended = await service.seen(UserEvent="SwitchhookStepEnd", Step="1")
+    assert ended["Status"] == "NOANSWER"
+    assert 1.9 < float(ended["Timestamp"]) - float(began["Timestamp"]) < 4.0
+    await call.hangup()
+
+
+async def test_mobile_that_answers_in_its_time_has_the_steps_time_to_press_1(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    service.plan = [("ring", f"Local/{MOBILE}*2@switchhook-mobile/n", 30)]
+    await outside.mobile(MOBILE).behave(answer(1.0, speak=SHORT, confirm=True, confirm_after=3.0))
+    call = await outside.call(CALLER, "Клиент", line, speak=SHORT)
+    await service.seen(UserEvent="SwitchhookConfirmed")
+    await call.answered()
+    await call.ended()
+
+
+async def test_mobile_shows_the_callers_number_when_it_is_told_to(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    service.plan = [("ring", f"Local/{MOBILE}*18*caller@switchhook-mobile/n", 30)]
+    await outside.mobile(MOBILE).behave(ring_out())
+    call = await outside.call(CALLER, "Клиент", line)
+    assert await outside.mobile(MOBILE).rings() == CALLER
     await call.hangup()
 
 

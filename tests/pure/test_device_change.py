@@ -42,10 +42,41 @@ def test_no_tape_holds_a_state_that_is_not_known(tape: str) -> None:
             assert change is None
 
 
-@pytest.mark.parametrize("device", ["Queue:sales_avail", "Local/5@x", "Custom:DND101", "PJSIP/", ""])
+@pytest.mark.parametrize("device", ["Queue:sales_avail", "Local/5@x", "Custom:night", "PJSIP/", ""])
 def test_what_is_no_device_is_left_out(device: str) -> None:
     """Queues, hints and Local channels have states, and nobody's ear."""
     assert device_change({"Event": "DeviceStateChange", "Device": device, "State": "INUSE"}) is None
+
+
+@pytest.mark.parametrize(
+    "message, device, state",
+    [
+        ({"Event": "DeviceStateChange", "Device": "Custom:DND101", "State": "BUSY"}, "Custom:DND101", "dnd"),
+        ({"Event": "DeviceStateChange", "Device": "Custom:DND101", "State": "INUSE"}, "Custom:DND101", "dnd"),
+        ({"Event": "DeviceStateChange", "Device": "Custom:DND101", "State": "NOT_INUSE"}, "Custom:DND101", "not_inuse"),
+        ({"Event": "DeviceStateChange", "Device": "Custom:DEVDND7", "State": "UNKNOWN"}, "Custom:DEVDND7", "not_inuse"),
+        (
+            {"Event": "PresenceStateChange", "Presentity": "CustomPresence:101", "Status": "dnd"},
+            "CustomPresence:101",
+            "dnd",
+        ),
+        (
+            {"Event": "PresenceStateChange", "Presentity": "CustomPresence:101", "Status": "away"},
+            "CustomPresence:101",
+            "not_inuse",
+        ),
+    ],
+)
+def test_do_not_disturb_of_the_pbx_is_kept_under_its_own_name(message: Message, device: str, state: str) -> None:
+    """Whose it is the directory says, by the extension or the name of the device."""
+    devices = Devices("main")
+    told = devices.note(_change(message))
+    assert told is not None
+    assert (told.device, told.state, told.reachable) == (device, state, True)
+
+
+def test_a_presence_of_something_else_says_nothing_of_devices() -> None:
+    assert device_change({"Event": "PresenceStateChange", "Presentity": "XMPP:anna", "Status": "dnd"}) is None
 
 
 @pytest.mark.parametrize("message", [{}, {"Event": "ContactStatus"}, {"Event": "DeviceStateChange", "State": "NEW"}])

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calls.events import Arrived
-from directory.model import Directory, Line, Person
+from directory.model import MOBILE_SECONDS, Directory, Line, Person
 from routing.arrival import Arrival, DeviceState, Facts
+from routing.choice import CONFIRM_SECONDS
 from routing.decide import DIAL_BYTES_MOST, STEPS_MOST, decide
+from routing.learned import Answers, Tally
 from routing.plan import Plan
 from tests.fakes.directories import LINE, OFFICE, directories
 
@@ -58,12 +60,18 @@ def situations(draw: st.DrawFn) -> tuple[Arrival, Facts]:
     lines = st.sampled_from([*(line.number for line in directory.lines), "s", "74950000000"])
     staff = st.sampled_from([device.address for person in directory.people for device in person.devices] or [""])
     at = draw(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001  # Hypothesis adds the zone
+    told = st.dictionaries(st.integers(0, 167), st.builds(Tally, st.floats(1e2, 1e9), st.floats(0, 1e2)), max_size=3)
+    learned = st.dictionaries(st.sampled_from(addresses or [""]), told.map(Answers.of))
     return arrival(draw(numbers | staff), draw(lines), at), Facts(
         directory=directory,
         devices=devices,
         owner=draw(somebody),
         last_talked=draw(somebody),
         missing=draw(st.frozensets(st.sampled_from(["owner", "last_talked"]))),
+        answers=draw(learned),
+        owner_age_seconds=draw(st.none() | st.floats(0, 1e9)),
+        crm_fault=draw(st.sampled_from(["", "late", "failed"])),
+        crm_seconds=draw(st.floats(0, 1)),
     )
 
 
@@ -109,10 +117,27 @@ def test_no_device_rings_twice_and_everybody_rung_was_considered(situation: tupl
 
 @given(situations())
 @settings(max_examples=40)
-def test_every_ring_step_lasts_as_long_as_the_line_says(situation: tuple[Arrival, Facts]) -> None:
-    line = situation[1].directory.line(situation[0].line)
-    seconds = line.ring_seconds if line else 20
-    assert all(step.seconds == seconds for step in decide(*situation).steps if step.kind == "ring")
+def test_every_ring_step_lasts_as_long_as_the_line_says_and_a_mobile_as_it_says_itself(
+    situation: tuple[Arrival, Facts],
+) -> None:
+    """A mobile rings no longer than its own time and the line's, and its step leaves time to press 1."""
+    directory = situation[1].directory
+    line = directory.line(situation[0].line)
+    usual = line.ring_seconds if line else 20
+    for step in decide(*situation).steps:
+        if step.kind == "message":
+            continue
+        rings = []
+        for target in step.targets:
+            if target.kind != "mobile":
+                continue
+            person = directory.person(target.person)
+            assert person is not None
+            (mobile,) = [device for device in person.devices if device.address == target.device]
+            rings.append(min(usual, mobile.mobile_seconds or MOBILE_SECONDS))
+            assert f"*{rings[-1]}" in target.dial
+        alone = len(rings) == len(step.targets)
+        assert step.seconds == max([0 if alone else usual, *(ring + CONFIRM_SECONDS for ring in rings)])
 
 
 def test_the_owner_rings_first_then_his_mobile_then_the_team() -> None:
@@ -121,7 +146,7 @@ def test_the_owner_rings_first_then_his_mobile_then_the_team() -> None:
     assert rung(plan) == [["PJSIP/anna-desk", "PJSIP/anna-soft"], ["79160000011"], ["PJSIP/boris-desk"]]
     assert why(plan) == ["open", "owner", "team_ring_all"]
     mobile = plan.steps[1].targets[0]
-    assert (mobile.dial, mobile.trunk) == ("Local/79160000011@switchhook-mobile/n", "PJSIP/trunk")
+    assert (mobile.dial, mobile.trunk) == ("Local/79160000011*18@switchhook-mobile/n", "PJSIP/trunk")
     assert plan.trunk == "PJSIP/trunk"
 
 
@@ -145,7 +170,7 @@ def test_a_hunt_rings_one_after_another_in_the_order_of_the_team() -> None:
         ["79160000013"],
         ["79160000011"],
     ]
-    assert [step.seconds for step in plan.steps] == [15, 15, 15, 15]
+    assert [step.seconds for step in plan.steps] == [15, 15, 15 + CONFIRM_SECONDS, 15 + CONFIRM_SECONDS]
 
 
 def test_a_dead_desk_phone_leaves_the_softphone_and_both_dead_the_mobile() -> None:
