@@ -81,7 +81,7 @@ def tally(rings: Iterable[Ring]) -> Tally:
     """Count the rings of one device in one hour of the week, in whatever order they come."""
     told = list(rings)
     last = max((ring.at for ring in told), default=_EPOCH)
-    fresh = [ring for ring in told if ring.at > last - REMEMBERED]
+    fresh = [ring for ring in told if last - ring.at < REMEMBERED]
     rang = math.fsum(weight(ring.at) for ring in fresh)
     # Summed on its own, an answer to each ring could come out a hair above the rings.
     return Tally(rang, min(rang, math.fsum(weight(ring.at) for ring in fresh if ring.answered)))
@@ -105,7 +105,7 @@ def order(
             # Sorting is stable: devices that answer alike, and those not known, keep the order written.
             ordered = sorted(devices, key=lambda it: -known[it.address].share if it.address in known else 1.0)
             best = known[ordered[0].address]
-            told = because(
+            why = because(
                 key,
                 text,
                 name=name,
@@ -116,7 +116,7 @@ def order(
                 since=f"{hour % _DAY_HOURS:02}:00",
                 until=f"{(hour + 1) % _DAY_HOURS:02}:00",
             )
-            return tuple(ordered), told
+            return tuple(ordered), why
     return tuple(devices), because(
         "learned_few", "{name}: too few rings yet to learn from, the order written", name=name
     )

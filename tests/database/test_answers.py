@@ -22,6 +22,7 @@ from routing.answers import AnswerJobs
 from routing.arrival import Arrival
 from routing.learned import REMEMBERED, Answers, Ring, hour_of_week, tally
 from routing.memory import Memory
+from routing.tables import device_answers
 from telephony import devices
 from tests.fakes.directories import LINE, OFFICE
 
@@ -64,7 +65,7 @@ async def call(
     row = {"pbx": "main", "state": {}, "status": "answered", "direction": direction, "started_at": at}
     async with engine.begin() as connection:
         added = insert(calls).values(**row, settled_at=at if settled else None).returning(calls.c.id)
-        call_id = (await connection.execute(added)).scalar_one()
+        call_id: UUID = (await connection.execute(added)).scalar_one()
         for leg in rang:
             await connection.execute(insert(legs).values(call_id=call_id, started_at=at, **leg.row()))
     return call_id
@@ -144,7 +145,7 @@ async def test_learned_call_by_call_is_what_is_learned_anew(office: AsyncEngine)
     assert await rebuilt(office) == 0
     assert await known(office) == by_call
     async with office.begin() as connection:
-        await connection.execute(delete(answers.device_answers))
+        await connection.execute(delete(device_answers))
     assert await rebuilt(office) > 0
     assert await known(office) == by_call
 

@@ -155,10 +155,11 @@ async def test_a_late_crm_costs_the_budget_and_its_answer_serves_the_next_call(d
 
 
 async def test_a_crm_that_is_not_there_is_an_error_at_once(desk: Desk) -> None:
-    desk.owners._look_up = HttpOwners("http://127.0.0.1:1/owner")
+    desk.owners._look_up = nowhere = HttpOwners("http://127.0.0.1:1/owner")
     began = time.monotonic()
     assert "crm_failed" in keys(await desk.decide())
     assert time.monotonic() - began < BUDGET_SECONDS
+    await nowhere.close()
 
 
 async def test_the_wait_for_a_crm_ends_before_the_callers_own_budget_does(desk: Desk) -> None:

@@ -12,7 +12,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-STATES = "('not_inuse', 'inuse', 'ringing', 'busy', 'onhold', 'unavailable', 'unknown'{})"
+STATES = "('not_inuse', 'inuse', 'ringing', 'busy', 'onhold', 'unavailable', 'unknown', 'dnd')"
 
 
 def upgrade() -> None:
@@ -54,7 +54,7 @@ def upgrade() -> None:
         ),
     )
     op.create_check_constraint(op.f("ck_lines_mobile_shows"), "lines", "mobile_shows in ('line', 'caller')")
-    _states(", 'dnd'")
+    op.create_check_constraint(op.f("ck_device_states_state"), "device_states", f"state in {STATES}")
     op.alter_column(
         "device_states",
         "device",
@@ -93,7 +93,7 @@ def downgrade() -> None:
     op.drop_table("owner_copies")
     op.drop_table("device_answers")
     op.execute("delete from device_states where state = 'dnd'")
-    _states("")
+    op.drop_constraint(op.f("ck_device_states_state"), "device_states")
     op.alter_column(
         "device_states",
         "device",
@@ -104,8 +104,3 @@ def downgrade() -> None:
     op.drop_column("devices", "mobile_seconds")
     op.drop_column("people", "ring")
     op.drop_column("people", "order")
-
-
-def _states(more: str) -> None:
-    op.drop_constraint(op.f("ck_device_states_state"), "device_states")
-    op.create_check_constraint(op.f("ck_device_states_state"), "device_states", f"state in {STATES.format(more)}")
