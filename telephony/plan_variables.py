@@ -45,8 +45,8 @@ class UnsafeDialError(ValueError):
 
 
 class Target(Protocol):
-    """Where a step goes: `dial` is `PJSIP/anna-desk`, `Local/79160000011*18@switchhook-mobile/n`, a queue, a prompt, the
-    team that a hold is for, a box of voicemail, the word of a refusal …
+    """Where a step goes: `dial` is `PJSIP/anna-desk`, `Local/79160000011*18@switchhook-mobile/n`, a queue, a prompt,
+    the team that a hold is for, a box of voicemail, the word of a refusal …
     """
 
     @property
