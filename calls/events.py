@@ -276,6 +276,20 @@ class VoicemailLeft(_Happened, frozen=True):
     seconds: float = 0.0
 
 
+class OutgoingJudged(_Happened, frozen=True):
+    """A call to the outside was judged. `purpose`: click, callback or dialled (on a phone); `reason`: of a refusal.
+
+    `person` is the key of who calls, empty for a device that is nobody's; `shown` the number that the other side sees.
+    """
+
+    purpose: str = ""
+    person: str = ""
+    number: str = ""
+    allowed: bool = True
+    reason: str = ""
+    shown: str = ""
+
+
 class Recovered(_Happened, frozen=True):
     """Facts of this call were read again from CEL after an outage of the service."""
 
@@ -353,6 +367,7 @@ Event = (
     | TakenOver
     | CallbackRequested
     | VoicemailLeft
+    | OutgoingJudged
     | Recovered
     | Settled
     | RecordingStored

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.lifecycle import OPEN, STAGES
@@ -58,6 +58,20 @@ async def party_of(connection: AsyncConnection, number: str) -> Party | None:
     known = select(party_numbers.c.number).where(party_numbers.c.party_id == row.id).order_by(party_numbers.c.number)
     numbers = tuple((await connection.execute(known)).scalars())
     return Party(row.id, row.name, numbers, row.created_at, _lead(lead) if lead else None)
+
+
+async def must_not_be_called(connection: AsyncConnection, number: str) -> bool:
+    """Whether the party of `number` (E.164 digits) does not want to be called; who is unknown may be."""
+    asked = select(parties.c.do_not_call_at).join(party_numbers).where(party_numbers.c.number == number)
+    return (await connection.execute(asked)).scalar() is not None
+
+
+async def set_do_not_call(connection: AsyncConnection, number: str, *, may_be_called: bool) -> bool:
+    """Note that the party of `number` does not want to be called, or does again; False: nobody known has it."""
+    whose = select(party_numbers.c.party_id).where(party_numbers.c.number == number).scalar_subquery()
+    at = None if may_be_called else func.coalesce(parties.c.do_not_call_at, func.now())
+    noted = update(parties).where(parties.c.id == whose).values(do_not_call_at=at)
+    return (await connection.execute(noted)).rowcount > 0
 
 
 async def leads_list(

@@ -31,6 +31,7 @@ parties = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("name", Text, comment="As the trunk told it, or as a person wrote it; null: unknown."),
+    Column("do_not_call_at", _MOMENT, comment="Since when they do not want to be called; null: they may be."),
     Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
 )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from directory.model import Device, Directory, Person
+from directory.outgoing import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,19 @@ def _doubles(directory: Directory) -> Iterator[Problem]:
     yield from _twice((f"teams[{at}].key", team.key) for at, team in enumerate(directory.teams))
     yield from _twice((f"lines[{at}].number", line.number) for at, line in enumerate(directory.lines))
     yield from _twice((f"blocked[{at}].number", entry.number) for at, entry in enumerate(directory.blocked))
+    yield from _twice((f"do_not_call[{at}].number", entry.number) for at, entry in enumerate(directory.do_not_call))
+    prices = enumerate(directory.outgoing.prices)
+    yield from _twice((f"outgoing.prices[{at}].prefix", price.prefix) for at, price in prices)
+    for path, reach in _reaches(directory):
+        yield from _twice((f"{path}.{prefix}", prefix) for prefix in (*reach.allow, *reach.deny))
     for at, team in enumerate(directory.teams):
         yield from _twice((f"teams[{at}].members[{index}]", key) for index, key in enumerate(team.members))
+
+
+def _reaches(directory: Directory) -> Iterator[tuple[str, Reach]]:
+    yield "outgoing", directory.outgoing.everybody
+    for reach in directory.outgoing.roles:
+        yield f"outgoing.roles.{reach.role}", reach
 
 
 def _twice(entries: Iterable[tuple[str, str]]) -> Iterator[Problem]:
@@ -40,10 +52,14 @@ def _references(directory: Directory) -> Iterator[Problem]:
     people = {person.key for person in directory.people}
     hours = {entry.key for entry in directory.hours}
     teams = {team.key for team in directory.teams}
+    lines = {line.number for line in directory.lines}
+    yield from _missing("outgoing.line", "line", directory.outgoing.line, lines)
     for at, person in enumerate(directory.people):
         yield from _missing(f"people[{at}].hours", "hours", person.hours, hours)
+        yield from _missing(f"people[{at}].line", "line", person.line, lines)
     for at, team in enumerate(directory.teams):
         yield from _missing(f"teams[{at}].hours", "hours", team.hours, hours)
+        yield from _missing(f"teams[{at}].line", "line", team.line, lines)
         for index, key in enumerate(team.members):
             yield from _missing(f"teams[{at}].members[{index}]", "person", key, people)
     for at, line in enumerate(directory.lines):

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import fields
+from decimal import Decimal
 from typing import Final
 
 from directory.hours import write_dates, write_week
 from directory.model import Device, Directory, Hours
+from directory.outgoing import money
 from directory.values import masked
 
 Entries = dict[str, dict[str, str]]
@@ -16,6 +18,7 @@ _SECTIONS: Final = (
     ("teams", "team", "key"),
     ("lines", "line", "number"),
     ("blocked", "blocked", "number"),
+    ("do_not_call", "do_not_call", "number"),
 )
 
 
@@ -25,6 +28,7 @@ def difference(before: Directory, after: Directory) -> list[str]:
     The order of a list is part of it: people, teams and lines that only change places are one line for the section.
     """
     lines = list(_changed("company", _entry(before.company), _entry(after.company)))
+    lines += _changed("outgoing", _entry(before.outgoing), _entry(after.outgoing))
     for section, noun, key in _SECTIONS:
         old, new = _entries(before, section, key), _entries(after, section, key)
         lines += [f"+ {noun} {name}{_inside(entry)}" for name, entry in new.items() if name not in old]
@@ -57,6 +61,8 @@ def _words(value: object) -> str:
         seconds = value.mobile_seconds and f"for {value.mobile_seconds} s"
         told = [value.kind, value.address, value.number and f"number {value.number}", value.trunk, seconds]
         return " ".join(part for part in told if part)
+    if isinstance(value, Decimal):
+        return money(value)
     return "none" if value in (None, "") else str(value)
 
 

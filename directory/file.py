@@ -42,15 +42,17 @@ from directory.model import (
     Team,
 )
 from directory.nodes import Fields, Reading, Table
+from directory.outgoing import Callback, plain
+from directory.outgoing_file import read_callback, read_do_not_call, read_outgoing
 
-_SECTIONS: Final = ("company", "hours", "people", "teams", "lines", "blocked")
+_SECTIONS: Final = ("company", "hours", "people", "teams", "lines", "blocked", "do_not_call", "outgoing")
 _COMPANY: Final = ("name", "region", "time_zone", "language")
-_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "devices")
+_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "line", "devices")
 _DEVICE: Final = ("kind", "address", "number", "trunk", "mobile_seconds")
-_TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wrap_up_seconds")
+_TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wrap_up_seconds", "line")
 _LINE: Final = (
     "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "mobile_shows",
-    "wrap_up_seconds", "fallback", "emergency",
+    "wrap_up_seconds", "fallback", "emergency", "shows", "callback",
 )  # fmt: skip
 _BLOCKED: Final = ("number", "note")
 
@@ -98,6 +100,8 @@ def dumps(directory: Directory) -> str:
         "teams": [_plain(team, _TEAM) for team in directory.teams],
         "lines": [_plain(line, _LINE) for line in directory.lines],
         "blocked": [_plain(entry, _BLOCKED) for entry in directory.blocked],
+        "do_not_call": [_plain(entry, _BLOCKED) for entry in directory.do_not_call],
+        "outgoing": plain(directory.outgoing),
     }
     kept = {section: content for section, content in whole.items() if content}
     return str(yaml.safe_dump(kept, allow_unicode=True, sort_keys=False, width=120))
@@ -132,9 +136,11 @@ def _directory(reading: Reading, root: yaml.Node | None) -> Directory:
         company=company,
         hours=tuple(_hours(reading, name, node) for name, node in hours.items()),
         people=tuple(_person(fields, company.region) for fields in _each(reading, table, "people", _PERSON)),
-        teams=tuple(_team(fields) for fields in _each(reading, table, "teams", _TEAM)),
+        teams=tuple(_team(fields, company.region) for fields in _each(reading, table, "teams", _TEAM)),
         lines=tuple(_line(fields, company.region) for fields in _each(reading, table, "lines", _LINE)),
         blocked=tuple(_blocked(fields, company.region) for fields in _each(reading, table, "blocked", _BLOCKED)),
+        do_not_call=read_do_not_call(reading, table, company.region),
+        outgoing=read_outgoing(reading, table, company.region),
     )
 
 
@@ -216,6 +222,7 @@ def _person(fields: Fields, region: str) -> Person:
         calendar=fields.text("calendar", values.calendar),
         order=cast("Order", fields.text("order", values.one_of(ORDERS)) or ORDERS[0]),
         ring=cast("Ring", fields.text("ring", values.one_of(RINGS)) or RINGS[0]),
+        line=fields.text("line", values.line(region)),
     )
 
 
@@ -239,7 +246,7 @@ def _mobile_seconds(fields: Fields) -> int | None:
     return None if seconds == MOBILE_SECONDS else seconds
 
 
-def _team(fields: Fields) -> Team:
+def _team(fields: Fields, region: str) -> Team:
     members = fields.texts("members")
     if not members:
         fields.reading.fault(f"{fields.path}.members", "must name at least one person")
@@ -251,6 +258,7 @@ def _team(fields: Fields) -> Team:
         hours=fields.text("hours"),
         time_zone=fields.text("time_zone", values.time_zone),
         wrap_up_seconds=_optional(fields, "wrap_up_seconds", WRAP_UP_SECONDS_MOST),
+        line=fields.text("line", values.line(region)),
     )
 
 
@@ -268,6 +276,8 @@ def _line(fields: Fields, region: str) -> Line:
         fallback=fields.texts("fallback", values.address),
         wrap_up_seconds=_optional(fields, "wrap_up_seconds", WRAP_UP_SECONDS_MOST),
         emergency=fields.text("emergency", values.mobile(region)),
+        shows=fields.text("shows", values.mobile(region)),
+        callback=read_callback(fields),
     )
 
 
@@ -288,7 +298,11 @@ def _plain(value: object, keys: tuple[str, ...]) -> dict[str, object]:
     found: Mapping[str, object] = {key: getattr(value, key) for key in keys if key != "devices"}
     usual = {field.name: field.default for field in fields_of(value)}  # type: ignore[arg-type]  # a model class
     return {
-        key: list(content) if isinstance(content, tuple) else content
+        key: list(content)
+        if isinstance(content, tuple)
+        else plain(content)
+        if isinstance(content, Callback)
+        else content
         for key, content in found.items()
         if content not in (None, "", (), usual[key])
     }

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 from directory.numbers import normal
+from directory.outgoing import BY_DEFAULT, Callback, Outgoing
 
 Role = Literal["manager", "head", "operator", "admin"]
 Kind = Literal["desk", "soft", "mobile"]
@@ -96,7 +97,7 @@ class Person:
     """Someone who works here; ``devices`` stand in the person's own order, no ``hours``: whenever a line is open.
 
     ``calendar`` is the address of an ICS feed whose events make them busy. Whoever knows it reads the calendar: it is
-    a secret, and never part of what a person prints as.
+    a secret, and never part of what a person prints as. ``line`` is the number of the line that they call out as.
 
     ``order`` says whether the devices ring in that order, or in one learned from what the person answers on. ``ring``
     says which of them ring at once: all (together), none (in_turn), or all neighbours but mobiles (mobile_apart).
@@ -111,6 +112,7 @@ class Person:
     calendar: str | None = field(default=None, repr=False)
     order: Order = "fixed"
     ring: Ring = "mobile_apart"
+    line: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,7 @@ class Team:
     """People who share lines; ``members`` are keys of people, in the order a hunt rings them.
 
     No ``hours``: whenever a line is open. No ``wrap_up_seconds``: a member can be rung again right after a talk.
+    ``line`` is the number of the line that they call out as.
     """
 
     key: str
@@ -127,6 +130,7 @@ class Team:
     hours: str | None = None
     time_zone: str | None = None
     wrap_up_seconds: int | None = None
+    line: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +139,8 @@ class Line:
 
     ``emergency`` is a number outside, in E.164 digits, that is rung when nothing else is left. ``mobile_shows`` says
     whose number a mobile shows when the line's callers ring it: the line's, or the caller's.
+
+    Calls to the outside show ``shows``, or the number itself. ``callback``: missed callers are called back by itself.
     """
 
     number: str
@@ -149,6 +155,16 @@ class Line:
     fallback: tuple[str, ...] = ()
     wrap_up_seconds: int | None = None
     emergency: str | None = None
+    shows: str | None = None
+    callback: Callback | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoNotCall:
+    """A number that nobody calls, by hand or by itself."""
+
+    number: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +185,8 @@ class Directory:
     teams: tuple[Team, ...] = ()
     lines: tuple[Line, ...] = ()
     blocked: tuple[Blocked, ...] = ()
+    do_not_call: tuple[DoNotCall, ...] = ()
+    outgoing: Outgoing = BY_DEFAULT
 
     def person(self, key: str) -> Person | None:
         """Find a person by key."""
@@ -213,6 +231,19 @@ class Directory:
         """Tell whether this caller is not to be put through."""
         return number in self._blocked or self.normal(number) in self._blocked
 
+    def must_not_be_called(self, number: str) -> bool:
+        """Tell whether a number (E.164 digits) is on the list of those whom nobody calls."""
+        return number in self._not_called
+
+    def outgoing_line(self, person: Person | None) -> Line | None:
+        """Give the line that a person calls out as: their own, a team's, the company's, one of their teams', any."""
+        mine = [team for team in self.teams if person and person.key in team.members]
+        named = [person.line if person else None, *(team.line for team in mine), self.outgoing.line]
+        teams = {team.key for team in mine}
+        ours = [line.number for line in self.lines if line.team in teams]
+        found = (self._lines.get(number) for number in (*named, *ours) if number)
+        return next((line for line in found if line), self.lines[0] if self.lines else None)
+
     def normal(self, number: str) -> str:
         """Give the form in which the company stores a number."""
         return normal(number, self.company.region)
@@ -249,6 +280,10 @@ class Directory:
             (device.number, person.key) for person in self.people for device in person.devices if device.number
         )
         return dict((*mobiles, *extensions))
+
+    @cached_property
+    def _not_called(self) -> frozenset[str]:
+        return frozenset(entry.number for entry in self.do_not_call)
 
     @cached_property
     def _blocked(self) -> frozenset[str]:

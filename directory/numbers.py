@@ -5,11 +5,12 @@ from functools import lru_cache
 from typing import Final
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
+from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 _WRITTEN: Final = re.compile(r"\+?[0-9][0-9 ().\-]{0,30}")
 _PUNCTUATION: Final = re.compile(r"[ ().\-]")
 _SHORT: Final = re.compile(r"[0-9]{1,6}")
+_EVERYWHERE: Final = frozenset({"112", "911"})
 _NAMELESS: Final = frozenset(
     {"", "anonymous", "unknown", "restricted", "private", "unavailable", "withheld", "asterisk", "s"}
 )
@@ -61,6 +62,59 @@ def show(number: str) -> str:
     if found is None or not phonenumbers.is_possible_number(found):
         return number
     return str(phonenumbers.format_number(found, PhoneNumberFormat.INTERNATIONAL))
+
+
+def is_emergency(number: str, region: str) -> bool:
+    """Tell whether this is a number for help in need: 112 and 911, which mobiles call everywhere, and the region's."""
+    written = number.strip()
+    return written in _EVERYWHERE or (is_short(written) and phonenumbers.is_emergency_number(written, region))
+
+
+def origin(number: str) -> tuple[str, bool]:
+    """Give the region that E.164 digits belong to, "001" for none's own, and whether they cost a premium."""
+    found = _parse("+" + number, "ZZ")
+    if found is None:
+        return "001", False
+    premium = phonenumbers.number_type(found) == PhoneNumberType.PREMIUM_RATE
+    return phonenumbers.region_code_for_number(found) or "001", premium
+
+
+def dialling(region: str) -> tuple[str, str, str]:
+    """Give a region's country code, and the prefixes dialled before national and before international numbers.
+
+    A prefix is empty where there is none, or where it is not one fixed string of digits.
+    """
+    plan = PhoneMetadata.metadata_for_region(region)
+    if plan is None:
+        return "", "", ""
+    told = (plan.national_prefix or "", plan.preferred_international_prefix or plan.international_prefix or "")
+    digits = [prefix.replace("~", "") for prefix in told]
+    return str(plan.country_code), *(prefix if prefix.isdigit() else "" for prefix in digits)  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=8)
+def beginnings_abroad(region: str) -> frozenset[str]:
+    """Give the beginnings (E.164 digits) that share the region's country code and are another's, or cost a premium.
+
+    Found by asking for a number of each three digits behind the country code; where all or none of ten are so, the
+    shorter beginning tells it.
+    """
+    code, example = dialling(region)[0], phonenumbers.example_number(region)
+    if example is None:
+        return frozenset()
+    rest = phonenumbers.national_significant_number(example)[3:]
+    asked = {f"{area:03}": origin(f"{code}{area:03}{rest}") for area in range(1000)}
+    other = {area for area, (found, premium) in asked.items() if premium or found not in {region, "001"}}
+    unknown = {area for area, (found, _) in asked.items() if found == "001"}
+    for length in (2, 1):
+        for shorter in (f"{number:0{length}}" for number in range(10**length)):
+            ten = {f"{shorter}{digit}" for digit in range(10)}
+            if ten & other and ten <= other | unknown:
+                other = {shorter, *(area for area in other if not area.startswith(shorter))}
+                unknown -= ten
+            elif ten <= unknown:
+                unknown.add(shorter)
+    return frozenset(code + area for area in other)
 
 
 def regions() -> frozenset[str]:

@@ -11,7 +11,8 @@ from directory import difference as differences
 from directory import tables
 from directory.checks import check
 from directory.hours import read_dates, read_spans, write_dates, write_week
-from directory.model import DAYS, EMPTY, Blocked, Company, Device, Directory, Hours, Line, Person, Span, Team
+from directory.model import DAYS, EMPTY, Blocked, Company, Device, Directory, DoNotCall, Hours, Line, Person, Span, Team
+from directory.outgoing import Callback, outgoing_from, plain
 
 CHANNEL: Final = "switchhook_directory"
 """NOTIFY channel; sent once in the transaction that changes the directory, without a payload."""
@@ -21,11 +22,11 @@ _NOTIFY: Final = text("select pg_notify(:channel, '')")
 
 Values = dict[str, Any]
 
-_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "order", "ring", "calendar")
-_TEAM: Final = ("key", "name", "strategy", "hours", "time_zone", "wrap_up_seconds")
+_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "line")
+_TEAM: Final = ("key", "name", "strategy", "hours", "time_zone", "wrap_up_seconds", "line")
 _LINE: Final = (
     "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "mobile_shows",
-    "wrap_up_seconds", "emergency",
+    "wrap_up_seconds", "emergency", "shows",
 )  # fmt: skip
 
 
@@ -54,6 +55,10 @@ async def read(connection: AsyncConnection) -> Directory:
         blocked=tuple(
             Blocked(number=row.number, note=row.note) for row in await _rows(connection, tables.blocked_numbers)
         ),
+        do_not_call=tuple(
+            DoNotCall(number=row.number, note=row.note) for row in await _rows(connection, tables.do_not_call)
+        ),
+        outgoing=outgoing_from(company.outgoing),
     )
 
 
@@ -83,7 +88,7 @@ async def apply(connection: AsyncConnection, directory: Directory) -> list[str]:
 async def _write(connection: AsyncConnection, directory: Directory) -> None:
     """Insert or update from what is pointed to up to what points, then remove in the opposite order."""
     rows: list[tuple[Table, list[Values]]] = [
-        (tables.company, [{"id": 1, **_fields(directory.company, "name", "region", "time_zone", "language")}]),
+        (tables.company, [_company(directory)]),
         (tables.hours, [_hours(it) for it in directory.hours]),
         (tables.people, [_fields(it, *_PERSON) for it in directory.people]),
         (tables.devices, [_device(it, person) for person in directory.people for it in person.devices]),
@@ -91,6 +96,7 @@ async def _write(connection: AsyncConnection, directory: Directory) -> None:
         (tables.team_members, [{"team": it.key, "person": key} for it in directory.teams for key in it.members]),
         (tables.lines, [_line_values(it) for it in directory.lines]),
         (tables.blocked_numbers, [_fields(it, "number", "note") for it in directory.blocked]),
+        (tables.do_not_call, [_fields(it, "number", "note") for it in directory.do_not_call]),
     ]
     for table, values in rows:
         await _put(connection, table, values)
@@ -118,12 +124,18 @@ def _fields(value: object, *names: str) -> Values:
     return {name: getattr(value, name) for name in names}
 
 
+def _company(directory: Directory) -> Values:
+    own = _fields(directory.company, "name", "region", "time_zone", "language")
+    return {"id": 1, **own, "outgoing": plain(directory.outgoing)}
+
+
 def _device(device: Device, person: Person) -> Values:
     return {**_fields(device, "address", "kind", "number", "trunk", "mobile_seconds"), "person": person.key}
 
 
 def _line_values(line: Line) -> Values:
-    return {**_fields(line, *_LINE), "fallback": list(line.fallback)}
+    callback = None if line.callback is None else plain(line.callback)
+    return {**_fields(line, *_LINE), "fallback": list(line.fallback), "callback": callback}
 
 
 def _hours(hours: Hours) -> Values:
@@ -156,4 +168,6 @@ def _team(row: Row[Any], members: Sequence[Row[Any]]) -> Team:
 
 
 def _line(row: Row[Any]) -> Line:
-    return Line(fallback=tuple(row.fallback), **{name: getattr(row, name) for name in _LINE})
+    callback = None if row.callback is None else Callback(**row.callback)
+    told = {name: getattr(row, name) for name in _LINE}
+    return Line(fallback=tuple(row.fallback), callback=callback, **told)

@@ -44,6 +44,7 @@ company = Table(
     Column("region", Text, nullable=False),
     Column("time_zone", Text, nullable=False),
     Column("language", Text, nullable=False),
+    Column("outgoing", JSONB, nullable=False, server_default=text("'{}'"), comment="Who may call where, how much."),
     comment="The one company this service works for.",
 )
 
@@ -70,6 +71,7 @@ people = Table(
         "order", Text, nullable=False, server_default=text("'fixed'"), comment="Of the devices: as written, or learned."
     ),
     Column("ring", Text, nullable=False, server_default=text("'mobile_apart'"), comment="Which devices ring at once."),
+    Column("line", Text, comment="The line that they call out as."),
     Column("position", Integer, nullable=False),
     CheckConstraint("\"order\" in ('fixed', 'learned')", name="order"),
     CheckConstraint("ring in ('mobile_apart', 'in_turn', 'together')", name="ring"),
@@ -97,6 +99,7 @@ teams = Table(
     Column("hours", Text, ForeignKey("hours.key"), comment="Null: whenever a line is open."),
     Column("time_zone", Text, comment="Null: the company's."),
     Column("wrap_up_seconds", Integer, comment="Null: none."),
+    Column("line", Text, comment="The line that its people call out as."),
     Column("position", Integer, nullable=False),
     CheckConstraint("wrap_up_seconds between 0 and 3600", name="wrap_up_seconds"),
 )
@@ -124,6 +127,12 @@ lines = Table(
     Column("fallback", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("wrap_up_seconds", Integer, comment="Null: the team's."),
     Column("emergency", Text, comment="E.164 digits of a number outside that rings when nothing else is left."),
+    Column("shows", Text, comment="What calls out show; null: the line's number."),
+    Column(
+        "callback",
+        JSONB(none_as_null=True),
+        comment="How missed callers are called back by itself; null: they are not.",
+    ),
     Column("position", Integer, nullable=False),
     CheckConstraint("ring_seconds between 5 and 300", name="ring_seconds"),
     CheckConstraint("wrap_up_seconds between 0 and 3600", name="wrap_up_seconds"),
@@ -175,6 +184,15 @@ calendars = Table(
     Column("blocks", JSONB, nullable=False, server_default=text("'[]'"), comment="[[from, to, busy or away], ...]"),
     Column("blocks_until", TIMESTAMP(timezone=True), comment="Up to when the copy's events were worked out."),
     comment="The last good copy of each person's calendar feed, and the times it makes them busy.",
+)
+
+do_not_call = Table(
+    "do_not_call",
+    metadata,
+    Column("number", Text, primary_key=True),
+    Column("note", Text, nullable=False, server_default=text("''")),
+    Column("position", Integer, nullable=False),
+    comment="Numbers that nobody calls, by hand or by itself.",
 )
 
 users = Table(

@@ -16,6 +16,8 @@ _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}"
 _ADDRESS: Final = re.compile(rf"(?!Local/)[A-Za-z][A-Za-z0-9]*/{_NAME}(?:@{_NAME})?")
 _CALENDAR_MOST: Final = 2000
 _TRUNK: Final = re.compile(rf"[A-Za-z][A-Za-z0-9]*/{_NAME}")
+_PREFIX: Final = re.compile(r"\+?[1-9][0-9 ().\-]{0,20}")
+_AMOUNT: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,4})?")
 
 
 def key(value: str) -> str:
@@ -64,6 +66,21 @@ def extension(value: str) -> str:
     """Check an internal number."""
     if not is_short(value):
         raise ValueError(f"must be an internal number of one to six digits, got {value!r}")
+    return value
+
+
+def prefix(value: str) -> str:
+    """Check the beginning of international numbers; the country code comes first, with or without plus."""
+    digits = re.sub(r"[^0-9]", "", value)
+    if not _PREFIX.fullmatch(value) or not 0 < len(digits) <= 15:
+        raise ValueError(f"must be the first digits of international numbers, as in +7 or +49 30, got {value!r}")
+    return digits
+
+
+def amount(value: str) -> str:
+    """Check an amount of money: not below zero, four decimals at most."""
+    if not _AMOUNT.fullmatch(value):
+        raise ValueError(f"must be an amount such as 1.50, got {value!r}")
     return value
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from calls.queue import QUEUES
 from crm_sync.lifecycle import OPEN, STAGES
+from routing.outgoing import REFUSALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,10 @@ _TRUNKS = """
     select device, max(device_states.reachable::int) from device_states
     where device in (select trunk from lines union select trunk from devices) group by device
 """
+_OUTGOING_REFUSED = """
+    select word, count(outgoing_calls.id) from unnest(cast(:reasons as text[])) as word
+    left join outgoing_calls on state = 'refused' and reason = word group by word
+"""
 _QUEUES: Final = {"queues": QUEUES}
 
 QUESTIONS: Final = (
@@ -122,6 +127,14 @@ QUESTIONS: Final = (
         "Callers of the last seven days whom nobody has talked with since they were missed, by age.",
         ("age",),
         _MISSED_OPEN,
+    ),
+    Question(
+        "outgoing_refused",
+        "Calls to the outside that were refused, by the reason.",
+        ("reason",),
+        _OUTGOING_REFUSED,
+        {"reasons": REFUSALS},
+        counts=True,
     ),
     Question(
         "recordings_missing", "Calls of seven days whose audio, of one side or both, could not be had.", (), _MISSING

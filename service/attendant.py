@@ -20,7 +20,9 @@ from routing.controller import Decision, Router
 from routing.look_up import CrmOwners
 from routing.memory import Memory
 from routing.plan import Plan
+from routing.requests import ALONE, Desk
 from service.holding import Holding
+from service.outgoing import Outgoing, outgoing_settings
 from service.reconcile import HourlyReconciliation
 from service.recorder import Recorder
 from service.recovery import Recovery
@@ -51,10 +53,12 @@ class Attendant:
         reconciled: Callable[[int], None] = lambda _count: None,
         *,
         crm: CrmOwners | None = None,
+        desk: Desk = ALONE,
     ) -> None:
         """`reconciled` is told how many differences an hour's calls have between PBX and store.
 
-        `crm` says whose a caller is; without one our own lead book does.
+        `crm` says whose a caller is; without one our own lead book does. `desk` knows of calls to the outside what is
+        in other rooms.
         """
         self.settings = settings
         self.buffer: EventBuffer[Event] = EventBuffer()
@@ -70,6 +74,15 @@ class Attendant:
         self.holding = Holding(self.link, memory, recorder.engine, self._put)
         self.link.on_connect.append(self._connected)
         self.recovery = Recovery(self.link, recorder, self.buffer, cel)
+        self.outgoing = Outgoing(
+            self.link,
+            memory,
+            recorder.engine,
+            self.recovery,
+            self.buffer.put,
+            desk,
+            budget_seconds=settings.budget_seconds / 3,
+        )
         self._reconciliation = HourlyReconciliation(self.link, cel, recorder.engine, reconciled) if cel else None
 
     async def run(self) -> None:
@@ -85,6 +98,7 @@ class Attendant:
                         self._follow_clock,
                         self.recovery.run,
                         self.holding.run,
+                        self.outgoing.run,
                     ):
                         group.create_task(part())
                     group.create_task(self._recorder.drain(self.buffer))
@@ -109,6 +123,7 @@ class Attendant:
             if isinstance(told, Arrived):
                 self._arrived(told, message)
         self.holding.hear(message)
+        self.outgoing.heard(message)
         change = devices.live_change(message)
         state = self._devices.note(change) if change is not None else None
         if state is not None:
@@ -197,6 +212,7 @@ class Attendant:
                 trunks={line.number: line.trunk for line in directory.lines if line.trunk},
                 languages={line.number: line.language for line in directory.lines if line.language},
                 emergencies={line.number: line.emergency for line in directory.lines if line.emergency},
+                outgoing=await asyncio.to_thread(outgoing_settings, directory),
             )
         except (LinkError, UnsafeDialError) as error:
             log.warning("the fallbacks could not be left in the PBX", pbx=self.settings.name, error=str(error))

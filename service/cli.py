@@ -91,6 +91,37 @@ def route(
 
 
 @app.command()
+def call(
+    person: Annotated[str, typer.Option(help="The key of who calls; their device rings first.")],
+    to: Annotated[str, typer.Option(help="The number to call, in any usual spelling.")],
+    as_json: Json = False,
+) -> None:
+    """Call a number for a person: their device rings, then the number. Exit 1 when nobody answered there."""
+    from service.commands import call_out
+    from web.refused import why_refused
+
+    settings = settled()
+    told = run(call_out(settings, person, to))
+    words = (
+        f"{told['device']} answered" if told["state"] == "connected" else why_refused(settings.language, told["reason"])
+    )
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    raise typer.Exit(0 if told["state"] == "connected" else 1)
+
+
+@app.command("do-not-call")
+def do_not_call(
+    number: Annotated[str, typer.Argument(help="A number of the party, in any usual spelling.")],
+    lift: Annotated[bool, typer.Option("--lift", help="They may be called again.")] = False,
+) -> None:
+    """Note that a party does not want to be called: nobody and nothing calls any of its numbers."""
+    from service.commands import do_not_call as work
+
+    run(work(settled(), number, lift=lift))
+    typer.echo("may be called again" if lift else "is not called any more", err=True)
+
+
+@app.command()
 def explain(
     call: Annotated[str, typer.Argument(help="The call's id, or a PBX's uniqueid.")], as_json: Json = False
 ) -> None:

@@ -9,18 +9,23 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.rebuild import rebuild as refold
+from crm_sync import parties
 from crm_sync.owners import owners
 from directory import file, store
 from directory.numbers import e164, is_anonymous, is_short
 from recordings.speech import SpeechError
 from recordings.transcribe_file import transcribe_file
+from routing import requests
 from routing.answers import rebuild as learn_anew
 from routing.arrival import Arrival
 from routing.dry_run import dry_run
+from routing.requests import UnknownPersonError, Wish
 from service.comparison import record_differing
 from service.database import status
 from service.explain import find_call, tell
@@ -29,13 +34,18 @@ from service.reconcile import PBX_STORE, repair
 from service.reconcile import reconcile as compare_calls
 from service.recorder import Recorder
 from service.settings import Settings
-from service.wiring import cel_source, open_crm, open_database, open_house, owes
+from service.wiring import cel_source, open_crm, open_database, open_house, outgoing_desk, owes
 from service.worker_role import open_speech
 from telephony import devices
 from telephony.cel_file import CelFile
 from telephony.cel_source import CelSource
 from telephony.cel_table import CelTableError
 from web import users
+from web.refused import why_refused
+
+COMMAND_LINE = "command line"
+_CALL_LOOK_SECONDS = 0.25
+_CALL_LOOKS = 240
 
 
 @asynccontextmanager
@@ -200,6 +210,43 @@ async def revoke_token(settings: Settings, login: str, name: str) -> int:
     """End the tokens of that name; returns how many."""
     async with _transaction(settings) as connection:
         return await users.revoke_tokens(connection, login, name)
+
+
+async def call_out(settings: Settings, person: str, to: str) -> dict[str, Any]:
+    """Ask for a call and wait for what becomes of it; raises UserFault when it may not be."""
+    wish = Wish(to=to, person=person, purpose="click", asked_by=COMMAND_LINE)
+    async with open_house(settings, pool=1) as house:
+        async with house.engine.begin() as connection:
+            try:
+                asked = await requests.ask(connection, wish, outgoing_desk())
+            except UnknownPersonError:
+                raise UserFault(f"--person: there is nobody {person!r} in the directory") from None
+        if asked.reason is not None:
+            raise UserFault(f"--to: {why_refused(settings.language, asked.reason.key)} ({asked.reason.key})")
+        row = await _settled_call(house.engine, asked.id)
+    if row is None:
+        return {"id": str(asked.id), "state": "wanted", "reason": "too_late", "device": None, "call": None}
+    call = str(row.call_id) if row.call_id else None
+    return {"id": str(asked.id), "state": row.state, "reason": row.reason, "device": row.device, "call": call}
+
+
+async def _settled_call(engine: AsyncEngine, asked: UUID) -> Row[Any] | None:
+    """The row of an asked call once its outcome is known; None when no service told it in time."""
+    for _ in range(_CALL_LOOKS):
+        async with engine.connect() as connection:
+            row = await requests.find(connection, asked)
+        if row is not None and row.state in {"connected", "failed"}:
+            return row
+        await asyncio.sleep(_CALL_LOOK_SECONDS)
+    return None
+
+
+async def do_not_call(settings: Settings, number: str, *, lift: bool) -> None:
+    """Note that a party does not want to be called, or does again; raises UserFault when nobody has this number."""
+    async with _transaction(settings) as connection:
+        stored = (await store.read(connection)).normal(number)
+        if not await parties.set_do_not_call(connection, stored, may_be_called=lift):
+            raise UserFault(f"NUMBER: no party has {number!r}; a number alone belongs into the directory's do_not_call")
 
 
 async def schema_status(settings: Settings) -> tuple[str | None, str | None]:

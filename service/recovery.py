@@ -128,6 +128,14 @@ class Recovery:
             return None
         return (self._pbx_now() - self._read_until).total_seconds()
 
+    def caught_up_since(self, seconds_ago: float) -> bool:
+        """Whether everything that the PBX wrote until that long ago, and before it was heard, is in the store."""
+        read_until, heard_since = self._read_until, self._heard_since
+        if self._source is None or read_until is None or heard_since is None:
+            return False
+        asked = self._pbx_now() - timedelta(seconds=seconds_ago)
+        return asked < heard_since <= read_until
+
     def _pause(self) -> float:
         return min(_AGAIN_SECONDS * self._failures, _AGAIN_MOST_SECONDS) if self._failures else self._every_seconds
 

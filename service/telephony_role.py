@@ -21,7 +21,7 @@ from service.duty import Duty
 from service.reconcile import PBX_STORE
 from service.recorder import Recorder
 from service.settle import keep_settling
-from service.wiring import House, cel_source, owes
+from service.wiring import House, cel_source, outgoing_desk, owes
 from service.wrap_up import WrapUps
 from telephony import devices
 
@@ -55,6 +55,7 @@ class Telephony:
                 cel_source(pbx),
                 partial(reconciled.note, PBX_STORE, pbx.name),
                 crm=crm,
+                desk=outgoing_desk(),
             )
             for pbx in house.settings.pbx
         ]

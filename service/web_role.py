@@ -13,7 +13,7 @@ from recordings.files import Store
 from service.faults import UserFault
 from service.readiness import readiness
 from service.telephony_role import Telephony
-from service.wiring import House
+from service.wiring import House, outgoing_desk
 from web.app import make_app as make_pages
 from web.services import WebServices
 
@@ -31,6 +31,7 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
             secure=told.secure,
             trusted_proxies=told.trusted_proxies,
             on_push=on_push,
+            outgoing=outgoing_desk(),
         )
     )
     try:

@@ -15,11 +15,14 @@ import recordings.due
 import routing.due
 from calls.database import connect
 from calls.due import Change, Job
+from crm_sync import parties
 from crm_sync.owner_by_http import HttpOwners
 from routing.look_up import CrmOwners
+from routing.requests import Desk
 from service.database import upgrade
 from service.postgres import AlreadyServedError, Postgres, PostgresError, served_url
 from service.settings import PbxSettings, Settings
+from telephony import devices
 from telephony.cel_file import CelFile
 from telephony.cel_source import CelSource
 from telephony.cel_table import CelTable
@@ -46,6 +49,11 @@ def cel_source(pbx: PbxSettings) -> CelSource | None:
     if pbx.cel_url is not None:
         return CelTable(connect(pbx.cel_url.get_secret_value(), pool=0), pbx.cel_table)
     return None if pbx.cel_file is None else CelFile(pbx.cel_file)
+
+
+def outgoing_desk() -> Desk:
+    """What the rooms know of calls to the outside."""
+    return Desk(flagged=parties.must_not_be_called, pbx_of=devices.pbx_of)
 
 
 @asynccontextmanager

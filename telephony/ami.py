@@ -300,6 +300,19 @@ def _voicemail(told: Message) -> list[Event]:
     return waiting.voicemail_left(told.where(), told["box"], told["seconds"])
 
 
+def _outbound(_told: Message) -> list[Event]:
+    """A question to the service, whose answer is the event."""
+    return []
+
+
+def _outbound_refused(told: Message) -> list[Event]:
+    """The dialplan refused a call out by itself, by the prefixes that it keeps."""
+    refused = e.OutgoingJudged(
+        **told.where(), purpose="dialled", number=told["to"], allowed=False, reason="destination_denied"
+    )
+    return [refused]
+
+
 _Meaning = Callable[[Message], list[Event]]
 
 _OUR_USER_EVENTS: Mapping[str, _Meaning] = {
@@ -317,6 +330,8 @@ _OUR_USER_EVENTS: Mapping[str, _Meaning] = {
     "switchhooktakeend": _holds_on,
     "switchhookcallback": _callback,
     "switchhookvoicemail": _voicemail,
+    "switchhookoutbound": _outbound,
+    "switchhookoutboundrefused": _outbound_refused,
 }
 
 _MEANINGS: Mapping[str, _Meaning] = {

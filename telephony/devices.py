@@ -205,6 +205,13 @@ async def _tell(connection: AsyncConnection, pbx: str, devices: Iterable[str]) -
         await connection.execute(select(func.pg_notify(CHANNEL, f"{pbx} {device}")))
 
 
+async def pbx_of(connection: AsyncConnection, devices: Iterable[str]) -> str | None:
+    """The PBX that knows one of these devices, one at which it can be reached first; None when none does."""
+    asked = select(device_states.c.pbx).where(device_states.c.device.in_(list(devices)))
+    found: str | None = (await connection.execute(asked.order_by(device_states.c.reachable.desc()).limit(1))).scalar()
+    return found
+
+
 async def read(connection: AsyncConnection, pbx: str) -> dict[str, DeviceState]:
     """The stored states of one PBX by device; one without a row is `DeviceState(device)`."""
     columns = (device_states.c.device, device_states.c.state, device_states.c.reachable, device_states.c.changed_at)

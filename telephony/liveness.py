@@ -76,14 +76,16 @@ async def write_fallbacks(
     trunks: Mapping[str, str] | None = None,
     languages: Mapping[str, str] | None = None,
     emergencies: Mapping[str, str] | None = None,
+    outgoing: Mapping[str, str] | None = None,
 ) -> None:
     """Leave at the PBX whom to ring for each line while we are away, and how long a caller waits for us.
 
     `lines`: digits of a line -> devices that ring at once; `trunks` and `languages`: of a line, for its mobiles and
-    prompts; `emergencies`: of a line, the number outside that is rung when nobody else was reached. They go into global
-    variables, and the dialplan copies them into AstDB, where they outlive the PBX's restart: AMI writes AstDB only with
-    write=system, a right that can also add dialplan running programs (seen on Asterisk 22.10: DB() over Setvar is
-    "dangerous" and blocked). To be called at every connect and after a change of the directory.
+    prompts; `emergencies`: of a line, the number outside that is rung when nobody else was reached; `outgoing`: SHOWN,
+    DESTINATIONS and DIALLING of calls out, as switchhook-outbound reads them. They go into global variables, and the
+    dialplan copies them into AstDB, where they outlive the PBX's restart: AMI writes AstDB only with write=system, a
+    right that can also add dialplan running programs (seen on Asterisk 22.10: DB() over Setvar is "dangerous" and
+    blocked). To be called at every connect and after a change of the directory.
 
     Raises:
         UnsafeDialError: a line or device that must not reach the dialplan; nothing was written.
@@ -95,6 +97,7 @@ async def write_fallbacks(
     values += [line_variable("TRUNK", line, trunk) for line, trunk in (trunks or {}).items()]
     values += [line_variable("LANGUAGE", line, language) for line, language in (languages or {}).items()]
     values += [line_variable("EMERGENCY", line, (emergencies or {}).get(line) or NOBODY) for line in lines]
+    values += [line_variable(kind, DEFAULT, value) for kind, value in (outgoing or {}).items()]
     values.append((BUDGET, f"{budget_seconds:g}"))
     writes = [{"Action": "Setvar", "Variable": name, "Value": value} for name, value in values]
     for write, reply in zip(writes, await link.actions(writes), strict=True):

@@ -36,8 +36,16 @@ _PATTERNS: Final = {
 _SINGLE: Final = frozenset({"queue", "hold", "voicemail", "reject"})
 _LINE: Final = re.compile(r"(?:[0-9]{1,20}|s|default)\Z")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:_[A-Za-z]{2,4})?\Z")
-_EMERGENCY: Final = re.compile(r"(?:[0-9]{2,20}|none)\Z")
 _TRUNK: Final = re.compile(rf"[A-Za-z][A-Za-z0-9]*/{_NAME}\Z")
+_OF_LINE: Final = {
+    "TRUNK": _TRUNK,
+    "LANGUAGE": _LANGUAGE,
+    "EMERGENCY": re.compile(r"(?:[0-9]{2,20}|none)\Z"),
+    "SHOWN": re.compile(r"[0-9]{1,20}\Z"),
+    "DESTINATIONS": re.compile(r"/(?:[0-9]{1,15}[-+*]/)*\Z"),
+    "DIALLING": re.compile(r"[0-9]{1,3}_[0-9]{0,4}_[0-9]{0,4}\Z"),
+}
+"""What a global variable of a line, or of all, may hold by its kind."""
 
 
 class UnsafeDialError(ValueError):
@@ -116,18 +124,12 @@ def fallback_string(devices: Sequence[str]) -> str:
 
 
 def line_variable(kind: str, line: str, value: str) -> tuple[str, str]:
-    """The global variable of a line (its digits, or "default") and its value.
-
-    `kind` is FALLBACK, TRUNK, LANGUAGE or EMERGENCY (a number outside in digits, or "none").
+    """The global variable of a line (its digits, or "default") and its value: a FALLBACK, or a kind of _OF_LINE.
 
     The value of a FALLBACK comes from `fallback_string`, which has looked at it. Raises UnsafeDialError.
     """
-    if kind == "TRUNK":
-        _matching(value, _TRUNK, "trunk")
-    elif kind == "LANGUAGE":
-        _matching(value, _LANGUAGE, "language")
-    elif kind == "EMERGENCY":
-        _matching(value, _EMERGENCY, "number for emergencies")
+    if kind in _OF_LINE:
+        _matching(value, _OF_LINE[kind], kind.lower())
     return f"SWITCHHOOK_{kind}_{_matching(line, _LINE, f'line of a {kind}')}", value
 
 

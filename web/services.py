@@ -8,6 +8,7 @@ from typing import Protocol
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from routing.requests import ALONE, Desk
 from web.addresses import Network
 
 
@@ -42,7 +43,8 @@ class WebServices:
 
     `secure` is True behind TLS: the session cookie is then `__Host-` and Secure. `on_push` receives the seconds from
     a call's change to the bytes of its cards on the wire, once a change and page. Only who asks from one of
-    `trusted_proxies` may say in X-Forwarded-For for whom.
+    `trusted_proxies` may say in X-Forwarded-For for whom. `outgoing` knows of calls to the outside what is in other
+    rooms.
     """
 
     engine: AsyncEngine
@@ -52,6 +54,7 @@ class WebServices:
     secure: bool = False
     trusted_proxies: Sequence[Network] = ()
     on_push: Callable[[float], None] = _nobody_counts
+    outgoing: Desk = ALONE
 
 
 SERVICES: web.AppKey[WebServices] = web.AppKey("services", WebServices)

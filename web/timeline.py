@@ -12,7 +12,8 @@ from calls.legs import Leg
 from calls.moves import TransferView
 from calls.view import CallView
 from directory.model import Directory
-from web.names import line_name
+from web.names import line_name, person_name
+from web.refused import why_refused
 from web.told import device_kind, reason
 from web.wording import duration, phone
 from web.words import WORDS, say
@@ -91,6 +92,12 @@ def _routing(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
         if taken.at:
             key = "fallback_down" if taken.reason == "down" else "fallback_late"
             yield Moment(taken.at, teller.say(key), "route", "bad", key="fallback")
+    for judged in facts(call, e.OutgoingJudged)[:1]:
+        if judged.at and (not judged.allowed or judged.purpose != "dialled"):
+            key = f"judged_{judged.purpose}" if judged.allowed else "judged_refused"
+            who, why = person_name(teller.directory, judged.person), why_refused(teller.language, judged.reason)
+            text = teller.say(key, who=who, number=phone(judged.number) or judged.number, why=why)
+            yield Moment(judged.at, text, "outbound", "quiet" if judged.allowed else "bad", key="judged")
     for recovered in facts(call, e.Recovered)[:1]:
         if recovered.at:
             yield Moment(recovered.at, say(teller.language, "call.recovered"), "clock", "quiet", key="recovered")

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from directory.model import DAYS, Directory
 from web.names import person_name
+from web.refused import REFUSED
 
 _WHO: Final = {
     "the owner of this caller's lead": "ответственный за заявку этого клиента",
@@ -115,7 +116,9 @@ def reason(told: Mapping[str, Any] | str, language: str) -> str:
             return _sentence(
                 "{name} — {who}, но {but}".format_map(known | {"but": _BUT.get(key.removeprefix(rule), text)})
             )
-    return _sentence(_RUSSIAN[key].format_map(known) if key in _RUSSIAN else text)
+    if key in _RUSSIAN:
+        return _sentence(_RUSSIAN[key].format_map(known))
+    return REFUSED[key][0] if key in REFUSED else _sentence(text)
 
 
 def _in_russian(name: str, value: str) -> str:

@@ -188,6 +188,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "time.dialed": ("{who} набирает {number}", "{who} dials {number}"),
     "time.program_calls": ("АТС звонит: {who}", "The PBX calls {who}"),
     "time.routed": ("Выбрано, куда направить, за {time} мс", "Where to send it was decided in {time} ms"),
+    "time.judged_click": ("{who}: звонок из программы на {number}", "{who} clicked to call {number}"),
+    "time.judged_callback": ("Автоматический перезвон на {number}", "Called back by itself: {number}"),
+    "time.judged_refused": ("Звонок на {number} запрещён. {why}", "The call to {number} was refused. {why}"),
     "time.fallback_down": (
         "Служба не отвечает, АТС пошла по запасному маршруту",
         "Service down: the PBX took the fallback",

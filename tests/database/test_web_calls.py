@@ -19,7 +19,7 @@ from directory.tables import users as logins
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import SUPPORT, Told, know
 from web import guard, health, users, watching
-from web.api.routes import OPERATIONS
+from web.api.routes import COMMANDS, OPERATIONS
 from web.live import LIVE
 from web.services import Part
 from web.sessions import Viewer
@@ -204,7 +204,7 @@ async def test_a_query_that_cannot_be_read_is_a_named_problem(site: Site) -> Non
         assert (await client.get("/calls?line=%00")).status == 400
         for path in ("/calls/none", "/calls/2f0c1a52-0000-4000-8000-000000000000", "/nowhere"):
             assert (await told(client, path, 404))["status"] == 404
-        assert (await client.post(f"{API}/calls")).status == 405
+        assert (await client.post(f"{API}/leads")).status == 405
         assert (await client.get("/calls?from=31.12.2026")).status == 400
         for query, status in (
             ("to=9999-12-31", 400),
@@ -221,13 +221,17 @@ async def test_the_description_is_true(site: Site) -> None:
     call = await talk(site)
     await know(site.engine, "79161234567", "Иван Петров", "anna")
     async with site.visitor("vera") as client:
+        asked = {"to": "79161234567", "from_person": "anna"}
+        async with client.post(f"{API}/calls", json=asked) as response:
+            begun = (await response.json())["id"]
         document = await told(client, "/openapi.json")
         assert document["openapi"] == "3.1.0"
-        assert set(document["paths"]) == {API + operation.path for operation in OPERATIONS}
+        assert set(document["paths"]) == {API + operation.path for operation in (*OPERATIONS, *COMMANDS)}
         for operation in OPERATIONS:
             if operation.answer is None:
                 continue
-            answer = await told(client, operation.path.replace("{id}", str(call.id)))
+            known = begun if operation.path.startswith("/outgoing-calls") else call.id
+            answer = await told(client, operation.path.replace("{id}", str(known)))
             described = document["paths"][API + operation.path]["get"]["responses"]["200"]["content"]
             name = described["application/json"]["schema"]["$ref"].rpartition("/")[2]
             schema = document["components"]["schemas"][name]

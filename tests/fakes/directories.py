@@ -1,5 +1,6 @@
 """Invented directories: one small office for examples, and Hypothesis strategies for any that a file may hold."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -19,6 +20,7 @@ from directory.model import (
     Company,
     Device,
     Directory,
+    DoNotCall,
     Hours,
     Line,
     Person,
@@ -26,6 +28,7 @@ from directory.model import (
     SpecialDay,
     Team,
 )
+from directory.outgoing import FIRSTS, Callback, Outgoing, Price, Reach
 
 LINE: Final = "74951234567"
 ZONES: Final = ("Europe/Moscow", "UTC", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia")
@@ -76,6 +79,41 @@ words = st.text(
 ).filter(lambda text: text == text.strip())
 keys = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,7}", fullmatch=True)
 mobiles = st.integers(79160000000, 79169999999).map(str)
+
+
+amounts = st.decimals(0, 10_000, places=2)
+callbacks = st.builds(
+    Callback,
+    first=st.sampled_from(FIRSTS),
+    attempts=st.integers(1, 20),
+    after_seconds=st.integers(0, 86_400),
+    pause_seconds=st.integers(1, 86_400),
+)
+
+
+def reaches(role: str) -> st.SearchStrategy[Reach]:
+    """Prefixes, each once."""
+    prefixes = st.lists(st.from_regex(r"[1-9][0-9]{0,5}", fullmatch=True), max_size=4, unique=True)
+    return prefixes.map(lambda found: Reach(role=role, allow=tuple(found[::2]), deny=tuple(found[1::2])))
+
+
+policies = st.builds(
+    Outgoing,
+    everybody=reaches(""),
+    roles=st.lists(st.sampled_from(ROLES), max_size=2, unique=True).flatmap(
+        lambda roles: st.tuples(*(reaches(role) for role in sorted(roles)))
+    ),
+    prices=st.lists(
+        st.builds(Price, prefix=st.from_regex(r"[1-9][0-9]{0,4}", fullmatch=True), per_minute=amounts),
+        max_size=3,
+        unique_by=lambda price: price.prefix,
+    ).map(tuple),
+    price_per_minute=amounts,
+    person_per_minute=st.integers(1, 1000),
+    company_per_hour=st.integers(1, 1000),
+    person_day_budget=st.none() | amounts,
+    company_day_budget=st.none() | amounts,
+)
 
 
 @st.composite
@@ -168,11 +206,28 @@ def directories(draw: st.DrawFn) -> Directory:
             fallback=draw(st.sampled_from([(), ("PJSIP/phone-0", "PJSIP/reception")])),
             wrap_up_seconds=draw(wrap_up),
             emergency=draw(st.none() | mobiles),
+            shows=draw(st.none() | mobiles),
+            callback=draw(st.none() | callbacks),
         )
         for _ in range(draw(st.integers(0, 3)))
     )
     blocked = tuple(
         Blocked(number=next(numbers), note=draw(st.just("") | words)) for _ in range(draw(st.integers(0, 2)))
     )
+    line = st.sampled_from([None, *(one.number for one in lines)])
+    people = tuple(replace(person, line=draw(line)) for person in people)
+    teams = tuple(replace(team, line=draw(line)) for team in teams)
+    unwanted = tuple(
+        DoNotCall(number=next(numbers), note=draw(st.just("") | words)) for _ in range(draw(st.integers(0, 2)))
+    )
     company = Company(name=draw(words), time_zone=draw(zone), language=draw(st.sampled_from(["ru", "en"])))
-    return Directory(company=company, hours=hours, people=people, teams=teams, lines=lines, blocked=blocked)
+    return Directory(
+        company=company,
+        hours=hours,
+        people=people,
+        teams=teams,
+        lines=lines,
+        blocked=blocked,
+        do_not_call=unwanted,
+        outgoing=replace(draw(policies), line=draw(line)),
+    )

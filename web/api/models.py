@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from web.api.operations import Answer
+from web.api.operations import Answer, Body
 
 
 class CallBrief(Answer):
@@ -115,6 +115,30 @@ class Transcript(Answer):
     text: str
     segments: list[SegmentTold]
     words: list[WordTold]
+
+
+class CallWish(Body):
+    """A number to call, in any usual spelling; who calls it, the login's own person unless told."""
+
+    to: str = Field(pattern=r"^[^\x00-\x1f]{1,40}$")
+    from_person: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+
+
+class OutgoingCall(Answer):
+    """A call that was asked for, and what became of it.
+
+    `state`: wanted, placing, placed, connected (the person's phone answered) or failed; `reason` is the key of why.
+    """
+
+    id: UUID
+    state: str
+    reason: str | None
+    to: str
+    person: str | None
+    purpose: str
+    asked_at: datetime
+    device: str | None = Field(description="What was called first.")
+    call_id: UUID | None = Field(description="The call, once the PBX has told of it.")
 
 
 class PartyTold(Answer):

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
@@ -10,12 +11,16 @@ from pydantic.json_schema import models_json_schema
 
 PREFIX: Final = "/api/v1"
 PROBLEM: Final = "application/problem+json"
+KEY_HEADER: Final = "Idempotency-Key"
+"""Whoever sends a command again with the same value has it done once."""
 _WHY: Final = {
     400: "The query cannot be read.",
     401: "Nobody is logged in and there is no valid token.",
     403: "Outside the viewer's rights.",
     404: "There is no such thing.",
+    409: "Asked before with this Idempotency-Key, for something else.",
     416: "The range begins beyond the end.",
+    422: "It may not be done; `reason` is the stable key of why.",
 }
 
 
@@ -42,6 +47,18 @@ class Problem(Answer):
     title: str
     status: int
     detail: str
+
+
+class Refusal(Problem):
+    """A problem with a stable key of its reason."""
+
+    reason: str
+
+
+class Body(BaseModel):
+    """What is sent with an operation, as JSON; a name it does not know is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 Handler = Callable[[web.Request, Any], Awaitable[BaseModel | web.StreamResponse]]
@@ -94,10 +111,66 @@ class Operation:
         }
 
 
-def openapi(operations: Iterable[Operation], version: str) -> dict[str, Any]:
+Doing = Callable[[web.Request, Any], Awaitable[BaseModel | web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A POST under PREFIX that has something done: `body` is checked, what was begun is told with status 202."""
+
+    path: str
+    handler: Doing
+    summary: str
+    body: type[Body]
+    answer: type[BaseModel]
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Check the body, run the handler, write the answer. Raises 400 for a body that does not fit."""
+        try:
+            body = self.body.model_validate_json(await request.read())
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise web.HTTPBadRequest(text=f"{name or 'body'}: {first['msg']}") from None
+        told = await self.handler(request, body)
+        if isinstance(told, web.StreamResponse):
+            return told
+        return web.Response(text=told.model_dump_json(), content_type="application/json", status=202)
+
+    def described(self) -> dict[str, Any]:
+        """The command as OpenAPI 3.1 writes it."""
+        answers: dict[str, Any] = {"202": {"description": "Begun.", "content": _json(self.answer)}}
+        for status in (400, 401, 403, 409, 422):
+            problem = {PROBLEM: {"schema": {"$ref": _ref(Refusal if status == 422 else Problem)}}}
+            answers[str(status)] = {"description": _WHY[status], "content": problem}
+        key = {"name": KEY_HEADER, "in": "header", "required": False, "schema": {"type": "string", "maxLength": 200}}
+        return {
+            "operationId": self.handler.__name__,
+            "summary": self.summary,
+            "parameters": [key],
+            "requestBody": {"required": True, "content": _json(self.body)},
+            "responses": answers,
+        }
+
+
+def _json(model: type[BaseModel]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _ref(model)}}}
+
+
+def refusal(status: int, reason: str, detail: str) -> web.Response:
+    """The problem document of what may not be done."""
+    told = Refusal(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail, reason=reason)
+    return web.Response(text=told.model_dump_json(), content_type=PROBLEM, status=status)
+
+
+def openapi(operations: Iterable[Operation], commands: Iterable[Command], version: str) -> dict[str, Any]:
     """The whole description, OpenAPI 3.1."""
-    listed = list(operations)
-    models = {operation.answer for operation in listed if operation.answer} | {Problem}
+    listed, doing = list(operations), list(commands)
+    models: set[type[BaseModel]] = {operation.answer for operation in listed if operation.answer} | {Problem, Refusal}
+    models |= {model for command in doing for model in (command.answer, command.body)}
+    paths: dict[str, dict[str, Any]] = {PREFIX + one.path: {"get": one.described()} for one in listed}
+    for command in doing:
+        paths.setdefault(PREFIX + command.path, {})["post"] = command.described()
     ordered = sorted(models, key=lambda model: model.__name__)
     _, schemas = models_json_schema(
         [(model, "serialization") for model in ordered], ref_template="#/components/schemas/{model}"
@@ -109,7 +182,7 @@ def openapi(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         "info": {"title": "Switchhook", "version": version, "description": "Calls, and who and what they reach."},
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"session": []}],
-        "paths": {PREFIX + operation.path: {"get": operation.described()} for operation in listed},
+        "paths": paths,
         "components": {
             "schemas": schemas.get("$defs", {}),
             "securitySchemes": {"bearer": bearer, "session": session},

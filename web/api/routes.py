@@ -5,8 +5,8 @@ from typing import Final
 
 from aiohttp import web
 
-from web.api import calls, house, models, sound, stream
-from web.api.operations import PREFIX, NoQuery, Operation, openapi
+from web.api import calls, house, models, outgoing, sound, stream
+from web.api.operations import PREFIX, Command, NoQuery, Operation, openapi
 
 OPERATIONS: Final = (
     Operation("/calls", calls.list_calls, "Calls, the newest first", calls.CallsQuery, models.CallPage),
@@ -18,6 +18,7 @@ OPERATIONS: Final = (
     ),
     Operation("/calls/{id}/recording/outline", sound.get_outline, "Its loudness", sound.TrackQuery, models.Outline),
     Operation("/calls/{id}/transcript", sound.get_transcript, "The talk as text", NoQuery, models.Transcript),
+    Operation("/outgoing-calls/{id}", outgoing.get_outgoing, "A call that was asked for", NoQuery, models.OutgoingCall),
     Operation("/leads", house.list_leads, "Leads, the newest first", house.LeadsQuery, models.LeadPage),
     Operation("/parties", house.list_parties, "People outside, the newest first", house.PageQuery, models.PartyPage),
     Operation("/people", house.list_people, "People who work here", NoQuery, models.PersonList),
@@ -27,15 +28,22 @@ OPERATIONS: Final = (
     Operation("/stream", stream.stream_calls, "Live calls as server-sent events", NoQuery, None, "text/event-stream"),
 )
 
+COMMANDS: Final = (
+    Command(
+        "/calls", outgoing.begin_call, "Call a number: the person first, then it", models.CallWish, models.OutgoingCall
+    ),
+)
+
 
 def routes() -> list[web.RouteDef]:
     """The API's routes for an application."""
     told = [web.get(PREFIX + operation.path, operation.serve) for operation in OPERATIONS]
+    told += [web.post(PREFIX + command.path, command.serve) for command in COMMANDS]
     return [*told, web.get(PREFIX + "/openapi.json", _describe)]
 
 
 async def _describe(_request: web.Request) -> web.Response:
-    return web.json_response(openapi(OPERATIONS, _version()))
+    return web.json_response(openapi(OPERATIONS, COMMANDS, _version()))
 
 
 def _version() -> str:

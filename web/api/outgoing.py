@@ -1,0 +1,69 @@
+"""Click-to-call by the API: asked for, judged, and told what became of it."""
+
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+from sqlalchemy import Row
+
+from routing import requests
+from routing.requests import UnknownPersonError, Wish
+from web.api.models import CallWish, OutgoingCall
+from web.api.operations import KEY_HEADER, NoQuery, refusal
+from web.guard import VIEWER
+from web.page import language_of
+from web.refused import why_refused
+from web.services import SERVICES
+from web.sessions import Viewer
+
+_KEY_MOST = 200
+
+
+async def begin_call(request: web.Request, wish: CallWish) -> OutgoingCall | web.Response:
+    """POST /calls: one's own calls for everybody, other people's for heads and admins."""
+    viewer = request[VIEWER]
+    person = wish.from_person or viewer.person
+    if person is None:
+        raise web.HTTPBadRequest(text="from_person: is required, for this login belongs to nobody in the directory")
+    if not _may(viewer, person):
+        raise web.HTTPForbidden(text="from_person: only heads and admins have others call")
+    key = request.headers.get(KEY_HEADER)
+    if key is not None and (not key.isprintable() or len(key) > _KEY_MOST):
+        raise web.HTTPBadRequest(text=f"{KEY_HEADER}: must be at most {_KEY_MOST} printable characters")
+    services = request.app[SERVICES]
+    told = Wish(to=wish.to, person=person, purpose="click", asked_by=viewer.login, key=key)
+    async with services.engine.begin() as connection:
+        try:
+            answered = await requests.ask(connection, told, services.outgoing)
+        except UnknownPersonError:
+            raise web.HTTPBadRequest(text=f"from_person: there is nobody {person!r} in the directory") from None
+        row = await requests.find(connection, answered.id)
+    if row is None or answered.to_other_end:
+        raise web.HTTPConflict(text=f"{KEY_HEADER}: was sent before with another number or person")
+    if row.state == "refused":
+        return refusal(422, row.reason, why_refused(language_of(request), row.reason))
+    return _told(row)
+
+
+async def get_outgoing(request: web.Request, _query: NoQuery) -> OutgoingCall:
+    """GET /outgoing-calls/{id}."""
+    try:
+        asked = UUID(request.match_info["id"])
+    except ValueError:
+        raise web.HTTPNotFound(text="There is no such call.") from None
+    async with request.app[SERVICES].engine.connect() as connection:
+        row = await requests.find(connection, asked)
+    if row is None:
+        raise web.HTTPNotFound(text="There is no such call.")
+    if not _may(request[VIEWER], row.person):
+        raise web.HTTPForbidden(text="This call is not yours.")
+    return _told(row)
+
+
+def _may(viewer: Viewer, person: str | None) -> bool:
+    return viewer.role in {"head", "admin"} or (person is not None and person == viewer.person)
+
+
+def _told(row: Row[Any]) -> OutgoingCall:
+    names = ("id", "state", "reason", "person", "purpose", "asked_at", "device", "call_id")
+    return OutgoingCall(to=row.number, **{name: getattr(row, name) for name in names})
