@@ -242,12 +242,23 @@ class Confirmed(_Happened, frozen=True):
 
 
 class Routed(_Happened, frozen=True):
-    """Routing decided by `rule`; `plan` is JSON text with reasons; `outcome` in_time, from_cache, late or refused."""
+    """Routing decided by `rule`; `plan` is JSON text with reasons; `outcome` in_time, from_cache, late or refused.
+
+    `ring_seconds_least`: a phone that rang for less gave its person no fair chance, as the line was set (0: not told).
+    """
 
     rule: str = ""
     plan: str = "{}"
     outcome: str = ""
     seconds: float = 0.0
+    ring_seconds_least: float = 0.0
+
+
+class DeviceUnreachable(_Happened, frozen=True):
+    """While this call lasted, `device` (a phone or a trunk, TECH/name) could not be reached: `since` then."""
+
+    device: str = ""
+    since: datetime | None = None
 
 
 class TakenOver(_Happened, frozen=True):
@@ -368,6 +379,7 @@ Event = (
     | CallbackRequested
     | VoicemailLeft
     | OutgoingJudged
+    | DeviceUnreachable
     | Recovered
     | Settled
     | RecordingStored

@@ -4,9 +4,11 @@ from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Float,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -17,10 +19,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
+from calls.follow_up import ACTIONS, ORIGINS
 from directory.tables import metadata
 
 _MOMENT = TIMESTAMP(timezone=True)
 _NO_TEXTS = text("'{}'::text[]")
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> str:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return f"{column} in ({listed})"
+
 
 calls = Table(
     "calls",
@@ -41,6 +50,13 @@ calls = Table(
     Column("ended_at", _MOMENT),
     Column("settled_at", _MOMENT),
     Column("missed_cause", Text),
+    Column(
+        "charged_to",
+        ARRAY(Text),
+        nullable=False,
+        server_default=_NO_TEXTS,
+        comment="Keys of the people to blame for a missed call.",
+    ),
     Column("answered_by", ARRAY(Text), nullable=False, server_default=_NO_TEXTS),
     Column("person", Text),
     Column("talk_seconds", Float, nullable=False, server_default=text("0")),
@@ -93,4 +109,65 @@ call_events = Table(
     Column("received_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     postgresql_partition_by="RANGE (at)",
     comment="Append-only, partitioned by month: the truth that everything else is folded from.",
+)
+
+follow_ups = Table(
+    "follow_ups",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("number", Text, nullable=False, comment="Whom to call back: E.164 digits where that can be told."),
+    Column("line", Text, nullable=False, server_default=text("''"), comment="Empty: a line that nobody knows."),
+    Column("origin", Text, CheckConstraint(_one_of("origin", ORIGINS), name="origin"), nullable=False),
+    Column("cause", Text, comment="The last call's missed cause; null: it was not missed."),
+    Column(
+        "call_id",
+        UUID(as_uuid=True),
+        ForeignKey("calls.id", ondelete="CASCADE"),
+        nullable=False,
+        comment="The first call.",
+    ),
+    Column("attempt_count", Integer, nullable=False, comment="Calls that nobody talked on, this promise's all."),
+    Column("priority", Integer, nullable=False, comment="Greater is sooner."),
+    Column("owner", Text, comment="Key of a person; null: nobody."),
+    Column("owner_by", Text, comment="What made them the owner: a key of the policy, or hand."),
+    Column("opened_at", _MOMENT, nullable=False, comment="When the first call ended, by our clock."),
+    Column("last_missed_at", _MOMENT, nullable=False, comment="When the last of the calls ended, by our clock."),
+    Column("due_at", _MOMENT, comment="In working time; null: these hours never come."),
+    Column("escalated_at", _MOMENT, comment="Since when it is overdue and the head's business."),
+    Column("escalated_to", Text, comment="Key of the head; null: there is none."),
+    Column("closed_at", _MOMENT, comment="When they talked, or a person closed it."),
+    Column("closed_by", Text, comment="talk, answered_after_all, or hand."),
+    Column(
+        "closed_by_call",
+        UUID(as_uuid=True),
+        ForeignKey("calls.id", ondelete="SET NULL"),
+        comment="The talk that closed it.",
+    ),
+    Index("ix_follow_ups_one_open_each", "number", "line", unique=True, postgresql_where=text("closed_at is null")),
+    Index("ix_follow_ups_open", "due_at", postgresql_where=text("closed_at is null")),
+    Index("ix_follow_ups_opened_at_id", "opened_at", "id"),
+    Index("ix_follow_ups_owner_id", "owner", "id"),
+    Index("ix_follow_ups_call_id", "call_id"),
+    comment="Promises to call back: one open a caller and line.",
+)
+
+follow_up_calls = Table(
+    "follow_up_calls",
+    metadata,
+    Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("follow_up_id", BigInteger, ForeignKey("follow_ups.id", ondelete="CASCADE"), nullable=False, index=True),
+    comment="The calls of a promise; a call is in one at most, so it counts once however often its job runs.",
+)
+
+follow_up_actions = Table(
+    "follow_up_actions",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("follow_up_id", BigInteger, ForeignKey("follow_ups.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Column("who", Text, nullable=False, comment="A login, a person's key, or switchhook."),
+    Column("what", Text, CheckConstraint(_one_of("what", ACTIONS), name="what"), nullable=False),
+    Column("why", Text, nullable=False, comment="A key of the service, or a person's own words."),
+    Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="SET NULL"), index=True),
+    comment="Append-only: who did what to a follow-up, when and why.",
 )

@@ -12,7 +12,7 @@ from calls.call import UNTIMED, Call, Channel, earliest, facts
 from calls.ends import ended_by
 from calls.events import device
 from calls.legs import Leg, caller_channel, is_originated, is_outside, legs
-from calls.missed import missed_cause
+from calls.missed import Evidence, missed
 from calls.moves import ForwardView, PickupView, TransferView, forwards, pickups, transfers
 from calls.talks import Talk, covered_seconds, is_conference, talks
 from calls.waits import ParkView, QueueView, holds, parks, queues
@@ -47,6 +47,9 @@ class CallView:
     settled_at: datetime | None
     status: str
     missed_cause: str | None
+    missed_group: str | None
+    missed_evidence: tuple[Evidence, ...]
+    charged_to: tuple[str, ...]
     ended_by: str | None
     answered_by: tuple[str, ...]
     legs: tuple[Leg, ...]
@@ -61,6 +64,7 @@ class CallView:
     talk_seconds: float
     wait_seconds: float
     recordings: tuple[str, ...]
+    call_back_asked: bool
     rule: str
     outcome: str
     recovered: bool
@@ -80,9 +84,9 @@ def view(call: Call) -> CallView:
     linked, routed = earliest(call, e.PartyLinked), earliest(call, e.Routed)
     status = _status(call, direction, heard, ended_at)
     wait = _between(started_at, answered_at or ended_at)
-    rule = routed.rule if routed else ""
     channel = _known_caller(call, caller)
     ender = ended_by(call, caller, heard)
+    miss = missed(call, reached, wait, gave_up=bool(ender)) if status == "missed" else None
     return CallView(
         id=min(call.linkedids, default="", key=lambda name: (_first_seen(call, name), name)),
         pbx=call.pbx,
@@ -99,7 +103,10 @@ def view(call: Call) -> CallView:
         ended_at=_time(ended_at),
         settled_at=_settled(call),
         status=status,
-        missed_cause=missed_cause(call, reached, rule, wait, gave_up=bool(ender)) if status == "missed" else None,
+        missed_cause=miss.cause if miss else None,
+        missed_group=miss.group if miss else None,
+        missed_evidence=miss.evidence if miss else (),
+        charged_to=miss.charged_to if miss else (),
         ended_by=_ended_by(call, direction, caller, ender) if ended_at else None,
         answered_by=_answered_by(reached, heard),
         legs=reached,
@@ -114,7 +121,8 @@ def view(call: Call) -> CallView:
         talk_seconds=covered_seconds((talk.span for talk in heard), ended_at),
         wait_seconds=wait,
         recordings=tuple(sorted({fact.path for fact in call.facts if isinstance(fact, e.RecordingStarted)})),
-        rule=rule,
+        call_back_asked=earliest(call, e.CallbackRequested) is not None,
+        rule=routed.rule if routed else "",
         outcome=routed.outcome if routed else "",
         recovered=earliest(call, e.Recovered) is not None,
         party=linked.party if linked else None,
@@ -138,10 +146,13 @@ def to_json(seen: CallView) -> dict[str, Any]:
         "ended_at",
         "status",
         "missed_cause",
+        "missed_group",
+        "charged_to",
         "ended_by",
         "answered_by",
     ):
         record[name] = told[name]
+    record["missed_evidence"] = [one.to_json() for one in seen.missed_evidence]
     record["legs"] = [{key: value for key, value in leg.items() if key != "channel"} for leg in told["legs"]]
     record["talks"] = [{"between": t["between"], "from": t["since"], "to": t["until"]} for t in told["talks"]]
     record["transfers"] = told["transfers"]

@@ -127,6 +127,7 @@ def row_of(call_id: UUID, seen: CallView, region: str) -> dict[str, Any]:
         "ended_at": seen.ended_at,
         "settled_at": seen.settled_at,
         "missed_cause": seen.missed_cause,
+        "charged_to": list(seen.charged_to),
         "answered_by": list(seen.answered_by),
         "talk_seconds": seen.talk_seconds,
         "wait_seconds": seen.wait_seconds,

@@ -74,6 +74,13 @@ async def set_do_not_call(connection: AsyncConnection, number: str, *, may_be_ca
     return (await connection.execute(noted)).rowcount > 0
 
 
+async def numbers_of(connection: AsyncConnection, number: str) -> tuple[str, ...]:
+    """Every number of the party that has `number` (as stored: E.164 digits), itself alone when it is unknown."""
+    party = select(party_numbers.c.party_id).where(party_numbers.c.number == number).scalar_subquery()
+    known = select(party_numbers.c.number).where(party_numbers.c.party_id == party).order_by(party_numbers.c.number)
+    return tuple((await connection.execute(known)).scalars()) or (number,)
+
+
 async def leads_list(
     connection: AsyncConnection,
     stage: str | None = None,

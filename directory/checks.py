@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from directory.model import Device, Directory, Person
+from directory.model import Device, Directory, FollowUpPolicy, Person
 from directory.outgoing import Reach
 
 
@@ -32,6 +32,8 @@ def _doubles(directory: Directory) -> Iterator[Problem]:
         yield from _twice((f"{path}.{prefix}", prefix) for prefix in (*reach.allow, *reach.deny))
     for at, team in enumerate(directory.teams):
         yield from _twice((f"teams[{at}].members[{index}]", key) for index, key in enumerate(team.members))
+    for path, policy in _follow_ups(directory):
+        yield from _twice((f"{path}.owners[{index}]", key) for index, key in enumerate(policy.owners))
 
 
 def _reaches(directory: Directory) -> Iterator[tuple[str, Reach]]:
@@ -62,9 +64,16 @@ def _references(directory: Directory) -> Iterator[Problem]:
         yield from _missing(f"teams[{at}].line", "line", team.line, lines)
         for index, key in enumerate(team.members):
             yield from _missing(f"teams[{at}].members[{index}]", "person", key, people)
+    for path, policy in _follow_ups(directory):
+        yield from _missing(f"{path}.person", "person", policy.person, people)
     for at, line in enumerate(directory.lines):
         yield from _missing(f"lines[{at}].team", "team", line.team, teams)
         yield from _missing(f"lines[{at}].hours", "hours", line.hours, hours)
+
+
+def _follow_ups(directory: Directory) -> Iterator[tuple[str, FollowUpPolicy]]:
+    yield "company.follow_up", directory.company.follow_up
+    yield from ((f"lines[{at}].follow_up", line.follow_up) for at, line in enumerate(directory.lines))
 
 
 def _missing(path: str, noun: str, key: str | None, known: set[str]) -> Iterator[Problem]:

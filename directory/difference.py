@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from directory.hours import write_dates, write_week
-from directory.model import Device, Directory, Hours
+from directory.model import Device, Directory, FollowUpPolicy, Hours
 from directory.outgoing import money
 from directory.values import masked
 
@@ -63,6 +63,9 @@ def _words(value: object) -> str:
         return " ".join(part for part in told if part)
     if isinstance(value, Decimal):
         return money(value)
+    if isinstance(value, FollowUpPolicy):
+        told = [f"within {value.minutes} minutes" if value.minutes else "", " or ".join(value.owners), value.person]
+        return ", ".join(part for part in told if part) or "none"
     return "none" if value in (None, "") else str(value)
 
 

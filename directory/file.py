@@ -11,6 +11,9 @@ from directory import values
 from directory.checks import Problem, check
 from directory.hours import read_dates, read_week, write_dates, write_week
 from directory.model import (
+    FAIR_RING_SECONDS,
+    FOLLOW_UP_MINUTES_MOST,
+    FOLLOW_UP_OWNERS,
     KINDS,
     LANGUAGES,
     MOBILE_SECONDS,
@@ -28,6 +31,8 @@ from directory.model import (
     Company,
     Device,
     Directory,
+    FollowUpOwner,
+    FollowUpPolicy,
     Hours,
     Kind,
     Line,
@@ -46,14 +51,16 @@ from directory.outgoing import Callback, plain
 from directory.outgoing_file import read_callback, read_do_not_call, read_outgoing
 
 _SECTIONS: Final = ("company", "hours", "people", "teams", "lines", "blocked", "do_not_call", "outgoing")
-_COMPANY: Final = ("name", "region", "time_zone", "language")
+_COMPANY: Final = ("name", "region", "time_zone", "language", "ring_seconds_least", "follow_up")
 _PERSON: Final = ("key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "line", "devices")
 _DEVICE: Final = ("kind", "address", "number", "trunk", "mobile_seconds")
 _TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wrap_up_seconds", "line")
 _LINE: Final = (
     "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "mobile_shows",
     "wrap_up_seconds", "fallback", "emergency", "shows", "callback",
+    "ring_seconds_least", "follow_up",
 )  # fmt: skip
+_FOLLOW_UP: Final = ("owners", "minutes", "person")
 _BLOCKED: Final = ("number", "note")
 
 
@@ -91,7 +98,7 @@ def loads(text: str, name: str = "directory.yaml") -> Directory:
 def dumps(directory: Directory) -> str:
     """Write a directory as a file that reads back to the same; what is by default is left out."""
     whole = {
-        "company": {key: told for key in _COMPANY if (told := getattr(directory.company, key))},
+        "company": {key: told for key in _COMPANY if (told := _plain_value(getattr(directory.company, key)))},
         "hours": {entry.key: _plain_hours(entry) for entry in directory.hours},
         "people": [
             _plain(person, _PERSON) | {"devices": [_plain(device, _DEVICE) for device in person.devices]}
@@ -162,6 +169,18 @@ def _company(reading: Reading, table: Table) -> Company:
         region=fields.text("region", values.region) or default.region,
         time_zone=fields.text("time_zone", values.time_zone) or default.time_zone,
         language=fields.text("language", values.one_of(LANGUAGES)) or default.language,
+        ring_seconds_least=fields.whole("ring_seconds_least", FAIR_RING_SECONDS, 1, RING_SECONDS_MOST),
+        follow_up=_follow_up(fields),
+    )
+
+
+def _follow_up(fields: Fields) -> FollowUpPolicy:
+    path = f"{fields.path}.follow_up"
+    told = Fields(fields.reading, path, fields.reading.mapping(fields.table.get("follow_up"), path, _FOLLOW_UP))
+    return FollowUpPolicy(
+        owners=cast("tuple[FollowUpOwner, ...]", told.texts("owners", values.one_of(FOLLOW_UP_OWNERS))),
+        minutes=told.whole("minutes", 0, 1, FOLLOW_UP_MINUTES_MOST) or None,
+        person=told.text("person"),
     )
 
 
@@ -278,6 +297,8 @@ def _line(fields: Fields, region: str) -> Line:
         emergency=fields.text("emergency", values.mobile(region)),
         shows=fields.text("shows", values.mobile(region)),
         callback=read_callback(fields),
+        ring_seconds_least=fields.whole("ring_seconds_least", 0, 1, RING_SECONDS_MOST) or None,
+        follow_up=_follow_up(fields),
     )
 
 
@@ -297,12 +318,13 @@ def _plain_hours(hours: Hours) -> dict[str, object]:
 def _plain(value: object, keys: tuple[str, ...]) -> dict[str, object]:
     found: Mapping[str, object] = {key: getattr(value, key) for key in keys if key != "devices"}
     usual = {field.name: field.default for field in fields_of(value)}  # type: ignore[arg-type]  # a model class
-    return {
-        key: list(content)
-        if isinstance(content, tuple)
-        else plain(content)
-        if isinstance(content, Callback)
-        else content
-        for key, content in found.items()
-        if content not in (None, "", (), usual[key])
-    }
+    told = {key: _plain_value(content) for key, content in found.items() if content not in (None, usual[key])}
+    return {key: content for key, content in told.items() if content not in ("", [], {})}
+
+
+def _plain_value(content: object) -> object:
+    if isinstance(content, FollowUpPolicy):
+        return _plain(content, _FOLLOW_UP)
+    if isinstance(content, Callback):
+        return plain(content)
+    return list(content) if isinstance(content, tuple) else content

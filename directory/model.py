@@ -14,6 +14,7 @@ Strategy = Literal["ring_all", "hunt"]
 Order = Literal["fixed", "learned"]
 Ring = Literal["in_turn", "together", "mobile_apart"]
 Shows = Literal["line", "caller"]
+FollowUpOwner = Literal["crm_owner", "last_rung", "line_person", "round_robin"]
 
 ROLES: Final[tuple[Role, ...]] = ("manager", "head", "operator", "admin")
 KINDS: Final[tuple[Kind, ...]] = ("desk", "soft", "mobile")
@@ -31,16 +32,38 @@ WRAP_UP_SECONDS_MOST: Final = 3600
 MOBILE_SECONDS: Final = 18
 """A carrier's mailbox takes a call after 20 to 30 seconds; a mobile that rings shorter never reaches it."""
 MOBILE_SECONDS_MOST: Final = 60
+FAIR_RING_SECONDS: Final = 10
+FOLLOW_UP_OWNERS: Final[tuple[FollowUpOwner, ...]] = ("crm_owner", "last_rung", "line_person", "round_robin")
+FOLLOW_UP_MINUTES: Final = 60
+FOLLOW_UP_MINUTES_MOST: Final = 7 * 24 * 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpPolicy:
+    """Who calls back whom nobody talked with, and within how many minutes of working time; nothing told: the default.
+
+    ``owners`` are asked in order: the owner of the caller's lead, who was rung last, ``person`` (a key), or the next
+    of the line's team.
+    """
+
+    owners: tuple[FollowUpOwner, ...] = ()
+    minutes: int | None = None
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Company:
-    """The house itself: what numbers, times and words mean where nothing nearer says otherwise."""
+    """The house itself: what numbers, times and words mean where nothing nearer says otherwise.
+
+    ``ring_seconds_least``: a phone that rang for less gave its person no fair chance to answer.
+    """
 
     name: str
     region: str = "RU"
     time_zone: str = "Europe/Moscow"
     language: str = "ru"
+    ring_seconds_least: int = FAIR_RING_SECONDS
+    follow_up: FollowUpPolicy = FollowUpPolicy()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -157,6 +180,8 @@ class Line:
     emergency: str | None = None
     shows: str | None = None
     callback: Callback | None = None
+    ring_seconds_least: int | None = None
+    follow_up: FollowUpPolicy = FollowUpPolicy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +247,22 @@ class Directory:
         """Find whose extension or mobile this number is."""
         key = self._staff.get(number) or self._staff.get(self.normal(number))
         return self._people.get(key) if key else None
+
+    def ring_seconds_least(self, line: str) -> int:
+        """Give how long a phone must ring before its person had a fair chance, on a line or where none is known."""
+        found = self.line(line)
+        least = found.ring_seconds_least if found else None
+        return self.company.ring_seconds_least if least is None else least
+
+    def follow_up_of(self, line: str) -> FollowUpPolicy:
+        """Give who calls back on a line and within how many minutes, every blank filled in."""
+        found = self.line(line)
+        own, house = found.follow_up if found else FollowUpPolicy(), self.company.follow_up
+        return FollowUpPolicy(
+            owners=own.owners or house.owners or FOLLOW_UP_OWNERS,
+            minutes=own.minutes or house.minutes or FOLLOW_UP_MINUTES,
+            person=own.person or house.person,
+        )
 
     def is_staff(self, number: str) -> bool:
         """Tell whether a number is one of ours: an extension, a mobile of staff, or a line; such are never leads."""

@@ -11,7 +11,21 @@ from directory import difference as differences
 from directory import tables
 from directory.checks import check
 from directory.hours import read_dates, read_spans, write_dates, write_week
-from directory.model import DAYS, EMPTY, Blocked, Company, Device, Directory, DoNotCall, Hours, Line, Person, Span, Team
+from directory.model import (
+    DAYS,
+    EMPTY,
+    Blocked,
+    Company,
+    Device,
+    Directory,
+    DoNotCall,
+    FollowUpPolicy,
+    Hours,
+    Line,
+    Person,
+    Span,
+    Team,
+)
 from directory.outgoing import Callback, outgoing_from, plain
 
 CHANNEL: Final = "switchhook_directory"
@@ -27,6 +41,7 @@ _TEAM: Final = ("key", "name", "strategy", "hours", "time_zone", "wrap_up_second
 _LINE: Final = (
     "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "mobile_shows",
     "wrap_up_seconds", "emergency", "shows",
+    "ring_seconds_least",
 )  # fmt: skip
 
 
@@ -42,9 +57,7 @@ async def read(connection: AsyncConnection) -> Directory:
     devices = await _rows(connection, tables.devices)
     members = await _rows(connection, tables.team_members)
     return Directory(
-        company=Company(
-            name=company.name, region=company.region, time_zone=company.time_zone, language=company.language
-        ),
+        company=_company(company),
         hours=tuple(
             Hours(row.key, _spans(row.week), row.holidays, read_dates(row.dates))
             for row in await _rows(connection, tables.hours)
@@ -88,7 +101,7 @@ async def apply(connection: AsyncConnection, directory: Directory) -> list[str]:
 async def _write(connection: AsyncConnection, directory: Directory) -> None:
     """Insert or update from what is pointed to up to what points, then remove in the opposite order."""
     rows: list[tuple[Table, list[Values]]] = [
-        (tables.company, [_company(directory)]),
+        (tables.company, [_company_values(directory)]),
         (tables.hours, [_hours(it) for it in directory.hours]),
         (tables.people, [_fields(it, *_PERSON) for it in directory.people]),
         (tables.devices, [_device(it, person) for person in directory.people for it in person.devices]),
@@ -124,23 +137,34 @@ def _fields(value: object, *names: str) -> Values:
     return {name: getattr(value, name) for name in names}
 
 
-def _company(directory: Directory) -> Values:
-    own = _fields(directory.company, "name", "region", "time_zone", "language")
-    return {"id": 1, **own, "outgoing": plain(directory.outgoing)}
-
-
 def _device(device: Device, person: Person) -> Values:
     return {**_fields(device, "address", "kind", "number", "trunk", "mobile_seconds"), "person": person.key}
 
 
+def _company_values(directory: Directory) -> Values:
+    own = _fields(directory.company, "name", "region", "time_zone", "language", "ring_seconds_least")
+    policy = _policy_values(directory.company.follow_up)
+    return {"id": 1, **own, "follow_up": policy, "outgoing": plain(directory.outgoing)}
+
+
 def _line_values(line: Line) -> Values:
     callback = None if line.callback is None else plain(line.callback)
-    return {**_fields(line, *_LINE), "fallback": list(line.fallback), "callback": callback}
+    return {
+        **_fields(line, *_LINE),
+        "fallback": list(line.fallback),
+        "callback": callback,
+        "follow_up": _policy_values(line.follow_up),
+    }
 
 
 def _hours(hours: Hours) -> Values:
     dates = {it.date.isoformat(): text for it in hours.dates for text in write_dates([it]).values()}
     return {"key": hours.key, "week": _week(hours.spans), "holidays": hours.holidays, "dates": dates}
+
+
+def _policy_values(policy: FollowUpPolicy) -> Values:
+    told = {"owners": list(policy.owners), "minutes": policy.minutes, "person": policy.person}
+    return {name: value for name, value in told.items() if value}
 
 
 def _week(spans: Sequence[Span]) -> dict[str, str]:
@@ -151,6 +175,21 @@ def _week(spans: Sequence[Span]) -> dict[str, str]:
 
 def _spans(week: Mapping[str, str]) -> tuple[Span, ...]:
     return tuple(span for day, name in enumerate(DAYS) if name in week for span in read_spans(day, week[name]))
+
+
+def _company(row: Row[Any]) -> Company:
+    return Company(
+        name=row.name,
+        region=row.region,
+        time_zone=row.time_zone,
+        language=row.language,
+        ring_seconds_least=row.ring_seconds_least,
+        follow_up=_policy(row.follow_up),
+    )
+
+
+def _policy(told: Mapping[str, Any]) -> FollowUpPolicy:
+    return FollowUpPolicy(owners=tuple(told.get("owners", ())), minutes=told.get("minutes"), person=told.get("person"))
 
 
 def _person(row: Row[Any], devices: Sequence[Row[Any]]) -> Person:
@@ -170,4 +209,4 @@ def _team(row: Row[Any], members: Sequence[Row[Any]]) -> Team:
 def _line(row: Row[Any]) -> Line:
     callback = None if row.callback is None else Callback(**row.callback)
     told = {name: getattr(row, name) for name in _LINE}
-    return Line(fallback=tuple(row.fallback), callback=callback, **told)
+    return Line(fallback=tuple(row.fallback), callback=callback, follow_up=_policy(row.follow_up), **told)

@@ -33,6 +33,8 @@ NAMING: Final = {
 _STATUS: Final = "status in ('available', 'away', 'do_not_disturb', 'wrap_up')"
 _ROLE: Final = "role in ('manager', 'head', 'operator', 'admin')"
 
+_FOLLOW_UP: Final = '{"owners": [...], "minutes": 60, "person": key}, what is told only.'
+
 metadata: Final = MetaData(naming_convention=NAMING)
 """Every table of the service; migrations compare the database with it."""
 
@@ -45,6 +47,8 @@ company = Table(
     Column("time_zone", Text, nullable=False),
     Column("language", Text, nullable=False),
     Column("outgoing", JSONB, nullable=False, server_default=text("'{}'"), comment="Who may call where, how much."),
+    Column("ring_seconds_least", Integer, nullable=False, server_default=text("10")),
+    Column("follow_up", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_FOLLOW_UP),
     comment="The one company this service works for.",
 )
 
@@ -133,6 +137,8 @@ lines = Table(
         JSONB(none_as_null=True),
         comment="How missed callers are called back by itself; null: they are not.",
     ),
+    Column("ring_seconds_least", Integer, comment="Null: the company's."),
+    Column("follow_up", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_FOLLOW_UP),
     Column("position", Integer, nullable=False),
     CheckConstraint("ring_seconds between 5 and 300", name="ring_seconds"),
     CheckConstraint("wrap_up_seconds between 0 and 3600", name="wrap_up_seconds"),

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from calls.due import Change
 from calls.events import FallbackTaken, Routed
+from calls.missed import CAUSES
 from calls.view import CallView
 from directory.model import Directory
 from routing.rules import RULES
@@ -17,27 +18,6 @@ PREFIX: Final = "switchhook"
 DIRECTIONS: Final = ("inbound", "outbound", "internal")
 STATUSES: Final = ("answered", "missed", "failed", "voicemail")
 OUTCOMES: Final = ("in_time", "from_cache", "late", "refused", "fallback")
-CAUSES: Final = (
-    "caller_gave_up_early",
-    "rang_out",
-    "all_busy",
-    "rejected",
-    "nobody_on_shift",
-    "outside_hours",
-    "device_unreachable",
-    "do_not_disturb",
-    "queue_full",
-    "queue_timeout",
-    "menu_dead_end",
-    "transfer_failed",
-    "trunk_failure",
-    "no_route",
-    "routing_late",
-    "crm_late",
-    "service_down",
-    "integration_lost",
-    "unknown",
-)
 RULES_THAT_DECIDE: Final = (*(name for name, _ in RULES), "team", "not_ready", *CAUSES)
 OTHER: Final = "other"
 NO_LINE: Final = "none"

@@ -2,5 +2,5 @@
 
 A report is a question to the database with an answer that can be checked against single calls; it will be read on a
 page, as a file, or sent. The room reads calls, recordings and leads, and changes nothing.
-It holds no report yet; `switchhook replay --format table` and the calls list show single calls.
+`missed` (pure) counts missed calls, their causes and how soon they were called back; `missed_rows` asks for them.
 """

@@ -101,8 +101,8 @@ class Router:
         if not facts.directory.teams:
             return _known(_decision(arrival, not_ready(arrival), "refused", time.monotonic() - began_at))
         plan = decide(arrival, facts)
-        seconds = time.monotonic() - began_at
-        return _told(arrival, plan, self._send(arrival, plan, until), seconds, from_memory=from_memory)
+        seconds, least = time.monotonic() - began_at, facts.directory.ring_seconds_least(arrival.line)
+        return _told(arrival, plan, self._send(arrival, plan, until), seconds, least, from_memory=from_memory)
 
     async def _gather(self, arrival: Arrival, began_at: float, until: float | None) -> tuple[Facts | None, bool]:
         """Give the facts, and whether they are only what memory knew when the database did not answer."""
@@ -130,12 +130,12 @@ async def _known(decision: Decision) -> Decision:
 
 
 async def _told(
-    arrival: Arrival, plan: Plan, sending: Awaitable[str], seconds: float, *, from_memory: bool
+    arrival: Arrival, plan: Plan, sending: Awaitable[str], seconds: float, least: float, *, from_memory: bool
 ) -> Decision:
     sent = await sending
     outcome = _outcome(sent, from_memory)
     _log.info("call routed", outcome=outcome, sent=sent, rule=plan.rule, steps=len(plan.steps), seconds=seconds)
-    return _decision(arrival, plan, outcome, seconds)
+    return _decision(arrival, plan, outcome, seconds, least)
 
 
 def _outcome(sent: str, from_memory: bool) -> Outcome:
@@ -148,7 +148,7 @@ def _outcome(sent: str, from_memory: bool) -> Outcome:
             return "refused"
 
 
-def _decision(arrival: Arrival, plan: Plan, outcome: Outcome, seconds: float) -> Decision:
+def _decision(arrival: Arrival, plan: Plan, outcome: Outcome, seconds: float, least: float = 0.0) -> Decision:
     event = Routed(
         pbx=arrival.pbx,
         channel=arrival.channel,
@@ -159,5 +159,6 @@ def _decision(arrival: Arrival, plan: Plan, outcome: Outcome, seconds: float) ->
         plan=json.dumps(plan.to_json(), ensure_ascii=False),
         outcome=outcome,
         seconds=seconds,
+        ring_seconds_least=least,
     )
     return Decision(plan, outcome, seconds, event)

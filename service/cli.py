@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from service.follow_ups_cli import follow_ups_app, report_app
 from service.person_cli import person_app
 from service.terminal import Json, many, moment, refuse, run, settled
 
@@ -23,6 +24,8 @@ app.add_typer(person_app, name="person")
 app.add_typer(user_app, name="user")
 app.add_typer(db_app, name="db")
 app.add_typer(tape_app, name="tape")
+app.add_typer(follow_ups_app, name="follow-ups")
+app.add_typer(report_app, name="report")
 
 
 def main() -> None:
@@ -43,10 +46,11 @@ def serve(
 @app.command()
 def worker(
     queue: Annotated[
-        list[str] | None, typer.Option(help="Only these queues (recordings, transcription, crm, routing, calendars).")
+        list[str] | None,
+        typer.Option(help="Only these queues (recordings, transcription, crm, routing, follow_ups, calendars)."),
     ] = None,
 ) -> None:
-    """Run job workers: recordings, transcription, leads."""
+    """Run job workers: recordings, transcription, leads, follow-ups."""
     from service.worker_role import worker as work
 
     run(work(settled(), queue or []))

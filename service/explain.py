@@ -21,6 +21,7 @@ from calls.view import CallView, to_json, view
 from directory.model import Directory
 from directory.store import read
 from recordings.rows import Recording, recordings_of, transcript_of
+from web.evidence import charged, evidence
 from web.timeline import Moment, Teller, timeline
 from web.told import considered, reasons
 from web.wording import clock, day, duration, phone
@@ -64,7 +65,7 @@ async def tell(connection: AsyncConnection, call_id: UUID, language: str) -> tup
         "",
         *_numbered(moments, _zone(seen, directory), language),
         "",
-        *_cause(seen, moments, language),
+        *_cause(seen, directory, language),
         *(_decision_words(decision, directory, language) if decision or seen.direction == "inbound" else []),
         *_kept(seen, recordings, language),
         *([say(language, "story.transcript")] if transcript else []),
@@ -112,14 +113,14 @@ def _numbered(moments: Sequence[Moment], zone: ZoneInfo, language: str) -> list[
     ] or [say(language, "call.timeline")]
 
 
-def _cause(seen: CallView, moments: Sequence[Moment], language: str) -> list[str]:
-    """Why nobody talked, and what of the story shows it."""
+def _cause(seen: CallView, directory: Directory, language: str) -> list[str]:
+    """Why nobody talked, whose business that is, what shows it, and who is to blame."""
     if seen.missed_cause is None:
         return []
-    shown = [one for one in moments if one.key in {"leg_ended", "fallback", "queue_left", "transfer"}]
-    evidence = [one.text for one in shown or moments[-1:]]
     cause = say(language, "story.missed", cause=say(language, f"cause.{seen.missed_cause}"))
-    return [f"{cause}.", *(f"  {one}" for one in dict.fromkeys(evidence)), ""]
+    group = say(language, "evidence.group", group=say(language, f"group.{seen.missed_group}"))
+    shown = [*evidence(seen, directory, _zone(seen, directory), language), charged(seen, directory, language), group]
+    return [f"{cause}.", *(f"  {one}" for one in shown if one), ""]
 
 
 def _kept(seen: CallView, recordings: Sequence[Recording], language: str) -> list[str]:

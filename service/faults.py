@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy.exc import DBAPIError
 
+from calls.follow_ups import FollowUpRefused
 from directory.file import DirectoryError
 from directory.presence_store import PresenceRefused
 from service.installed import NotInstalledError
@@ -22,6 +23,7 @@ class UserFault(Exception):
 
 USER_FAULTS: tuple[type[Exception], ...] = (
     UserFault,
+    FollowUpRefused,
     SettingsError,
     DirectoryError,
     PresenceRefused,

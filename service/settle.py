@@ -1,4 +1,7 @@
-"""Settles calls: 5 s after the last word on an ended call, nothing more is expected and its follow-up work is owed."""
+"""Settles calls: 5 s after the last word on an ended call, nothing more is expected and its follow-up work is owed.
+
+A missed call is told then, too, which of the phones and trunks it needed could not be reached.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from calls.events import Settled
+from calls.events import DeviceUnreachable, Event, Settled
 from service.recorder import Recorder
+from telephony.reachability import gone_during
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -31,17 +35,24 @@ async def settle_ripe(recorder: Recorder, quiet_seconds: float = SETTLE_SECONDS)
     """Settle every ended call that has been quiet for so long; returns how many. The row is all the memory it needs."""
     async with recorder.engine.connect() as connection:
         ripe = (await connection.execute(_RIPE, {"quiet": quiet_seconds})).all()
-    settled = [Settled(pbx=row.pbx, channel=row.name, at=row.last_at) for row in ripe]
+        gone = await gone_during(connection, [row.id for row in ripe]) if ripe else []
+    last_words: dict[UUID, list[Event]] = {}
+    for row in ripe:
+        where = {"pbx": row.pbx, "channel": row.name, "at": row.last_at}
+        found = [
+            DeviceUnreachable(**where, device=one.device, since=one.since) for one in gone if one.call_id == row.id
+        ]
+        last_words[row.id] = [*found, Settled(**where)]
     try:
-        return len(await recorder.write(settled))
+        return len(await recorder.write([event for events in last_words.values() for event in events]))
     except (SQLAlchemyError, ValueError):
-        return sum([await _settle(recorder, event, row.id) for event, row in zip(settled, ripe, strict=True)])
+        return sum([await _settle(recorder, events, call_id) for call_id, events in last_words.items()])
 
 
-async def _settle(recorder: Recorder, settled: Settled, call_id: UUID) -> bool:
+async def _settle(recorder: Recorder, last_words: list[Event], call_id: UUID) -> bool:
     """Settle one call alone: a row that cannot be read must not hold up the others."""
     try:
-        await recorder.write([settled])
+        await recorder.write(last_words)
     except (SQLAlchemyError, ValueError) as error:
         log.warning("a call could not be settled", call=str(call_id), error=type(error).__name__)
         return False

@@ -18,12 +18,13 @@ from routing.look_up import CrmOwners
 from routing.memory import Memory
 from service.attendant import Attendant
 from service.duty import Duty
+from service.overdue import keep_escalating
 from service.reconcile import PBX_STORE
 from service.recorder import Recorder
 from service.settle import keep_settling
 from service.wiring import House, cel_source, outgoing_desk, owes
 from service.wrap_up import WrapUps
-from telephony import devices
+from telephony import devices, reachability
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -84,16 +85,18 @@ class Telephony:
             group.create_task(self.memory.run())
             group.create_task(keep_settling(self.recorder))
             group.create_task(self.wrap_ups.run())
+            group.create_task(keep_escalating(self.house.engine))
             group.create_task(self._keep_partitions())
             for attendant in self.attendants:
                 group.create_task(self.duties[attendant.settings.name].run(attendant.run))
 
     async def _keep_partitions(self) -> None:
-        """The partition of next month is made long before it begins."""
+        """The partition of next month is made long before it begins, and what is too old to matter is forgotten."""
         while True:
             await asyncio.sleep(_DAY_SECONDS)
             try:
                 async with self.house.engine.begin() as connection:
                     await ensure_partitions(connection)
+                    await reachability.forget_old(connection)
             except (SQLAlchemyError, OSError) as error:
                 log.warning("the event partitions could not be made now", error=type(error).__name__)

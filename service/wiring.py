@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+import calls.follow_up
 import crm_sync.due
 import recordings.due
 import routing.due
@@ -42,6 +43,7 @@ def owes(change: Change) -> Iterable[Job]:
     yield from recordings.due.due(change)
     yield from crm_sync.due.due(change)
     yield from routing.due.due(change)
+    yield from calls.follow_up.due(change)
 
 
 def cel_source(pbx: PbxSettings) -> CelSource | None:

@@ -8,8 +8,11 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from calls.follow_ups import FollowUpJobs
 from calls.queue import QUEUES, Crew, make_app, work
 from crm_sync.jobs import CrmJobs
+from crm_sync.owners import owner_of
+from crm_sync.parties import numbers_of
 from directory import calendars
 from directory.feed import Limits
 from recordings.files import Store
@@ -20,6 +23,7 @@ from service.faults import UserFault
 from service.settings import Settings, TranscriptionSettings
 from service.stopping import stopping
 from service.wiring import House, open_house, open_tasks, owes
+from telephony.clocks import AHEAD
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -28,7 +32,7 @@ CALENDARS = "calendars"
 
 WORK = (*QUEUES, CALENDARS)
 
-_AT_ONCE = {"recordings": 4, "transcription": 1, "crm": 4, "routing": 2}
+_AT_ONCE = {"recordings": 4, "transcription": 1, "crm": 4, "routing": 2, "follow_ups": 4}
 
 
 async def worker(settings: Settings, queues: Sequence[str]) -> None:
@@ -54,7 +58,8 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
         )
         leads = CrmJobs(engine=house.engine, owes=owes)
         answers = AnswerJobs(engine=house.engine)
-        app = make_app(house.url, [*recordings.tasks(), *leads.tasks(), *answers.tasks()])
+        promises = FollowUpJobs(engine=house.engine, numbers=numbers_of, lead_owner=owner_of, ahead=AHEAD)
+        app = make_app(house.url, [*recordings.tasks(), *leads.tasks(), *answers.tasks(), *promises.tasks()])
         crews = [
             Crew((queue,), settings.transcription.processes if queue == "transcription" else _AT_ONCE[queue])
             for queue in queues

@@ -17,6 +17,7 @@ from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from telephony import reachability
 from telephony.heartbeat import pbx_time
 from telephony.link import Link
 from telephony.pbx import ActionRefused, Message
@@ -187,6 +188,7 @@ async def store(connection: AsyncConnection, pbx: str, states: Iterable[DeviceSt
     rows = {one.device: one for one in states}
     if not rows:
         return
+    await reachability.note(connection, pbx, rows.values())
     # In one order always, so that two writers never wait for each other in a circle.
     new = insert(device_states).values([{"pbx": pbx, **dataclasses.asdict(rows[device])} for device in sorted(rows)])
     upsert = new.on_conflict_do_update(

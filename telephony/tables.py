@@ -25,6 +25,17 @@ device_states = Table(
     comment="Asked in full at every connect, then kept by events; losing it costs one question.",
 )
 
+device_reachability = Table(
+    "device_reachability",
+    metadata,
+    Column("pbx", Text, nullable=False, comment="Name of the PBX in the settings."),
+    Column("device", Text, nullable=False, comment="A phone or a trunk: TECH/name."),
+    Column("at", TIMESTAMP(timezone=True), nullable=False, comment="The PBX's time."),
+    Column("reachable", Boolean, nullable=False),
+    PrimaryKeyConstraint("pbx", "device", "at"),
+    comment="When phones and trunks came and went; kept so that a missed call is not charged to who had no phone.",
+)
+
 pbx_clocks = Table(
     "pbx_clocks",
     metadata,

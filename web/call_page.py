@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from calls.follow_up_list import promise_of
+from web.evidence import charged, evidence
 from web.guard import nonce
 from web.house import HOUSE
 from web.listening import Track, note, tracks_of, transcript_of
 from web.one_call import OneCall, read_call
-from web.page import language_of, page
+from web.page import language_of, page, zone_of
 from web.services import SERVICES
 from web.timeline import timeline
 from web.told import considered, device_kind, reasons
@@ -47,6 +50,7 @@ async def show(request: web.Request) -> web.Response:
         one = await read_call(request, connection)
         tracks = await tracks_of(connection, one.id)
         transcript = await transcript_of(connection, one.id)
+        promise = (await connection.execute(promise_of(one.id))).first()
         if transcript is not None:
             await note(request, connection, one.id, "transcript")
     language = language_of(request)
@@ -64,6 +68,9 @@ async def show(request: web.Request) -> web.Response:
         missing=_missing(tracks),
         late=one.row.ended_at is not None and datetime.now(UTC) + one.row.ahead - one.row.ended_at > SOON,
         answerer=_answerer(one),
+        evidence=evidence(one.seen, directory, ZoneInfo(zone_of(request, directory)), language),
+        charged=charged(one.seen, directory, language),
+        promise=promise,
         pieces=pieces(transcript.segments, transcript.words) if transcript else [],
         transcript=transcript,
         nonce=nonce(request),

@@ -11,21 +11,23 @@ from aiohttp_sse import EventSourceResponse
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.tables import calls, legs
-from crm_sync.tables import parties
+from calls.follow_up_list import most_urgent
+from calls.tables import calls, follow_ups, legs
+from crm_sync.tables import parties, party_numbers
 from directory.model import Directory
 from web.cards import Card, LastTalk, LiveCall, cards_for
 from web.guard import VIEWER
 from web.house import HOUSE
 from web.live import LIVE
 from web.page import fragment, language_of, page, today_of
-from web.rights import Scope, scope_of
+from web.rights import Scope, own_follow_ups, scope_of
 from web.services import SERVICES
 from web.sessions import Viewer
 from web.told import device_kind, why_person
 from web.watching import Right
 
 TODAY_MOST: Final = 12
+PROMISES_MOST: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ async def _today(request: web.Request) -> dict[str, Any]:
     viewer, directory = request[VIEWER], await request.app[HOUSE].read()
     async with request.app[SERVICES].engine.connect() as connection:
         rows = await _rows_today(connection, viewer.person, today_of(request, directory))
+        promises = await _promises(connection, viewer, scope_of(viewer, directory))
     answered = [row for row in rows if row.person == viewer.person and row.status in {"answered", "talking"}]
     missed = [row for row in rows if row.status == "missed"]
     waits = [row.wait_seconds for row in answered if row.direction == "inbound"]
@@ -115,9 +118,23 @@ async def _today(request: web.Request) -> dict[str, Any]:
         "answered_count": len(answered),
         "missed_count": len(missed),
         "mean_wait": sum(waits) / len(waits) if waits else None,
+        "promises": promises[:PROMISES_MOST],
+        "promises_count": len(promises),
         "missed_calls": missed[:TODAY_MOST],
         "my_calls": answered[:TODAY_MOST],
     }
+
+
+async def _promises(connection: AsyncConnection, viewer: Viewer, scope: Scope) -> Sequence[Any]:
+    """The open promises that the viewer may see, with the party's name, the most urgent first."""
+    name = (
+        select(parties.c.name)
+        .join(party_numbers)
+        .where(party_numbers.c.number == follow_ups.c.number)
+        .scalar_subquery()
+    )
+    asked = most_urgent(own_follow_ups(viewer, scope)).add_columns(name.label("party"))
+    return (await connection.execute(asked.limit(200))).all()
 
 
 async def _rows_today(connection: AsyncConnection, person: str | None, since: datetime) -> Sequence[Any]:

@@ -49,6 +49,7 @@ def render(template: str, language: str, *, zone: str = "UTC", **context: Any) -
         "now": now,
         "clock": lambda at, **how: wording.clock(at, where, **how),
         "moment": lambda at: wording.moment(at, now, where, language),
+        "deadline": lambda at: wording.deadline(at, now, where, language),
         "day": lambda at: wording.day(at.astimezone(where).date(), now.astimezone(where).date(), language),
         "plural": lambda count, key: wording.plural(count, language, say(language, key)),
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
 
-from calls.tables import calls, legs
+from calls.tables import calls, follow_ups, legs
 from directory.model import Directory
 from web.sessions import Viewer
 
@@ -46,3 +46,11 @@ def scope_of(viewer: Viewer, directory: Directory) -> Scope:
         people=frozenset(people),
         lines=frozenset(form for number in numbers for form in (number, f"+{number}")),
     )
+
+
+def own_follow_ups(viewer: Viewer, scope: Scope) -> ColumnElement[bool]:
+    """The promises to call back that a viewer may see: all, or their own and nobody's on their lines."""
+    if scope.everything:
+        return true()
+    nobodys = and_(follow_ups.c.owner.is_(None), follow_ups.c.line.in_(scope.lines))
+    return or_(nobodys, follow_ups.c.owner == viewer.person) if viewer.person else nobodys

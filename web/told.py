@@ -92,6 +92,17 @@ _BUT: Final = {
 }
 
 
+_ENGLISH: Final = {
+    "off_shift": "not on shift",
+    "busy": "talking on the phone",
+    "unreachable": "not registered, or does not respond",
+    "do_not_disturb": "does not want to be disturbed",
+    "no_device": "has no device",
+    "is_the_caller": "is the caller",
+    "too_late": "the plan is long enough without it",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Considered:
     """One device of one person that routing looked at."""
@@ -153,6 +164,12 @@ def considered(plan: Mapping[str, Any], directory: Directory, language: str) -> 
         name = person_name(directory, one.get("person"))
         text = _sentence(why or str(one.get("why", "")))
         yield Considered(name, device, device_kind(directory, device), bool(one.get("taken")), text)
+
+
+def why(key: str, language: str) -> str:
+    """Why a person or a device was passed over, by the key of the reason; the key where there are no words."""
+    russian, english = _BUT.get(key) or _RUSSIAN.get(key), _ENGLISH.get(key)
+    return (russian if language == "ru" else english) or key.replace("_", " ")
 
 
 def device_kind(directory: Directory, address: str, number: str = "") -> str:

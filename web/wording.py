@@ -42,6 +42,15 @@ def moment(at: datetime, now: datetime, zone: ZoneInfo, language: str) -> str:
     return f"{day(at.astimezone(zone).date(), now.astimezone(zone).date(), language)}, {clock(at, zone)}"
 
 
+def deadline(at: datetime, now: datetime, zone: ZoneInfo, language: str) -> str:
+    """14:05 when it is today's, else 24 November, 10:00."""
+    on, today = at.astimezone(zone).date(), now.astimezone(zone).date()
+    if on == today:
+        return clock(at, zone)
+    text = f"{on.day} {_MONTHS[language][on.month - 1]}"
+    return f"{text if on.year == today.year else f'{text} {on.year}'}, {clock(at, zone)}"
+
+
 def plural(count: int, language: str, forms: str) -> str:
     """Choose among "звонок|звонка|звонков" or "call|calls" by the language's rule, with the count before it."""
     words = forms.split("|")

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
+from calls.missed import CAUSES
 from calls.queue import QUEUES
 from metrics.gauges import describe
 from metrics.http import new_registry
 from metrics.links import LinkGauges, WatchedLink
-from metrics.observe import CAUSES, OUTCOMES, Observed, Pushed, Reconciled
+from metrics.observe import OUTCOMES, Observed, Pushed, Reconciled
 from service.installed import locate_amtool, locate_promtool
 from telephony.pbx import LinkState
 

@@ -104,7 +104,13 @@ async def test_a_job_given_up_fails_at_once_and_stays_visible(engine: AsyncEngin
         await until(engine, FAILED, 1)
     async with engine.connect() as connection:
         state = {one.queue: (one.waiting, one.failed) for one in await waiting(connection)}
-    assert state == {"recordings": (0, 0), "transcription": (0, 0), "crm": (0, 1), "routing": (0, 0)}
+    assert state == {
+        "recordings": (0, 0),
+        "transcription": (0, 0),
+        "crm": (0, 1),
+        "routing": (0, 0),
+        "follow_ups": (0, 0),
+    }
 
 
 async def test_an_unexpected_error_is_tried_again(engine: AsyncEngine, database_url: str) -> None:

@@ -47,6 +47,16 @@ async def talk(site: Site, **how: Any) -> Told:
     return call
 
 
+async def missed(site: Site, *devices: str, **how: Any) -> Told:
+    """A call that nobody answered, and the promise to call back."""
+    call = Told(site.engine, **how)
+    await call.arrives()
+    await call.rings(*(devices or ("PJSIP/anna-desk",)))
+    await call.hangs_up(after=30)
+    await call.is_promised()
+    return call
+
+
 async def told(client: ClientSession, path: str, status: int = 200) -> Any:
     """The JSON of an answer."""
     response = await client.get(API + path)
@@ -220,6 +230,7 @@ async def test_the_description_is_true(site: Site) -> None:
     """Every operation answers 200 with the keys that its schema requires, and the document names every operation."""
     call = await talk(site)
     await know(site.engine, "79161234567", "Иван Петров", "anna")
+    await missed(site)
     async with site.visitor("vera") as client:
         asked = {"to": "79161234567", "from_person": "anna"}
         async with client.post(f"{API}/calls", json=asked) as response:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from directory.hours import read_week
 from directory.model import (
     DAYS,
+    FOLLOW_UP_OWNERS,
     KINDS,
     MOBILE_SECONDS,
     ORDERS,
@@ -21,6 +22,7 @@ from directory.model import (
     Device,
     Directory,
     DoNotCall,
+    FollowUpPolicy,
     Hours,
     Line,
     Person,
@@ -193,6 +195,12 @@ def directories(draw: st.DrawFn) -> Directory:
         )
         for key in draw(st.lists(keys, min_size=1, max_size=3, unique=True))
     )
+    promises = st.builds(
+        FollowUpPolicy,
+        owners=st.lists(st.sampled_from(FOLLOW_UP_OWNERS), unique=True).map(tuple),
+        minutes=st.none() | st.integers(1, 10080),
+        person=st.sampled_from([None, *(person.key for person in people)]),
+    )
     lines = tuple(
         Line(
             number=next(numbers),
@@ -208,6 +216,8 @@ def directories(draw: st.DrawFn) -> Directory:
             emergency=draw(st.none() | mobiles),
             shows=draw(st.none() | mobiles),
             callback=draw(st.none() | callbacks),
+            ring_seconds_least=draw(st.none() | st.integers(1, 300)),
+            follow_up=draw(promises),
         )
         for _ in range(draw(st.integers(0, 3)))
     )
@@ -220,7 +230,13 @@ def directories(draw: st.DrawFn) -> Directory:
     unwanted = tuple(
         DoNotCall(number=next(numbers), note=draw(st.just("") | words)) for _ in range(draw(st.integers(0, 2)))
     )
-    company = Company(name=draw(words), time_zone=draw(zone), language=draw(st.sampled_from(["ru", "en"])))
+    company = Company(
+        name=draw(words),
+        time_zone=draw(zone),
+        language=draw(st.sampled_from(["ru", "en"])),
+        ring_seconds_least=draw(st.integers(1, 300)),
+        follow_up=draw(promises),
+    )
     return Directory(
         company=company,
         hours=hours,

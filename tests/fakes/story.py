@@ -20,13 +20,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
 from calls.events import Event
+from calls.follow_ups import FollowUpJobs
 from calls.record import record
+from crm_sync.owners import owner_of
+from crm_sync.parties import numbers_of
 from crm_sync.tables import leads, parties, party_numbers
 from directory import store
 from directory.model import Company, Device, Directory, Line, Person, Team
 from recordings.tables import recordings, transcripts
 from routing.arrival import Arrival, DeviceState, Facts
 from routing.decide import decide
+from telephony.clocks import AHEAD
 
 LINE: Final = "74951234567"
 SUPPORT: Final = "74951234568"
@@ -169,6 +173,12 @@ class Told:
             await self.later(5).tell(e.Settled(**self.base()))
         assert self.id is not None
         return self.id
+
+    async def is_promised(self) -> None:
+        """The job of the settled call is done: its caller is promised a call back, or the promise is kept."""
+        assert self.id is not None
+        jobs = FollowUpJobs(engine=self.engine, numbers=numbers_of, lead_owner=owner_of, ahead=AHEAD)
+        await jobs.follow_up(self.id, 0)
 
     async def keeps(self, store_root: Path, said: Iterable[tuple[str, str]]) -> None:
         """The recording and its text, as the jobs leave them."""

@@ -24,10 +24,11 @@ from calls.events import (
     Routed,
     Settled,
 )
+from calls.missed import CAUSES
 from calls.view import view
 from directory.model import Company, Directory, Line, Team
 from metrics.http import new_registry
-from metrics.observe import CAUSES, Observed
+from metrics.observe import Observed
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 LINE = "74951234567"

@@ -178,6 +178,48 @@ class LeadPage(Answer):
     next: str | None
 
 
+class FollowUpAction(Answer):
+    """What was done to a promise: by a login, a person's key, or switchhook; `why` is a key or a person's words."""
+
+    at: datetime
+    who: str
+    what: str
+    why: str
+    call: UUID | None
+
+
+class FollowUpTold(Answer):
+    """A promise to call back, one open a caller and line."""
+
+    id: int
+    number: str
+    line: str
+    origin: str = Field(description="missed, voicemail or requested.")
+    cause: str | None = Field(description="Why the last of its calls was missed.")
+    call_id: UUID = Field(description="The first of its calls.")
+    attempt_count: int
+    priority: int = Field(description="Greater is sooner.")
+    owner: str | None = Field(description="Key of the person who calls back.")
+    owner_by: str | None = Field(description="crm_owner, last_rung, line_person or round_robin.")
+    opened_at: datetime
+    last_missed_at: datetime
+    due_at: datetime | None = Field(description="In working time.")
+    overdue: bool
+    escalated_at: datetime | None
+    escalated_to: str | None
+    closed_at: datetime | None
+    closed_by: str | None = Field(description="talk, answered_after_all or hand.")
+    closed_by_call: UUID | None
+    history: list[FollowUpAction]
+
+
+class FollowUpPage(Answer):
+    """One page of promises."""
+
+    items: list[FollowUpTold]
+    next: str | None
+
+
 class DeviceTold(Answer):
     """What can ring for a person; `state` and `reachable` are null when no PBX has told."""
 

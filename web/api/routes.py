@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from web.api import calls, house, models, outgoing, sound, stream
+from web.api import calls, follow_ups, house, models, outgoing, sound, stream
 from web.api.operations import PREFIX, Command, NoQuery, Operation, openapi
 
 OPERATIONS: Final = (
@@ -19,6 +19,13 @@ OPERATIONS: Final = (
     Operation("/calls/{id}/recording/outline", sound.get_outline, "Its loudness", sound.TrackQuery, models.Outline),
     Operation("/calls/{id}/transcript", sound.get_transcript, "The talk as text", NoQuery, models.Transcript),
     Operation("/outgoing-calls/{id}", outgoing.get_outgoing, "A call that was asked for", NoQuery, models.OutgoingCall),
+    Operation(
+        "/follow-ups",
+        follow_ups.list_follow_ups,
+        "Promises to call back, the newest first",
+        follow_ups.FollowUpsQuery,
+        models.FollowUpPage,
+    ),
     Operation("/leads", house.list_leads, "Leads, the newest first", house.LeadsQuery, models.LeadPage),
     Operation("/parties", house.list_parties, "People outside, the newest first", house.PageQuery, models.PartyPage),
     Operation("/people", house.list_people, "People who work here", NoQuery, models.PersonList),

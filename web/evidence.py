@@ -1,0 +1,62 @@
+"""What shows the cause of a missed call, in words (pure)."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from calls.missed import Evidence
+from calls.view import CallView
+from directory.model import Directory
+from web.names import person_name
+from web.timeline import Teller
+from web.told import why
+from web.wording import clock, duration
+from web.words import WORDS, say
+
+
+def evidence(seen: CallView, directory: Directory, zone: ZoneInfo, language: str) -> list[str]:
+    """A line for each thing that shows why this call was missed; empty for a call that was not."""
+    teller = Teller(directory, language)
+    told = (line for one in seen.missed_evidence for line in _line(one, teller, zone))
+    return list(dict.fromkeys(told))
+
+
+def charged(seen: CallView, directory: Directory, language: str) -> str:
+    """Who is to blame, in words; empty when nobody is."""
+    names = ", ".join(person_name(directory, key) for key in seen.charged_to)
+    return say(language, "call.charged", names=names) if names else ""
+
+
+def _line(one: Evidence, teller: Teller, zone: ZoneInfo) -> Iterator[str]:
+    values, language = dict(one.values), teller.language
+    device = values.get("device", "")
+    who = person_name(teller.directory, values.get("person")) or (teller.who(device) if device else "")
+    match one.key:
+        case "fallback":
+            key = f"time.fallback_{values.get('reason')}"
+            yield say(language, key if key in WORDS else "evidence.fallback_empty")
+        case "reason" if f"cause.{values['reason']}" in WORDS and values["reason"] != "crm_late":
+            yield say(language, f"cause.{values['reason']}")
+        case "reason":
+            yield say(language, "evidence.look_up_late")
+        case "passed_over":
+            yield say(language, "evidence.passed_over", who=who, why=why(values.get("why", ""), language))
+        case "leg":
+            outcome = say(language, f"outcome.{values.get('outcome', 'none')}")
+            rang = float(values["rang_seconds"])
+            key = "evidence.leg_rang" if rang else "evidence.leg"
+            yield say(language, key, who=who, outcome=outcome, time=duration(rang))
+        case "queue" if f"time.queue_{values['outcome']}" in WORDS:
+            yield say(language, f"time.queue_{values['outcome']}", name=values.get("queue", ""))
+        case "unreachable":
+            since = values.get("since")
+            at = clock(datetime.fromisoformat(since), zone) if since else "…"
+            yield say(language, "evidence.unreachable", who=who, since=at)
+        case "step_unreached":
+            yield say(language, "evidence.step_unreached", step=values["step"], status=values["status"])
+        case "transfer":
+            yield say(language, "evidence.transfer", to=values.get("to") or say(language, "time.somebody"))
+        case "caller_left" | "pbx_ended":
+            yield say(language, f"evidence.{one.key}", time=duration(float(values["seconds"])))
+        case _:
+            return
