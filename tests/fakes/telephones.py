@@ -1,14 +1,14 @@
 """Callers and telephones on two loopback sockets, many calls at once: just SIP enough (RFC 3261) for begin and end.
 
-Nobody registers and nobody speaks; what a telephone does is in its name. A second Asterisk as the outside world does
-all of it too, at ten times the processor's time.
+Nobody registers and nobody speaks; what a telephone does is in its name, up to a dash. A second Asterisk as the outside
+world does all of it too, at ten times the processor's time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -22,12 +22,13 @@ _SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\
 
 
 class TelephonePbx(Pbx):
-    """The company's PBX with TELEPHONES, whose trunk's numbers `lines` are dialled as (telephone, seconds)."""
+    """The company's PBX with `telephones`, whose trunk's numbers `lines` are dialled as (telephone, seconds)."""
 
-    def __init__(self, telephones_port: int, lines: dict[str, tuple[str, int]]) -> None:
+    def __init__(self, telephones_port: int, lines: dict[str, tuple[str, int]], telephones: Sequence[str]) -> None:
         super().__init__([])
         self._telephones_port = telephones_port
         self._lines = lines
+        self._telephones = telephones
 
     def configuration(self) -> dict[str, str]:
         told = super().configuration()
@@ -38,7 +39,7 @@ class TelephonePbx(Pbx):
         told["pjsip.conf"] += "".join(
             f"\n[{name}](phone)\naors = {name}\n[{name}]\ntype = aor\n"
             f"contact = sip:{name}@127.0.0.1:{self._telephones_port}\n"
-            for name in TELEPHONES
+            for name in self._telephones
         )
         return told
 
@@ -83,7 +84,7 @@ class Telephones(_Socket):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         asked = data.decode()
         method, _, rest = asked.partition(" ")
-        match method, rest.partition("@")[0].removeprefix("sip:"):
+        match method, rest.partition("@")[0].removeprefix("sip:").partition("-")[0]:
             case "INVITE", "busy":
                 self.answer(asked, "486 Busy Here", addr)
             case "INVITE", name:
@@ -175,11 +176,13 @@ def header(text: str, name: str) -> str:
 
 
 @asynccontextmanager
-async def telephone_pbx(lines: dict[str, tuple[str, int]]) -> AsyncIterator[tuple[TelephonePbx, Callers]]:
+async def telephone_pbx(
+    lines: dict[str, tuple[str, int]], telephones_named: Sequence[str] = TELEPHONES
+) -> AsyncIterator[tuple[TelephonePbx, Callers]]:
     """A PBX with its telephones, and callers."""
     loop = asyncio.get_running_loop()
     inside, telephones = await loop.create_datagram_endpoint(Telephones, local_addr=("127.0.0.1", 0))
-    async with TelephonePbx(telephones.port, lines) as pbx:
+    async with TelephonePbx(telephones.port, lines, telephones_named) as pbx:
         outside, callers = await loop.create_datagram_endpoint(
             lambda: Callers(pbx.sip_port), local_addr=("127.0.0.1", 0)
         )
