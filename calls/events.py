@@ -273,9 +273,13 @@ class TakenOver(_Happened, frozen=True):
     reason: str = "{}"
 
 
-class CallbackRequested(_Happened, frozen=True):
-    """The caller, who held for `team` at `place` (0: not known yet), pressed 1 to be called back."""
+class CallBackRequested(_Happened, frozen=True):
+    """The caller asked us to call back, at `number` (empty: the one they call from), instead of waiting on.
 
+    Who held for `team` pressed 1 at `place` (0: not known).
+    """
+
+    number: str = ""
     team: str = ""
     place: int = 0
 
@@ -376,7 +380,7 @@ Event = (
     | Confirmed
     | Routed
     | TakenOver
-    | CallbackRequested
+    | CallBackRequested
     | VoicemailLeft
     | OutgoingJudged
     | DeviceUnreachable

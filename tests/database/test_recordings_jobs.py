@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls import events as e
 from calls.queue import GiveUp, TryAgain
 from calls.record import record
 from recordings.due import due
@@ -21,7 +23,7 @@ from recordings.rows import missing_count, recordings_of, search, transcript_of
 from recordings.speech import AudioError, Heard, ModelMissingError, Side, SpeechDiedError, SpeechError
 from recordings.transcript import Word
 from tests.fakes.full_disk import room_for
-from tests.fakes.recorded import pbx_recorded, settled_call
+from tests.fakes.recorded import T0, pbx_recorded, settled_call, write_wav
 
 UID = "1795427050.1"
 SECOND = bytes(16_000)
@@ -261,3 +263,43 @@ async def test_a_call_without_audio_has_no_text(office: Office) -> None:
     """Nothing stored: nothing to do."""
     await office.jobs.transcribe(office.call_id, 0)
     assert office.speech.asked == []
+
+
+MESSAGE = e.VoicemailLeft(pbx="pbx", channel=UID, linkedid=UID, at=T0 + timedelta(seconds=8), box="sales", seconds=4.0)
+
+
+@pytest.fixture
+async def mailbox(engine: AsyncEngine, tmp_path: Path) -> Office:
+    """A settled call on which nobody talked, and its caller left a message."""
+    async with engine.begin() as connection:
+        (change,) = await record(connection, [*settled_call(UID, answered=False), MESSAGE])
+    assert change.after.status == "voicemail"
+    pbx, store, speech = tmp_path / "pbx", Store(tmp_path / "store"), Scripted()
+    pbx.mkdir()
+    jobs = RecordingJobs(engine=engine, owes=due, store=store, folders={"pbx": pbx}, speech=speech)
+    return Office(engine, change.call_id, pbx, store, speech, jobs)
+
+
+async def test_a_message_in_voicemail_is_stored_and_becomes_text(mailbox: Office) -> None:
+    """As the caller's side of its own name, beside the empty files of a talk that was none, which go."""
+    pbx_recorded(mailbox.pbx, UID, b"", b"")
+    write_wav(mailbox.pbx / f"{UID}-message-caller.wav", SECOND * 4)
+    await mailbox.jobs.store_recording(mailbox.call_id, 0)
+    async with mailbox.engine.connect() as connection:
+        (side,) = await recordings_of(connection, mailbox.call_id)
+    assert (side.channel, side.side, side.state, side.seconds) == (f"{UID}-message", "caller", "stored", 4.0)
+    assert await mailbox.events() == STORED[:1]
+    assert list(mailbox.pbx.iterdir()) == []
+    await mailbox.jobs.transcribe(mailbox.call_id, 0)
+    async with mailbox.engine.connect() as connection:
+        told = await transcript_of(connection, mailbox.call_id)
+    assert told is not None
+    assert told.text == "Перезвоните клиенту завтра"
+    assert await mailbox.asked("select count(*) from calls") == [(1,)]  # what was told is of the same call
+    await mailbox.jobs.store_recording(mailbox.call_id, 1)
+    assert await mailbox.asked("select count(*) from call_events where kind = 'RecordingStored'") == [(1,)]
+
+
+async def test_a_message_that_the_pbx_lost_is_told_missing(mailbox: Office) -> None:
+    await mailbox.jobs.store_recording(mailbox.call_id, LAST)
+    assert await mailbox.events() == [("RecordingMissing", "caller", "the PBX left no file for the caller's side")]

@@ -5,19 +5,30 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.store import apply
+from recordings.files import Store
+from recordings.jobs import RecordingJobs
 from service.demo_world import OutsideWorld, answer, ring_out
 from service.demo_world.world import OutsideCall
 from service.pbx import Pbx, Phone
+from service.reconcile import reconcile
+from service.settings import TranscriptionSettings
+from service.wiring import owes
+from service.worker_role import open_speech
+from telephony.cel_file import CelFile
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, ROUTED, Stage, until
+from tests.lab.test_dialplan_talks import loudness
 
 HELD = "74951234599"
 """A number of the PBX's own, whose callers hold for the team at once."""
+MAILBOX = "74951234598"
+"""Another, whose callers leave a message."""
 SPEECH = ("ru/hello",)
 
 
@@ -29,6 +40,9 @@ class HoldingPbx(Pbx):
         told["extensions.conf"] += (
             f"\n[from-trunk](+)\nexten => {HELD},1,Set(CHANNEL(hangup_handler_push)=switchhook-hangup,s,1)\n"
             f" same => n,MSet(__SWITCHHOOK_LINE={HELD},SWITCHHOOK_GO=1|||hold|120|sales)\n"
+            " same => n,Goto(switchhook-plan,s,1)\n"
+            f"exten => {MAILBOX},1,Set(CHANNEL(hangup_handler_push)=switchhook-hangup,s,1)\n"
+            f" same => n,MSet(__SWITCHHOOK_LINE={MAILBOX},SWITCHHOOK_GO=1|||voicemail|60|sales)\n"
             " same => n,Goto(switchhook-plan,s,1)\n"
         )
         told["musiconhold.conf"] = f"[general]\n[default]\nmode = files\ndirectory = {self.folder}/data/sounds/ru\n"
@@ -168,9 +182,48 @@ async def test_who_presses_1_is_promised_a_call_and_it_is_in_the_record(stage: S
         await world.manager.action({"Action": "PlayDTMF", "Channel": second.name, "Digit": "1"})
         assert await second.ended() == 16
         record = await stage.record("79161232022", status="missed")
-        (asked,) = await stage.told(record, "CallbackRequested")
+        (asked,) = await stage.told(record, "CallBackRequested")
         assert (asked["team"], asked["place"]) == ("sales", 2)
         (left,) = await stage.told(record, "QueueLeft")
         assert left["outcome"] == "callback"
         await first.hangup()
         await talk.hangup()
+        await stage.record("79161232021", status="missed")
+        assert await differences(stage) == []
+
+
+@pytest.mark.timeout(90)
+async def test_a_message_is_in_the_record_and_in_the_store(stage: Stage) -> None:
+    """The service dies while the caller speaks: CEL tells of the message, and its sound is kept like a recording."""
+    world = stage.world
+    async with stage.serve() as service:
+        call = await world.call("79161232031", "Говорящий", MAILBOX, speak=(7.0, *SPEECH, *SPEECH, *SPEECH))
+        await call.answered()
+        await service.kill()
+    await call.ended()
+    async with stage.serve(answering=False):
+        record = await stage.record("79161232031", status="voicemail")
+        (left,) = await stage.told(record, "VoicemailLeft")
+        assert left["box"] == "sales"
+        assert await differences(stage) == []
+        await until(
+            lambda: stage.rows("select 1 from calls where id = :id and settled_at is not null", id=record.id), "settled"
+        )
+    async with open_speech(TranscriptionSettings()) as speech:
+        store = Store(stage.folder)
+        jobs = RecordingJobs(
+            engine=stage.engine, owes=owes, store=store, folders={"pbx": stage.pbx.recordings}, speech=speech
+        )
+        await jobs.store_recording(record.id, 0)
+    (kept,) = await stage.rows("select * from recordings where call_id = :id", id=record.id)
+    assert (kept.side, kept.state) == ("caller", "stored")
+    assert kept.seconds > 2
+    assert loudness(store.locate(kept.path)) > 100
+
+
+async def differences(stage: Stage) -> list[str]:
+    """What the PBX's own log and the store tell otherwise of this test's calls."""
+    (first,) = await stage.rows("select min(started_at) as at from calls")
+    source = CelFile(stage.pbx.cel_file)
+    found = await reconcile("pbx", source, stage.engine, first.at, datetime.now(UTC) + timedelta(hours=1))
+    return [str(one) for one in found.differences]

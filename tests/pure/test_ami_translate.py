@@ -360,3 +360,45 @@ def test_no_value_of_a_known_event_makes_the_translator_raise(
     for event in ami.translate("office", {**headers, "Event": name}):
         assert event.channel
         assert event_from_json(event_json(event)) == event
+
+
+SINCE = "1795426870.125"
+BEGAN = {**WHERE, "at": datetime(2026, 11, 23, 9, 41, 10, 125000, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize(
+    "name, headers, events",
+    [
+        ("SwitchhookHold", {"Team": "sales", "Since": SINCE}, [e.QueueJoined(**BEGAN, queue="sales")]),
+        ("SwitchhookHold", {"Team": "sales", "Since": "x"}, [e.QueueJoined(**WHERE, queue="sales")]),
+        ("SwitchhookHold", {"Since": SINCE}, []),
+        ("SwitchhookHolding", {"Team": "sales", "Since": SINCE}, []),
+        (
+            "SwitchhookHoldEnd",
+            {"Team": "sales", "Outcome": "ANSWER"},
+            [e.QueueLeft(**WHERE, queue="sales", outcome="answered")],
+        ),
+        (
+            "SwitchhookHoldEnd",
+            {"Team": "sales", "Outcome": "DOWN"},
+            [e.QueueLeft(**WHERE, queue="sales", outcome="down")],
+        ),
+        (
+            "SwitchhookCallback",
+            {"Team": "sales", "Place": "3"},
+            [e.CallBackRequested(**WHERE, team="sales", place=3)],
+        ),
+        ("SwitchhookCallback", {"Team": "sales", "Place": ""}, [e.CallBackRequested(**WHERE, team="sales")]),
+        (
+            "SwitchhookVoicemail",
+            {"Box": "sales", "Seconds": "12"},
+            [e.VoicemailLeft(**WHERE, box="sales", seconds=12.0)],
+        ),
+        ("SwitchhookVoicemail", {"Seconds": "12"}, []),
+    ],
+)
+def test_a_wait_in_our_own_queue_and_a_message_are_told(
+    name: str, headers: dict[str, str], events: list[Event]
+) -> None:
+    """A wait begins when the dialplan says that it did, however late it says so; what is said again is nothing new."""
+    assert ami.translate("office", {"Event": "UserEvent", **TOLD, "UserEvent": name, **headers}) == events

@@ -300,3 +300,29 @@ def test_no_eventextra_makes_the_translator_raise(extra: object) -> None:
     for kind in ("HANGUP", "PICKUP", "ATTENDEDTRANSFER"):
         row = {**ROW, "eventtype": kind, "eventextra": json.dumps(extra)}
         assert isinstance(cel.translate("office", row), list)
+
+
+@pytest.mark.parametrize(
+    "name, values, event",
+    [
+        (
+            "SwitchhookHold",
+            "sales|1795426870.125",
+            e.QueueJoined(**{**WHERE, "at": datetime(2026, 11, 23, 9, 41, 10, 125000, tzinfo=UTC)}, queue="sales"),
+        ),
+        ("SwitchhookHoldEnd", "sales|TIMEOUT", e.QueueLeft(**WHERE, queue="sales", outcome="timeout")),
+        ("SwitchhookCallback", "sales|2", e.CallBackRequested(**WHERE, team="sales", place=2)),
+        ("SwitchhookVoicemail", "sales|9", e.VoicemailLeft(**WHERE, box="sales", seconds=9.0)),
+    ],
+)
+def test_what_our_dialplan_writes_into_cel_is_read(name: str, values: str, event: Event) -> None:
+    """cel_custom tells the name as the type (seen on Asterisk 22.10), the others beside it."""
+    assert told(name, {"extra": values}) == [event]
+    assert told("USER_DEFINED", {"extra": values}, userdeftype=name) == [event]
+    assert told("13", {"extra": values}, userdeftype=name) == [event]
+
+
+def test_what_another_dialplan_writes_into_cel_says_nothing() -> None:
+    assert told("USER_DEFINED", {"extra": "sales|2"}, userdeftype="Theirs") == []
+    assert told("Theirs", {"extra": "sales|2"}) == []
+    assert told("SwitchhookHold") == []
