@@ -15,6 +15,8 @@ from datetime import datetime
 from typing import Final
 
 from directory.model import Person
+from routing.arrival import Arrival, Facts
+from routing.choice import Choice, choose
 from routing.plan import Reason, because
 
 TALK_SECONDS: Final = 180.0
@@ -38,6 +40,10 @@ class Holder:
     vip: bool = False
     tries: int = 0
     owner: str = ""
+
+
+_AT_WORK: Final = frozenset({"busy", "wrap_up"})
+"""Why a person cannot be rung who will be free again soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,39 @@ def expected_minutes(place: int, talk_seconds: float, at_work: int) -> int | Non
     if at_work < 1:
         return None
     return max(1, math.ceil(place * talk_seconds / at_work / 60))
+
+
+def arrival_of(holder: Holder, pbx: str, at: datetime) -> Arrival:
+    """Give the holding caller as one who comes in at ``at``."""
+    told = {"channel": holder.channel, "line": holder.line, "caller_number": holder.number, "name": holder.name}
+    return Arrival(pbx=pbx, caller_name="", at=at, **told)
+
+
+def free_for(holder: Holder, arrival: Arrival, facts: Facts, left_out: Collection[str]) -> dict[str, Choice]:
+    """Give whoever can be rung for this caller now, by key: of the team and the owner, in this order.
+
+    ``left_out`` are keys of people who are not asked for. Who rings for another call already is about to be taken.
+    """
+    people = {person.key: person for person in facts.directory.members(holder.team)}
+    if holder.owner and (owner := facts.directory.person(holder.owner)):
+        people[owner.key] = owner
+    return {
+        key: choice
+        for key, person in people.items()
+        if key not in left_out and not _rings(person, facts)
+        if (choice := choose(person, arrival, facts)).attempts
+    }
+
+
+def at_work(team: str, arrival: Arrival, facts: Facts) -> int:
+    """Count the people of a team who talk, or could."""
+    told = [choose(person, arrival, facts) for person in facts.directory.members(team)]
+    return sum(bool(choice.attempts) or choice.why.key in _AT_WORK for choice in told)
+
+
+def _rings(person: Person, facts: Facts) -> bool:
+    states = (facts.devices.get(device.address) for device in person.devices)
+    return any(state is not None and state.state == "ringing" for state in states)
 
 
 def match(holders: Collection[Holder], able: Mapping[str, Sequence[str]]) -> list[Match]:

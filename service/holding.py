@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -19,14 +19,24 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.events import Event, TakenOver
-from directory.model import RING_SECONDS, Directory, Person
-from routing.arrival import Arrival, Facts
-from routing.choice import Choice, choose
+from directory.model import RING_SECONDS, Directory
+from routing.arrival import Arrival
+from routing.choice import Choice
 from routing.gather import is_public
 from routing.history import talk_seconds, tries_in_vain
 from routing.memory import Memory
 from routing.plan import Plan, Step
-from routing.waiting import TALK_SECONDS, Holder, came_free, expected_minutes, match, places
+from routing.waiting import (
+    TALK_SECONDS,
+    Holder,
+    arrival_of,
+    at_work,
+    came_free,
+    expected_minutes,
+    free_for,
+    match,
+    places,
+)
 from telephony import hand_over, waiting
 from telephony.link import Link
 from telephony.pbx import LinkError, Message
@@ -146,9 +156,10 @@ class Holding:
         )
         until = time.monotonic() + AGAIN_SECONDS
         one = _Waiting(holder, passed_over=dict.fromkeys(self._plans.pop(holder.channel, ()), until))
-        if directory is not None:
+        if directory is not None and one.passed_over:
             # Only who did not answer: one who talked all the while comes free.
-            one.passed_over = {key: until for key in one.passed_over if self._free(directory.person(key), one)}
+            free = self._free(one, ())
+            one.passed_over = {key: until for key in one.passed_over if key in free}
         self._waiting[holder.channel] = one
         if is_public(number):
             self._do(self._learn_tries(one))
@@ -176,47 +187,24 @@ class Holding:
             if one.rung and now > one.rung_until:
                 one.rung = ""
         rung = {one.rung for one in self._waiting.values() if one.rung}
-        choices: dict[str, dict[str, Choice]] = {}
+        free: dict[str, dict[str, Choice]] = {}
         for channel, one in self._waiting.items():
             if not one.rung:
-                facts = self._memory.facts(self._arrival(one.holder))
-                one.holder = replace(one.holder, owner=facts.owner or "")
-                choices[channel] = self._choices(one, directory, facts, rung)
-        holders = [self._waiting[channel].holder for channel in choices]
-        for found in match(holders, {channel: tuple(free) for channel, free in choices.items()}):
-            self._take(self._waiting[found.channel], choices[found.channel][found.person], directory)
-        self._tell_places(directory)
+                free[channel] = self._free(one, rung | {key for key, until in one.passed_over.items() if until > now})
+        holders = [self._waiting[channel].holder for channel in free]
+        for found in match(holders, {channel: tuple(people) for channel, people in free.items()}):
+            self._take(self._waiting[found.channel], free[found.channel][found.person], directory)
+        self._tell_places()
 
-    def _choices(self, one: _Waiting, directory: Directory, facts: Facts, rung: set[str]) -> dict[str, Choice]:
-        """The people who can be rung for this caller now, by key: the team's, and the owner."""
-        people = {person.key: person for person in directory.members(one.holder.team)}
-        if one.holder.owner and (owner := directory.person(one.holder.owner)):
-            people[owner.key] = owner
-        now = time.monotonic()
+    def _free(self, one: _Waiting, left_out: Collection[str]) -> dict[str, Choice]:
+        """Whoever can be rung for this caller now; the owner is looked up anew."""
         arrival = self._arrival(one.holder)
-        return {
-            key: choice
-            for key, person in people.items()
-            if key not in rung and one.passed_over.get(key, 0.0) <= now and not _rings(person, facts)
-            if (choice := choose(person, arrival, facts)).attempts
-        }
-
-    def _free(self, person: Person | None, one: _Waiting) -> bool:
-        if person is None:
-            return False
-        arrival = self._arrival(one.holder)
-        return bool(choose(person, arrival, self._memory.facts(arrival)).attempts)
+        facts = self._memory.facts(arrival)
+        one.holder = replace(one.holder, owner=facts.owner or "")
+        return free_for(one.holder, arrival, facts, left_out)
 
     def _arrival(self, holder: Holder) -> Arrival:
-        return Arrival(
-            pbx=self._pbx,
-            channel=holder.channel,
-            line=holder.line,
-            caller_number=holder.number,
-            caller_name="",
-            at=datetime.fromtimestamp(self._link.clock.pbx_now(), UTC),
-            name=holder.name,
-        )
+        return arrival_of(holder, self._pbx, datetime.fromtimestamp(self._link.clock.pbx_now(), UTC))
 
     def _take(self, one: _Waiting, choice: Choice, directory: Directory) -> None:
         """Ring this person for this caller."""
@@ -253,28 +241,23 @@ class Holding:
         if outcome.kind == "channel_gone":
             self._left(one.holder.channel)
 
-    def _tell_places(self, directory: Directory) -> None:
+    def _tell_places(self) -> None:
         """Write each caller's place and expected wait where they are new."""
         found = places(one.holder for one in self._waiting.values())
-        at_work = {team: self._at_work(team, directory) for team in {it.holder.team for it in self._waiting.values()}}
+        people = {one.holder.team: self._at_work(one.holder) for one in self._waiting.values()}
         writes: list[dict[str, str]] = []
         for channel, one in self._waiting.items():
             team, place = one.holder.team, found[channel]
-            seconds = self._talk_seconds.get(team, TALK_SECONDS)
-            told = (place, expected_minutes(place, seconds, at_work[team]))
+            told = (place, expected_minutes(place, self._talk_seconds.get(team, TALK_SECONDS), people[team]))
             if told != one.told:
                 one.told = told
                 writes += _set(one.holder.name, SWITCHHOOK_PLACE=str(place), SWITCHHOOK_EXPECT=str(told[1] or ""))
         if writes:
             self._do(self._write(writes))
 
-    def _at_work(self, team: str, directory: Directory) -> int:
-        """How many of the team talk, or could."""
-        one = next(it for it in self._waiting.values() if it.holder.team == team)
-        arrival = self._arrival(one.holder)
-        facts = self._memory.facts(arrival)
-        told = [choose(person, arrival, facts) for person in directory.members(team)]
-        return sum(bool(choice.attempts) or choice.why.key in {"busy", "wrap_up"} for choice in told)
+    def _at_work(self, holder: Holder) -> int:
+        arrival = self._arrival(holder)
+        return at_work(holder.team, arrival, self._memory.facts(arrival))
 
     async def _write(self, writes: Sequence[dict[str, str]]) -> None:
         try:
@@ -322,12 +305,6 @@ class Holding:
         task = asyncio.ensure_future(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
-
-
-def _rings(person: Person, facts: Facts) -> bool:
-    """Whether a device of theirs rings for another call."""
-    states = (facts.devices.get(device.address) for device in person.devices)
-    return any(state is not None and state.state == "ringing" for state in states)
 
 
 def _set(channel: str, **variables: str) -> Iterable[dict[str, str]]:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from directory.model import Person
-from routing.waiting import Holder, came_free, expected_minutes, in_order, match, places
+from routing.arrival import DeviceState, Facts
+from routing.waiting import (
+    Holder,
+    arrival_of,
+    at_work,
+    came_free,
+    expected_minutes,
+    free_for,
+    in_order,
+    match,
+    places,
+)
+from tests.fakes.directories import OFFICE
 
 T0 = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 PEOPLE = ("anna", "boris", "vera", "gleb")
@@ -131,3 +144,36 @@ def test_the_reason_says_whose_lead_it_is() -> None:
     anna = Person(key="anna", name="Анна", role="manager")
     assert came_free(holder("1", owner="anna"), anna).key == "came_free_owner"
     assert came_free(holder("1", owner="boris"), anna).text == "Анна is free now"
+
+
+def facts(**states: str) -> Facts:
+    told = {"PJSIP/anna-desk": "not_inuse", "PJSIP/anna-soft": "not_inuse", "PJSIP/boris-desk": "not_inuse"}
+    told |= {f"PJSIP/{name.replace('_', '-')}": state for name, state in states.items()}
+    return Facts(directory=OFFICE, devices={name: DeviceState(state, True) for name, state in told.items()})
+
+
+def free(told: Facts, *left_out: str, **more: str) -> list[str]:
+    one = replace(holder("1"), **more)  # type: ignore[arg-type]  # a key of people
+    return list(free_for(one, arrival_of(one, "pbx", T0), told, left_out))
+
+
+def test_who_talks_or_rings_or_was_just_rung_in_vain_is_not_free() -> None:
+    """One phone that is busy or rings is enough: a person has two ears, and one call."""
+    assert free(facts()) == ["anna", "boris"]
+    assert free(facts(anna_soft="inuse")) == ["boris"]
+    assert free(facts(anna_desk="ringing")) == ["boris"]
+    assert free(facts(), "boris") == ["anna"]
+    assert free(facts(boris_desk="unavailable"), "anna") == []
+
+
+def test_the_owner_is_asked_for_though_another_team_has_them() -> None:
+    assert free(facts(), owner="vera") == ["anna", "boris", "vera"]
+    assert free(facts(), owner="nobody-here") == ["anna", "boris"]
+
+
+def test_who_talks_is_at_work_and_who_cannot_be_reached_is_not() -> None:
+    one = holder("1")
+    arrival = arrival_of(one, "pbx", T0)
+    assert at_work("sales", arrival, facts(anna_desk="inuse")) == 2
+    assert at_work("sales", arrival, facts(anna_desk="inuse", boris_desk="unavailable")) == 1
+    assert at_work("nobody", arrival, facts()) == 0
