@@ -273,13 +273,9 @@ class TakenOver(_Happened, frozen=True):
     reason: str = "{}"
 
 
-class CallBackRequested(_Happened, frozen=True):
-    """The caller asked us to call back, at `number` (empty: the one they call from), instead of waiting on.
+class CallbackRequested(_Happened, frozen=True):
+    """The caller, who held for `team` at `place` (0: not known yet), pressed 1 to be called back."""
 
-    Who held for `team` pressed 1 at `place` (0: not known).
-    """
-
-    number: str = ""
     team: str = ""
     place: int = 0
 
@@ -380,7 +376,7 @@ Event = (
     | Confirmed
     | Routed
     | TakenOver
-    | CallBackRequested
+    | CallbackRequested
     | VoicemailLeft
     | OutgoingJudged
     | DeviceUnreachable

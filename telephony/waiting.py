@@ -28,7 +28,7 @@ def hold_ended(where: Where, team: str, outcome: str) -> list[Event]:
 
 def callback_requested(where: Where, team: str, place: str) -> list[Event]:
     """The caller wants to be called back."""
-    return [e.CallBackRequested(**where, team=team, place=whole(place) or 0)]
+    return [e.CallbackRequested(**where, team=team, place=whole(place) or 0)]
 
 
 def voicemail_left(where: Where, box: str, seconds: str) -> list[Event]:

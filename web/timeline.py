@@ -181,7 +181,7 @@ def _promises(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
         if taken.at:
             why = reason(json.loads(taken.reason), teller.language)
             yield Moment(taken.at, teller.say("taken_over", place=taken.place, why=why), "route", key="taken_over")
-    for asked in facts(call, e.CallBackRequested)[:1]:
+    for asked in facts(call, e.CallbackRequested)[:1]:
         if asked.at:
             yield Moment(asked.at, teller.say("callback_requested"), "clock", key="callback_requested")
     for left in facts(call, e.VoicemailLeft)[:1]:

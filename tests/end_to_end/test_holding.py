@@ -182,7 +182,7 @@ async def test_who_presses_1_is_promised_a_call_and_it_is_in_the_record(stage: S
         await world.manager.action({"Action": "PlayDTMF", "Channel": second.name, "Digit": "1"})
         assert await second.ended() == 16
         record = await stage.record("79161232022", status="missed")
-        (asked,) = await stage.told(record, "CallBackRequested")
+        (asked,) = await stage.told(record, "CallbackRequested")
         assert (asked["team"], asked["place"]) == ("sales", 2)
         (left,) = await stage.told(record, "QueueLeft")
         assert left["outcome"] == "callback"

@@ -386,9 +386,9 @@ BEGAN = {**WHERE, "at": datetime(2026, 11, 23, 9, 41, 10, 125000, tzinfo=UTC)}
         (
             "SwitchhookCallback",
             {"Team": "sales", "Place": "3"},
-            [e.CallBackRequested(**WHERE, team="sales", place=3)],
+            [e.CallbackRequested(**WHERE, team="sales", place=3)],
         ),
-        ("SwitchhookCallback", {"Team": "sales", "Place": ""}, [e.CallBackRequested(**WHERE, team="sales")]),
+        ("SwitchhookCallback", {"Team": "sales", "Place": ""}, [e.CallbackRequested(**WHERE, team="sales")]),
         (
             "SwitchhookVoicemail",
             {"Box": "sales", "Seconds": "12"},

@@ -311,7 +311,7 @@ def test_no_eventextra_makes_the_translator_raise(extra: object) -> None:
             e.QueueJoined(**{**WHERE, "at": datetime(2026, 11, 23, 9, 41, 10, 125000, tzinfo=UTC)}, queue="sales"),
         ),
         ("SwitchhookHoldEnd", "sales|TIMEOUT", e.QueueLeft(**WHERE, queue="sales", outcome="timeout")),
-        ("SwitchhookCallback", "sales|2", e.CallBackRequested(**WHERE, team="sales", place=2)),
+        ("SwitchhookCallback", "sales|2", e.CallbackRequested(**WHERE, team="sales", place=2)),
         ("SwitchhookVoicemail", "sales|9", e.VoicemailLeft(**WHERE, box="sales", seconds=9.0)),
     ],
 )
