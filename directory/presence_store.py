@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,16 +27,17 @@ class PresenceRefused(ValueError):
     """An absence or a status cannot be set so; the text names the field and says why. Nothing was changed."""
 
 
-async def read(connection: AsyncConnection) -> PresenceBook:
-    """Read all that presence at a moment of today or later rests on."""
+async def read(connection: AsyncConnection, person: str | None = None) -> PresenceBook:
+    """Read all that presence at a moment of today or later rests on: of one person, or of everybody."""
     away: defaultdict[str, list[Absence]] = defaultdict(list)
-    for row in await coming_absences(connection):
+    for row in await coming_absences(connection, person):
         away[row.person].append(Absence(row.id, row.starts_at, row.ends_at, row.substitute, row.reason))
-    told = await connection.execute(select(statuses.c.person, statuses.c.status, statuses.c.until))
+    said = select(statuses.c.person, statuses.c.status, statuses.c.until).where(_of(statuses.c.person, person))
+    told = await connection.execute(said)
     copies = await connection.execute(
         select(calendars.c.person, calendars.c.blocks, calendars.c.fetched_at)
         .join(people, and_(people.c.key == calendars.c.person, calendars.c.address_digest == _DIGEST))
-        .where(calendars.c.fetched_at.is_not(None))
+        .where(calendars.c.fetched_at.is_not(None), _of(calendars.c.person, person))
     )
     return PresenceBook(
         absences={person: tuple(found) for person, found in away.items()},
@@ -45,9 +46,9 @@ async def read(connection: AsyncConnection) -> PresenceBook:
     )
 
 
-async def coming_absences(connection: AsyncConnection) -> list[Row[Any]]:
+async def coming_absences(connection: AsyncConnection, person: str | None = None) -> list[Row[Any]]:
     """Read absences that go on or will come, and those of the last day, earliest first."""
-    asked = select(absences).where(absences.c.ends_at > func.now() - PAST)
+    asked = select(absences).where(absences.c.ends_at > func.now() - PAST, _of(absences.c.person, person))
     return list((await connection.execute(asked.order_by(absences.c.starts_at, absences.c.id))).all())
 
 
@@ -159,6 +160,10 @@ def _refuse_circle(person: str, absence: Absence, others: Iterable[Row[Any]]) ->
         found.append(following)
         own = next((it for it in listed if it.person == following and _overlap(it, span)), None)
         following = own.substitute if own else None
+
+
+def _of(column: ColumnElement[Any], person: str | None) -> ColumnElement[bool]:
+    return column == person if person is not None else true()
 
 
 def _overlap(one: Any, other: Absence) -> bool:

@@ -23,6 +23,7 @@ from web.page import fragment, language_of, page, today_of
 from web.rights import Scope, own_follow_ups, scope_of
 from web.services import SERVICES
 from web.sessions import Viewer
+from web.status import own
 from web.told import device_kind, why_person
 from web.watching import Right
 
@@ -42,7 +43,7 @@ class Shown:
 
 async def show(request: web.Request) -> web.Response:
     """GET /: the whole desk; the cards are in the page already when it arrives."""
-    return await page(request, "desk.html", **await _live(request), **await _today(request))
+    return await page(request, "desk.html", **await _live(request), **await _today(request), **await own(request))
 
 
 async def show_today(request: web.Request) -> web.Response:
@@ -52,9 +53,12 @@ async def show_today(request: web.Request) -> web.Response:
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
-    """GET /desk/stream: the live part of the desk whenever it changes; event `today` when the day's lists did."""
+    """GET /desk/stream: the live part of the desk whenever it changes.
+
+    Event `today`: the day's lists changed; `status`: what the viewer, or a talk's end, said of them did.
+    """
     live, services, right = request.app[LIVE], request.app[SERVICES], await Right.of(request)
-    watch = live.open(right.concerns)
+    watch = live.open(right.concerns, right.viewer.person)
     response = EventSourceResponse()
     try:
         await response.prepare(request)
@@ -70,6 +74,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
                         services.on_push(monotonic() - noticed_at)
                 if any(_ended(live.calls.get(id_)) for id_ in changed):
                     await response.send("", event="today")
+                if watch.take_presence():
+                    await response.send("", event="status")
                 changed, noticed_at = await watch.wait(right.good_seconds)
     except ConnectionError:
         pass

@@ -17,6 +17,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.record import CHANNEL
+from directory import presence_store
 from web.background import read_background, read_live
 from web.cards import LiveCall
 from web.house import House
@@ -28,9 +29,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(eq=False)
 class Page:
-    """One open page: woken when a call it may care about changed. `noticed_at` is the monotonic time of the notice."""
+    """One open page: woken when a call it may care about changed, or the presence of `person`, whose page it is.
+
+    `noticed_at` is the monotonic time of the notice.
+    """
 
     concerns: Callable[[LiveCall], bool]
+    person: str | None = None
+    presence_changed: bool = False
     noticed_at: float | None = None
     changed: set[UUID] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -40,6 +46,16 @@ class Page:
         self.changed.update(ids)
         self.noticed_at = self.noticed_at or noticed_at
         self._woken.set()
+
+    def wake_presence(self) -> None:
+        """What is known of the page's person changed."""
+        self.presence_changed = True
+        self._woken.set()
+
+    def take_presence(self) -> bool:
+        """Whether the presence of the page's person changed since this was asked last."""
+        changed, self.presence_changed = self.presence_changed, False
+        return changed
 
     async def wait(self, seconds: float) -> tuple[frozenset[UUID], float | None]:
         """Wait for a change, at most so long; returns what changed since the last wait and when it was noticed."""
@@ -66,9 +82,9 @@ class Live:
         self._noticed: dict[UUID, float] = {}
         self._wake = asyncio.Event()
 
-    def open(self, concerns: Callable[[LiveCall], bool]) -> Page:
-        """Begin to watch the calls for which `concerns` holds before or after a change."""
-        page = Page(concerns)
+    def open(self, concerns: Callable[[LiveCall], bool], person: str | None = None) -> Page:
+        """Begin to watch calls for which `concerns` holds before or after a change, and the presence of `person`."""
+        page = Page(concerns, person)
         self._pages.add(page)
         return page
 
@@ -107,6 +123,7 @@ class Live:
 
             driver.add_termination_listener(gone)
             await driver.add_listener(CHANNEL, self._notice)
+            await driver.add_listener(presence_store.CHANNEL, self._notice_presence)
             try:
                 await self._reread()
                 self.connected = True
@@ -119,6 +136,11 @@ class Live:
         with suppress(ValueError):
             self._noticed.setdefault(UUID(payload), monotonic())
             self._wake.set()
+
+    def _notice_presence(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+        for page in self._pages:
+            if page.person == payload:
+                page.wake_presence()
 
     async def _step(self) -> None:
         """Wait for notices and read what they name; all that come together are one reading."""

@@ -1,0 +1,104 @@
+"""What I say of myself, on my desk and through the doors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory import presence_store
+from directory.presence import Absence, StatusSet
+from directory.presence_store import begin_wrap_up, send_away
+from tests.fakes.site import Site, open_site
+
+
+@pytest.fixture
+async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
+    """The web role with its house."""
+    async with open_site(engine, tmp_path) as opened:
+        yield opened
+
+
+async def said(site: Site) -> dict[str, StatusSet]:
+    async with site.engine.connect() as connection:
+        return dict((await presence_store.read(connection)).statuses)
+
+
+async def test_what_i_say_of_myself_is_kept_and_shown(site: Site) -> None:
+    """For so many minutes, or until I say otherwise; and it is mine alone."""
+    async with site.visitor("anna") as client:
+        assert "На связи" in await (await client.get("/")).text()
+        response = await client.post("/desk/status", data={"status": "do_not_disturb", "minutes": "30"})
+        assert response.status == 200
+        assert "Не беспокоить" in await response.text()
+        told = (await said(site))["anna"]
+        assert told.until is not None
+        assert timedelta(minutes=29) < told.until - datetime.now(UTC) <= timedelta(minutes=30)
+        await client.post("/desk/status", data={"status": "away", "minutes": ""})
+        assert await said(site) == {"anna": StatusSet("away")}
+        await client.post("/desk/status", data={"status": "available"})
+        assert await said(site) == {"anna": StatusSet("available")}
+
+
+@pytest.mark.parametrize(
+    "login, form, status",
+    [
+        ("anna", {"status": "wrap_up"}, 400),
+        ("anna", {"status": "on_the_moon"}, 400),
+        ("anna", {"status": "away", "minutes": "100000"}, 400),
+        ("anna", {"status": "away", "minutes": "-1"}, 400),
+        ("anna", {}, 400),
+        ("olga", {"status": "away"}, 403),
+    ],
+)
+async def test_what_cannot_be_said_is_refused_and_changes_nothing(
+    site: Site, login: str, form: dict[str, str], status: int
+) -> None:
+    async with site.visitor(login) as client:
+        assert (await client.post("/desk/status", data=form)).status == status
+    assert await said(site) == {}
+
+
+async def test_another_site_and_the_unknown_say_nothing_for_me(site: Site) -> None:
+    async with site.visitor("anna", **{"Sec-Fetch-Site": "cross-site"}) as client:
+        assert (await client.post("/desk/status", data={"status": "away"})).status == 403
+    async with site.visitor() as client:
+        response = await client.post("/desk/status", data={"status": "away"}, allow_redirects=False)
+        assert (response.status, response.headers["Location"]) == (303, "/login?next=%2Fdesk%2Fstatus")
+    assert await said(site) == {}
+
+
+async def test_a_wrap_up_shows_by_itself_and_is_ended_by_being_ready(site: Site) -> None:
+    """The open desk is told of it, and asks for the control anew."""
+    async with site.visitor("anna") as client, asyncio.timeout(20):
+        while not site.listening:
+            await asyncio.sleep(0.01)
+        stream = await client.get("/desk/stream")
+        async with site.engine.begin() as connection:
+            await begin_wrap_up(connection, "anna", datetime.now(UTC) + timedelta(minutes=1))
+        async for line in stream.content:
+            if line.startswith(b"event: status"):
+                break
+        text = await (await client.get("/desk/status")).text()
+        assert "Завершаю звонок" in text
+        assert "load delay:" in text
+        await client.post("/desk/status", data={"status": "available"})
+        assert await said(site) == {"anna": StatusSet("available")}
+
+
+async def test_the_absent_read_until_when(site: Site) -> None:
+    now = datetime.now(UTC)
+    async with site.engine.begin() as connection:
+        await send_away(connection, "anna", Absence(0, now - timedelta(hours=1), now + timedelta(hours=5)))
+    async with site.visitor("anna") as client:
+        assert "Вас нет до: " in await (await client.get("/")).text()
+
+
+async def test_a_login_without_a_person_has_no_status(site: Site) -> None:
+    async with site.visitor("olga") as client:
+        assert "На связи" not in await (await client.get("/")).text()
+        assert (await client.get("/desk/status")).status == 200
