@@ -107,6 +107,21 @@ _OUTGOING_REFUSED = """
     select word, count(outgoing_calls.id) from unnest(cast(:reasons as text[])) as word
     left join outgoing_calls on state = 'refused' and reason = word group by word
 """
+_FEEDS = """
+    feeds as (
+        select key, fetched_at, failure from people left join calendars
+        on person = key and address_digest = sha256(convert_to(calendar, 'UTF8')) where calendar is not null)
+"""
+_CALENDARS = f"""
+    with {_FEEDS}, told as (
+        select key, case when fetched_at is null then 'never' when failure is null then 'fresh'
+                         when failure = 'partly_read' then 'partly' else 'failing' end as state from feeds)
+    select word, count(key) from unnest(array['fresh', 'partly', 'failing', 'never']) as word
+    left join told on state = word group by word
+"""  # noqa: S608 - of our own text
+_CALENDAR_AGE = f"""
+    with {_FEEDS} select extract(epoch from clock_timestamp() - min(fetched_at)) from feeds
+"""  # noqa: S608 - of our own text
 _QUEUES: Final = {"queues": QUEUES}
 
 QUESTIONS: Final = (
@@ -145,6 +160,8 @@ QUESTIONS: Final = (
     Question(
         "leads_overdue", "Open leads past the deadline of their stage.", ("deadline",), _OVERDUE, {"stages": OPEN}
     ),
+    Question("calendars", "Feeds of people's calendars by how they are kept.", ("state",), _CALENDARS),
+    Question("calendar_oldest_seconds", "Age of the oldest copy of a calendar.", (), _CALENDAR_AGE),
     Question("device_reachable", "A phone of staff can be rung (1) or not (0).", ("device",), _DEVICES),
     Question("trunk_reachable", "A trunk of the directory is there (1) or not (0).", ("trunk",), _TRUNKS),
 )

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from calls.database import connect
+from directory import calendars
+from directory.feed import FAILURES
 from directory.store import read as read_directory
 from service.database import status
 from service.settings import PbxSettings, Settings
@@ -86,6 +88,7 @@ async def _database(settings: Settings) -> AsyncIterator[Check]:
                 async with engine.connect() as connection:
                     directory = await read_directory(connection)
                     logins = (await connection.execute(text("select count(*) from users"))).scalar_one()
+                    feeds = await calendars.states(connection)
             finally:
                 await engine.dispose()
     except (SQLAlchemyError, OSError, RuntimeError) as error:
@@ -95,6 +98,26 @@ async def _database(settings: Settings) -> AsyncIterator[Check]:
     state: Literal["ok", "warn"] = "ok" if directory.lines else "warn"
     yield Check("directory", state, told, "switchhook directory apply FILE")
     yield Check("logins", "ok" if logins else "warn", f"{logins}", "switchhook user add LOGIN --role admin")
+    if feeds:
+        yield _calendars(feeds)
+
+
+def _calendars(feeds: list[calendars.FeedState]) -> Check:
+    """How people's calendar feeds are kept; their addresses are secrets, so people are named instead."""
+    now = datetime.now(UTC)
+    told = []
+    for feed in feeds:
+        age = f"a copy of {(now - feed.fetched_at).total_seconds() / 60:.0f} min ago is used" if feed.fetched_at else ""
+        if feed.failure is not None:
+            told.append(f"{feed.person}: {FAILURES[feed.failure]}{f', {age}' if age else ''}")
+        elif feed.fetched_at is None:
+            told.append(f"{feed.person}: not fetched yet")
+    if told:
+        return Check("calendars", "warn", "; ".join(told), "see docs/runbooks/calendars_old.md")
+    oldest = min(feed.fetched_at for feed in feeds if feed.fetched_at)
+    return Check(
+        "calendars", "ok", f"{len(feeds)}, the oldest copy is {(now - oldest).total_seconds() / 60:.0f} min old"
+    )
 
 
 def _disk(settings: Settings) -> list[Check]:

@@ -9,14 +9,20 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from directory.calendars import refresh
+from directory.feed import Limits
 from directory.store import apply
+from directory.tables import calendars
 from service.doctor import Check, examine, render
 from service.pbx import Pbx
 from service.ports import free_port
@@ -94,6 +100,33 @@ async def test_a_healthy_house_is_exit_0(pbx: Pbx, engine: AsyncEngine, database
     }
     assert pbx.ami_secret not in said
     assert "Traceback" not in said
+
+
+async def test_a_calendar_that_cannot_be_fetched_is_a_warning_with_its_person_and_never_its_address(
+    pbx: Pbx, engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> None:
+    """Not fetched yet, failing with the age of the copy, and well."""
+    people = tuple(replace(it, calendar="http://127.0.0.1:9/private-secret/basic.ics") for it in OFFICE.people[:1])
+    async with engine.begin() as connection:
+        await apply(connection, replace(OFFICE, people=people + OFFICE.people[1:]))
+    settings = told_by(pbx, database_url, tmp_path)
+
+    async def told() -> Check:
+        return next(check for check in await examine(settings) if check.name == "calendars")
+
+    assert (await told()).why == "anna: not fetched yet"
+    await refresh(engine, Limits(networks=(ip_network("127.0.0.0/8"),)), 300)
+    failed = await told()
+    assert (failed.state, failed.why) == ("warn", "anna: the server cannot be reached")
+    row = update(calendars).values(fetched_at=datetime.now(UTC) - timedelta(hours=2))
+    async with engine.begin() as connection:
+        await connection.execute(row)
+    assert (await told()).why == "anna: the server cannot be reached, a copy of 120 min ago is used"
+    async with engine.begin() as connection:
+        await connection.execute(update(calendars).values(failure=None))
+    well = await told()
+    assert (well.state, well.why) == ("ok", "1, the oldest copy is 120 min old")
+    assert "secret" not in render([failed, well])
 
 
 @pytest.mark.timeout(60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +20,7 @@ from calls.tables import calls
 from crm_sync.tables import leads, parties, party_numbers
 from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.store import apply
+from directory.tables import calendars
 from metrics.gauges import DatabaseGauges
 from recordings.tables import recordings, transcripts
 from telephony.clocks import keep
@@ -40,6 +42,30 @@ async def read(engine: AsyncEngine) -> dict[tuple[str, ...], float]:
         for family in await DatabaseGauges(engine).read()
         for sample in family.samples
     }
+
+
+async def test_calendars_are_told_by_how_they_are_kept_and_by_the_oldest_copy(engine: AsyncEngine) -> None:
+    """A row of another address than the directory's is none."""
+    feeds = {"anna": None, "boris": "gone", "vera": "partly_read", "gleb": "", "oleg": "old"}
+    people = tuple(
+        Person(key=key, name=key, role="manager", calendar=f"https://calendar.example/{key}.ics") for key in feeds
+    )
+    async with engine.begin() as connection:
+        await apply(connection, Directory(company=Company(name="A"), people=people))
+        for key, failure in feeds.items():
+            address = "another" if failure == "old" else f"https://calendar.example/{key}.ics"
+            if failure != "":
+                row: dict[str, Any] = {
+                    "person": key,
+                    "address_digest": sha256(address.encode()).digest(),
+                    "failure": failure,
+                }
+                row |= {"tried_at": NOW, "fetched_at": ago(hours=3) if failure else ago(minutes=1)}
+                await connection.execute(insert(calendars).values(row))
+    told = await read(engine)
+    states = {state: told["calendars", state] for state in ("fresh", "partly", "failing", "never")}
+    assert states == {"fresh": 1, "partly": 1, "failing": 1, "never": 2}
+    assert 10_800 <= told["calendar_oldest_seconds",] < 10_900
 
 
 async def call(connection: AsyncConnection, **told: Any) -> UUID:

@@ -68,7 +68,7 @@ async def test_another_site_and_the_unknown_say_nothing_for_me(site: Site) -> No
         assert (await client.post("/desk/status", data={"status": "away"})).status == 403
     async with site.visitor() as client:
         response = await client.post("/desk/status", data={"status": "away"}, allow_redirects=False)
-        assert (response.status, response.headers["Location"]) == (303, "/login?next=%2Fdesk%2Fstatus")
+        assert (response.status, response.headers["Location"].partition("?")[0]) == (303, "/login")
     assert await said(site) == {}
 
 

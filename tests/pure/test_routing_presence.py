@@ -1,0 +1,141 @@
+"""Nobody is rung who is not there, whatever their telephones say; and the plan says why."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from directory.model import Directory
+from directory.presence import (
+    STATUSES,
+    Absence,
+    Busy,
+    CalendarCopy,
+    Presence,
+    PresenceBook,
+    Presences,
+    StatusSet,
+    presence_at,
+)
+from routing.arrival import Arrival, DeviceState, Facts
+from routing.choice import choose
+from routing.decide import decide
+from routing.there import why_not_there
+from tests.fakes.directories import LINE, OFFICE, directories
+from web.told import reason
+
+MONDAY = datetime(2026, 11, 23, 12, tzinfo=ZoneInfo("Europe/Moscow"))
+HOUR = timedelta(hours=1)
+ANNA = OFFICE.people[0]
+FREE = DeviceState("not_inuse", reachable=True)
+
+minutes = st.integers(-300, 300)
+
+
+@st.composite
+def books(draw: st.DrawFn, directory: Directory, at: datetime) -> PresenceBook:
+    """Anything that may be known of anybody around a moment."""
+    keys = st.sampled_from([person.key for person in directory.people])
+    span = st.tuples(minutes, st.integers(1, 600)).map(lambda told: (at + told[0] * HOUR / 60, told[1] * HOUR / 60))
+    absence = st.builds(lambda it, who: Absence(1, it[0], it[0] + it[1], who), span, st.none() | keys)
+    status = st.builds(StatusSet, st.sampled_from(STATUSES), st.none() | minutes.map(lambda it: at + it * HOUR / 60))
+    busy = st.builds(lambda it, away: Busy(it[0], it[0] + it[1], away), span, st.booleans())
+    copy = st.builds(lambda times: CalendarCopy(tuple(sorted(times)), at - HOUR), st.lists(busy, max_size=3))
+    return PresenceBook(
+        absences=draw(st.dictionaries(keys, absence.map(lambda it: (it,)))),
+        statuses=draw(st.dictionaries(keys, status)),
+        calendars=draw(st.dictionaries(keys, copy)),
+    )
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[Arrival, Facts]:
+    directory = draw(directories())
+    at = draw(st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001  # Hypothesis adds the zone
+    somebody = st.sampled_from([None, *(person.key for person in directory.people)])
+    lines = st.sampled_from([*(line.number for line in directory.lines), "s"])
+    arrival = Arrival(pbx="main", channel="1.1", line=draw(lines), caller_number="79161234567", caller_name="", at=at)
+    addresses = [device.address for person in directory.people for device in person.devices]
+    presence = Presences(directory, draw(books(directory, at)), at)
+    told = {"owner": draw(somebody), "last_talked": draw(somebody)}
+    return arrival, Facts(directory=directory, devices=dict.fromkeys(addresses, FREE), presence=presence, **told)
+
+
+@given(situations())
+@settings(max_examples=150)
+def test_nobody_absent_away_or_taken_is_rung(situation: tuple[Arrival, Facts]) -> None:
+    """Nor anybody off shift, not to be disturbed, or in wrap-up; as an owner, a substitute or one of a team."""
+    arrival, facts = situation
+    plan = decide(arrival, facts)
+    rung = {target.person for step in plan.steps for target in step.targets if target.person}
+    for key in rung:
+        presence = facts.presence[key]
+        assert presence.there
+        assert (presence.absence, presence.status, presence.calendar_until) == (None, "available", None)
+
+
+def anna(presence: Presence) -> tuple[str, str]:
+    """The key and the text of why Anna is not rung."""
+    why = why_not_there(ANNA, presence, OFFICE)
+    assert why is not None
+    return why.key, why.text
+
+
+@pytest.mark.parametrize(
+    "presence, key, text",
+    [
+        (Presence(on_shift=False), "off_shift", "Анна Смирнова is not on shift"),
+        (
+            Presence(absence=Absence(1, MONDAY, MONDAY + 5 * HOUR, "boris", "больничный")),
+            "absent",
+            "Анна Смирнова is absent until 2026-11-23 17:00, Борис Козлов stands in",
+        ),
+        (
+            Presence(absence=Absence(1, MONDAY, MONDAY + HOUR)),
+            "absent",
+            "Анна Смирнова is absent until 2026-11-23 13:00",
+        ),
+        (Presence(status="away"), "away", "Анна Смирнова is away"),
+        (
+            Presence(status="do_not_disturb", status_until=MONDAY + HOUR),
+            "do_not_disturb",
+            "Анна Смирнова does not want to be disturbed until 2026-11-23 13:00",
+        ),
+        (
+            Presence(status="wrap_up", status_until=MONDAY + HOUR),
+            "wrap_up",
+            "Анна Смирнова is finishing the last call until 2026-11-23 13:00",
+        ),
+        (
+            Presence(calendar_until=MONDAY + HOUR, calendar_age_seconds=300),
+            "calendar_busy",
+            "Анна Смирнова is busy by their calendar until 2026-11-23 13:00",
+        ),
+        (
+            Presence(calendar_until=MONDAY + HOUR, calendar_away=True, calendar_age_seconds=9_000),
+            "calendar_away",
+            "Анна Смирнова is out of office by their calendar until 2026-11-23 13:00,"
+            " as a copy has it that is 150 min old",
+        ),
+    ],
+)
+def test_every_reason_has_a_key_and_its_words_in_both_languages(presence: Presence, key: str, text: str) -> None:
+    """With times on the person's own wall; why somebody is absent is colleagues' business and in no call's record."""
+    assert anna(presence) == (key, text)
+    why = why_not_there(ANNA, presence, OFFICE)
+    assert why is not None
+    assert reason(why.to_json(), "ru") != text
+    assert "больничный" not in str(why)
+
+
+def test_who_is_there_has_nothing_against_them() -> None:
+    assert why_not_there(ANNA, Presence(), OFFICE) is None
+
+
+def test_facts_that_say_nothing_of_a_person_leave_their_hours_to_say_it() -> None:
+    at = MONDAY.replace(hour=20)
+    arrival = Arrival(pbx="main", channel="1.1", line=LINE, caller_number="79161234567", caller_name="", at=at)
+    assert choose(ANNA, arrival, Facts(directory=OFFICE)).why.key == "off_shift"
+    assert presence_at(ANNA, OFFICE, PresenceBook(), at) == Presence(on_shift=False)
