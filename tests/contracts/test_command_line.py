@@ -11,17 +11,21 @@ import socket
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 import service.demo_world
+from directory.store import apply
 from service.commands import apply_directory, export_directory
 from service.ports import free_port
 from service.settings import load
 from service.wiring import open_database
 from tests.fakes.cel import write_cel
+from tests.fakes.directories import OFFICE
 
 TAPES = Path(__file__).parents[1] / "tapes"
 
@@ -93,6 +97,9 @@ def test_tape_scrambles_streams_recorded_elsewhere(tmp_path: Path) -> None:
         ["worker", "--queue", "everything"],
         ["route", "--from", "79161234567", "--line", "74951234567", "--at", "noon"],
         ["serve", "--role", "everything"],
+        ["person", "away", "anna", "--to", "tomorrow"],
+        ["person", "status", "anna", "asleep"],
+        ["person", "status", "anna", "away", "--until", "noon"],
     ],
 )
 def test_wrong_input_is_one_clear_line_and_exit_2(words: list[str], tmp_path: Path) -> None:
@@ -189,9 +196,49 @@ def test_a_dry_route_is_json_with_its_reasons(tmp_path: Path, database_url: str)
     assert plan["reasons"]
 
 
+@pytest.mark.timeout(120)
+async def test_people_go_away_come_back_and_say_what_they_do(
+    tmp_path: Path, engine: AsyncEngine, database_url: str
+) -> None:
+    """Each command tells what it did; the list is JSON with the same keys for everybody."""
+    async with engine.begin() as connection:
+        await apply(connection, OFFICE)
+    hours = [(datetime.now(UTC) + timedelta(hours=it)).isoformat() for it in (-1, 1)]
+
+    async def person(*words: str) -> subprocess.CompletedProcess[str]:
+        environment = {"SWITCHHOOK_DATA_DIR": str(tmp_path), "DATABASE_URL": database_url}
+        return await asyncio.to_thread(switchhook, "person", *words, **environment)
+
+    away = await person(
+        "away", "anna", "--from", hours[0], "--to", hours[1], "--substitute", "boris", "--reason", "отпуск"
+    )
+    assert (away.returncode, away.stdout) == (0, "absence 1\n"), away.stderr
+    assert (await person("status", "boris", "away", "--until", hours[1])).returncode == 0
+    listed = {it["key"]: it for it in json.loads((await person("list", "--json")).stdout)}
+    assert len({tuple(it) for it in listed.values()}) == 1
+    assert [(it["there"], it["status"], len(it["absences"])) for it in listed.values()] == [
+        (False, "available", 1),
+        (False, "away", 0),
+        (True, "available", 0),
+    ]
+    assert (listed["anna"]["absences"][0]["substitute"], listed["anna"]["absences"][0]["reason"]) == ("boris", "отпуск")
+    words = (await person("list")).stdout
+    assert "anna: Анна Смирнова is absent until" in words
+    assert "vera: Вера Павлова may be rung" in words
+    assert (await person("back", "anna")).stderr == "1 absence ended\n"
+    again = await person("back", "anna")
+    assert (again.returncode, again.stderr) == (
+        2,
+        "person: 'anna' is not away now; an absence to come is cancelled by its number\n",
+    )
+
+
 @pytest.mark.parametrize(
     "words, named",
     [
+        (["person", "away", "bob", "--to", "2099-01-01T00:00Z"], "person: there is no person 'bob'"),
+        (["person", "status", "bob", "away"], "person: there is no person 'bob'"),
+        (["person", "back", "bob"], "person: there is no person 'bob'"),
         (["explain", "1795427050.1"], "CALL: there is no call '1795427050.1'"),
         (["user", "passwd", "nobody"], "nobody"),
         (["catch-up", "--from", "2026-11-02T00:00Z", "--to", "2026-11-01T00:00Z"], "--from: must be before --to"),

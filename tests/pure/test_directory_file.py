@@ -162,3 +162,46 @@ def test_staff_and_lines_are_known_in_any_form() -> None:
     assert found.key == "anna"
     assert OFFICE.line("4951234567") == OFFICE.lines[0]
     assert OFFICE.is_blocked("89160009999")
+
+
+def test_holidays_dates_and_calendars_are_read_with_their_faults_named() -> None:
+    text = """\
+company: {name: Ромашка}
+hours:
+  office:
+    mon-fri: "09:00-18:00"
+    holidays: XX
+    dates: {"2026-12-31": shut, "2026-02-30": closed, "2027-01-01..2027-01-08": closed}
+  munich: {mon: "09:00-18:00", holidays: DE-BAY}
+people:
+  - {key: anna, name: Анна, role: manager, calendar: "ftp://calendar.example/secret.ics"}
+teams:
+  - {key: sales, name: Продажи, members: [anna], hours: offices, wrap_up_seconds: 9999}
+"""
+    assert faults(text) == [
+        (
+            "office.yaml:5: hours.office.holidays: must be a country code of two letters with known holidays, as in RU,"
+            " got 'XX'"
+        ),
+        "office.yaml:6: hours.office.dates.2026-12-31: hours must look like 09:00-18:00, got 'shut'",
+        "office.yaml:6: hours.office.dates.2026-02-30: there is no such date in '2026-02-30'",
+        "office.yaml:7: hours.munich.holidays: DE has no region 'BAY' with holidays of its own, did you mean 'BY'?",
+        (
+            "office.yaml:9: people[0].calendar: must be an address with http:// or https:// and a host"
+            " (it is a secret and not shown)"
+        ),
+        "office.yaml:11: teams[0].wrap_up_seconds: must be a whole number from 0 to 3600, got '9999'",
+        "office.yaml:11: teams[0].hours: there is no hours 'offices' in this directory (there is: munich, office)",
+    ]
+
+
+def test_a_calendar_of_webcal_is_one_of_https() -> None:
+    text = HEAD + f"people:\n  - {ANNA}, calendar: 'webcal://calendar.example/a.ics'}}\n"
+    assert loads(text).people[0].calendar == "https://calendar.example/a.ics"
+
+
+@pytest.mark.parametrize("address", ["https://[", "https:///a.ics", "https://a b/", "http://h:0/", "h" * 3000, "-"])
+def test_an_address_that_is_none_is_refused_without_being_shown(address: str) -> None:
+    (fault,) = faults(HEAD + f"people:\n  - {ANNA}, calendar: '{address}'}}\n")
+    assert "people[0].calendar: " in fault
+    assert address not in fault or address == "-"

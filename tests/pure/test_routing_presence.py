@@ -59,8 +59,13 @@ def situations(draw: st.DrawFn) -> tuple[Arrival, Facts]:
     arrival = Arrival(pbx="main", channel="1.1", line=draw(lines), caller_number="79161234567", caller_name="", at=at)
     addresses = [device.address for person in directory.people for device in person.devices]
     presence = Presences(directory, draw(books(directory, at)), at)
-    told = {"owner": draw(somebody), "last_talked": draw(somebody)}
-    return arrival, Facts(directory=directory, devices=dict.fromkeys(addresses, FREE), presence=presence, **told)
+    return arrival, Facts(
+        directory=directory,
+        devices=dict.fromkeys(addresses, FREE),
+        presence=presence,
+        owner=draw(somebody),
+        last_talked=draw(somebody),
+    )
 
 
 @given(situations())
@@ -116,8 +121,10 @@ def anna(presence: Presence) -> tuple[str, str]:
         (
             Presence(calendar_until=MONDAY + HOUR, calendar_away=True, calendar_age_seconds=9_000),
             "calendar_away",
-            "Анна Смирнова is out of office by their calendar until 2026-11-23 13:00,"
-            " as a copy has it that is 150 min old",
+            (
+                "Анна Смирнова is out of office by their calendar until 2026-11-23 13:00, "
+                "as a copy has it that is 150 min old"
+            ),
         ),
     ],
 )
