@@ -17,6 +17,8 @@ from pydantic import SecretStr
 
 from calls.due import Change
 from crm_sync.owners import owners
+from crm_sync.standing import open_leads, stages
+from routing.load import Loads
 from routing.memory import Memory
 from service.attendant import Attendant
 from service.children import die_with_parent
@@ -67,7 +69,7 @@ async def attending(
 ) -> AsyncIterator[Attendant]:
     """An attendant of the PBX `name` at `port`, and the settling of calls, in this process while the body runs."""
     recorder = Recorder(house.engine, owes, told)
-    memory = Memory(house.engine, devices=devices.read, owners=owners)
+    memory = Memory(house.engine, devices=devices.read, owners=owners, parties=stages, loads=Loads(open_leads))
     await memory.load()
     pbx = PbxSettings(name=name, port=port, secret=SecretStr("x"))
     attendant = Attendant(pbx, recorder, memory, source)

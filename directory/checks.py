@@ -2,9 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from directory.model import Device, Directory, FollowUpPolicy, Person
 from directory.outgoing import Reach
+from directory.rules import BUILT_IN, Rule
+
+_NOUNS: Final = {"person": "person", "team": "team", "hold": "team"}
+"""What a destination of a kind names of the directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +22,7 @@ class Problem:
 
 def check(directory: Directory) -> list[Problem]:
     """Give every fault between the parts of a directory; values that a reader has refused are empty and are skipped."""
-    return [*_doubles(directory), *_references(directory), *_devices(directory)]
+    return [*_doubles(directory), *_references(directory), *_devices(directory), *_rules(directory)]
 
 
 def _doubles(directory: Directory) -> Iterator[Problem]:
@@ -30,6 +35,7 @@ def _doubles(directory: Directory) -> Iterator[Problem]:
     yield from _twice((f"outgoing.prices[{at}].prefix", price.prefix) for at, price in prices)
     for path, reach in _reaches(directory):
         yield from _twice((f"{path}.{prefix}", prefix) for prefix in (*reach.allow, *reach.deny))
+    yield from _twice((f"vip[{at}].number", entry.number) for at, entry in enumerate(directory.vip))
     for at, team in enumerate(directory.teams):
         yield from _twice((f"teams[{at}].members[{index}]", key) for index, key in enumerate(team.members))
     for path, policy in _follow_ups(directory):
@@ -104,3 +110,39 @@ def _shared_numbers(everyone: Iterable[tuple[str, Person, Device]]) -> Iterator[
             key, taken = first.setdefault(device.number, (person.key, path))
             if key != person.key:
                 yield Problem(f"{path}.number", f"{device.number!r} is already used by {taken}.number")
+
+
+def _rules(directory: Directory) -> Iterator[Problem]:
+    yield from _twice((f"rules[{at}].name", rule.name) for at, rule in enumerate(directory.rules))
+    taken = {rule.name for rule in BUILT_IN} | {"not_ready"}
+    known = {
+        "person": {person.key for person in directory.people},
+        "team": {team.key for team in directory.teams},
+        "hours": {entry.key for entry in directory.hours},
+        "line": {line.number for line in directory.lines},
+        "campaign": {line.campaign for line in directory.lines if line.campaign},
+    }
+    for at, rule in enumerate(directory.rules):
+        if rule.name in taken:
+            yield Problem(f"rules[{at}].name", f"{rule.name!r} is the name of a built-in rule")
+        yield from _named(f"rules[{at}]", rule, known)
+
+
+def _named(path: str, rule: Rule, known: dict[str, set[str]]) -> Iterator[Problem]:
+    when = rule.when
+    for name, noun in (
+        ("line", "line"),
+        ("campaign", "campaign"),
+        ("hours", "hours"),
+        ("outside", "hours"),
+        ("owner_is", "person"),
+    ):
+        keys: tuple[str, ...] = getattr(when, name)
+        for key in keys:
+            yield from _missing(f"{path}.when.{name}", noun, key, known[noun])
+    if when.team is not None:
+        yield from _missing(f"{path}.when.team.key", "team", when.team.key, known["team"])
+    for index, destination in enumerate(rule.then):
+        noun = _NOUNS.get(destination.kind, "")
+        if noun:
+            yield from _missing(f"{path}.then[{index}].{destination.kind}", noun, destination.to, known[noun])

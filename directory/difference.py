@@ -8,6 +8,7 @@ from typing import Final
 from directory.hours import write_dates, write_week
 from directory.model import Device, Directory, FollowUpPolicy, Hours
 from directory.outgoing import money
+from directory.rules import Rule
 from directory.values import masked
 
 Entries = dict[str, dict[str, str]]
@@ -19,6 +20,8 @@ _SECTIONS: Final = (
     ("lines", "line", "number"),
     ("blocked", "blocked", "number"),
     ("do_not_call", "do_not_call", "number"),
+    ("vip", "vip", "number"),
+    ("rules", "rule", "name"),
 )
 
 
@@ -48,6 +51,9 @@ def _entry(value: object, key: str = "") -> dict[str, str]:
     if isinstance(value, Hours):
         own = {"holidays": value.holidays} if value.holidays else {}
         return write_week(value.spans) | own | write_dates(value.dates)
+    if isinstance(value, Rule):
+        rule = value.to_json()
+        return {"when": _inline(rule["when"]), "then": ", ".join(_inline(it) for it in rule["then"])}
     names = (field.name for field in fields(value) if field.name != key)  # type: ignore[arg-type]  # a model class
     told = {name: _words(getattr(value, name)) for name in names}
     # An address of a calendar is a secret: the host is shown, and the digest's beginning when it changes.
@@ -67,6 +73,20 @@ def _words(value: object) -> str:
         told = [f"within {value.minutes} minutes" if value.minutes else "", " or ".join(value.owners), value.person]
         return ", ".join(part for part in told if part) or "none"
     return "none" if value in (None, "") else str(value)
+
+
+def _inline(told: dict[str, object]) -> str:
+    """Write keys and values in one line, as YAML would between braces."""
+    parts = (f"{key}: {_inline_value(value)}" for key, value in told.items())
+    return ", ".join(parts) if told else "none"
+
+
+def _inline_value(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{{_inline(value)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(str(item) for item in value)}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _inside(entry: dict[str, str]) -> str:

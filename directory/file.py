@@ -1,6 +1,7 @@
 """The directory as a YAML file: read with every fault named by file, line and key, and written back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Final, cast
@@ -25,7 +26,7 @@ from directory.model import (
     RINGS,
     ROLES,
     SHOWS,
-    STRATEGIES,
+    WEIGHT_MOST,
     WRAP_UP_SECONDS_MOST,
     Blocked,
     Company,
@@ -43,25 +44,33 @@ from directory.model import (
     Shows,
     Span,
     SpecialDay,
-    Strategy,
     Team,
+    Vip,
 )
 from directory.nodes import Fields, Reading, Table
 from directory.outgoing import Callback, plain
 from directory.outgoing_file import read_callback, read_do_not_call, read_outgoing
+from directory.rule_checks import doubts
+from directory.rule_file import read_rules
+from directory.rules import STRATEGIES, Rule, Strategy
 
-_SECTIONS: Final = ("company", "hours", "people", "teams", "lines", "blocked", "do_not_call", "outgoing")
+_SECTIONS: Final = (
+    "company", "hours", "people", "teams", "lines", "blocked", "vip", "rules", "do_not_call", "outgoing",
+)  # fmt: skip
 _COMPANY: Final = ("name", "region", "time_zone", "language", "ring_seconds_least", "follow_up")
-_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "line", "devices")
+_PERSON: Final = (
+    "key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "languages", "skills", "plan", "line",
+    "devices",
+)  # fmt: skip
 _DEVICE: Final = ("kind", "address", "number", "trunk", "mobile_seconds")
 _TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wrap_up_seconds", "line")
 _LINE: Final = (
-    "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "mobile_shows",
+    "number", "name", "trunk", "team", "hours", "time_zone", "language", "campaign", "ring_seconds", "mobile_shows",
     "wrap_up_seconds", "fallback", "emergency", "shows", "callback",
     "ring_seconds_least", "follow_up",
 )  # fmt: skip
 _FOLLOW_UP: Final = ("owners", "minutes", "person")
-_BLOCKED: Final = ("number", "note")
+_LISTED: Final = ("number", "note")
 
 
 class DirectoryError(ValueError):
@@ -75,24 +84,43 @@ class DirectoryError(ValueError):
 
 def load(path: Path) -> Directory:
     """Read a directory file; raises DirectoryError with every fault in it."""
+    return read(path).directory
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a file says, and the doubts about it: lines "FILE:LINE: path: …" about what is allowed and hardly meant."""
+
+    directory: Directory
+    warnings: tuple[str, ...]
+
+
+def read(path: Path) -> Written:
+    """Read a directory file with the doubts about it; raises DirectoryError with every fault in it."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise DirectoryError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise DirectoryError([f"{path}: must be UTF-8 text, byte {error.start} is not"]) from error
-    return loads(text, str(path))
+    return reads(text, str(path))
 
 
 def loads(text: str, name: str = "directory.yaml") -> Directory:
     """Read a directory from text; ``name`` stands for the file in what DirectoryError says."""
+    return reads(text, name).directory
+
+
+def reads(text: str, name: str = "directory.yaml") -> Written:
+    """Read a directory from text with the doubts about it."""
     reading = Reading()
     directory = _directory(reading, _compose(text, name))
     crossed = [problem for problem in check(directory) if problem.path not in {it.path for it in reading.problems}]
     problems = sorted((*reading.problems, *crossed), key=lambda problem: reading.line_of(problem.path))
     if problems:
         raise DirectoryError([_said(name, reading.line_of(problem.path), problem) for problem in problems])
-    return directory
+    told = tuple(_said(name, reading.line_of(warning.path), warning) for warning in doubts(directory))
+    return Written(directory, told)
 
 
 def dumps(directory: Directory) -> str:
@@ -101,17 +129,27 @@ def dumps(directory: Directory) -> str:
         "company": {key: told for key in _COMPANY if (told := _plain_value(getattr(directory.company, key)))},
         "hours": {entry.key: _plain_hours(entry) for entry in directory.hours},
         "people": [
-            _plain(person, _PERSON) | {"devices": [_plain(device, _DEVICE) for device in person.devices]}
+            _person_plain(person) | {"devices": [_plain(device, _DEVICE) for device in person.devices]}
             for person in directory.people
         ],
         "teams": [_plain(team, _TEAM) for team in directory.teams],
         "lines": [_plain(line, _LINE) for line in directory.lines],
-        "blocked": [_plain(entry, _BLOCKED) for entry in directory.blocked],
-        "do_not_call": [_plain(entry, _BLOCKED) for entry in directory.do_not_call],
+        "blocked": [_plain(entry, _LISTED) for entry in directory.blocked],
+        "vip": [_plain(entry, _LISTED) for entry in directory.vip],
+        "rules": [rule.to_json() for rule in directory.rules],
+        "do_not_call": [_plain(entry, _LISTED) for entry in directory.do_not_call],
         "outgoing": plain(directory.outgoing),
     }
-    kept = {section: content for section, content in whole.items() if content}
-    return str(yaml.safe_dump(kept, allow_unicode=True, sort_keys=False, width=120))
+    return _dump({section: content for section, content in whole.items() if content})
+
+
+def dump_rules(rules: Sequence[Rule]) -> str:
+    """Write rules as the section of a file."""
+    return _dump({"rules": [rule.to_json() for rule in rules]})
+
+
+def _dump(told: dict[str, object]) -> str:
+    return str(yaml.safe_dump(told, allow_unicode=True, sort_keys=False, width=120))
 
 
 def _compose(text: str, name: str) -> yaml.Node | None:
@@ -145,7 +183,9 @@ def _directory(reading: Reading, root: yaml.Node | None) -> Directory:
         people=tuple(_person(fields, company.region) for fields in _each(reading, table, "people", _PERSON)),
         teams=tuple(_team(fields, company.region) for fields in _each(reading, table, "teams", _TEAM)),
         lines=tuple(_line(fields, company.region) for fields in _each(reading, table, "lines", _LINE)),
-        blocked=tuple(_blocked(fields, company.region) for fields in _each(reading, table, "blocked", _BLOCKED)),
+        blocked=tuple(Blocked(**_listed(it, company.region)) for it in _each(reading, table, "blocked", _LISTED)),
+        vip=tuple(Vip(**_listed(it, company.region)) for it in _each(reading, table, "vip", _LISTED)),
+        rules=read_rules(reading, table.get("rules"), company.region),
         do_not_call=read_do_not_call(reading, table, company.region),
         outgoing=read_outgoing(reading, table, company.region),
     )
@@ -242,6 +282,9 @@ def _person(fields: Fields, region: str) -> Person:
         order=cast("Order", fields.text("order", values.one_of(ORDERS)) or ORDERS[0]),
         ring=cast("Ring", fields.text("ring", values.one_of(RINGS)) or RINGS[0]),
         line=fields.text("line", values.line(region)),
+        languages=fields.texts("languages", values.spoken),
+        skills=fields.texts("skills", values.key),
+        plan=fields.whole("plan", 1, 1, WEIGHT_MOST),
     )
 
 
@@ -299,6 +342,7 @@ def _line(fields: Fields, region: str) -> Line:
         callback=read_callback(fields),
         ring_seconds_least=fields.whole("ring_seconds_least", 0, 1, RING_SECONDS_MOST) or None,
         follow_up=_follow_up(fields),
+        campaign=fields.text("campaign"),
     )
 
 
@@ -306,8 +350,13 @@ def _optional(fields: Fields, key: str, most: int) -> int | None:
     return fields.whole(key, 0, 0, most) if fields.text(key) is not None else None
 
 
-def _blocked(fields: Fields, region: str) -> Blocked:
-    return Blocked(number=fields.needed("number", values.line(region)), note=fields.text("note") or "")
+def _listed(fields: Fields, region: str) -> dict[str, str]:
+    return {"number": fields.needed("number", values.line(region)), "note": fields.text("note") or ""}
+
+
+def _person_plain(person: Person) -> dict[str, object]:
+    told = _plain(person, _PERSON)
+    return told if person.plan != 1 else {name: value for name, value in told.items() if name != "plan"}
 
 
 def _plain_hours(hours: Hours) -> dict[str, object]:

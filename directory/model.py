@@ -7,10 +7,10 @@ from typing import Final, Literal
 
 from directory.numbers import normal
 from directory.outgoing import BY_DEFAULT, Callback, Outgoing
+from directory.rules import BUILT_IN, Rule, Strategy
 
 Role = Literal["manager", "head", "operator", "admin"]
 Kind = Literal["desk", "soft", "mobile"]
-Strategy = Literal["ring_all", "hunt"]
 Order = Literal["fixed", "learned"]
 Ring = Literal["in_turn", "together", "mobile_apart"]
 Shows = Literal["line", "caller"]
@@ -18,7 +18,6 @@ FollowUpOwner = Literal["crm_owner", "last_rung", "line_person", "round_robin"]
 
 ROLES: Final[tuple[Role, ...]] = ("manager", "head", "operator", "admin")
 KINDS: Final[tuple[Kind, ...]] = ("desk", "soft", "mobile")
-STRATEGIES: Final[tuple[Strategy, ...]] = ("ring_all", "hunt")
 ORDERS: Final[tuple[Order, ...]] = ("fixed", "learned")
 RINGS: Final[tuple[Ring, ...]] = ("mobile_apart", "in_turn", "together")
 SHOWS: Final[tuple[Shows, ...]] = ("line", "caller")
@@ -28,6 +27,7 @@ DAY_MINUTES: Final = 24 * 60
 RING_SECONDS: Final = 20
 RING_SECONDS_LEAST: Final = 5
 RING_SECONDS_MOST: Final = 300
+WEIGHT_MOST: Final = 1000
 WRAP_UP_SECONDS_MOST: Final = 3600
 MOBILE_SECONDS: Final = 18
 """A carrier's mailbox takes a call after 20 to 30 seconds; a mobile that rings shorter never reaches it."""
@@ -124,6 +124,8 @@ class Person:
 
     ``order`` says whether the devices ring in that order, or in one learned from what the person answers on. ``ring``
     says which of them ring at once: all (together), none (in_turn), or all neighbours but mobiles (mobile_apart).
+
+    ``plan`` is their share of new work beside that of others, for teams whose calls go out by weight.
     """
 
     key: str
@@ -136,6 +138,9 @@ class Person:
     order: Order = "fixed"
     ring: Ring = "mobile_apart"
     line: str | None = None
+    languages: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
+    plan: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +166,8 @@ class Line:
     """A number that callers dial; no ``hours`` means open around the clock, no ``wrap_up_seconds``: the team's.
 
     ``emergency`` is a number outside, in E.164 digits, that is rung when nothing else is left. ``mobile_shows`` says
-    whose number a mobile shows when the line's callers ring it: the line's, or the caller's.
+    whose number a mobile shows when the line's callers ring it: the line's, or the caller's. ``campaign`` is what
+    advertises the number.
 
     Calls to the outside show ``shows``, or the number itself. ``callback``: missed callers are called back by itself.
     """
@@ -182,6 +188,7 @@ class Line:
     callback: Callback | None = None
     ring_seconds_least: int | None = None
     follow_up: FollowUpPolicy = FollowUpPolicy()
+    campaign: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,9 +207,20 @@ class Blocked:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vip:
+    """A caller whom rules may put first."""
+
+    number: str
+    note: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Directory:
-    """Everything a call can reach, with look-ups that never raise: what is not there is None or empty."""
+    """Everything a call can reach, with look-ups that never raise: what is not there is None or empty.
+
+    ``rules_version`` counts the sets of rules that were ever stored; it is 0 for a directory that was not.
+    """
 
     company: Company
     hours: tuple[Hours, ...] = ()
@@ -210,6 +228,9 @@ class Directory:
     teams: tuple[Team, ...] = ()
     lines: tuple[Line, ...] = ()
     blocked: tuple[Blocked, ...] = ()
+    vip: tuple[Vip, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    rules_version: int = field(default=0, compare=False)
     do_not_call: tuple[DoNotCall, ...] = ()
     outgoing: Outgoing = BY_DEFAULT
 
@@ -285,6 +306,22 @@ class Directory:
         found = (self._lines.get(number) for number in (*named, *ours) if number)
         return next((line for line in found if line), self.lines[0] if self.lines else None)
 
+    def is_vip(self, number: str) -> bool:
+        """Tell whether this caller is on the list of those whom rules may put first."""
+        return number in self._vip or self.normal(number) in self._vip
+
+    def rules_of(self, line: Line | None) -> tuple[tuple[Rule, str], ...]:
+        """Give the rules in the order they are asked, those of the directory before the built-in ones.
+
+        Beside each stands the condition (line, campaign, language) by which it is not for this line, or nothing; None
+        is a line that the directory does not know.
+        """
+        return self._rules[line.number if line is not None else None]
+
+    def language_of(self, line: Line | None) -> str:
+        """Give what callers of a line hear."""
+        return (line.language if line is not None else None) or self.company.language
+
     def normal(self, number: str) -> str:
         """Give the form in which the company stores a number."""
         return normal(number, self.company.region)
@@ -329,6 +366,26 @@ class Directory:
     @cached_property
     def _blocked(self) -> frozenset[str]:
         return frozenset(entry.number for entry in self.blocked)
+
+    @cached_property
+    def _vip(self) -> frozenset[str]:
+        return frozenset(entry.number for entry in self.vip)
+
+    @cached_property
+    def _rules(self) -> dict[str | None, tuple[tuple[Rule, str], ...]]:
+        rules = (*self.rules, *BUILT_IN)
+        told: dict[str | None, tuple[tuple[Rule, str], ...]] = {
+            line.number: tuple((rule, self._not_for(rule, line)) for rule in rules) for line in self.lines
+        }
+        return told | {None: tuple((rule, self._not_for(rule, None)) for rule in rules)}
+
+    def _not_for(self, rule: Rule, line: Line | None) -> str:
+        asked = (
+            ("line", rule.when.line, line.number if line is not None else ""),
+            ("campaign", rule.when.campaign, (line.campaign if line is not None else None) or ""),
+            ("language", rule.when.language, self.language_of(line)),
+        )
+        return next((name for name, wanted, told in asked if wanted and told not in wanted), "")
 
 
 EMPTY: Final = Directory(company=Company(name=""))

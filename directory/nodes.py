@@ -113,6 +113,25 @@ class Fields:
             return default
         return int(value)
 
+    def count(self, key: str, most: int, *, least: int = 0) -> int | None:
+        """Read a whole number between two bounds that may be left out."""
+        return self.whole(key, least, least, most) if key in self.table and not _is_null(self.table[key]) else None
+
+    def flag(self, key: str) -> bool | None:
+        """Read true or false; None when it is left out."""
+        value = self.text(key)
+        if value not in {None, "true", "false"}:
+            self.reading.fault(f"{self.path}.{key}", f"must be true or false, got {value!r}")
+            return None
+        return None if value is None else value == "true"
+
+    def some(self, key: str, check: Callable[[str], str] = str) -> tuple[str, ...]:
+        """Read one value, or a list of them."""
+        if isinstance(self.table.get(key), yaml.ScalarNode):
+            value = self.text(key, check)
+            return () if value is None else (value,)
+        return self.texts(key, check)
+
     def texts(self, key: str, check: Callable[[str], str] = str) -> tuple[str, ...]:
         """Read a list of values; a refused one stays as an empty string, so that the others keep their places."""
         values: list[str] = []

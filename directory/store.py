@@ -1,6 +1,8 @@
 """The directory in PostgreSQL: read whole, compared, and replaced all or nothing."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, Table, delete, select, text, tuple_
@@ -25,8 +27,10 @@ from directory.model import (
     Person,
     Span,
     Team,
+    Vip,
 )
 from directory.outgoing import Callback, outgoing_from, plain
+from directory.rules import Rule
 
 CHANNEL: Final = "switchhook_directory"
 """NOTIFY channel; sent once in the transaction that changes the directory, without a payload."""
@@ -36,10 +40,12 @@ _NOTIFY: Final = text("select pg_notify(:channel, '')")
 
 Values = dict[str, Any]
 
-_PERSON: Final = ("key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "line")
+_PERSON: Final = (
+    "key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "languages", "skills", "plan", "line",
+)  # fmt: skip
 _TEAM: Final = ("key", "name", "strategy", "hours", "time_zone", "wrap_up_seconds", "line")
 _LINE: Final = (
-    "number", "name", "trunk", "team", "hours", "time_zone", "language", "ring_seconds", "mobile_shows",
+    "number", "name", "trunk", "team", "hours", "time_zone", "language", "campaign", "ring_seconds", "mobile_shows",
     "wrap_up_seconds", "emergency", "shows",
     "ring_seconds_least",
 )  # fmt: skip
@@ -49,6 +55,15 @@ class DirectoryRefused(ValueError):
     """A directory contradicts itself and was not stored; one line for each fault."""
 
 
+@dataclass(frozen=True, slots=True)
+class RuleVersion:
+    """A set of rules, and when it was stored."""
+
+    version: int
+    at: datetime
+    rules: tuple[Rule, ...]
+
+
 async def read(connection: AsyncConnection) -> Directory:
     """Read the whole directory; ``EMPTY`` when none was ever applied."""
     company = (await connection.execute(select(tables.company))).one_or_none()
@@ -56,6 +71,7 @@ async def read(connection: AsyncConnection) -> Directory:
         return EMPTY
     devices = await _rows(connection, tables.devices)
     members = await _rows(connection, tables.team_members)
+    version, rules = await _rules(connection)
     return Directory(
         company=_company(company),
         hours=tuple(
@@ -72,6 +88,9 @@ async def read(connection: AsyncConnection) -> Directory:
             DoNotCall(number=row.number, note=row.note) for row in await _rows(connection, tables.do_not_call)
         ),
         outgoing=outgoing_from(company.outgoing),
+        vip=tuple(Vip(number=row.number, note=row.note) for row in await _rows(connection, tables.vip_numbers)),
+        rules=rules,
+        rules_version=version,
     )
 
 
@@ -94,8 +113,30 @@ async def apply(connection: AsyncConnection, directory: Directory) -> list[str]:
     if not changes:
         return changes
     await _write(connection, directory)
+    await _write_rules(connection, directory.rules)
     await connection.execute(_NOTIFY, {"channel": CHANNEL})
     return changes
+
+
+async def rule_versions(connection: AsyncConnection) -> list[RuleVersion]:
+    """Read every set of rules there ever was, oldest first."""
+    rows = await connection.execute(select(tables.rule_versions).order_by(tables.rule_versions.c.version))
+    return [RuleVersion(row.version, row.at, tuple(Rule.from_json(it) for it in row.rules)) for row in rows]
+
+
+async def _rules(connection: AsyncConnection) -> tuple[int, tuple[Rule, ...]]:
+    """Read the number of the set of rules in force, and its rules; 0 and none when there never were any."""
+    versions = tables.rule_versions
+    last = (await connection.execute(select(versions).order_by(versions.c.version.desc()).limit(1))).first()
+    return (last.version, tuple(Rule.from_json(it) for it in last.rules)) if last is not None else (0, ())
+
+
+async def _write_rules(connection: AsyncConnection, rules: tuple[Rule, ...]) -> None:
+    """Add the next version when these are other rules than those in force."""
+    version, known = await _rules(connection)
+    if rules != known:
+        told = {"version": version + 1, "rules": [rule.to_json() for rule in rules]}
+        await connection.execute(insert(tables.rule_versions).values(told))
 
 
 async def _write(connection: AsyncConnection, directory: Directory) -> None:
@@ -110,6 +151,7 @@ async def _write(connection: AsyncConnection, directory: Directory) -> None:
         (tables.lines, [_line_values(it) for it in directory.lines]),
         (tables.blocked_numbers, [_fields(it, "number", "note") for it in directory.blocked]),
         (tables.do_not_call, [_fields(it, "number", "note") for it in directory.do_not_call]),
+        (tables.vip_numbers, [_fields(it, "number", "note") for it in directory.vip]),
     ]
     for table, values in rows:
         await _put(connection, table, values)
@@ -198,7 +240,11 @@ def _person(row: Row[Any], devices: Sequence[Row[Any]]) -> Person:
         for it in devices
         if it.person == row.key
     )
-    return Person(devices=own, **{name: getattr(row, name) for name in _PERSON})
+    return Person(devices=own, **{name: _tuple(getattr(row, name)) for name in _PERSON})
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _team(row: Row[Any], members: Sequence[Row[Any]]) -> Team:

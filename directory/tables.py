@@ -22,6 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from directory.rules import STRATEGIES
+
 NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -30,8 +32,10 @@ NAMING: Final = {
     "pk": "pk_%(table_name)s",
 }
 
+_NO_TEXTS: Final = text("'{}'::text[]")
 _STATUS: Final = "status in ('available', 'away', 'do_not_disturb', 'wrap_up')"
 _ROLE: Final = "role in ('manager', 'head', 'operator', 'admin')"
+_STRATEGY: Final = f"strategy in ({', '.join(repr(name) for name in STRATEGIES)})"
 
 _FOLLOW_UP: Final = '{"owners": [...], "minutes": 60, "person": key}, what is told only.'
 
@@ -76,6 +80,9 @@ people = Table(
     ),
     Column("ring", Text, nullable=False, server_default=text("'mobile_apart'"), comment="Which devices ring at once."),
     Column("line", Text, comment="The line that they call out as."),
+    Column("languages", ARRAY(Text), nullable=False, server_default=_NO_TEXTS),
+    Column("skills", ARRAY(Text), nullable=False, server_default=_NO_TEXTS),
+    Column("plan", Integer, nullable=False, server_default=text("1"), comment="Share of new work beside others'."),
     Column("position", Integer, nullable=False),
     CheckConstraint("\"order\" in ('fixed', 'learned')", name="order"),
     CheckConstraint("ring in ('mobile_apart', 'in_turn', 'together')", name="ring"),
@@ -99,7 +106,7 @@ teams = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("strategy", Text, CheckConstraint("strategy in ('ring_all', 'hunt')", name="strategy"), nullable=False),
+    Column("strategy", Text, CheckConstraint(_STRATEGY, name="strategy"), nullable=False),
     Column("hours", Text, ForeignKey("hours.key"), comment="Null: whenever a line is open."),
     Column("time_zone", Text, comment="Null: the company's."),
     Column("wrap_up_seconds", Integer, comment="Null: none."),
@@ -126,6 +133,7 @@ lines = Table(
     Column("hours", Text, ForeignKey("hours.key"), comment="Null: open around the clock."),
     Column("time_zone", Text, comment="Null: the company's."),
     Column("language", Text, comment="Null: the company's."),
+    Column("campaign", Text, comment="What advertises this number."),
     Column("ring_seconds", Integer, nullable=False),
     Column("mobile_shows", Text, nullable=False, server_default=text("'line'"), comment="Whose number a mobile shows."),
     Column("fallback", ARRAY(Text), nullable=False, server_default=text("'{}'")),
@@ -190,6 +198,23 @@ calendars = Table(
     Column("blocks", JSONB, nullable=False, server_default=text("'[]'"), comment="[[from, to, busy or away], ...]"),
     Column("blocks_until", TIMESTAMP(timezone=True), comment="Up to when the copy's events were worked out."),
     comment="The last good copy of each person's calendar feed, and the times it makes them busy.",
+)
+
+vip_numbers = Table(
+    "vip_numbers",
+    metadata,
+    Column("number", Text, primary_key=True),
+    Column("note", Text, nullable=False, server_default=text("''")),
+    Column("position", Integer, nullable=False),
+)
+
+rule_versions = Table(
+    "rule_versions",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    Column("rules", JSONB, nullable=False, comment="The list as a directory file writes it, in its order."),
+    comment="Append-only: every set of routing rules there ever was; the last one is in force.",
 )
 
 do_not_call = Table(

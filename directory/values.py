@@ -18,6 +18,15 @@ _CALENDAR_MOST: Final = 2000
 _TRUNK: Final = re.compile(rf"[A-Za-z][A-Za-z0-9]*/{_NAME}")
 _PREFIX: Final = re.compile(r"\+?[1-9][0-9 ().\-]{0,20}")
 _AMOUNT: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,4})?")
+_QUEUE: Final = re.compile(_NAME)
+_VOICEMAIL: Final = re.compile(rf"{_NAME}(?:@{_NAME})?")
+_SOUND: Final = rf"{_NAME}(?:/{_NAME})*"
+_MESSAGE: Final = re.compile(rf"{_SOUND}(?:&{_SOUND})*")
+_MESSAGE_CHARACTERS_MOST: Final = 400
+_SPOKEN: Final = re.compile(r"[a-z]{2,3}")
+_BEGINNING: Final = re.compile(r"[1-9][0-9]{0,14}")
+
+Check = Callable[[str], str]
 
 
 def key(value: str) -> str:
@@ -60,6 +69,42 @@ def line(region: str) -> Callable[[str], str]:
         return value if is_short(value) else mobile(region)(value)
 
     return checked
+
+
+def queue(value: str) -> str:
+    """Check the name of one of Asterisk's queues."""
+    if not _QUEUE.fullmatch(value):
+        raise ValueError(f"must be a queue's name as Asterisk knows it, got {value!r}")
+    return value
+
+
+def voicemail(value: str) -> str:
+    """Check where a message is left: a name of our own, or a mailbox of Asterisk."""
+    if not _VOICEMAIL.fullmatch(value):
+        raise ValueError(f"must be a name, or a mailbox such as 100@default, got {value!r}")
+    return value
+
+
+def message(value: str) -> str:
+    """Check the names of sounds, an & between them, as Asterisk's Playback reads them."""
+    if not _MESSAGE.fullmatch(value) or len(value) > _MESSAGE_CHARACTERS_MOST:
+        raise ValueError(f"must be names of sounds, as in vm-nobodyavail&vm-goodbye, got {value!r}")
+    return value
+
+
+def spoken(value: str) -> str:
+    """Check the code of a language that a person speaks."""
+    if not _SPOKEN.fullmatch(value):
+        raise ValueError(f"must be a language code, as in en, got {value!r}")
+    return value
+
+
+def beginning(value: str) -> str:
+    """Check the beginning of international numbers; a plus before it is left out."""
+    digits = value.removeprefix("+")
+    if not _BEGINNING.fullmatch(digits):
+        raise ValueError(f"must be the beginning of an international number, as in 7495, got {value!r}")
+    return digits
 
 
 def extension(value: str) -> str:

@@ -12,13 +12,13 @@ from calls.events import FallbackTaken, Routed
 from calls.missed import CAUSES
 from calls.view import CallView
 from directory.model import Directory
-from routing.rules import RULES
+from directory.rules import BUILT_IN
 
 PREFIX: Final = "switchhook"
 DIRECTIONS: Final = ("inbound", "outbound", "internal")
 STATUSES: Final = ("answered", "missed", "failed", "voicemail")
 OUTCOMES: Final = ("in_time", "from_cache", "late", "refused", "fallback")
-RULES_THAT_DECIDE: Final = (*(name for name, _ in RULES), "team", "not_ready", *CAUSES)
+RULES_THAT_DECIDE: Final = (*(rule.name for rule in BUILT_IN), "not_ready")
 OTHER: Final = "other"
 NO_LINE: Final = "none"
 
@@ -86,9 +86,14 @@ class Observed:
         if isinstance(routed, Routed) and not (before and before.outcome):
             self.outcome.labels(routed.outcome if routed.outcome in OUTCOMES else "refused").inc()
             self.decision.labels("cache" if routed.outcome == "from_cache" else "fresh").observe(routed.seconds)
-            self.rule.labels(_closed(after.rule, RULES_THAT_DECIDE)).inc()
+            self.rule.labels(_closed(after.rule, self._rules())).inc()
         if change.first(FallbackTaken):
             self.outcome.labels("fallback").inc()
+
+    def _rules(self) -> tuple[str, ...]:
+        """Give the rules that a decision may name: the built-in ones and those of the directory."""
+        directory = self._directory()
+        return (*RULES_THAT_DECIDE, *(rule.name for rule in (directory.rules if directory else ())))
 
     def prepare(self) -> None:
         """Tell every series of the directory's lines from zero on.

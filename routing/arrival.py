@@ -1,6 +1,6 @@
 """What is known at the moment a call comes in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -68,12 +68,27 @@ class DeviceState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How much a person does: talks since midnight by the company's clock, open leads, when the last talk ended.
+
+    ``idle_since`` is None for who has not talked today; ``talking`` tells of a talk that may be on no device of ours.
+    """
+
+    calls_today: int = 0
+    leads_open: int = 0
+    idle_since: datetime | None = None
+    talking: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a decision rests on: the directory, the devices of the arrival's PBX, and who the caller belongs to.
 
     ``owner`` and ``last_talked`` are keys of people, ``presence`` is by such keys: who is not in it is there when their
-    hours say so. ``missing`` names the facts (owner, last_talked, devices) that could not be had in time. ``answers``
-    tells by device what its person answers on it.
+    hours say so. ``answers`` tells by device what its person answers on it. ``known`` tells whether the caller is a
+    party of ours, ``stage`` the stage of the party's lead; None: nobody knows. ``load`` is by person; ``turns`` are the
+    people whom each team's round robin rang first, the latest last; ``waiting`` counts the callers who hold for each
+    team. ``missing`` names the facts (owner, last_talked, party, devices) that could not be had in time.
 
     Where a CRM is asked for the owner, ``crm_fault`` says why it did not tell: late or failed, empty when it did;
     ``crm_seconds`` is how long it was waited for, and ``owner_age_seconds`` the age of the copy that stands in for its
@@ -85,6 +100,11 @@ class Facts:
     presence: Mapping[str, Presence] = field(default_factory=dict)
     owner: str | None = None
     last_talked: str | None = None
+    known: bool | None = None
+    stage: str | None = None
+    load: Mapping[str, Load] = field(default_factory=dict)
+    turns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
     answers: Mapping[str, Answers] = field(default_factory=dict)
     owner_age_seconds: float | None = None

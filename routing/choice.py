@@ -88,6 +88,9 @@ def _refusal(person: Person, arrival: Arrival, facts: Facts) -> Reason | None:
     talking = next((it.address for it in person.devices if _state(it, facts).state in _TALKING), None)
     if talking is not None:
         return because("busy", "{name} is talking on {device}", name=person.name, device=talking)
+    load = facts.load.get(person.key)
+    if load is not None and load.talking:
+        return because("busy", "{name} is talking", name=person.name)
     return None
 
 
@@ -107,11 +110,16 @@ def _judge(device: Device, facts: Facts) -> tuple[bool, Reason]:
     return True, because("state_unknown", "its state is not known; tried all the same")
 
 
+def switches(device: Device) -> list[str]:
+    """Name what may switch do-not-disturb on at the PBX for this phone or its extension."""
+    names = {device.number, device.address.partition("/")[2]} - {None, ""}
+    return [switch.format(name) for name in names for switch in _SWITCHES]
+
+
 def _is_silenced(device: Device, facts: Facts) -> bool:
     """Tell whether do-not-disturb is on at the PBX for this phone or its extension."""
-    names = {device.number, device.address.partition("/")[2]} - {None, ""}
-    switches = (facts.devices.get(switch.format(name)) for name in names for switch in _SWITCHES)
-    return any(state is not None and state.state == "dnd" for state in switches)
+    states = (facts.devices.get(switch) for switch in switches(device))
+    return any(state is not None and state.state == "dnd" for state in states)
 
 
 def _summary(person: Person, attempts: tuple[tuple[Target, ...], ...], reasons: list[Reason]) -> Reason:

@@ -4,14 +4,15 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Awaitable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final, Literal, Protocol
 
 import structlog
 
 from calls.events import Routed
+from routing import evidence
 from routing.arrival import Arrival, Facts
 from routing.decide import decide, not_ready
 from routing.look_up import CrmOwners
@@ -88,7 +89,7 @@ class Router:
     async def _route(self, arrival: Arrival, began_at: float, until: float | None) -> Decision:
         facts, from_memory = await self._gather(arrival, began_at, until)
         if facts is None:
-            return _decision(arrival, not_ready(arrival), "refused", time.monotonic() - began_at)
+            return _decision(arrival, not_ready(arrival), "refused", _Told(seconds=time.monotonic() - began_at))
         if self._crm is not None:
             left = math.inf if until is None else until - time.monotonic() - _HAND_OVER_SECONDS
             facts = await self._crm.complete(arrival, facts, left)
@@ -99,10 +100,22 @@ class Router:
         self, arrival: Arrival, facts: Facts, began_at: float, until: float | None, *, from_memory: bool
     ) -> Coroutine[Any, Any, Decision]:
         if not facts.directory.teams:
-            return _known(_decision(arrival, not_ready(arrival), "refused", time.monotonic() - began_at))
+            return _known(_decision(arrival, not_ready(arrival), "refused", _Told(seconds=time.monotonic() - began_at)))
+        gathered_at = time.monotonic()
         plan = decide(arrival, facts)
-        seconds, least = time.monotonic() - began_at, facts.directory.ring_seconds_least(arrival.line)
-        return _told(arrival, plan, self._send(arrival, plan, until), seconds, least, from_memory=from_memory)
+        decided_at = time.monotonic()
+        sending = self._send(arrival, plan, until)
+        # What the decision rested on is kept before the next one changes whose turn it is.
+        facts_json = evidence.of(arrival, facts, plan)
+        self._memory.note(plan)
+        told = _Told(
+            seconds=decided_at - began_at,
+            from_memory=from_memory,
+            ring_seconds_least=facts.directory.ring_seconds_least(arrival.line),
+            facts=facts_json,
+            times={"gathered": gathered_at - began_at, "decided": decided_at - gathered_at},
+        )
+        return _handed_over(arrival, plan, sending, told)
 
     async def _gather(self, arrival: Arrival, began_at: float, until: float | None) -> tuple[Facts | None, bool]:
         """Give the facts, and whether they are only what memory knew when the database did not answer."""
@@ -129,13 +142,25 @@ async def _known(decision: Decision) -> Decision:
     return decision
 
 
-async def _told(
-    arrival: Arrival, plan: Plan, sending: Awaitable[str], seconds: float, least: float, *, from_memory: bool
-) -> Decision:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What is kept of a decision beside its plan; ``times`` are seconds by what they were spent on."""
+
+    seconds: float
+    from_memory: bool = False
+    ring_seconds_least: float = 0.0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    times: Mapping[str, float] = field(default_factory=dict)
+
+
+async def _handed_over(arrival: Arrival, plan: Plan, sending: Awaitable[str], told: _Told) -> Decision:
+    began_at = time.monotonic()
     sent = await sending
-    outcome = _outcome(sent, from_memory)
-    _log.info("call routed", outcome=outcome, sent=sent, rule=plan.rule, steps=len(plan.steps), seconds=seconds)
-    return _decision(arrival, plan, outcome, seconds, least)
+    outcome = _outcome(sent, told.from_memory)
+    took = {**told.times, "handed_over": time.monotonic() - began_at}
+    steps, seconds = len(plan.steps), told.seconds
+    _log.info("call routed", outcome=outcome, sent=sent, rule=plan.rule, steps=steps, seconds=seconds)
+    return _decision(arrival, plan, outcome, replace(told, times=took))
 
 
 def _outcome(sent: str, from_memory: bool) -> Outcome:
@@ -148,17 +173,18 @@ def _outcome(sent: str, from_memory: bool) -> Outcome:
             return "refused"
 
 
-def _decision(arrival: Arrival, plan: Plan, outcome: Outcome, seconds: float, least: float = 0.0) -> Decision:
+def _decision(arrival: Arrival, plan: Plan, outcome: Outcome, told: _Told) -> Decision:
+    kept = plan.to_json() | {"facts": told.facts, "times": told.times}
     event = Routed(
         pbx=arrival.pbx,
         channel=arrival.channel,
-        at=arrival.at + timedelta(seconds=seconds),
+        at=arrival.at + timedelta(seconds=told.seconds),
         linkedid=arrival.linkedid,
         name=arrival.name or None,
         rule=plan.rule,
-        plan=json.dumps(plan.to_json(), ensure_ascii=False),
+        plan=json.dumps(kept, ensure_ascii=False, separators=(",", ":")),
         outcome=outcome,
-        seconds=seconds,
-        ring_seconds_least=least,
+        seconds=told.seconds,
+        ring_seconds_least=told.ring_seconds_least,
     )
-    return Decision(plan, outcome, seconds, event)
+    return Decision(plan, outcome, told.seconds, event)

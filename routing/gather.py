@@ -38,6 +38,16 @@ class OwnerReader(Protocol):
         ...
 
 
+class PartyReader(Protocol):
+    """Reads the stage of the lead of these numbers' parties (E.164 digits); None asks for all numbers."""
+
+    async def __call__(
+        self, connection: AsyncConnection, numbers: Collection[str] | None, /
+    ) -> Mapping[str, str | None]:
+        """Read them; a number that is no party's is absent, one whose party never had a lead has None."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Talk:
     """Who talked with a number, and when; ``number`` stands as a person dialled it when ``dialed`` says so."""
@@ -49,11 +59,16 @@ class Talk:
 
 
 async def read_facts(
-    connection: AsyncConnection, arrival: Arrival, devices: DeviceReader, owners: OwnerReader
+    connection: AsyncConnection,
+    arrival: Arrival,
+    devices: DeviceReader,
+    owners: OwnerReader,
+    parties: PartyReader | None = None,
 ) -> Facts:
     """Read everything that a decision on this arrival rests on."""
     directory = await store.read(connection)
     number = caller(arrival, directory)
+    party = await parties(connection, [number]) if parties and number else {}
     return Facts(
         directory=directory,
         devices=await devices(connection, arrival.pbx),
@@ -61,6 +76,8 @@ async def read_facts(
         owner=(await owners(connection, [number])).get(number) if number else None,
         last_talked=await last_talked(connection, number) if number else None,
         answers=await answers.read(connection),
+        known=number in party if parties else None,
+        stage=party.get(number),
     )
 
 

@@ -20,9 +20,11 @@ from directory.model import Directory
 from directory.presence import NOTHING_KNOWN, Presences
 from routing import answers, gather, look_up
 from routing.arrival import Arrival, DeviceFact, Facts
-from routing.gather import DeviceReader, OwnerReader
+from routing.gather import DeviceReader, OwnerReader, PartyReader
 from routing.learned import Answers
+from routing.load import Loads
 from routing.owner import Copy
+from routing.plan import Plan
 
 _log = structlog.get_logger()
 
@@ -54,6 +56,8 @@ class Memory:
         owners: OwnerReader,
         live_devices: LiveDevices | None = None,
         copies: dict[str, Copy] | None = None,
+        parties: PartyReader | None = None,
+        loads: Loads | None = None,
         refresh_seconds: float = 300.0,
     ) -> None:
         """Take what is read from; all but talks is read again after ``refresh_seconds`` even without a notification.
@@ -66,6 +70,9 @@ class Memory:
         self._read_devices = devices
         self._read_owners = owners
         self._live_devices = live_devices
+        self._read_parties = parties
+        self._loads = loads or Loads()
+        self._parties: dict[str, str | None] = {}
         self._refresh_seconds = refresh_seconds
         self._devices: dict[str, Mapping[str, DeviceFact]] = {}
         self._presence = NOTHING_KNOWN
@@ -106,10 +113,13 @@ class Memory:
             directory = await store.read(connection)
             presence = await presence_store.read(connection)
             owners = dict(await self._read_owners(connection, None))
+            parties = dict(await self._read_parties(connection, None)) if self._read_parties else {}
+            await self._loads.read(connection, directory)
             devices = {pbx: await self._read_devices(connection, pbx) for pbx in self._devices}
             learned = await answers.read(connection)
             copies = {} if self._copies is None else await look_up.read(connection)
-        self._owners, self._devices, self._presence, self._answers = owners, devices, presence, learned
+        self._owners, self._devices, self._parties = owners, devices, parties
+        self._presence, self._answers = presence, learned
         prepare(directory.hours, datetime.now(UTC))
         if self._copies is not None:
             self._copies.update(copies)
@@ -126,6 +136,7 @@ class Memory:
         if number and not self.fresh:
             missing |= {"owner"} - ({"owner"} if number in self._owners else set())
             missing |= {"last_talked"} - ({"last_talked"} if number in self._talks else set())
+            missing |= {"party"} - ({"party"} if number in self._parties or not self._read_parties else set())
         live = self._live_devices(arrival.pbx) if self._live_devices else None
         return Facts(
             directory=directory,
@@ -133,9 +144,18 @@ class Memory:
             presence=Presences(directory, self._presence, arrival.at),
             owner=self._owners.get(number),
             last_talked=self._talks[number][1] if number in self._talks else None,
+            known=None if "party" in missing or not self._read_parties else number in self._parties,
+            stage=self._parties.get(number),
+            load=self._loads.by_person,
+            turns=self._loads.turns,
+            waiting=self._loads.waiting(),
             missing=frozenset(missing),
             answers=self._answers,
         )
+
+    def note(self, plan: Plan) -> None:
+        """Remember what a plan does to the next one: whose turn it was."""
+        self._loads.note(plan)
 
     def suffices(self, arrival: Arrival) -> bool:
         """Tell whether memory alone answers for this arrival as truly as the database would."""
@@ -150,7 +170,9 @@ class Memory:
     async def ask(self, arrival: Arrival) -> Facts:
         """Ask the database about one arrival, and remember what it says."""
         async with self._engine.connect() as connection:
-            facts = await gather.read_facts(connection, arrival, self._read_devices, self._read_owners)
+            facts = await gather.read_facts(
+                connection, arrival, self._read_devices, self._read_owners, self._read_parties
+            )
         self.directory, self._answers = facts.directory, dict(facts.answers)
         self._devices[arrival.pbx] = facts.devices
         number = gather.caller(arrival, facts.directory)
@@ -158,9 +180,13 @@ class Memory:
         if facts.last_talked is not None:
             self._talks[number] = (self._talks.get(number, (_NEVER, ""))[0], facts.last_talked)
         live = self._live_devices(arrival.pbx) if self._live_devices else None
-        if live is None:
-            return facts
-        return replace(facts, devices=live)
+        return replace(
+            facts,
+            devices=facts.devices if live is None else live,
+            load=self._loads.by_person,
+            turns=self._loads.turns,
+            waiting=self._loads.waiting(),
+        )
 
     async def _follow(self) -> None:
         """Listen, read everything, then read what each notification names."""
@@ -228,8 +254,12 @@ class Memory:
                 self._note(await gather.talks_of(connection, call_ids))
                 numbers = await gather.callers_of(connection, call_ids)
                 owners = await self._read_owners(connection, numbers) if numbers else {}
+                parties = await self._read_parties(connection, numbers) if self._read_parties and numbers else {}
                 for number in numbers:
                     _keep(self._owners, number, owners.get(number))
+                self._parties |= parties
+                if self.directory is not None:
+                    await self._loads.follow(connection, self.directory, call_ids, owners.values())
 
     def _note(self, talks: list[gather.Talk]) -> None:
         for talk in talks:

@@ -1,7 +1,7 @@
 """The answer to an arrival: ordered steps, each with its reason, and everybody who was considered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 StepKind = Literal["ring", "hold", "queue", "voicemail", "message", "reject"]
@@ -32,10 +32,10 @@ def because(key: str, text: str, **values: str) -> Reason:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One thing that rings or sounds in a step: ``dial`` is what Dial() reads, or a prompt's name in a message.
+    """Where a step goes: ``dial`` is what Dial() reads, or the name of a prompt, queue, team (hold), box or refusal.
 
-    In a hold it is the team's key, in a voicemail the box, in a reject the word. ``seconds`` is what a mobile takes to
-    ring and be confirmed, 0 for what takes as long as the step.
+    An outside number has no ``person``, and ``kind`` outside. ``seconds`` is what a mobile takes to ring and be
+    confirmed, 0 for what takes as long as the step.
     """
 
     dial: str
@@ -86,19 +86,37 @@ class Candidate:
         return {name: getattr(self, name) for name in ("person", "device", "taken", "key", "why")}
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A rule that was asked before the one that decided, and the condition of it that did not hold."""
+
+    rule: str
+    condition: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the fields by their names."""
+        return {"rule": self.rule, "condition": self.condition}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The whole decision.
 
-    ``rule`` is what decided. Somebody rings: owner, last_talked, team. Nobody does: blocked, outside_hours, all_busy,
-    do_not_disturb, device_unreachable, nobody_on_shift. No plan was made: not_ready. ``line`` is the line's number as
-    stored, ``language`` what the caller hears.
+    ``rule`` is what decided, of version ``version`` of the directory's rules (0: it never had any); not_ready: no plan
+    was made. ``passed`` are the rules asked before it. ``cause`` says why nobody rings, and is empty when somebody may:
+    blocked, outside_hours, all_busy, do_not_disturb, device_unreachable, nobody_on_shift, no_route. ``turns`` are teams
+    and the person whom each one's round robin rings first. ``line`` is the line's number as stored, ``language`` what
+    the caller hears.
     """
 
     rule: str
     steps: tuple[Step, ...]
     reasons: tuple[Reason, ...]
-    considered: tuple[Candidate, ...] = field(default=())
+    considered: tuple[Candidate, ...] = ()
+    passed: tuple[Passed, ...] = ()
+    version: int = 0
+    cause: str = ""
+    turns: tuple[tuple[str, str], ...] = ()
     line: str = ""
     language: str = ""
 
@@ -111,21 +129,29 @@ class Plan:
         """Give the fields by their names, the parts as their own JSON."""
         return {
             "rule": self.rule,
+            "version": self.version,
+            "cause": self.cause,
             "line": self.line,
             "language": self.language,
             "steps": [step.to_json() for step in self.steps],
             "reasons": [reason.to_json() for reason in self.reasons],
             "considered": [candidate.to_json() for candidate in self.considered],
+            "passed": [passed.to_json() for passed in self.passed],
+            "turns": [list(turn) for turn in self.turns],
         }
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> "Plan":
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` gave, by this version or an earlier one."""
         return cls(
             rule=body["rule"],
+            version=body.get("version", 0),
+            cause=body.get("cause", ""),
             steps=tuple(Step.from_json(step) for step in body["steps"]),
             reasons=tuple(Reason.from_json(reason) for reason in body["reasons"]),
             considered=tuple(Candidate(**candidate) for candidate in body["considered"]),
+            passed=tuple(Passed(**passed) for passed in body.get("passed", ())),
+            turns=tuple((team, person) for team, person in body.get("turns", ())),
             line=body["line"],
             language=body["language"],
         )

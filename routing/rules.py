@@ -1,23 +1,22 @@
-"""The rules, in the order they are asked; the first that stops the call or names a person decides.
+"""Whether a rule holds for an arrival: one small question for each condition, asked in the order of `When`.
 
-To add one: write a function from Situation to Verdict, put it into RULES at its place, and test its promise
+To add a condition: a field of `directory.rules.When`, a function here under the same name, and its promise in a test
 (docs/how_to/add_a_routing_rule.md).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 from directory.hours import next_open, open_at
-from directory.model import Line, Team
+from directory.model import Hours, Line, Team
 from directory.numbers import is_anonymous
+from directory.presence import line_up
+from directory.rules import PersonState, Rule, When
 from routing.arrival import Arrival, Facts
 from routing.choice import Choice, choose
 from routing.plan import Reason, because
-
-SORRY: Final = ("vm-nobodyavail", "please-try-call-later", "vm-goodbye")
-NOT_IN_SERVICE: Final = ("ss-noservice",)
 
 
 @dataclass(frozen=True)
@@ -40,100 +39,229 @@ class Situation:
             return directory.team(self.line.team)
         return directory.teams[0] if directory.teams else None
 
+    @cached_property
+    def caller(self) -> str:
+        """The caller's number in the directory's form."""
+        return self.facts.directory.normal(self.arrival.caller_number)
+
+    @cached_property
+    def known(self) -> bool | None:
+        """Whether the caller is a party of ours; None when that could not be had in time."""
+        facts = self.facts
+        if facts.stage is not None or facts.owner is not None or facts.last_talked is not None:
+            return True
+        return facts.known
+
+    @cached_property
+    def zone(self) -> str:
+        """The time zone that the line lives by."""
+        directory = self.facts.directory
+        return (self.line.time_zone if self.line else None) or directory.company.time_zone
+
+    @cached_property
+    def is_open(self) -> bool:
+        """Whether the line is open; one that the directory does not know always is."""
+        return self.line is None or open_at(self._line_hours, self.zone, self.arrival.at)
+
+    @cached_property
+    def hours(self) -> Reason | None:
+        """What is to be said of the line's hours: until when it is closed, or that it is open."""
+        if self.line is None:
+            return None
+        if self.is_open:
+            return because("open", "line {line} is open", line=self.line.name)
+        opens = next_open(self._line_hours, self.zone, self.arrival.at)
+        text = "line {line} is closed until {opens}" if opens else "line {line} is never open"
+        return because("outside_hours", text, line=self.line.name, opens=opens.isoformat() if opens else "")
+
+    def open_in(self, hours: str) -> bool:
+        """Tell whether these named hours are open, by the line's time zone."""
+        return open_at(self.facts.directory.hours_of(hours), self.zone, self.arrival.at)
+
     def choose(self, key: str) -> Choice | None:
-        """Look at a person; None when there is nobody of that key."""
-        person = self.facts.directory.person(key)
-        return choose(person, self.arrival, self.facts) if person is not None else None
+        """Look at a person, once; None when there is nobody of that key."""
+        if key not in self._chosen:
+            person = self.facts.directory.person(key)
+            self._chosen[key] = choose(person, self.arrival, self.facts) if person is not None else None
+        return self._chosen[key]
+
+    def line_up(self, key: str) -> tuple[Choice, ...]:
+        """Look at a person and, as long as each is absent, at who stands in; the last is the one to ring."""
+        found = (self.choose(it) for it in line_up(key, self.facts.presence))
+        return tuple(choice for choice in found if choice is not None)
+
+    def line_ups(self, team: Team | None) -> list[tuple[Choice, ...]]:
+        """Look at everybody of a team, in its order, and at who stands in for them."""
+        return [found for key in (team.members if team else ()) if (found := self.line_up(key))]
+
+    @cached_property
+    def _chosen(self) -> dict[str, Choice | None]:
+        return {}
+
+    @cached_property
+    def _line_hours(self) -> Hours | None:
+        return self.facts.directory.hours_of(self.line.hours if self.line else None)
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """The rule does not decide; the reason, where there is one to tell, is kept, as is whom it looked at."""
+class Miss:
+    """A condition that does not hold; the reasons, where there are some to tell, and whom it looked at."""
 
-    reason: Reason | None = None
-    choice: Choice | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """The caller is told something and the call ends; ``prompts`` are names of sounds that Asterisk brings along."""
-
-    reason: Reason
-    prompts: tuple[str, ...]
+    condition: str
+    reasons: tuple[Reason, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class First:
-    """This person rings first, then the line's team."""
-
-    reason: Reason
-    choice: Choice
-
-
-Verdict = Pass | Stop | First
-Rule = Callable[[Situation], Verdict]
+def miss(rule: Rule, situation: Situation) -> Miss | None:
+    """Give the first condition that does not hold, but for those that the line settles; None: the rule holds."""
+    when = rule.when
+    for name in when.asked:
+        found = _CONDITIONS[name](when, situation)
+        if found is not None:
+            return found
+    return None
 
 
-def blocked(situation: Situation) -> Verdict:
-    """Put nobody through who is on the block list."""
-    if situation.facts.directory.is_blocked(situation.arrival.caller_number):
-        return Stop(because("blocked", "the caller's number is blocked"), NOT_IN_SERVICE)
-    return Pass()
+def known_person(situation: Situation, fact: str) -> tuple[tuple[Reason, ...], tuple[Choice, ...]]:
+    """Tell of the owner, or of the last who talked: who it is and whether they, or who stands in, can be rung.
 
-
-def line_known(situation: Situation) -> Verdict:
-    """Say so when the number dialled is no line of the directory; the first team rings then."""
-    if situation.line is not None:
-        return Pass()
-    return Pass(because("line_unknown", "{line} is no line of the directory", line=situation.arrival.line))
-
-
-def closed(situation: Situation) -> Verdict:
-    """Ring nobody outside the line's hours."""
-    line, directory, at = situation.line, situation.facts.directory, situation.arrival.at
-    if line is None:
-        return Pass()
-    hours, zone = directory.hours_of(line.hours), line.time_zone or directory.company.time_zone
-    if open_at(hours, zone, at):
-        return Pass(because("open", "line {line} is open", line=line.name))
-    opens = next_open(hours, zone, at)
-    text = "line {line} is closed until {opens}" if opens else "line {line} is never open"
-    told = because("outside_hours", text, line=line.name, opens=opens.isoformat() if opens else "")
-    return Stop(told, SORRY)
-
-
-def owner(situation: Situation) -> Verdict:
-    """Ring the owner of the caller's lead."""
-    return _known_person(situation, situation.facts.owner, "owner", "the owner of this caller's lead")
-
-
-def last_talked(situation: Situation) -> Verdict:
-    """Ring whoever talked with the caller last."""
-    return _known_person(situation, situation.facts.last_talked, "last_talked", "the last who talked with this caller")
-
-
-RULES: Final[tuple[tuple[str, Rule], ...]] = (
-    ("blocked", blocked),
-    ("line_unknown", line_known),
-    ("outside_hours", closed),
-    ("owner", owner),
-    ("last_talked", last_talked),
-)
-
-
-def _known_person(situation: Situation, key: str | None, fact: str, who: str) -> Verdict:
+    The last of the choices has attempts when they can; there are none when there is nobody to look at.
+    """
+    who, key = WHO[fact], situation.facts.owner if fact == "owner" else situation.facts.last_talked
     if fact in situation.facts.missing:
-        return Pass(because(f"{fact}_not_in_time", "{who} could not be looked up in time", who=who))
+        return (because(f"{fact}_not_in_time", "{who} could not be looked up in time", who=who),), ()
     if key is None:
         if is_anonymous(situation.arrival.caller_number):
-            return Pass(because(f"{fact}_hidden", "{who} is not known: the number is hidden", who=who))
-        return Pass(because(f"{fact}_nobody", "{who}: there is nobody", who=who))
-    choice = situation.choose(key)
-    if choice is None:
-        return Pass(because(f"{fact}_left", "{who}, {person}, is not in the directory", who=who, person=key))
+            return (because(f"{fact}_hidden", "{who} is not known: the number is hidden", who=who),), ()
+        return (because(f"{fact}_nobody", "{who}: there is nobody", who=who),), ()
+    choices = situation.line_up(key)
+    if not choices:
+        return (because(f"{fact}_left", "{who}, {person}, is not in the directory", who=who, person=key),), ()
+    return (of_whom(choices[0], fact, who), *standing_in(choices)), choices
+
+
+def of_whom(choice: Choice, fact: str, who: str) -> Reason:
+    """Tell whether somebody who is this to the call can be rung."""
+    name = choice.person.name
     if choice.attempts:
-        return First(because(fact, "{name} is {who}", name=choice.person.name, who=who), choice)
+        return because(fact, "{name} is {who}", name=name, who=who)
     text = "{name} is {who}, but {why}"
-    return Pass(
-        because(f"{fact}_{choice.why.key}", text, name=choice.person.name, who=who, why=choice.why.text), choice
-    )
+    return because(f"{fact}_{choice.why.key}", text, name=name, who=who, why=choice.why.text)
+
+
+def standing_in(choices: Sequence[Choice]) -> tuple[Reason, ...]:
+    """Tell of who stands in, and why they cannot be rung if so; nothing when nobody does."""
+    if len(choices) < 2:
+        return ()
+    absent, choice = choices[0].person.name, choices[-1]
+    if choice.attempts:
+        return (because("stands_in", "{name} stands in for {absent}", name=choice.person.name, absent=absent),)
+    text, why = "{name} stands in for {absent}, but {why}", choice.why
+    return (because(f"stands_in_{why.key}", text, name=choice.person.name, absent=absent, why=why.text),)
+
+
+WHO: Final[Mapping[str, str]] = {
+    "owner": "the owner of this caller's lead",
+    "last_talked": "the last who talked with this caller",
+}
+
+
+_NOT_IN_TIME: Final = (because("party_not_in_time", "the caller could not be looked up in time"),)
+
+
+def _blocked(when: When, situation: Situation) -> Miss | None:
+    blocked = situation.facts.directory.is_blocked(situation.arrival.caller_number)
+    return None if blocked == when.blocked else Miss("blocked")
+
+
+def _vip(when: When, situation: Situation) -> Miss | None:
+    vip = situation.facts.directory.is_vip(situation.arrival.caller_number)
+    return None if vip == when.vip else Miss("vip")
+
+
+def _known(when: When, situation: Situation) -> Miss | None:
+    if situation.known is None:
+        return Miss("known", _NOT_IN_TIME)
+    return None if situation.known == when.known else Miss("known")
+
+
+def _number(when: When, situation: Situation) -> Miss | None:
+    return None if situation.caller.startswith(when.number) else Miss("number")
+
+
+def _stage(when: When, situation: Situation) -> Miss | None:
+    if "party" in situation.facts.missing:
+        return Miss("stage", _NOT_IN_TIME)
+    return None if situation.facts.stage in when.stage else Miss("stage")
+
+
+def _open(when: When, situation: Situation) -> Miss | None:
+    if situation.is_open == when.open:
+        return None
+    return Miss("open", (situation.hours,) if situation.hours else ())
+
+
+def _hours(when: When, situation: Situation) -> Miss | None:
+    return None if any(situation.open_in(it) for it in when.hours) else Miss("hours")
+
+
+def _outside(when: When, situation: Situation) -> Miss | None:
+    return Miss("outside") if any(situation.open_in(it) for it in when.outside) else None
+
+
+def _owner(when: When, situation: Situation) -> Miss | None:
+    return _person("owner", when.owner, situation)
+
+
+def _last_talked(when: When, situation: Situation) -> Miss | None:
+    return _person("last_talked", when.last_talked, situation)
+
+
+def _person(fact: str, wanted: PersonState | None, situation: Situation) -> Miss | None:
+    reasons, choices = known_person(situation, fact)
+    if wanted == "free":
+        holds = bool(choices and choices[-1].attempts)
+    elif wanted == "known":
+        holds = bool(choices)
+    else:
+        holds = reasons[0].key in {f"{fact}_nobody", f"{fact}_hidden"}
+    return None if holds else Miss(fact, reasons, choices)
+
+
+def _owner_is(when: When, situation: Situation) -> Miss | None:
+    facts = situation.facts
+    return None if facts.owner in when.owner_is and "owner" not in facts.missing else Miss("owner_is")
+
+
+def _team(when: When, situation: Situation) -> Miss | None:
+    load = when.team
+    if load is None:
+        return None
+    team = situation.facts.directory.team(load.key) if load.key else situation.team
+    waiting = situation.facts.waiting.get(team.key, 0) if team else 0
+    if waiting < load.waiting_at_least or waiting > _bound(load.waiting_at_most):
+        return Miss("team")
+    if not load.free_at_least and load.free_at_most is None:
+        return None
+    free = len({found[-1].person.key for found in situation.line_ups(team) if found[-1].attempts})
+    return None if load.free_at_least <= free <= _bound(load.free_at_most) else Miss("team")
+
+
+def _bound(most: int | None) -> float:
+    return float("inf") if most is None else most
+
+
+_CONDITIONS: Final[Mapping[str, Callable[[When, Situation], Miss | None]]] = {
+    "blocked": _blocked,
+    "vip": _vip,
+    "known": _known,
+    "number": _number,
+    "stage": _stage,
+    "open": _open,
+    "hours": _hours,
+    "outside": _outside,
+    "owner": _owner,
+    "owner_is": _owner_is,
+    "last_talked": _last_talked,
+    "team": _team,
+}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -81,17 +82,40 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command()
-def route(
-    number: Annotated[str, typer.Option("--from", help="The caller's number.")],
-    line: Annotated[str, typer.Option(help="The number dialled.")],
+def route(  # noqa: PLR0913, PLR0917  # each is an option of the command line
+    number: Annotated[str | None, typer.Option("--from", help="The caller's number.")] = None,
+    line: Annotated[str | None, typer.Option(help="The number dialled.")] = None,
     at: Annotated[str | None, typer.Option(help="ISO 8601; now when left out.")] = None,
+    again: Annotated[bool, typer.Option("--replay", help="Decide past calls anew instead.")] = False,
+    since: Annotated[str | None, typer.Option("--from-time", help="ISO 8601; 30 days ago when left out.")] = None,
+    until: Annotated[str | None, typer.Option("--to-time", help="ISO 8601; now when left out.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="By this directory file, not by the directory in force.")] = None,
+    version: Annotated[int | None, typer.Option(help="By this version of the rules.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell where such a call would go, and why. Nobody is rung."""
-    from service.commands import dry_route
+    """Tell where such a call would go, and why; or what rules would change of past calls. Nobody is rung."""
+    from service.commands import dry_route, replay_routes
 
-    plan, words = run(dry_route(settled(), number, line, moment("--at", at) if at else datetime.now(UTC)))
-    typer.echo(json.dumps(plan, ensure_ascii=False) if as_json else words)
+    now = datetime.now(UTC)
+    if again:
+        _without("--replay", {"--from": number, "--line": line, "--at": at})
+        began_at = moment("--from-time", since) if since else now - timedelta(days=30)
+        ended_at = moment("--to-time", until) if until else now
+        told, words = run(replay_routes(settled(), began_at, ended_at, rules=rules, version=version))
+    else:
+        given = {"--from-time": since, "--to-time": until, "--rules": rules, "--version": version}
+        _without("a single call (it is for --replay)", given)
+        if number is None or line is None:
+            refuse(f"{'--line' if number else '--from'}: is required without --replay")
+        told, words = run(dry_route(settled(), number, line, moment("--at", at) if at else now))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+
+
+def _without(what: str, given: Mapping[str, object]) -> None:
+    """Refuse options that say nothing beside this one."""
+    for option, value in given.items():
+        if value is not None:
+            refuse(f"{option}: is not for {what}, got {str(value)!r}")
 
 
 @app.command()
@@ -246,7 +270,9 @@ def directory_apply(
     """Make the directory what the file says, all or nothing; shows the difference first."""
     from service.commands import apply_directory
 
-    lines = run(apply_directory(settled(), file, dry_run=dry_run))
+    lines, doubts = run(apply_directory(settled(), file, dry_run=dry_run))
+    for doubt in doubts:
+        typer.echo(f"warning: {doubt}", err=True)
     typer.echo("\n".join(lines) or "no difference")
     typer.echo("nothing was changed" if dry_run or not lines else f"{many(len(lines), 'change')} applied", err=True)
 
@@ -257,6 +283,17 @@ def directory_export() -> None:
     from service.commands import export_directory
 
     typer.echo(run(export_directory(settled())), nl=False)
+
+
+@directory_app.command("rules")
+def directory_rules(
+    version: Annotated[int | None, typer.Option(help="Print this version as YAML.")] = None, as_json: Json = False
+) -> None:
+    """List every version of the routing rules, oldest first; the last one is in force."""
+    from service.commands import rule_versions
+
+    told, words = run(rule_versions(settled(), version))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words.rstrip("\n"))
 
 
 Role = Literal["manager", "head", "operator", "admin"]

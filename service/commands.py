@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from calls.rebuild import rebuild as refold
 from crm_sync import parties
 from crm_sync.owners import owners
+from crm_sync.standing import open_leads, stages
 from directory import file, store
 from directory.numbers import e164, is_anonymous, is_short
 from recordings.speech import SpeechError
@@ -26,6 +27,7 @@ from routing.answers import rebuild as learn_anew
 from routing.arrival import Arrival
 from routing.dry_run import dry_run
 from routing.requests import UnknownPersonError, Wish
+from routing.rerouting import Rerouting, decisions
 from service.comparison import record_differing
 from service.database import status
 from service.explain import find_call, tell
@@ -61,8 +63,60 @@ async def dry_route(settings: Settings, number: str, line: str, at: datetime) ->
     if is_anonymous(number) or not (is_short(number) or e164(number, "ZZ") or number.lstrip("+").isdigit()):
         raise UserFault(f"--from: must be a telephone number, got {number!r}")
     async with open_house(settings, pool=1) as house, open_crm(house) as crm:
-        told = await dry_run(house.engine, arrival, devices=devices.read, owners=owners, crm=crm)
+        told = await dry_run(
+            house.engine, arrival, devices=devices.read, owners=owners, crm=crm, parties=stages, leads=open_leads
+        )
     return told.plan.to_json(), told.text
+
+
+async def replay_routes(
+    settings: Settings, since: datetime, until: datetime, *, rules: Path | None, version: int | None
+) -> tuple[dict[str, Any], str]:
+    """(JSON, words) of what the rules in force, a version of them, or a file would change of past calls."""
+    if since >= until:
+        raise UserFault(f"--from-time: must be before --to-time, got {since.isoformat()}")
+    if rules is not None and version is not None:
+        raise UserFault("--version: the rules come from --rules already, name one of them")
+    wanted = file.load(rules) if rules is not None else None
+    found = Rerouting()
+    async with _transaction(settings) as connection:
+        directory = wanted or await store.read(connection)
+        if version is not None:
+            directory = replace(directory, rules=(await _version(connection, version)).rules, rules_version=version)
+        async for stored in decisions(connection, since, until):
+            found.note(stored, directory)
+    told = {"from": since.isoformat(), "to": until.isoformat(), "version": directory.rules_version}
+    return told | found.to_json(), found.to_text()
+
+
+async def rule_versions(settings: Settings, version: int | None) -> tuple[list[dict[str, Any]], str]:
+    """(JSON, words): every set of rules there ever was, or the one of this number as a file writes it."""
+    async with _transaction(settings) as connection:
+        if version is not None:
+            one = await _version(connection, version)
+            return [_version_json(one)], file.dump_rules(one.rules)
+        found = await store.rule_versions(connection)
+    lines = [f"{it.version:>4}  {it.at.isoformat(timespec='seconds')}  {_names(it)}" for it in found]
+    return [_version_json(it) for it in found], "\n".join(
+        lines
+    ) or "there never were rules other than the built-in ones"
+
+
+async def _version(connection: AsyncConnection, version: int) -> store.RuleVersion:
+    found = await store.rule_versions(connection)
+    one = next((it for it in found if it.version == version), None)
+    if one is None:
+        there = f"there are 1 to {len(found)}" if found else "there are none yet"
+        raise UserFault(f"--version: there is no version {version} of the rules; {there}")
+    return one
+
+
+def _version_json(one: store.RuleVersion) -> dict[str, Any]:
+    return {"version": one.version, "at": one.at.isoformat(), "rules": [rule.to_json() for rule in one.rules]}
+
+
+def _names(one: store.RuleVersion) -> str:
+    return ", ".join(rule.name for rule in one.rules) or "none but the built-in ones"
 
 
 async def explain(settings: Settings, call: str) -> tuple[dict[str, Any], str]:
@@ -148,11 +202,12 @@ async def transcribe(settings: Settings, path: Path) -> tuple[dict[str, Any], st
     return heard.to_json(), heard.to_text()
 
 
-async def apply_directory(settings: Settings, path: Path, *, dry_run: bool) -> list[str]:
-    """The difference that the file makes, applied unless it is a dry run."""
-    wanted = file.load(path)
+async def apply_directory(settings: Settings, path: Path, *, dry_run: bool) -> tuple[list[str], tuple[str, ...]]:
+    """(the difference that the file makes, doubts about it); the difference is applied unless it is a dry run."""
+    wanted = file.read(path)
     async with _transaction(settings) as connection:
-        return await (store.difference if dry_run else store.apply)(connection, wanted)
+        lines = await (store.difference if dry_run else store.apply)(connection, wanted.directory)
+    return lines, wanted.warnings
 
 
 async def export_directory(settings: Settings) -> str:

@@ -153,6 +153,7 @@ class Holding:
             since=since,
             line=told["line"],
             number=number,
+            vip=directory is not None and directory.is_vip(number),
         )
         until = time.monotonic() + AGAIN_SECONDS
         one = _Waiting(holder, passed_over=dict.fromkeys(self._plans.pop(holder.channel, ()), until))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 
@@ -12,8 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from calls.database import ensure_partitions
 from calls.due import Change
 from crm_sync.owners import owners
+from crm_sync.standing import open_leads, stages
 from metrics.http import Registry
 from metrics.observe import Observed, Reconciled
+from routing.load import Loads
 from routing.look_up import CrmOwners
 from routing.memory import Memory
 from service.attendant import Attendant
@@ -43,6 +46,8 @@ class Telephony:
             owners=owners,
             live_devices=self._live_devices,
             copies=crm.copies if crm else None,
+            parties=stages,
+            loads=Loads(open_leads, self._waiting),
         )
         self.observed = Observed(registry, lambda: self.memory.directory)
         self.wrap_ups = WrapUps(house.engine, lambda: self.memory.directory)
@@ -65,6 +70,12 @@ class Telephony:
     def _seen(self, change: Change) -> None:
         self.observed.observe(change)
         self.wrap_ups.note(change)
+
+    def _waiting(self) -> Mapping[str, int]:
+        counts: Counter[str] = Counter()
+        for attendant in self.attendants:
+            counts.update(attendant.holding.counts)
+        return counts
 
     def _live_devices(self, pbx: str) -> Mapping[str, devices.DeviceState] | None:
         attendant = next((one for one in self.attendants if one.settings.name == pbx), None)

@@ -12,6 +12,7 @@ from web.refused import REFUSED
 _WHO: Final = {
     "the owner of this caller's lead": "ответственный за заявку этого клиента",
     "the last who talked with this caller": "говорил с этим клиентом последним",
+    "whom the rule names": "назван в правиле",
 }
 
 _RUSSIAN: Final = {
@@ -30,15 +31,32 @@ _RUSSIAN: Final = {
     "last_talked_hidden": "номер скрыт, прежних разговоров не найти",
     "last_talked_left": "{person}, кто говорил последним, уже не в справочнике",
     "last_talked_not_in_time": "прежние разговоры не успели найти",
+    "party_not_in_time": "клиента не успели найти",
+    "person": "{name} — {who}",
+    "person_left": "{person} из правила уже нет в справочнике",
     "next_device": "следующий телефон: {name}",
     "next_devices": "следующие телефоны",
+    "stands_in": "{name} замещает: {absent}",
     "team_ring_all": "звонят все из команды «{team}», кому можно",
     "team_hunt": "команда «{team}», по очереди",
     "came_free": "освободился: {name}",
     "came_free_owner": "освободился ответственный: {name}",
     "emergency": "больше некому: экстренный номер линии «{line}»",
+    "team_round_robin": "команда «{team}», чья очередь давнее всех: {order}",
+    "team_longest_idle": "команда «{team}», по минутам с последнего разговора за сегодня: {order}",
+    "team_fewest_calls": "команда «{team}», у кого сегодня меньше разговоров: {order}",
+    "team_weighted": "команда «{team}», у кого меньше заявок в работе на долю плана: {order}",
+    "hold": "ждёт команду «{team}»",
+    "hold_for_nobody": "ждать некого: в команде «{team}» никого нет",
+    "queue": "ждёт в очереди АТС «{queue}»",
+    "voicemail": "может оставить сообщение",
+    "outside_number": "внешний номер из правила",
+    "outside_is_caller": "внешний номер из правила — номер самого клиента",
+    "message": "правило включает сообщение",
+    "reject": "правило отклоняет звонок: {how}",
+    "no_route": "правило никому не звонит",
     "nobody_on_shift": "никого из команды нет на смене",
-    "all_busy": "все, кто мог ответить, говорят",
+    "all_busy": "все, кто мог ответить, заняты",
     "do_not_disturb": "стоит «не беспокоить»",
     "device_unreachable": "ни один телефон тех, кто на смене, не доступен",
     # about one device or person
@@ -57,6 +75,8 @@ _RUSSIAN: Final = {
     "free": "в сети и свободен",
     "state_unknown": "состояние неизвестно, пробуем",
     "can_be_rung": "на смене и свободен",
+    "lacks_skill": "нет нужного навыка",
+    "lacks_language": "не говорит на нужном языке",
     "too_late": "план и без него достаточно длинный",
     # in which order somebody's devices ring
     "learned_weekday": "{name}: сначала {device}, принято {answered} из {rang} ({day} с {since} до {until})",
@@ -91,6 +111,34 @@ _BUT: Final = {
     "is_the_caller": "сам звонит",
 }
 
+_CONDITIONS: Final = {
+    "line": ("не для этой линии", "not for this line"),
+    "campaign": ("не для этой рекламной кампании", "not for this campaign"),
+    "language": ("не для языка этой линии", "not for this line's language"),
+    "blocked": ("не по чёрному списку", "not by the block list"),
+    "vip": ("не по списку VIP", "not by the list of VIPs"),
+    "known": ("не по знакомству с клиентом", "not by whether the caller is known"),
+    "number": ("не для этого номера", "not for this number"),
+    "stage": ("не для этого этапа заявки", "not for this stage of the lead"),
+    "open": ("не по часам линии", "not by the line's hours"),
+    "hours": ("не в эти часы", "not at these hours"),
+    "outside": ("не в эти часы", "not at these hours"),
+    "owner": ("не по ответственному", "not by the owner"),
+    "owner_is": ("не для этого ответственного", "not for this owner"),
+    "last_talked": ("не по тому, кто говорил последним", "not by who talked last"),
+    "team": ("не по загрузке команды", "not by the team's load"),
+}  # fmt: skip
+"""Why a rule was not for a call, Russian and English, by the condition that did not hold."""
+
+_BUILT_IN: Final = {
+    "blocked": "чёрный список",
+    "outside_hours": "вне часов работы",
+    "owner": "ответственный",
+    "last_talked": "говорил последним",
+    "team": "команда линии",
+    "not_ready": "справочника нет",
+}
+
 
 _ENGLISH: Final = {
     "off_shift": "not on shift",
@@ -122,11 +170,10 @@ def reason(told: Mapping[str, Any] | str, language: str) -> str:
     if language != "ru":
         return _sentence(text)
     known = defaultdict(str, {name: _in_russian(name, str(value)) for name, value in values.items()})
-    for rule in ("owner_", "last_talked_"):
-        if key.startswith(rule) and key not in _RUSSIAN:
-            return _sentence(
-                "{name} — {who}, но {but}".format_map(known | {"but": _BUT.get(key.removeprefix(rule), text)})
-            )
+    for rule in ("owner", "last_talked", "person", "stands_in"):
+        if key.startswith(f"{rule}_") and key not in _RUSSIAN:
+            but = _BUT.get(key.removeprefix(f"{rule}_"), text)
+            return _sentence(f"{_RUSSIAN[rule]}, но {{but}}".format_map(known | {"but": but}))
     if key in _RUSSIAN:
         return _sentence(_RUSSIAN[key].format_map(known))
     return REFUSED[key][0] if key in REFUSED else _sentence(text)
@@ -143,6 +190,21 @@ def _in_russian(name: str, value: str) -> str:
 def reasons(plan: Mapping[str, Any], language: str) -> list[str]:
     """Why the whole plan is as it is."""
     return [reason(one, language) for one in _list(plan, "reasons")]
+
+
+def rule_name(rule: str, language: str) -> str:
+    """A rule as people call it: the operator's own word, or ours for a built-in one."""
+    return _BUILT_IN.get(rule, rule) if language == "ru" else rule.replace("_", " ") if rule in _BUILT_IN else rule
+
+
+def passed(plan: Mapping[str, Any], language: str) -> list[str]:
+    """The rules that were asked before the one that decided, and why each was not for this call."""
+    told = []
+    for one in _list(plan, "passed"):
+        russian, english = _CONDITIONS.get(str(one.get("condition", "")), ("", ""))
+        why = (russian if language == "ru" else english) or str(one.get("condition", ""))
+        told.append(f"{rule_name(str(one.get('rule', '')), language)}: {why}")
+    return told
 
 
 def why_person(plan: Mapping[str, Any], person: str | None, language: str) -> list[str]:

@@ -178,12 +178,12 @@ async def test_the_directory_survives_its_way_out_and_in(tmp_path: Path, databas
     """A dry run changes nothing, applying shows the difference, and what is exported applies without one."""
     settings = load(data_dir=tmp_path, database_url=SecretStr(database_url))
     told = Path(service.demo_world.__file__).with_name("directory.yaml")
-    promised = await apply_directory(settings, told, dry_run=True)
+    promised, _ = await apply_directory(settings, told, dry_run=True)
     assert any(line.startswith("+ person anna") for line in promised)
-    assert await apply_directory(settings, told, dry_run=False) == promised
+    assert await apply_directory(settings, told, dry_run=False) == (promised, ())
     exported = tmp_path / "exported.yaml"
     exported.write_text(await export_directory(settings))
-    assert await apply_directory(settings, exported, dry_run=False) == []
+    assert await apply_directory(settings, exported, dry_run=False) == ([], ())
 
 
 def test_a_dry_route_is_json_with_its_reasons(tmp_path: Path, database_url: str) -> None:

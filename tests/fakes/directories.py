@@ -1,8 +1,9 @@
 """Invented directories: one small office for examples, and Hypothesis strategies for any that a file may hold."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from directory.model import (
     RINGS,
     ROLES,
     SHOWS,
-    STRATEGIES,
     Blocked,
     Company,
     Device,
@@ -29,8 +29,23 @@ from directory.model import (
     Span,
     SpecialDay,
     Team,
+    Vip,
 )
 from directory.outgoing import FIRSTS, Callback, Outgoing, Price, Reach
+from directory.rules import (
+    BUILT_IN,
+    DESTINATIONS,
+    LEAD_STAGES,
+    PERSON_STATES,
+    REJECTS,
+    RELATIVE,
+    STRATEGIES,
+    Destination,
+    Rule,
+    TeamLoad,
+    When,
+    open_by_default,
+)
 
 LINE: Final = "74951234567"
 ZONES: Final = ("Europe/Moscow", "UTC", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia")
@@ -178,6 +193,9 @@ def directories(draw: st.DrawFn) -> Directory:
             calendar=draw(st.sampled_from([None, f"https://calendar.example/{key}.ics"])),
             order=draw(st.sampled_from(ORDERS)),
             ring=draw(st.sampled_from(RINGS)),
+            languages=draw(st.sampled_from([(), ("en",), ("ru", "en")])),
+            skills=draw(st.sampled_from([(), ("tax",), ("tax", "law")])),
+            plan=draw(st.sampled_from([1, 2, 5])),
         )
         for key in draw(st.lists(keys, min_size=1, max_size=4, unique=True))
     )
@@ -218,6 +236,7 @@ def directories(draw: st.DrawFn) -> Directory:
             callback=draw(st.none() | callbacks),
             ring_seconds_least=draw(st.none() | st.integers(1, 300)),
             follow_up=draw(promises),
+            campaign=draw(st.sampled_from([None, "spring", "метро"])),
         )
         for _ in range(draw(st.integers(0, 3)))
     )
@@ -230,6 +249,7 @@ def directories(draw: st.DrawFn) -> Directory:
     unwanted = tuple(
         DoNotCall(number=next(numbers), note=draw(st.just("") | words)) for _ in range(draw(st.integers(0, 2)))
     )
+    vip = tuple(Vip(number=next(numbers), note=draw(st.just("") | words)) for _ in range(draw(st.integers(0, 2))))
     company = Company(
         name=draw(words),
         time_zone=draw(zone),
@@ -237,13 +257,95 @@ def directories(draw: st.DrawFn) -> Directory:
         ring_seconds_least=draw(st.integers(1, 300)),
         follow_up=draw(promises),
     )
-    return Directory(
+    bare = Directory(
         company=company,
         hours=hours,
         people=people,
         teams=teams,
         lines=lines,
         blocked=blocked,
+        vip=vip,
         do_not_call=unwanted,
         outgoing=replace(draw(policies), line=draw(line)),
     )
+    return replace(bare, rules=draw(rules(bare)))
+
+
+def _some(values: Sequence[str]) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(values), min_size=1, max_size=2, unique=True).map(tuple)
+
+
+def _load(teams: Sequence[str]) -> st.SearchStrategy[TeamLoad]:
+    count = st.integers(0, 2)
+    bounds = st.sampled_from(["free_at_least", "free_at_most", "waiting_at_least", "waiting_at_most"])
+    told = st.dictionaries(bounds, count, min_size=1, max_size=2)
+    made = st.builds(lambda key, bounds: TeamLoad(key=key, **bounds), st.sampled_from(["", *teams]), told)
+    return made.filter(lambda it: bool(it.to_json().keys() - {"key"}))
+
+
+_ASKED: Final[dict[str, Callable[[Directory], st.SearchStrategy[Any]]]] = {
+    "line": lambda directory: _some([line.number for line in directory.lines]),
+    "campaign": lambda directory: _some(sorted({line.campaign for line in directory.lines if line.campaign})),
+    "language": lambda _directory: _some(["ru", "en"]),
+    "blocked": lambda _directory: st.just(value=True),
+    "vip": lambda _directory: st.booleans(),
+    "known": lambda _directory: st.booleans(),
+    "number": lambda _directory: _some(["7916", "79", "44", "7"]),
+    "stage": lambda _directory: _some(LEAD_STAGES),
+    "open": lambda _directory: st.sampled_from([None, True, False]),
+    "hours": lambda directory: _some([entry.key for entry in directory.hours]),
+    "outside": lambda directory: _some([entry.key for entry in directory.hours]),
+    "owner": lambda _directory: st.sampled_from(PERSON_STATES),
+    "owner_is": lambda directory: _some([person.key for person in directory.people]),
+    "last_talked": lambda _directory: st.sampled_from(PERSON_STATES),
+    "team": lambda directory: _load([team.key for team in directory.teams]),
+}
+
+
+@st.composite
+def conditions(draw: st.DrawFn, directory: Directory) -> When:
+    """Up to three conditions that this directory allows."""
+    there = {
+        "line": directory.lines,
+        "campaign": [line for line in directory.lines if line.campaign],
+        "hours": directory.hours,
+        "outside": directory.hours,
+    }
+    possible = [name for name in _ASKED if there.get(name, ("",))]
+    asked = draw(st.lists(st.sampled_from(possible), max_size=3, unique=True))
+    told = {name: draw(_ASKED[name](directory)) for name in asked}
+    return When(**{"open": open_by_default(told.get("hours"), told.get("outside"))} | told)
+
+
+@st.composite
+def destinations(draw: st.DrawFn, directory: Directory) -> Destination:
+    """Any destination that this directory allows."""
+    kind = draw(st.sampled_from(DESTINATIONS))
+    teams = [team.key for team in directory.teams]
+    words_of = {
+        "ring": RELATIVE,
+        "person": [person.key for person in directory.people],
+        "team": teams,
+        "hold": teams,
+        "queue": ["sales"],
+        "voicemail": ["box", "100@default"],
+        "number": ["74951112233", "79160009999"],
+        "message": ["vm-goodbye", "custom/closed&vm-goodbye"],
+        "reject": REJECTS,
+    }
+    to = draw(st.sampled_from(words_of[kind]))
+    if kind == "team" or (kind, to) == ("ring", "team"):
+        strategy = draw(st.sampled_from(["", *STRATEGIES]))
+        skills, languages = draw(st.sampled_from([((), ()), (("tax",), ()), (("tax", "law"), ()), ((), ("en",))]))
+        return Destination(kind=kind, to=to, strategy=strategy, skills=skills, languages=languages)
+    timed = kind in {"hold", "queue", "voicemail", "number"}
+    return Destination(kind=kind, to=to, seconds=draw(st.sampled_from([None, 1, 600])) if timed else None)
+
+
+@st.composite
+def rules(draw: st.DrawFn, directory: Directory) -> tuple[Rule, ...]:
+    """Any rules that this directory allows."""
+    taken = {rule.name for rule in BUILT_IN} | {"not_ready"}
+    names = draw(st.lists(keys.filter(lambda key: key not in taken), max_size=3, unique=True))
+    then = st.lists(destinations(directory), min_size=1, max_size=2).map(tuple)
+    return tuple(Rule(name=name, when=draw(conditions(directory)), then=draw(then)) for name in names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from dataclasses import fields
 from datetime import date
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -12,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from directory.rules import STRATEGIES, When
 from recordings.wav import header
 from tests.fakes.story import HOUSE
 from web.addresses import client_of
 from web.attempts import KEYS_MOST, PER_ADDRESS, PER_LOGIN, WINDOW_SECONDS, Attempts
 from web.audio import Stereo, byte_range, open_mono, peaks
-from web.told import reason, reasons, why_person
+from web.told import passed, reason, reasons, why_person
 from web.wording import day, duration, phone, plural
 from web.words import WORDS, say
 
@@ -39,18 +41,29 @@ def test_every_word_of_the_templates_is_there_in_both_languages() -> None:
 def test_every_reason_of_routing_has_russian_words() -> None:
     """A reason that routing can give is never shown in English to a Russian reader."""
     keys = set().union(*(ROUTING.findall(path.read_text()) for path in Path("routing").glob("*.py")))
-    values = dict.fromkeys(("name", "who", "line", "team", "person", "why", "opens"), "x")
+    values = dict.fromkeys(
+        ("name", "who", "line", "team", "person", "why", "opens", "order", "queue", "how", "absent"), "x"
+    )
     assert keys
-    for key in keys:
+    for key in keys | {f"team_{strategy}" for strategy in STRATEGIES}:
         text = reason({"key": key, "text": "English", "values": values}, "ru")
         assert text != "English", key
+
+
+def test_every_condition_of_a_rule_has_words() -> None:
+    """Why a rule was not for a call is told in the reader's language, whichever condition it was."""
+    for field in fields(When):
+        plan = {"passed": [{"rule": "night", "condition": field.name}]}
+        (russian,), (english,) = passed(plan, "ru"), passed(plan, "en")
+        assert russian.startswith("night: не ")
+        assert english.startswith("night: not ")
 
 
 def test_a_plan_that_cannot_be_read_gives_no_reasons() -> None:
     """Whatever JSON was stored, the page is shown."""
     plans: tuple[dict[str, object], ...] = ({}, {"reasons": "x"}, {"reasons": [], "steps": {}}, {"steps": [{}]})
     for plan in plans:
-        assert reasons(plan, "ru") == []
+        assert reasons(plan, "ru") == passed(plan, "ru") == []
         assert why_person(plan, "anna", "ru") == []
 
 
