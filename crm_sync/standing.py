@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.lifecycle import OPEN
@@ -18,7 +19,7 @@ async def stages(connection: AsyncConnection, numbers: Collection[str] | None = 
     """
     last = (
         select(leads.c.party_id, leads.c.stage)
-        .distinct(leads.c.party_id)
+        .ext(distinct_on(leads.c.party_id))
         .order_by(leads.c.party_id, leads.c.stage.in_(OPEN).desc(), leads.c.id.desc())
     ).subquery()
     asked = select(party_numbers.c.number, last.c.stage).outerjoin(last, last.c.party_id == party_numbers.c.party_id)

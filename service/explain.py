@@ -21,6 +21,7 @@ from calls.view import CallView, to_json, view
 from directory.model import Directory
 from directory.store import read
 from recordings.rows import Recording, recordings_of, transcript_of
+from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
 from web.timeline import Moment, Teller, timeline
 from web.told import considered, reasons
@@ -66,7 +67,7 @@ async def tell(connection: AsyncConnection, call_id: UUID, language: str) -> tup
         *_numbered(moments, _zone(seen, directory), language),
         "",
         *_cause(seen, directory, language),
-        *(_decision_words(decision, directory, language) if decision or seen.direction == "inbound" else []),
+        *_decision_words(decision, seen, directory, language),
         *_kept(seen, recordings, language),
         *([say(language, "story.transcript")] if transcript else []),
         *([say(language, "story.party", party=row.party_id)] if row.party_id else []),
@@ -144,18 +145,26 @@ def _decision(call: Call) -> dict[str, Any] | None:
     return told | {"plan": json.loads(routed.plan)}
 
 
-def _decision_words(decision: dict[str, Any] | None, directory: Directory, language: str) -> list[str]:
+def _decision_words(decision: dict[str, Any] | None, seen: CallView, directory: Directory, language: str) -> list[str]:
+    """Why the call went where it went; nothing for one that nobody routes."""
     if decision is None:
-        return [say(language, "call.no_decision"), ""]
+        return [say(language, "call.no_decision"), ""] if seen.direction == "inbound" else []
     plan = decision["plan"]
     key = f"story.{decision['outcome']}"
     when = say(language, key if key in WORDS else "story.in_time")
     took = f"{decision['seconds'] * 1000:.1f}"
     took = took.replace(".", ",") if language == "ru" else took
     lines = [say(language, "story.decided", when=when, time=took)]
+    lines += [f"  {told}" for told in (rule(plan, language),) if told]
     lines += [f"  {reason}" for reason in reasons(plan, language)]
     lines += [
         f"  {'+' if one.taken else '-'} {one.name} {one.device}: {one.why}"
         for one in considered(plan, directory, language)
     ]
+    for key, told in (
+        ("call.passed", passed(plan, language)),
+        ("call.known", known(plan, directory, _zone(seen, directory), language)),
+    ):
+        lines += [f"{say(language, key)}:", *(f"  {one}" for one in told)] if told else []
+    lines += [told for told in (spent(plan, language),) if told]
     return [*lines, ""]

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from calls.follow_up_list import promise_of
+from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
 from web.guard import nonce
 from web.house import HOUSE
@@ -62,6 +63,10 @@ async def show(request: web.Request) -> web.Response:
         seen=one.seen,
         moments=timeline(one.call, one.seen, directory, language),
         reasons=reasons(one.plan, language),
+        rule=rule(one.plan, language),
+        passed=passed(one.plan, language),
+        known=known(one.plan, directory, ZoneInfo(zone_of(request, directory)), language),
+        spent=spent(one.plan, language),
         considered=list(considered(one.plan, directory, language)),
         reached=[_reached(one, leg, device_kind(directory, leg.device, leg.number)) for leg in one.seen.legs],
         tracks=[track for track in tracks if track.paths],

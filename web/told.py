@@ -111,34 +111,6 @@ _BUT: Final = {
     "is_the_caller": "сам звонит",
 }
 
-_CONDITIONS: Final = {
-    "line": ("не для этой линии", "not for this line"),
-    "campaign": ("не для этой рекламной кампании", "not for this campaign"),
-    "language": ("не для языка этой линии", "not for this line's language"),
-    "blocked": ("не по чёрному списку", "not by the block list"),
-    "vip": ("не по списку VIP", "not by the list of VIPs"),
-    "known": ("не по знакомству с клиентом", "not by whether the caller is known"),
-    "number": ("не для этого номера", "not for this number"),
-    "stage": ("не для этого этапа заявки", "not for this stage of the lead"),
-    "open": ("не по часам линии", "not by the line's hours"),
-    "hours": ("не в эти часы", "not at these hours"),
-    "outside": ("не в эти часы", "not at these hours"),
-    "owner": ("не по ответственному", "not by the owner"),
-    "owner_is": ("не для этого ответственного", "not for this owner"),
-    "last_talked": ("не по тому, кто говорил последним", "not by who talked last"),
-    "team": ("не по загрузке команды", "not by the team's load"),
-}  # fmt: skip
-"""Why a rule was not for a call, Russian and English, by the condition that did not hold."""
-
-_BUILT_IN: Final = {
-    "blocked": "чёрный список",
-    "outside_hours": "вне часов работы",
-    "owner": "ответственный",
-    "last_talked": "говорил последним",
-    "team": "команда линии",
-    "not_ready": "справочника нет",
-}
-
 
 _ENGLISH: Final = {
     "off_shift": "not on shift",
@@ -147,6 +119,8 @@ _ENGLISH: Final = {
     "do_not_disturb": "does not want to be disturbed",
     "no_device": "has no device",
     "is_the_caller": "is the caller",
+    "lacks_skill": "lacks a skill that was asked for",
+    "lacks_language": "does not speak the language that was asked for",
     "too_late": "the plan is long enough without it",
 }
 
@@ -190,21 +164,6 @@ def _in_russian(name: str, value: str) -> str:
 def reasons(plan: Mapping[str, Any], language: str) -> list[str]:
     """Why the whole plan is as it is."""
     return [reason(one, language) for one in _list(plan, "reasons")]
-
-
-def rule_name(rule: str, language: str) -> str:
-    """A rule as people call it: the operator's own word, or ours for a built-in one."""
-    return _BUILT_IN.get(rule, rule) if language == "ru" else rule.replace("_", " ") if rule in _BUILT_IN else rule
-
-
-def passed(plan: Mapping[str, Any], language: str) -> list[str]:
-    """The rules that were asked before the one that decided, and why each was not for this call."""
-    told = []
-    for one in _list(plan, "passed"):
-        russian, english = _CONDITIONS.get(str(one.get("condition", "")), ("", ""))
-        why = (russian if language == "ru" else english) or str(one.get("condition", ""))
-        told.append(f"{rule_name(str(one.get('rule', '')), language)}: {why}")
-    return told
 
 
 def why_person(plan: Mapping[str, Any], person: str | None, language: str) -> list[str]:

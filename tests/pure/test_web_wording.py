@@ -8,6 +8,7 @@ from dataclasses import fields
 from datetime import date
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,8 @@ from tests.fakes.story import HOUSE
 from web.addresses import client_of
 from web.attempts import KEYS_MOST, PER_ADDRESS, PER_LOGIN, WINDOW_SECONDS, Attempts
 from web.audio import Stereo, byte_range, open_mono, peaks
-from web.told import passed, reason, reasons, why_person
+from web.decided import known, passed, rule, spent
+from web.told import reason, reasons, why_person
 from web.wording import day, duration, phone, plural
 from web.words import WORDS, say
 
@@ -59,11 +61,31 @@ def test_every_condition_of_a_rule_has_words() -> None:
         assert english.startswith("night: not ")
 
 
+def test_a_decision_is_told_with_its_rule_what_was_known_and_the_time_it_took() -> None:
+    """The version for the company's own rules, words for ours; what was not kept is not told."""
+    plan: dict[str, object] = {
+        "rule": "night", "version": 4,
+        "facts": {"vip": True, "known": True, "stage": "in_work", "waiting": {"sales": 2},
+                  "load": {"anna": {"calls_today": 3, "leads_open": 1, "idle_since": "2026-11-23T09:00:00Z"}}},
+        "times": {"gathered": 0.0002, "decided": 0.0011, "handed_over": 0.002},
+    }  # fmt: skip
+    moscow = ZoneInfo("Europe/Moscow")
+    assert rule(plan, "en") == "Rule: night, version 4"
+    assert rule({"rule": "outside_hours", "version": 4}, "ru") == "Правило: вне часов работы"
+    assert known(plan, HOUSE, moscow, "ru") == [
+        "Клиент в списке VIP", "Клиент знаком", "Заявка: в работе", "Команда «Продажи»: ждут 2",
+        "Анна Смирнова: разговоров сегодня 3, заявок в работе 1, последний разговор до 12:00",
+    ]  # fmt: skip
+    assert spent(plan, "ru") == "Факты 0,2 мс, решение 1,1 мс, передача в АТС 2,0 мс"
+    assert (rule({}, "ru"), known({}, HOUSE, moscow, "ru"), spent({}, "ru")) == ("", [], "")
+
+
 def test_a_plan_that_cannot_be_read_gives_no_reasons() -> None:
     """Whatever JSON was stored, the page is shown."""
     plans: tuple[dict[str, object], ...] = ({}, {"reasons": "x"}, {"reasons": [], "steps": {}}, {"steps": [{}]})
     for plan in plans:
         assert reasons(plan, "ru") == passed(plan, "ru") == []
+        assert known(plan, HOUSE, ZoneInfo("UTC"), "ru") == []
         assert why_person(plan, "anna", "ru") == []
 
 
