@@ -159,9 +159,11 @@ class Outgoing:
             channel=channel,
             device=address,
         )
-        with suppress(*_AWAY, UnknownPersonError):
+        try:
             async with asyncio.timeout(self._budget_seconds), self._engine.begin() as connection:
                 return (await ask(connection, wish, self._desk)).reason_key or ""
+        except (*_AWAY, UnknownPersonError) as error:
+            log.warning("a call out was judged without the database", pbx=self._pbx, error=type(error).__name__)
         judged = may_call(to, person, directory)
         return "" if isinstance(judged, Allowed) else judged.reason.key
 

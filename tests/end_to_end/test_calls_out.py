@@ -1,0 +1,216 @@
+"""Calls to the outside on a real PBX: asked for by a click, dialled on a phone, refused, and each placed once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory.model import DoNotCall
+from directory.outgoing import Outgoing, Reach
+from directory.store import apply
+from routing.requests import Answered, Wish, ask
+from service.demo_world import OutsideWorld, answer, ring_out
+from service.pbx import Pbx, Phone
+from service.wiring import outgoing_desk
+from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, until
+
+CLIENT = "79161230100"
+SPEECH = ("ru/hello",)
+UNWANTED = "79161230199"
+FALLBACK_NUMBER = "102"
+
+
+@pytest.fixture(scope="module")
+async def pbx() -> AsyncIterator[Pbx]:
+    """The company's PBX."""
+    async with Pbx([Phone(ROUTED, "101"), Phone(FALLBACK, "102")]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def world(pbx: Pbx) -> AsyncIterator[OutsideWorld]:
+    """Clients, and the two phones."""
+    async with OutsideWorld(pbx) as running:
+        yield running
+
+
+@pytest.fixture
+async def stage(
+    pbx: Pbx, world: OutsideWorld, engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> AsyncIterator[Stage]:
+    """A fresh store with the directory in it; both phones ring; afterwards nobody is on the line."""
+    policy = Outgoing(everybody=Reach(deny=("7916999",)))
+    async with engine.begin() as connection:
+        await apply(connection, replace(DIRECTORY, outgoing=policy, do_not_call=(DoNotCall(number=UNWANTED),)))
+    for phone in (ROUTED, FALLBACK):
+        await world.phone(phone).behave(ring_out())
+    yield Stage(pbx, world, engine, database_url, tmp_path)
+    await world.quiet()
+
+
+async def click(stage: Stage, to: str = CLIENT, person: str = "anna") -> Answered:
+    """Somebody asks for a call, as the web role does."""
+    async with stage.engine.begin() as connection:
+        return await ask(connection, Wish(to=to, person=person, purpose="click", asked_by="anna"), outgoing_desk())
+
+
+async def became(stage: Stage, asked: Answered, state: str, seconds: float = 20.0) -> Any:
+    """The row of a call once it is in this state."""
+
+    async def there() -> Any:
+        found = await stage.rows("select * from outgoing_calls where id = :id and state = :s", id=asked.id, s=state)
+        return found[0] if found else None
+
+    return await until(there, f"the call is {state}", seconds)
+
+
+async def record_of(stage: Stage, asked: Any) -> Any:
+    """The record of a placed call, once it has ended; there is one."""
+
+    async def ended() -> list[Any]:
+        sql = "select c.* from calls c join call_names n on call_id = id where name = :name and ended_at is not null"
+        return await stage.rows(sql, name=f"switchhook-{asked.id}")
+
+    (record,) = await until(ended, "the call is in the store, ended")
+    return record
+
+
+@pytest.mark.timeout(90)
+async def test_a_click_rings_the_person_then_the_client_who_sees_the_line(stage: Stage) -> None:
+    """Both talk; the call is in the record as hers, with who asked for it."""
+    world = stage.world
+    await world.phone(ROUTED).behave(answer(0.2, speak=SPEECH, hangup_after=2.0))
+    await world.mobile(CLIENT).behave(answer(0.2, speak=SPEECH))
+    async with stage.open(stage.settings()):
+        asked = await click(stage, "8 916 123-01-00")
+        assert await world.phone(ROUTED).rings() == CLIENT
+        assert await world.mobile(CLIENT).rings() == LINE
+        row = await became(stage, asked, "connected")
+        assert (row.device, row.reason) == (f"PJSIP/{ROUTED}", None)
+        record = await record_of(stage, asked)
+        assert (record.direction, record.status, record.dialed) == ("outbound", "answered", CLIENT)
+        assert record.talk_seconds > 0.5
+        (event,) = await stage.told(record, "OutgoingJudged")
+        assert (event["purpose"], event["person"], event["number"], event["shown"]) == ("click", "anna", CLIENT, LINE)
+
+
+@pytest.mark.timeout(90)
+async def test_a_click_that_cannot_be_says_why(stage: Stage) -> None:
+    """The person's phone is gone, or they talk on it; the client is not called."""
+    world = stage.world
+    await world.mobile(CLIENT).behave(ring_out())
+    async with stage.open(stage.settings()) as (_, telephony):
+        await world.phone(FALLBACK).unplug()
+        await until(lambda: _state(telephony, FALLBACK, "unavailable"), "the phone is known to be gone")
+        assert (await became(stage, await click(stage, person="boris"), "failed")).reason == "unreachable"
+        await world.phone(FALLBACK).plug()
+        call = await world.phone(ROUTED).dial(FALLBACK_NUMBER)
+        await world.phone(FALLBACK).rings()
+        await until(lambda: _state(telephony, ROUTED, "inuse"), "the phone is known to be in use")
+        assert (await became(stage, await click(stage), "failed")).reason == "busy"
+        assert not world.mobile(CLIENT).has_rung
+        await call.hangup()
+
+
+async def _state(telephony: Any, phone: str, state: str) -> bool:
+    known = telephony.attendants[0].live_devices() or {}
+    return f"PJSIP/{phone}" in known and known[f"PJSIP/{phone}"].state == state
+
+
+@pytest.mark.timeout(90)
+async def test_what_is_dialled_on_a_phone_is_judged_by_the_service(stage: Stage) -> None:
+    """Allowed numbers see the line; denied ones, and who does not want to be called, are refused and written down."""
+    world = stage.world
+    for number in (CLIENT, UNWANTED, "79169990000"):
+        await world.mobile(number).behave(ring_out())
+    async with stage.open(stage.settings()):
+        await until(stage.asked, "the PBX asks the service")
+        call = await world.phone(ROUTED).dial(CLIENT)
+        assert await world.mobile(CLIENT).rings() == LINE
+        await call.hangup()
+        for number, why in ((UNWANTED, "do_not_call"), ("79169990000", "destination_denied")):
+            refused = await world.phone(ROUTED).dial(number, stay=True)
+            await refused.ended()
+            assert not world.mobile(number).has_rung
+            asked = "select * from outgoing_calls where number = :number"
+            (row,) = await stage.rows(asked, number=number)
+            assert (row.state, row.reason, row.person, row.device) == ("refused", why, "anna", f"PJSIP/{ROUTED}")
+
+            async def event(number: str = number) -> list[Any]:
+                told = "select body from call_events where kind = 'OutgoingJudged' and body->>'number' = :number"
+                return await stage.rows(told, number=number)
+
+            (told,) = await until(event, "the refusal is on the call")
+            assert (told.body["allowed"], told.body["reason"]) == (False, why)
+
+
+@pytest.mark.timeout(120)
+async def test_a_service_killed_before_it_reached_the_pbx_leaves_the_call_to_the_next_one(stage: Stage) -> None:
+    """Taken, and not placed: the next service finds no trace of it at the PBX, and places it, once."""
+    world = stage.world
+    await world.mobile(CLIENT).behave(ring_out())
+    asked = await click(stage)
+    async with stage.engine.begin() as connection:  # as a service does that is killed before it writes to the PBX
+        taken = "update outgoing_calls set state = 'placing', pbx = 'pbx', channel = 'switchhook-' || id"
+        await connection.execute(text(taken))
+    async with stage.serve():
+        assert await world.phone(ROUTED).rings(30) == CLIENT
+        await became(stage, asked, "placed")
+        assert not world.phone(ROUTED).has_rung
+
+
+@pytest.mark.timeout(120)
+async def test_a_service_killed_after_it_reached_the_pbx_places_nothing_twice(stage: Stage) -> None:
+    """The phone rings once whatever the next service finds: the call goes on, and is told as what it became."""
+    world = stage.world
+    await world.mobile(CLIENT).behave(answer(0.2, speak=SPEECH))
+    async with stage.serve() as service:
+        asked = await click(stage)
+        assert await world.phone(ROUTED).rings() == CLIENT
+        await service.kill()
+    async with stage.engine.begin() as connection:  # as if it was killed before it could say so
+        await connection.execute(text("update outgoing_calls set state = 'placing'"))
+    await world.phone(ROUTED).behave(answer(0.1, speak=SPEECH))  # from the next ring on
+    async with stage.serve():
+        row = await became(stage, asked, "failed", 40)
+        assert row.reason == "no_answer"
+        assert not world.phone(ROUTED).has_rung
+
+
+@pytest.mark.timeout(90)
+async def test_the_command_line_calls_and_says_what_became_of_it(stage: Stage) -> None:
+    world = stage.world
+    await world.phone(ROUTED).behave(answer(0.2, speak=SPEECH, hangup_after=2.0))
+    await world.mobile(CLIENT).behave(answer(0.2, speak=SPEECH))
+    settings = stage.settings()
+    async with stage.open(settings):
+        told = await switchhook(stage, "call", "--person", "anna", "--to", CLIENT, "--json")
+        assert told[0] == 0
+        assert '"state": "connected"' in told[1]
+        told = await switchhook(stage, "call", "--person", "anna", "--to", UNWANTED)
+        assert (told[0], "do_not_call" in told[2]) == (2, True)
+        told = await switchhook(stage, "do-not-call", "79160009900")
+        assert (told[0], "NUMBER" in told[2]) == (2, True)
+
+
+async def switchhook(stage: Stage, *words: str) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of a command on the stage's database."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "service.cli", *words),
+        env={"PATH": "/usr/bin:/bin", "DATABASE_URL": stage.url, "SWITCHHOOK_DATA_DIR": str(stage.folder / "command")},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    assert process.returncode != -signal.SIGKILL
+    return process.returncode, out.decode(), err.decode()
