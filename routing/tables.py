@@ -75,6 +75,7 @@ outgoing_calls = Table(
     UniqueConstraint("asked_by", "idempotency_key"),
     Index("ix_outgoing_calls_asked_at", "asked_at"),
     Index("ix_outgoing_calls_channel", "channel"),
+    Index("ix_outgoing_calls_number_asked_at", "number", "asked_at"),
     Index("ix_outgoing_calls_refused", "reason", postgresql_where=text("state = 'refused'")),
     Index("ix_outgoing_calls_under_way", "state", postgresql_where=text(f"state in {UNDER_WAY!r}")),
     Index(

@@ -21,6 +21,7 @@ from routing.look_up import CrmOwners
 from routing.memory import Memory
 from routing.plan import Plan
 from routing.requests import ALONE, Desk
+from service.callbacks import Callbacks
 from service.holding import Holding
 from service.outgoing import Outgoing, outgoing_settings
 from service.reconcile import HourlyReconciliation
@@ -83,6 +84,7 @@ class Attendant:
             desk,
             budget_seconds=settings.budget_seconds / 3,
         )
+        self.callbacks = Callbacks(self.link, memory, recorder.engine, desk)
         self._reconciliation = HourlyReconciliation(self.link, cel, recorder.engine, reconciled) if cel else None
 
     async def run(self) -> None:
@@ -99,6 +101,7 @@ class Attendant:
                         self.recovery.run,
                         self.holding.run,
                         self.outgoing.run,
+                        self.callbacks.run,
                     ):
                         group.create_task(part())
                     group.create_task(self._recorder.drain(self.buffer))

@@ -6,7 +6,9 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.model import DoNotCall
-from directory.outgoing import Outgoing, Reach
+from directory.outgoing import Callback, Outgoing, Reach
 from directory.store import apply
 from routing.requests import Answered, Wish, ask
 from service.demo_world import OutsideWorld, answer, ring_out
 from service.pbx import Pbx, Phone
+from service.telephony_role import Telephony
 from service.wiring import outgoing_desk
+from service.worker_role import work_queues
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, until
 
 CLIENT = "79161230100"
@@ -214,3 +218,97 @@ async def switchhook(stage: Stage, *words: str) -> tuple[int, str, str]:
     assert process.returncode is not None
     assert process.returncode != -signal.SIGKILL
     return process.returncode, out.decode(), err.decode()
+
+
+# --- called back by itself --------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def calling_back(stage: Stage, callback: Callback) -> AsyncIterator[Telephony]:
+    """The service and its worker, with a line that calls back."""
+    line = replace(DIRECTORY.lines[0], callback=callback)
+    async with stage.engine.begin() as connection:
+        await apply(connection, replace(DIRECTORY, lines=(line,)))
+    async with stage.open(stage.settings()) as (running, telephony):
+        await until(stage.asked, "the PBX asks the service")
+        stop = asyncio.Event()
+        worker = asyncio.create_task(work_queues(running.house, ("follow_ups",), stop))
+        try:
+            yield telephony
+        finally:
+            stop.set()
+            await worker
+
+
+async def misses(stage: Stage, number: str) -> None:
+    """A client calls, hears it ring, and gives up."""
+    call = await stage.world.call(number, "Клиент", LINE)
+    await stage.world.phone(ROUTED).rings()
+    await call.hangup()
+
+
+async def kept(stage: Stage, number: str) -> Any:
+    """The promise to this client, once a talk has closed it."""
+    asked = "select * from follow_ups where number = :number and closed_by = 'talk'"
+    (promise,) = await until(lambda: stage.rows(asked, number=number), "the promise is kept", 40)
+    return promise
+
+
+@pytest.mark.timeout(120)
+async def test_a_missed_caller_is_called_back_and_the_promise_is_kept(stage: Stage) -> None:
+    """The manager's phone rings, then the client's; after their talk nobody is called again."""
+    world, client = stage.world, "79161230111"
+    await world.mobile(client).behave(answer(0.2, speak=SPEECH))
+    async with calling_back(stage, Callback(after_seconds=0, pause_seconds=1)) as telephony:
+        await misses(stage, client)
+        await world.phone(ROUTED).behave(answer(0.2, speak=SPEECH, hangup_after=8.0))
+        assert await world.phone(ROUTED).rings(30) == client
+        assert await world.mobile(client).rings() == LINE
+        promise = await kept(stage, client)
+        (row,) = await stage.rows("select * from outgoing_calls where number = :number", number=client)
+        assert (row.purpose, row.person, row.state, row.follow_up) == ("callback", "anna", "connected", promise.id)
+        record = await record_of(stage, row)
+        assert (record.direction, record.dialed, promise.closed_by_call) == ("outbound", client, record.id)
+        (event,) = await stage.told(record, "OutgoingJudged")
+        assert event["purpose"] == "callback"
+        directory = telephony.memory.directory
+        assert directory is not None
+        assert await telephony.attendants[0].callbacks.call_back(directory, [LINE]) == []
+
+
+@pytest.mark.timeout(120)
+async def test_the_client_may_be_called_first(stage: Stage) -> None:
+    """By setting: the client answers, who sees the line, then the manager's phone rings and shows the client."""
+    world, client = stage.world, "79161230112"
+    await world.mobile(client).behave(answer(0.2, speak=SPEECH))
+    async with calling_back(stage, Callback(first="client", after_seconds=0, pause_seconds=30)):
+        await misses(stage, client)
+        await world.phone(ROUTED).behave(answer(0.2, speak=SPEECH, hangup_after=8.0))
+        assert await world.mobile(client).rings(30) == LINE
+        assert await world.phone(ROUTED).rings() == client
+        promise = await kept(stage, client)
+        (row,) = await stage.rows("select * from outgoing_calls where number = :number", number=client)
+        record = await record_of(stage, row)
+        assert (record.direction, record.dialed, record.id) == ("outbound", client, promise.closed_by_call)
+
+
+@pytest.mark.timeout(120)
+async def test_a_client_who_calls_again_first_is_not_called_back(stage: Stage) -> None:
+    """They talk before the time comes: the promise is kept, and when its time has come nobody is called."""
+    world, client = stage.world, "79161230113"
+    async with calling_back(stage, Callback(after_seconds=20, pause_seconds=1)) as telephony:
+        await misses(stage, client)
+        await world.phone(ROUTED).behave(answer(0.2, speak=SPEECH, hangup_after=7.0))
+        again = await world.call(client, "Клиент", LINE, speak=SPEECH, stay=True)
+        await again.answered()
+        await again.ended()
+        promise = await kept(stage, client)
+        directory = telephony.memory.directory
+        assert directory is not None
+
+        async def over() -> bool:
+            return bool(datetime.now(UTC) > promise.last_missed_at + timedelta(seconds=21))
+
+        await until(over, "the time to call back has come", 30)
+        assert await telephony.attendants[0].callbacks.call_back(directory, [LINE]) == []
+        assert await stage.rows("select * from outgoing_calls where number = :number", number=client) == []
