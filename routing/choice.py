@@ -13,7 +13,7 @@ from routing.there import presence_of, why_not_there
 
 _TALKING: Final = frozenset({"inuse", "busy", "onhold"})
 _NOBODY_SAID: Final = DeviceState()
-_SWITCHES: Final = ("Custom:DND{}", "Custom:DEVDND{}", "CustomPresence:{}")
+_SWITCHES: Final = ("Custom:DND", "Custom:DEVDND", "CustomPresence:")
 """What PBXes switch do-not-disturb by, for an extension or for a device."""
 
 CONFIRM_SECONDS: Final = 12
@@ -112,8 +112,8 @@ def _judge(device: Device, facts: Facts) -> tuple[bool, Reason]:
 
 def switches(device: Device) -> list[str]:
     """Name what may switch do-not-disturb on at the PBX for this phone or its extension."""
-    names = {device.number, device.address.partition("/")[2]} - {None, ""}
-    return [switch.format(name) for name in names for switch in _SWITCHES]
+    names = (device.number, device.address.partition("/")[2])
+    return [f"{switch}{name}" for name in names if name for switch in _SWITCHES]
 
 
 def _is_silenced(device: Device, facts: Facts) -> bool:

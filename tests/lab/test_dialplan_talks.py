@@ -116,10 +116,13 @@ async def test_mobile_that_answers_in_its_time_has_the_steps_time_to_press_1(
 async def test_mobile_shows_the_callers_number_when_it_is_told_to(
     outside: OutsideWorld, service: StandIn, line: str
 ) -> None:
+    """And to us it is the mobile's number all the same."""
     service.plan = [("ring", f"Local/{MOBILE}*18*caller@switchhook-mobile/n", 30)]
     await outside.mobile(MOBILE).behave(ring_out())
     call = await outside.call(CALLER, "Клиент", line)
     assert await outside.mobile(MOBILE).rings() == CALLER
+    dialled = await service.seen(Event="DialBegin", DestCallerIDNum=MOBILE)
+    assert dialled["DestChannel"].startswith("PJSIP/trunk-")
     await call.hangup()
 
 
