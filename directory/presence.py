@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -70,6 +70,7 @@ NOTHING_KNOWN: Final = PresenceBook()
 class Presence:
     """One person at one moment; as it stands, somebody on shift whom nothing keeps from answering.
 
+    ``absence`` comes without its reason, which is for colleagues and in no call's record.
     ``status_until`` is None for a status without an end. ``calendar_until`` is when the calendar lets the person go,
     None when it does not hold them; ``calendar_age_seconds`` is the age of the copy that says so.
     """
@@ -99,7 +100,7 @@ def presence_at(person: Person, directory: Directory, book: PresenceBook, at: da
     until, away = _held(calendar.times, at) if calendar else (None, False)
     return Presence(
         on_shift=open_at(directory.hours_of(person.hours), directory.zone_of(person), at),
-        absence=next((it for it in absences if it.starts_at <= at < it.ends_at), None),
+        absence=next((replace(it, reason="") for it in absences if it.starts_at <= at < it.ends_at), None),
         status=told.status,
         status_until=told.until,
         calendar_until=until,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import pytest
 from playwright.async_api import Route, expect
 from sqlalchemy import text
 
+from directory.presence_store import begin_wrap_up
 from tests.browser.conftest import OpenPage, until
 from tests.fakes.site import Site
 from tests.fakes.story import PASSWORD, Told, know
@@ -233,3 +235,20 @@ async def test_the_desk_fits_a_phone(site: Site, open_page: OpenPage) -> None:
     for path in ("/", "/calls", f"/calls/{call.id}"):
         await page.goto(site.url + path)
         assert await page.evaluate("document.documentElement.scrollWidth") <= 390, path
+
+
+async def test_i_say_that_i_am_away_and_the_desk_shows_a_wrap_up_by_itself(site: Site, open_page: OpenPage) -> None:
+    """The control is a form that works by itself; a talk's end shows without a reload, and goes when it is over."""
+    page = await open_page()
+    await until(lambda: site.listening)
+    control = page.locator("#status")
+    await expect(control).to_contain_text("На связи")
+    await control.get_by_label("На сколько").select_option("30")
+    await control.get_by_role("button", name="Не беспокоить").click()
+    await expect(control).to_contain_text("Не беспокоить")
+    await control.get_by_role("button", name="Я на связи").click()
+    await expect(control).to_contain_text("На связи")
+    async with site.engine.begin() as connection:
+        assert await begin_wrap_up(connection, "anna", datetime.now(UTC) + timedelta(seconds=3))
+    await expect(control).to_contain_text("Завершаю звонок")
+    await expect(control).to_contain_text("На связи")

@@ -102,3 +102,30 @@ async def test_a_login_without_a_person_has_no_status(site: Site) -> None:
     async with site.visitor("olga") as client:
         assert "На связи" not in await (await client.get("/")).text()
         assert (await client.get("/desk/status")).status == 200
+
+
+async def test_the_api_says_it_for_oneself_and_for_others_only_by_heads(site: Site) -> None:
+    """And tells of everybody whether they are there; a command that cannot be read names its field."""
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    async with site.visitor("anna") as client:
+        response = await client.post("/api/v1/status", json={"status": "away", "until": until})
+        assert (response.status, (await response.json())["person"]) == (200, "anna")
+        assert (await client.post("/api/v1/status", json={"status": "away", "person": "boris"})).status == 403
+        for body, named in (
+            ({"status": "wrap_up"}, "status"),
+            ({"status": "away", "until": "2026-11-23T10:00"}, "until"),
+            ({"status": "away", "until": "2026-11-23T10:00Z"}, "until: must be in the future"),
+            ({"status": "away", "mood": "low"}, "mood"),
+        ):
+            response = await client.post("/api/v1/status", json=body)
+            assert response.status == 400
+            assert named in (await response.json(content_type="application/problem+json"))["detail"]
+        people = {it["key"]: it for it in (await (await client.get("/api/v1/people")).json())["items"]}
+        assert (people["anna"]["there"], people["anna"]["status"]) == (False, "away")
+        assert (people["boris"]["there"], people["boris"]["substitute"]) == (True, None)
+    async with site.visitor("vera") as client:
+        assert (await client.post("/api/v1/status", json={"status": "away", "person": "boris"})).status == 200
+        assert (await client.post("/api/v1/status", json={"status": "away", "person": "bob"})).status == 400
+    async with site.visitor("olga") as client:
+        assert (await client.post("/api/v1/status", json={"status": "away"})).status == 400
+    assert {key: it.status for key, it in (await said(site)).items()} == {"anna": "away", "boris": "away"}

@@ -47,9 +47,10 @@ def test_who_has_nothing_but_hours_is_there_when_they_are_open() -> None:
 
 @pytest.mark.parametrize("minutes, away", [(-61, False), (-60, True), (59, True), (60, False)])
 def test_an_absence_goes_from_its_first_moment_to_before_its_last(minutes: int, away: bool) -> None:
-    absences = (Absence(1, MONDAY - HOUR, MONDAY + HOUR, "boris"),)
+    absences = (Absence(1, MONDAY - HOUR, MONDAY + HOUR, "boris", "больничный"),)
     presence = anna(MONDAY + timedelta(minutes=minutes), absences=absences)
     assert (presence.absence is not None) is away
+    assert "больничный" not in str(presence)
     assert presence.there is not away
 
 

@@ -9,7 +9,10 @@ from sqlalchemy import ColumnElement, exists, func, or_, select, true
 
 from calls.tables import calls
 from crm_sync.tables import leads, parties, party_numbers
+from directory import presence_store
 from directory.hours import open_at
+from directory.model import Directory, Person
+from directory.presence import Presence, presence_at
 from telephony.tables import device_states
 from web.api import models
 from web.api.calls import Limit
@@ -36,18 +39,28 @@ class LeadsQuery(PageQuery):
 
 async def list_people(request: web.Request, _query: NoQuery) -> models.PersonList:
     """GET /people."""
-    directory = await request.app[HOUSE].read()
-    items = [
-        models.PersonTold(
-            key=person.key,
-            name=person.name,
-            role=person.role,
-            teams=[team.key for team in directory.teams if person.key in team.members],
-            devices=[device.address for device in person.devices],
-        )
-        for person in directory.people
-    ]
-    return models.PersonList(items=items)
+    directory, now = await request.app[HOUSE].read(), datetime.now(UTC)
+    async with request.app[SERVICES].engine.connect() as connection:
+        book = await presence_store.read(connection)
+    return models.PersonList(
+        items=[_person(it, directory, presence_at(it, directory, book, now)) for it in directory.people]
+    )
+
+
+def _person(person: Person, directory: Directory, presence: Presence) -> models.PersonTold:
+    return models.PersonTold(
+        key=person.key,
+        name=person.name,
+        role=person.role,
+        teams=[team.key for team in directory.teams if person.key in team.members],
+        devices=[device.address for device in person.devices],
+        there=presence.there,
+        status=presence.status,
+        status_until=presence.status_until,
+        absent_until=presence.absence.ends_at if presence.absence else None,
+        substitute=presence.absence.substitute if presence.absence else None,
+        busy_until=presence.calendar_until,
+    )
 
 
 async def list_teams(request: web.Request, _query: NoQuery) -> models.TeamList:

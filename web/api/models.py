@@ -1,10 +1,10 @@
 """What the API answers; times are ISO 8601 with zone, spans are seconds."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from web.api.operations import Answer, Body
 
@@ -141,6 +141,22 @@ class OutgoingCall(Answer):
     call_id: UUID | None = Field(description="The call, once the PBX has told of it.")
 
 
+class StatusWish(Body):
+    """What to say of a person, the login's own unless told; `until` ends it by itself."""
+
+    status: Literal["available", "away", "do_not_disturb"]
+    until: AwareDatetime | None = None
+    person: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+
+
+class StatusTold(Answer):
+    """What is said of a person now."""
+
+    person: str
+    status: str
+    until: datetime | None
+
+
 class PartyTold(Answer):
     """A person outside."""
 
@@ -247,6 +263,12 @@ class PersonTold(Answer):
     role: str
     teams: list[str]
     devices: list[str]
+    there: bool = Field(description="On shift, not absent, available, and free by the calendar.")
+    status: str = Field(description="available, away, do_not_disturb or wrap_up.")
+    status_until: datetime | None
+    absent_until: datetime | None
+    substitute: str | None = Field(description="Key of the person who is rung while this one is absent.")
+    busy_until: datetime | None = Field(description="Until when their calendar holds them.")
 
 
 class PersonList(Answer):

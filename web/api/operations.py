@@ -116,13 +116,22 @@ Doing = Callable[[web.Request, Any], Awaitable[BaseModel | web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A POST under PREFIX that has something done: `body` is checked, what was begun is told with status 202."""
+    """A POST under PREFIX that has something done: `body` is checked, what was begun is told with status 202.
+
+    One that is not `keyed` does at once (200) what is the same when it is done twice, and needs no Idempotency-Key.
+    """
 
     path: str
     handler: Doing
     summary: str
     body: type[Body]
     answer: type[BaseModel]
+    keyed: bool = True
+
+    @property
+    def status(self) -> int:
+        """What a command that could be done answers with."""
+        return 202 if self.keyed else 200
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Check the body, run the handler, write the answer. Raises 400 for a body that does not fit."""
@@ -135,19 +144,20 @@ class Command:
         told = await self.handler(request, body)
         if isinstance(told, web.StreamResponse):
             return told
-        return web.Response(text=told.model_dump_json(), content_type="application/json", status=202)
+        return web.Response(text=told.model_dump_json(), content_type="application/json", status=self.status)
 
     def described(self) -> dict[str, Any]:
         """The command as OpenAPI 3.1 writes it."""
-        answers: dict[str, Any] = {"202": {"description": "Begun.", "content": _json(self.answer)}}
-        for status in (400, 401, 403, 409, 422):
+        said = "Begun." if self.keyed else "Done."
+        answers: dict[str, Any] = {str(self.status): {"description": said, "content": _json(self.answer)}}
+        for status in (400, 401, 403, 409, 422) if self.keyed else (400, 401, 403):
             problem = {PROBLEM: {"schema": {"$ref": _ref(Refusal if status == 422 else Problem)}}}
             answers[str(status)] = {"description": _WHY[status], "content": problem}
         key = {"name": KEY_HEADER, "in": "header", "required": False, "schema": {"type": "string", "maxLength": 200}}
         return {
             "operationId": self.handler.__name__,
             "summary": self.summary,
-            "parameters": [key],
+            "parameters": [key] if self.keyed else [],
             "requestBody": {"required": True, "content": _json(self.body)},
             "responses": answers,
         }

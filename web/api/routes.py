@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from web.api import calls, follow_ups, house, models, outgoing, sound, stream
+from web.api import calls, follow_ups, house, models, outgoing, presence, sound, stream
 from web.api.operations import PREFIX, Command, NoQuery, Operation, openapi
 
 OPERATIONS: Final = (
@@ -38,6 +38,14 @@ OPERATIONS: Final = (
 COMMANDS: Final = (
     Command(
         "/calls", outgoing.begin_call, "Call a number: the person first, then it", models.CallWish, models.OutgoingCall
+    ),
+    Command(
+        "/status",
+        presence.set_status,
+        "Say of a person whether they are there",
+        models.StatusWish,
+        models.StatusTold,
+        keyed=False,
     ),
 )
 
