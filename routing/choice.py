@@ -131,7 +131,7 @@ def _summary(person: Person, attempts: tuple[tuple[Target, ...], ...], reasons: 
 
 
 def _left(person: Person, device: Device | None, reason: Reason) -> Candidate:
-    return Candidate(person.key, device.address if device else "", False, reason.key, reason.text)
+    return Candidate(person.key, device.address if device else "", False, reason.key, reason.text, reason.values)
 
 
 def _state(device: Device, facts: Facts) -> DeviceFact:

@@ -64,15 +64,16 @@ async def read_facts(
     devices: DeviceReader,
     owners: OwnerReader,
     parties: PartyReader | None = None,
+    ahead: timedelta = timedelta(),
 ) -> Facts:
-    """Read everything that a decision on this arrival rests on."""
+    """Read everything that a decision on this arrival rests on; ``ahead`` is its PBX's clock minus ours."""
     directory = await store.read(connection)
     number = caller(arrival, directory)
     party = await parties(connection, [number]) if parties and number else {}
     return Facts(
         directory=directory,
         devices=await devices(connection, arrival.pbx),
-        presence=Presences(directory, await presence_store.read(connection), arrival.at),
+        presence=Presences(directory, await presence_store.read(connection), arrival.at - ahead),
         owner=(await owners(connection, [number])).get(number) if number else None,
         last_talked=await last_talked(connection, number) if number else None,
         answers=await answers.read(connection),

@@ -7,7 +7,7 @@ database itself, and when that does not answer in time either, what was known la
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,6 +38,9 @@ _WAIT_LEAST_SECONDS: Final = 0.25
 _WAIT_MOST_SECONDS: Final = 5.0
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
+Ahead = Callable[[str], timedelta]
+"""Gives the clock of a PBX minus ours: absences, statuses and calendars are told by ours."""
+
 LiveDevices = Callable[[str], Mapping[str, DeviceFact] | None]
 """Gives the devices of a PBX as the process that speaks to it knows them this moment; None when it does not."""
 
@@ -48,7 +51,7 @@ class Memory:
     ``directory`` is None until it was read once. ``fresh`` tells whether changes reach the memory at present.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what the facts are read from, each by its name
         self,
         engine: AsyncEngine,
         *,
@@ -58,6 +61,7 @@ class Memory:
         copies: dict[str, Copy] | None = None,
         parties: PartyReader | None = None,
         loads: Loads | None = None,
+        ahead: Ahead = lambda _pbx: timedelta(),
         refresh_seconds: float = 300.0,
     ) -> None:
         """Take what is read from; all but talks is read again after ``refresh_seconds`` even without a notification.
@@ -72,6 +76,7 @@ class Memory:
         self._live_devices = live_devices
         self._read_parties = parties
         self._loads = loads or Loads()
+        self._ahead = ahead
         self._parties: dict[str, str | None] = {}
         self._refresh_seconds = refresh_seconds
         self._devices: dict[str, Mapping[str, DeviceFact]] = {}
@@ -141,7 +146,7 @@ class Memory:
         return Facts(
             directory=directory,
             devices=live if live is not None else self._devices.get(arrival.pbx, {}),
-            presence=Presences(directory, self._presence, arrival.at),
+            presence=Presences(directory, self._presence, arrival.at - self._ahead(arrival.pbx)),
             owner=self._owners.get(number),
             last_talked=self._talks[number][1] if number in self._talks else None,
             known=None if "party" in missing or not self._read_parties else number in self._parties,
@@ -171,7 +176,12 @@ class Memory:
         """Ask the database about one arrival, and remember what it says."""
         async with self._engine.connect() as connection:
             facts = await gather.read_facts(
-                connection, arrival, self._read_devices, self._read_owners, self._read_parties
+                connection,
+                arrival,
+                self._read_devices,
+                self._read_owners,
+                self._read_parties,
+                ahead=self._ahead(arrival.pbx),
             )
         self.directory, self._answers = facts.directory, dict(facts.answers)
         self._devices[arrival.pbx] = facts.devices

@@ -73,17 +73,27 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One device of one person, whether the plan rings it, and why or why not; ``device`` is empty for "has none"."""
+    """One device of one person, whether the plan rings it, and why or why not; ``device`` is empty for "has none".
+
+    ``key``, ``why`` and ``values`` are those of a Reason.
+    """
 
     person: str
     device: str
     taken: bool
     key: str
     why: str
+    values: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give the fields by their names."""
-        return {name: getattr(self, name) for name in ("person", "device", "taken", "key", "why")}
+        told = {name: getattr(self, name) for name in ("person", "device", "taken", "key", "why")}
+        return told | {"values": dict(self.values)}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> "Candidate":
+        """Read what ``to_json`` gave; one that was stored before there were values has none."""
+        return cls(**{**body, "values": tuple(body.get("values", {}).items())})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +159,7 @@ class Plan:
             cause=body.get("cause", ""),
             steps=tuple(Step.from_json(step) for step in body["steps"]),
             reasons=tuple(Reason.from_json(reason) for reason in body["reasons"]),
-            considered=tuple(Candidate(**candidate) for candidate in body["considered"]),
+            considered=tuple(Candidate.from_json(candidate) for candidate in body["considered"]),
             passed=tuple(Passed(**passed) for passed in body.get("passed", ())),
             turns=tuple((team, person) for team, person in body.get("turns", ())),
             line=body["line"],

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from directory.hours import next_open, open_at
 from directory.model import Hours, Line, Team
@@ -91,8 +92,20 @@ class Situation:
         return tuple(choice for choice in found if choice is not None)
 
     def line_ups(self, team: Team | None) -> list[tuple[Choice, ...]]:
-        """Look at everybody of a team, in its order, and at who stands in for them."""
-        return [found for key in (team.members if team else ()) if (found := self.line_up(key))]
+        """Look at everybody of a team, in its order, and at who stands in for them; at nobody while it is closed."""
+        members = team.members if team is not None and self.closed(team) is None else ()
+        return [found for key in members if (found := self.line_up(key))]
+
+    def closed(self, team: Team) -> Reason | None:
+        """Tell until when a team does not ring; None while it does."""
+        directory, at = self.facts.directory, self.arrival.at
+        hours, zone = directory.hours_of(team.hours), directory.zone_of(team)
+        if open_at(hours, zone, at):
+            return None
+        opens = next_open(hours, zone, at)
+        until = opens.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M") if opens else ""
+        text = "team {team} is closed until {until}" if opens else "team {team} is never open"
+        return because("team_closed", text, team=team.name, until=until)
 
     @cached_property
     def _chosen(self) -> dict[str, Choice | None]:

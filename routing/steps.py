@@ -41,7 +41,10 @@ _TEAMS: Final[Mapping[str, str]] = {
 
 @dataclass
 class Draft:
-    """A plan in the making. ``asked`` are the people whom destinations named, not conditions; ``rung`` who rings."""
+    """A plan in the making.
+
+    ``asked`` are the people whom destinations named, not conditions; ``rung`` who rings; ``closed``: a team did not.
+    """
 
     situation: Situation
     steps: list[Step] = field(default_factory=list)
@@ -49,6 +52,7 @@ class Draft:
     choices: dict[str, Choice] = field(default_factory=dict)
     asked: list[Choice] = field(default_factory=list)
     unfit: bool = False
+    closed: bool = False
     turns: list[tuple[str, str]] = field(default_factory=list)
     rung: set[str] = field(default_factory=set)
 
@@ -73,7 +77,7 @@ class Draft:
         for key, cause, text in _NOBODY:
             if key in found:
                 return because(cause, text)
-        if self.asked:
+        if self.asked or self.closed:
             return because("nobody_on_shift", "nobody of the team is on shift")
         if self.unfit:
             return because("no_route", "nobody has the skills and languages that the rule asks for")
@@ -129,6 +133,7 @@ def _ring_team(draft: Draft, destination: Destination, team: Team | None) -> Non
     if team is None:
         return
     situation, fresh = draft.situation, dict[str, Choice]()
+    _say_closed(draft, team)
     for choices in situation.line_ups(team):
         draft.look(*choices[:-1])
         choice = choices[-1]
@@ -144,6 +149,13 @@ def _ring_team(draft: Draft, destination: Destination, team: Team | None) -> Non
             draft.say(*standing_in(choices))
     if fresh:
         _ring_some(draft, destination.strategy or team.strategy, team, fresh)
+
+
+def _say_closed(draft: Draft, team: Team) -> None:
+    closed = draft.situation.closed(team)
+    if closed is not None:
+        draft.say(closed)
+        draft.closed = True
 
 
 def _ring_some(draft: Draft, strategy: str, team: Team, fresh: Mapping[str, Choice]) -> None:
@@ -240,6 +252,8 @@ def _hold(draft: Draft, destination: Destination) -> None:
     line_ups = draft.situation.line_ups(team)
     draft.look(*(choice for choices in line_ups for choice in choices))
     waited_for = [choices[-1] for choices in line_ups]
+    if team is not None:
+        _say_closed(draft, team)
     if all(choice.why.key in _AWAY for choice in waited_for):
         draft.asked += waited_for
         draft.say(because("hold_for_nobody", "there is nobody of team {team} to wait for", team=name))

@@ -50,8 +50,9 @@ def _by_calendar(person: Person, presence: Presence, until: datetime, zone: Zone
     key, what = ("calendar_away", "out of office") if presence.calendar_away else ("calendar_busy", "busy")
     text = f"{{name}} is {what} by their calendar until {{until}}"
     age = presence.calendar_age_seconds
-    text += ", as a copy has it that is {minutes} min old" if age > OLD_SECONDS else ""
-    return because(key, text, name=person.name, until=_spell(until, zone), minutes=str(int(age // 60)))
+    minutes = str(int(age // 60)) if age > OLD_SECONDS else ""
+    text += ", as a copy has it that is {minutes} min old" if minutes else ""
+    return because(key, text, name=person.name, until=_spell(until, zone), minutes=minutes)
 
 
 def _spell(at: datetime, zone: ZoneInfo) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -48,6 +49,7 @@ class Telephony:
             copies=crm.copies if crm else None,
             parties=stages,
             loads=Loads(open_leads, self._waiting),
+            ahead=self._ahead,
         )
         self.observed = Observed(registry, lambda: self.memory.directory)
         self.wrap_ups = WrapUps(house.engine, lambda: self.memory.directory)
@@ -66,6 +68,10 @@ class Telephony:
             for pbx in house.settings.pbx
         ]
         self.duties = {pbx.name: Duty(house.engine, pbx.name) for pbx in house.settings.pbx}
+
+    def _ahead(self, pbx: str) -> timedelta:
+        attendant = next((one for one in self.attendants if one.settings.name == pbx), None)
+        return timedelta(seconds=attendant.link.state.clock_offset_seconds) if attendant else timedelta()
 
     def _seen(self, change: Change) -> None:
         self.observed.observe(change)

@@ -55,6 +55,7 @@ _RUSSIAN: Final = {
     "message": "правило включает сообщение",
     "reject": "правило отклоняет звонок: {how}",
     "no_route": "правило никому не звонит",
+    "team_closed": "команда «{team}» сейчас не работает",
     "nobody_on_shift": "никого из команды нет на смене",
     "all_busy": "все, кто мог ответить, заняты",
     "do_not_disturb": "стоит «не беспокоить»",
@@ -114,6 +115,11 @@ _BUT: Final = {
 
 _ENGLISH: Final = {
     "off_shift": "not on shift",
+    "absent": "absent",
+    "away": "away",
+    "wrap_up": "finishing the last call",
+    "calendar_busy": "busy by the calendar",
+    "calendar_away": "out of office by the calendar",
     "busy": "talking on the phone",
     "unreachable": "not registered, or does not respond",
     "do_not_disturb": "does not want to be disturbed",
@@ -183,8 +189,15 @@ def considered(plan: Mapping[str, Any], directory: Directory, language: str) -> 
         why = _RUSSIAN.get(key) if language == "ru" else None
         device = str(one.get("device", ""))
         name = person_name(directory, one.get("person"))
-        text = _sentence(why or str(one.get("why", "")))
+        text = _sentence(f"{why}{_more(one.get('values') or {})}" if why else str(one.get("why", "")))
         yield Considered(name, device, device_kind(directory, device), bool(one.get("taken")), text)
+
+
+def _more(values: Mapping[str, str]) -> str:
+    """What a Russian reason about a person has besides its words: until when, who stands in, how old a copy is."""
+    told = {name: str(values.get(name, "")) for name in ("until", "substitute", "minutes")}
+    texts = {"until": " до {}", "substitute": ", замещает {}", "minutes": ", по копии {} мин. назад"}
+    return "".join(texts[name].format(value) for name, value in told.items() if value)
 
 
 def why(key: str, language: str) -> str:

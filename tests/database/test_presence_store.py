@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -214,6 +215,18 @@ async def test_an_arrival_that_asks_the_database_is_told_the_same(office: AsyncE
     memory = Memory(office, devices=_devices, owners=_owners)
     facts = await memory.ask(arrival())
     assert facts.presence["boris"].status == "away"
+
+
+async def test_a_pbx_whose_clock_is_wrong_makes_nobody_absent(office: AsyncEngine) -> None:
+    """Its callers come at its own time; absences are told by ours."""
+    await away(office, "anna", absence(1, 3))
+    ahead = timedelta(hours=2)
+    memory = Memory(office, devices=_devices, owners=_owners, ahead=lambda _pbx: ahead)
+    await memory.load()
+    wrong = replace(arrival(), at=datetime.now(UTC) + ahead)
+    assert memory.facts(wrong).presence["anna"].absence is None
+    assert (await memory.ask(wrong)).presence["anna"].absence is None
+    assert memory.facts(replace(wrong, at=wrong.at + ahead)).presence["anna"].absence is not None
 
 
 async def test_a_database_without_a_directory_knows_of_nobody(engine: AsyncEngine) -> None:

@@ -1,5 +1,6 @@
 """Nobody is rung who is not there, whatever their telephones say; and the plan says why."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -7,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from directory.model import Directory
+from directory.hours import read_week
+from directory.model import Directory, Hours
 from directory.presence import (
     STATUSES,
     Absence,
@@ -22,9 +24,10 @@ from directory.presence import (
 from routing.arrival import Arrival, DeviceState, Facts
 from routing.choice import choose
 from routing.decide import decide
+from routing.plan import Plan
 from routing.there import why_not_there
 from tests.fakes.directories import LINE, OFFICE, directories
-from web.told import reason
+from web.told import considered, reason
 
 MONDAY = datetime(2026, 11, 23, 12, tzinfo=ZoneInfo("Europe/Moscow"))
 HOUR = timedelta(hours=1)
@@ -146,3 +149,68 @@ def test_facts_that_say_nothing_of_a_person_leave_their_hours_to_say_it() -> Non
     arrival = Arrival(pbx="main", channel="1.1", line=LINE, caller_number="79161234567", caller_name="", at=at)
     assert choose(ANNA, arrival, Facts(directory=OFFICE)).why.key == "off_shift"
     assert presence_at(ANNA, OFFICE, PresenceBook(), at) == Presence(on_shift=False)
+
+
+def decided(presence: dict[str, Presence], directory: Directory = OFFICE, **told: str) -> Plan:
+    """The plan for a caller of Monday noon, with every telephone free."""
+    arrival = Arrival(pbx="main", channel="1.1", line=LINE, caller_number="79161234567", caller_name="", at=MONDAY)
+    addresses = [device.address for person in directory.people for device in person.devices]
+    devices = dict.fromkeys(addresses, FREE)
+    return decide(arrival, Facts(directory=directory, devices=devices, presence=presence, **told))  # type: ignore[arg-type]
+
+
+def rung(plan: Plan) -> list[set[str]]:
+    return [{target.person for target in step.targets} for step in plan.steps if step.kind == "ring"]
+
+
+def absent(substitute: str | None) -> Presence:
+    return Presence(absence=Absence(1, MONDAY - HOUR, MONDAY + 5 * HOUR, substitute))
+
+
+def test_the_substitute_of_an_absent_owner_rings_in_their_place_and_the_plan_says_so() -> None:
+    """Vera is of another team: she rings only because she stands in."""
+    plan = decided({"anna": absent("vera")}, owner="anna")
+    assert rung(plan)[0] == {"vera"}
+    assert [it.key for it in plan.reasons][:3] == ["open", "owner_absent", "stands_in"]
+    assert plan.steps[0].reason.text == "Вера Павлова stands in for Анна Смирнова"
+    assert {it.key for it in plan.considered if it.person == "anna"} == {"absent"}
+
+
+def test_a_substitute_rings_for_an_absent_member_of_a_team_and_once_for_two() -> None:
+    one = decided({"anna": absent("vera")})
+    assert {person for step in rung(one) for person in step} == {"boris", "vera"}
+    both = decided({"anna": absent("vera"), "boris": absent("vera")})
+    devices = [target.device for step in both.steps for target in step.targets if target.person]
+    assert devices == ["79160000013"]
+
+
+def test_a_chain_of_substitutes_ends_with_who_is_there() -> None:
+    plan = decided({"anna": absent("boris"), "boris": absent("vera")}, owner="anna")
+    assert rung(plan)[0] == {"vera"}
+
+
+def test_a_circle_of_substitutes_rings_nobody_of_it_and_ends() -> None:
+    plan = decided({"anna": absent("boris"), "boris": absent("anna")}, owner="anna")
+    assert rung(plan) == []
+    assert plan.cause == "nobody_on_shift"
+
+
+def test_a_team_outside_its_hours_rings_nobody_and_says_until_when() -> None:
+    """The owner rings all the same: as an owner, not as one of the team."""
+    night = Hours("night", read_week({"mon-sun": "20:00-23:00"}))
+    teams = (replace(OFFICE.teams[0], hours="night"), OFFICE.teams[1])
+    closed = replace(OFFICE, hours=(*OFFICE.hours, night), teams=teams)
+    plan = decided({}, closed)
+    assert (rung(plan), plan.cause) == ([], "nobody_on_shift")
+    told = next(it for it in plan.reasons if it.key == "team_closed")
+    assert told.text == "team Продажи is closed until 2026-11-23 20:00"
+    assert {person for step in rung(decided({}, closed, owner="anna")) for person in step} == {"anna"}
+
+
+def test_the_page_says_in_russian_until_when_who_stands_in_and_how_old_a_copy_is() -> None:
+    old = Presence(calendar_until=MONDAY + HOUR, calendar_age_seconds=9_000)
+    plan = decided({"anna": absent("vera"), "boris": old})
+    told = {it.name: it.why for it in considered(plan.to_json(), OFFICE, "ru")}
+    assert told["Анна Смирнова"] == "Отсутствует до 2026-11-23 17:00, замещает Вера Павлова"
+    assert told["Борис Козлов"] == "Занят по календарю до 2026-11-23 13:00, по копии 150 мин. назад"
+    assert Plan.from_json(plan.to_json()) == plan
