@@ -211,7 +211,9 @@ class Arrived(_Happened, frozen=True):
 
 
 class FallbackTaken(_Happened, frozen=True):
-    """The dialplan went on by itself. `reason`: down (service known dead) or late (no plan within the budget)."""
+    """The dialplan went on by itself. `reason`: down (service known dead), late (no plan within the budget) or empty (a
+    plan of no steps); "" where only CEL tells it.
+    """
 
     reason: str = ""
     line: str = ""

@@ -1,7 +1,8 @@
 """The promise to call back: which calls make one, whose it is, until when, and what ends it (pure).
 
 Rules kept here:
-1. Every inbound call that nobody talked on makes one or makes an open one more urgent; colleagues and the blocked none.
+1. Every inbound call that nobody talked on, or that was sent to somebody who never took it, makes one or makes an open
+   one more urgent; colleagues and the blocked none.
 2. Only a real conversation, whoever called, closes it by itself: a ring never does. A person needs a reason.
 3. Who calls back is the first of the policy's candidates who works before the deadline, else the first at all.
 """
@@ -55,7 +56,7 @@ def due(change: Change) -> list[Job]:
 
 def _weighed(call: CallView) -> tuple[object, ...] | None:
     outside = call.direction != "internal" and is_outside(number_of(call))
-    told = (origin_of(call), is_conversation(call), call.missed_cause, call.answered_at)
+    told = (origin_of(call), is_conversation(call), cause_of(call), call.answered_at)
     return told if outside and call.settled_at is not None else None
 
 
@@ -66,11 +67,17 @@ def number_of(call: CallView) -> str:
 
 def origin_of(call: CallView) -> Origin | None:
     """Why the caller of this ended call is owed a call, None when they are not."""
-    if call.direction != "inbound" or call.answered_at is not None or call.ended_at is None:
+    lost = call.answered_at is None or call.lost_in_transfer
+    if call.direction != "inbound" or not lost or call.ended_at is None:
         return None
     if call.call_back_asked:
         return "requested"
     return "voicemail" if call.status == "voicemail" else "missed"
+
+
+def cause_of(call: CallView) -> str | None:
+    """Why nobody talked with the caller, or with whom they were sent to."""
+    return "transfer_failed" if call.lost_in_transfer else call.missed_cause
 
 
 def is_conversation(call: CallView) -> bool:

@@ -23,6 +23,7 @@ from calls.follow_up import (
     Action,
     Origin,
     Owner,
+    cause_of,
     choose_owner,
     deadline,
     head_of,
@@ -102,7 +103,7 @@ class FollowUpJobs:
                 await connection.execute(_LOCK, {"number": one})
             since = (seen.answered_at or seen.started_at or row.settled_at) - row.ahead
             until = (seen.ended_at or row.settled_at) - row.ahead
-            ended = _Ended(row.id, number, numbers, row.line or "", row.missed_cause, since, until)
+            ended = _Ended(row.id, number, numbers, row.line or "", cause_of(seen), since, until)
             origin = origin_of(seen)
             if origin is not None:
                 done = await self._owe(connection, ended, origin)

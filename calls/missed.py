@@ -51,7 +51,7 @@ CAUSES: Final = tuple(GROUPS)
 """The closed list."""
 
 _OF_PLAN: Final = ("outside_hours", "nobody_on_shift", "device_unreachable", "all_busy", "do_not_disturb", "no_route")
-_LOOKED_UP_LATE: Final = frozenset({"owner_not_in_time", "crm_late"})
+_LOOKED_UP_LATE: Final = frozenset({"owner_not_in_time", "crm_late", "crm_failed"})
 _OF_QUEUE: Final = {
     "full": "queue_full",
     "timeout": "queue_timeout",
@@ -134,6 +134,12 @@ class _Case:
         """The caller went before anybody had a fair chance."""
         return self.gave_up and self.wait_seconds < self.decision.ring_seconds_least
 
+    @cached_property
+    def held(self) -> bool:
+        """Whether the caller held for somebody to come free."""
+        begun = {fact.step for fact in facts(self.call, e.StepStarted)}
+        return any(step.kind == "hold" for number, step in enumerate(self.decision.steps, 1) if number in begun)
+
     def has(self, *kinds: type[e.Event]) -> bool:
         return any(isinstance(fact, kinds) for fact in self.call.facts)
 
@@ -149,12 +155,13 @@ class _Case:
 
 def _service(case: _Case) -> str:
     """The PBX went on by itself and lost the call; with a plan of no steps there was no route at all."""
-    taken = next(iter(facts(case.call, e.FallbackTaken)), None)
-    if taken is None:
+    reasons = {fact.reason for fact in facts(case.call, e.FallbackTaken)}
+    if not reasons:
         return ""
-    if taken.reason == "empty" or (taken.reason != "down" and case.decision.rule == "not_ready"):
+    if "empty" in reasons or ("down" not in reasons and case.decision.rule == "not_ready"):
         return "no_route"
-    return "service_down" if taken.reason == "down" else "routing_late"
+    # A reason that only CEL could have told is not told: nobody listened then.
+    return "routing_late" if "late" in reasons or (reasons == {""} and case.decision.made) else "service_down"
 
 
 def _transfer(case: _Case) -> str:
@@ -206,13 +213,15 @@ def _nobody_rang(case: _Case) -> str:
     """The caller waited, and no device of anybody was even tried."""
     if case.rang:
         return ""
-    queued, asked = case.has(e.QueueJoined), case.has(e.Arrived, e.Routed, e.StepStarted)
-    if queued and not case.early:
+    if "blocked" in case.decision.keys:
+        return "no_route"
+    if (case.has(e.QueueJoined) or case.held) and not case.early:
         return "queue_timeout"
-    if case.gave_up or asked:
+    up = any(channel.up_at for channel in case.call.channels.values())
+    if case.gave_up or (not up and case.has(e.Arrived, e.Routed, e.StepStarted)):
         return "caller_gave_up_early"
     # The PBX answered by itself, and nobody was dialled: a menu or a message without a way on (tape menu).
-    return "menu_dead_end" if any(channel.up_at for channel in case.call.channels.values()) else "no_route"
+    return "menu_dead_end" if up else "no_route"
 
 
 def _look_up(case: _Case) -> str:
@@ -264,7 +273,7 @@ def _rang_seconds(leg: Leg) -> float:
 def _evidence(case: _Case) -> Iterator[Evidence]:
     """All that speaks for the cause, in the order a person asks: service, decision, devices, queue, caller."""
     decision = case.decision
-    for fallback in facts(case.call, e.FallbackTaken)[:1]:
+    for fallback in sorted(facts(case.call, e.FallbackTaken), key=lambda fact: not fact.reason)[:1]:
         yield _shown("fallback", ("FallbackTaken",), reason=fallback.reason, line=fallback.line)
     if decision.made:
         keys = [key for key, _ in decision.reasons if key in (*_OF_PLAN, *_LOOKED_UP_LATE)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from calls import events as e
@@ -16,6 +16,8 @@ from calls.missed import Evidence, missed
 from calls.moves import ForwardView, PickupView, TransferView, forwards, pickups, transfers
 from calls.talks import Talk, covered_seconds, is_conference, talks
 from calls.waits import ParkView, QueueView, holds, parks, queues
+
+_SAME_MOMENT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class CallView:
     missed_group: str | None
     missed_evidence: tuple[Evidence, ...]
     charged_to: tuple[str, ...]
+    lost_in_transfer: bool
     ended_by: str | None
     answered_by: tuple[str, ...]
     legs: tuple[Leg, ...]
@@ -85,7 +88,7 @@ def view(call: Call) -> CallView:
     status = _status(call, direction, heard, ended_at)
     wait = _between(started_at, answered_at or ended_at)
     channel = _known_caller(call, caller)
-    ender = ended_by(call, caller, heard)
+    ender, moved = ended_by(call, caller, heard), transfers(call, heard)
     miss = missed(call, reached, wait, gave_up=bool(ender)) if status == "missed" else None
     return CallView(
         id=min(call.linkedids, default="", key=lambda name: (_first_seen(call, name), name)),
@@ -107,11 +110,12 @@ def view(call: Call) -> CallView:
         missed_group=miss.group if miss else None,
         missed_evidence=miss.evidence if miss else (),
         charged_to=miss.charged_to if miss else (),
+        lost_in_transfer=status == "answered" and direction == "inbound" and _lost(moved, heard),
         ended_by=_ended_by(call, direction, caller, ender) if ended_at else None,
         answered_by=_answered_by(reached, heard),
         legs=reached,
         talks=tuple(_talk(call, talk) for talk in heard),
-        transfers=transfers(call, heard),
+        transfers=moved,
         pickups=pickups(call),
         forwards=forwards(call),
         queues=queues(call, heard),
@@ -238,6 +242,14 @@ def _known_caller(call: Call, caller: str) -> Channel | None:
     """The caller's channel; whose number is outside did not call us when the PBX called there first."""
     channel = call.channels.get(caller)
     return None if channel and is_originated(call, caller) and is_outside(channel.number[1]) else channel
+
+
+def _lost(moved: tuple[TransferView, ...], heard: tuple[Talk, ...]) -> bool:
+    """Whether the call was sent on to somebody who never took it, and nobody talked after that."""
+    at = moved[-1].at if moved else None
+    if at is None or moved[-1].completed:
+        return False
+    return not any(talk.span.until is None or talk.span.until > at + _SAME_MOMENT for talk in heard)
 
 
 def _line(call: Call, direction: str, caller: str) -> str:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from calls.due import Change
 from calls.events import FallbackTaken, Routed
+from calls.follow_up import cause_of
 from calls.missed import CAUSES
 from calls.view import CallView
 from directory.model import Directory
@@ -87,7 +88,8 @@ class Observed:
             self.outcome.labels(routed.outcome if routed.outcome in OUTCOMES else "refused").inc()
             self.decision.labels("cache" if routed.outcome == "from_cache" else "fresh").observe(routed.seconds)
             self.rule.labels(_closed(after.rule, self._rules())).inc()
-        if change.first(FallbackTaken):
+        fallback = change.first(FallbackTaken)
+        if isinstance(fallback, FallbackTaken) and fallback.reason:
             self.outcome.labels("fallback").inc()
 
     def _rules(self) -> tuple[str, ...]:
@@ -114,9 +116,9 @@ class Observed:
     def _count(self, seen: CallView) -> None:
         line, team = self._place(seen)
         self.calls.labels(_closed(seen.direction, DIRECTIONS), _closed(seen.status, STATUSES), line, team).inc()
-        if seen.missed_cause is not None:
-            cause = seen.missed_cause if seen.missed_cause in CAUSES else "unknown"
-            self.missed.labels(cause, line, team).inc()
+        cause = cause_of(seen)
+        if cause is not None:
+            self.missed.labels(cause if cause in CAUSES else "unknown", line, team).inc()
         if seen.direction == "inbound":
             self.wait.observe(seen.wait_seconds)
         if seen.talk_seconds:

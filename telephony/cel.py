@@ -61,6 +61,7 @@ UNPARKED = {
 }
 """How a stay in a parking space ended, by AMI's event and by CEL's reason (parking_manager.c, cel.c), lower-case."""
 
+_FALLBACK = "switchhook-fallback"
 _DOWN_EXTENS = frozenset({"", "s"})
 
 
@@ -169,7 +170,10 @@ def _channel_end(row: _Row) -> list[Event]:
 
 
 def _app_start(row: _Row) -> list[Event]:
-    return app_started(row.where, row["app"], row["data"], row["exten"])
+    events = app_started(row.where, row["app"], row["data"], row["exten"])
+    # The dialplan tells why by a UserEvent, which CEL does not hold.
+    fell_back = row["app"].lower() == "dial" and row["context"] == _FALLBACK
+    return [*events, e.FallbackTaken(**row.where)] if fell_back else events
 
 
 def app_started(where: Where, app: str, data: str, exten: str) -> list[Event]:

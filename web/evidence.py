@@ -33,8 +33,8 @@ def _line(one: Evidence, teller: Teller, zone: ZoneInfo) -> Iterator[str]:
     who = person_name(teller.directory, values.get("person")) or (teller.who(device) if device else "")
     match one.key:
         case "fallback":
-            key = f"time.fallback_{values.get('reason')}"
-            yield say(language, key if key in WORDS else "evidence.fallback_empty")
+            reason = values.get("reason", "down")
+            yield say(language, "evidence.fallback_empty" if reason == "empty" else f"time.fallback_{reason}")
         case "reason" if f"cause.{values['reason']}" in WORDS and values["reason"] != "crm_late":
             yield say(language, f"cause.{values['reason']}")
         case "reason":

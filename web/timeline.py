@@ -90,7 +90,7 @@ def _routing(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
             yield Moment(routed.at, text, "route", "quiet", key="routed")
     for taken in facts(call, e.FallbackTaken)[:1]:
         if taken.at:
-            key = "fallback_down" if taken.reason == "down" else "fallback_late"
+            key = "fallback_late" if taken.reason == "late" else "fallback_down"
             yield Moment(taken.at, teller.say(key), "route", "bad", key="fallback")
     for judged in facts(call, e.OutgoingJudged)[:1]:
         if judged.at and (not judged.allowed or judged.purpose != "dialled"):
