@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -58,13 +58,20 @@ def describe(questions: Sequence[Question] = QUESTIONS) -> Iterator[Metric]:
 async def _ask(connection: AsyncConnection, question: Question) -> Metric:
     family = _family(question)
     values = {name: list(told) for name, told in question.values.items()}
-    for row in await connection.execute(text(question.sql), values):
+    rows = (await connection.execute(text(question.sql), values)).all()
+    if isinstance(family, HistogramMetricFamily):
+        buckets = [("+Inf" if most == "Infinity" else most, float(count)) for most, count, _ in rows]
+        family.add_metric([], buckets, float(rows[-1][2]))
+        return family
+    for row in rows:
         *labels, value = row
         if value is not None:
             family.add_metric([str(label) for label in labels], float(value))
     return family
 
 
-def _family(question: Question) -> CounterMetricFamily | GaugeMetricFamily:
+def _family(question: Question) -> CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily:
+    if question.histogram:
+        return HistogramMetricFamily(f"{PREFIX}_{question.name}", question.about)
     kind = CounterMetricFamily if question.counts else GaugeMetricFamily
     return kind(f"{PREFIX}_{question.name}", question.about, labels=question.labels)

@@ -16,7 +16,10 @@ from routing.outgoing import REFUSALS
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One family: `sql` gives a row a series, first the values of `labels`, then the value (null: nothing to tell)."""
+    """One family: `sql` gives a row a series, first the values of `labels`, then the value (null: nothing to tell).
+
+    A histogram's rows are its buckets in order: the greatest value, how many are not above it, and the sum of all.
+    """
 
     name: str
     about: str
@@ -24,6 +27,7 @@ class Question:
     sql: str
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
     counts: bool = False
+    histogram: bool = False
 
 
 _WAITING = """
@@ -49,31 +53,27 @@ _LIVE = """
     select word, count(id) from unnest(array['ringing', 'talking', 'voicemail']) as word
     left join calls on status = word and ended_at is null and settled_at is null and joined_into is null group by word
 """
-# Times in `calls` are the PBX's, and its clock is `ahead` of ours.
-# The last ten digits tell numbers apart however they were dialled; two numbers of one party are one caller.
 _MISSED_OPEN = """
-    with known as (select right(number, 10) as digits, min(party_id) as party from party_numbers group by 1),
-    spoken as (
-        select direction, settled_at, status, started_at - coalesce(ahead, interval '0') as started_at,
-               answered_at - coalesce(ahead, interval '0') as answered_at,
-               ended_at - coalesce(ahead, interval '0') as ended_at,
-               case direction when 'outbound' then right(regexp_replace(dialed, '[^0-9]', '', 'g'), 10)
-                              else right(caller_number, 10) end as digits
-        from calls left join pbx_clocks using (pbx)
-        where joined_into is null and direction <> 'internal' and started_at > clock_timestamp() - interval '7 days'),
-    told as (select coalesce('party ' || party, digits) as caller, spoken.* from spoken left join known using (digits)
-             where digits <> ''),
-    talked as (select caller, max(answered_at) as at from told where answered_at is not null group by caller),
-    waiting as (
-        select clock_timestamp() - min(ended_at) as age from told left join talked using (caller)
-        where direction = 'inbound' and status = 'missed' and settled_at is not null
-          and (talked.at is null or talked.at < started_at)
-        group by caller)
+    with waiting as (select clock_timestamp() - opened_at as age from follow_ups where closed_at is null)
     select word, count(waiting.age) from (values
-        ('under_15m', interval '0', interval '15 minutes'), ('under_1h', interval '15 minutes', interval '1 hour'),
+        ('under_15m', interval '-1 day', interval '15 minutes'), ('under_1h', interval '15 minutes', interval '1 hour'),
         ('under_1d', interval '1 hour', interval '1 day'), ('over_1d', interval '1 day', interval '100 years')
     ) as ages(word, least, most) left join waiting on waiting.age >= least and waiting.age < most group by word
 """
+_FOLLOW_UPS_OPEN = """
+    select word, count(id) from unnest(array['in_time', 'overdue']) as word
+    left join follow_ups on closed_at is null and (word = 'overdue') = coalesce(due_at < clock_timestamp(), false)
+    group by word
+"""
+_CALLED_BACK = """
+    with spent as (
+        select greatest(extract(epoch from closed_at - opened_at), 0) as seconds
+        from follow_ups where closed_by = 'talk')
+    select most, (select count(*) from spent where seconds <= cast(most as double precision)),
+           (select coalesce(sum(seconds), 0) from spent)
+    from unnest(cast(:buckets as text[])) as most
+"""
+# Times in `calls` are the PBX's, and its clock is `ahead` of ours.
 _MISSING = """
     select count(distinct call_id) from recordings
     where state = 'missing' and stored_at > clock_timestamp() - interval '7 days'
@@ -139,9 +139,20 @@ QUESTIONS: Final = (
     Question("calls_live", "Calls going on now.", ("status",), _LIVE),
     Question(
         "missed_calls_open",
-        "Callers of the last seven days whom nobody has talked with since they were missed, by age.",
+        "Callers whom nobody has talked with since they were missed, by age.",
         ("age",),
         _MISSED_OPEN,
+    ),
+    Question(
+        "follow_ups_open", "Promises to call back, by whether the deadline is past.", ("state",), _FOLLOW_UPS_OPEN
+    ),
+    Question(
+        "follow_up_seconds",
+        "From the first missed call to the talk that ended the wait.",
+        (),
+        _CALLED_BACK,
+        {"buckets": ("60", "300", "900", "1800", "3600", "7200", "14400", "28800", "86400", "259200", "Infinity")},
+        histogram=True,
     ),
     Question(
         "outgoing_refused",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -16,14 +15,13 @@ from calls.database import connect
 from calls.due import Job
 from calls.jobs import enqueue
 from calls.queue import QUEUES
-from calls.tables import calls
-from crm_sync.tables import leads, parties, party_numbers
+from calls.tables import calls, follow_ups
+from crm_sync.tables import leads, parties
 from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.store import apply
 from directory.tables import calendars
 from metrics.gauges import DatabaseGauges
 from recordings.tables import recordings, transcripts
-from telephony.clocks import keep
 from telephony.tables import device_states
 
 NOW = datetime.now(UTC)
@@ -87,11 +85,6 @@ async def call(connection: AsyncConnection, **told: Any) -> UUID:
     return identity
 
 
-def missed(**told: Any) -> Mapping[str, Any]:
-    since = told.pop("at")
-    return {"status": "missed", "started_at": since, "ended_at": since, "settled_at": since, **told}
-
-
 async def test_every_queue_is_told_from_zero_and_its_oldest_job_ages(engine: AsyncEngine) -> None:
     told = await read(engine)
     assert told["database_reachable",] == 1
@@ -122,42 +115,53 @@ async def test_a_job_given_up_is_told_until_a_person_acts(engine: AsyncEngine) -
     assert told["jobs_waiting", "transcription"] == 0
 
 
-async def test_a_missed_caller_is_open_until_somebody_talks_with_them(engine: AsyncEngine) -> None:
-    """Two tries of one caller are one open miss, as old as the first; a talk in either direction closes it."""
+async def promise(connection: AsyncConnection, number: str, **told: Any) -> None:
+    missed = await call(connection, status="missed", caller_number=number)
+    row: dict[str, Any] = {
+        "number": number,
+        "line": LINE,
+        "origin": "missed",
+        "call_id": missed,
+        "attempt_count": 1,
+        "priority": 0,
+        "opened_at": ago(minutes=80),
+        "due_at": ago(minutes=20),
+    }
+    row |= told
+    await connection.execute(insert(follow_ups).values(row | {"last_missed_at": row["opened_at"]}))
+
+
+async def test_missed_callers_are_open_by_age_until_their_promise_is_kept_and_overdue_by_their_deadline(
+    engine: AsyncEngine,
+) -> None:
+    later = NOW + timedelta(hours=1)
     async with engine.begin() as connection:
-        await call(connection, **missed(at=ago(minutes=80), caller_number="79160000101"))
-        await call(connection, **missed(at=ago(minutes=5), caller_number="79160000101"))
-        await call(connection, **missed(at=datetime.now(UTC), caller_number="79160000102"))
-        await call(connection, **missed(at=ago(hours=3), caller_number="79160000103"))
-        await call(connection, caller_number="79160000103", **TALK)
-        await call(connection, **missed(at=ago(hours=3), caller_number="79160000104"))
-        await call(connection, direction="outbound", caller_number="101", dialed="8-916-000-01-04", **TALK)
-        await connection.execute(insert(parties).values(name="two numbers"))
-        numbers = [{"number": number, "party_id": 1} for number in ("79160000106", "79160000107")]
-        await connection.execute(insert(party_numbers), numbers)
-        await call(connection, **missed(at=ago(hours=3), caller_number="79160000106"))
-        await call(connection, caller_number="79160000107", **TALK)
-        await call(connection, direction="internal", caller_number="101", dialed="102", **TALK)
-        await call(connection, **missed(at=ago(days=8), caller_number="79160000105"))
+        await promise(connection, "79160000101")
+        await promise(connection, "79160000102", opened_at=NOW, due_at=later)
+        await promise(connection, "79160000103", opened_at=ago(days=3), due_at=None)
+        await promise(connection, "79160000104", closed_at=ago(minutes=75), closed_by="talk")
+        await promise(connection, "79160000105", closed_at=ago(minutes=75), closed_by="hand")
     told = await read(engine)
     assert {age: told["missed_calls_open", age] for age in ("under_15m", "under_1h", "under_1d", "over_1d")} == {
         "under_15m": 1,
         "under_1h": 0,
         "under_1d": 1,
-        "over_1d": 0,
+        "over_1d": 1,
     }
+    assert (told["follow_ups_open", "overdue"], told["follow_ups_open", "in_time"]) == (1, 2)
 
 
-async def test_a_miss_is_as_old_as_it_is_though_the_clock_of_the_pbx_is_wrong(engine: AsyncEngine) -> None:
-    """Half an hour ago is two hours and a half ago by a PBX two hours behind; who talked since talked since."""
+async def test_the_time_to_a_call_back_is_told_of_those_who_talked(engine: AsyncEngine) -> None:
+    """A promise that a person closed by hand was not kept, and is in no bucket."""
     async with engine.begin() as connection:
-        await keep(connection, "slow", -7200)
-        await call(connection, **missed(at=ago(hours=2.5), caller_number="79160000121", pbx="slow"))
-        await call(connection, **missed(at=ago(hours=2.5), caller_number="79160000122", pbx="slow"))
-        await call(connection, caller_number="79160000122", answered_at=ago(minutes=20), started_at=ago(minutes=21))
+        for number, seconds in (("79160000101", 50), ("79160000102", 600)):
+            closed = {"closed_at": ago(minutes=80) + timedelta(seconds=seconds), "closed_by": "talk"}
+            await promise(connection, number, **closed)
+        await promise(connection, "79160000103", closed_at=NOW, closed_by="hand")
     told = await read(engine)
-    ages = ("under_15m", "under_1h", "under_1d")
-    assert [told["missed_calls_open", age] for age in ages] == [0, 1, 0]
+    found = {most: told["follow_up_seconds_bucket", most] for most in ("60", "300", "900", "+Inf")}
+    assert found == {"60": 1, "300": 1, "900": 2, "+Inf": 2}
+    assert (told["follow_up_seconds_count",], told["follow_up_seconds_sum",]) == (2, 650)
 
 
 async def test_a_call_is_missing_its_recording_once_however_many_sides_are_gone(engine: AsyncEngine) -> None:
