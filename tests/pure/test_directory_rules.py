@@ -1,7 +1,9 @@
 """Routing rules in a directory file: read with every fault named, written back, doubted only where that is sure."""
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,17 @@ from crm_sync.lifecycle import STAGES
 from directory import rule_checks
 from directory.file import DirectoryError, dumps, loads, reads
 from directory.model import Directory, Vip
-from directory.rules import BUILT_IN, LEAD_STAGES, Destination, Rule, TeamLoad, When
+from directory.rules import (
+    BUILT_IN,
+    DESTINATIONS,
+    LEAD_STAGES,
+    REJECTS,
+    STRATEGIES,
+    Destination,
+    Rule,
+    TeamLoad,
+    When,
+)
 from routing.arrival import Arrival, Facts, Load
 from routing.decide import decide
 from tests.fakes.directories import OFFICE, conditions, directories
@@ -188,6 +200,23 @@ def test_a_rule_that_no_call_can_match_is_doubted_by_line(rules: list[str], doub
 def test_what_follows_a_rejection_is_doubted() -> None:
     told = reads(f"{HEAD}  - {{name: r, then: [{{reject: busy}}, {{ring: team}}]}}\n", "office.yaml").warnings
     assert told == ("office.yaml:8: rules[0].then[1]: ring is never reached: reject ends the call",)
+
+
+def test_the_rules_of_the_manual_are_good() -> None:
+    """Each example of the how-to is read beside the example directory, without a fault and without a doubt."""
+    example = Path("examples/directory.yaml").read_text()
+    examples = re.findall(r"```yaml\n(rules:.*?)```", Path("docs/how_to/add_a_routing_rule.md").read_text(), re.DOTALL)
+    assert examples
+    for rules in (example[example.index("\nrules:") :], *examples):
+        told = reads(example[: example.index("\nrules:")] + "\n" + rules)
+        assert told.directory.rules
+        assert told.warnings == ()
+
+
+def test_the_manual_names_every_condition_destination_and_strategy() -> None:
+    told = Path("docs/how_to/add_a_routing_rule.md").read_text()
+    for name in (*(it.name for it in fields(When)), *DESTINATIONS, *STRATEGIES, *REJECTS, *LEAD_STAGES):
+        assert re.search(rf"[`{{]{name}\b", told), name
 
 
 def test_the_stages_that_rules_ask_for_are_those_that_leads_have() -> None:
