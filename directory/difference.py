@@ -53,7 +53,7 @@ def _entry(value: object, key: str = "") -> dict[str, str]:
         return write_week(value.spans) | own | write_dates(value.dates)
     if isinstance(value, Rule):
         rule = value.to_json()
-        return {"when": _inline(rule["when"]), "then": ", ".join(_inline(it) for it in rule["then"])}
+        return {"when": _inline(rule["when"]), "then": ", ".join(f"{{{_inline(it)}}}" for it in rule["then"])}
     names = (field.name for field in fields(value) if field.name != key)  # type: ignore[arg-type]  # a model class
     told = {name: _words(getattr(value, name)) for name in names}
     # An address of a calendar is a secret: the host is shown, and the digest's beginning when it changes.

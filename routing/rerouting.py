@@ -115,7 +115,7 @@ class Rerouting:
             lines.append(f"{self.left_out} left out: decided before the facts of a decision were kept")
         if self.guessed:
             lines.append(f"{self.guessed} look at people of whom nothing is known of then: their phones count as free")
-        lines.append("who is on shift is told by the hours of the directory now; all else is as it was then")
+        lines.append("lines, hours and teams are those of the directory it was decided by; all else is as it was then")
         return "\n".join(lines)
 
 

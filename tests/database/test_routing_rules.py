@@ -73,7 +73,7 @@ async def test_each_change_of_the_rules_is_the_next_version_and_every_version_st
     assert ((await stored(engine)).rules_version, (await stored(engine)).rules) == (1, (NIGHT,))
     await applied(engine, replace(OFFICE, rules=(FIRST, NIGHT)))
     changes = await applied(engine, OFFICE)
-    assert any(line.startswith("- rule night (when open: false, then voicemail: box") for line in changes)
+    assert any(line.startswith("- rule night (when open: false, then {voicemail: box}") for line in changes)
     assert ((await stored(engine)).rules_version, (await stored(engine)).rules) == (3, ())
     async with engine.connect() as connection:
         told = await store.rule_versions(connection)
