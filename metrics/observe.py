@@ -169,5 +169,30 @@ class Reconciled:
         self._differences.labels(between).set(sum(counts.values()))
 
 
+class CrmAsked:
+    """How a CRM answers while a caller waits; `note` is told each wait, one of `RESULTS`, and its seconds."""
+
+    RESULTS: Final = ("told", "late", "failed")
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "crm_requests", "What a CRM was asked.", ["crm", "operation", "result"], PREFIX, registry=registry
+        )
+        self._seconds = Histogram(
+            "crm_request_seconds",
+            "How long callers waited for the CRM to tell their owner.",
+            namespace=PREFIX,
+            registry=registry,
+            buckets=_DECISIONS,
+        )
+        for result in self.RESULTS:
+            self._requests.labels("http", "owner", result)
+
+    def note(self, result: str, seconds: float) -> None:
+        """Count one wait for an owner."""
+        self._requests.labels("http", "owner", _closed(result, self.RESULTS)).inc()
+        self._seconds.observe(seconds)
+
+
 def _closed(value: str, known: tuple[str, ...]) -> str:
     return value if value in known else OTHER

@@ -6,7 +6,7 @@ PostgreSQL and told to every process; whoever learns from the CRM that an owner 
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -43,6 +43,10 @@ class OwnerLookup(Protocol):
         ...
 
 
+Waited = Callable[[str, float], None]
+"""Is told how a caller's wait for the CRM ended (told, late, failed), and after how many seconds."""
+
+
 async def read(connection: AsyncConnection, numbers: Collection[str] | None = None) -> dict[str, Copy]:
     """Read the copies of these numbers; None asks for the youngest of all."""
     query = select(owner_copies)
@@ -68,12 +72,20 @@ async def keep(connection: AsyncConnection, number: str, copy: Copy) -> None:
 class CrmOwners:
     """Owners by a CRM's word. ``copies`` is by number, kept true by routing.memory."""
 
-    def __init__(self, look_up: OwnerLookup, engine: AsyncEngine, *, budget_seconds: float = BUDGET_SECONDS) -> None:
-        """Take who is asked, and for how long at most a caller waits for it."""
+    def __init__(
+        self,
+        look_up: OwnerLookup,
+        engine: AsyncEngine,
+        *,
+        budget_seconds: float = BUDGET_SECONDS,
+        waited: Waited = lambda _result, _seconds: None,
+    ) -> None:
+        """Take who is asked, and for how long at most a caller waits for it; ``waited`` is told of each wait."""
         self.copies: dict[str, Copy] = {}
         self._look_up = look_up
         self._engine = engine
         self._budget_seconds = budget_seconds
+        self._waited = waited
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._asking: dict[str, asyncio.Task[Copy]] = {}
         self._keeping: set[asyncio.Task[None]] = set()
@@ -83,7 +95,9 @@ class CrmOwners:
         number = caller(arrival, facts.directory)
         if not number or facts.directory.is_staff(number) or facts.directory.is_blocked(number):
             return facts
-        return with_owner(facts, await self.owner(number, most_seconds), datetime.now(UTC))
+        told = await self.owner(number, most_seconds)
+        self._waited(told.fault or "told", told.seconds)
+        return with_owner(facts, told, datetime.now(UTC))
 
     async def owner(self, number: str, most_seconds: float) -> Told:
         """Ask whose number it is, for as long as the budget and ``most_seconds`` allow; raises nothing."""

@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import aiohttp
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from calls.database import connect
+from crm_sync.owner_by_http import HttpOwners, OwnerNotTold
 from directory import calendars
 from directory.feed import FAILURES
 from directory.store import read as read_directory
 from service.database import status
-from service.settings import PbxSettings, Settings
+from service.settings import CrmSettings, PbxSettings, Settings
 from service.wiring import cel_source, open_database
 from telephony.cel_file import newest
 from telephony.cel_table import CelTable, CelTableError
@@ -27,6 +30,8 @@ from telephony.heartbeat import SKEW_SECONDS, PbxClock
 from telephony.link import Link
 from telephony.pbx import LinkError, LinkSettings
 
+_CRM_SECONDS = 5.0
+_NOBODYS_NUMBER = "70000000000"
 _LEVELS = {"ok": 0, "warn": 1, "fail": 2}
 _LOW_BYTES = 2_000_000_000
 
@@ -70,6 +75,8 @@ async def examine(settings: Settings) -> list[Check]:
         checks.append(Check("pbx", "fail", "no PBX in the settings", remedy))
     for pbx in settings.pbx:
         checks += await _pbx(pbx)
+    if settings.crm.owner_url is not None:
+        checks.append(await _crm(settings.crm.owner_url, settings.crm))
     return checks
 
 
@@ -118,6 +125,26 @@ def _calendars(feeds: list[calendars.FeedState]) -> Check:
     return Check(
         "calendars", "ok", f"{len(feeds)}, the oldest copy is {(now - oldest).total_seconds() / 60:.0f} min old"
     )
+
+
+async def _crm(url: str, crm: CrmSettings) -> Check:
+    """Ask the CRM for an owner as a call would; the number is nobody's."""
+    http, began_at = HttpOwners(url, crm.token.get_secret_value()), time.monotonic()
+    remedy = "see docs/how_to/connect_a_crm.md; until then callers go by its last answers"
+    try:
+        async with asyncio.timeout(_CRM_SECONDS):
+            await http(_NOBODYS_NUMBER)
+    except TimeoutError:
+        return Check("crm", "fail", f"no answer within {_CRM_SECONDS:g} s", remedy)
+    except (OwnerNotTold, aiohttp.ClientError) as error:
+        why = str(error) if isinstance(error, OwnerNotTold) else type(error).__name__
+        return Check("crm", "fail", f"tells no owners: {why}", remedy)
+    finally:
+        await http.close()
+    seconds = time.monotonic() - began_at
+    late = seconds > crm.budget_seconds
+    why = f"answers in {seconds * 1000:.0f} ms, a caller waits {crm.budget_seconds * 1000:.0f} ms"
+    return Check("crm", "warn" if late else "ok", why, remedy)
 
 
 def _disk(settings: Settings) -> list[Check]:

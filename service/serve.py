@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from metrics.http import new_registry
-from metrics.observe import Pushed
+from metrics.observe import CrmAsked, Pushed
 from service.children import keep_worker
 from service.ports import refuse_taken
 from service.settings import Settings
@@ -39,7 +39,7 @@ async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[S
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(open_house(settings))
         registry = new_registry()
-        crm = await stack.enter_async_context(open_crm(house))
+        crm = await stack.enter_async_context(open_crm(house, CrmAsked(registry).note))
         telephony = Telephony(house, registry, crm) if role in {"all", "telephony"} else None
         running = await stack.enter_async_context(open_tasks())
         if telephony is not None:

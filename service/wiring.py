@@ -18,7 +18,7 @@ from calls.database import connect
 from calls.due import Change, Job
 from crm_sync import parties
 from crm_sync.owner_by_http import HttpOwners
-from routing.look_up import CrmOwners
+from routing.look_up import CrmOwners, Waited
 from routing.requests import Desk
 from service.database import upgrade
 from service.postgres import AlreadyServedError, Postgres, PostgresError, served_url
@@ -59,14 +59,14 @@ def outgoing_desk() -> Desk:
 
 
 @asynccontextmanager
-async def open_crm(house: House) -> AsyncIterator[CrmOwners | None]:
-    """The CRM of the settings, asked for owners; None: our own lead book is."""
+async def open_crm(house: House, waited: Waited = lambda _result, _seconds: None) -> AsyncIterator[CrmOwners | None]:
+    """The CRM of the settings, asked for owners; None: our own lead book is. `waited` is told each caller's wait."""
     crm = house.settings.crm
     if crm.owner_url is None:
         yield None
         return
     http = HttpOwners(crm.owner_url, crm.token.get_secret_value())
-    asked = CrmOwners(http, house.engine, budget_seconds=crm.budget_seconds)
+    asked = CrmOwners(http, house.engine, budget_seconds=crm.budget_seconds, waited=waited)
     try:
         yield asked
     finally:

@@ -16,7 +16,7 @@ from calls.queue import QUEUES
 from metrics.gauges import describe
 from metrics.http import new_registry
 from metrics.links import LinkGauges, WatchedLink
-from metrics.observe import OUTCOMES, Observed, Pushed, Reconciled
+from metrics.observe import OUTCOMES, CrmAsked, Observed, Pushed, Reconciled
 from service.installed import locate_amtool, locate_promtool
 from telephony.pbx import LinkState
 
@@ -43,6 +43,7 @@ def exposed() -> set[str]:
     Observed(registry)
     Pushed(registry)
     Reconciled(registry)
+    CrmAsked(registry)
     registry.register(LinkGauges([WatchedLink("main", LinkState(), lambda: 0, lambda: 0.0)]))
     names: set[str] = set()
     for family in [*registry.collect(), *describe()]:

@@ -26,7 +26,8 @@ from directory.tables import calendars
 from service.doctor import Check, examine, render
 from service.pbx import Pbx
 from service.ports import free_port
-from service.settings import PbxSettings, Settings, TranscriptionSettings, load
+from service.settings import CrmSettings, PbxSettings, Settings, TranscriptionSettings, load
+from tests.fakes.crm import TOKEN, open_crm
 from tests.fakes.directories import OFFICE
 from web import users
 
@@ -100,6 +101,28 @@ async def test_a_healthy_house_is_exit_0(pbx: Pbx, engine: AsyncEngine, database
     }
     assert pbx.ami_secret not in said
     assert "Traceback" not in said
+
+
+async def test_a_crm_that_tells_no_owners_is_a_failure_with_its_reason(
+    pbx: Pbx, engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> None:
+    """Well, slower than a caller waits, wrong token, not there; without one there is nothing to look at."""
+    settings = told_by(pbx, database_url, tmp_path)
+    assert "crm" not in states(await examine(settings))
+
+    async def told(**crm: object) -> Check:
+        asked = settings.model_copy(update={"crm": CrmSettings.model_validate(crm)})
+        return next(check for check in await examine(asked) if check.name == "crm")
+
+    async with open_crm() as crm:
+        assert (await told(owner_url=crm.url, token=TOKEN, budget_seconds=1)).state == "ok"
+        slow = await told(owner_url=crm.url, token=TOKEN, budget_seconds=1e-6)
+        assert (slow.state, "a caller waits" in slow.why) == ("warn", True)
+        wrong = await told(owner_url=crm.url, token="wrong")
+        assert (wrong.state, wrong.why) == ("fail", "tells no owners: status 401")
+        assert "wrong" not in render([wrong])
+    gone = await told(owner_url=crm.url, token=TOKEN)
+    assert (gone.state, gone.why) == ("fail", "tells no owners: ClientConnectorError")
 
 
 async def test_a_calendar_that_cannot_be_fetched_is_a_warning_with_its_person_and_never_its_address(

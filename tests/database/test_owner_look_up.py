@@ -17,6 +17,7 @@ from directory import store
 from routing import look_up
 from routing.arrival import Arrival
 from routing.controller import Decision, Router
+from routing.dry_run import dry_run
 from routing.look_up import CrmOwners
 from routing.memory import Memory
 from routing.owner import Copy
@@ -208,6 +209,28 @@ async def test_what_the_crm_said_survives_a_restart(desk: Desk) -> None:
     again = CrmOwners(HttpOwners(desk.crm.url), desk.engine)
     await Memory(desk.engine, devices=devices.read, owners=owners, copies=again.copies).load()
     assert again.copies[CALLER].owner == "boris"
+
+
+async def test_a_dry_run_asks_the_crm_as_a_call_does(desk: Desk) -> None:
+    desk.crm.owners[CALLER] = "boris"
+    arrival = Arrival(pbx="main", channel="x", line=LINE, caller_number=CALLER, caller_name="", at=MONDAY)
+    shown = await dry_run(desk.engine, arrival, devices=devices.read, owners=owners, crm=desk.owners)
+    assert shown.plan.rule == "owner"
+    desk.crm.answer = desk.crm.never
+    await copied(desk.engine, "anna", timedelta(hours=-1))
+    shown = await dry_run(desk.engine, arrival, devices=devices.read, owners=owners, crm=desk.owners)
+    assert shown.plan.steps[0].targets[0].person == "anna"
+    assert "from a copy of" in shown.text
+
+
+async def test_each_wait_for_the_crm_is_told_with_its_end(desk: Desk) -> None:
+    told: list[tuple[str, float]] = []
+    desk.owners._waited = lambda result, seconds: told.append((result, seconds))
+    for answer in (None, BAD["error"], desk.crm.never):
+        desk.crm.answer = answer
+        await desk.decide()
+    assert [result for result, _ in told] == ["told", "failed", "late"]
+    assert told[-1][1] >= BUDGET_SECONDS - 0.01
 
 
 async def test_a_wrong_token_is_an_error_of_the_crm(desk: Desk) -> None:

@@ -73,6 +73,24 @@ def test_a_secret_under_a_wrong_name_is_not_printed(tmp_path: Path, monkeypatch:
     assert "hidden" not in wrong(tmp_path, monkeypatch, toml)
 
 
+@pytest.mark.parametrize(
+    "toml, told",
+    [
+        ('[crm]\nowner_url = "crm.example.com/owner"\n', "crm.owner_url"),
+        ('[crm]\nowner_url = "file:///etc/passwd"\n', "crm.owner_url"),
+        ("[crm]\nbudget_seconds = 5\n", "crm.budget_seconds"),
+        ("[crm]\ntoken = 12345\n", "crm.token"),
+    ],
+)
+def test_a_wrong_crm_is_told_at_the_start_without_its_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toml: str, told: str
+) -> None:
+    """It must be asked by HTTP, and no caller waits for it longer than a second."""
+    said = wrong(tmp_path, monkeypatch, toml)
+    assert told in said
+    assert "12345" not in said
+
+
 def test_two_pbxes_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls are told apart by the PBX's name."""
     told = wrong(tmp_path, monkeypatch, '[[pbx]]\nsecret = "a"\n[[pbx]]\nsecret = "b"\n')
@@ -95,7 +113,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
 
 def test_secrets_are_not_shown() -> None:
     """Printing the settings shows no secret."""
-    settings = load(database_url="postgresql://u:hidden@h/d", pbx=[{"secret": "hidden"}])
+    settings = load(database_url="postgresql://u:hidden@h/d", pbx=[{"secret": "hidden"}], crm={"token": "hidden"})
     assert "hidden" not in repr(settings)
 
 
