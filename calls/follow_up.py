@@ -31,6 +31,9 @@ ACTIONS: Final[tuple[Action, ...]] = ("opened", "repeated", "given", "escalated"
 TALK_SECONDS_LEAST: Final = 5.0
 """Who was connected for less was not called back: a mobile's mailbox that greets, a hang-up at the first word."""
 
+PLACES_KEPT: Final = 20
+"""Further behind in a queue nobody counts."""
+
 TASK: Final = "calls.follow_up"
 QUEUE: Final = "follow_ups"
 
@@ -85,9 +88,13 @@ def is_conversation(call: CallView) -> bool:
     return call.direction != "internal" and call.talk_seconds >= TALK_SECONDS_LEAST
 
 
-def priority(origin: Origin, attempts: int) -> int:
-    """How soon it is somebody's turn: each further attempt and each request raises it."""
-    return max(attempts - 1, 0) + _URGENT[origin]
+def priority(origin: Origin, attempts: int, place: int = 0) -> int:
+    """How soon it is somebody's turn: each further attempt and each request raises it.
+
+    Who gave up a `place` in the queue (from 1, 0: none) to be called back keeps it before those who stood behind.
+    """
+    kept = max(PLACES_KEPT - place, 0) if place else 0
+    return max(attempts - 1, 0) + _URGENT[origin] + kept
 
 
 def deadline(directory: Directory, line: str, at: datetime, owner: str | None = None) -> datetime | None:

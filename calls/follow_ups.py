@@ -65,7 +65,10 @@ LeadOwner = Callable[[AsyncConnection, str], Awaitable[str | None]]
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """A settled call with the outside: `since` and `until` by our clock, `numbers` all of the party's."""
+    """A settled call with the outside: `since` and `until` by our clock, `numbers` all of the party's.
+
+    `place` is the caller's in the queue that they left to be called back, 0 when they did not.
+    """
 
     id: UUID
     number: str
@@ -74,6 +77,7 @@ class _Ended:
     cause: str | None
     since: datetime
     until: datetime
+    place: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +107,8 @@ class FollowUpJobs:
                 await connection.execute(_LOCK, {"number": one})
             since = (seen.answered_at or seen.started_at or row.settled_at) - row.ahead
             until = (seen.ended_at or row.settled_at) - row.ahead
-            ended = _Ended(row.id, number, numbers, row.line or "", cause_of(seen), since, until)
+            place = seen.call_back_place
+            ended = _Ended(row.id, number, numbers, row.line or "", cause_of(seen), since, until, place)
             origin = origin_of(seen)
             if origin is not None:
                 done = await self._owe(connection, ended, origin)
@@ -145,7 +150,7 @@ class FollowUpJobs:
             "cause": ended.cause,
             "call_id": ended.id,
             "attempt_count": 1,
-            "priority": priority(origin, 1),
+            "priority": priority(origin, 1, ended.place),
             "owner": owner.person,
             "owner_by": owner.by,
             "opened_at": ended.until,
@@ -211,7 +216,7 @@ async def _by_turn(connection: AsyncConnection, members: Sequence[str]) -> list[
 
 async def _repeat(connection: AsyncConnection, found: Row[Any], ended: _Ended, origin: Origin) -> None:
     count, latest = found.attempt_count + 1, ended.until >= found.last_missed_at
-    urgent = max(priority(origin, count), priority(found.origin, count))
+    urgent = max(priority(origin, count, ended.place), priority(found.origin, count), found.priority)
     values = {"attempt_count": count, "priority": urgent, "opened_at": min(found.opened_at, ended.until)}
     values |= {"cause": ended.cause, "last_missed_at": ended.until} if latest else {}
     await connection.execute(update(follow_ups).where(follow_ups.c.id == found.id).values(**values))

@@ -68,6 +68,7 @@ class CallView:
     wait_seconds: float
     recordings: tuple[str, ...]
     call_back_asked: bool
+    call_back_place: int
     rule: str
     outcome: str
     recovered: bool
@@ -85,6 +86,7 @@ def view(call: Call) -> CallView:
     ended_at = _ended(call, caller, heard)
     direction = _direction(call, caller, reached)
     linked, routed = earliest(call, e.PartyLinked), earliest(call, e.Routed)
+    asked = earliest(call, e.CallbackRequested)
     status = _status(call, direction, heard, ended_at)
     wait = _between(started_at, answered_at or ended_at)
     channel = _known_caller(call, caller)
@@ -125,7 +127,8 @@ def view(call: Call) -> CallView:
         talk_seconds=covered_seconds((talk.span for talk in heard), ended_at),
         wait_seconds=wait,
         recordings=tuple(sorted({fact.path for fact in call.facts if isinstance(fact, e.RecordingStarted)})),
-        call_back_asked=earliest(call, e.CallbackRequested) is not None,
+        call_back_asked=asked is not None,
+        call_back_place=asked.place if asked else 0,
         rule=routed.rule if routed else "",
         outcome=routed.outcome if routed else "",
         recovered=earliest(call, e.Recovered) is not None,

@@ -60,6 +60,12 @@ def test_a_voicemail_and_a_request_are_owed_one_and_are_more_urgent() -> None:
     assert priority("voicemail", 1) < priority("requested", 1)
 
 
+def test_who_left_the_queue_to_be_called_back_keeps_their_place() -> None:
+    told = [priority("requested", 1, place) for place in (1, 2, 7, 19, 20)]
+    assert told == sorted(set(told), reverse=True)
+    assert told[-1] == priority("requested", 1, 500) == priority("requested", 1)
+
+
 def test_outgoing_and_internal_calls_owe_nothing() -> None:
     """A colleague who does not answer a colleague is nobody's missed client."""
     assert origin_of(seen(*settled_call(answered=False, direction="outbound"))) is None
