@@ -18,6 +18,7 @@ from directory.model import Person
 from routing.arrival import Arrival, Facts
 from routing.choice import Choice, choose
 from routing.plan import Reason, because
+from routing.rules import Situation
 
 TALK_SECONDS: Final = 180.0
 """How long a talk lasts in a house that has no talks yet."""
@@ -42,7 +43,7 @@ class Holder:
     owner: str = ""
 
 
-_AT_WORK: Final = frozenset({"busy", "wrap_up"})
+_AT_WORK: Final = frozenset({"busy", "wrap_up", "calendar_busy"})
 """Why a person cannot be rung who will be free again soon."""
 
 
@@ -88,16 +89,17 @@ def arrival_of(holder: Holder, pbx: str, at: datetime) -> Arrival:
 def free_for(holder: Holder, arrival: Arrival, facts: Facts, left_out: Collection[str]) -> dict[str, Choice]:
     """Give whoever can be rung for this caller now, by key: of the team and the owner, in this order.
 
-    ``left_out`` are keys of people who are not asked for. Who rings for another call already is about to be taken.
+    Whoever stands in for somebody absent is asked for in their place. ``left_out`` are keys of people who are not asked
+    for. Who rings for another call already is about to be taken.
     """
-    people = {person.key: person for person in facts.directory.members(holder.team)}
-    if holder.owner and (owner := facts.directory.person(holder.owner)):
-        people[owner.key] = owner
+    situation = Situation(arrival, facts)
+    team = facts.directory.team(holder.team)
+    lines = [*situation.line_ups(team), situation.line_up(holder.owner)]
+    people = [choices[-1] for choices in lines if choices]
     return {
-        key: choice
-        for key, person in people.items()
-        if key not in left_out and not _rings(person, facts)
-        if (choice := choose(person, arrival, facts)).attempts
+        choice.person.key: choice
+        for choice in people
+        if choice.attempts and choice.person.key not in left_out and not _rings(choice.person, facts)
     }
 
 

@@ -214,31 +214,27 @@ class Holding:
         reason = came_free(one.holder, choice.person)
         step = Step("ring", choice.attempts[0], seconds, reason)
         one.rung, one.rung_until = choice.person.key, time.monotonic() + seconds + _LOST_SECONDS
-        self._do(self._taken(one, step, hand_over.take(self._link, one.holder.name, step)))
+        told = TakenOver(
+            pbx=self._pbx,
+            channel=one.holder.channel,
+            at=datetime.fromtimestamp(self._link.clock.pbx_now(), UTC),
+            name=one.holder.name,
+            person=choice.person.key,
+            team=one.holder.team,
+            place=places(other.holder for other in self._waiting.values())[one.holder.channel],
+            reason=json.dumps(reason.to_json(), ensure_ascii=False),
+        )
+        self._do(self._taken(one, told, hand_over.take(self._link, one.holder.name, step)))
 
-    async def _taken(self, one: _Waiting, step: Step, sending: Awaitable[hand_over.Outcome]) -> None:
-        place = places(other.holder for other in self._waiting.values())[one.holder.channel]
-        person = one.rung
-        at = datetime.fromtimestamp(self._link.clock.pbx_now(), UTC)
+    async def _taken(self, one: _Waiting, told: TakenOver, sending: Awaitable[hand_over.Outcome]) -> None:
         outcome = await sending
-        waited = (at - one.holder.since).total_seconds()
-        log.info("a holding caller is sent to who is free", pbx=self._pbx, outcome=outcome.kind, waited_seconds=waited)
+        log.info("a holding caller is sent to who is free", pbx=self._pbx, outcome=outcome.kind, place=told.place)
         if outcome.kind == "sent":
-            told = TakenOver(
-                pbx=self._pbx,
-                channel=one.holder.channel,
-                at=at,
-                name=one.holder.name,
-                person=person,
-                team=one.holder.team,
-                place=place,
-                reason=json.dumps(step.reason.to_json(), ensure_ascii=False),
-            )
             self._put(told)
             return
-        if one.rung == person:
+        if one.rung == told.person:
             one.rung = ""
-        one.passed_over[person] = time.monotonic() + AGAIN_SECONDS
+        one.passed_over[told.person] = time.monotonic() + AGAIN_SECONDS
         if outcome.kind == "channel_gone":
             self._left(one.holder.channel)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from directory.model import Vip
+from directory.rules import Destination, Rule
 from directory.store import apply
 from recordings.files import Store
 from recordings.jobs import RecordingJobs
@@ -22,7 +26,7 @@ from service.settings import TranscriptionSettings
 from service.wiring import owes
 from service.worker_role import open_speech
 from telephony.cel_file import CelFile
-from tests.end_to_end.stage import DIRECTORY, FALLBACK, ROUTED, Stage, until
+from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, until
 from tests.lab.test_dialplan_talks import loudness
 
 HELD = "74951234599"
@@ -81,9 +85,9 @@ async def annas_talk(stage: Stage) -> OutsideCall:
     return talk
 
 
-async def held(stage: Stage, number: str, place: str) -> OutsideCall:
+async def held(stage: Stage, number: str, place: str, line: str = HELD) -> OutsideCall:
     """A caller who holds and knows their place."""
-    call = await stage.world.call(number, "Ждущий", HELD, speak=(), stay=True)
+    call = await stage.world.call(number, "Ждущий", line, speak=(), stay=True)
     await call.answered()
     await place_of(stage, number, place)
     return call
@@ -145,6 +149,37 @@ async def test_who_does_not_answer_is_not_rung_again_at_once(stage: Stage) -> No
         assert not anna.has_rung
         assert not call.is_ended
         await call.hangup()
+
+
+@pytest.mark.timeout(90)
+async def test_a_rule_has_callers_hold_and_a_vip_goes_first(stage: Stage) -> None:
+    """The whole way: the service is asked, a rule says hold, the VIP who comes later is served before the others."""
+    anna, vip = stage.world.phone(ROUTED), "79161232042"
+    rule = Rule(name="wait", then=(Destination(kind="ring", to="team"), Destination(kind="hold", to="sales")))
+    async with stage.engine.begin() as connection:
+        await apply(connection, replace(DIRECTORY, rules=(rule,), vip=(Vip(number=vip),)))
+    async with stage.serve():
+        talk = await annas_talk(stage)
+        first = await held(stage, "79161232041", "1", LINE)
+        second = await held(stage, vip, "1", LINE)
+        await place_of(stage, "79161232041", "2")
+        await anna.behave(answer(0.0, speak=(60.0,)))
+        await talk.hangup()
+        assert await anna.rings(3.0) == vip
+        await anna.answers()
+        await place_of(stage, "79161232041", "1")
+        await second.hangup()
+        assert await anna.rings(3.0) == "79161232041"
+        await anna.answers()
+        await first.hangup()
+        record = await stage.record(vip)
+        (routed,) = await stage.told(record, "Routed")
+        assert routed["rule"] == "wait"
+        assert [step["kind"] for step in json.loads(routed["plan"])["steps"]] == ["hold"]
+        assert len(await stage.told(record, "TakenOver")) == 1
+        assert (record.person, record.line) == ("anna", LINE)
+        await stage.record("79161232041")
+        assert await differences(stage) == []
 
 
 async def channel_to(stage: Stage, phone: str) -> str:
