@@ -209,11 +209,12 @@ class Holding:
 
     def _take(self, one: _Waiting, choice: Choice, directory: Directory) -> None:
         """Ring this person for this caller."""
-        line = directory.line(one.holder.line)
-        seconds = line.ring_seconds if line else RING_SECONDS
+        line, targets = directory.line(one.holder.line), choice.attempts[0]
+        usual = line.ring_seconds if line else RING_SECONDS
         reason = came_free(one.holder, choice.person)
-        step = Step("ring", choice.attempts[0], seconds, reason)
-        one.rung, one.rung_until = choice.person.key, time.monotonic() + seconds + _LOST_SECONDS
+        step = Step("ring", targets, max(target.seconds or usual for target in targets), reason)
+        trunk = next((target.trunk for target in targets if target.trunk), "")
+        one.rung, one.rung_until = choice.person.key, time.monotonic() + step.seconds + _LOST_SECONDS
         told = TakenOver(
             pbx=self._pbx,
             channel=one.holder.channel,
@@ -224,7 +225,7 @@ class Holding:
             place=places(other.holder for other in self._waiting.values())[one.holder.channel],
             reason=json.dumps(reason.to_json(), ensure_ascii=False),
         )
-        self._do(self._taken(one, told, hand_over.take(self._link, one.holder.name, step)))
+        self._do(self._taken(one, told, hand_over.take(self._link, one.holder.name, step, trunk=trunk)))
 
     async def _taken(self, one: _Waiting, told: TakenOver, sending: Awaitable[hand_over.Outcome]) -> None:
         outcome = await sending

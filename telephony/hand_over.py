@@ -63,10 +63,10 @@ def hand_over(
     return _write(link, channel, pairs, began_at)
 
 
-def take(link: Link, channel: str, step: Step) -> Coroutine[Any, Any, Outcome]:
+def take(link: Link, channel: str, step: Step, *, trunk: str = "") -> Coroutine[Any, Any, Outcome]:
     """Have the holding `channel` ring `step`; one that no longer holds does not look at it. Else as `hand_over`."""
     try:
-        pair = take_variable(step)
+        pair = take_variable(step, trunk=trunk)
     except UnsafeDialError as error:
         return _known(Outcome("unsafe", str(error)))
     return _write(link, channel, [pair], time.monotonic())

@@ -98,11 +98,13 @@ def variables(steps: Sequence[Step], *, language: str = "", trunk: str = "") -> 
     ]
 
 
-def take_variable(step: Step) -> tuple[str, str]:
+def take_variable(step: Step, *, trunk: str = "") -> tuple[str, str]:
     """The variable that has a holding channel ring somebody who is free; raises UnsafeDialError."""
     if step.kind != "ring":
         raise UnsafeDialError(f"a step of kind {step.kind!r} takes nobody out of hold")
-    return TAKE, f"{_seconds(step.seconds)}|{dial_string(step)}"
+    if trunk:
+        _matching(trunk, _TRUNK, "trunk")
+    return TAKE, f"{_seconds(step.seconds)}|{trunk}|{dial_string(step)}"
 
 
 def dial_string(step: Step) -> str:

@@ -61,7 +61,7 @@ async def test_who_comes_free_gets_the_holding_caller_at_once(
     await outside.phone("anna-desk").behave(answer(0.1, speak=SHORT, hangup_after=1))
     channel = (await channel_of(service))["Channel"]
     began = time.monotonic()
-    await take(service, channel, "20|PJSIP/anna-desk")
+    await take(service, channel, "20||PJSIP/anna-desk")
     assert await outside.phone("anna-desk").rings(2.0) == CALLER
     assert time.monotonic() - began < 0.5
     await call.ended()
@@ -76,18 +76,20 @@ async def test_who_is_sent_in_vain_goes_on_holding(outside: OutsideWorld, servic
     await outside.phone("anna-desk").behave(busy())
     await outside.phone("boris-desk").behave(answer(0.1, speak=SHORT, hangup_after=1))
     channel = (await channel_of(service))["Channel"]
-    await take(service, channel, "20|PJSIP/anna-desk")
+    await take(service, channel, "20||PJSIP/anna-desk")
     assert (await service.seen(UserEvent="SwitchhookTakeEnd"))["Status"] == "BUSY"
     assert not call.is_ended
     await service.seen(UserEvent="SwitchhookHolding", Team="sales")
-    await take(service, channel, "20|PJSIP/boris-desk")
+    await take(service, channel, "20||PJSIP/boris-desk")
     await outside.phone("boris-desk").answers()
     await call.ended()
     since = {event["Since"] for event in service.events if "Since" in event}
     assert len(since) == 1
 
 
-@pytest.mark.parametrize("value", ["20|", "|", "x|nonsense", "5|PJSIP/nobody-here", "20|Local/s@from-phones,,g"])
+@pytest.mark.parametrize(
+    "value", ["20||", "|", "x||nonsense", "5||PJSIP/nobody-here", "20||Local/s@from-phones,,g", "20|PJSIP/anna-desk"]
+)
 async def test_nonsense_sends_nobody_anywhere(outside: OutsideWorld, service: StandIn, line: str, value: str) -> None:
     call = await held(outside, service, line)
     channel = (await channel_of(service))["Channel"]
@@ -110,7 +112,7 @@ async def test_a_wait_that_runs_out_goes_on_to_the_next_step(
     assert ended["Outcome"] == "TIMEOUT"
     assert 1.5 < float(ended["Timestamp"]) - float(held_event["Timestamp"]) < 4
     await outside.phone("boris-desk").rings()
-    await take(service, held_event["Channel"], "20|PJSIP/anna-desk")
+    await take(service, held_event["Channel"], "20||PJSIP/anna-desk")
     await call.hangup()
     await service.seen(UserEvent="SwitchhookHangup")
     assert not outside.phone("anna-desk").has_rung
@@ -155,7 +157,7 @@ async def test_the_place_and_the_wait_are_said(pbx: Pbx, outside: OutsideWorld, 
     said = await application(pbx, channel, "queue-thereare")
     assert "queue-thereare&digits/2&queue-callswaiting&queue-holdtime&digits/4&queue-minutes&vm-tocallnum" in said
     await outside.phone("anna-desk").behave(answer(0.1, speak=SHORT, hangup_after=1))
-    await take(service, channel, "20|PJSIP/anna-desk")
+    await take(service, channel, "20||PJSIP/anna-desk")
     await outside.phone("anna-desk").rings(1.5)  # in the middle of the words
     await call.ended()
 
@@ -176,7 +178,7 @@ async def test_sounds_that_are_missing_lose_nobody(
     await application(pbx, channel, "queue-quantity1")
     await service.seen(UserEvent="SwitchhookHolding")
     await outside.phone("anna-desk").behave(answer(0.1, speak=SHORT, hangup_after=1))
-    await take(service, channel, "20|PJSIP/anna-desk")
+    await take(service, channel, "20||PJSIP/anna-desk")
     await outside.phone("anna-desk").rings()
     await call.ended()
 

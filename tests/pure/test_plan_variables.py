@@ -179,7 +179,11 @@ def test_a_refusal_repeats_no_number() -> None:
 
 def test_who_is_free_is_rung_by_one_variable() -> None:
     told = take_variable(step("ring", "PJSIP/anna-desk", "PJSIP/anna-soft", seconds=19.5))
-    assert told == ("SWITCHHOOK_TAKE", "20|PJSIP/anna-desk&PJSIP/anna-soft")
+    assert told == ("SWITCHHOOK_TAKE", "20||PJSIP/anna-desk&PJSIP/anna-soft")
+    mobile = step("ring", "Local/79160000011*18@switchhook-mobile/n")
+    assert take_variable(mobile, trunk="PJSIP/other")[1] == "20|PJSIP/other|Local/79160000011*18@switchhook-mobile/n"
+    with pytest.raises(UnsafeDialError):
+        take_variable(mobile, trunk="PJSIP/x|y")
     for unsafe in (step("message", "vm-goodbye"), step("ring", "PJSIP/anna|9"), step("ring")):
         with pytest.raises(UnsafeDialError):
             take_variable(unsafe)

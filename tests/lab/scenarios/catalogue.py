@@ -5,6 +5,7 @@ from tests.lab.scenarios import (  # noqa: F401 - a module keeps its scenarios w
     click_to_call,
     conferences,
     forwards,
+    holding,
     mixed,
     mobiles,
     outgoing,
