@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from telephony import waiting
 from telephony.scramble import LONG, Scrambler
 from telephony.told import Headers
 
@@ -22,14 +23,14 @@ _PREFIX: Final = re.compile(
 """AMI puts these before the headers of a channel or bridge, where a message tells of several."""
 
 _KINDS: Final = frozenset(("event", "privilege", "eventname", "eventtype", "eventenum"))
-_TIMES: Final = frozenset(("timestamp", "eventtime"))
+_TIMES: Final = frozenset(("timestamp", "eventtime", "since"))
 _CLOSED: Final = frozenset(
     """
     channelstate channelstatedesc priority cause cause-txt techcause dialstatus bridgetype bridgetechnology
     bridgenumchannels bridgevideosourcemode bridgecreator language response result isexternal desttype position
     originalposition count holdtime ringtime talktime state status paused penalty callstaken incall ringinuse wrapuptime
     membership durationms direction success id localoptimization parkingtimeout parkingduration reason eventversion
-    amaflags application appname app kind step steps handler hangupcause bridge_technology
+    amaflags application appname app kind step steps handler hangupcause bridge_technology outcome place seconds
     """.split()  # noqa: SIM905 - a list of so many quoted words is not easier to read
 )
 """What Asterisk or our dialplan fills with a word or a small number of its own."""
@@ -39,7 +40,7 @@ _TEXT: Final = frozenset(
     channel calleridnum connectedlinenum exten extension context uniqueid linkedid bridgeuniqueid bridgename
     dialstring parkerdialstring parkinglot parkingspace queue interface stateinterface device forward peer chan uid line
     from number did userevent variable calleridani calleridrdnis calleriddnid source destination destinationchannel
-    conference endpoint endpointname aor num cidnum ani cidani rdnis cidrdnis dnid ciddnid channame channelname
+    conference endpoint endpointname team box aor num cidnum ani cidani rdnis cidrdnis dnid ciddnid channame channelname
     bridge_id bridge1_id bridge2_id channel2_name channel2_uniqueid transferee_channel_name transferee_channel_uniqueid
     transfer_target_channel_name transfer_target_channel_uniqueid pickup_channel pickup_channel_uniqueid hangupsource
     retriever parker_dial_string parking_lot local_two local_two_uniqueid
@@ -127,7 +128,8 @@ def _value(scrambler: Scrambler, header: str, value: str, told: Mapping[str, str
     field = _field(header)
     if not value or value.startswith("<unknown>"):
         return value
-    if (field in _KINDS and _KIND.fullmatch(value)) or (field in _TIMES and _TIME.fullmatch(value)):
+    ours = field == "userdeftype" and value.lower() in waiting.NAMES
+    if ours or (field in _KINDS and _KIND.fullmatch(value)) or (field in _TIMES and _TIME.fullmatch(value)):
         return value
     if field == "value":
         return _variable(scrambler, told.get("variable", ""), value)
@@ -135,7 +137,7 @@ def _value(scrambler: Scrambler, header: str, value: str, told: Mapping[str, str
         app = next((told[name] for name in ("application", "appname", "lastapplication", "app") if told.get(name)), "")
         return _app_data(scrambler, app.lower(), value)
     if field in {"extra", "eventextra"}:
-        return _extra(scrambler, value)
+        return _extra(scrambler, value, ours=_is_ours(told))
     if field in _SECRETS:
         return "x"
     if field == "digit":
@@ -163,13 +165,27 @@ def _variable(scrambler: Scrambler, variable: str, value: str) -> str:
     return scrambler.text(value) if variable in _CHANNELS else scrambler.free(value)
 
 
-def _extra(scrambler: Scrambler, value: str) -> str:
+def _is_ours(row: Mapping[str, str]) -> bool:
+    """Whether our dialplan wrote this row of CEL (CELGenUserEvent)."""
+    return {row.get(name, "").lower() for name in ("eventtype", "eventname", "userdeftype")} & {*waiting.NAMES} != set()
+
+
+def _ours(scrambler: Scrambler, value: str) -> str:
+    """What our dialplan writes into CEL: the name of a queue or box, and a word, a small number, or a time."""
+    name, _, more = value.partition("|")
+    kept = _KIND.fullmatch(more) or _TIME.fullmatch(more)
+    return f"{scrambler.text(name)}|{more if kept else scrambler.free(more)}"
+
+
+def _extra(scrambler: Scrambler, value: str, *, ours: bool) -> str:
     extra = _json(value)
     if extra is None:
         return scrambler.text(value)
     # `extra` within is a dialplan's own words (CELGenUserEvent).
     told = {
-        _header(scrambler, key): _value(scrambler, "" if key == "extra" else key, one, {})
+        _header(scrambler, key): _ours(scrambler, one)
+        if ours and key == "extra"
+        else _value(scrambler, "" if key == "extra" else key, one, {})
         if isinstance(one, str)
         else _number(scrambler, one)
         for key, one in extra.items()

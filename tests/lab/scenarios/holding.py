@@ -75,7 +75,9 @@ async def held_and_served_by_the_next(stage: Stage) -> None:
 
 
 @scenario(
-    replace(GAVE_UP, queues=(("sales", "abandoned"),), recordings=(), wait=2.0), dialplan=planned("hold|60|sales")
+    replace(GAVE_UP, queues=(("sales", "abandoned"),), recordings=(), wait=2.0),
+    dialplan=planned("hold|60|sales"),
+    taped=False,
 )
 async def held_and_given_up(stage: Stage) -> None:
     """The caller holds for two seconds and hangs up."""
