@@ -253,6 +253,29 @@ async def test_the_description_is_true(site: Site) -> None:
                 assert set(answer["items"][0]) == set(document["components"]["schemas"][item]["properties"])
 
 
+async def test_promises_are_for_their_owners_and_the_head(site: Site) -> None:
+    """A manager sees their own, a head all; filters and pages hold, and the history is there."""
+    await missed(site)
+    await missed(site, "PJSIP/boris-soft", number="79161234568")
+    await missed(site, "PJSIP/gleb-desk", number="79161234569", line=SUPPORT)
+    for login, owners in (("anna", ["anna"]), ("boris", ["boris"]), ("vera", ["gleb", "boris", "anna"]), ("olga", [])):
+        async with site.visitor(login) as client:
+            page = await told(client, "/follow-ups")
+            assert [item["owner"] for item in page["items"]] == owners, login
+    async with site.visitor(None) as client:
+        assert (await client.get(API + "/follow-ups")).status == 401
+    async with site.visitor("vera") as client:
+        first = await told(client, "/follow-ups?limit=2")
+        rest = await told(client, f"/follow-ups?limit=2&cursor={first['next']}")
+        assert ([len(first["items"]), len(rest["items"])], rest["next"]) == ([2, 1], None)
+        assert [item["number"] for item in (await told(client, "/follow-ups?owner=boris"))["items"]] == ["79161234568"]
+        assert len((await told(client, f"/follow-ups?line={SUPPORT}&open=true"))["items"]) == 1
+        assert (await told(client, "/follow-ups?open=false"))["items"] == []
+        assert (await told(client, "/follow-ups?overdue=true"))["items"] == []
+        assert [action["what"] for action in first["items"][0]["history"]] == ["opened", "given"]
+        await told(client, "/follow-ups?open=perhaps", 400)
+
+
 async def test_the_stream_tells_what_goes_on_and_what_changes(site: Site) -> None:
     """First the calls that go on, then each change, for those who may know."""
     call = Told(site.engine)
