@@ -68,6 +68,32 @@ async def test_the_card_follows_the_call_to_its_end(site: Site, open_page: OpenP
     await expect(page).to_have_url(f"{site.url}/calls/{call.id}")
 
 
+async def test_whom_to_call_back_stands_on_the_desk_until_somebody_talked_with_them(
+    site: Site, open_page: OpenPage
+) -> None:
+    """Cause, attempts, owner and deadline; it comes with the missed call and goes with the talk, without a reload."""
+    await know(site.engine, "79161234567", "Иван Петров", "anna")
+    page = await open_page()
+    await until(lambda: site.listening)
+    for minutes in (40, 20):
+        call = Told(site.engine, at=datetime.now(UTC) - timedelta(minutes=minutes))
+        await call.arrives(owner="anna")
+        await call.rings(ANNA)
+        await call.hangs_up(after=25)
+        await call.is_promised()
+    promises = page.locator("#promises")
+    for told in ("Перезвонить", "Иван Петров", "Никто не ответил · 2 звонка", "Анна Смирнова", "до "):
+        await expect(promises).to_contain_text(told)
+    await expect(promises.locator(".late")).to_have_count(0)
+    talk = Told(site.engine)
+    await talk.arrives(owner="anna")
+    await talk.rings(ANNA)
+    await talk.answers(ANNA)
+    await talk.hangs_up()
+    await talk.is_promised()
+    await expect(promises).to_have_count(0)
+
+
 async def test_a_missed_call_says_so_with_its_cause(site: Site, open_page: OpenPage) -> None:
     """Nobody answered: the card says missed and why, and the day counts it."""
     page = await open_page()
