@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from directory.model import DoNotCall
+from directory.model import Device, DoNotCall, Person
 from directory.outgoing import Callback, Outgoing, Reach
 from directory.store import apply
 from routing.requests import Answered, Wish, ask
@@ -312,3 +312,28 @@ async def test_a_client_who_calls_again_first_is_not_called_back(stage: Stage) -
         await until(over, "the time to call back has come", 30)
         assert await telephony.attendants[0].callbacks.call_back(directory, [LINE]) == []
         assert await stage.rows("select * from outgoing_calls where number = :number", number=client) == []
+
+
+@pytest.mark.timeout(90)
+async def test_a_mobile_is_asked_for_a_key_before_the_client_is_called(stage: Stage) -> None:
+    """Who has no other phone is called through the trunk; their mailbox would never have the client called."""
+    world, mobile, client = stage.world, "79160000013", "79161230114"
+    vera = Person(
+        key="vera", name="Вера", role="head", devices=(Device(kind="mobile", address=mobile, trunk="PJSIP/trunk"),)
+    )
+    async with stage.engine.begin() as connection:
+        await apply(connection, replace(DIRECTORY, people=(*DIRECTORY.people, vera)))
+    await world.mobile(client).behave(answer(0.2, speak=SPEECH))
+    async with stage.open(stage.settings()):
+        await world.mobile(mobile).behave(answer(0.2, speak=SPEECH, hangup_after=8.0, confirm=True))
+        asked = await click(stage, client, "vera")
+        assert await world.mobile(mobile).rings() == LINE
+        assert not world.mobile(client).has_rung
+        assert await world.mobile(client).rings() == LINE
+        await became(stage, asked, "connected")
+        record = await record_of(stage, asked)
+        assert (record.direction, record.status, record.dialed) == ("outbound", "answered", client)
+        await world.mobile(mobile).behave(answer(0.2, speak=SPEECH, hangup_after=8.0, confirm=None))
+        row = await became(stage, await click(stage, client, "vera"), "failed", 40)
+        assert row.reason in {"no_answer", "busy", "rejected", "unreachable"}
+        assert not world.mobile(client).has_rung

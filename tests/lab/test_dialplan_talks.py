@@ -86,6 +86,18 @@ async def test_mailbox_of_a_mobile_gets_no_customer(outside: OutsideWorld, servi
     await call.hangup()
 
 
+async def test_mobile_that_hangs_up_while_it_is_asked_leaves_the_caller_to_the_next_step(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    """A mailbox that gives up, or a pocket: that is no answer, and nobody is connected with a dead line."""
+    service.plan = [("ring", f"Local/{MOBILE}@switchhook-mobile/n", 30), ("ring", "PJSIP/anna-desk", 10)]
+    await outside.mobile(MOBILE).behave(answer(0.1, speak=(), hangup_after=1.0))
+    call = await outside.call(CALLER, "Клиент", line)
+    await outside.phone("anna-desk").rings()
+    assert not call.is_answered
+    await call.hangup()
+
+
 async def test_mobile_rings_no_longer_than_it_is_told_whatever_the_step_lasts(
     outside: OutsideWorld, service: StandIn, line: str
 ) -> None:
