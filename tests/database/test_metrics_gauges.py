@@ -22,6 +22,8 @@ from directory.store import apply
 from directory.tables import calendars
 from metrics.gauges import DatabaseGauges
 from recordings.tables import recordings, transcripts
+from routing.outgoing import REFUSALS
+from routing.tables import outgoing_calls
 from telephony.tables import device_states
 
 NOW = datetime.now(UTC)
@@ -99,6 +101,20 @@ async def test_every_queue_is_told_from_zero_and_its_oldest_job_ages(engine: Asy
     assert told["jobs_waiting", "crm"] == 3
     assert 90 <= told["job_oldest_seconds", "crm"] < 120
     assert told["jobs_waiting", "recordings"] == 0
+
+
+async def test_refused_calls_out_are_counted_by_their_reason(engine: AsyncEngine) -> None:
+    """Every reason from zero on; what was allowed or failed is none."""
+    told = await read(engine)
+    assert all(told["outgoing_refused_total", reason] == 0 for reason in REFUSALS)
+    async with engine.begin() as connection:
+        for state, reason in (("refused", "international"), ("refused", "international"), ("failed", "busy")):
+            row = {"purpose": "click", "state": state, "reason": reason, "number": "4930901820"}
+            await connection.execute(insert(outgoing_calls).values(row))
+    told = await read(engine)
+    assert {
+        reason: told["outgoing_refused_total", reason] for reason in REFUSALS if told["outgoing_refused_total", reason]
+    } == {"international": 2}
 
 
 async def test_a_job_given_up_is_told_until_a_person_acts(engine: AsyncEngine) -> None:

@@ -151,6 +151,23 @@ def test_each_line_has_its_own_variables() -> None:
             line_variable(kind, line, value)
 
 
+@pytest.mark.parametrize(
+    "kind, good, bad",
+    [
+        ("DESTINATIONS", "/112*/7+/7809-/", "/7+/$" + "{SHELL(id)}/"),
+        ("DESTINATIONS", "/", "7+"),
+        ("DIALLING", "7_8_810", "7|8|810"),
+        ("DIALLING", "49__", "49"),
+        ("SHOWN", "74951234567", "7495)"),
+    ],
+)
+def test_what_calls_out_are_judged_by_is_digits_and_marks(kind: str, good: str, bad: str) -> None:
+    """Nothing else of it reaches the dialplan, and so no regular expression of it."""
+    assert line_variable(kind, "default", good) == (f"SWITCHHOOK_{kind}_default", good)
+    with pytest.raises(UnsafeDialError, match=kind.lower()):
+        line_variable(kind, "default", bad)
+
+
 def test_a_refusal_repeats_no_number() -> None:
     """The text goes into logs: it names the person and the kind of device, never what would have been dialled."""
 
