@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service.demo_world import OutsideWorld, ring_out
+from service.demo_world import OutsideWorld, answer, ring_out
 from service.pbx import Pbx
 from telephony.hand_over import WAKE
 from tests.lab.stand_in import StandIn
@@ -141,3 +141,18 @@ async def test_the_prefixes_outlive_a_restart_of_the_pbx(pbx: Pbx, outside: Outs
     for kind, value in GLOBALS.items():
         assert f"/switchhook/{kind}/default" in kept.replace(" ", "")
         assert value in kept
+
+
+async def test_who_transfers_a_caller_outside_is_judged_in_their_place(
+    outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    """The question names the phone that transfers; a refusal leaves the number alone."""
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    await outside.mobile(CLIENT).behave(ring_out())
+    await outside.phone("anna-desk").behave(answer(0.2, speak=("ru/hello",), transfer_to=CLIENT))
+    call = await outside.call("79161234567", "Клиент", line, speak=(), stay=True)
+    asked = await answered(service, "refuse")
+    assert asked["By"].rpartition("-")[0] == "PJSIP/anna-desk"
+    assert asked["Channel"].startswith("PJSIP/trunk-")
+    await call.ended()
+    assert not outside.mobile(CLIENT).has_rung
