@@ -115,7 +115,7 @@ class Memory:
 
     async def _refresh(self) -> None:
         async with self._engine.connect() as connection:
-            directory = await store.read(connection)
+            directory = await _prepared(await store.read(connection))
             presence = await presence_store.read(connection)
             owners = dict(await self._read_owners(connection, None))
             parties = dict(await self._read_parties(connection, None)) if self._read_parties else {}
@@ -125,7 +125,6 @@ class Memory:
             copies = {} if self._copies is None else await look_up.read(connection)
         self._owners, self._devices, self._parties = owners, devices, parties
         self._presence, self._answers = presence, learned
-        prepare(directory.hours, datetime.now(UTC))
         if self._copies is not None:
             self._copies.update(copies)
         if directory != self.directory:
@@ -245,8 +244,7 @@ class Memory:
     async def _read_changes(self, changed: Mapping[str, set[str]]) -> None:
         async with self._engine.connect() as connection:
             if store.CHANNEL in changed:
-                self.directory = await store.read(connection)
-                prepare(self.directory.hours, datetime.now(UTC))
+                self.directory = await _prepared(await store.read(connection))
             if presence_store.CHANNEL in changed or store.CHANNEL in changed:
                 self._presence = await presence_store.read(connection)
             pbxes = {payload.partition(" ")[0] for payload in changed.get(_DEVICES, ())}
@@ -276,6 +274,12 @@ class Memory:
             number = self.directory.normal(talk.number) if talk.dialed and self.directory else talk.number
             if talk.at >= self._talks.get(number, (_NEVER, ""))[0]:
                 self._talks[number] = (talk.at, talk.person)
+
+
+async def _prepared(directory: Directory) -> Directory:
+    """Have its holidays at hand; the first of a country take a third of a second, which no caller waits for."""
+    await asyncio.to_thread(prepare, directory.hours, datetime.now(UTC))
+    return directory
 
 
 def _keep(known: dict[str, str], number: str, value: str | None) -> None:
