@@ -34,7 +34,7 @@ def of(arrival: Arrival, facts: Facts, plan: Plan) -> dict[str, Any]:
     told["load"] = {it: _plain(facts.load[it]) for it in people if it in facts.load}
     told["turns"] = {team: list(facts.turns.get(team, ())) for team, _ in plan.turns}
     told["waiting"] = {team: count for team, count in facts.waiting.items() if count}
-    return {name: value for name, value in told.items() if name == "known" or value not in ({}, [], False)}
+    return {name: value for name, value in told.items() if name == "known" or not (value is False or value in ({}, []))}
 
 
 def back(told: Mapping[str, Any], directory: Directory) -> Facts:
