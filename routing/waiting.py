@@ -47,6 +47,10 @@ _AT_WORK: Final = frozenset({"busy", "wrap_up", "calendar_busy"})
 """Why a person cannot be rung who will be free again soon."""
 
 
+_TAKEN: Final = frozenset({"inuse", "busy", "onhold", "ringing"})
+"""What a device does whose person is not free, or not for long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """This caller goes to this person now."""
@@ -94,12 +98,14 @@ def free_for(holder: Holder, arrival: Arrival, facts: Facts, left_out: Collectio
     """
     situation = Situation(arrival, facts)
     team = facts.directory.team(holder.team)
-    lines = [*situation.line_ups(team), situation.line_up(holder.owner)]
+    keys = dict.fromkeys((*(team.members if team else ()), holder.owner))
+    # Who talks is known at once, and nearly everybody talks while callers hold.
+    lines = [situation.line_up(key) for key in keys if key and not _taken(key, facts)]
     people = [choices[-1] for choices in lines if choices]
     return {
         choice.person.key: choice
         for choice in people
-        if choice.attempts and choice.person.key not in left_out and not _rings(choice.person, facts)
+        if choice.attempts and choice.person.key not in left_out and not _taken(choice.person.key, facts)
     }
 
 
@@ -109,9 +115,11 @@ def at_work(team: str, arrival: Arrival, facts: Facts) -> int:
     return sum(bool(choice.attempts) or choice.why.key in _AT_WORK for choice in told)
 
 
-def _rings(person: Person, facts: Facts) -> bool:
-    states = (facts.devices.get(device.address) for device in person.devices)
-    return any(state is not None and state.state == "ringing" for state in states)
+def _taken(key: str, facts: Facts) -> bool:
+    """Whether a device of this person talks, or rings for another call."""
+    person = facts.directory.person(key)
+    states = (facts.devices.get(device.address) for device in person.devices) if person else ()
+    return any(state is not None and state.state in _TAKEN for state in states)
 
 
 def match(holders: Collection[Holder], able: Mapping[str, Sequence[str]]) -> list[Match]:
