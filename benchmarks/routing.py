@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.running import process
 from benchmarks.sip import Caller, Measured, Phones
-from directory.model import Company, Device, Directory, Line, Person, Team
+from directory.model import Company, Device, Directory, Hours, Line, Person, Span, Team, Vip
+from directory.rules import Destination, Rule, TeamLoad, When
 from directory.store import apply
 from service.demo_world.manager import Manager
 from service.pbx import Pbx
@@ -53,7 +54,7 @@ class BenchPbx(Pbx):
 
 
 def bench_directory() -> Directory:
-    """Forty people with a desk phone and a line each."""
+    """Forty people with a desk phone and a line each, and before the built-in rules one of each condition."""
     people = tuple(
         Person(key=f"p{n}", name=f"Person {n}", role="manager", devices=(desk,))
         for n, desk in enumerate(Device(kind="desk", address=f"PJSIP/bench-{n}") for n in range(PEOPLE))
@@ -61,7 +62,35 @@ def bench_directory() -> Directory:
     teams = tuple(Team(key=f"t{n}", name=f"Team {n}", strategy="ring_all", members=(f"p{n}",)) for n in range(PEOPLE))
     lines = tuple(Line(number=str(LINE + n), name=f"Line {n}", team=f"t{n}") for n in range(PEOPLE))
     company = Company(name="Bench", region="RU", time_zone="Europe/Moscow", language="ru")
-    return Directory(company=company, people=people, teams=teams, lines=lines)
+    return Directory(
+        company=company,
+        hours=(Hours("never", (Span(0, 0, 1),)),),
+        people=people,
+        teams=teams,
+        lines=lines,
+        vip=(Vip(number="79161110000"),),
+        rules=all_rules(),
+    )
+
+
+def all_rules() -> tuple[Rule, ...]:
+    """One rule for each condition that is asked of every call; no call of the benchmark meets one."""
+    asked = (
+        When(vip=True),
+        When(known=True),
+        When(number=("44", "1")),
+        When(stage=("won",)),
+        When(open=False),
+        When(open=None, hours=("never",)),
+        When(owner="free"),
+        When(owner_is=("p0",)),
+        When(last_talked="known", vip=True),
+        When(team=TeamLoad(free_at_most=0)),
+        When(team=TeamLoad(waiting_at_least=1)),
+        When(line=(str(LINE + PEOPLE - 1),), vip=True),
+    )
+    then = (Destination(kind="ring", to="team", strategy="longest_idle"),)
+    return tuple(Rule(name=f"rule-{number}", when=when, then=then) for number, when in enumerate(asked))
 
 
 async def _until_devices(engine: AsyncEngine) -> None:

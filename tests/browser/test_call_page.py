@@ -84,6 +84,9 @@ async def test_the_page_tells_what_happened_and_why(site: Site, open_page: OpenP
         await expect(timeline).to_contain_text(told)
     await expect(page.locator(".reasons")).to_contain_text("Анна Смирнова — ответственный за заявку этого клиента")
     await expect(page.locator(".considered")).to_contain_text("В сети и свободен")
+    decided = page.locator("section[aria-labelledby=decision-title]")
+    await expect(decided).to_contain_text("Правило: ")
+    await expect(decided).to_contain_text("вне часов работы: не по часам линии")
     await expect(page.locator(".legs")).to_contain_text("взяли на другом")
 
 

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import service.demo_world
+from directory.file import dumps, loads
 from directory.store import apply
 from service.commands import apply_directory, export_directory
 from service.ports import free_port
@@ -96,6 +97,10 @@ def test_tape_scrambles_streams_recorded_elsewhere(tmp_path: Path) -> None:
         ["catch-up", "--from", "yesterday", "--to", "now"],
         ["worker", "--queue", "everything"],
         ["route", "--from", "79161234567", "--line", "74951234567", "--at", "noon"],
+        ["route", "--replay", "--from-time", "yesterday"],
+        ["route", "--replay", "--rules", "no-such-file"],
+        ["route", "--replay", "--from", "79161234567"],
+        ["route", "--from", "79161234567", "--line", "74951234567", "--to-time", "noon"],
         ["serve", "--role", "everything"],
         ["person", "away", "anna", "--to", "tomorrow"],
         ["person", "status", "anna", "asleep"],
@@ -192,8 +197,38 @@ def test_a_dry_route_is_json_with_its_reasons(tmp_path: Path, database_url: str)
     done = switchhook(*words, SWITCHHOOK_DATA_DIR=str(tmp_path), DATABASE_URL=database_url)
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
-    assert set(plan) == {"rule", "line", "language", "steps", "reasons", "considered"}
+    told = {"rule", "version", "cause", "line", "language", "steps", "reasons", "considered", "passed", "turns"}
+    assert set(plan) == told
     assert plan["reasons"]
+
+
+@pytest.mark.timeout(120)
+async def test_rules_are_applied_with_their_doubts_listed_and_tried_on_past_calls(
+    tmp_path: Path, database_url: str
+) -> None:
+    """Doubts go to stderr and stop nothing; the version is listed, and printed as it can be applied again."""
+    file = tmp_path / "directory.yaml"
+    night = "{name: night, when: {open: false}, then: [{voicemail: night}]}"
+    dead = "{name: dead, when: {open: false, vip: false}, then: [{reject: busy}]}"
+    file.write_text(dumps(OFFICE) + f"rules:\n- {night}\n- {dead}\n")
+
+    async def asked(*words: str) -> subprocess.CompletedProcess[str]:
+        environment = {"SWITCHHOOK_DATA_DIR": str(tmp_path), "DATABASE_URL": database_url}
+        return await asyncio.to_thread(switchhook, *words, **environment)
+
+    applied = await asked("directory", "apply", str(file))
+    assert (applied.returncode, "+ rule night (" in applied.stdout) == (0, True), applied.stderr
+    doubt = "rules[1]: no call can match rule 'dead': 'night' (rules[0]) takes it first"
+    assert any(line.startswith("warning: ") and line.endswith(doubt) for line in applied.stderr.splitlines())
+    listed = json.loads((await asked("directory", "rules", "--json")).stdout)
+    assert [(it["version"], [rule["name"] for rule in it["rules"]]) for it in listed] == [(1, ["night", "dead"])]
+    printed = (await asked("directory", "rules", "--version", "1")).stdout
+    assert loads(dumps(OFFICE) + printed).rules == loads(file.read_text()).rules
+    replayed = json.loads((await asked("route", "--replay", "--json")).stdout)
+    assert (replayed["calls"], replayed["changes"], replayed["version"]) == (0, [], 1)
+    missing = await asked("directory", "rules", "--version", "2")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr == "--version: there is no version 2 of the rules; there are 1 to 1\n"
 
 
 @pytest.mark.timeout(120)

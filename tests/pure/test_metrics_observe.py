@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from calls.events import (
 from calls.missed import CAUSES
 from calls.view import view
 from directory.model import Company, Directory, Line, Team
+from directory.rules import Rule
 from metrics.http import new_registry
 from metrics.observe import Observed
 
@@ -156,6 +158,14 @@ def test_a_routing_decision_is_counted_once_with_its_time() -> None:
     assert told.value("routed_calls_total", rule="owner") == 1
     assert told.value("routing_decision_seconds_count", source="fresh") == 1
     assert told.value("routing_decision_seconds_sum", source="fresh") == pytest.approx(0.004)
+
+
+def test_a_decision_is_counted_by_a_rule_of_the_directory_and_by_no_other_name() -> None:
+    """The names that operators write are labels; what is in no directory is not."""
+    directory = replace(DIRECTORY, rules=(Rule(name="night", then=()),))
+    for name, label in (("night", "night"), ("vip", "other")):
+        told = Told(directory).tell(arrival(), [Routed(pbx="main", channel="1.1", at=at(0.2), rule=name)])
+        assert told.value("routed_calls_total", rule=label) == 1
 
 
 def test_a_decision_from_memory_alone_is_told_apart() -> None:
