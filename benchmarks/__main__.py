@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from benchmarks import durable, events, memory, recovery, routing, speech
+from benchmarks import decision, durable, events, memory, recovery, routing, speech
 
 PARTS: Mapping[str, Callable[[], object]] = {
     "routing": lambda: asyncio.run(routing.measure()),
+    "decision": decision.measure,
     "events": events.measure,
     "durable": lambda: asyncio.run(durable.measure()),
     "memory": lambda: asyncio.run(memory.measure()),

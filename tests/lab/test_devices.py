@@ -62,3 +62,24 @@ async def test_do_not_disturb_of_the_pbx_is_known_at_connect_and_with_every_chan
             await until(lambda: state("CustomPresence:102") == "not_inuse")
             await pbx.cli("presencestate change CustomPresence:103 dnd")
             await until(lambda: state("CustomPresence:103") == "dnd")
+
+
+async def test_a_phone_that_no_longer_answers_is_known_to_be_gone() -> None:
+    """Its network died, so it never said good-bye; the PBX's qualify notices, and so do we."""
+    devices = Devices("main")
+    async with Pbx([Phone("anna-desk", "101")]) as pbx, AmiProxy(pbx.host, pbx.ami_port) as proxy:
+        office = Office(pbx, proxy)
+
+        def state() -> str:
+            for message in office.heard:
+                if (change := live_change(message)) is not None:
+                    devices.note(change)
+            office.heard.clear()
+            known = devices.known["PJSIP/anna-desk"]
+            return f"{known.state} {known.reachable}"
+
+        async with OutsideWorld(pbx) as world, working(office) as link:
+            await devices.ask(link)
+            assert state() == "not_inuse True"
+            await world.kill()
+            await until(lambda: state() == "unavailable False", 30)
