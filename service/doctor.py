@@ -198,6 +198,11 @@ async def _questions(link: Link, pbx: PbxSettings) -> list[Check]:
         state: Literal["ok", "warn"] = "ok" if abs(offset) <= SKEW_SECONDS else "warn"
         remedy = "run NTP on both machines: times of calls are the PBX's, and pages show ages by ours"
         checks.append(Check(f"pbx {pbx.name} clock", state, f"{offset:+.2f} s from ours", remedy))
+        # It lists what this user may do, and nothing else.
+        allowed = "Originate" in (await link.action({"Action": "ListCommands"})).fields
+        told = "calls may be placed" if allowed else "no call may be placed: no clicks, nobody is called back by itself"
+        remedy = "write = originate for the manager user, if you want them (docs/security.md, Toll fraud)"
+        checks.append(Check(f"pbx {pbx.name} calls out", "ok" if allowed else "warn", told, remedy))
     except LinkError as error:
         checks.append(Check(f"pbx {pbx.name}", "fail", str(error), "check the manager user's rights"))
     checks.append(await _cel(pbx, link.clock))
