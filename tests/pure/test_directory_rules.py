@@ -4,6 +4,7 @@ import re
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -285,7 +286,38 @@ def test_a_rule_that_is_doubted_decides_no_call(call: tuple[Arrival, Facts]) -> 
                 assert decide(arrival, first).rule == earlier.name
 
 
-def test_a_rule_is_covered_by_one_of_fewer_conditions_and_not_the_other_way_round() -> None:
-    wide, narrow = Rule(name="wide", then=()), Rule(name="narrow", when=When(vip=True), then=())
-    assert rule_checks.covers(OFFICE, wide, narrow)
-    assert not rule_checks.covers(OFFICE, narrow, wide)
+@pytest.mark.parametrize(
+    "told, other",
+    [
+        ({"line": ("74951234567",)}, {"line": ("74951234568",)}),
+        ({"campaign": ("spring",)}, {"campaign": ("метро",)}),
+        ({"language": ("ru",)}, {"language": ("en",)}),
+        ({"vip": True}, {"vip": False}),
+        ({"known": True}, {"known": False}),
+        ({"number": ("7916",)}, {"number": ("79",)}),
+        ({"stage": ("new",)}, {"stage": ("new", "won")}),
+        ({"open": True}, {"open": False}),
+        ({"hours": ("office",)}, {"hours": ("office", "late")}),
+        ({"outside": ("office", "late")}, {"outside": ("office",)}),
+        ({"owner": "free"}, {"owner": "known"}),
+        ({"owner": "nobody"}, {"owner": "known"}),
+        ({"owner_is": ("anna",)}, {"owner_is": ("anna", "boris")}),
+        ({"last_talked": "free"}, {"last_talked": "nobody"}),
+        ({"team": TeamLoad(free_at_least=2)}, {"team": TeamLoad(free_at_least=1)}),
+        ({"team": TeamLoad(free_at_most=0)}, {"team": TeamLoad(free_at_most=1)}),
+        ({"team": TeamLoad(waiting_at_least=2)}, {"team": TeamLoad(waiting_at_least=1)}),
+        ({"team": TeamLoad(waiting_at_most=0)}, {"team": TeamLoad(waiting_at_most=1)}),
+        ({"team": TeamLoad(key="sales", free_at_most=0)}, {"team": TeamLoad(key="support", free_at_most=0)}),
+        ({"blocked": True}, {"blocked": False}),
+    ],
+)
+def test_a_rule_is_covered_by_what_asks_no_more_and_by_nothing_else(
+    told: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """For each condition: by the same one, by none at all; not by a narrower or another one."""
+    narrow, wide = (Rule(name="x", when=When(**{"open": None} | it), then=()) for it in (told, other))
+    bare = Rule(name="bare", when=When(open=None), then=())
+    assert rule_checks.covers(CITY, narrow, narrow)
+    assert rule_checks.covers(CITY, bare, narrow) == ("blocked" not in told)
+    assert not rule_checks.covers(CITY, narrow, bare)
+    assert not rule_checks.covers(CITY, narrow, wide)
