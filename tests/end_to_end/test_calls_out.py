@@ -21,6 +21,7 @@ from directory.outgoing import Callback, Outgoing, Reach
 from directory.store import apply
 from routing.requests import Answered, Wish, ask
 from service.demo_world import OutsideWorld, answer, ring_out
+from service.doctor import examine
 from service.pbx import Pbx, Phone
 from service.telephony_role import Telephony
 from service.wiring import outgoing_desk
@@ -337,3 +338,51 @@ async def test_a_mobile_is_asked_for_a_key_before_the_client_is_called(stage: St
         row = await became(stage, await click(stage, client, "vera"), "failed", 40)
         assert row.reason in {"no_answer", "busy", "rejected", "unreachable"}
         assert not world.mobile(client).has_rung
+
+
+# --- what fails -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(90)
+async def test_a_database_that_does_not_answer_in_time_leaves_the_judging_to_the_directory(stage: Stage) -> None:
+    """Who dials waits a third of the budget for it: what is allowed is called and shows the line, the rest is not."""
+    world = stage.world
+    for number in (CLIENT, UNWANTED):
+        await world.mobile(number).behave(ring_out())
+    async with stage.open(stage.settings()):
+        await until(stage.asked, "the PBX asks the service")
+        async with stage.engine.begin() as connection:  # nobody else is judged while this is held
+            await connection.execute(text("select pg_advisory_xact_lock(5040, 1)"))
+            refused = await world.phone(ROUTED).dial(UNWANTED, stay=True)
+            await refused.ended()
+            call = await world.phone(ROUTED).dial(CLIENT)
+            assert await world.mobile(CLIENT).rings() == LINE
+            await call.hangup()
+        assert not world.mobile(UNWANTED).has_rung
+        assert await stage.rows("select * from outgoing_calls") == []
+
+
+class PbxWithoutTheRight(Pbx):
+    """Its manager user may not originate."""
+
+    def configuration(self) -> dict[str, str]:
+        told = super().configuration()
+        told["manager.conf"] = told["manager.conf"].replace(",originate\n", "\n")
+        return told
+
+
+@pytest.mark.timeout(90)
+async def test_a_pbx_that_lets_nobody_originate_fails_the_call_and_the_doctor_says_so(
+    engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> None:
+    async with engine.begin() as connection:
+        await apply(connection, DIRECTORY)
+    async with PbxWithoutTheRight([]) as pbx:
+        stage = Stage(pbx, OutsideWorld(pbx), engine, database_url, tmp_path)
+        settings = stage.settings()
+        async with stage.open(settings):
+            row = await became(stage, await click(stage), "failed")
+            assert row.reason == "pbx_refused"
+            checks = {check.name: check for check in await examine(settings)}
+            assert checks["pbx pbx calls out"].state == "warn"
+        stage.world.ports.lock.close()
