@@ -9,7 +9,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -20,6 +20,7 @@ from calls.legs import is_outside
 from calls.view import CallView
 from directory.hours import next_open
 from directory.model import Directory, FollowUpOwner, FollowUpPolicy
+from directory.presence import Presence, line_up
 from directory.working_time import after_working
 
 Origin = Literal["missed", "voicemail", "requested"]
@@ -114,24 +115,31 @@ def choose_owner(
     directory: Directory,
     policy: FollowUpPolicy,
     candidates: Mapping[FollowUpOwner, Sequence[str]],
+    presence: Mapping[str, Presence],
     at: datetime,
     due_at: datetime | None,
 ) -> Owner:
-    """The first candidate, in the policy's order, who works between `at` and `due_at`; else the first there is."""
+    """The first candidate, in the policy's order, who works between `at` and `due_at`; else the first there is.
+
+    Who is absent at `at` hands on to who stands in for them.
+    """
     known = [
-        Owner(key, by) for by in policy.owners for key in candidates.get(by, ()) if directory.person(key) is not None
+        Owner(line_up(key, presence)[-1], by)
+        for by in policy.owners
+        for key in candidates.get(by, ())
+        if directory.person(key) is not None
     ]
-    works = _works(directory, at, due_at)
-    return next((one for one in known if works(one.person or "")), next(iter(known), Owner(None, None)))
+    fit = (one for one in known if _works(directory, presence, one.person or "", at, due_at))
+    return next(fit, next(iter(known), Owner(None, None)))
 
 
-def _works(directory: Directory, at: datetime, due_at: datetime | None) -> Callable[[str], bool]:
-    def works(key: str) -> bool:
-        person = directory.person(key)
-        begins = next_open(directory.hours_of(person.hours), directory.zone_of(person), at) if person else None
-        return begins is not None and (due_at is None or begins <= due_at)
-
-    return works
+def _works(
+    directory: Directory, presence: Mapping[str, Presence], key: str, at: datetime, due_at: datetime | None
+) -> bool:
+    person, there = directory.person(key), presence.get(key)
+    begins = next_open(directory.hours_of(person.hours), directory.zone_of(person), at) if person else None
+    back_at = there.absence.ends_at if there and there.absence else at
+    return begins is not None and (due_at is None or max(begins, back_at) <= due_at)
 
 
 def head_of(directory: Directory, line: str) -> str | None:

@@ -36,8 +36,10 @@ from calls.queue import Task
 from calls.record import CHANNEL, state_call
 from calls.tables import calls, follow_up_actions, follow_up_calls, follow_ups, legs
 from calls.view import view
+from directory import presence_store
 from directory.model import Directory, FollowUpOwner
 from directory.numbers import normal
+from directory.presence import Presences
 from directory.store import read
 from directory.tables import company
 
@@ -175,7 +177,8 @@ class FollowUpJobs:
             "line_person": [policy.person] if policy.person else [],
             "round_robin": await _by_turn(connection, members),
         }
-        return choose_owner(directory, policy, candidates, ended.until, due_at)
+        presence = Presences(directory, await presence_store.read(connection), ended.until)
+        return choose_owner(directory, policy, candidates, presence, ended.until, due_at)
 
     async def _row(self, connection: AsyncConnection, call_id: UUID) -> Any:
         """The call's row, or that of the call it was joined into."""

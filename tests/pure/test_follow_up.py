@@ -24,6 +24,7 @@ from calls.follow_up import (
 )
 from calls.view import CallView, view
 from directory.model import FollowUpOwner, FollowUpPolicy, Line
+from directory.presence import Absence, Presence
 from tests.fakes.directories import LINE, OFFICE
 from tests.fakes.recorded import T0, settled_call
 
@@ -90,23 +91,34 @@ def test_callers_who_hide_their_number_cannot_be_called_back() -> None:
 
 def test_the_policy_s_order_decides_whose_it_is() -> None:
     both: Candidates = {"crm_owner": ["vera"], "last_rung": ["boris"]}
-    assert choose_owner(OFFICE, POLICY, both, MONDAY_NOON, None) == Owner("vera", "crm_owner")
+    assert choose_owner(OFFICE, POLICY, both, {}, MONDAY_NOON, None) == Owner("vera", "crm_owner")
     other = replace(POLICY, owners=("last_rung", "crm_owner"))
-    assert choose_owner(OFFICE, other, both, MONDAY_NOON, None) == Owner("boris", "last_rung")
+    assert choose_owner(OFFICE, other, both, {}, MONDAY_NOON, None) == Owner("boris", "last_rung")
 
 
 def test_who_does_not_work_before_the_deadline_is_passed_over_unless_nobody_does() -> None:
     """Anna works in the office's hours, Vera whenever a line is open."""
     due_at = MONDAY_NIGHT.replace(hour=21)
     told: Candidates = {"crm_owner": ["anna"], "last_rung": ["vera"]}
-    assert choose_owner(OFFICE, POLICY, told, MONDAY_NIGHT, due_at) == Owner("vera", "last_rung")
-    assert choose_owner(OFFICE, POLICY, {"crm_owner": ["anna"]}, MONDAY_NIGHT, due_at) == Owner("anna", "crm_owner")
+    assert choose_owner(OFFICE, POLICY, told, {}, MONDAY_NIGHT, due_at) == Owner("vera", "last_rung")
+    assert choose_owner(OFFICE, POLICY, {"crm_owner": ["anna"]}, {}, MONDAY_NIGHT, due_at) == Owner("anna", "crm_owner")
+
+
+def test_who_is_absent_hands_on_to_who_stands_in_or_is_passed_over() -> None:
+    """Anna is away all week; Boris stands in for her, or nobody does."""
+    week = Absence(1, MONDAY_NOON, MONDAY_NOON.replace(day=28), "boris")
+    told: Candidates = {"crm_owner": ["anna"], "last_rung": ["vera"]}
+    due_at = MONDAY_NOON.replace(hour=10)
+    away = {"anna": Presence(absence=week)}
+    assert choose_owner(OFFICE, POLICY, told, away, MONDAY_NOON, due_at) == Owner("boris", "crm_owner")
+    alone = {"anna": Presence(absence=replace(week, substitute=None))}
+    assert choose_owner(OFFICE, POLICY, told, alone, MONDAY_NOON, due_at) == Owner("vera", "last_rung")
 
 
 def test_who_has_left_is_nobody_s_owner() -> None:
     told: Candidates = {"crm_owner": ["gone"], "round_robin": ["boris", "anna"]}
-    assert choose_owner(OFFICE, POLICY, told, MONDAY_NOON, None) == Owner("boris", "round_robin")
-    assert choose_owner(OFFICE, POLICY, {}, MONDAY_NOON, None) == Owner(None, None)
+    assert choose_owner(OFFICE, POLICY, told, {}, MONDAY_NOON, None) == Owner("boris", "round_robin")
+    assert choose_owner(OFFICE, POLICY, {}, {}, MONDAY_NOON, None) == Owner(None, None)
 
 
 def test_the_deadline_is_the_lines_or_the_companys_in_the_working_time_of_the_line_or_else_the_owner() -> None:
