@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from alembic import command
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.database import connect
+from directory import store
+from directory.file import loads
 from service.database import _config, status, upgrade
 
 
@@ -22,6 +25,43 @@ async def test_two_services_that_start_at_once_migrate_once(empty_database_url: 
     await asyncio.gather(*(upgrade(empty_database_url) for _ in range(3)))
     found, newest = await status(empty_database_url)
     assert found == newest is not None
+
+
+_OF_0002 = """
+insert into company (id, name, region, time_zone, language) values (1, 'Ромашка', 'RU', 'Europe/Moscow', 'ru');
+insert into hours (key, week, position) values ('office', '{"mon": "09:00-18:00"}', 0);
+insert into people (key, name, role, hours, position) values ('anna', 'Анна', 'manager', 'office', 0);
+insert into devices (address, person, kind, number, position) values ('PJSIP/anna-desk', 'anna', 'desk', '101', 0);
+insert into teams (key, name, strategy, position) values ('sales', 'Продажи', 'hunt', 0);
+insert into team_members (team, person, position) values ('sales', 'anna', 0);
+insert into lines (number, name, team, hours, ring_seconds, position)
+    values ('74951234567', 'Основная', 'sales', 'office', 15, 0)
+"""
+_THE_SAME = """
+company: {name: Ромашка, region: RU, time_zone: Europe/Moscow, language: ru}
+hours: {office: {mon: "09:00-18:00"}}
+people:
+  - key: anna
+    name: Анна
+    role: manager
+    hours: office
+    devices: [{kind: desk, address: PJSIP/anna-desk, number: "101"}]
+teams: [{key: sales, name: Продажи, strategy: hunt, members: [anna]}]
+lines: [{number: "74951234567", name: Основная, team: sales, hours: office, ring_seconds: 15}]
+"""
+
+
+async def test_a_directory_of_an_earlier_version_is_the_same_after_the_upgrade(empty_database_url: str) -> None:
+    """What it did not know yet is as if the file had not said it."""
+    engine = connect(empty_database_url, pool=1)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "0002"))
+        for statement in _OF_0002.split(";"):
+            await connection.execute(text(statement))
+    await upgrade(empty_database_url)
+    async with engine.connect() as connection:
+        assert await store.read(connection) == loads(_THE_SAME)
+    await engine.dispose()
 
 
 async def test_this_month_and_the_next_have_partitions_of_events(empty_database_url: str) -> None:
