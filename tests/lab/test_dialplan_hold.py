@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+import wave
+from array import array
+from itertools import pairwise
 
 import pytest
 
@@ -11,6 +15,7 @@ from service.demo_world import OutsideWorld, answer, busy
 from service.demo_world.world import OutsideCall
 from service.pbx import Pbx, Phone
 from telephony.hand_over import WAKE
+from tests.fakes.recorded import write_wav
 from tests.lab.stand_in import StandIn
 from tests.lab.test_dialplan_talks import loudness
 
@@ -206,6 +211,44 @@ async def test_who_holds_hears_something_without_any_music(outside: OutsideWorld
     await asyncio.sleep(4)  # the tone's pause
     await call.hangup()
     assert loudness(outside.recordings / f"heard-{line}.wav") > 100
+
+
+class MusicalPbx(Pbx):
+    """A PBX whose music is a tone that rises by 40 Hz a second, from 200."""
+
+    def configuration(self) -> dict[str, str]:
+        folder = self.folder / "music"
+        folder.mkdir(exist_ok=True)
+        tones = (math.sin(2 * math.pi * (200 + 40 * (n // 8000)) * n / 8000) for n in range(60 * 8000))
+        write_wav(folder / "rising.wav", array("h", (int(8000 * one) for one in tones)).tobytes())
+        return super().configuration() | {"musiconhold.conf": f"[default]\nmode = files\ndirectory = {folder}\n"}
+
+
+@pytest.mark.timeout(60)
+async def test_music_goes_on_while_the_service_is_told_who_holds(line: str) -> None:
+    """It does not begin anew each time the dialplan looks whether somebody is free."""
+    async with (
+        MusicalPbx([Phone("anna-desk")]) as pbx,
+        OutsideWorld(pbx) as outside,
+        StandIn.logged_in(pbx) as service,
+    ):
+        call = await held(outside, service, line)
+        heard = outside.recordings / "heard.wav"
+        await outside.cli(f"mixmonitor start {await name_of(outside, call)} mixed.wav,r({heard})")
+        for _ in range(3):
+            await service.seen(UserEvent="SwitchhookHolding")
+            service.events.clear()
+        await call.hangup()
+        with wave.open(str(heard)) as sound:
+            samples = array("h", sound.readframes(sound.getnframes()))
+        assert len(samples) > 9 * 8000
+        pitch = [hertz(samples[second * 8000 : (second + 1) * 8000]) for second in (2, 5, 8)]
+        assert pitch[0] < pitch[1] - 60 < pitch[2] - 120
+
+
+def hertz(samples: array[int]) -> float:
+    """How high a tone is, by how often it changes its sign in this one second."""
+    return sum((one < 0) != (other < 0) for one, other in pairwise(samples)) / 2
 
 
 async def name_of(outside: OutsideWorld, call: OutsideCall) -> str:
