@@ -1,7 +1,7 @@
 """Those who hold at one PBX: told their place, and sent to who comes free for them.
 
-The dialplan says of each holding caller every few seconds that they hold (SwitchhookHolding), with the moment they
-began; so nothing need be stored, and a service that was started meanwhile, or missed an event, knows all after a round.
+Nothing of it is stored: at each connection the channels that hold are asked for, with the moment they began; and the
+dialplan says it of each every few seconds (SwitchhookHolding), so that one that was overseen is known after a round.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ from telephony.told import moment
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-ROUND_SECONDS: Final = 6.0
-"""Within so long everybody who holds has been heard of."""
+CONTEXT: Final = "switchhook-hold"
+"""Where in the dialplan callers hold."""
+_VARIABLES: Final = {"team": "SWITCHHOOK_TEAM", "since": "SWITCHHOOK_SINCE", "line": "SWITCHHOOK_LINE"}
 AGAIN_SECONDS: Final = 60.0
 """Who did not answer a caller is not rung for the same one sooner."""
 _TICK_SECONDS: Final = 1.0
@@ -78,7 +79,7 @@ class Holding:
         self._waiting: dict[str, _Waiting] = {}
         self._plans: dict[str, frozenset[str]] = {}
         self._talk_seconds: dict[str, float] = {}
-        self._connected_at = time.monotonic()
+        self._knows = False
         self._wake = asyncio.Event()
         self._work: set[asyncio.Task[None]] = set()
         link.on_connect.append(self._connected)
@@ -108,9 +109,7 @@ class Holding:
             case "SwitchhookHold":
                 self._joined(told)
             case "SwitchhookHolding":
-                if self._joined(told):
-                    for joined in waiting.held(told.where(), told["team"], told["since"]):
-                        self._put(joined)
+                self._holds(told)
             case "SwitchhookTakeEnd":
                 self._not_taken(channel)
             case "SwitchhookCallback":
@@ -138,6 +137,12 @@ class Holding:
                 asked_at = time.monotonic()
                 self._do(self._learn_talks())
             self._look()
+
+    def _holds(self, told: Told) -> None:
+        """Take in one who may have held before we listened; the record is told of their begin."""
+        if self._joined(told):
+            for joined in waiting.held(told.where(), told["team"], told["since"]):
+                self._put(joined)
 
     def _joined(self, told: Told) -> bool:
         """Whether this caller was not known to hold."""
@@ -182,7 +187,7 @@ class Holding:
         """Send everybody who can be to who is free for them, and tell the others their places."""
         directory = self._memory.directory
         now = time.monotonic()
-        if directory is None or not self._link.state.connected or now - self._connected_at < ROUND_SECONDS:
+        if directory is None or not self._knows:
             return
         for one in self._waiting.values():
             if one.rung and now > one.rung_until:
@@ -290,12 +295,22 @@ class Holding:
         except (SQLAlchemyError, OSError) as error:
             log.warning("how long talks last is not known", error=type(error).__name__)
 
-    async def _connected(self, _link: Link) -> None:
-        self._connected_at = time.monotonic()
+    async def _connected(self, link: Link) -> None:
+        """Ask who holds already, so that nobody is served before those who came first; the dialplan tells the rest."""
+        try:
+            channels = [Told(self._pbx, one) for one in (await link.action({"Action": "CoreShowChannels"})).events]
+            # Who is in Dial is being sent to somebody, or talks.
+            held = [one for one in channels if one["context"] == CONTEXT and one["application"].lower() != "dial"]
+            for one in held:
+                self._holds(Told(self._pbx, {**one.plain, **await _variables(link, one["channel"])}))
+        except LinkError as error:
+            log.warning("who holds could not be asked", pbx=self._pbx, error=str(error))
+        self._knows = True
         self._wake.set()
 
     def _disconnected(self, _link: Link) -> None:
-        """Who holds is told anew; meanwhile they may leave unheard."""
+        """Who holds is asked anew; meanwhile they may leave unheard."""
+        self._knows = False
         self._waiting.clear()
         self._plans.clear()
 
@@ -309,3 +324,10 @@ def _set(channel: str, **variables: str) -> Iterable[dict[str, str]]:
     return [
         {"Action": "Setvar", "Channel": channel, "Variable": name, "Value": value} for name, value in variables.items()
     ]
+
+
+async def _variables(link: Link, channel: str) -> dict[str, str]:
+    """What a holding channel holds for, by the names of SwitchhookHolding; empty for one that is gone. As `Link`."""
+    asked = [{"Action": "Getvar", "Channel": channel, "Variable": name} for name in _VARIABLES.values()]
+    values = [str(reply.fields.get("Value", "")) for reply in await link.actions(asked)]
+    return dict(zip(_VARIABLES, values, strict=True))
