@@ -75,14 +75,13 @@ def _calendars(body: bytes) -> list[icalendar.Calendar]:
 
 def _expanded(calendar: icalendar.Calendar, since: datetime, until: datetime) -> list[Any] | None:
     """Give every time of every event in the window; None when an event in it makes no sense."""
-    for event in calendar.walk("VEVENT"):
-        rules = event.get("RRULE", [])
-        for rule in rules if isinstance(rules, list) else [rules]:
-            if _NO_PERSONS & {str(word).upper() for word in rule.get("FREQ", [])}:
-                raise IcsError("too_many_times")
     try:
+        if any(_is_no_persons(event) for event in calendar.walk("VEVENT")):
+            raise IcsError("too_many_times")
         events: list[Any] = recurring_ical_events.of(calendar).between(since, until)
         [(event.start, event.end) for event in events]  # which asks for what may not be there
+    except IcsError:
+        raise
     except MemoryError:
         raise IcsError("too_many_times") from None
     except Exception:  # noqa: BLE001  # the libraries raise whatever a broken event makes them
@@ -90,6 +89,15 @@ def _expanded(calendar: icalendar.Calendar, since: datetime, until: datetime) ->
     if len(events) > TIMES_MOST:
         raise IcsError("too_many_times")
     return events
+
+
+def _is_no_persons(event: Any) -> bool:
+    """Whether it recurs so often that reading it would not end."""
+    rules = event.get("RRULE", [])
+    return any(
+        _NO_PERSONS & {str(word).upper() for word in rule.get("FREQ", [])}
+        for rule in (rules if isinstance(rules, list) else [rules])
+    )
 
 
 def _series(calendar: icalendar.Calendar) -> Iterator[icalendar.Calendar]:
