@@ -10,7 +10,7 @@ What makes busy, and what does not:
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,9 @@ import icalendar
 import recurring_ical_events
 
 from directory.presence import Busy
+
+FAR: Final = timedelta(days=366)
+"""A time that goes on longer than this after the window ends there: 9999-12-31, as some write "for ever"."""
 
 TIMES_MOST: Final = 5_000
 """More times than this in one window are no person's week."""
@@ -60,7 +63,9 @@ def read(body: bytes, time_zone: str, since: datetime, until: datetime) -> Read:
         whole = whole and not calendar.errors
         if len(found) > TIMES_MOST:
             raise IcsError("too_many_times")
-    return Read(tuple(_joined(it for it in found if it.starts_at < until and it.ends_at > since)), whole)
+    last = until + FAR
+    cut = (Busy(max(it.starts_at, since), min(it.ends_at, last), it.away) for it in found)
+    return Read(tuple(_joined(it for it in cut if it.starts_at < until and it.ends_at > since)), whole)
 
 
 def _calendars(body: bytes) -> list[icalendar.Calendar]:
@@ -141,9 +146,13 @@ def _pairs(line: Any) -> Iterator[tuple[datetime, datetime]]:
 
 
 def _moment(at: date, zone: ZoneInfo) -> datetime:
+    """Give a time in UTC."""
     if not isinstance(at, datetime):
         at = datetime.combine(at, time(), zone)
-    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(ZoneInfo("UTC"))
+    try:
+        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError:
+        return at.replace(tzinfo=UTC)  # a day more or less at either end of time is all the same
 
 
 def _joined(times: Iterable[Busy]) -> list[Busy]:

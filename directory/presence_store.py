@@ -18,6 +18,9 @@ CHANNEL: Final = "switchhook_presence"
 PAST: Final = timedelta(days=1)
 """What ended longer ago is not read: a PBX's clock may be behind ours, but not by so much."""
 
+AHEAD_MOST: Final = timedelta(days=400)
+"""An absence or a status that would end later is refused: it is a slip of the pen, and nobody plans so far."""
+
 REASON_MOST: Final = 200
 _LOCK: Final = text("select pg_advisory_xact_lock(hashtext('switchhook presence'))")
 _DIGEST: Final = func.sha256(func.convert_to(people.c.calendar, "UTF8"))
@@ -63,15 +66,14 @@ def times_of(blocks: Iterable[tuple[str, str, str]]) -> tuple[Busy, ...]:
 async def send_away(connection: AsyncConnection, person: str, absence: Absence) -> int:
     """Add an absence and give its number.
 
-    Raises PresenceRefused: nobody of that key, an end before the beginning or in the past, a second absence at the
-    same time, or a substitute who would stand in for themselves, at any distance.
+    Raises PresenceRefused: nobody of that key, an end before the beginning, in the past or too far ahead, a second
+    absence at the same time, or a substitute who would stand in for themselves, at any distance.
     """
     await connection.execute(_LOCK)
     await _known(connection, "person", person)
     if absence.ends_at <= absence.starts_at:
         raise PresenceRefused(f"to: must be after from, got {absence.ends_at.isoformat()}")
-    if absence.ends_at <= datetime.now(UTC):
-        raise PresenceRefused(f"to: must be in the future, got {absence.ends_at.isoformat()}")
+    _soon_enough("to", absence.ends_at)
     if len(absence.reason) > REASON_MOST or not (absence.reason or "x").isprintable():
         raise PresenceRefused(f"reason: must be at most {REASON_MOST} printable characters, got {absence.reason!r}")
     others = await coming_absences(connection)
@@ -114,11 +116,11 @@ async def come_back(connection: AsyncConnection, person: str, number: int | None
 async def set_status(connection: AsyncConnection, person: str, status: Status, until: datetime | None = None) -> None:
     """Set what a person says of themselves, up to ``until``.
 
-    Raises PresenceRefused: nobody of that key, an ``until`` in the past or for a status that needs none.
+    Raises PresenceRefused: nobody of that key, an ``until`` in the past, too far ahead or for a status that needs none.
     """
     await _known(connection, "person", person)
-    if until is not None and until <= datetime.now(UTC):
-        raise PresenceRefused(f"until: must be in the future, got {until.isoformat()}")
+    if until is not None:
+        _soon_enough("until", until)
     if until is not None and status == "available":
         raise PresenceRefused(f"until: available has no end, got {until.isoformat()}")
     if until is None and status == "wrap_up":
@@ -148,6 +150,15 @@ async def begin_wrap_up(connection: AsyncConnection, person: str, until: datetim
         return False
     await _tell(connection, person)
     return True
+
+
+def _soon_enough(field: str, until: datetime) -> None:
+    """Refuse an end that is over, or so far away that no clock of a caller's zone may have it."""
+    now = datetime.now(UTC)
+    if until <= now:
+        raise PresenceRefused(f"{field}: must be in the future, got {until.isoformat()}")
+    if until - now > AHEAD_MOST:
+        raise PresenceRefused(f"{field}: must be within {AHEAD_MOST.days} days from now, got {until.isoformat()}")
 
 
 def _refuse_circle(person: str, absence: Absence, others: Iterable[Row[Any]]) -> None:

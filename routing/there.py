@@ -1,6 +1,6 @@
 """Why a person is not to be rung whatever their telephones say: shift, absence, status, calendar (pure)."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,8 @@ from routing.plan import Reason, because
 
 OLD_SECONDS: Final = 900.0
 """A calendar's copy older than this is said to be a copy, with its age: its feed has failed more than once."""
+
+_LAST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
 _STATUSES: Final = {
     "away": "{name} is away",
@@ -56,7 +58,8 @@ def _by_calendar(person: Person, presence: Presence, until: datetime, zone: Zone
 
 
 def _spell(at: datetime, zone: ZoneInfo) -> str:
-    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+    """Spell a time in a person's zone; one beyond the calendar, wherever it came from, must lose no caller."""
+    return min(at, _LAST).astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 
 def _name(key: str | None, directory: Directory) -> str:

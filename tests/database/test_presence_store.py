@@ -21,6 +21,7 @@ from tests.fakes.directories import LINE, OFFICE
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
+FAR = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -64,6 +65,7 @@ async def test_an_absence_is_kept_with_its_substitute_until_its_end(office: Asyn
         ("anna", absence(substitute="anna"), "substitute: anna -> anna would be a circle"),
         ("anna", absence(2, 1), "to: must be after from"),
         ("anna", absence(-2, -1), "to: must be in the future"),
+        ("anna", Absence(0, NOW, FAR), "to: must be within 400 days from now, got 9999-12-31"),
         ("anna", absence(reason="x" * 201), "reason: must be at most 200 printable characters"),
         ("anna", absence(reason="a\nb"), "reason: must be at most 200 printable characters"),
     ],
@@ -123,6 +125,7 @@ async def test_an_absence_to_come_is_cancelled_by_its_number_alone(office: Async
     [
         ("ann", "away", None, "person: there is no person"),
         ("anna", "away", NOW - HOUR, "until: must be in the future"),
+        ("anna", "away", FAR, "until: must be within 400 days from now, got 9999-12-31"),
         ("anna", "available", NOW + HOUR, "until: available has no end"),
         ("anna", "wrap_up", None, "until: wrap_up needs an end"),
     ],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from directory.ics import IcsError, Read, read
+from directory.ics import FAR, IcsError, Read, read
 from tests.fakes.calendars import GOOGLE, NEXTCLOUD, OUTLOOK, calendar, event
 
 SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 15, tzinfo=UTC)
@@ -99,6 +99,14 @@ def test_a_feed_without_events_makes_busy_by_its_periods() -> None:
     body = calendar("\r\n".join(lines))
     assert times(body) == ["0310 09:00-10:00", "0311 09:00-09:30"]
     assert times(body, away=True) == ["0313 09:00-10:00"]
+
+
+def test_what_goes_on_for_ever_ends_a_year_after_the_window() -> None:
+    """Whoever reads the end in another zone must find it in their calendar."""
+    period = "FREEBUSY:20260310T090000Z/99991231T235959Z"
+    body = calendar("BEGIN:VFREEBUSY", "UID:1", "DTSTAMP:20260301T000000Z", period, "END:VFREEBUSY")
+    (one,) = read(body, "Europe/Moscow", SINCE, UNTIL).times
+    assert one.ends_at == UNTIL + FAR
 
 
 def test_an_event_that_makes_no_sense_is_left_out_alone_and_said() -> None:

@@ -214,3 +214,17 @@ def test_the_page_says_in_russian_until_when_who_stands_in_and_how_old_a_copy_is
     assert told["Анна Смирнова"] == "Отсутствует до 2026-11-23 17:00, замещает Вера Павлова"
     assert told["Борис Козлов"] == "Занят по календарю до 2026-11-23 13:00, по копии 150 мин. назад"
     assert Plan.from_json(plan.to_json()) == plan
+
+
+@pytest.mark.parametrize("field", ["status", "calendar", "absence"])
+def test_an_end_at_the_end_of_time_is_spelled_and_loses_no_caller(field: str) -> None:
+    """Moscow's clock cannot tell the last hours of 9999 by UTC."""
+    last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    presence = {
+        "status": Presence(status="away", status_until=last),
+        "calendar": Presence(calendar_until=last),
+        "absence": Presence(absence=Absence(1, MONDAY, last)),
+    }[field]
+    why = why_not_there(ANNA, presence, OFFICE)
+    assert why is not None
+    assert "9999-12-30" in why.text
