@@ -71,13 +71,15 @@ class DeviceState:
 class Load:
     """How much a person does: talks since midnight by the company's clock, open leads, when the last talk ended.
 
-    ``idle_since`` is None for who has not talked today; ``talking`` tells of a talk that may be on no device of ours.
+    ``idle_since`` is None for who has not talked today. ``talking`` tells of a talk by the record, which may be on no
+    device of ours; ``talking_on`` are the person's devices that such talks are on, "" for one that is none of theirs.
     """
 
     calls_today: int = 0
     leads_open: int = 0
     idle_since: datetime | None = None
     talking: bool = False
+    talking_on: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,9 +89,15 @@ def _refusal(person: Person, arrival: Arrival, facts: Facts) -> Reason | None:
     if talking is not None:
         return because("busy", "{name} is talking on {device}", name=person.name, device=talking)
     load = facts.load.get(person.key)
-    if load is not None and load.talking:
+    if load is not None and load.talking and not all(_is_told(address, facts) for address in load.talking_on or ("",)):
         return because("busy", "{name} is talking", name=person.name)
     return None
+
+
+def _is_told(address: str, facts: Facts) -> bool:
+    """Tell whether the PBX says what this device does: then it, and not the record of a call, knows who talks."""
+    fact = facts.devices.get(address)
+    return fact is not None and fact.state != "unknown"
 
 
 def _judge(device: Device, facts: Facts) -> tuple[bool, Reason]:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -42,6 +42,7 @@ class _Talk:
     person: str
     answered_at: datetime
     ended_at: datetime | None
+    device: str = ""
 
 
 class Loads:
@@ -65,7 +66,7 @@ class Loads:
         """Read everything: the talks of the last day, all open leads, and the turns of the last decisions."""
         rows = (await connection.execute(_talks().where(calls.c.started_at > func.now() - _DAY))).all()
         self._talks = {}
-        self._put(rows)
+        self._put(rows, directory)
         self._leads = dict(await self._count_leads(connection, None)) if self._count_leads else {}
         self.turns = await _read_turns(connection)
         self._midnight = _midnight(directory)
@@ -76,7 +77,7 @@ class Loads:
     ) -> None:
         """Read again what these calls changed; ``owners`` are the people whose leads they may have changed."""
         rows = (await connection.execute(_talks().where(legs.c.call_id.in_(call_ids)))).all()
-        people = {*owners, *self._drop(call_ids), *self._put(rows)}
+        people = {*owners, *self._drop(call_ids), *self._put(rows, directory)}
         if self._count_leads and people:
             counts = await self._count_leads(connection, people)
             self._leads |= {person: counts.get(person, 0) for person in people}
@@ -99,10 +100,14 @@ class Loads:
                 found.add(person)
         return found
 
-    def _put(self, rows: Sequence[Any]) -> set[str]:
+    def without_talks(self) -> dict[str, Load]:
+        """Give what ``by_person`` tells but for who talks: nobody tells when a talk ends while the database is away."""
+        return {key: replace(load, talking=False, talking_on=frozenset()) for key, load in self.by_person.items()}
+
+    def _put(self, rows: Sequence[Any], directory: Directory) -> set[str]:
         for row in rows:
             own = self._talks.setdefault(row.person, {})
-            talk = _Talk(row.person, row.answered_at, row.ended_at)
+            talk = _Talk(row.person, row.answered_at, row.ended_at, _device(row, directory))
             own[row.call_id] = _longer(own.get(row.call_id), talk)
         return {row.person for row in rows}
 
@@ -110,13 +115,22 @@ class Loads:
         now = datetime.now(UTC)
         for person in people:
             own = self._talks.get(person, {}).values()
+            on = [talk for talk in own if talk.ended_at is None and now - talk.answered_at < _TALK_MOST]
             ends = [talk.ended_at for talk in own if talk.ended_at and talk.ended_at >= self._midnight]
             self.by_person[person] = Load(
                 calls_today=sum(talk.answered_at >= self._midnight for talk in own),
                 leads_open=self._leads.get(person, 0),
                 idle_since=max(ends, default=None),
-                talking=any(talk.ended_at is None and now - talk.answered_at < _TALK_MOST for talk in own),
+                talking=bool(on),
+                talking_on=frozenset(talk.device for talk in on),
             )
+
+
+def _device(row: Any, directory: Directory) -> str:
+    """Give which of the person's devices a leg is; a mobile's has the address of the trunk, and its number."""
+    person = directory.person(row.person)
+    mine = {row.device, directory.normal(row.number or "")}
+    return next((it.address for it in person.devices if it.address in mine), "") if person else ""
 
 
 def _longer(known: _Talk | None, talk: _Talk) -> _Talk:
@@ -130,7 +144,7 @@ def _longer(known: _Talk | None, talk: _Talk) -> _Talk:
 
 def _talks() -> Select[Any]:
     return (
-        select(legs.c.call_id, legs.c.person, legs.c.answered_at, legs.c.ended_at)
+        select(legs.c.call_id, legs.c.person, legs.c.answered_at, legs.c.ended_at, legs.c.device, legs.c.number)
         .join(calls, calls.c.id == legs.c.call_id)
         .where(
             legs.c.person.is_not(None),

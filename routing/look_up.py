@@ -48,13 +48,22 @@ Waited = Callable[[str, float], None]
 
 
 async def read(connection: AsyncConnection, numbers: Collection[str] | None = None) -> dict[str, Copy]:
-    """Read the copies of these numbers; None asks for the youngest of all."""
+    """Read the copies of these numbers, None asks for the youngest of all; of all, the oldest comes first."""
     query = select(owner_copies)
     if numbers is None:
         query = query.order_by(owner_copies.c.told_at.desc()).limit(COPIES_MOST)
     else:
         query = query.where(owner_copies.c.number.in_(numbers))
-    return {row.number: Copy(row.owner, row.told_at) for row in await connection.execute(query)}
+    rows = (await connection.execute(query)).all()
+    return {row.number: Copy(row.owner, row.told_at) for row in reversed(rows)}
+
+
+def put(copies: dict[str, Copy], number: str, copy: Copy, most: int = COPIES_MOST) -> None:
+    """Keep a copy in memory as the youngest; of more than ``most`` the one that was put longest ago goes."""
+    copies.pop(number, None)
+    copies[number] = copy
+    while len(copies) > most:
+        del copies[next(iter(copies))]
 
 
 async def keep(connection: AsyncConnection, number: str, copy: Copy) -> None:
@@ -140,7 +149,7 @@ class CrmOwners:
             _log.warning("the CRM did not tell an owner", error=type(error).__name__)
             return
         copy = asking.result()
-        self.copies[number] = copy
+        put(self.copies, number, copy)
         task = asyncio.create_task(self._keep(number, copy))
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)

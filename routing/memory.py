@@ -19,7 +19,7 @@ from directory.hours import prepare
 from directory.model import Directory
 from directory.presence import NOTHING_KNOWN, Presences
 from routing import answers, gather, look_up
-from routing.arrival import Arrival, DeviceFact, Facts
+from routing.arrival import Arrival, DeviceFact, Facts, Load
 from routing.gather import DeviceReader, OwnerReader, PartyReader
 from routing.learned import Answers
 from routing.load import Loads
@@ -125,8 +125,7 @@ class Memory:
             copies = {} if self._copies is None else await look_up.read(connection)
         self._owners, self._devices, self._parties = owners, devices, parties
         self._presence, self._answers = presence, learned
-        if self._copies is not None:
-            self._copies.update(copies)
+        self._put_copies(copies)
         if directory != self.directory:
             self.directory = directory
 
@@ -136,9 +135,9 @@ class Memory:
         if directory is None:
             raise LookupError("the directory was never read")
         number = gather.caller(arrival, directory)
-        missing: set[str] = set()
+        missing, copies = set[str](), self._copies
         if number and not self.fresh:
-            missing |= {"owner"} - ({"owner"} if number in self._owners else set())
+            missing |= {"owner"} - ({"owner"} if number in (self._owners if copies is None else copies) else set())
             missing |= {"last_talked"} - ({"last_talked"} if number in self._talks else set())
             missing |= {"party"} - ({"party"} if number in self._parties or not self._read_parties else set())
         live = self._live_devices(arrival.pbx) if self._live_devices else None
@@ -146,16 +145,26 @@ class Memory:
             directory=directory,
             devices=live if live is not None else self._devices.get(arrival.pbx, {}),
             presence=Presences(directory, self._presence, arrival.at - self._ahead(arrival.pbx)),
-            owner=self._owners.get(number),
+            owner=self.owner(number),
             last_talked=self._talks[number][1] if number in self._talks else None,
             known=None if "party" in missing or not self._read_parties else number in self._parties,
             stage=self._parties.get(number),
-            load=self._loads.by_person,
+            load=self._load(),
             turns=self._loads.turns,
             waiting=self._loads.waiting(),
             missing=frozenset(missing),
             answers=self._answers,
         )
+
+    def owner(self, number: str) -> str | None:
+        """Give whose lead a number is: by the CRM's last word where one is asked, else by our own lead book."""
+        if self._copies is None:
+            return self._owners.get(number)
+        copy = self._copies.get(number)
+        return copy.owner if copy else None
+
+    def _load(self) -> Mapping[str, Load]:
+        return self._loads.by_person if self.fresh else self._loads.without_talks()
 
     def note(self, plan: Plan) -> None:
         """Remember what a plan does to the next one: whose turn it was."""
@@ -192,7 +201,8 @@ class Memory:
         return replace(
             facts,
             devices=facts.devices if live is None else live,
-            load=self._loads.by_person,
+            owner=self.owner(number),
+            load=self._load(),
             turns=self._loads.turns,
             waiting=self._loads.waiting(),
         )
@@ -256,7 +266,7 @@ class Memory:
                 kept = {device: told for device, told in self._answers.items() if device not in learned}
                 self._answers = kept | await answers.read(connection, learned)
             if self._copies is not None and look_up.CHANNEL in changed:
-                self._copies.update(await look_up.read(connection, changed[look_up.CHANNEL]))
+                self._put_copies(await look_up.read(connection, changed[look_up.CHANNEL]))
             call_ids = [UUID(payload) for payload in changed.get(_CALLS, ())]
             if call_ids:
                 self._note(await gather.talks_of(connection, call_ids))
@@ -268,6 +278,16 @@ class Memory:
                 self._parties |= parties
                 if self.directory is not None:
                     await self._loads.follow(connection, self.directory, call_ids, owners.values())
+
+    def _put_copies(self, found: Mapping[str, Copy]) -> None:
+        """Take the copies that are younger than those we have."""
+        copies = self._copies
+        if copies is None:
+            return
+        for number, copy in found.items():
+            known = copies.get(number)
+            if known is None or known.told_at < copy.told_at:
+                look_up.put(copies, number, copy)
 
     def _note(self, talks: list[gather.Talk]) -> None:
         for talk in talks:

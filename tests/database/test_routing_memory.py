@@ -14,10 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from calls.tables import calls
 from directory import store, tables
+from routing import look_up
 from routing.arrival import Arrival, DeviceState
 from routing.controller import Router
 from routing.dry_run import dry_run
 from routing.memory import Memory
+from routing.owner import Copy
 from routing.plan import Plan
 from tests.fakes.directories import LINE, OFFICE
 
@@ -120,6 +122,27 @@ async def test_an_owner_follows_the_call_that_made_him_one(office: AsyncEngine, 
         books.owners[CALLER] = "boris"
         await talk(office, "anna")
         await until(lambda: memory.facts(ARRIVAL).owner == "boris")
+
+
+async def test_where_a_crm_is_asked_its_word_and_not_our_lead_book_says_whose_a_caller_is(
+    office: AsyncEngine, books: Books
+) -> None:
+    """Whoever holds is served by the same owner as they would have been sent to at once."""
+    books.owners[CALLER] = "vera"
+    copies = {CALLER: Copy("boris", datetime.now(UTC))}
+    memory = Memory(office, devices=books.read_devices, owners=books.read_owners, copies=copies)
+    await memory.load()
+    assert memory.facts(ARRIVAL).owner == (await memory.ask(ARRIVAL)).owner == "boris"
+    copies.clear()
+    assert memory.facts(ARRIVAL).owner is None
+    assert "owner" in memory.facts(ARRIVAL).missing
+
+
+def test_copies_in_memory_are_so_many_and_the_oldest_go() -> None:
+    copies: dict[str, Copy] = {}
+    for number in ("1", "2", "1", "3"):
+        look_up.put(copies, number, Copy(None, datetime.now(UTC)), most=2)
+    assert list(copies) == ["1", "3"]
 
 
 async def test_a_directory_just_applied_is_what_the_next_decision_reads(office: AsyncEngine, books: Books) -> None:

@@ -163,6 +163,20 @@ async def test_what_each_person_does_is_known_from_the_start_and_follows_their_c
         assert told["boris"].idle_since is not None
 
 
+async def test_a_talk_is_believed_to_go_on_only_while_the_database_tells_of_its_end(engine: AsyncEngine) -> None:
+    """Whoever talked when an outage began would else be busy for as long as it lasts."""
+    await applied(engine, OFFICE)
+    async with engine.begin() as connection:
+        await talk(connection, "boris", None, ago=timedelta(minutes=1))
+    memory = Memory(engine, devices=devices.read, owners=owners, parties=stages, loads=Loads(open_leads))
+    await memory.load()
+    assert not memory.facts(arrival()).load["boris"].talking
+    assert not (await memory.ask(arrival())).load["boris"].talking
+    memory.fresh = True
+    told = memory.facts(arrival()).load["boris"]
+    assert (told.talking, told.talking_on) == (True, frozenset({""}))
+
+
 async def test_a_call_that_joined_another_is_no_talk_of_its_own(engine: AsyncEngine) -> None:
     await applied(engine, OPEN)
     async with engine.begin() as connection:

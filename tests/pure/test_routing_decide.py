@@ -545,6 +545,18 @@ def test_who_talks_on_a_phone_that_is_not_ours_is_busy() -> None:
     assert rung_people(plan) == [["boris"]]
 
 
+def test_a_talk_that_the_record_has_not_seen_end_ties_nobody_to_a_phone_that_is_free() -> None:
+    """The PBX knows its own phones; only a talk where it tells nothing is believed to go on."""
+    for on, rung in (("PJSIP/anna-desk", ["anna"]), ("79160000011", ["boris"]), ("", ["boris"])):
+        load = {"anna": Load(talking=True, talking_on=frozenset({on}))}
+        told = Facts(directory=OFFICE, devices=ALL_FREE, owner="anna", load=load)
+        assert set(rung_people(decide(arrival(), told))[0]) == set(rung)
+    dumb = Facts(
+        directory=OFFICE, owner="anna", load={"anna": Load(talking=True, talking_on=frozenset({"PJSIP/anna-desk"}))}
+    )
+    assert "owner_busy" in why(decide(arrival(), dumb))
+
+
 def test_a_decision_over_many_rules_costs_little_of_the_budget() -> None:
     """Two hundred rules, half of them for other lines, each looked at in vain: milliseconds of 1.5 seconds."""
     team = TeamLoad(waiting_at_least=9)
