@@ -10,13 +10,13 @@
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from directory.model import Person
 from routing.arrival import Arrival, Facts
-from routing.choice import Choice, choose
+from routing.choice import Choice
 from routing.plan import Reason, because
 from routing.rules import Situation
 
@@ -90,15 +90,41 @@ def arrival_of(holder: Holder, pbx: str, at: datetime) -> Arrival:
     return Arrival(pbx=pbx, caller_name="", at=at, **told)
 
 
-def free_for(holder: Holder, arrival: Arrival, facts: Facts, left_out: Collection[str]) -> dict[str, Choice]:
+class Moment:
+    """What is known at one moment, looked at together for all who hold at one PBX."""
+
+    def __init__(self, pbx: str, at: datetime, facts: Facts) -> None:
+        """Take the facts, of which no caller's own are used, and the PBX's time."""
+        self._pbx = pbx
+        self._at = at
+        self._facts = facts
+        self._situations: dict[tuple[str, str], Situation] = {}
+
+    def of(self, holder: Holder) -> Situation:
+        """Give a holding caller's situation: of two strangers on one line the same, so that people are judged once."""
+        caller = holder.number if self._facts.directory.is_staff(holder.number) else ""
+        found = self._situations.get((holder.line, caller))
+        if found is None:
+            arrival = arrival_of(replace(holder, number=caller), self._pbx, self._at)
+            found = self._situations[holder.line, caller] = Situation(arrival, self._facts)
+        return found
+
+
+def anybody(team: str) -> Holder:
+    """Give a caller of whom nothing is known but that they hold for a team."""
+    return Holder(channel="", name="", team=team, since=datetime.min.replace(tzinfo=UTC))
+
+
+def free_for(holder: Holder, situation: Situation, left_out: Collection[str]) -> dict[str, Choice]:
     """Give whoever can be rung for this caller now, by key: of the team and the owner, in this order.
 
     Whoever stands in for somebody absent is asked for in their place. ``left_out`` are keys of people who are not asked
     for. Who rings for another call already is about to be taken.
     """
-    situation = Situation(arrival, facts)
+    facts = situation.facts
     team = facts.directory.team(holder.team)
-    keys = dict.fromkeys((*(team.members if team else ()), holder.owner))
+    members = team.members if team is not None and situation.closed(team) is None else ()
+    keys = dict.fromkeys((*members, holder.owner))
     # Who talks is known at once, and nearly everybody talks while callers hold.
     lines = [situation.line_up(key) for key in keys if key and not _taken(key, facts)]
     people = [choices[-1] for choices in lines if choices]
@@ -109,10 +135,10 @@ def free_for(holder: Holder, arrival: Arrival, facts: Facts, left_out: Collectio
     }
 
 
-def at_work(team: str, arrival: Arrival, facts: Facts) -> int:
+def at_work(team: str, situation: Situation) -> int:
     """Count the people of a team who talk, or could."""
-    told = [choose(person, arrival, facts) for person in facts.directory.members(team)]
-    return sum(bool(choice.attempts) or choice.why.key in _AT_WORK for choice in told)
+    told = [situation.choose(person.key) for person in situation.facts.directory.members(team)]
+    return sum(bool(choice.attempts) or choice.why.key in _AT_WORK for choice in told if choice is not None)
 
 
 def _taken(key: str, facts: Facts) -> bool:

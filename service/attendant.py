@@ -72,7 +72,7 @@ class Attendant:
         self._routing: set[asyncio.Task[None]] = set()
         # A database that hangs may cost an arrival a third of its time; what is known then still comes in time.
         self._router = Router(memory, self._send, budget_seconds=settings.budget_seconds / 3, crm=crm)
-        self.holding = Holding(self.link, memory, recorder.engine, self._put)
+        self.holding = Holding(self.link, memory, recorder.engine, self._put, self._stored)
         self.link.on_connect.append(self._connected)
         self.recovery = Recovery(self.link, recorder, self.buffer, cel)
         self.outgoing = Outgoing(
@@ -136,6 +136,11 @@ class Attendant:
     def _put(self, event: Event) -> None:
         """Have an event of our own recorded, which tells its time."""
         self.buffer.put(event.at or datetime.now(UTC), event)
+
+    async def _stored(self) -> bool:
+        """Wait until what was told so far is in the record; False where some of it could not be recorded."""
+        refused = self._recorder.refused_total
+        return await self.buffer.all_stored() and self._recorder.refused_total == refused
 
     def _normal(self, event: Event) -> Event:
         """Numbers in the directory's form: what a trunk tells as 8…, +7… or 7… is one number."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -20,24 +20,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.events import Event, TakenOver
 from directory.model import RING_SECONDS, Directory
-from routing.arrival import Arrival
 from routing.choice import Choice
 from routing.gather import is_public
-from routing.history import talk_seconds, tries_in_vain
+from routing.history import tries_in_vain
 from routing.memory import Memory
-from routing.plan import Plan, Step
-from routing.waiting import (
-    TALK_SECONDS,
-    Holder,
-    arrival_of,
-    at_work,
-    came_free,
-    expected_minutes,
-    free_for,
-    match,
-    places,
-)
+from routing.plan import Plan, Step, Target
+from routing.waiting import Holder, Moment, anybody, arrival_of, at_work, came_free, free_for, match, places
+from service.hold_places import Places
 from telephony import hand_over, waiting
+from telephony.holding_channels import who_holds
 from telephony.link import Link
 from telephony.pbx import LinkError, Message
 from telephony.told import Message as Told
@@ -45,11 +36,13 @@ from telephony.told import moment
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-CONTEXT: Final = "switchhook-hold"
-"""Where in the dialplan callers hold."""
-_VARIABLES: Final = {"team": "SWITCHHOOK_TEAM", "since": "SWITCHHOOK_SINCE", "line": "SWITCHHOOK_LINE"}
 AGAIN_SECONDS: Final = 60.0
 """Who did not answer a caller is not rung for the same one sooner."""
+LOOK_SECONDS: Final = 0.1
+"""Not looked more often whether somebody came free: phones change in bursts, and who calls in waits for the loop."""
+PLANS_MOST: Final = 1000
+_KEPT_SECONDS: Final = 10.0
+"""A wish that is not in the record by then is not confirmed; the caller goes on holding, and may wish again."""
 _TICK_SECONDS: Final = 1.0
 _TALKS_SECONDS: Final = 60.0
 _LOST_SECONDS: Final = 10.0
@@ -58,27 +51,35 @@ _LOST_SECONDS: Final = 10.0
 
 @dataclass(slots=True)
 class _Waiting:
-    """One caller, what they were told, and whom we ring for them; times are of time.monotonic()."""
+    """One caller, and whom we ring for them, on which devices so far; times are of time.monotonic()."""
 
     holder: Holder
-    told: tuple[int, int | None] | None = None
     rung: str = ""
     rung_until: float = 0.0
+    tried: set[str] = field(default_factory=set)
     passed_over: dict[str, float] = field(default_factory=dict)
+
+
+Stored = Callable[[], Awaitable[bool]]
+"""Waits until what the PBX has told so far is in the record, and tells whether it is."""
 
 
 class Holding:
     """All who hold at one PBX; `run` ends only by cancellation. `put` takes an event for the record."""
 
-    def __init__(self, link: Link, memory: Memory, engine: AsyncEngine, put: Callable[[Event], None]) -> None:
+    def __init__(
+        self, link: Link, memory: Memory, engine: AsyncEngine, put: Callable[[Event], None], stored: Stored
+    ) -> None:
         self._pbx = link.settings.name
         self._link = link
         self._memory = memory
         self._engine = engine
         self._put = put
+        self._stored = stored
+        self._places = Places(link, engine)
+        self._wishes: set[str] = set()
         self._waiting: dict[str, _Waiting] = {}
         self._plans: dict[str, frozenset[str]] = {}
-        self._talk_seconds: dict[str, float] = {}
         self._knows = False
         self._wake = asyncio.Event()
         self._work: set[asyncio.Task[None]] = set()
@@ -96,13 +97,21 @@ class Holding:
         if any(step.kind == "hold" for step in plan.steps):
             rung = (target.person for step in plan.steps if step.kind == "ring" for target in step.targets)
             self._plans[channel] = frozenset(filter(None, rung))
+            while len(self._plans) > PLANS_MOST:  # of callers who had hung up before they were planned for
+                del self._plans[next(iter(self._plans))]
 
     def look_soon(self) -> None:
         """Look whether somebody came free."""
         self._wake.set()
 
     def hear(self, message: Message) -> None:
-        """Take one AMI event; never waits."""
+        """Take one AMI event; never waits, and never raises what one caller's trouble is."""
+        try:
+            self._hear(message)
+        except Exception as error:  # noqa: BLE001  # the events of the others must be heard
+            self._say("an event of a holding caller was not understood", error)
+
+    def _hear(self, message: Message) -> None:
         told = Told(self._pbx, message)
         channel = told["uniqueid"]
         match str(message.get("UserEvent") or message.get("Event")):
@@ -114,7 +123,9 @@ class Holding:
                 self._not_taken(channel)
             case "SwitchhookCallback":
                 self._left(channel)
-                self._do(self._kept(told["channel"]))
+                if channel not in self._wishes:
+                    self._wishes.add(channel)
+                    self._do(self._keep(channel, told["channel"]))
             case "SwitchhookHoldEnd" | "Hangup":
                 self._plans.pop(channel, None)
                 self._left(channel)
@@ -133,10 +144,14 @@ class Holding:
             except TimeoutError:
                 pass  # hours begin, somebody is back from a break: nobody tells of that
             self._wake.clear()
-            if self._waiting and time.monotonic() - asked_at > _TALKS_SECONDS:
+            if self._waiting and time.monotonic() - asked_at > _TALKS_SECONDS and self._memory.directory is not None:
                 asked_at = time.monotonic()
-                self._do(self._learn_talks())
-            self._look()
+                self._do(self._places.learn(self._memory.directory, self.counts))
+            try:
+                self._look()
+            except Exception as error:  # noqa: BLE001  # a caller whom nothing serves holds on; the others must be served
+                self._say("holding callers could not be served", error)
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _holds(self, told: Told) -> None:
         """Take in one who may have held before we listened; the record is told of their begin."""
@@ -148,6 +163,8 @@ class Holding:
         """Whether this caller was not known to hold."""
         since = moment(told["since"]) or told.at
         if told["uniqueid"] in self._waiting or not told["team"] or since is None:
+            return False
+        if told["uniqueid"] in self._wishes:
             return False
         directory = self._memory.directory
         number = directory.normal(told["calleridnum"]) if directory else told["calleridnum"]
@@ -164,7 +181,7 @@ class Holding:
         one = _Waiting(holder, passed_over=dict.fromkeys(self._plans.pop(holder.channel, ()), until))
         if directory is not None and one.passed_over:
             # Only who did not answer: one who talked all the while comes free.
-            free = self._free(one, ())
+            free = self._free(one, self._now(), ())
             one.passed_over = {key: until for key in one.passed_over if key in free}
         self._waiting[holder.channel] = one
         if is_public(number):
@@ -177,11 +194,20 @@ class Holding:
             self._wake.set()
 
     def _not_taken(self, channel: str) -> None:
+        """Go on with the person's other devices, then with other people."""
         one = self._waiting.get(channel)
-        if one is not None and one.rung:
-            one.passed_over[one.rung] = time.monotonic() + AGAIN_SECONDS
-            one.rung = ""
-            self._wake.set()
+        directory = self._memory.directory
+        if one is None or not one.rung or directory is None:
+            return
+        choice = self._now().of(one.holder).choose(one.rung)
+        attempts = choice.attempts if choice else ()
+        left = next((it for it in attempts if one.tried.isdisjoint(target.device for target in it)), None)
+        if choice is not None and left is not None:
+            self._take(one, choice, left, directory)
+            return
+        one.passed_over[one.rung] = time.monotonic() + AGAIN_SECONDS
+        one.rung = ""
+        self._wake.set()
 
     def _look(self) -> None:
         """Send everybody who can be to who is free for them, and tell the others their places."""
@@ -192,33 +218,47 @@ class Holding:
         for one in self._waiting.values():
             if one.rung and now > one.rung_until:
                 one.rung = ""
+        if not self._waiting:
+            return
+        moment = self._now()
         rung = {one.rung for one in self._waiting.values() if one.rung}
-        free: dict[str, dict[str, Choice]] = {}
+        free: dict[str, Mapping[str, Choice]] = {}
         for channel, one in self._waiting.items():
             if not one.rung:
-                free[channel] = self._free(one, rung | {key for key, until in one.passed_over.items() if until > now})
+                left_out = rung | {key for key, until in one.passed_over.items() if until > now}
+                free[channel] = self._free(one, moment, left_out)
         holders = [self._waiting[channel].holder for channel in free]
         for found in match(holders, {channel: tuple(people) for channel, people in free.items()}):
-            self._take(self._waiting[found.channel], free[found.channel][found.person], directory)
-        self._tell_places()
+            choice = free[found.channel][found.person]
+            self._take(self._waiting[found.channel], choice, choice.attempts[0], directory)
+        waiting = [one.holder for one in self._waiting.values()]
+        news = self._places.news(waiting, lambda team: at_work(team, moment.of(anybody(team))))
+        if news:
+            self._do(self._places.write(news))
 
-    def _free(self, one: _Waiting, left_out: Collection[str]) -> dict[str, Choice]:
-        """Whoever can be rung for this caller now; the owner is looked up anew."""
-        arrival = self._arrival(one.holder)
-        facts = self._memory.facts(arrival)
-        one.holder = replace(one.holder, owner=facts.owner or "")
-        return free_for(one.holder, arrival, facts, left_out)
+    def _free(self, one: _Waiting, moment: Moment, left_out: Collection[str]) -> Mapping[str, Choice]:
+        """Whoever can be rung for this caller now; the owner is looked up anew. Nobody, where that goes wrong."""
+        try:
+            one.holder = replace(one.holder, owner=self._memory.owner(one.holder.number) or "")
+            return free_for(one.holder, moment.of(one.holder), left_out)
+        except Exception as error:  # noqa: BLE001  # one caller's trouble must not be the others'
+            self._say("nobody could be found for a holding caller", error)
+            return {}
 
-    def _arrival(self, holder: Holder) -> Arrival:
-        return arrival_of(holder, self._pbx, datetime.fromtimestamp(self._link.clock.pbx_now(), UTC))
+    def _now(self) -> Moment:
+        at = datetime.fromtimestamp(self._link.clock.pbx_now(), UTC)
+        return Moment(self._pbx, at, self._memory.facts(arrival_of(anybody(""), self._pbx, at)))
 
-    def _take(self, one: _Waiting, choice: Choice, directory: Directory) -> None:
-        """Ring this person for this caller."""
-        line, targets = directory.line(one.holder.line), choice.attempts[0]
+    def _take(self, one: _Waiting, choice: Choice, targets: tuple[Target, ...], directory: Directory) -> None:
+        """Ring these devices of this person for this caller."""
+        line = directory.line(one.holder.line)
         usual = line.ring_seconds if line else RING_SECONDS
         reason = came_free(one.holder, choice.person)
         step = Step("ring", targets, max(target.seconds or usual for target in targets), reason)
         trunk = next((target.trunk for target in targets if target.trunk), "")
+        if one.rung != choice.person.key:
+            one.tried.clear()
+        one.tried |= {target.device for target in targets if target.device}
         one.rung, one.rung_until = choice.person.key, time.monotonic() + step.seconds + _LOST_SECONDS
         told = TakenOver(
             pbx=self._pbx,
@@ -244,34 +284,20 @@ class Holding:
         if outcome.kind == "channel_gone":
             self._left(one.holder.channel)
 
-    def _tell_places(self) -> None:
-        """Write each caller's place and expected wait where they are new."""
-        found = places(one.holder for one in self._waiting.values())
-        people = {one.holder.team: self._at_work(one.holder) for one in self._waiting.values()}
-        writes: list[dict[str, str]] = []
-        for channel, one in self._waiting.items():
-            team, place = one.holder.team, found[channel]
-            told = (place, expected_minutes(place, self._talk_seconds.get(team, TALK_SECONDS), people[team]))
-            if told != one.told:
-                one.told = told
-                writes += _set(one.holder.name, SWITCHHOOK_PLACE=str(place), SWITCHHOOK_EXPECT=str(told[1] or ""))
-        if writes:
-            self._do(self._write(writes))
-
-    def _at_work(self, holder: Holder) -> int:
-        arrival = self._arrival(holder)
-        return at_work(holder.team, arrival, self._memory.facts(arrival))
-
-    async def _write(self, writes: Sequence[dict[str, str]]) -> None:
+    async def _keep(self, channel: str, name: str) -> None:
+        """Confirm a wish to be called back once it is in the record; else its caller goes on holding."""
         try:
-            await self._link.actions(writes)
-        except LinkError as error:
-            log.warning("the places of holding callers were not written", pbx=self._pbx, error=str(error))
-
-    async def _kept(self, name: str) -> None:
-        outcome = await hand_over.keep(self._link, name)
-        if outcome.kind != "sent":
-            log.warning("a wish to be called back was not confirmed", pbx=self._pbx, why=outcome.kind)
+            async with asyncio.timeout(_KEPT_SECONDS):
+                stored = await self._stored()
+        except TimeoutError:
+            stored = False
+        try:
+            outcome = await hand_over.keep(self._link, name) if stored else None
+        finally:
+            self._wishes.discard(channel)
+        if outcome is None or outcome.kind != "sent":
+            why = outcome.kind if outcome else "not in the record"
+            log.warning("a wish to be called back was not confirmed", pbx=self._pbx, why=why)
 
     async def _learn_tries(self, one: _Waiting) -> None:
         try:
@@ -283,26 +309,11 @@ class Holding:
         one.holder = replace(one.holder, tries=tries)
         self._wake.set()
 
-    async def _learn_talks(self) -> None:
-        directory = self._memory.directory
-        if directory is None:
-            return
-        try:
-            async with self._engine.connect() as connection:
-                for team in self.counts:
-                    lines = [line.number for line in directory.lines if line.team == team]
-                    self._talk_seconds[team] = await talk_seconds(connection, lines) or TALK_SECONDS
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("how long talks last is not known", error=type(error).__name__)
-
     async def _connected(self, link: Link) -> None:
         """Ask who holds already, so that nobody is served before those who came first; the dialplan tells the rest."""
         try:
-            channels = [Told(self._pbx, one) for one in (await link.action({"Action": "CoreShowChannels"})).events]
-            # Who is in Dial is being sent to somebody, or talks.
-            held = [one for one in channels if one["context"] == CONTEXT and one["application"].lower() != "dial"]
-            for one in held:
-                self._holds(Told(self._pbx, {**one.plain, **await _variables(link, one["channel"])}))
+            for told in await who_holds(link):
+                self._holds(told)
         except LinkError as error:
             log.warning("who holds could not be asked", pbx=self._pbx, error=str(error))
         self._knows = True
@@ -313,21 +324,13 @@ class Holding:
         self._knows = False
         self._waiting.clear()
         self._plans.clear()
+        self._places.forget()
+
+    def _say(self, what: str, error: Exception) -> None:
+        """Say what went wrong, without its words, which may tell of people."""
+        log.error(what, pbx=self._pbx, error=type(error).__name__)
 
     def _do(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
-
-
-def _set(channel: str, **variables: str) -> Iterable[dict[str, str]]:
-    return [
-        {"Action": "Setvar", "Channel": channel, "Variable": name, "Value": value} for name, value in variables.items()
-    ]
-
-
-async def _variables(link: Link, channel: str) -> dict[str, str]:
-    """What a holding channel holds for, by the names of SwitchhookHolding; empty for one that is gone. As `Link`."""
-    asked = [{"Action": "Getvar", "Channel": channel, "Variable": name} for name in _VARIABLES.values()]
-    values = [str(reply.fields.get("Value", "")) for reply in await link.actions(asked)]
-    return dict(zip(_VARIABLES, values, strict=True))

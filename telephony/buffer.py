@@ -23,6 +23,8 @@ class EventBuffer(Generic[T]):
         self._items: deque[tuple[datetime, T]] = deque()
         self._filled = asyncio.Event()
         self._taken: datetime | None = None
+        self._taken_count = 0
+        self._put_total = 0
         self.lost_total = 0
 
     def __len__(self) -> int:
@@ -38,6 +40,13 @@ class EventBuffer(Generic[T]):
         while self.unstored_since is not None and self.unstored_since <= until:  # noqa: ASYNC110 - over in milliseconds
             await asyncio.sleep(0.05)
 
+    async def all_stored(self) -> bool:
+        """Wait until every item that was put by now is in the store; tells whether none was lost meanwhile."""
+        until, lost = self._put_total, self.lost_total
+        while self._put_total - len(self._items) - self._taken_count < until:  # noqa: ASYNC110 - over in milliseconds
+            await asyncio.sleep(0.02)
+        return self.lost_total == lost
+
     async def kept_up_with(self) -> None:
         """Wait until what comes is stored as it comes: nothing less urgent may hold it up."""
         while len(self._items) > _KEPT_UP:  # noqa: ASYNC110 - over in milliseconds; being told would cost each event
@@ -46,6 +55,7 @@ class EventBuffer(Generic[T]):
     def put(self, at: datetime, item: T) -> None:
         """Add one item of PBX time `at`; never waits, never raises."""
         self._items.append((at, item))
+        self._put_total += 1
         if len(self._items) > self._most:
             self._drop()
         self._filled.set()
@@ -58,11 +68,12 @@ class EventBuffer(Generic[T]):
         if gather_seconds:
             await asyncio.sleep(gather_seconds)
         self._taken = self._items[0][0]
-        return [self._items.popleft() for _ in range(min(most, len(self._items)))]
+        self._taken_count = min(most, len(self._items))
+        return [self._items.popleft() for _ in range(self._taken_count)]
 
     def give_back(self, items: Sequence[tuple[datetime, T]] = ()) -> None:
         """End what `take` began. Items that could not be written come in front again; what is too much is lost."""
-        self._taken = None
+        self._taken, self._taken_count = None, 0
         self._items.extendleft(reversed(items))
         while len(self._items) > self._most:
             self._drop()

@@ -73,7 +73,7 @@ def take(link: Link, channel: str, step: Step, *, trunk: str = "") -> Coroutine[
 
 
 def keep(link: Link, channel: str) -> Coroutine[Any, Any, Outcome]:
-    """Tell the holding `channel` that its caller's wish to be called back is known. Else as `hand_over`."""
+    """Tell the holding `channel` that its caller's wish to be called back is in the record. Else as `hand_over`."""
     return _write(link, channel, [(KEPT, "1")], time.monotonic())
 
 

@@ -68,3 +68,27 @@ async def test_what_is_being_written_is_not_stored_yet() -> None:
     buffer.give_back()
     await asyncio.wait_for(waiting, 10)
     assert buffer.unstored_since is None
+
+
+async def test_all_that_was_put_is_stored_when_it_was_written_and_not_when_it_was_lost() -> None:
+    """A promise made to a caller waits for this, whatever times the items have."""
+    buffer: EventBuffer[int] = EventBuffer(most=2)
+    assert await buffer.all_stored()
+    buffer.put(at(5), 1)
+    buffer.put(at(1), 2)
+    asked = asyncio.create_task(buffer.all_stored())
+    taken = await buffer.take(1)
+    buffer.give_back(taken)
+    await buffer.take(2)
+    await asyncio.sleep(0.05)
+    assert not asked.done()
+    buffer.give_back()
+    assert await asked
+    buffer.put(at(6), 3)
+    asked = asyncio.create_task(buffer.all_stored())
+    await asyncio.sleep(0)
+    for number in range(2):
+        buffer.put(at(7), number)
+    await buffer.take(2)
+    buffer.give_back()
+    assert not await asked

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from directory.model import Person
 from routing.arrival import DeviceState, Facts
+from routing.rules import Situation
 from routing.waiting import (
     Holder,
     arrival_of,
@@ -154,7 +155,7 @@ def facts(**states: str) -> Facts:
 
 def free(told: Facts, *left_out: str, **more: str) -> list[str]:
     one = replace(holder("1"), **more)  # type: ignore[arg-type]  # a key of people
-    return list(free_for(one, arrival_of(one, "pbx", T0), told, left_out))
+    return list(free_for(one, Situation(arrival_of(one, "pbx", T0), told), left_out))
 
 
 def test_who_talks_or_rings_or_was_just_rung_in_vain_is_not_free() -> None:
@@ -172,8 +173,7 @@ def test_the_owner_is_asked_for_though_another_team_has_them() -> None:
 
 
 def test_who_talks_is_at_work_and_who_cannot_be_reached_is_not() -> None:
-    one = holder("1")
-    arrival = arrival_of(one, "pbx", T0)
-    assert at_work("sales", arrival, facts(anna_desk="inuse")) == 2
-    assert at_work("sales", arrival, facts(anna_desk="inuse", boris_desk="unavailable")) == 1
-    assert at_work("nobody", arrival, facts()) == 0
+    arrival = arrival_of(holder("1"), "pbx", T0)
+    assert at_work("sales", Situation(arrival, facts(anna_desk="inuse"))) == 2
+    assert at_work("sales", Situation(arrival, facts(anna_desk="inuse", boris_desk="unavailable"))) == 1
+    assert at_work("nobody", Situation(arrival, facts())) == 0
