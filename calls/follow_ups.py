@@ -6,7 +6,7 @@ runs twice, or after a later call's, changes nothing more. All times are by our 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -124,8 +124,9 @@ class FollowUpJobs:
         known = select(follow_up_calls.c.follow_up_id).where(follow_up_calls.c.call_id == ended.id)
         follow_up_id = (await connection.execute(known)).scalar()
         if follow_up_id is not None:
-            mine = and_(follow_ups.c.id == follow_up_id, follow_ups.c.last_missed_at == ended.until)
-            await connection.execute(update(follow_ups).where(mine).values(cause=ended.cause))
+            if await self._last(connection, follow_up_id) == ended.id:
+                mine = follow_ups.c.id == follow_up_id
+                await connection.execute(update(follow_ups).where(mine).values(cause=ended.cause))
             return "known"
         directory = await read(connection)
         if not ended.number or directory.is_staff(ended.number) or directory.is_blocked(ended.number):
@@ -141,6 +142,14 @@ class FollowUpJobs:
             return "opened"
         await _close(connection, follow_ups.c.call_id == ended.id, talk.at, talk.id)
         return "opened and closed"
+
+    async def _last(self, connection: AsyncConnection, follow_up_id: int) -> UUID | None:
+        """The last call of a promise; not told by times that are stored, for the PBX's clock is measured ever anew."""
+        at = func.coalesce(calls.c.ended_at, calls.c.settled_at) - self.ahead
+        mine = follow_up_calls.c.follow_up_id == follow_up_id
+        asked = select(calls.c.id).join(follow_up_calls, follow_up_calls.c.call_id == calls.c.id).where(mine)
+        found: UUID | None = (await connection.execute(asked.order_by(at.desc()).limit(1))).scalar()
+        return found
 
     async def _open(self, connection: AsyncConnection, directory: Directory, ended: _Ended, origin: Origin) -> None:
         owner = await self._owner(connection, directory, ended, deadline(directory, ended.line, ended.until))
@@ -296,9 +305,3 @@ async def escalate(engine: AsyncEngine) -> int:
             await note(connection, row.id, "escalated", head or "nobody")
             await connection.execute(_NOTIFY, {"channel": CHANNEL, "call": str(row.call_id)})
     return len(rows)
-
-
-async def open_for(connection: AsyncConnection, numbers: Iterable[str]) -> Sequence[Row[Any]]:
-    """The open promises to these numbers, the most urgent first."""
-    asked = select(follow_ups).where(_OPEN, follow_ups.c.number.in_(list(numbers)))
-    return (await connection.execute(asked.order_by(follow_ups.c.priority.desc(), follow_ups.c.due_at))).all()

@@ -8,7 +8,7 @@ row is gone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -54,6 +54,9 @@ _NOTIFY = text("select pg_notify(:channel, id) from unnest(cast(:ids as text[]))
 Marks = Callable[[Change], Sequence[Event]]
 """Tells what is to be recorded besides, in the same transaction, for a change."""
 
+Within = Callable[[AsyncConnection, Sequence[Change]], Awaitable[None]]
+"""Writes, in the same transaction, what must not be lost with a process that dies after it."""
+
 _COLLISIONS = {"40P01", "40001"}
 """PostgreSQL ended one of two transactions that wait for each other; the one that was ended is done again."""
 
@@ -92,10 +95,18 @@ def no_marks(_change: Change) -> Sequence[Event]:
     return ()
 
 
+async def nothing_within(_connection: AsyncConnection, _changes: Sequence[Change]) -> None:
+    """Nothing more to write."""
+
+
 async def record_all(
-    engine: AsyncEngine, events: Sequence[Event], owes: Owes = owe_nothing, marks: Marks = no_marks
+    engine: AsyncEngine,
+    events: Sequence[Event],
+    owes: Owes = owe_nothing,
+    marks: Marks = no_marks,
+    within: Within = nothing_within,
 ) -> list[Change]:
-    """Record `events`, and the `marks` of each change they made, in a transaction of their own.
+    """Record `events`, the `marks` of each change they made, and what `within` writes, in a transaction of their own.
 
     Done again when another transaction got in its way. Raises what the database raises, and then nothing is written.
     """
@@ -104,12 +115,19 @@ async def record_all(
             async with engine.begin() as connection:
                 changes = await record(connection, events, owes)
                 marked = [event for change in changes for event in marks(change)]
-                return changes + await record(connection, marked, owes)
+                changes += await record(connection, marked, owes)
+                await within(connection, changes)
+                return changes
         except JoinedMeanwhileError:
             continue
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", "") not in _COLLISIONS:
+            if not collided(error):
                 raise
+
+
+def collided(error: DBAPIError) -> bool:
+    """Tell whether a transaction was ended for another one's sake, and is to be done again."""
+    return getattr(error.orig, "sqlstate", "") in _COLLISIONS
 
 
 async def record(connection: AsyncConnection, events: Iterable[Event], owes: Owes = owe_nothing) -> list[Change]:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import Change, Owes
 from calls.events import Event
-from calls.record import Marks, no_marks, record_all
+from calls.record import Marks, Within, no_marks, nothing_within, record_all
 from telephony.buffer import EventBuffer
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -35,12 +35,18 @@ starting or stopping, input and output (PostgreSQL's appendix A)."""
 
 
 class Recorder:
-    """The one writer of what PBXes tell. `seen` is told every change after its transaction (metrics)."""
+    """The one writer of what PBXes tell.
 
-    def __init__(self, engine: AsyncEngine, owes: Owes, seen: Callable[[Change], None]) -> None:
+    `within` writes in the transaction of the changes; `seen` is told every change after it (metrics).
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, owes: Owes, seen: Callable[[Change], None], within: Within = nothing_within
+    ) -> None:
         self.engine = engine
         self._owes = owes
         self._seen = seen
+        self._within = within
         self.database_reason = ""
         self.refused_total = 0
 
@@ -49,7 +55,7 @@ class Recorder:
 
         Raises what the database raises, and then nothing is written.
         """
-        changes = await record_all(self.engine, events, self._owes, marks)
+        changes = await record_all(self.engine, events, self._owes, marks, self._within)
         for change in changes:
             self._seen(change)
             log.info(

@@ -12,7 +12,6 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from calls.database import ensure_partitions
-from calls.due import Change
 from crm_sync.owners import owners
 from crm_sync.standing import open_leads, stages
 from metrics.http import Registry
@@ -52,8 +51,8 @@ class Telephony:
             ahead=self._ahead,
         )
         self.observed = Observed(registry, lambda: self.memory.directory)
-        self.wrap_ups = WrapUps(house.engine, lambda: self.memory.directory)
-        self.recorder = Recorder(house.engine, owes, self._seen)
+        wrap_ups = WrapUps(lambda: self.memory.directory)
+        self.recorder = Recorder(house.engine, owes, self.observed.observe, wrap_ups.begin)
         reconciled = Reconciled(registry)
         self.attendants = [
             Attendant(
@@ -72,10 +71,6 @@ class Telephony:
     def _ahead(self, pbx: str) -> timedelta:
         attendant = next((one for one in self.attendants if one.settings.name == pbx), None)
         return timedelta(seconds=attendant.link.state.clock_offset_seconds) if attendant else timedelta()
-
-    def _seen(self, change: Change) -> None:
-        self.observed.observe(change)
-        self.wrap_ups.note(change)
 
     def _waiting(self) -> Mapping[str, int]:
         counts: Counter[str] = Counter()
@@ -101,7 +96,6 @@ class Telephony:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.memory.run())
             group.create_task(keep_settling(self.recorder))
-            group.create_task(self.wrap_ups.run())
             group.create_task(keep_escalating(self.house.engine))
             group.create_task(self._keep_partitions())
             for attendant in self.attendants:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import calls.follow_up
 import crm_sync.due
@@ -16,13 +16,16 @@ import recordings.due
 import routing.due
 from calls.database import connect
 from calls.due import Change, Job
+from calls.follow_ups import LeadOwner
 from crm_sync import parties
 from crm_sync.owner_by_http import HttpOwners
+from crm_sync.owners import owner_of
+from routing import look_up
 from routing.look_up import CrmOwners, Waited
 from routing.requests import Desk
 from service.database import upgrade
 from service.postgres import AlreadyServedError, Postgres, PostgresError, served_url
-from service.settings import PbxSettings, Settings
+from service.settings import CrmSettings, PbxSettings, Settings
 from telephony import devices
 from telephony.cel_file import CelFile
 from telephony.cel_source import CelSource
@@ -56,6 +59,18 @@ def cel_source(pbx: PbxSettings) -> CelSource | None:
 def outgoing_desk() -> Desk:
     """What the rooms know of calls to the outside."""
     return Desk(flagged=parties.must_not_be_called, pbx_of=devices.pbx_of)
+
+
+def lead_owner(crm: CrmSettings) -> LeadOwner:
+    """Tells whose lead a number is: by the CRM's last word where one is asked, else by our own lead book."""
+    if crm.owner_url is None:
+        return owner_of
+
+    async def told(connection: AsyncConnection, number: str) -> str | None:
+        copy = (await look_up.read(connection, [number])).get(number)
+        return copy.owner if copy is not None else await owner_of(connection, number)
+
+    return told
 
 
 @asynccontextmanager

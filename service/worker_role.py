@@ -11,7 +11,6 @@ import structlog
 from calls.follow_ups import FollowUpJobs
 from calls.queue import QUEUES, Crew, make_app, work
 from crm_sync.jobs import CrmJobs
-from crm_sync.owners import owner_of
 from crm_sync.parties import numbers_of
 from directory import calendars
 from directory.feed import Limits
@@ -22,7 +21,7 @@ from routing.answers import AnswerJobs
 from service.faults import UserFault
 from service.settings import Settings, TranscriptionSettings
 from service.stopping import stopping
-from service.wiring import House, open_house, open_tasks, owes
+from service.wiring import House, lead_owner, open_house, open_tasks, owes
 from telephony.clocks import AHEAD
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -58,7 +57,9 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
         )
         leads = CrmJobs(engine=house.engine, owes=owes)
         answers = AnswerJobs(engine=house.engine)
-        promises = FollowUpJobs(engine=house.engine, numbers=numbers_of, lead_owner=owner_of, ahead=AHEAD)
+        promises = FollowUpJobs(
+            engine=house.engine, numbers=numbers_of, lead_owner=lead_owner(settings.crm), ahead=AHEAD
+        )
         app = make_app(house.url, [*recordings.tasks(), *leads.tasks(), *answers.tasks(), *promises.tasks()])
         crews = [
             Crew((queue,), settings.transcription.processes if queue == "transcription" else _AT_ONCE[queue])

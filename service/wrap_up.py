@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.due import Change
+from calls.record import collided
 from calls.view import CallView
 from directory.model import Directory
 from directory.presence_store import begin_wrap_up
 from telephony.tables import pbx_clocks
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-_AWAY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,35 +32,34 @@ class WrapUp:
 
 
 class WrapUps:
-    """Begins a wrap-up for each talk that a change ended; `note` is told every change, `run` writes them."""
+    """Begins a wrap-up for each talk that a change ended, in the change's own transaction: neither a process that dies
+    nor a router that is quick finds the talk over and its person free.
+    """
 
-    def __init__(self, engine: AsyncEngine, directory: Callable[[], Directory | None]) -> None:
-        self._engine = engine
+    def __init__(self, directory: Callable[[], Directory | None]) -> None:
         self._directory = directory
-        self._begun: asyncio.Queue[WrapUp] = asyncio.Queue()
 
-    def note(self, change: Change) -> None:
-        """Look at a change; never waits."""
+    async def begin(self, connection: AsyncConnection, changes: Sequence[Change]) -> None:
+        """Begin what these changes ended; one that cannot be written costs the record of the calls nothing."""
         directory = self._directory()
-        for wrap_up in ended(change, directory) if directory is not None else ():
-            self._begun.put_nowait(wrap_up)
-
-    async def run(self) -> None:
-        """Write what was noted, for ever; while the database is away it waits, and what is over by then is none."""
-        while True:
-            await self._write(await self._begun.get())
-
-    async def _write(self, wrap_up: WrapUp) -> None:
+        found = [one for change in changes for one in ended(change, directory)] if directory is not None else []
+        if not found:
+            return
         try:
-            async with self._engine.begin() as connection:
-                asked = select(pbx_clocks.c.ahead).where(pbx_clocks.c.pbx == wrap_up.pbx)
-                ahead = await connection.scalar(asked) or timedelta()
-                until = wrap_up.ended_at - ahead + timedelta(seconds=wrap_up.seconds)
-                await begin_wrap_up(connection, wrap_up.person, until)
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("a wrap-up could not be written now", error=type(error).__name__)
-            await asyncio.sleep(_AWAY_SECONDS)
-            self._begun.put_nowait(wrap_up)
+            async with connection.begin_nested():
+                for wrap_up in sorted(found, key=lambda one: one.person):
+                    await _write(connection, wrap_up)
+        except DBAPIError as error:
+            if error.connection_invalidated or collided(error):
+                raise
+            log.warning("a wrap-up could not be written", error=type(error).__name__)
+
+
+async def _write(connection: AsyncConnection, wrap_up: WrapUp) -> None:
+    asked = select(pbx_clocks.c.ahead).where(pbx_clocks.c.pbx == wrap_up.pbx)
+    ahead = await connection.scalar(asked) or timedelta()
+    until = wrap_up.ended_at - ahead + timedelta(seconds=wrap_up.seconds)
+    await begin_wrap_up(connection, wrap_up.person, until)
 
 
 def ended(change: Change, directory: Directory) -> Iterator[WrapUp]:

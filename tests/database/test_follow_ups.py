@@ -21,6 +21,10 @@ from crm_sync.owners import owner_of
 from crm_sync.parties import numbers_of
 from directory import store
 from directory.model import FollowUpPolicy
+from routing import look_up
+from routing.owner import Copy
+from service.settings import CrmSettings
+from service.wiring import lead_owner
 from telephony import clocks
 from tests.fakes.recorded import LINE, T0, settled_call
 from tests.fakes.story import HOUSE
@@ -261,3 +265,27 @@ async def outgoing(engine: AsyncEngine, uid: str, number: str, talk_seconds: flo
         (change,) = await record(connection, [*events, told(uid, 10 + talk_seconds, e.Settled)], due)
     await jobs(engine).follow_up(change.call_id, 0)
     return change.call_id
+
+
+async def test_late_facts_correct_the_cause_of_the_last_call_alone_whatever_the_clock_does(engine: AsyncEngine) -> None:
+    """The PBX's clock is measured each minute, so that no time of a call is the same by ours a minute later."""
+    first = await happen(engine, "1.1", answered=False)
+    last = await happen(engine, "2.1", answered=False, at=T0 + timedelta(minutes=2))
+    for call_id, cause in ((first, "other"), (last, "rang_out")):
+        async with engine.begin() as connection:
+            await clocks.keep(connection, "pbx", 7.0)
+            await connection.execute(text("update follow_ups set cause = 'other'"))
+        await jobs(engine).follow_up(call_id, 1)
+        assert await asked(engine, "select cause, attempt_count from follow_ups") == [(cause, 2)]
+
+
+async def test_where_a_crm_is_asked_its_last_word_says_whose_lead_it_is(engine: AsyncEngine) -> None:
+    """Its copies come first; of whom it never told, our own lead book does."""
+    await party(engine, NUMBER, owner="anna")
+    async with engine.begin() as connection:
+        ours, theirs = lead_owner(CrmSettings()), lead_owner(CrmSettings(owner_url="http://127.0.0.1:9/owner"))
+        assert await theirs(connection, NUMBER) == "anna"
+        await look_up.keep(connection, NUMBER, Copy("boris", T0))
+        assert (await ours(connection, NUMBER), await theirs(connection, NUMBER)) == ("anna", "boris")
+        await look_up.keep(connection, NUMBER, Copy(None, T0 + timedelta(seconds=1)))
+        assert await theirs(connection, NUMBER) is None

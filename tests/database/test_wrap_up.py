@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.due import Change, owe_nothing
 from calls.events import BridgeLeft, Event
@@ -40,18 +40,11 @@ class Recorded(Told):
 
 
 @asynccontextmanager
-async def wrapping_up(engine: AsyncEngine, directory: Directory = OFFICE) -> AsyncIterator[WrapUps]:
+async def wrapping_up(engine: AsyncEngine, directory: Directory = OFFICE) -> AsyncIterator[None]:
     async with engine.begin() as connection:
         await store.apply(connection, directory)
-    wrap_ups = WrapUps(engine, lambda: directory)
-    Recorded.recorder = Recorder(engine, owe_nothing, wrap_ups.note)
-    task = asyncio.create_task(wrap_ups.run())
-    try:
-        yield wrap_ups
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    Recorded.recorder = Recorder(engine, owe_nothing, lambda _change: None, WrapUps(lambda: directory).begin)
+    yield
 
 
 async def statuses(engine: AsyncEngine) -> dict[str, StatusSet]:
@@ -60,10 +53,8 @@ async def statuses(engine: AsyncEngine) -> dict[str, StatusSet]:
 
 
 async def wrapped_up(engine: AsyncEngine, person: str = "anna") -> StatusSet:
-    async with asyncio.timeout(10):
-        while person not in (told := await statuses(engine)):
-            await asyncio.sleep(0.01)
-    return told[person]
+    """What is in the database as soon as the end of the talk is."""
+    return (await statuses(engine))[person]
 
 
 async def test_the_end_of_a_talk_begins_a_wrap_up_of_its_team(engine: AsyncEngine) -> None:
@@ -130,19 +121,19 @@ async def test_a_pbx_whose_clock_is_wrong_makes_no_wrap_up_longer(engine: AsyncE
 
 async def test_who_only_puts_the_caller_on_hold_is_not_through_with_the_call(engine: AsyncEngine) -> None:
     """The talk stops, the telephone is still in the call."""
-    async with wrapping_up(engine) as wrap_ups:
+    async with wrapping_up(engine):
         call = Recorded(engine)
         await call.arrives()
         await call.rings(ANNA)
         await call.answers(ANNA)
         mine = call._uid(ANNA)
         await call.later(5).tell(BridgeLeft(**call.base(mine), bridge=f"bridge-{call.uid}"))
-        assert wrap_ups._begun.empty()
+        assert await statuses(engine) == {}
         await call.hangs_up(after=5)
         await wrapped_up(engine)
 
 
-async def test_a_wrap_up_waits_for_a_database_that_is_away(engine: AsyncEngine) -> None:
+async def test_a_wrap_up_that_cannot_be_written_costs_the_record_nothing(engine: AsyncEngine) -> None:
     """The statement fails for real: the table is locked away under another name for a moment."""
     async with wrapping_up(engine):
         async with engine.begin() as connection:
@@ -154,10 +145,31 @@ async def test_a_wrap_up_waits_for_a_database_that_is_away(engine: AsyncEngine) 
         await call.hangs_up(after=1)
         async with engine.begin() as connection:
             await connection.execute(text("alter table hidden rename to statuses"))
-        assert (await wrapped_up(engine)).status == "wrap_up"
+            assert await connection.scalar(text("select ended_at is not null from calls"))
+        assert await statuses(engine) == {}
 
 
-def test_a_change_without_a_directory_is_nobodys(engine: AsyncEngine) -> None:
-    wrap_ups = WrapUps(engine, lambda: None)
-    wrap_ups.note(Change(None, None, None, ()))  # type: ignore[arg-type]  # it is not looked at
-    assert wrap_ups._begun.empty()
+async def test_a_talk_whose_end_was_not_recorded_begins_none(engine: AsyncEngine) -> None:
+    """Both or neither: the transaction is ended after the wrap-up was written, as when a process is killed."""
+    wrap_ups = WrapUps(lambda: OFFICE)
+
+    async def killed(connection: AsyncConnection, changes: Sequence[Change]) -> None:
+        await wrap_ups.begin(connection, changes)
+        if changes[0].after.ended_at is not None:
+            assert await connection.scalar(text("select count(*) from statuses")) == 1
+            raise ConnectionResetError
+
+    async with wrapping_up(engine):
+        Recorded.recorder = Recorder(engine, owe_nothing, lambda _change: None, killed)
+        call = Recorded(engine)
+        await call.arrives()
+        await call.rings(ANNA)
+        await call.answers(ANNA)
+        with pytest.raises(ConnectionResetError):
+            await call.hangs_up(after=1)
+        assert await statuses(engine) == {}
+
+
+async def test_a_change_without_a_directory_is_nobodys(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await WrapUps(lambda: None).begin(connection, [Change(None, None, None, ())])  # type: ignore[arg-type]  # it is not looked at
