@@ -66,6 +66,12 @@ async def must_not_be_called(connection: AsyncConnection, number: str) -> bool:
     return (await connection.execute(asked)).scalar() is not None
 
 
+async def unwanted(connection: AsyncConnection) -> frozenset[str]:
+    """Every number (E.164 digits) of the parties who do not want to be called."""
+    asked = select(party_numbers.c.number).join(parties).where(parties.c.do_not_call_at.is_not(None))
+    return frozenset((await connection.execute(asked)).scalars())
+
+
 async def set_do_not_call(connection: AsyncConnection, number: str, *, may_be_called: bool) -> bool:
     """Note that the party of `number` does not want to be called, or does again; False: nobody known has it."""
     whose = select(party_numbers.c.party_id).where(party_numbers.c.number == number).scalar_subquery()

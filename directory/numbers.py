@@ -10,6 +10,7 @@ from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumber, Phone
 _WRITTEN: Final = re.compile(r"\+?[0-9][0-9 ().\-]{0,30}")
 _PUNCTUATION: Final = re.compile(r"[ ().\-]")
 _SHORT: Final = re.compile(r"[0-9]{1,6}")
+_DIGITS_MOST: Final = 15
 _EVERYWHERE: Final = frozenset({"112", "911"})
 _NAMELESS: Final = frozenset(
     {"", "anonymous", "unknown", "restricted", "private", "unavailable", "withheld", "asterisk", "s"}
@@ -90,6 +91,16 @@ def dialling(region: str) -> tuple[str, str, str]:
     told = (plan.national_prefix or "", plan.preferred_international_prefix or plan.international_prefix or "")
     digits = [prefix.replace("~", "") for prefix in told]
     return str(plan.country_code), *(prefix if prefix.isdigit() else "" for prefix in digits)  # type: ignore[return-value]
+
+
+def longest_number(region: str) -> int:
+    """Give how many digits, with its country code, the longest number of a region has; 15, E.164's most, at most."""
+    plan = PhoneMetadata.metadata_for_region(region)
+    if plan is None:
+        return _DIGITS_MOST
+    kinds = (plan.fixed_line, plan.mobile, plan.toll_free, plan.voip)
+    lengths = [length for kind in kinds if kind is not None for length in kind.possible_length]
+    return min(len(str(plan.country_code)) + max(lengths, default=_DIGITS_MOST), _DIGITS_MOST)
 
 
 @lru_cache(maxsize=8)

@@ -1,50 +1,85 @@
 """Calls to the outside are asked for here: judged, written down and told to who places them, in one transaction.
 
-Whoever asks with a key asks once: the same key is answered with what was said first. Requests are judged one after
-another, so that no limit is passed by two at once.
+Whoever asks with a key asks once: the same key is answered with what was said first. The requests of one person are
+judged one after another, so that no limit of theirs is passed by two at once; the company's may be passed by as many as
+are judged in the same moment. Calls back by themselves have limits of their own, and use up nobody's.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, insert, select, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory import store
 from directory.model import Directory, Person
 from directory.outgoing import NOTHING
-from routing.outgoing import Allowed, Purpose, Usage, cost, may_call
+from routing.outgoing import Allowed, Purpose, Refused, Usage, cost, may_call
 from routing.plan import Reason
 from routing.tables import UNDER_WAY, outgoing_calls
 
 CHANNEL: Final = "switchhook_outgoing"
 """NOTIFY channel: a call is wanted; the payload is its id."""
 
-_ONE_AT_A_TIME: Final = text("select pg_advisory_xact_lock(5040, 1)")
+ASKED_PER_MINUTE_MOST: Final = 30
+"""So many clicks of one login in a minute are judged, whatever becomes of them; emergency numbers are no exception."""
+
+CALLBACKS_PER_MINUTE_MOST: Final = 20
+"""So many calls back by themselves begin in a minute."""
+
+_ONE_AT_A_TIME: Final = text("select pg_advisory_xact_lock(hashtextextended(:who, :kind))")
+_BY_KEY, _BY_LOGIN, _BY_PERSON = 50_401, 50_402, 50_403
+"""Kinds of locks, taken in this order, so that nobody waits for who waits for them."""
+
 _NOTIFY: Final = text("select pg_notify(:channel, :payload)")
 _COUNTED: Final = text(
     """
     select count(*) filter (where person is not distinct from :person and asked_at > now() - interval '1 minute'),
            count(*) filter (where person is not distinct from :person),
            count(*) filter (where asked_at > now() - interval '1 minute'), count(*)
-    from outgoing_calls where asked_at > now() - interval '1 hour' and state <> 'refused'
+    from outgoing_calls
+    where asked_at > now() - interval '1 hour' and state <> 'refused' and purpose <> 'callback'
     """
+)
+_CALLBACKS: Final = text(
+    "select count(*) from outgoing_calls where asked_at > now() - interval '1 minute' and purpose = 'callback'"
+    " and state <> 'refused'"
+)
+_CLICKS: Final = text(
+    "select count(*) from outgoing_calls where asked_at > now() - interval '1 minute' and purpose = 'click'"
+    " and asked_by = :login"
 )
 _SPENT: Final = text(
     """
-    select c.dialed as number, o.person, extract(epoch from coalesce(c.ended_at, now()) - c.answered_at) as seconds
+    select c.dialed as number, o.person,
+           extract(epoch from coalesce(c.ended_at, now()) - greatest(c.answered_at, :since)) as seconds
     from calls c left join (call_names n join outgoing_calls o on o.pbx = n.pbx and o.channel = n.name)
         on n.call_id = c.id
-    where c.direction = 'outbound' and c.joined_into is null and c.answered_at is not null and c.started_at >= :since
+    where c.direction = 'outbound' and c.joined_into is null and c.answered_at is not null
+      and c.started_at >= cast(:since as timestamptz) - interval '1 day' and coalesce(c.ended_at, now()) > :since
     """
 )
+_UNANSWERED: Final = text(
+    f"""
+    select o.number, o.person, 60 as seconds from outgoing_calls o
+    where o.asked_at >= :since and (o.state in {UNDER_WAY!r} or (o.state = 'dialled' and not exists (
+        select from call_names n join calls c on c.id = n.call_id
+        where n.pbx = o.pbx and n.name = o.channel and (c.answered_at is not null or c.ended_at is not null))))
+    """  # noqa: S608 - a list of our own words is put in
+)
+"""A minute each: the calls that are under way, and those dialled on a phone that nobody has answered yet."""
 
 Flagged = Callable[[AsyncConnection, str], Awaitable[bool]]
 """Whether the party of a number (E.164 digits) does not want to be called."""
+
+Unwanted = Callable[[AsyncConnection], Awaitable[frozenset[str]]]
+"""Every number (E.164 digits) of the parties who do not want to be called."""
 
 PbxOf = Callable[[AsyncConnection, list[str]], Awaitable[str | None]]
 """The PBX that knows one of these devices; None when none does."""
@@ -52,6 +87,10 @@ PbxOf = Callable[[AsyncConnection, list[str]], Awaitable[str | None]]
 
 async def _nobody_flagged(_connection: AsyncConnection, _number: str) -> bool:
     return False
+
+
+async def _nobody_unwanted(_connection: AsyncConnection) -> frozenset[str]:
+    return frozenset()
 
 
 async def _any_pbx(_connection: AsyncConnection, _devices: list[str]) -> str | None:
@@ -63,6 +102,7 @@ class Desk:
     """What other rooms know of a request, handed in by whoever starts this one."""
 
     flagged: Flagged = _nobody_flagged
+    unwanted: Unwanted = _nobody_unwanted
     pbx_of: PbxOf = _any_pbx
 
 
@@ -74,8 +114,8 @@ ALONE: Final = Desk()
 class Wish:
     """A call that somebody wants. ``asked_by`` is a login, or the device on which it was dialled.
 
-    ``line`` is the line to go out as where it is not the person's; ``pbx`` and ``channel`` are those of a call that is
-    dialled on a phone already.
+    ``id`` is its row's; ``line`` is the line to go out as where it is not the person's; ``pbx`` and ``channel`` are
+    those of a call that is dialled on a phone already.
     """
 
     to: str
@@ -88,6 +128,7 @@ class Wish:
     pbx: str | None = None
     channel: str | None = None
     device: str | None = None
+    id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,56 +150,93 @@ class UnknownPersonError(LookupError):
     """There is nobody of this key in the directory; nothing was written."""
 
 
-async def ask(connection: AsyncConnection, wish: Wish, desk: Desk) -> Answered:
+class TooManyAskedError(Exception):
+    """A login asked for more calls than anybody needs; nothing was written."""
+
+
+async def ask(connection: AsyncConnection, wish: Wish, desk: Desk, directory: Directory | None = None) -> Answered:
     """Judge a wish and write it down; a wanted call is told to who places it when the transaction commits.
 
-    Raises UnknownPersonError.
+    ``directory`` is read where it is not handed in. Raises UnknownPersonError, and TooManyAskedError for clicks.
     """
-    await connection.execute(_ONE_AT_A_TIME)
-    directory = await store.read(connection)
-    if wish.key is not None and (before := await _asked_before(connection, wish, directory)) is not None:
-        return before
+    directory = directory or await store.read(connection)
+    if wish.key is not None:
+        await _lock(connection, _BY_KEY, f"{wish.asked_by} {wish.key}")
+        if (before := await _asked_before(connection, wish, directory)) is not None:
+            return before
     person = directory.person(wish.person) if wish.person is not None else None
     if wish.person is not None and person is None:
         raise UnknownPersonError(wish.person)
-    number = directory.normal(wish.to)
-    flagged = await desk.flagged(connection, number)
-    used = await usage(connection, directory, person)
-    judged = may_call(wish.to, person, directory, used, flagged=flagged)
-    line = directory.line(wish.line) if wish.line else directory.outgoing_line(person)
-    told = Answered(uuid4(), "dialled" if wish.purpose == "dialled" else "wanted", judged.number or number[:32])
-    if not isinstance(judged, Allowed):
-        told = replace(told, state="refused", reason=judged.reason, reason_key=judged.reason.key)
+    if wish.purpose == "click":
+        await _lock(connection, _BY_LOGIN, wish.asked_by)
+        if (await connection.execute(_CLICKS, {"login": wish.asked_by})).scalar_one() >= ASKED_PER_MINUTE_MOST:
+            raise TooManyAskedError
+    await _lock(connection, _BY_PERSON, wish.person or "")
+    flagged = await desk.flagged(connection, directory.normal(wish.to))
+    callback = wish.purpose == "callback"
+    used = await usage(connection, directory, person, callback=callback)
+    told, judged = judge(wish, directory, used, flagged=flagged)
     devices = [device.address for device in person.devices] if person else []
-    row = {
+    pbx = wish.pbx or await desk.pbx_of(connection, devices)
+    row = _row(wish, told, directory, judged) | {"pbx": pbx}
+    await connection.execute(insert(outgoing_calls).values(row))
+    if told.state == "wanted":
+        await connection.execute(_NOTIFY, {"channel": CHANNEL, "payload": str(told.id)})
+    return told
+
+
+def judge(
+    wish: Wish, directory: Directory, used: Usage, *, flagged: bool = False
+) -> tuple[Answered, Allowed | Refused]:
+    """Judge a wish by what is known; the answer, and what it rests on. Nothing is written."""
+    person = directory.person(wish.person) if wish.person is not None else None
+    judged = may_call(wish.to, person, directory, used, flagged=flagged)
+    number = judged.number or directory.normal(wish.to)[:32]
+    if isinstance(judged, Refused):
+        return Answered(wish.id, "refused", number, judged.reason, judged.reason.key), judged
+    return Answered(wish.id, "dialled" if wish.purpose == "dialled" else "wanted", number), judged
+
+
+async def keep(connection: AsyncConnection, wish: Wish, told: Answered, directory: Directory, at: datetime) -> None:
+    """Write down what was answered at ``at`` (our clock) without the database, over what it says of the same wish."""
+    price = directory.outgoing.price(told.number) if told.reason_key is None else NOTHING
+    row = _row(wish, told, directory, Allowed(told.number, price)) | {"pbx": wish.pbx, "asked_at": at}
+    said = {"state": told.state, "reason": told.reason_key}
+    kept = postgresql.insert(outgoing_calls).values(row)
+    await connection.execute(kept.on_conflict_do_update(index_elements=["id"], set_=said))
+
+
+def _row(wish: Wish, told: Answered, directory: Directory, judged: Allowed | Refused) -> dict[str, Any]:
+    person = directory.person(wish.person) if wish.person is not None else None
+    line = directory.line(wish.line) if wish.line else directory.outgoing_line(person)
+    names = ("purpose", "person", "asked_by", "follow_up", "channel", "device")
+    return {name: getattr(wish, name) for name in names} | {
         "id": told.id,
         "state": told.state,
         "reason": told.reason_key,
         "number": told.number,
         "per_minute": judged.per_minute if isinstance(judged, Allowed) else NOTHING,
         "line": line.number if line else None,
-        "pbx": wish.pbx or await desk.pbx_of(connection, devices),
         "idempotency_key": wish.key,
     }
-    names = ("purpose", "person", "asked_by", "follow_up", "channel", "device")
-    await connection.execute(insert(outgoing_calls).values(row | {name: getattr(wish, name) for name in names}))
-    if told.state == "wanted":
-        await connection.execute(_NOTIFY, {"channel": CHANNEL, "payload": str(told.id)})
-    return told
 
 
-async def usage(connection: AsyncConnection, directory: Directory, person: Person | None) -> Usage:
-    """Count what was called before, and what it cost since the company's midnight."""
+async def _lock(connection: AsyncConnection, kind: int, who: str) -> None:
+    await connection.execute(_ONE_AT_A_TIME, {"who": who, "kind": kind})
+
+
+async def usage(
+    connection: AsyncConnection, directory: Directory, person: Person | None, *, callback: bool = False
+) -> Usage:
+    """Count what was called before, and what it cost since the company's midnight.
+
+    For a call back by itself no calls are counted: `callbacks_left` is its limit.
+    """
     key = person.key if person else None
+    mine, everybodys = await _spent(connection, directory, key)
+    if callback:
+        return Usage(person_spent=mine, company_spent=everybodys)
     minute, hour, all_minute, all_hour = (await connection.execute(_COUNTED, {"person": key})).one()
-    midnight = datetime.now(ZoneInfo(directory.company.time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
-    mine = everybodys = NOTHING
-    if directory.outgoing.person_day_budget is not None or directory.outgoing.company_day_budget is not None:
-        for row in await _talks(connection, midnight.astimezone(UTC)):
-            price = directory.outgoing.price(directory.normal(row.number))
-            spent = cost(price, float(row.seconds))
-            everybodys += spent
-            mine += spent if row.person == key else NOTHING
     return Usage(
         person_minute=minute,
         person_hour=hour,
@@ -169,13 +247,29 @@ async def usage(connection: AsyncConnection, directory: Directory, person: Perso
     )
 
 
-async def _talks(connection: AsyncConnection, since: datetime) -> list[Any]:
-    """Today's talks with the outside, and, a minute each, the calls that are under way and have none yet."""
-    talks = list((await connection.execute(_SPENT, {"since": since})).all())
-    under_way = select(outgoing_calls.c.number, outgoing_calls.c.person, text("60 as seconds")).where(
-        outgoing_calls.c.state.in_(UNDER_WAY), outgoing_calls.c.asked_at >= since
-    )
-    return [*talks, *(await connection.execute(under_way)).all()]
+async def callbacks_left(connection: AsyncConnection) -> int:
+    """Give how many calls back by themselves may begin now."""
+    return max(CALLBACKS_PER_MINUTE_MOST - int((await connection.execute(_CALLBACKS)).scalar_one()), 0)
+
+
+def midnight_of(directory: Directory, at: datetime) -> datetime:
+    """Give when the company's day began."""
+    return at.astimezone(ZoneInfo(directory.company.time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+async def _spent(connection: AsyncConnection, directory: Directory, person: str | None) -> tuple[Decimal, Decimal]:
+    """What the person and the company spent today; not looked for where there is no budget."""
+    policy = directory.outgoing
+    mine = everybodys = NOTHING
+    if policy.person_day_budget is None and policy.company_day_budget is None:
+        return mine, everybodys
+    since = {"since": midnight_of(directory, datetime.now(UTC)).astimezone(UTC)}
+    talks = [*(await connection.execute(_SPENT, since)), *(await connection.execute(_UNANSWERED, since))]
+    for row in talks:
+        spent = cost(policy.price(directory.normal(row.number)), float(row.seconds))
+        everybodys += spent
+        mine += spent if row.person == person else NOTHING
+    return mine, everybodys
 
 
 async def find(connection: AsyncConnection, call_id: UUID) -> Row[Any] | None:

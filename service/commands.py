@@ -26,7 +26,7 @@ from routing import requests
 from routing.answers import rebuild as learn_anew
 from routing.arrival import Arrival
 from routing.dry_run import dry_run
-from routing.requests import UnknownPersonError, Wish
+from routing.requests import ASKED_PER_MINUTE_MOST, TooManyAskedError, UnknownPersonError, Wish
 from routing.rerouting import Rerouting, decisions
 from service.comparison import record_differing
 from service.database import status
@@ -276,6 +276,8 @@ async def call_out(settings: Settings, person: str, to: str) -> dict[str, Any]:
                 asked = await requests.ask(connection, wish, outgoing_desk())
             except UnknownPersonError:
                 raise UserFault(f"--person: there is nobody {person!r} in the directory") from None
+            except TooManyAskedError:
+                raise UserFault(f"at most {ASKED_PER_MINUTE_MOST} calls a minute may be asked for") from None
         if asked.reason is not None:
             raise UserFault(f"--to: {why_refused(settings.language, asked.reason.key)} ({asked.reason.key})")
         row = await _settled_call(house.engine, asked.id)

@@ -58,7 +58,7 @@ def cel_source(pbx: PbxSettings) -> CelSource | None:
 
 def outgoing_desk() -> Desk:
     """What the rooms know of calls to the outside."""
-    return Desk(flagged=parties.must_not_be_called, pbx_of=devices.pbx_of)
+    return Desk(flagged=parties.must_not_be_called, unwanted=parties.unwanted, pbx_of=devices.pbx_of)
 
 
 def lead_owner(crm: CrmSettings) -> LeadOwner:

@@ -15,6 +15,9 @@ GO: Final = "SWITCHHOOK_GO"
 TAKE: Final = "SWITCHHOOK_TAKE"
 """The variable that a holding channel looks at: somebody is free for its caller."""
 
+OUT: Final = "SWITCHHOOK_OUT"
+"""The variable that says whether a call out may be made; see [switchhook-outbound]."""
+
 STEPS_MOST: Final = 20
 SECONDS_MOST: Final = 3600
 _VALUE_BYTES_MOST: Final = 900  # with its header below AMI's line of 1,024 bytes
@@ -35,6 +38,8 @@ _PATTERNS: Final = {
 }
 _SINGLE: Final = frozenset({"queue", "hold", "voicemail", "reject"})
 _LINE: Final = re.compile(r"(?:[0-9]{1,20}|s|default)\Z")
+_NUMBER: Final = re.compile(r"[0-9]{2,15}\Z")
+_DIALLED: Final = re.compile(r"\+?[0-9]{1,31}\Z")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:_[A-Za-z]{2,4})?\Z")
 _TRUNK: Final = re.compile(rf"[A-Za-z][A-Za-z0-9]*/{_NAME}\Z")
 _OF_LINE: Final = {
@@ -43,7 +48,7 @@ _OF_LINE: Final = {
     "EMERGENCY": re.compile(r"(?:[0-9]{2,20}|none)\Z"),
     "SHOWN": re.compile(r"[0-9]{1,20}\Z"),
     "DESTINATIONS": re.compile(r"/(?:[0-9]{1,15}[-+*]/)*\Z"),
-    "DIALLING": re.compile(r"[0-9]{1,3}_[0-9]{0,4}_[0-9]{0,4}\Z"),
+    "DIALLING": re.compile(r"[0-9]{1,3}_[0-9]{0,4}_[0-9]{0,4}(?:_[0-9]{1,2})?\Z"),
 }
 """What a global variable of a line, or of all, may hold by its kind."""
 
@@ -118,6 +123,28 @@ def dial_string(step: Step) -> str:
         if not pattern.match(target.dial):
             raise UnsafeDialError(f"the {_name(step.kind, target)} is of no safe form")
     return _joined([target.dial for target in step.targets])
+
+
+def allow_out(dialled: str, number: str, *, shown: str = "", trunk: str = "") -> str:
+    """The value of `SWITCHHOOK_OUT` that has `number` rung for who dialled `dialled`. Raises UnsafeDialError."""
+    if shown:
+        _matching(shown, _OF_LINE["SHOWN"], "number shown")
+    if trunk:
+        _matching(trunk, _TRUNK, "trunk")
+    judged, asked = _matching(number, _NUMBER, "number"), _matching(dialled, _DIALLED, "number as dialled")
+    return f"allow|{shown}|{trunk}|{judged}|{asked}"
+
+
+def refuse_out(dialled: str) -> str:
+    """The value of `SWITCHHOOK_OUT` that refuses who dialled `dialled`. Raises UnsafeDialError."""
+    return f"refuse||||{_matching(dialled, _DIALLED, 'number as dialled')}"
+
+
+def person_variables(dial: str, *, line: str, trunk: str) -> tuple[str, list[str]]:
+    """A device of ours that is called for a call out, and the settings of its channel. Raises UnsafeDialError."""
+    told = [f"SWITCHHOOK_LINE={_matching(line, _LINE, 'line')}"] if line else []
+    told += [f"SWITCHHOOK_TRUNK={_matching(trunk, _TRUNK, 'trunk')}"] if trunk else []
+    return _matching(dial, _DIAL, "device"), told
 
 
 def fallback_string(devices: Sequence[str]) -> str:

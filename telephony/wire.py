@@ -52,9 +52,9 @@ class _Request:
     _sender = secrets.token_hex(8)  # nobody who makes the PBX write an event can guess an action's id
 
     def __init__(self, fields: Fields) -> None:
-        told = lines(fields)
+        told = [(name, value) for name, value in lines(fields) if name != "ActionID"]
         self.what = str(fields.get("Action", ""))
-        self.id = f"{self._sender}/{next(self._numbers)}"
+        self.id = str(fields.get("ActionID") or f"{self._sender}/{next(self._numbers)}")
         self.text = "".join(f"{name}: {value}\r\n" for name, value in told) + f"ActionID: {self.id}\r\n\r\n"
         self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._response: WireMessage | None = None

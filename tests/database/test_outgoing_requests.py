@@ -15,7 +15,21 @@ from crm_sync.parties import must_not_be_called, set_do_not_call
 from directory import store
 from directory.outgoing import Outgoing, Price
 from routing import placing
-from routing.requests import CHANNEL, Answered, Desk, UnknownPersonError, Wish, ask, usage
+from routing.requests import (
+    ASKED_PER_MINUTE_MOST,
+    CALLBACKS_PER_MINUTE_MOST,
+    CHANNEL,
+    Answered,
+    Desk,
+    TooManyAskedError,
+    UnknownPersonError,
+    Wish,
+    ask,
+    callbacks_left,
+    keep,
+    midnight_of,
+    usage,
+)
 from routing.tables import outgoing_calls
 from telephony.devices import DeviceState, pbx_of
 from telephony.devices import store as store_devices
@@ -186,3 +200,66 @@ async def test_the_last_word_on_a_call_stays(engine: AsyncEngine) -> None:
         assert await placing.left_behind(connection, "pbx", []) == []
     (row,) = await rows(engine)
     assert (row.state, row.reason) == ("failed", "no_answer")
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_login_asks_for_so_many_calls_a_minute_whatever_becomes_of_them(engine: AsyncEngine) -> None:
+    """Refused ones and emergency numbers too; what is dialled on a phone is not counted, nor is another login."""
+    for number in ("8 809 123 45 67", "112") * (ASKED_PER_MINUTE_MOST // 2):
+        await asked(engine, wish(number))
+    with pytest.raises(TooManyAskedError):
+        await asked(engine, wish("112"))
+    assert len(await rows(engine)) == ASKED_PER_MINUTE_MOST
+    assert (await asked(engine, wish("112", purpose="dialled", pbx="main", channel="1.1"))).state == "dialled"
+    assert (await asked(engine, wish("112", asked_by="boris", person="boris"))).state == "wanted"
+
+
+async def test_one_persons_calls_wait_for_nobody_elses(engine: AsyncEngine) -> None:
+    """While a request of anna's is being judged, boris's is answered, and hers are not."""
+    async with engine.begin() as connection:
+        await ask(connection, wish(), DESK)
+        assert (await asyncio.wait_for(asked(engine, wish(person="boris", asked_by="boris")), 5)).state == "wanted"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asked(engine, wish(asked_by="gleb")), 0.3)
+
+
+async def test_calls_back_by_themselves_use_up_nobodys_limit(engine: AsyncEngine) -> None:
+    """And are not refused by it; so many begin in a minute."""
+    for digit in range(4):
+        told = await asked(engine, wish(f"7916123456{digit}", purpose="callback", asked_by="switchhook"))
+        assert told.state == "wanted"
+    async with engine.connect() as connection:
+        assert await callbacks_left(connection) == CALLBACKS_PER_MINUTE_MOST - 4
+    assert (await asked(engine, wish())).state == "wanted"
+
+
+async def test_a_talk_over_midnight_is_spent_by_its_minutes_of_today(engine: AsyncEngine) -> None:
+    """And a call that was dialled counts a minute until somebody answers or it ends."""
+    policy = Outgoing(prices=(Price(prefix="79", per_minute=Decimal(2)),), company_day_budget=Decimal(1000))
+    directory = replace(OFFICE, outgoing=policy)
+    async with engine.begin() as connection:
+        await store.apply(connection, directory)
+    midnight = midnight_of(directory, datetime.now(UTC))
+    call = Told(engine, number="101", at=midnight - timedelta(seconds=300))
+    await called_out(call, CLIENT, 359.0)
+    await asked(engine, wish(purpose="dialled", pbx="main", channel="1.77"))
+    async with engine.connect() as connection:
+        annas = await usage(connection, directory, directory.person("anna"))
+    assert (annas.person_spent, annas.company_spent) == (Decimal(2), Decimal(4))
+
+
+async def test_what_was_judged_without_the_database_is_kept_over_what_came_of_the_question(engine: AsyncEngine) -> None:
+    """The answer that was given stands, once, with the time it was given."""
+    at = datetime.now(UTC) - timedelta(seconds=30)
+    wanted = wish(purpose="dialled", pbx="main", channel="1.5")
+    told = await asked(engine, wanted)
+    late = replace(told, state="refused", reason_key="person_per_minute")
+    other = wish(purpose="dialled", pbx="main", channel="1.6")
+    for one, answer in ((wanted, late), (other, replace(told, id=other.id)), (other, replace(told, id=other.id))):
+        async with engine.begin() as connection:
+            await keep(connection, one, answer, OFFICE, at)
+    kept = {row.channel: (row.state, row.reason) for row in await rows(engine)}
+    assert kept == {"1.5": ("refused", "person_per_minute"), "1.6": ("dialled", None)}
+    assert {row.asked_at for row in await rows(engine) if row.channel == "1.6"} == {at}

@@ -7,7 +7,7 @@ from aiohttp import web
 from sqlalchemy import Row
 
 from routing import requests
-from routing.requests import UnknownPersonError, Wish
+from routing.requests import ASKED_PER_MINUTE_MOST, TooManyAskedError, UnknownPersonError, Wish
 from web.api.models import CallWish, OutgoingCall
 from web.api.operations import KEY_HEADER, NoQuery, refusal
 from web.guard import VIEWER
@@ -37,6 +37,9 @@ async def begin_call(request: web.Request, wish: CallWish) -> OutgoingCall | web
             answered = await requests.ask(connection, told, services.outgoing)
         except UnknownPersonError:
             raise web.HTTPBadRequest(text=f"from_person: there is nobody {person!r} in the directory") from None
+        except TooManyAskedError:
+            most = f"At most {ASKED_PER_MINUTE_MOST} calls a minute may be asked for by one login."
+            raise web.HTTPTooManyRequests(text=most) from None
         row = await requests.find(connection, answered.id)
     if row is None or answered.to_other_end:
         raise web.HTTPConflict(text=f"{KEY_HEADER}: was sent before with another number or person")
