@@ -61,7 +61,7 @@ def due(
         line = facts.directory.line(promise.line)
         if line is None or promise.number in numbers or not _is_time(promise, line, facts.directory, now):
             continue
-        free = (one for one in _callers(promise, line, facts.directory) if one.key not in people)
+        free = (one for one in callers(promise, facts.directory) if one.key not in people)
         person = next((one for one in free if _can_call(one, promise, facts, now, pbx)), None)
         if person is not None:
             people.add(person.key)
@@ -79,7 +79,11 @@ def _is_time(promise: Promise, line: Line, directory: Directory, now: datetime) 
     return now >= begins and open_at(directory.hours_of(line.hours), directory.zone_of(line), now)
 
 
-def _callers(promise: Promise, line: Line, directory: Directory) -> Iterator[Person]:
+def callers(promise: Promise, directory: Directory) -> Iterator[Person]:
+    """Give who may keep a promise, whoever has to first."""
+    line = directory.line(promise.line)
+    if line is None:
+        return iter(())
     found: Mapping[str, Person] = {person.key: person for person in directory.members(line.team)}
     owner = directory.person(promise.owner) if promise.owner else None
     return iter({owner.key: owner, **found}.values() if owner else found.values())

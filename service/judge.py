@@ -43,7 +43,7 @@ Tell = Callable[[datetime, Event], None]
 class Judge:
     """Answers the dialplan of one PBX; `run` ends only by cancellation."""
 
-    def __init__(  # noqa: PLR0913  # the parts of the service that it joins, each by its name
+    def __init__(
         self,
         link: Link,
         memory: Memory,
@@ -137,7 +137,7 @@ class Judge:
         self._tell(at, judged)
 
     async def judged(self, wish: Wish, directory: Directory) -> Answered:
-        """Judge what was dialled: in the database when it answers in time, else by memory; who waits never waits longer."""
+        """Judge what was dialled: in the database when it answers in time, else by memory; nobody waits longer."""
         told = await self._by_database(wish, directory)
         now = datetime.now(UTC)
         if told is None:

@@ -18,7 +18,7 @@ from directory.model import Directory
 from directory.outgoing import Outgoing
 from routing.memory import Memory
 from routing.recent import Recent
-from routing.requests import Answered, Desk, Wish
+from routing.requests import Desk, Wish
 from service.judge import AT_ONCE_MOST, Judge
 from telephony import devices
 from telephony.link import Link
@@ -65,15 +65,12 @@ async def rows(engine: AsyncEngine) -> list[tuple[str, str | None]]:
 
 
 async def test_limits_hold_while_the_database_does_not_answer(judge: Judge, engine: AsyncEngine) -> None:
-    """Everybody is answered in time, the fourth call of a minute and the unwanted one are refused; all is kept after."""
+    """Everybody is answered in time, the fourth call of a minute and the unwanted one are refused; all is kept."""
     async with engine.begin() as connection:
         await connection.execute(text("lock table outgoing_calls"))
         began = time.monotonic()
-        told: list[Answered] = []
-        for _ in range(4):
-            told.append(await judge.judged(wish(), the(judge)))
-        told.append(await judge.judged(wish(UNWANTED, "boris"), the(judge)))
-        told.append(await judge.judged(wish(person="boris"), the(judge)))
+        wishes = [*(wish() for _ in range(4)), wish(UNWANTED, "boris"), wish(person="boris")]
+        told = [await judge.judged(one, the(judge)) for one in wishes]
         assert time.monotonic() - began < 6 * (BUDGET_SECONDS + 0.3)
     assert [one.reason_key for one in told] == [None, None, None, "person_per_minute", "do_not_call", None]
     await judge.catch_up()

@@ -274,7 +274,7 @@ async def test_a_missed_caller_is_called_back_and_the_promise_is_kept(stage: Sta
         assert event["purpose"] == "callback"
         directory = telephony.memory.directory
         assert directory is not None
-        assert await telephony.attendants[0].callbacks.call_back(directory, [LINE]) == []
+        assert await telephony.attendants[0].callbacks.call_back(directory) == []
 
 
 @pytest.mark.timeout(120)
@@ -311,7 +311,7 @@ async def test_a_client_who_calls_again_first_is_not_called_back(stage: Stage) -
             return bool(datetime.now(UTC) > promise.last_missed_at + timedelta(seconds=21))
 
         await until(over, "the time to call back has come", 30)
-        assert await telephony.attendants[0].callbacks.call_back(directory, [LINE]) == []
+        assert await telephony.attendants[0].callbacks.call_back(directory) == []
         assert await stage.rows("select * from outgoing_calls where number = :number", number=client) == []
 
 
