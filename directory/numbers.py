@@ -11,6 +11,12 @@ _WRITTEN: Final = re.compile(r"\+?[0-9][0-9 ().\-]{0,30}")
 _PUNCTUATION: Final = re.compile(r"[ ().\-]")
 _SHORT: Final = re.compile(r"[0-9]{1,6}")
 _DIGITS_MOST: Final = 15
+_AREA_DIGITS: Final = 3
+_EXAMPLE_DIGITS: Final = 5
+_AREAS: Final = tuple(f"{area:03}" for area in range(1000))
+_DEAR_TYPES: Final = frozenset(
+    {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.PERSONAL_NUMBER}
+)
 _EVERYWHERE: Final = frozenset({"112", "911"})
 _NAMELESS: Final = frozenset(
     {"", "anonymous", "unknown", "restricted", "private", "unavailable", "withheld", "asterisk", "s"}
@@ -72,12 +78,14 @@ def is_emergency(number: str, region: str) -> bool:
 
 
 def origin(number: str) -> tuple[str, bool]:
-    """Give the region that E.164 digits belong to, "001" for none's own, and whether they cost a premium."""
+    """Give the region that E.164 digits belong to, "001" for none's own, and whether they cost a premium.
+
+    A premium is what the region's numbering plan calls a premium rate, a shared cost or a personal number.
+    """
     found = _parse("+" + number, "ZZ")
     if found is None:
         return "001", False
-    premium = phonenumbers.number_type(found) == PhoneNumberType.PREMIUM_RATE
-    return phonenumbers.region_code_for_number(found) or "001", premium
+    return phonenumbers.region_code_for_number(found) or "001", phonenumbers.number_type(found) in _DEAR_TYPES
 
 
 def dialling(region: str) -> tuple[str, str, str]:
@@ -94,38 +102,92 @@ def dialling(region: str) -> tuple[str, str, str]:
 
 
 def longest_number(region: str) -> int:
-    """Give how many digits, with its country code, the longest number of a region has; 15, E.164's most, at most."""
+    """Give how many digits, with its country code, the longest telephone number of a region has; 15, E.164's most, at most."""
     plan = PhoneMetadata.metadata_for_region(region)
     if plan is None:
         return _DIGITS_MOST
-    kinds = (plan.fixed_line, plan.mobile, plan.toll_free, plan.voip)
+    kinds = (plan.fixed_line, plan.mobile)
     lengths = [length for kind in kinds if kind is not None for length in kind.possible_length]
     return min(len(str(plan.country_code)) + max(lengths, default=_DIGITS_MOST), _DIGITS_MOST)
+
+
+@lru_cache(maxsize=512)
+def premium_beginnings(region: str) -> frozenset[str]:
+    """Give the beginnings (E.164 digits) of a region's numbers that cost a premium, and perhaps some beside them.
+
+    Found by asking for numbers of each three digits, of every length that such numbers have, and by the region's
+    examples of them.
+    """
+    plan = PhoneMetadata.metadata_for_region(region)
+    kinds = [] if plan is None else [plan.premium_rate, plan.shared_cost, plan.personal_number]
+    told = [kind for kind in kinds if kind is not None and kind.national_number_pattern]
+    patterns = [re.compile(kind.national_number_pattern) for kind in told]
+    lengths = {length for kind in told for length in kind.possible_length if length >= _AREA_DIGITS}
+    dear = {
+        area
+        for area in _AREAS
+        for written in (area + digit * (length - _AREA_DIGITS) for length in lengths for digit in "0123456789")
+        if any(pattern.fullmatch(written) for pattern in patterns)
+    }
+    dear |= {kind.example_number[:_AREA_DIGITS] for kind in told if kind.example_number}
+    code = dialling(region)[0]
+    return frozenset(code + area for area in _shortened(dear, set()))
 
 
 @lru_cache(maxsize=8)
 def beginnings_abroad(region: str) -> frozenset[str]:
     """Give the beginnings (E.164 digits) that share the region's country code and are another's, or cost a premium.
 
-    Found by asking for a number of each three digits behind the country code; where all or none of ten are so, the
-    shorter beginning tells it.
+    Another's are found as those that cost a premium are: by numbers of each three digits behind the country code, and
+    by examples.
     """
     code, example = dialling(region)[0], phonenumbers.example_number(region)
-    if example is None:
-        return frozenset()
-    rest = phonenumbers.national_significant_number(example)[3:]
-    asked = {f"{area:03}": origin(f"{code}{area:03}{rest}") for area in range(1000)}
-    other = {area for area, (found, premium) in asked.items() if premium or found not in {region, "001"}}
-    unknown = {area for area, (found, _) in asked.items() if found == "001"}
+    others = [other for other in _sharing(code) if other != region]
+    if example is None or not others:
+        return premium_beginnings(region)
+    rest = phonenumbers.national_significant_number(example)[_AREA_DIGITS:]
+    asked = {area: origin(f"{code}{area}{rest}")[0] for area in _AREAS}
+    foreign = {area for area, found in asked.items() if found not in {region, "001"}}
+    unknown = {area for area, found in asked.items() if found == "001"}
+    examples = [found for other in others if (found := phonenumbers.example_number(other)) is not None]
+    beginnings = {phonenumbers.national_significant_number(found)[:_EXAMPLE_DIGITS] for found in examples}
+    shorter = _shortened(foreign, unknown)
+    shorter |= {one for one in beginnings if not one.startswith(tuple(shorter))}
+    return frozenset(code + area for area in shorter) | premium_beginnings(region)
+
+
+def within_premium(beginning: str) -> bool:
+    """Tell whether what begins so (E.164 digits) lies among the numbers that cost a premium."""
+    code = next((beginning[:end] for end in (1, 2, 3) if _sharing(beginning[:end])), "")
+    return any(beginning.startswith(tuple(premium_beginnings(region))) for region in _sharing(code))
+
+
+def premium_below(beginning: str) -> frozenset[str]:
+    """Give the beginnings of numbers that cost a premium among those that begin so (E.164 digits)."""
+    codes = [str(code) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE]
+    mine = [code for code in codes if code.startswith(beginning) or beginning.startswith(code)]
+    dear = {one for code in mine for region in _sharing(code) for one in premium_beginnings(region)}
+    return frozenset(one for one in dear if one.startswith(beginning))
+
+
+def _sharing(code: str) -> tuple[str, ...]:
+    """Give the regions of a country code."""
+    found = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code), ()) if code else ()
+    return tuple(region for region in found if region != "001")
+
+
+def _shortened(areas: set[str], unknown: set[str]) -> set[str]:
+    """Where all of ten areas are so, or are nobody's, the shorter beginning tells it."""
+    found, unknown = set(areas), set(unknown)
     for length in (2, 1):
         for shorter in (f"{number:0{length}}" for number in range(10**length)):
             ten = {f"{shorter}{digit}" for digit in range(10)}
-            if ten & other and ten <= other | unknown:
-                other = {shorter, *(area for area in other if not area.startswith(shorter))}
+            if ten & found and ten <= found | unknown:
+                found = {shorter, *(area for area in found if not area.startswith(shorter))}
                 unknown -= ten
             elif ten <= unknown:
                 unknown.add(shorter)
-    return frozenset(code + area for area in other)
+    return found
 
 
 def regions() -> frozenset[str]:

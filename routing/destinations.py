@@ -7,9 +7,9 @@ is in it, and the emergency numbers, which may always be called.
 from typing import Final
 
 from directory.model import Directory
-from directory.numbers import beginnings_abroad, dialling, is_emergency
+from directory.numbers import beginnings_abroad, dialling, is_emergency, premium_below, within_premium
 from directory.outgoing import Reach, longest
-from routing.outgoing import decided
+from routing.outgoing import decided, names_premium
 
 BYTES_MOST: Final = 900
 """What fits into one line to the PBX."""
@@ -42,7 +42,13 @@ def _prefixes(directory: Directory) -> set[str]:
     policy, region = directory.outgoing, directory.company.region
     named = {prefix for reach in (policy.everybody, *policy.roles) for prefix in (*reach.allow, *reach.deny)}
     unwanted = {entry.number for entry in directory.do_not_call}
-    return {dialling(region)[0], *beginnings_abroad(region), *named, *unwanted} - {""}
+    dear = {
+        beginning
+        for reach in (policy.everybody, *policy.roles)
+        for one in reach.allow
+        for beginning in premium_below(one)
+    }
+    return {dialling(region)[0], *beginnings_abroad(region), *dear, *named, *unwanted} - {""}
 
 
 def _allowed(prefix: str, directory: Directory) -> bool:
@@ -52,5 +58,8 @@ def _allowed(prefix: str, directory: Directory) -> bool:
     code = dialling(region)[0]
     home = bool(code) and prefix.startswith(code) and longest(prefix, beginnings_abroad(region)) < 0
     roles = [policy.reach_of(role) for role in {person.role for person in directory.people}]
-    said = [decided(prefix, reach, policy.everybody) for reach in (*roles, Reach())]
+    reaches = [(reach, policy.everybody) for reach in (*roles, Reach())]
+    if within_premium(prefix) and not all(names_premium(prefix, *both) for both in reaches):
+        return False
+    said = [decided(prefix, *both) for both in reaches]
     return all(home if one is None else one for one in said)

@@ -2,7 +2,8 @@
 
 1. Emergency numbers are always allowed: nothing below is asked about them.
 2. Of all prefixes that fit, a role's and everybody's, the longest decides; where two are as long the role's does, then
-   the one that denies. Where none fits, the own country is allowed, but not its premium numbers, and no other country.
+   the one that denies. Where none fits, the own country is allowed, and no other country.
+   Numbers that cost a premium are allowed only by a prefix that names them: +7809 does, +7 does not.
 3. Every refusal has a key of REFUSALS; what was refused costs nobody anything.
 """
 
@@ -12,7 +13,7 @@ from math import ceil
 from typing import Final, Literal
 
 from directory.model import Directory, Person
-from directory.numbers import e164, is_emergency, is_short, origin
+from directory.numbers import e164, is_emergency, is_short, origin, within_premium
 from directory.outgoing import NOTHING, Reach, longest
 from routing.plan import Reason, because
 
@@ -99,6 +100,12 @@ def decided(number: str, *reaches: Reach) -> bool | None:
     return next(deny != most for allow, deny in zip(allows, denies, strict=True) if most in {allow, deny})
 
 
+def names_premium(number: str, *reaches: Reach) -> bool:
+    """Tell whether a prefix that allows this number lies itself among those that cost a premium."""
+    allowing = {prefix for reach in reaches for prefix in reach.allow if number.startswith(prefix)}
+    return any(within_premium(prefix) for prefix in allowing)
+
+
 def cost(per_minute: Decimal, seconds: float) -> Decimal:
     """Give what a talk costs: every minute that began."""
     return per_minute * max(ceil(seconds / 60), 0)
@@ -112,14 +119,15 @@ def _unwanted(number: str, directory: Directory, *, flagged: bool) -> Reason | N
 
 def _unreachable(number: str, person: Person | None, directory: Directory) -> Reason | None:
     policy = directory.outgoing
-    allowed = decided(number, policy.reach_of(person.role) if person else Reach(), policy.everybody)
-    if allowed is True:
-        return None
+    reaches = (policy.reach_of(person.role) if person else Reach(), policy.everybody)
+    allowed = decided(number, *reaches)
     if allowed is False:
         return because("destination_denied", "calls to this destination are denied")
     region, premium = origin(number)
-    if premium:
+    if premium and not names_premium(number, *reaches):
         return because("premium_rate", "this is a premium-rate number")
+    if allowed is True:
+        return None
     if region != directory.company.region:
         return because("international", "calls to other countries ({region}) are not allowed", region=region)
     return None

@@ -170,8 +170,9 @@ async def test_promises_that_cannot_be_kept_now_do_not_stand_before_those_that_c
             " from follow_ups, generate_series(1, 250) n returning id, number"
         )
         tried = (
-            f"with many as ({many}) insert into outgoing_calls (purpose, state, number, follow_up, changed_at)"
-            " select 'callback', 'connected', number, id, now() - interval '1 day' from many, generate_series(1, 2)"
+            f"with many as ({many}) insert into outgoing_calls"
+            " (purpose, state, number, follow_up, asked_at, changed_at) select 'callback', 'connected', number, id,"
+            " now() - interval '1 day', now() - interval '1 day' from many, generate_series(1, 2)"
         )
         await connection.execute(text(tried))
     assert await looks(engine) == 1

@@ -9,6 +9,7 @@ from aiohttp import ClientSession
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from routing.placing import FAILURES
+from routing.requests import ASKED_PER_MINUTE_MOST
 from tests.fakes.site import Site, open_site
 from web.api.operations import PREFIX as API
 from web.refused import REFUSED
@@ -91,3 +92,13 @@ async def test_a_body_that_does_not_fit_is_a_named_problem(site: Site) -> None:
 def test_every_failure_has_words_in_both_languages() -> None:
     for key in FAILURES:
         assert all(REFUSED[key]), key
+
+
+async def test_a_login_may_ask_for_so_many_calls_a_minute(site: Site) -> None:
+    """Whatever becomes of them, emergency numbers too; the same key asked again is no new call."""
+    async with site.visitor("anna") as client:
+        first = await call(client, 202, "k", to="112")
+        for _ in range(ASKED_PER_MINUTE_MOST - 1):
+            await call(client, 422, to="8 809 123 45 67")
+        assert (await call(client, 429, to="112"))["status"] == 429
+        assert (await call(client, 202, "k", to="112"))["id"] == first["id"]

@@ -351,15 +351,21 @@ async def test_a_database_that_does_not_answer_in_time_leaves_the_judging_to_the
         await world.mobile(number).behave(ring_out())
     async with stage.open(stage.settings()):
         await until(stage.asked, "the PBX asks the service")
-        async with stage.engine.begin() as connection:  # nobody else is judged while this is held
-            await connection.execute(text("select pg_advisory_xact_lock(5040, 1)"))
+        async with stage.engine.begin() as connection:  # nobody is judged in it while this is held
+            await connection.execute(text("lock table outgoing_calls"))
             refused = await world.phone(ROUTED).dial(UNWANTED, stay=True)
             await refused.ended()
             call = await world.phone(ROUTED).dial(CLIENT)
             assert await world.mobile(CLIENT).rings() == LINE
             await call.hangup()
         assert not world.mobile(UNWANTED).has_rung
-        assert await stage.rows("select * from outgoing_calls") == []
+
+        async def written() -> list[Any]:
+            told = await stage.rows("select number, state, reason from outgoing_calls order by asked_at")
+            return told if len(told) == 2 else []
+
+        found = await until(written, "what was judged is written down once the database answers")
+        assert [tuple(row) for row in found] == [(UNWANTED, "refused", "do_not_call"), (CLIENT, "dialled", None)]
 
 
 class PbxWithoutTheRight(Pbx):

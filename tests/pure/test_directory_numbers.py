@@ -3,8 +3,19 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers import PhoneMetadata
 
-from directory.numbers import e164, is_anonymous, normal, show
+from directory.numbers import (
+    beginnings_abroad,
+    e164,
+    is_anonymous,
+    longest_number,
+    normal,
+    premium_below,
+    regions,
+    show,
+    within_premium,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +76,31 @@ def test_a_hidden_caller_is_known_as_hidden(number: str | None) -> None:
 
 def test_a_number_is_not_anonymous() -> None:
     assert not is_anonymous("79161234567")
+
+
+@pytest.mark.parametrize("region", sorted(regions()))
+def test_what_costs_a_premium_is_known_by_its_beginning_in_every_region(region: str) -> None:
+    """The numbering plan's own examples of premium rates, shared costs and personal numbers are all among them."""
+    plan = PhoneMetadata.metadata_for_region(region)
+    assert plan is not None
+    kinds = [kind for kind in (plan.premium_rate, plan.shared_cost, plan.personal_number) if kind is not None]
+    for kind in kinds:
+        if kind.example_number:
+            number = f"{plan.country_code}{kind.example_number}"
+            assert number.startswith(tuple(beginnings_abroad(region))), number
+            assert within_premium(number)
+
+
+def test_the_beginnings_of_numbers_that_cost_a_premium() -> None:
+    assert {"49900", "49137", "49180"} <= beginnings_abroad("DE")
+    assert "375902" in beginnings_abroad("BY")
+    assert "39899" in beginnings_abroad("IT")
+    assert beginnings_abroad("RU") == {"77", "7803", "7808", "7809"}
+    assert premium_below("780") == {"7803", "7808", "7809"}
+    assert not within_premium("780")
+    assert within_premium("78091")
+
+
+@pytest.mark.parametrize("region, most", [("RU", 11), ("US", 11), ("DE", 15), ("FR", 11), ("??", 15)])
+def test_a_number_of_a_region_has_at_most_so_many_digits(region: str, most: int) -> None:
+    assert longest_number(region) == most

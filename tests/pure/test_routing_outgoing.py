@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from directory.model import Device, Directory, DoNotCall, Person
+from directory.numbers import e164
 from directory.outgoing import Outgoing, Price, Reach
 from routing.destinations import BYTES_MOST, destinations
 from routing.outgoing import REFUSALS, Allowed, Refused, Usage, cost, may_call
@@ -161,7 +162,7 @@ def alone(number: str, left: str) -> bool:
 
 
 def test_the_prefixes_left_in_the_pbx_are_few_and_name_the_emergencies() -> None:
-    assert destinations(OFFICE) == "/101*/102*/103*/112*/911*/7+/77-/7803-/7809-/"
+    assert destinations(OFFICE) == "/101*/102*/103*/112*/911*/7+/77-/7803-/7808-/7809-/"
 
 
 @given(
@@ -194,3 +195,26 @@ def test_a_person_calls_out_as_one_of_the_companys_lines(person: Person) -> None
     assert replace(OFFICE, outgoing=Outgoing(line=line.number)).outgoing_line(person) == line
     theirs = replace(person, line=OFFICE.lines[0].number)
     assert replace(OFFICE, outgoing=Outgoing(line=line.number)).outgoing_line(theirs) == OFFICE.lines[0]
+
+
+@pytest.mark.parametrize(
+    "allow, number, why",
+    [
+        ("7", PREMIUM, "premium_rate"),
+        ("780", PREMIUM, "premium_rate"),
+        ("7809", PREMIUM, ""),
+        ("78091", PREMIUM, ""),
+        ("7803", PREMIUM, "premium_rate"),
+        ("7", "+7 808 123-45-67", "premium_rate"),
+        ("49", "+49 900 1234567", "premium_rate"),
+        ("49", BERLIN, ""),
+        ("49900", "+49 900 1234567", ""),
+    ],
+)
+def test_a_premium_number_is_called_only_where_a_prefix_names_it(allow: str, number: str, why: str) -> None:
+    """Whoever allows a country has not allowed what costs a premium there; the PBX alone judges the same."""
+    directory = office(everybody=Reach(allow=(allow,)))
+    assert key(may_call(number, ANNA, directory)) == why
+    digits = e164(number, "RU")
+    assert digits is not None
+    assert alone(digits, destinations(directory)) is (why == "")

@@ -21,6 +21,7 @@ _WHY: Final = {
     409: "Asked before with this Idempotency-Key, for something else.",
     416: "The range begins beyond the end.",
     422: "It may not be done; `reason` is the stable key of why.",
+    429: "Asked too often in a minute.",
 }
 
 
@@ -150,7 +151,7 @@ class Command:
         """The command as OpenAPI 3.1 writes it."""
         said = "Begun." if self.keyed else "Done."
         answers: dict[str, Any] = {str(self.status): {"description": said, "content": _json(self.answer)}}
-        for status in (400, 401, 403, 409, 422) if self.keyed else (400, 401, 403):
+        for status in (400, 401, 403, 409, 422, 429) if self.keyed else (400, 401, 403):
             problem = {PROBLEM: {"schema": {"$ref": _ref(Refusal if status == 422 else Problem)}}}
             answers[str(status)] = {"description": _WHY[status], "content": problem}
         key = {"name": KEY_HEADER, "in": "header", "required": False, "schema": {"type": "string", "maxLength": 200}}
