@@ -102,7 +102,7 @@ def dialling(region: str) -> tuple[str, str, str]:
 
 
 def longest_number(region: str) -> int:
-    """Give how many digits, with its country code, the longest telephone number of a region has; 15, E.164's most, at most."""
+    """Give how many digits, with its country code, the longest number of a region has; at most E.164's 15."""
     plan = PhoneMetadata.metadata_for_region(region)
     if plan is None:
         return _DIGITS_MOST
@@ -121,7 +121,7 @@ def premium_beginnings(region: str) -> frozenset[str]:
     plan = PhoneMetadata.metadata_for_region(region)
     kinds = [] if plan is None else [plan.premium_rate, plan.shared_cost, plan.personal_number]
     told = [kind for kind in kinds if kind is not None and kind.national_number_pattern]
-    patterns = [re.compile(kind.national_number_pattern) for kind in told]
+    patterns = [re.compile(kind.national_number_pattern or "") for kind in told]
     lengths = {length for kind in told for length in kind.possible_length if length >= _AREA_DIGITS}
     dear = {
         area
