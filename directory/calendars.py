@@ -85,15 +85,19 @@ async def refresh(engine: AsyncEngine, limits: Limits, every_seconds: float) -> 
 
 async def states(connection: AsyncConnection) -> list[FeedState]:
     """Tell how every feed of the directory stands, in the directory's order."""
-    rows = await connection.execute(_feeds().order_by(people.c.position))
+    rows = await connection.execute(_feeds(bodies=False).order_by(people.c.position))
     return [FeedState(row.key, row.calendar, row.tried_at, row.fetched_at, row.failure) for row in rows]
 
 
-def _feeds() -> Any:
-    """All addresses with what is known of them; a row of another address is none."""
+def _feeds(*, bodies: bool) -> Any:
+    """All addresses with what is known of them; a row of another address is none. A body is megabytes."""
     known = and_(calendars.c.person == people.c.key, calendars.c.address_digest == _DIGEST)
     zone = func.coalesce(people.c.time_zone, select(company.c.time_zone).scalar_subquery()).label("zone")
-    columns = [column for column in calendars.c if column.name not in {"person", "blocks"}]
+    columns = [
+        column
+        for column in calendars.c
+        if column.name not in {"person", "blocks"} | ({"body"} if not bodies else set())
+    ]
     return (
         select(people.c.key, people.c.calendar, zone, *columns)
         .outerjoin(calendars, known)
@@ -106,7 +110,9 @@ async def _claim(connection: AsyncConnection, every: timedelta) -> list[Feed]:
     kept = and_(people.c.key == calendars.c.person, calendars.c.address_digest == _DIGEST)
     await connection.execute(delete(calendars).where(~exists(select(people.c.key).where(kept))))
     turn = or_(calendars.c.tried_at.is_(None), calendars.c.tried_at <= func.now() - every)
-    rows = await connection.execute(_feeds().where(turn).order_by(calendars.c.tried_at.nulls_first()).limit(AT_ONCE))
+    rows = await connection.execute(
+        _feeds(bodies=True).where(turn).order_by(calendars.c.tried_at.nulls_first()).limit(AT_ONCE)
+    )
     found = [
         Feed(row.key, row.calendar, row.zone, row.etag, row.body, row.blocks_until, row.failure == PARTLY)
         for row in rows
@@ -132,9 +138,10 @@ async def _refresh_one(engine: AsyncEngine, feed: Feed, limits: Limits) -> None:
         values = {"fetched_at": now, "failure": PARTLY if feed.partly else None, "etag": fetched.etag}
         if body is not None and (body != feed.body or _outdated(feed, now)):
             values |= {"body": body, **_worked_out(await _read(feed, body, now), now)}
-    except (FeedError, IcsError) as error:
-        values = {"failure": str(error)} | await _worked_out_again(feed, now)
-        log.warning("a calendar could not be kept", person=feed.person, why=str(error))
+    except Exception as error:  # noqa: BLE001  # whatever one feed makes a library raise, the others are kept
+        why = str(error) if isinstance(error, FeedError | IcsError) else "failed"
+        values = {"failure": why} | await _worked_out_again(feed, now)
+        log.warning("a calendar could not be kept", person=feed.person, why=why, error=type(error).__name__)
     async with engine.begin() as connection:
         own = and_(calendars.c.person == feed.person, calendars.c.address_digest == feed.digest)
         await connection.execute(update(calendars).where(own).values(**values))
@@ -161,6 +168,6 @@ async def _worked_out_again(feed: Feed, now: datetime) -> dict[str, Any]:
         return {}
     try:
         again = _worked_out(await _read(feed, feed.body, now), now)
-    except IcsError:
+    except Exception:  # noqa: BLE001  # why it cannot be read was said when it was new
         return {}
     return {name: again[name] for name in ("blocks", "blocks_until")}

@@ -9,10 +9,11 @@ The address may lead anywhere, and whoever answers may answer anything:
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 import aiohttp
@@ -21,6 +22,12 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 Network = IPv4Network | IPv6Network
+
+_TRANSLATED: Final = IPv6Network("64:ff9b::/96")
+"""What a NAT64 makes an IPv4 address of."""
+_NO_HOSTS: Final = tuple(IPv6Network(it) for it in ("::/96", "64:ff9b:1::/48", "fec0::/10", "2002::/16", "2001::/32"))
+"""Where a router may find an address inside of another one: IPv4-compatible, local NAT64, 6to4, Teredo; site-local."""
+_NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 _HOPS_MOST: Final = 5
 _PIECE_BYTES: Final = 65_536
@@ -45,6 +52,7 @@ FAILURES: Final = {
     "server_error": "the server fails (5xx)",
     "refused": "the server refuses it",
     "not_a_calendar": "what comes is no calendar: a page to log in, perhaps",
+    "failed": "fetching or reading it failed in a way nobody foresaw: the log names the error",
     "too_many_times": "it has more events than anybody could attend",
     "partly_read": "some of its events cannot be read; the others count",
 }
@@ -142,21 +150,30 @@ class _Refused(OSError):
 
 
 def _check_host(url: URL, networks: Sequence[Network]) -> None:
-    """Check a host that is an address already, which no resolver is asked for."""
+    """Check a host that is an address already, which no resolver is asked for.
+
+    One that ends in a number and is none (127.1, 0x7f.1) is refused: resolvers read addresses into such.
+    """
+    host = url.host or ""
     try:
-        ip_address(url.host or "")
+        ip_address(host)
     except ValueError:
+        if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
+            raise _Refused from None
         return
-    if not _may_be(url.host or "", networks):
+    if not _may_be(host, networks):
         raise _Refused
 
 
 def _may_be(host: str, networks: Sequence[Network]) -> bool:
     address = ip_address(host.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
+    if isinstance(address, IPv6Address):
+        inner = IPv4Address(address.packed[-4:]) if address in _TRANSLATED else address.ipv4_mapped
+        address = address if inner is None else inner
     if any(address in network for network in networks if network.version == address.version):
         return True
+    if isinstance(address, IPv6Address) and any(address in network for network in _NO_HOSTS):
+        return False
     return address.is_global and not address.is_multicast
 
 

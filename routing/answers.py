@@ -7,6 +7,7 @@ twice, a call that settles twice and calls that join leave what a rebuild would 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,10 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.queue import Task
 from directory import store
-from directory.model import Directory
+from directory.model import Directory, Person
 from routing.due import LEARN, QUEUE
 from routing.learned import REMEMBERED, Answers, Ring, Tally, hour_of_week, tally
-from routing.tables import device_answers
+from routing.tables import WEEK_HOURS, device_answers
 
 _log = structlog.get_logger()
 
@@ -29,6 +30,8 @@ CHANNEL: Final = "switchhook_answers"
 
 _ROWS_AT_ONCE: Final = 5000
 """A statement of PostgreSQL takes 32,767 values."""
+
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Cell = tuple[str, int]
 """A device and an hour of its person's week."""
@@ -46,7 +49,17 @@ _LEGS: Final = """
                where own.call_id = l.call_id and own.person = l.person and own.outcome = 'answered'))
 """
 _OF_CALL: Final = text(_LEGS + " and l.call_id = :call")
-_OF_PEOPLE: Final = text(_LEGS + " and l.person = any(cast(:people as text[])) and l.started_at > :since")
+# The last digits of a number are the same however it is written; which device it is, is told exactly afterwards.
+_OF_PERSON: Final = text(
+    _LEGS
+    + """
+      and l.person = :person and l.started_at > :since
+      and (l.device = any(cast(:devices as text[]))
+           or right(regexp_replace(l.number, '[^0-9]', '', 'g'), 7) = any(cast(:tails as text[])))
+      and (cast(extract(isodow from l.started_at at time zone cast(:zone as text)) as int) - 1) * 24
+          + cast(extract(hour from l.started_at at time zone cast(:zone as text)) as int) = any(cast(:hours as int[]))
+    """
+)
 _ALL: Final = text(_LEGS)
 _LOCK: Final = text("select pg_advisory_xact_lock(5061, hashtext(:person))")
 
@@ -62,22 +75,46 @@ class AnswerJobs:
         return [Task(LEARN, QUEUE, self.learn)]
 
     async def learn(self, call_id: UUID, _attempt: int) -> None:
-        """Count the cells that this call's legs are in anew."""
+        """Count the cells that this call's legs are in anew, of people whose devices ring in a learned order."""
         async with self.engine.begin() as connection:
             directory = await store.read(connection)
             legs = (await connection.execute(_OF_CALL, {"call": call_id})).all()
-            for person in sorted({leg.person for leg in legs}):
-                await connection.execute(_LOCK, {"person": person})
-            cells = {cell for cell, _ in _rings(legs, directory)}
-            if not cells:
-                return
-            asked = {
-                "people": sorted({leg.person for leg in legs}),
-                "since": min(leg.started_at for leg in legs) - REMEMBERED,
-            }
-            found = _tallies((await connection.execute(_OF_PEOPLE, asked)).all(), directory)
-            changed = await _write(connection, {cell: found.get(cell, Tally()) for cell in cells})
+            keys = sorted({leg.person for leg in legs})
+            for key in keys:
+                await connection.execute(_LOCK, {"person": key})
+            tallies: dict[Cell, Tally] = {}
+            for person in filter(None, map(directory.person, keys)):
+                own = [leg for leg in legs if leg.person == person.key]
+                tallies |= await _counted(connection, directory, person, own)
+            changed = await _write(connection, tallies)
         _log.info("answers learned", call=str(call_id), devices=len(changed))
+
+
+async def _counted(
+    connection: AsyncConnection, directory: Directory, person: Person, legs: Collection[Any]
+) -> dict[Cell, Tally]:
+    """Count the cells of these legs of a person; all of theirs, where nothing is known of them yet.
+
+    Whose order is fixed has nothing learned: so who has it learned again later is counted whole.
+    """
+    devices = [device.address for device in person.devices]
+    stored = select(device_answers.c.device, device_answers.c.hour).where(device_answers.c.device.in_(devices))
+    known = {(row.device, row.hour) for row in await connection.execute(stored)}
+    if person.order == "fixed":
+        return dict.fromkeys(known, Tally())
+    cells = {cell for cell, _ in _rings(legs, directory)}
+    if not cells:
+        return {}
+    asked = {
+        "person": person.key,
+        "since": min(leg.started_at for leg in legs) - REMEMBERED if known else _EVER,
+        "devices": devices,
+        "tails": [address[-7:] for address in devices],
+        "zone": directory.zone_of(person),
+        "hours": sorted({hour for _, hour in cells}) if known else list(range(WEEK_HOURS)),
+    }
+    found = _tallies((await connection.execute(_OF_PERSON, asked)).all(), directory)
+    return {cell: found.get(cell, Tally()) for cell in cells | (set() if known else found.keys())}
 
 
 async def read(connection: AsyncConnection, devices: Collection[str] | None = None) -> dict[str, Answers]:
@@ -108,11 +145,13 @@ def _tallies(legs: Collection[Any], directory: Directory) -> dict[Cell, Tally]:
 
 
 def _rings(legs: Collection[Any], directory: Directory) -> Iterator[tuple[Cell, Ring]]:
-    """The rings of devices that the directory knows; a mobile's leg has the address of the trunk, and its number."""
+    """The rings of devices in a learned order; a mobile's leg has the address of the trunk, and its number."""
     for leg in legs:
         person, at = directory.person(leg.person), leg.started_at
         mine = {leg.device, directory.normal(leg.number)}
         device = next((it.address for it in person.devices if it.address in mine), None) if person else None
+        if person is not None and person.order == "fixed":
+            continue
         if person is not None and device is not None:
             yield (device, hour_of_week(at, directory.zone_of(person))), Ring(at, bool(leg.answered))
 

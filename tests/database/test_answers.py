@@ -6,17 +6,19 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import delete, insert
+from sqlalchemy.event import listen
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.tables import calls, legs
 from crm_sync.owners import owners
 from directory import store
+from directory.model import Order
 from routing import answers
 from routing.answers import AnswerJobs
 from routing.arrival import Arrival
@@ -54,9 +56,14 @@ class Rang:
 
 @pytest.fixture
 async def office(engine: AsyncEngine) -> AsyncEngine:
-    async with engine.begin() as connection:
-        await store.apply(connection, OFFICE)
+    await ordered(engine, "learned")
     return engine
+
+
+async def ordered(engine: AsyncEngine, order: Order) -> None:
+    people = tuple(replace(person, order=order) for person in OFFICE.people)
+    async with engine.begin() as connection:
+        await store.apply(connection, replace(OFFICE, people=people))
 
 
 async def call(
@@ -180,6 +187,36 @@ async def test_the_router_knows_what_was_just_learned(office: AsyncEngine) -> No
     with contextlib.suppress(asyncio.CancelledError):
         await following
     assert (await memory.ask(arrival)).answers == {}
+
+
+async def test_nothing_is_learned_of_a_fixed_order_and_everything_when_it_is_learned_again(office: AsyncEngine) -> None:
+    """The next call after the change counts all that the person was rung on meanwhile."""
+    await learn(office, await call(office, NOON, Rang(DESK, "answered")))
+    await ordered(office, "fixed")
+    before = await call(office, NOON - timedelta(days=2), Rang(SOFT, "answered"))
+    await learn(office, before)
+    assert await known(office) == {}
+    assert await rebuilt(office) == 0
+    await ordered(office, "learned")
+    await learn(office, await call(office, NOON + timedelta(days=1), Rang(DESK, "no_answer")))
+    told = await known(office)
+    assert {device: sorted(told[device].week) for device in told} == {
+        DESK: [HOUR, HOUR + 24],
+        SOFT: [HOUR - 48],
+    }
+    assert await rebuilt(office) == 0
+
+
+async def test_only_the_hour_and_the_devices_that_rang_are_read(office: AsyncEngine) -> None:
+    """A call costs a few rows, not half a year of its people's calls."""
+    for days in range(40):
+        for hours in (0, 1, 2):
+            await call(office, NOON - timedelta(days=days, hours=hours), Rang(DESK, "answered"))
+    await learn(office, await call(office, NOON, Rang(DESK, "answered")))
+    read: list[int] = []
+    listen(office.sync_engine, "after_cursor_execute", lambda *told: read.append(told[1].rowcount))
+    await learn(office, await call(office, NOON, Rang(DESK, "answered")))
+    assert max(read) < 30
 
 
 async def test_a_device_that_left_the_directory_is_not_learned(office: AsyncEngine) -> None:

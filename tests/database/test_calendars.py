@@ -8,15 +8,17 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
+from sqlalchemy.event import listen
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from directory import presence_store, store, tables
+from directory import calendars, presence_store, store, tables
 from directory.calendars import AHEAD, FeedState, refresh, states
-from directory.feed import FAILURES, FeedError, Limits, fetch
+from directory.feed import FAILURES, FeedError, Fetched, Limits, fetch
 from directory.ics import IcsError
 from directory.ics_process import read_apart
 from directory.presence import CalendarCopy, presence_at
@@ -205,6 +207,57 @@ async def test_no_address_inside_is_asked_unless_the_settings_name_its_network(s
     with pytest.raises(FeedError, match=r"address_refused|unreachable"):
         await fetch(f"http://{host}:{server.port}/secret/basic.ics", Limits(seconds_most=2.0))
     assert server.hits == []
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "[fec0::1]",
+        "[2002:7f00:1::1]",
+        "[2001:0:7f00:1::1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::10.0.0.1]",
+        "[64:ff9b:1::8.8.8.8]",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "127.0.0.0x1.",
+    ],
+)
+async def test_no_address_hidden_in_another_one_or_in_a_number_is_asked(host: str) -> None:
+    """Such are told before any connection or resolver is tried."""
+    with pytest.raises(FeedError, match="address_refused"):
+        await fetch(f"http://{host}/secret/basic.ics", Limits(seconds_most=2.0))
+
+
+async def test_what_nobody_foresaw_is_one_feeds_failure_and_not_the_others(
+    engine: AsyncEngine, server: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the libraries raise."""
+    await furnish(engine, anna=server.address("/broken"), boris=server.address())
+
+    async def broken(address: str, *rest: Any) -> Fetched:
+        if address.endswith("/broken"):
+            raise RuntimeError("of a library")
+        return await fetch(address, *rest)
+
+    monkeypatch.setattr(calendars, "fetch", broken)
+    await refresh(engine, HERE, 300)
+    async with engine.connect() as connection:
+        told = {one.person: one.failure for one in await states(connection)}
+    assert told == {"anna": "failed", "boris": None}
+    assert "failed" in FAILURES
+
+
+async def test_how_feeds_stand_is_told_without_reading_their_bodies(engine: AsyncEngine, server: FeedServer) -> None:
+    """Each may be megabytes, and doctor and metrics ask for all of them."""
+    await furnish(engine, anna=server.address())
+    await refresh(engine, HERE, 300)
+    asked: list[str] = []
+    listen(engine.sync_engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    async with engine.connect() as connection:
+        assert len(await states(connection)) == 1
+    assert not any("calendars.body" in statement for statement in asked)
 
 
 async def test_a_server_that_is_not_there_is_unreachable() -> None:
