@@ -27,6 +27,7 @@ from routing.memory import Memory
 from routing.plan import Plan, Step, Target
 from routing.waiting import Holder, Moment, anybody, arrival_of, at_work, came_free, free_for, match, places
 from service.hold_places import Places
+from service.hold_wishes import Stored, Wishes
 from telephony import hand_over, waiting
 from telephony.holding_channels import who_holds
 from telephony.link import Link
@@ -41,8 +42,6 @@ AGAIN_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.1
 """Not looked more often whether somebody came free: phones change in bursts, and who calls in waits for the loop."""
 PLANS_MOST: Final = 1000
-_KEPT_SECONDS: Final = 10.0
-"""A wish that is not in the record by then is not confirmed; the caller goes on holding, and may wish again."""
 _TICK_SECONDS: Final = 1.0
 _TALKS_SECONDS: Final = 60.0
 _LOST_SECONDS: Final = 10.0
@@ -60,10 +59,6 @@ class _Waiting:
     passed_over: dict[str, float] = field(default_factory=dict)
 
 
-Stored = Callable[[], Awaitable[bool]]
-"""Waits until what the PBX has told so far is in the record, and tells whether it is."""
-
-
 class Holding:
     """All who hold at one PBX; `run` ends only by cancellation. `put` takes an event for the record."""
 
@@ -75,9 +70,8 @@ class Holding:
         self._memory = memory
         self._engine = engine
         self._put = put
-        self._stored = stored
         self._places = Places(link, engine)
-        self._wishes: set[str] = set()
+        self._wishes = Wishes(link, stored)
         self._waiting: dict[str, _Waiting] = {}
         self._plans: dict[str, frozenset[str]] = {}
         self._knows = False
@@ -123,9 +117,8 @@ class Holding:
                 self._not_taken(channel)
             case "SwitchhookCallback":
                 self._left(channel)
-                if channel not in self._wishes:
-                    self._wishes.add(channel)
-                    self._do(self._keep(channel, told["channel"]))
+                if self._wishes.open(channel):
+                    self._do(self._wishes.confirm(channel, told["channel"]))
             case "SwitchhookHoldEnd" | "Hangup":
                 self._plans.pop(channel, None)
                 self._left(channel)
@@ -162,9 +155,8 @@ class Holding:
     def _joined(self, told: Told) -> bool:
         """Whether this caller was not known to hold."""
         since = moment(told["since"]) or told.at
-        if told["uniqueid"] in self._waiting or not told["team"] or since is None:
-            return False
-        if told["uniqueid"] in self._wishes:
+        known = told["uniqueid"] in self._waiting or told["uniqueid"] in self._wishes
+        if known or not told["team"] or since is None:
             return False
         directory = self._memory.directory
         number = directory.normal(told["calleridnum"]) if directory else told["calleridnum"]
@@ -283,21 +275,6 @@ class Holding:
         one.passed_over[told.person] = time.monotonic() + AGAIN_SECONDS
         if outcome.kind == "channel_gone":
             self._left(one.holder.channel)
-
-    async def _keep(self, channel: str, name: str) -> None:
-        """Confirm a wish to be called back once it is in the record; else its caller goes on holding."""
-        try:
-            async with asyncio.timeout(_KEPT_SECONDS):
-                stored = await self._stored()
-        except TimeoutError:
-            stored = False
-        try:
-            outcome = await hand_over.keep(self._link, name) if stored else None
-        finally:
-            self._wishes.discard(channel)
-        if outcome is None or outcome.kind != "sent":
-            why = outcome.kind if outcome else "not in the record"
-            log.warning("a wish to be called back was not confirmed", pbx=self._pbx, why=why)
 
     async def _learn_tries(self, one: _Waiting) -> None:
         try:
