@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directory.model import Person
+from directory.hours import read_week
+from directory.model import Hours, Person
 from routing.arrival import DeviceState, Facts
 from routing.rules import Situation
 from routing.waiting import (
@@ -170,6 +171,15 @@ def test_who_talks_or_rings_or_was_just_rung_in_vain_is_not_free() -> None:
 def test_the_owner_is_asked_for_though_another_team_has_them() -> None:
     assert free(facts(), owner="vera") == ["anna", "boris", "vera"]
     assert free(facts(), owner="nobody-here") == ["anna", "boris"]
+
+
+def test_nobody_is_asked_for_by_a_team_that_is_closed() -> None:
+    """The owner of the caller's lead still is: they do not answer for the team."""
+    night = Hours("night", read_week({"mon-sun": "22:00-23:00"}))
+    teams = tuple(replace(team, hours="night") for team in OFFICE.teams)
+    closed = replace(facts(), directory=replace(OFFICE, hours=(*OFFICE.hours, night), teams=teams))
+    assert free(closed) == []
+    assert free(closed, owner="vera") == ["vera"]
 
 
 def test_who_talks_is_at_work_and_who_cannot_be_reached_is_not() -> None:
