@@ -32,8 +32,8 @@ class WrapUp:
 
 
 class WrapUps:
-    """Begins a wrap-up for each talk that a change ended, in the change's own transaction: neither a process that dies
-    nor a router that is quick finds the talk over and its person free.
+    """Begins a wrap-up for each talk that a change ended, in the change's own transaction: no process that dies leaves
+    a talk that is over without one. The phone shows as free already while that transaction is written.
     """
 
     def __init__(self, directory: Callable[[], Directory | None]) -> None:
