@@ -8,6 +8,7 @@ placing it anew, once everything that the PBX wrote before we were connected is 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,8 +16,8 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.events import OutgoingJudged
 from directory.model import Directory, Line, Person
@@ -101,7 +102,7 @@ class Placer:
     async def _keep_listening(self) -> None:
         """Be woken by each wanted call; while the database does not tell, the look of every second finds it."""
         while True:
-            with suppress(*_AWAY):
+            with suppress(Exception):  # whatever the driver raises
                 await self._listen()
             await asyncio.sleep(_AWAY_SECONDS)
 
@@ -125,12 +126,20 @@ class Placer:
             self._wake.clear()
             if not self._link.state.connected or self._memory.directory is None:
                 continue
-            try:
-                await self.settle_left_behind()
-                while await self._place_next(self._memory.directory):
-                    pass
-            except Exception as error:  # noqa: BLE001  # one call must not end the service: whoever settles it has the row
-                log.warning("wanted calls could not be placed now", pbx=self._pbx, error=type(error).__name__)
+            # Whatever is wrong with what is left behind keeps no new call from being placed, and the other way round.
+            await self._try(self.settle_left_behind())
+            await self._try(self._place_wanted(self._memory.directory))
+
+    async def _try(self, work: Awaitable[None]) -> None:
+        """One call must not end the service: whoever settles it has the row."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  # whatever the driver raises
+            log.warning("wanted calls could not be placed now", pbx=self._pbx, error=type(error).__name__)
+
+    async def _place_wanted(self, directory: Directory) -> None:
+        while await self._place_next(directory):
+            pass
 
     async def _place_next(self, directory: Directory) -> bool:
         """Place one wanted call; False when there is none."""
@@ -233,13 +242,21 @@ class Placer:
         own = [placed.id for placed in self._placed.values()]
         async with self._engine.begin() as connection:
             for row in await placing.left_behind(connection, self._pbx, own):
-                if row.call_id is not None and (row.answered or row.ended_at is not None):
-                    state = "connected" if row.answered else "failed"
-                    await placing.settle(connection, row.id, state, None if row.answered else "no_answer")
-                elif row.call_id is None and self._never_came(row):
-                    again = row.state == "placing" and await placing.want_again(connection, row.id)
-                    if not again:
-                        await placing.settle(connection, row.id, "failed", "interrupted")
+                try:
+                    async with connection.begin_nested():
+                        await self._settle_one(connection, row)
+                except DBAPIError as error:
+                    why = type(error.orig).__name__
+                    log.warning("a call could not be settled", pbx=self._pbx, outgoing=str(row.id), error=why)
+
+    async def _settle_one(self, connection: AsyncConnection, row: Any) -> None:
+        if row.call_id is not None and (row.answered or row.ended_at is not None):
+            state = "connected" if row.answered else "failed"
+            await placing.settle(connection, row.id, state, None if row.answered else "no_answer")
+        elif row.call_id is None and self._never_came(row):
+            again = row.state == "placing" and await placing.want_again(connection, row.id)
+            if not again:
+                await placing.settle(connection, row.id, "failed", "interrupted")
 
     def _never_came(self, row: Any) -> bool:
         """Whether the PBX surely never had this call, or it is too long ago for whoever wanted it."""

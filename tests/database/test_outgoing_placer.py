@@ -132,3 +132,36 @@ async def test_an_answer_that_never_comes_leaves_no_call_placed(
         async with engine.begin() as connection:
             await connection.execute(text("update outgoing_calls set changed_at = now() - interval '1 minute'"))
         assert (await became(engine, "failed")).reason == "interrupted"
+
+
+async def test_a_call_that_cannot_be_settled_keeps_no_other_from_it(engine: AsyncEngine) -> None:
+    """The database refuses a word on the first one left behind; the second is settled, the third placed."""
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "create function refuse() returns trigger language plpgsql as $$ begin"
+                " if old.number = '79160000001' then raise 'not this one'; end if; return new; end $$"
+            )
+        )
+        await connection.execute(
+            text("create trigger refuse before update on outgoing_calls for each row execute function refuse()")
+        )
+        for number in ("79160000001", "79160000002"):
+            left = (
+                "insert into outgoing_calls (purpose, state, number, person, pbx, channel, asked_at, changed_at)"
+                " values ('click', 'placed', :number, 'anna', 'main', :number, now() - interval '1 hour',"
+                " now() - interval '1 hour')"
+            )
+            await connection.execute(text(left), {"number": number})
+    try:
+        async with placing(engine, "") as (_, pbx):
+            assert (await became(engine, "failed")).number == "79160000002"
+            await click(engine)
+
+            async def placed() -> bool:
+                return bool(pbx.originated)
+
+            await until(placed, "the next call is placed")
+    finally:
+        async with engine.begin() as connection:
+            await connection.execute(text("drop function refuse() cascade"))
