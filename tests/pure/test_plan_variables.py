@@ -1,12 +1,22 @@
 """A plan becomes the dialplan's variables, or nothing at all."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.plan_variables import UnsafeDialError, fallback_string, line_variable, take_variable, variables
+from telephony.plan_variables import (
+    UnsafeDialError,
+    allow_out,
+    fallback_string,
+    line_variable,
+    person_variables,
+    refuse_out,
+    take_variable,
+    variables,
+)
 
 
 @dataclass(frozen=True)
@@ -216,3 +226,33 @@ def test_an_emergency_number_is_digits_or_none(number: str) -> None:
     assert line_variable("EMERGENCY", "74951234567", "none")[1] == "none"
     with pytest.raises(UnsafeDialError):
         line_variable("EMERGENCY", "74951234567", number)
+
+
+# --- calls out --------------------------------------------------------------------------------------------------------
+
+
+def test_the_answer_to_who_dials_names_both_numbers() -> None:
+    """The one that is rung, and the one that was dialled, which is the only one that the answer serves."""
+    told = allow_out("89161234567", "79161234567", shown="74951234567", trunk="PJSIP/trunk")
+    assert told == "allow|74951234567|PJSIP/trunk|79161234567|89161234567"
+    assert allow_out("112", "112") == "allow|||112|112"
+    assert refuse_out("+79161234567") == "refuse||||+79161234567"
+
+
+@pytest.mark.parametrize(
+    "unsafe",
+    [
+        lambda: allow_out("112,1", "112"),
+        lambda: allow_out("112", ""),
+        lambda: allow_out("112", "112&PJSIP/x"),
+        lambda: allow_out("112", "112", shown="1|2"),
+        lambda: allow_out("112", "112", trunk="PJSIP/trunk|7900"),
+        lambda: refuse_out("1+12"),
+        lambda: person_variables("Local/5@anywhere", line="", trunk=""),
+        lambda: person_variables("PJSIP/anna", line="7,1", trunk=""),
+        lambda: person_variables("PJSIP/anna", line="", trunk="trunk"),
+    ],
+)
+def test_nothing_unsafe_is_handed_to_the_dialplan_for_a_call_out(unsafe: Callable[[], object]) -> None:
+    with pytest.raises(UnsafeDialError):
+        unsafe()
