@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 SETUP := $(PYTHON) -m setup
-# Most tests wait for a real PBX, database or browser: two processes, each with its own, halve the time.
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+# Most tests wait for a real PBX, database or browser: three processes, each with its own, are
+# as many as two cores bear.
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal
 
 .DEFAULT_GOAL := help

@@ -307,6 +307,7 @@ async def test_tokens_that_cannot_be_are_refused_in_one_line(site: Site) -> None
                 await change(connection, "ghost")
 
 
+@pytest.mark.timeout(180)  # ten processes, one after the other
 async def test_the_command_line_keeps_the_logins(site: Site, database_url: str, tmp_path: Path) -> None:
     """List, token with an end, revoke, disable, enable; what cannot be is exit 2 with one line."""
 

@@ -154,7 +154,7 @@ async def test_every_cause_is_told_with_its_evidence_and_charged_only_to_whom_it
     numbers = {name: f"7916123400{number}" for number, name in enumerate(wanted)}
     async with stage.engine.begin() as connection:
         await set_status(connection, "quiet", "do_not_disturb")
-    async with stage.open(stage.settings()) as (_, telephony), promising(stage):
+    async with stage.open(stage.settings(cel=False)) as (_, telephony), promising(stage):
         await telephony.answering()
 
         async def known() -> bool:

@@ -138,7 +138,7 @@ async def test_a_customers_table_is_read_by_its_spellings(table: AsyncEngine) ->
     }
 
 
-async def test_a_table_that_is_none_is_told_by_its_setting(table: AsyncEngine) -> None:
+async def test_a_table_that_is_none_is_told_by_its_setting(table: AsyncEngine, database_url: str) -> None:
     """A wrong name, a table of something else, a right that is missing: each is said."""
     now = datetime.now(UTC)
     with pytest.raises(CelTableError, match="there is no table 'cel'"):
@@ -151,7 +151,7 @@ async def test_a_table_that_is_none_is_told_by_its_setting(table: AsyncEngine) -
         await connection.execute(text(STANDARD.format(time="eventtime timestamp")))
         await connection.execute(text("create role reader login password 'invented'"))
     try:
-        url = table.url.set(username="reader", password="invented")
+        url = make_url(database_url).set(username="reader", password="invented")
         reader = connect(url.render_as_string(hide_password=False))
         with pytest.raises(DBAPIError, match="permission denied for table cel"):
             await anext(CelTable(reader, "cel").rows(now, now))
