@@ -59,18 +59,29 @@ def scenario(
     cel: Sequence[str] = (),
     ami: Sequence[str] = (),
     live: Sequence[str] = (),
+    chance: Sequence[str] = (),
     taped: bool = True,
     record_phones: bool = False,
 ) -> Callable[[Play], Play]:
     """Make a scenario of a function; `cel` and `ami` name the facts that this witness alone cannot know,
     `live` those that an AMI user with the shipped rights cannot, who is told nothing of the dialplan.
 
+    `chance`: the facts that the PBX itself leaves to chance.
     `taped`: kept as a tape too; not where another tape tells the same in other words. `record_phones`: what telephones
     of staff dial is recorded.
     """
 
     def keep(play: Play) -> Play:
-        made = Scenario(play, records, dialplan, queues, {"cel": cel, "ami": ami}, live, taped, record_phones)
+        made = Scenario(
+            play,
+            records,
+            dialplan,
+            queues,
+            {"cel": (*cel, *chance), "ami": (*ami, *chance), "both": chance},
+            live,
+            taped,
+            record_phones,
+        )
         assert made.name not in SCENARIOS
         SCENARIOS[made.name] = made
         return play

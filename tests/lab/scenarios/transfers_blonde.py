@@ -89,6 +89,7 @@ async def blonde_refer(stage: Stage) -> None:
     # No event ties the ringing back to the call it comes from, unless it is answered.
     replace(INSIDE, status="failed", dialed="", legs=((M1, "no_answer"),), wait=6.0, ended_by="pbx"),
     dialplan=PLAN,
+    chance=("wait",),  # it may ring for the six seconds of atxfernoanswertimeout, or for none (seen on Asterisk 22.10)
 )
 async def blonde_unanswered(stage: Stage) -> None:
     """A transfer by feature code is completed while the phone rings; neither it nor who transferred answers."""
