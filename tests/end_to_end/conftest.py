@@ -11,6 +11,8 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from service.demo import Demo, open_demo
+from service.demo_world import OutsideWorld
+from service.pbx import Pbx
 
 # Started by root it needs no sandbox of its own here; it asks nobody outside for anything.
 CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -35,3 +37,10 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
         yield browser
         await browser.close()
+
+
+@pytest.fixture(scope="module")
+async def world(pbx: Pbx) -> AsyncIterator[OutsideWorld]:
+    """Whoever calls, and the telephones of the module's own PBX."""
+    async with OutsideWorld(pbx) as running:
+        yield running

@@ -59,12 +59,6 @@ async def pbx() -> AsyncIterator[Pbx]:
         yield running
 
 
-@pytest.fixture(scope="module")
-async def world(pbx: Pbx) -> AsyncIterator[OutsideWorld]:
-    async with OutsideWorld(pbx) as running:
-        yield running
-
-
 @pytest.fixture
 async def stage(
     pbx: Pbx, world: OutsideWorld, engine: AsyncEngine, database_url: str, tmp_path: Path
