@@ -336,6 +336,16 @@ class Transcribed(_Happened, frozen=True):
     word_count: int = 0
 
 
+class TranscriptionGivenUp(_Happened, frozen=True):
+    """The talk will not be turned into text by trying again.
+
+    `reason`: `unreadable` (a file holds no sound), `lost` (the store has no such file) or `died` (whatever listened to
+    it died every time).
+    """
+
+    reason: Literal["unreadable", "lost", "died"] = "died"
+
+
 class PartyLinked(_Happened, frozen=True):
     """The call belongs to a party and maybe to a lead; `created` tells what this call brought into being."""
 
@@ -387,6 +397,7 @@ Event = (
     | RecordingStored
     | RecordingMissing
     | Transcribed
+    | TranscriptionGivenUp
     | PartyLinked
 )
 

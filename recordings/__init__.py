@@ -1,7 +1,8 @@
 """What was said: the audio of calls, safe and checked, and its text.
 
 Read `due` (when a call owes audio and text), `files` (from the PBX's folder into the store), `speech` (sound to words),
-`transcript` (words to a conversation), `jobs` (does it) and `rows` (what is kept of it). `transcribe_file` is the same
+`transcript` (words to a conversation), `storing` and `transcribing` (do it) and `rows` (what is kept of it). What takes
+a core for seconds runs in `processes`. `transcribe_file` is the same
 engine on any file. Only `speech` runs Whisper, only `files` touches audio files; this room never speaks to a PBX, and
 an original is removed only after its copy was read back and found equal.
 """

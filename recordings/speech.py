@@ -1,25 +1,19 @@
 """Sound to words by Whisper, in processes of their own (the one importer of faster_whisper).
 
-What runs here runs at full load for seconds: in the service's process it would stop heartbeats and live cards. The
-processes die with their parent, also when it is killed. Only speech is given to Whisper, packed into windows of up to
-30 s: its cost goes by windows, not by seconds, and silence makes it invent words.
+Only speech is given to Whisper, packed into windows of up to 30 s: its cost goes by windows, not by seconds, and
+silence makes it invent words.
 """
 
 from __future__ import annotations
 
-import asyncio
-import ctypes
-import multiprocessing
 import os
-import signal
 import time
-from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from recordings.processes import ProcessDiedError, Processes
 from recordings.transcript import Word
 
 RATE: Final = 16_000
@@ -30,7 +24,6 @@ SURE: Final = 0.6
 
 _BATCH: Final = 8
 _LANGUAGE_SECONDS: Final = 10
-_PR_SET_PDEATHSIG: Final = 1
 
 
 class SpeechError(Exception):
@@ -104,8 +97,10 @@ class Speech:
 
     settings: SpeechSettings
     processes: int = 1
-    _pool: ProcessPoolExecutor | None = field(default=None, init=False)
-    _busy: int = field(default=0, init=False)
+    _running: Processes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._running = Processes(self.processes, _begin, self.settings)
 
     async def transcribe(self, sides: Mapping[str, Path], hint: str | None = None) -> Heard:
         """Hear every side; a stereo file under one name is mixed. `hint`: the language where nothing else tells.
@@ -120,30 +115,13 @@ class Speech:
 
     async def close(self) -> None:
         """End the processes; work in progress is lost and its caller gets SpeechDiedError."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            if self._busy:
-                for process in list((pool._processes or {}).values()):  # noqa: SLF001 there is no public way in 3.11
-                    process.terminate()
-            await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
+        await self._running.close()
 
-    async def _run(self, work: Any, what: Any, hint: str | None) -> Heard:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self.processes, multiprocessing.get_context("spawn"), _begin, (self.settings, os.getpid())
-            )
-        pool = self._pool
-        self._busy += 1
+    async def _run(self, work: Callable[[Any, str | None], Heard], what: Any, hint: str | None) -> Heard:
         try:
-            heard: Heard = await asyncio.get_running_loop().run_in_executor(pool, work, what, hint)
-        except BrokenProcessPool as error:
-            if self._pool is pool:
-                self._pool = None
-            await asyncio.to_thread(pool.shutdown, wait=True)
+            return await self._running.run(work, what, hint)
+        except ProcessDiedError as error:
             raise SpeechDiedError("the listening process died") from error
-        finally:
-            self._busy -= 1
-        return heard
 
 
 # --- what runs in the process -----------------------------------------------------------------------------------------
@@ -156,11 +134,7 @@ class _Process:
     model: Any = None
 
 
-def _begin(settings: SpeechSettings, parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)  # the parent died before the line above
+def _begin(settings: SpeechSettings) -> None:
     _Process.settings = settings
 
 

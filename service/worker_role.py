@@ -15,8 +15,9 @@ from crm_sync.parties import numbers_of
 from directory import calendars
 from directory.feed import Limits
 from recordings.files import Store
-from recordings.jobs import RecordingJobs
 from recordings.speech import Speech, SpeechSettings
+from recordings.storing import StoringJobs
+from recordings.transcribing import TranscribingJobs
 from routing.answers import AnswerJobs
 from service.faults import UserFault
 from service.settings import Settings, TranscriptionSettings
@@ -48,19 +49,21 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
     """Do the work of `queues` until `stop` is set."""
     settings = house.settings
     async with open_speech(settings.transcription) as speech:
-        recordings = RecordingJobs(
+        store = Store(settings.recordings_store)
+        storing = StoringJobs(
             engine=house.engine,
             owes=owes,
-            store=Store(settings.recordings_store),
+            store=store,
             folders={pbx.name: pbx.recordings for pbx in settings.pbx},
-            speech=speech,
         )
+        transcribing = TranscribingJobs(engine=house.engine, owes=owes, store=store, speech=speech)
         leads = CrmJobs(engine=house.engine, owes=owes)
         answers = AnswerJobs(engine=house.engine)
         promises = FollowUpJobs(
             engine=house.engine, numbers=numbers_of, lead_owner=lead_owner(settings.crm), ahead=AHEAD
         )
-        app = make_app(house.url, [*recordings.tasks(), *leads.tasks(), *answers.tasks(), *promises.tasks()])
+        rooms = (storing, transcribing, leads, answers, promises)
+        app = make_app(house.url, [task for jobs in rooms for task in jobs.tasks()])
         crews = [
             Crew((queue,), settings.transcription.processes if queue == "transcription" else _AT_ONCE[queue])
             for queue in queues

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from calls.call import facts
+from calls.events import TranscriptionGivenUp
 from calls.follow_up_list import promise_of
 from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
@@ -78,6 +80,7 @@ async def show(request: web.Request) -> web.Response:
         promise=promise,
         pieces=pieces(transcript.segments, transcript.words) if transcript else [],
         transcript=transcript,
+        unwritten=next((told.reason for told in facts(one.call, TranscriptionGivenUp)), ""),
         nonce=nonce(request),
     )
 

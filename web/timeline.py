@@ -58,7 +58,7 @@ def timeline(call: Call, seen: CallView, directory: Directory, language: str) ->
     """Every moment worth telling, in the order of time."""
     teller = Teller(directory, language)
     parts: tuple[Callable[[Call, CallView, Teller], Iterator[Moment]], ...] = (
-        _beginning, _routing, _waits, _promises, _holds, _legs, _talks, _moves, _end, _books,
+        _beginning, _routing, _waits, _promises, _holds, _legs, _talks, _moves, _end, _recorded, _books,
     )  # fmt: skip
     told = [moment for part in parts for moment in part(call, seen, teller)]
     # The PBX tells of a transfer when it is done, some milliseconds after its people began to talk.
@@ -222,7 +222,7 @@ def _namer(seen: CallView, teller: Teller) -> Callable[[str], str]:
     return lambda side: teller.who(side, numbers.get(side, ""))
 
 
-def _books(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
+def _recorded(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
     for muted in facts(call, e.RecordingMuted):
         if muted.at:
             key = "record_muted" if muted.muted else "record_goes_on"
@@ -233,9 +233,16 @@ def _books(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
     for missing in facts(call, e.RecordingMissing)[:1]:
         if missing.at:
             yield Moment(missing.at, teller.say("not_stored"), "mic", "bad", key="not_stored")
+
+
+def _books(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
     for written in facts(call, e.Transcribed)[:1]:
         if written.at:
             yield Moment(written.at, teller.say("written"), "text", "quiet", key="written")
+    for unwritten in facts(call, e.TranscriptionGivenUp)[:1]:
+        if unwritten.at and not facts(call, e.Transcribed):
+            text = teller.say("not_written", reason=say(teller.language, f"unwritten.{unwritten.reason}"))
+            yield Moment(unwritten.at, text, "text", "bad", key="not_written")
     for linked in facts(call, e.PartyLinked)[:1]:
         if linked.at:
             yield Moment(linked.at, teller.say(f"linked_{linked.created}"), "user", "quiet", key="linked")

@@ -18,9 +18,10 @@ from calls.queue import GiveUp, TryAgain
 from calls.record import record
 from recordings.due import due
 from recordings.files import Store
-from recordings.jobs import WAITS, RecordingJobs
 from recordings.rows import missing_count, recordings_of, search, transcript_of
 from recordings.speech import AudioError, Heard, ModelMissingError, Side, SpeechDiedError, SpeechError
+from recordings.storing import WAITS, StoringJobs
+from recordings.transcribing import TranscribingJobs
 from recordings.transcript import Word
 from tests.fakes.full_disk import room_for
 from tests.fakes.recorded import T0, pbx_recorded, settled_call, write_wav
@@ -62,7 +63,8 @@ class Office:
     pbx: Path
     store: Store
     speech: Scripted
-    jobs: RecordingJobs
+    storing: StoringJobs
+    transcribing: TranscribingJobs
 
     async def asked(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query."""
@@ -73,7 +75,7 @@ class Office:
         """What the jobs told: kind, side, reason."""
         return await self.asked(
             "select kind, body->>'side', body->>'reason' from call_events"
-            " where kind in ('RecordingStored', 'RecordingMissing', 'Transcribed') order by 1, 2, 3"
+            " where kind like 'Recording%' or kind like 'Transcri%' order by 1, 2, 3"
         )
 
 
@@ -84,8 +86,9 @@ async def office(engine: AsyncEngine, tmp_path: Path) -> Office:
         (change,) = await record(connection, settled_call(UID))
     pbx, store, speech = tmp_path / "pbx", Store(tmp_path / "store"), Scripted()
     pbx.mkdir()
-    jobs = RecordingJobs(engine=engine, owes=due, store=store, folders={"pbx": pbx}, speech=speech)
-    return Office(engine, change.call_id, pbx, store, speech, jobs)
+    storing = StoringJobs(engine=engine, owes=due, store=store, folders={"pbx": pbx})
+    transcribing = TranscribingJobs(engine=engine, owes=due, store=store, speech=speech)
+    return Office(engine, change.call_id, pbx, store, speech, storing, transcribing)
 
 
 STORED = [("RecordingStored", "caller", None), ("RecordingStored", "staff", None)]
@@ -94,7 +97,7 @@ STORED = [("RecordingStored", "caller", None), ("RecordingStored", "staff", None
 async def test_both_sides_are_stored_told_and_owed_their_text(office: Office) -> None:
     """Rows, events and the next job in one transaction; then the originals go."""
     pbx_recorded(office.pbx, UID, SECOND * 2, SECOND)
-    await office.jobs.store_recording(office.call_id, 0)
+    await office.storing.store_recording(office.call_id, 0)
     async with office.engine.connect() as connection:
         sides = await recordings_of(connection, office.call_id)
     assert [(one.side, one.state, one.seconds) for one in sides] == [
@@ -112,9 +115,9 @@ async def test_both_sides_are_stored_told_and_owed_their_text(office: Office) ->
 async def test_a_job_that_runs_again_tells_nothing_twice(office: Office) -> None:
     """The worker died after the commit: the second run finds everything done and tidies up."""
     pbx_recorded(office.pbx, UID, SECOND, SECOND)
-    await office.jobs.store_recording(office.call_id, 0)
+    await office.storing.store_recording(office.call_id, 0)
     pbx_recorded(office.pbx, UID, SECOND, SECOND)
-    await office.jobs.store_recording(office.call_id, 1)
+    await office.storing.store_recording(office.call_id, 1)
     assert await office.events() == STORED
     assert await office.asked("select count(*) from procrastinate_jobs") == [(1,)]
     assert list(office.pbx.iterdir()) == []
@@ -123,20 +126,20 @@ async def test_a_job_that_runs_again_tells_nothing_twice(office: Office) -> None
 async def test_a_file_that_comes_late_is_waited_for(office: Office) -> None:
     """Nothing is told while the PBX still writes."""
     with pytest.raises(TryAgain, match="left no file") as again:
-        await office.jobs.store_recording(office.call_id, 0)
+        await office.storing.store_recording(office.call_id, 0)
     assert again.value.seconds == WAITS[0]
     pbx_recorded(office.pbx, UID, SECOND, SECOND, closed=False)
     with pytest.raises(TryAgain, match="has not closed"):
-        await office.jobs.store_recording(office.call_id, 1)
+        await office.storing.store_recording(office.call_id, 1)
     assert await office.events() == []
     pbx_recorded(office.pbx, UID, SECOND, SECOND)
-    await office.jobs.store_recording(office.call_id, 2)
+    await office.storing.store_recording(office.call_id, 2)
     assert await office.events() == STORED
 
 
 async def test_a_recording_that_never_comes_is_told_missing(office: Office) -> None:
     """After the last look both sides are missing, with the reason, and the job ends."""
-    await office.jobs.store_recording(office.call_id, LAST)
+    await office.storing.store_recording(office.call_id, LAST)
     assert await office.events() == [
         ("RecordingMissing", "caller", "the PBX left no file for the caller's side"),
         ("RecordingMissing", "staff", "the PBX left no file for the staff's side"),
@@ -149,7 +152,7 @@ async def test_a_recording_that_never_comes_is_told_missing(office: Office) -> N
 async def test_one_side_is_kept_when_the_other_is_empty(office: Office) -> None:
     """Half a talk is better than none; the original stays for a person to look at."""
     pbx_recorded(office.pbx, UID, SECOND, b"")
-    await office.jobs.store_recording(office.call_id, 0)
+    await office.storing.store_recording(office.call_id, 0)
     assert await office.events() == [
         ("RecordingMissing", "staff", "the staff's side is empty"),
         ("RecordingStored", "caller", None),
@@ -162,17 +165,17 @@ async def test_a_full_disk_is_told_and_healed_when_there_is_room(office: Office)
     pbx_recorded(office.pbx, UID, SECOND * 20, SECOND * 20)
     with room_for(100_000):
         with pytest.raises(TryAgain, match="disk full"):
-            await office.jobs.store_recording(office.call_id, 0)
+            await office.storing.store_recording(office.call_id, 0)
         assert await office.events() == []
         for attempt in (LAST, LAST + 1):
             with pytest.raises(TryAgain, match="disk full") as again:
-                await office.jobs.store_recording(office.call_id, attempt)
+                await office.storing.store_recording(office.call_id, attempt)
             assert again.value.seconds >= 60
     assert [(kind, side) for kind, side, _ in await office.events()] == [
         ("RecordingMissing", "caller"),
         ("RecordingMissing", "staff"),
     ]
-    await office.jobs.store_recording(office.call_id, LAST + 2)
+    await office.storing.store_recording(office.call_id, LAST + 2)
     async with office.engine.connect() as connection:
         assert await missing_count(connection) == 0
     assert (await office.events())[2:] == STORED
@@ -181,7 +184,7 @@ async def test_a_full_disk_is_told_and_healed_when_there_is_room(office: Office)
 
 async def test_a_pbx_that_does_not_record_for_us_has_nothing_missing(office: Office, engine: AsyncEngine) -> None:
     """No folder in the settings: no alarm."""
-    jobs = RecordingJobs(engine=engine, owes=due, store=office.store, folders={"pbx": None}, speech=office.speech)
+    jobs = StoringJobs(engine=engine, owes=due, store=office.store, folders={"pbx": None})
     await jobs.store_recording(office.call_id, LAST)
     assert await office.events() == []
 
@@ -192,20 +195,20 @@ async def test_a_missed_call_leaves_no_empty_files_behind(office: Office) -> Non
         (change,) = await record(connection, settled_call("7.1", answered=False))
     pbx_recorded(office.pbx, "7.1", b"", b"")
     pbx_recorded(office.pbx, "7.12", b"", SECOND)
-    await office.jobs.store_recording(change.call_id, 0)
+    await office.storing.store_recording(change.call_id, 0)
     assert sorted(path.name for path in office.pbx.iterdir()) == ["7.12-caller.wav", "7.12-staff.wav"]
     assert await office.events() == []
 
 
 async def stored(office: Office) -> None:
     pbx_recorded(office.pbx, UID, SECOND, SECOND)
-    await office.jobs.store_recording(office.call_id, 0)
+    await office.storing.store_recording(office.call_id, 0)
 
 
 async def test_stored_sides_become_a_transcript_that_is_found(office: Office) -> None:
     """By any form of a Russian word, by English words, by neither of something else."""
     await stored(office)
-    await office.jobs.transcribe(office.call_id, 0)
+    await office.transcribing.transcribe(office.call_id, 0)
     async with office.engine.connect() as connection:
         told = await transcript_of(connection, office.call_id)
         assert told is not None
@@ -223,11 +226,11 @@ async def test_a_call_is_transcribed_once(office: Office) -> None:
     """A job that runs again does not listen again, unless more was stored since."""
     await stored(office)
     for attempt in range(2):
-        await office.jobs.transcribe(office.call_id, attempt)
+        await office.transcribing.transcribe(office.call_id, attempt)
     assert office.speech.asked == [(["caller", "staff"], None)]
     async with office.engine.begin() as connection:
         await connection.execute(text("update recordings set stored_at = clock_timestamp() where side = 'staff'"))
-    await office.jobs.transcribe(office.call_id, 2)
+    await office.transcribing.transcribe(office.call_id, 2)
     assert len(office.speech.asked) == 2
 
 
@@ -246,8 +249,10 @@ async def test_trouble_with_sound_is_tried_again_or_given_up(
     await stored(office)
     office.speech.trouble = trouble
     with pytest.raises(answer, match=str(trouble)):
-        await office.jobs.transcribe(office.call_id, 0)
+        await office.transcribing.transcribe(office.call_id, 0)
     assert await office.asked("select count(*) from transcripts") == [(0,)]
+    given_up = [("TranscriptionGivenUp", None, "unreadable")] if answer is GiveUp else []
+    assert await office.events() == [*STORED, *given_up]
 
 
 async def test_a_file_lost_from_the_store_is_named(office: Office) -> None:
@@ -255,13 +260,15 @@ async def test_a_file_lost_from_the_store_is_named(office: Office) -> None:
     await stored(office)
     for path in office.store.root.rglob("*.wav"):
         path.unlink()
-    with pytest.raises(GiveUp, match="the store lost 2026/"):
-        await office.jobs.transcribe(office.call_id, 0)
+    for attempt in range(2):
+        with pytest.raises(GiveUp, match="the store lost 2026/"):
+            await office.transcribing.transcribe(office.call_id, attempt)
+    assert (await office.events())[2:] == [("TranscriptionGivenUp", None, "lost")]
 
 
 async def test_a_call_without_audio_has_no_text(office: Office) -> None:
     """Nothing stored: nothing to do."""
-    await office.jobs.transcribe(office.call_id, 0)
+    await office.transcribing.transcribe(office.call_id, 0)
     assert office.speech.asked == []
 
 
@@ -276,30 +283,31 @@ async def mailbox(engine: AsyncEngine, tmp_path: Path) -> Office:
     assert change.after.status == "voicemail"
     pbx, store, speech = tmp_path / "pbx", Store(tmp_path / "store"), Scripted()
     pbx.mkdir()
-    jobs = RecordingJobs(engine=engine, owes=due, store=store, folders={"pbx": pbx}, speech=speech)
-    return Office(engine, change.call_id, pbx, store, speech, jobs)
+    storing = StoringJobs(engine=engine, owes=due, store=store, folders={"pbx": pbx})
+    transcribing = TranscribingJobs(engine=engine, owes=due, store=store, speech=speech)
+    return Office(engine, change.call_id, pbx, store, speech, storing, transcribing)
 
 
 async def test_a_message_in_voicemail_is_stored_and_becomes_text(mailbox: Office) -> None:
     """As the caller's side of its own name, beside the empty files of a talk that was none, which go."""
     pbx_recorded(mailbox.pbx, UID, b"", b"")
     write_wav(mailbox.pbx / f"{UID}-message-caller.wav", SECOND * 4)
-    await mailbox.jobs.store_recording(mailbox.call_id, 0)
+    await mailbox.storing.store_recording(mailbox.call_id, 0)
     async with mailbox.engine.connect() as connection:
         (side,) = await recordings_of(connection, mailbox.call_id)
     assert (side.channel, side.side, side.state, side.seconds) == (f"{UID}-message", "caller", "stored", 4.0)
     assert await mailbox.events() == STORED[:1]
     assert list(mailbox.pbx.iterdir()) == []
-    await mailbox.jobs.transcribe(mailbox.call_id, 0)
+    await mailbox.transcribing.transcribe(mailbox.call_id, 0)
     async with mailbox.engine.connect() as connection:
         told = await transcript_of(connection, mailbox.call_id)
     assert told is not None
     assert told.text == "Перезвоните клиенту завтра"
     assert await mailbox.asked("select count(*) from calls") == [(1,)]  # what was told is of the same call
-    await mailbox.jobs.store_recording(mailbox.call_id, 1)
+    await mailbox.storing.store_recording(mailbox.call_id, 1)
     assert await mailbox.asked("select count(*) from call_events where kind = 'RecordingStored'") == [(1,)]
 
 
 async def test_a_message_that_the_pbx_lost_is_told_missing(mailbox: Office) -> None:
-    await mailbox.jobs.store_recording(mailbox.call_id, LAST)
+    await mailbox.storing.store_recording(mailbox.call_id, LAST)
     assert await mailbox.events() == [("RecordingMissing", "caller", "the PBX left no file for the caller's side")]

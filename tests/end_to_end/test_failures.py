@@ -21,8 +21,7 @@ from calls.database import connect
 from calls.queue import Crew, make_app, work
 from directory.store import apply
 from recordings.files import Store
-from recordings.jobs import RecordingJobs
-from recordings.speech import Speech, SpeechSettings
+from recordings.storing import StoringJobs
 from service.database import upgrade
 from service.demo_world import OutsideWorld, answer, ring_out
 from service.doctor import examine
@@ -263,12 +262,11 @@ async def test_a_full_disk_costs_the_recording_and_not_the_call(stage: Stage) ->
     world, store = stage.world, stage.folder / "recordings"
     await world.phone(ROUTED).behave(answer(0.1, speak=SPEECH))
     async with stage.serve(room=1000) as service, AsyncExitStack() as stack:
-        jobs = RecordingJobs(
+        jobs = StoringJobs(
             engine=stage.engine,
             owes=owes,
             store=Store(store),
             folders={"pbx": stage.pbx.recordings},
-            speech=Speech(SpeechSettings("none")),
             waits=(0.1,),
         )
         stop = asyncio.Event()

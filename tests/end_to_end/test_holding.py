@@ -17,14 +17,12 @@ from directory.model import Vip
 from directory.rules import Destination, Rule
 from directory.store import apply
 from recordings.files import Store
-from recordings.jobs import RecordingJobs
+from recordings.storing import StoringJobs
 from service.demo_world import OutsideWorld, answer, ring_out
 from service.demo_world.world import OutsideCall
 from service.pbx import Pbx, Phone
 from service.reconcile import reconcile
-from service.settings import TranscriptionSettings
 from service.wiring import owes
-from service.worker_role import open_speech
 from telephony.cel_file import CelFile
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, until
 from tests.lab.test_dialplan_talks import loudness
@@ -238,12 +236,9 @@ async def test_a_message_is_in_the_record_and_in_the_store(stage: Stage) -> None
         await until(
             lambda: stage.rows("select 1 from calls where id = :id and settled_at is not null", id=record.id), "settled"
         )
-    async with open_speech(TranscriptionSettings()) as speech:
-        store = Store(stage.folder)
-        jobs = RecordingJobs(
-            engine=stage.engine, owes=owes, store=store, folders={"pbx": stage.pbx.recordings}, speech=speech
-        )
-        await jobs.store_recording(record.id, 0)
+    store = Store(stage.folder)
+    jobs = StoringJobs(engine=stage.engine, owes=owes, store=store, folders={"pbx": stage.pbx.recordings})
+    await jobs.store_recording(record.id, 0)
     (kept,) = await stage.rows("select * from recordings where call_id = :id", id=record.id)
     assert (kept.side, kept.state) == ("caller", "stored")
     assert kept.seconds > 2

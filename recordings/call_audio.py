@@ -1,0 +1,58 @@
+"""What a call tells about its audio: which channels may have been recorded, and the time that results are told with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from calls.call import facts
+from calls.events import Arrived, RecordingStarted, VoicemailLeft, message_of
+from calls.record import state_call
+from calls.view import view
+from recordings.files import SIDES, PbxFolder
+
+
+@dataclass(frozen=True, slots=True)
+class CallAudio:
+    """What the call tells about its audio: where to look, and the time that results are told with.
+
+    `messages`: under which name the sound of each message in voicemail is kept -> the channel that it was left on.
+    """
+
+    call_id: UUID
+    pbx: str
+    line: str | None
+    at: datetime
+    talked: bool
+    main: str
+    expected: tuple[str, ...]
+    channels: tuple[str, ...]
+    messages: Mapping[str, str]
+
+    def sides(self, folder: PbxFolder) -> list[tuple[str, str]]:
+        """The sides to be kept: both of whoever talked, and the caller's of a message in voicemail."""
+        talked = [one for one in self.channels if folder.has(one)] or self.expected if self.talked else ()
+        both = [(channel, side) for channel in talked for side in SIDES]
+        return [*both, *((channel, "caller") for channel in self.messages)]
+
+
+def audio_of(row: Any) -> CallAudio:
+    """Read it from the row of the call (`rows.call_of`)."""
+    call = state_call(row.state)
+    seen = view(call)
+    told = [fact.channel for kind in (Arrived, RecordingStarted) for fact in facts(call, kind)]
+    return CallAudio(
+        call_id=row.id,
+        pbx=row.pbx,
+        line=row.line,
+        # Never the clock: a job that runs twice tells the same events.
+        at=seen.ended_at or seen.started_at or datetime(1970, 1, 1, tzinfo=UTC),
+        talked=seen.answered_at is not None,
+        main=seen.caller_channel,
+        expected=tuple(dict.fromkeys(told)) or (seen.caller_channel,),
+        channels=tuple(sorted(call.channels)),
+        messages={message_of(fact.channel): fact.channel for fact in facts(call, VoicemailLeft)},
+    )
