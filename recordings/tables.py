@@ -1,4 +1,4 @@
-"""The rows of what was said: one a side of a recording, one a transcript."""
+"""The rows of what was said: one a side of a recording, one on how complete a call's audio is, one a transcript."""
 
 from sqlalchemy import (
     TIMESTAMP,
@@ -17,8 +17,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR, UUID
 
 from directory.tables import metadata
+from recordings.gaps import KEPT, TRANSFERS, WORST_FIRST
 
 _MOMENT = TIMESTAMP(timezone=True)
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> str:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return f"{column} in ({listed})"
+
 
 recordings = Table(
     "recordings",
@@ -26,18 +33,40 @@ recordings = Table(
     Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
     Column("channel", Text, primary_key=True, comment="The uniqueid of the channel that was recorded."),
     Column("side", Text, CheckConstraint("side in ('caller', 'staff')", name="side"), primary_key=True),
-    Column("state", Text, CheckConstraint("state in ('stored', 'missing')", name="state"), nullable=False),
+    Column("state", Text, CheckConstraint(_one_of("state", WORST_FIRST), name="state"), nullable=False),
     Column("path", Text, comment="Relative to the store."),
     Column("bytes", BigInteger),
     Column("sha256", Text),
     Column("seconds", Float),
-    Column("reason", Text, comment="Why it is missing."),
+    Column("loud_seconds", Float, comment="Of it, above the noise of a line; null: not measured."),
+    Column("loudest_dbfs", Float, comment="RMS of the loudest 20 ms; null: not measured, or not a sound."),
+    Column("talk_seconds", Float, comment="Of talk that it had to hold; null: not judged."),
+    Column("reason", Text, comment="Why it is not well."),
     Column("stored_at", _MOMENT, nullable=False, server_default=func.now()),
     CheckConstraint(
-        "(state = 'stored') = (path is not null and bytes is not null and sha256 is not null and seconds is not null)",
+        f"({_one_of('state', KEPT)})"
+        " = (path is not null and bytes is not null and sha256 is not null and seconds is not null)",
         name="stored_is_whole",
     ),
-    Index("ix_recordings_missing", "stored_at", postgresql_where=text("state = 'missing'")),
+    Index("ix_recordings_gaps", "stored_at", postgresql_where=text("state <> 'stored'")),
+)
+
+call_audio = Table(
+    "call_audio",
+    metadata,
+    Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "state",
+        Text,
+        CheckConstraint(_one_of("state", WORST_FIRST), name="state"),
+        nullable=False,
+        comment="Of its worst side.",
+    ),
+    Column("transfer", Text, CheckConstraint(_one_of("transfer", TRANSFERS), name="transfer"), nullable=False),
+    Column("trunk", Text, nullable=False, comment="By which device who is outside was reached; empty: nobody was."),
+    Column("judged_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Index("ix_call_audio_gaps", "judged_at", postgresql_where=text("state <> 'stored'")),
+    comment="Whether the audio of a settled call is complete.",
 )
 
 transcripts = Table(

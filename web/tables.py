@@ -1,6 +1,6 @@
-"""What the web room keeps itself: who listened to what."""
+"""What the web room keeps itself: who listened to what, and by which tokens PBXes send their recordings."""
 
-from sqlalchemy import TIMESTAMP, BigInteger, Column, ForeignKey, Identity, Index, Table, Text, func
+from sqlalchemy import TIMESTAMP, BigInteger, Column, ForeignKey, Identity, Index, LargeBinary, Table, Text, func
 from sqlalchemy.dialects.postgresql import INET, UUID
 
 from directory.tables import metadata
@@ -17,4 +17,15 @@ listens = Table(
     Column("address", INET),
     Index("ix_listens_user_id_at", "user_id", "at"),
     comment="Append-only: every listening to a recording and every reading of a transcript by the API or a page.",
+)
+
+upload_tokens = Table(
+    "upload_tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the token; shown once, never stored."),
+    Column("pbx", Text, nullable=False, comment="The PBX whose recordings it may send, and nothing else."),
+    Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    Column("used_at", TIMESTAMP(timezone=True)),
+    Column("revoked_at", TIMESTAMP(timezone=True)),
+    comment="They open no page and no other path of the API.",
 )
