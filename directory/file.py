@@ -8,9 +8,11 @@ from typing import Final, cast
 
 import yaml
 
-from directory import values
+from directory import masking, values
 from directory.checks import Problem, check
 from directory.hours import read_dates, read_week, write_dates, write_week
+from directory.masking import Masking
+from directory.masking_file import read_masking
 from directory.model import (
     FAIR_RING_SECONDS,
     FOLLOW_UP_MINUTES_MOST,
@@ -57,7 +59,7 @@ from directory.rules import STRATEGIES, Rule, Strategy
 _SECTIONS: Final = (
     "company", "hours", "people", "teams", "lines", "blocked", "vip", "rules", "do_not_call", "outgoing",
 )  # fmt: skip
-_COMPANY: Final = ("name", "region", "time_zone", "language", "ring_seconds_least", "follow_up")
+_COMPANY: Final = ("name", "region", "time_zone", "language", "ring_seconds_least", "follow_up", "masking")
 _PERSON: Final = (
     "key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "languages", "skills", "plan", "line",
     "devices",
@@ -67,7 +69,7 @@ _TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wra
 _LINE: Final = (
     "number", "name", "trunk", "team", "hours", "time_zone", "language", "campaign", "ring_seconds", "mobile_shows",
     "wrap_up_seconds", "fallback", "emergency", "shows", "callback",
-    "ring_seconds_least", "follow_up",
+    "ring_seconds_least", "follow_up", "masking",
 )  # fmt: skip
 _FOLLOW_UP: Final = ("owners", "minutes", "person")
 _LISTED: Final = ("number", "note")
@@ -211,6 +213,7 @@ def _company(reading: Reading, table: Table) -> Company:
         language=fields.text("language", values.one_of(LANGUAGES)) or default.language,
         ring_seconds_least=fields.whole("ring_seconds_least", FAIR_RING_SECONDS, 1, RING_SECONDS_MOST),
         follow_up=_follow_up(fields),
+        masking=read_masking(fields),
     )
 
 
@@ -343,6 +346,7 @@ def _line(fields: Fields, region: str) -> Line:
         ring_seconds_least=fields.whole("ring_seconds_least", 0, 1, RING_SECONDS_MOST) or None,
         follow_up=_follow_up(fields),
         campaign=fields.text("campaign"),
+        masking=read_masking(fields),
     )
 
 
@@ -374,6 +378,8 @@ def _plain(value: object, keys: tuple[str, ...]) -> dict[str, object]:
 def _plain_value(content: object) -> object:
     if isinstance(content, FollowUpPolicy):
         return _plain(content, _FOLLOW_UP)
+    if isinstance(content, Masking):
+        return masking.plain(content)
     if isinstance(content, Callback):
         return plain(content)
     return list(content) if isinstance(content, tuple) else content

@@ -5,6 +5,8 @@ from datetime import date
 from functools import cached_property
 from typing import Final, Literal
 
+from directory import masking
+from directory.masking import UNTOLD, Masking
 from directory.numbers import normal
 from directory.outgoing import BY_DEFAULT, Callback, Outgoing
 from directory.rules import BUILT_IN, Rule, Strategy
@@ -64,6 +66,7 @@ class Company:
     language: str = "ru"
     ring_seconds_least: int = FAIR_RING_SECONDS
     follow_up: FollowUpPolicy = FollowUpPolicy()
+    masking: Masking = UNTOLD
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -189,6 +192,7 @@ class Line:
     ring_seconds_least: int | None = None
     follow_up: FollowUpPolicy = FollowUpPolicy()
     campaign: str | None = None
+    masking: Masking = UNTOLD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +288,12 @@ class Directory:
             minutes=own.minutes or house.minutes or FOLLOW_UP_MINUTES,
             person=own.person or house.person,
         )
+
+    def masking_of(self, line: str | None) -> Masking:
+        """Give what is masked of talks on a line, or where none is known; every blank filled in."""
+        found = self.line(line) if line else None
+        own = found.masking if found else UNTOLD
+        return own.over(self.company.masking).over(masking.BY_DEFAULT)
 
     def is_staff(self, number: str) -> bool:
         """Tell whether a number is one of ours: an extension, a mobile of staff, or a line; such are never leads."""

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory import difference as differences
-from directory import tables
+from directory import masking, tables
 from directory.checks import check
 from directory.hours import read_dates, read_spans, write_dates, write_week
 from directory.model import (
@@ -186,7 +186,13 @@ def _device(device: Device, person: Person) -> Values:
 def _company_values(directory: Directory) -> Values:
     own = _fields(directory.company, "name", "region", "time_zone", "language", "ring_seconds_least")
     policy = _policy_values(directory.company.follow_up)
-    return {"id": 1, **own, "follow_up": policy, "outgoing": plain(directory.outgoing)}
+    return {
+        "id": 1,
+        **own,
+        "follow_up": policy,
+        "masking": masking.plain(directory.company.masking),
+        "outgoing": plain(directory.outgoing),
+    }
 
 
 def _line_values(line: Line) -> Values:
@@ -196,6 +202,7 @@ def _line_values(line: Line) -> Values:
         "fallback": list(line.fallback),
         "callback": callback,
         "follow_up": _policy_values(line.follow_up),
+        "masking": masking.plain(line.masking),
     }
 
 
@@ -227,6 +234,7 @@ def _company(row: Row[Any]) -> Company:
         language=row.language,
         ring_seconds_least=row.ring_seconds_least,
         follow_up=_policy(row.follow_up),
+        masking=masking.masking_from(row.masking),
     )
 
 
@@ -255,4 +263,7 @@ def _team(row: Row[Any], members: Sequence[Row[Any]]) -> Team:
 def _line(row: Row[Any]) -> Line:
     callback = None if row.callback is None else Callback(**row.callback)
     told = {name: getattr(row, name) for name in _LINE}
-    return Line(fallback=tuple(row.fallback), callback=callback, follow_up=_policy(row.follow_up), **told)
+    masked = masking.masking_from(row.masking)
+    return Line(
+        fallback=tuple(row.fallback), callback=callback, follow_up=_policy(row.follow_up), masking=masked, **told
+    )

@@ -37,6 +37,7 @@ _STATUS: Final = "status in ('available', 'away', 'do_not_disturb', 'wrap_up')"
 _ROLE: Final = "role in ('manager', 'head', 'operator', 'admin')"
 _STRATEGY: Final = f"strategy in ({', '.join(repr(name) for name in STRATEGIES)})"
 
+_MASKING: Final = '{"kinds": [...], "keep_original": false, "readers": role}, what is told only.'
 _FOLLOW_UP: Final = '{"owners": [...], "minutes": 60, "person": key}, what is told only.'
 
 metadata: Final = MetaData(naming_convention=NAMING)
@@ -53,6 +54,7 @@ company = Table(
     Column("outgoing", JSONB, nullable=False, server_default=text("'{}'"), comment="Who may call where, how much."),
     Column("ring_seconds_least", Integer, nullable=False, server_default=text("10")),
     Column("follow_up", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_FOLLOW_UP),
+    Column("masking", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_MASKING),
     comment="The one company this service works for.",
 )
 
@@ -147,6 +149,7 @@ lines = Table(
     ),
     Column("ring_seconds_least", Integer, comment="Null: the company's."),
     Column("follow_up", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_FOLLOW_UP),
+    Column("masking", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_MASKING),
     Column("position", Integer, nullable=False),
     CheckConstraint("ring_seconds between 5 and 300", name="ring_seconds"),
     CheckConstraint("wrap_up_seconds between 0 and 3600", name="wrap_up_seconds"),

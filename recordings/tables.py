@@ -82,10 +82,26 @@ transcripts = Table(
     Column("took_seconds", Float, nullable=False),
     Column("made_at", _MOMENT, nullable=False, server_default=func.now()),
     Column(
+        "masked",
+        JSONB,
+        nullable=False,
+        server_default=text("'[]'::jsonb"),
+        comment='[{"side", "from", "to", "kind"}], seconds that nobody may hear; their words are masked above',
+    ),
+    Column(
         "search",
         TSVECTOR,
         # Both at once: a Russian talk is full of English names, and a word is found in the language it was said in.
         Computed("to_tsvector('russian'::regconfig, text) || to_tsvector('english'::regconfig, text)", persisted=True),
     ),
     Index("ix_transcripts_search", "search", postgresql_using="gin"),
+)
+
+unmasked_transcripts = Table(
+    "unmasked_transcripts",
+    metadata,
+    Column("call_id", UUID(as_uuid=True), ForeignKey("transcripts.call_id", ondelete="CASCADE"), primary_key=True),
+    Column("words", JSONB, nullable=False, comment="As in transcripts, before anything was masked."),
+    Column("made_at", _MOMENT, nullable=False, server_default=func.now()),
+    comment="Where the policy keeps originals: for the one role that may read them, never searched.",
 )

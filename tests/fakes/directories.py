@@ -8,6 +8,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from directory.hours import read_week
+from directory.masking import MASK_KINDS, Masking
 from directory.model import (
     DAYS,
     FOLLOW_UP_OWNERS,
@@ -164,6 +165,14 @@ def some_hours(draw: st.DrawFn, key: str = "any") -> Hours:
     return Hours(key, draw(weeks()), draw(st.sampled_from([None, "RU", "DE-BY", "US"])), draw(special_days()))
 
 
+maskings = st.builds(
+    Masking,
+    kinds=st.none() | st.lists(st.sampled_from(MASK_KINDS), unique=True, max_size=3).map(tuple),
+    keep_original=st.none() | st.booleans(),
+    readers=st.none() | st.sampled_from(ROLES),
+)
+
+
 @st.composite
 def directories(draw: st.DrawFn) -> Directory:
     """Any directory without contradictions."""
@@ -236,6 +245,7 @@ def directories(draw: st.DrawFn) -> Directory:
             callback=draw(st.none() | callbacks),
             ring_seconds_least=draw(st.none() | st.integers(1, 300)),
             follow_up=draw(promises),
+            masking=draw(maskings),
             campaign=draw(st.sampled_from([None, "spring", "метро"])),
         )
         for _ in range(draw(st.integers(0, 3)))
@@ -256,6 +266,7 @@ def directories(draw: st.DrawFn) -> Directory:
         language=draw(st.sampled_from(["ru", "en"])),
         ring_seconds_least=draw(st.integers(1, 300)),
         follow_up=draw(promises),
+        masking=draw(maskings),
     )
     bare = Directory(
         company=company,

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from directory.file import DirectoryError, dumps, load, loads
+from directory.masking import Masking
 from directory.model import Directory
 from tests.fakes.directories import OFFICE, directories
 
@@ -121,6 +122,20 @@ lines:
             "2: teams[0].strategy: unknown value",
         ),
         (
+            "company: {name: a, masking: {kinds: [cards]}}",
+            "1: company.masking.kinds[0]: unknown value 'cards', did you",
+        ),
+        ("company: {name: a, masking: {kinds: card}}", "1: company.masking.kinds: must be a list, got 'card'"),
+        (
+            "company: {name: a, masking: {keep_orignal: true}}",
+            "1: company.masking.keep_orignal: unknown key, did you mean",
+        ),
+        (
+            "company: {name: a, masking: {keep_original: ja}}",
+            "1: company.masking.keep_original: must be true or false, got 'ja'",
+        ),
+        ("company: {name: a, masking: {readers: boss}}", "1: company.masking.readers: unknown value 'boss'"),
+        (
             HEAD + "lines: [{number: 74951234567, name: Л, team: t, ring_seconds: 1e9}]",
             "must be a whole number from 5 to",
         ),
@@ -205,3 +220,20 @@ def test_an_address_that_is_none_is_refused_without_being_shown(address: str) ->
     (fault,) = faults(HEAD + f"people:\n  - {ANNA}, calendar: '{address}'}}\n")
     assert "people[0].calendar: " in fault
     assert address not in fault or address == "-"
+
+
+def test_a_line_masks_by_its_own_words_and_leaves_the_rest_to_the_company() -> None:
+    """Card numbers are masked where nobody said anything; an empty list masks nothing."""
+    text = """\
+company: {name: Ромашка, masking: {kinds: [card, snils], readers: head}}
+people: [{key: anna, name: Анна, role: manager}]
+teams: [{key: sales, name: Продажи, members: [anna]}]
+lines:
+  - {number: "74951234567", name: Л, team: sales, masking: {kinds: [], keep_original: true}}
+  - {number: "74951234568", name: М, team: sales}
+"""
+    directory = loads(text)
+    assert directory.masking_of("74951234567") == Masking(kinds=(), keep_original=True, readers="head")
+    assert directory.masking_of("74951234568") == Masking(kinds=("card", "snils"), keep_original=False, readers="head")
+    assert directory.masking_of(None) == directory.masking_of("74951234568")
+    assert loads(HEAD).masking_of(None) == Masking(kinds=("card",), keep_original=False, readers="admin")
