@@ -354,6 +354,10 @@ class PartyLinked(_Happened, frozen=True):
     created: Literal["nothing", "lead", "party_and_lead"] = "nothing"
 
 
+class Erased(_Happened, frozen=True):
+    """Who the other side was is forgotten, by policy or on request; what is told of the call later is left out."""
+
+
 Event = (
     ChannelCreated
     | CallerNamed
@@ -399,6 +403,7 @@ Event = (
     | Transcribed
     | TranscriptionGivenUp
     | PartyLinked
+    | Erased
 )
 
 

@@ -45,8 +45,8 @@ _FIND = text(
     """
 )
 _LOCK_ROWS = text(
-    "select id, cast(state as text) as state, started_at, joined_into from calls where id = any(cast(:ids as uuid[]))"
-    " order by id for no key update"
+    "select id, cast(state as text) as state, started_at, joined_into, erased from calls"
+    " where id = any(cast(:ids as uuid[])) order by id for no key update"
 )
 _NOTIFY = text("select pg_notify(:channel, id) from unnest(cast(:ids as text[])) as id")
 
@@ -134,8 +134,8 @@ async def record(connection: AsyncConnection, events: Iterable[Event], owes: Owe
     """Record `events` inside the caller's transaction and return what they changed, one Change a call.
 
     Events that share a name, with each other or with a stored call, are one call; stored calls that turn out to be one
-    are joined into the older. An event that is already stored changes nothing. Raises JoinedMeanwhileError (do the
-    transaction again), and what the database raises.
+    are joined into the older. An event that is already stored changes nothing, nor does one of a call that was erased.
+    Raises JoinedMeanwhileError (do the transaction again), and what the database raises.
     """
     told = list(events)
     if not told:
@@ -193,6 +193,9 @@ def _groups(events: Sequence[Event], ids: Mapping[Name, UUID]) -> list[list[Even
 async def _folded(connection: AsyncConnection, events: Sequence[Event], rows: list[Any]) -> Written:
     """The call that `events` and the stored `rows` make, the younger rows joined into the oldest."""
     rows.sort(key=lambda row: (row.started_at or datetime.max.replace(tzinfo=UTC), row.id))
+    erased = next((row for row in rows if row.erased), None)
+    if erased is not None:  # it is closed, and nothing of a call with a person in it may become part of it
+        rows, events = [erased], []
     before = _state(rows[0].state) if rows else None
     call = before or Call(pbx=events[0].pbx)
     for row in rows[1:]:

@@ -65,6 +65,7 @@ calls = Table(
     Column("party_id", BigInteger),
     Column("lead_id", BigInteger),
     Column("recovered", Boolean, nullable=False, server_default=text("false")),
+    Column("erased", Boolean, nullable=False, server_default=text("false"), comment="Who it was with is forgotten."),
     Column("updated_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     Index("ix_calls_started_at_id", "started_at", "id", postgresql_where=text("joined_into is null")),
     Index("ix_calls_caller_number_started_at", "caller_number", "started_at"),

@@ -72,6 +72,7 @@ class CallView:
     rule: str
     outcome: str
     recovered: bool
+    erased: bool
     party: int | None
     lead: int | None
 
@@ -132,6 +133,7 @@ def view(call: Call) -> CallView:
         rule=routed.rule if routed else "",
         outcome=routed.outcome if routed else "",
         recovered=earliest(call, e.Recovered) is not None,
+        erased=earliest(call, e.Erased) is not None,
         party=linked.party if linked else None,
         lead=linked.lead if linked else None,
     )

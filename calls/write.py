@@ -135,6 +135,7 @@ def row_of(call_id: UUID, seen: CallView, region: str) -> dict[str, Any]:
         "party_id": seen.party,
         "lead_id": seen.lead,
         "recovered": seen.recovered,
+        "erased": seen.erased,
     }
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, delete, exists, false, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.lifecycle import OPEN, STAGES
-from crm_sync.tables import leads, parties, party_numbers
+from crm_sync.tables import leads, parties, party_numbers, unwanted_digests
+from directory import keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,16 @@ async def party_of(connection: AsyncConnection, number: str) -> Party | None:
 
 
 async def must_not_be_called(connection: AsyncConnection, number: str) -> bool:
-    """Whether the party of `number` (E.164 digits) does not want to be called; who is unknown may be."""
+    """Whether the party of `number` (E.164 digits) does not want to be called; who is unknown may be.
+
+    Neither does an erased person who did not want to be: of that only a digest is kept.
+    """
     asked = select(parties.c.do_not_call_at).join(party_numbers).where(party_numbers.c.number == number)
-    return (await connection.execute(asked)).scalar() is not None
+    if (await connection.execute(asked)).scalar() is not None:
+        return True
+    secret = await keys.known(connection, "wishes")
+    digest = unwanted_digests.c.digest == keys.signed(secret, number) if secret else false()
+    return bool((await connection.execute(select(exists().where(digest)))).scalar())
 
 
 async def unwanted(connection: AsyncConnection) -> frozenset[str]:
@@ -77,7 +85,12 @@ async def set_do_not_call(connection: AsyncConnection, number: str, *, may_be_ca
     whose = select(party_numbers.c.party_id).where(party_numbers.c.number == number).scalar_subquery()
     at = None if may_be_called else func.coalesce(parties.c.do_not_call_at, func.now())
     noted = update(parties).where(parties.c.id == whose).values(do_not_call_at=at)
-    return (await connection.execute(noted)).rowcount > 0
+    count = (await connection.execute(noted)).rowcount
+    secret = await keys.known(connection, "wishes") if may_be_called else None
+    if secret:
+        kept = delete(unwanted_digests).where(unwanted_digests.c.digest == keys.signed(secret, number))
+        count += (await connection.execute(kept)).rowcount
+    return count > 0
 
 
 async def numbers_of(connection: AsyncConnection, number: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    LargeBinary,
     Table,
     Text,
     func,
@@ -33,6 +34,14 @@ parties = Table(
     Column("name", Text, comment="As the trunk told it, or as a person wrote it; null: unknown."),
     Column("do_not_call_at", _MOMENT, comment="Since when they do not want to be called; null: they may be."),
     Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
+)
+
+unwanted_digests = Table(
+    "unwanted_digests",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True, comment="HMAC-SHA256 of E.164 digits with the key of wishes."),
+    Column("since", _MOMENT, nullable=False),
+    comment="Numbers of erased people who did not want to be called: still not called, and not to be read here.",
 )
 
 party_numbers = Table(

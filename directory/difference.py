@@ -8,6 +8,7 @@ from typing import Final
 from directory.hours import write_dates, write_week
 from directory.model import Device, Directory, FollowUpPolicy, Hours
 from directory.outgoing import money
+from directory.retention import Keep, plain
 from directory.rules import Rule
 from directory.values import masked
 
@@ -72,6 +73,8 @@ def _words(value: object) -> str:
     if isinstance(value, FollowUpPolicy):
         told = [f"within {value.minutes} minutes" if value.minutes else "", " or ".join(value.owners), value.person]
         return ", ".join(part for part in told if part) or "none"
+    if isinstance(value, Keep):
+        return _inline(plain(value))
     return "none" if value in (None, "") else str(value)
 
 

@@ -52,6 +52,9 @@ from directory.model import (
 from directory.nodes import Fields, Reading, Table
 from directory.outgoing import Callback, plain
 from directory.outgoing_file import read_callback, read_do_not_call, read_outgoing
+from directory.retention import Retention
+from directory.retention import plain as plain_retention
+from directory.retention_file import read_retention
 from directory.rule_checks import doubts
 from directory.rule_file import read_rules
 from directory.rules import STRATEGIES, Rule, Strategy
@@ -59,7 +62,9 @@ from directory.rules import STRATEGIES, Rule, Strategy
 _SECTIONS: Final = (
     "company", "hours", "people", "teams", "lines", "blocked", "vip", "rules", "do_not_call", "outgoing",
 )  # fmt: skip
-_COMPANY: Final = ("name", "region", "time_zone", "language", "ring_seconds_least", "follow_up", "masking")
+_COMPANY: Final = (
+    "name", "region", "time_zone", "language", "ring_seconds_least", "follow_up", "masking", "retention",
+)  # fmt: skip
 _PERSON: Final = (
     "key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "languages", "skills", "plan", "line",
     "devices",
@@ -69,7 +74,7 @@ _TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wra
 _LINE: Final = (
     "number", "name", "trunk", "team", "hours", "time_zone", "language", "campaign", "ring_seconds", "mobile_shows",
     "wrap_up_seconds", "fallback", "emergency", "shows", "callback",
-    "ring_seconds_least", "follow_up", "masking",
+    "ring_seconds_least", "follow_up", "masking", "retention",
 )  # fmt: skip
 _FOLLOW_UP: Final = ("owners", "minutes", "person")
 _LISTED: Final = ("number", "note")
@@ -214,6 +219,7 @@ def _company(reading: Reading, table: Table) -> Company:
         ring_seconds_least=fields.whole("ring_seconds_least", FAIR_RING_SECONDS, 1, RING_SECONDS_MOST),
         follow_up=_follow_up(fields),
         masking=read_masking(fields),
+        retention=read_retention(fields),
     )
 
 
@@ -347,6 +353,7 @@ def _line(fields: Fields, region: str) -> Line:
         follow_up=_follow_up(fields),
         campaign=fields.text("campaign"),
         masking=read_masking(fields),
+        retention=read_retention(fields),
     )
 
 
@@ -380,6 +387,8 @@ def _plain_value(content: object) -> object:
         return _plain(content, _FOLLOW_UP)
     if isinstance(content, Masking):
         return masking.plain(content)
+    if isinstance(content, Retention):
+        return plain_retention(content)
     if isinstance(content, Callback):
         return plain(content)
     return list(content) if isinstance(content, tuple) else content

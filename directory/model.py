@@ -9,6 +9,7 @@ from directory import masking
 from directory.masking import UNTOLD, Masking
 from directory.numbers import normal
 from directory.outgoing import BY_DEFAULT, Callback, Outgoing
+from directory.retention import NO_RETENTION, Keep, Retention, kept
 from directory.rules import BUILT_IN, Rule, Strategy
 
 Role = Literal["manager", "head", "operator", "admin"]
@@ -67,6 +68,7 @@ class Company:
     ring_seconds_least: int = FAIR_RING_SECONDS
     follow_up: FollowUpPolicy = FollowUpPolicy()
     masking: Masking = UNTOLD
+    retention: Retention = NO_RETENTION
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -193,6 +195,7 @@ class Line:
     follow_up: FollowUpPolicy = FollowUpPolicy()
     campaign: str | None = None
     masking: Masking = UNTOLD
+    retention: Retention = NO_RETENTION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +297,11 @@ class Directory:
         found = self.line(line) if line else None
         own = found.masking if found else UNTOLD
         return own.over(self.company.masking).over(masking.BY_DEFAULT)
+
+    def retention_of(self, line: str, status: str) -> Keep:
+        """Give how many days a call on a line that ended so is kept, the line's word before the company's."""
+        found = self.line(line)
+        return kept(((found.retention,) if found else ()) + (self.company.retention,), status)
 
     def is_staff(self, number: str) -> bool:
         """Tell whether a number is one of ours: an extension, a mobile of staff, or a line; such are never leads."""

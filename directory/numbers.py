@@ -51,6 +51,15 @@ def normal(number: str, region: str) -> str:
     return e164(number, region) or number.strip()
 
 
+def significant(number: str, region: str) -> str:
+    """Give the digits that every spelling of a number ends with: those behind the country code, else all of them."""
+    known = e164(number, region)
+    found = _parse(f"+{known}", region) if known else None
+    if found is None:
+        return "".join(sign for sign in number if sign.isascii() and sign.isdigit())
+    return str(phonenumbers.national_significant_number(found))
+
+
 def is_short(number: str) -> bool:
     """Tell whether this is an internal number: one to six digits."""
     return _SHORT.fullmatch(number) is not None

@@ -30,6 +30,8 @@ from directory.model import (
     Vip,
 )
 from directory.outgoing import Callback, outgoing_from, plain
+from directory.retention import plain as plain_retention
+from directory.retention import retention_from
 from directory.rules import Rule
 
 CHANNEL: Final = "switchhook_directory"
@@ -185,14 +187,12 @@ def _device(device: Device, person: Person) -> Values:
 
 def _company_values(directory: Directory) -> Values:
     own = _fields(directory.company, "name", "region", "time_zone", "language", "ring_seconds_least")
-    policy = _policy_values(directory.company.follow_up)
-    return {
-        "id": 1,
-        **own,
-        "follow_up": policy,
+    policies = {
+        "follow_up": _policy_values(directory.company.follow_up),
         "masking": masking.plain(directory.company.masking),
-        "outgoing": plain(directory.outgoing),
+        "retention": plain_retention(directory.company.retention),
     }
+    return {"id": 1, **own, **policies, "outgoing": plain(directory.outgoing)}
 
 
 def _line_values(line: Line) -> Values:
@@ -203,6 +203,7 @@ def _line_values(line: Line) -> Values:
         "callback": callback,
         "follow_up": _policy_values(line.follow_up),
         "masking": masking.plain(line.masking),
+        "retention": plain_retention(line.retention),
     }
 
 
@@ -235,6 +236,7 @@ def _company(row: Row[Any]) -> Company:
         ring_seconds_least=row.ring_seconds_least,
         follow_up=_policy(row.follow_up),
         masking=masking.masking_from(row.masking),
+        retention=retention_from(row.retention),
     )
 
 
@@ -263,7 +265,11 @@ def _team(row: Row[Any], members: Sequence[Row[Any]]) -> Team:
 def _line(row: Row[Any]) -> Line:
     callback = None if row.callback is None else Callback(**row.callback)
     told = {name: getattr(row, name) for name in _LINE}
-    masked = masking.masking_from(row.masking)
     return Line(
-        fallback=tuple(row.fallback), callback=callback, follow_up=_policy(row.follow_up), masking=masked, **told
+        fallback=tuple(row.fallback),
+        callback=callback,
+        follow_up=_policy(row.follow_up),
+        masking=masking.masking_from(row.masking),
+        retention=retention_from(row.retention),
+        **told,
     )

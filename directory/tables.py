@@ -38,6 +38,7 @@ _ROLE: Final = "role in ('manager', 'head', 'operator', 'admin')"
 _STRATEGY: Final = f"strategy in ({', '.join(repr(name) for name in STRATEGIES)})"
 
 _MASKING: Final = '{"kinds": [...], "keep_original": false, "readers": role}, what is told only.'
+_RETENTION: Final = '{"audio_days": 90, "missed": {"party_days": 365}}, what is told only.'
 _FOLLOW_UP: Final = '{"owners": [...], "minutes": 60, "person": key}, what is told only.'
 
 metadata: Final = MetaData(naming_convention=NAMING)
@@ -55,6 +56,7 @@ company = Table(
     Column("ring_seconds_least", Integer, nullable=False, server_default=text("10")),
     Column("follow_up", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_FOLLOW_UP),
     Column("masking", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_MASKING),
+    Column("retention", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_RETENTION),
     comment="The one company this service works for.",
 )
 
@@ -150,6 +152,7 @@ lines = Table(
     Column("ring_seconds_least", Integer, comment="Null: the company's."),
     Column("follow_up", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_FOLLOW_UP),
     Column("masking", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_MASKING),
+    Column("retention", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_RETENTION),
     Column("position", Integer, nullable=False),
     CheckConstraint("ring_seconds between 5 and 300", name="ring_seconds"),
     CheckConstraint("wrap_up_seconds between 0 and 3600", name="wrap_up_seconds"),
@@ -268,4 +271,15 @@ tokens = Table(
     Column("revoked_at", TIMESTAMP(timezone=True)),
     UniqueConstraint("digest"),
     comment="API tokens; they act with their user's role.",
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("purpose", Text, CheckConstraint("purpose in ('links', 'wishes')", name="purpose"), nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("made_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_keys_purpose_id", "purpose", "id"),
+    comment="What signs links and hides numbers; the newest of a purpose signs, an older one still proves.",
 )

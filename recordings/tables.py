@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR, UUID
 
 from directory.tables import metadata
+from recordings import privacy_tables  # noqa: F401 - its rows are of this room too
 from recordings.gaps import KEPT, TRANSFERS, WORST_FIRST
 
 _MOMENT = TIMESTAMP(timezone=True)

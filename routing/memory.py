@@ -18,7 +18,7 @@ from directory import presence_store, store
 from directory.hours import prepare
 from directory.model import Directory
 from directory.presence import NOTHING_KNOWN, Presences
-from routing import answers, gather, look_up
+from routing import answers, erasing, gather, look_up
 from routing.arrival import Arrival, DeviceFact, Facts, Load
 from routing.gather import DeviceReader, OwnerReader, PartyReader
 from routing.learned import Answers
@@ -33,7 +33,10 @@ TALKS_MOST: Final = 200_000
 
 _CALLS: Final = "switchhook_calls"
 _DEVICES: Final = "switchhook_devices"
-_CHANNELS: Final = (store.CHANNEL, presence_store.CHANNEL, _CALLS, _DEVICES, answers.CHANNEL, look_up.CHANNEL)
+_CHANNELS: Final = (
+    *(store.CHANNEL, presence_store.CHANNEL, _CALLS, _DEVICES),
+    *(answers.CHANNEL, look_up.CHANNEL, erasing.CHANNEL),
+)
 _WAIT_LEAST_SECONDS: Final = 0.25
 _WAIT_MOST_SECONDS: Final = 5.0
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -252,6 +255,10 @@ class Memory:
             await self._read_changes(changed)
 
     async def _read_changes(self, changed: Mapping[str, set[str]]) -> None:
+        if erasing.CHANNEL in changed:
+            if self._copies is not None:
+                self._copies.clear()
+            await self.load()
         async with self._engine.connect() as connection:
             if store.CHANNEL in changed:
                 self.directory = await _prepared(await store.read(connection))

@@ -251,6 +251,8 @@ def _books(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
 def _end(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
     if seen.ended_at is None:
         return
+    if seen.erased:
+        yield Moment(seen.ended_at, teller.say("erased"), "user", "quiet", key="erased")
     key = {"missed": "ended_missed", "voicemail": "ended_voicemail", "failed": "ended_failed"}.get(seen.status, "ended")
     by = f" {teller.say(f'ended_by_{seen.ended_by}')}" if seen.ended_by else ""
     text = teller.say(key, time=duration(seen.talk_seconds)) + by

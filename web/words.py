@@ -66,6 +66,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "closed.talk": ("поговорили", "they talked"),
     "closed.answered_after_all": ("звонок всё же был принят", "the call was answered after all"),
     "closed.hand": ("закрыто вручную", "closed by hand"),
+    "closed.erased": ("клиент удалён по просьбе или сроку", "the client was erased"),
     # the report of missed calls
     "report.missed": ("Пропущено {missed} из {inbound}", "Missed {missed} of {inbound}"),
     "report.all": ("Все", "All"),
@@ -353,6 +354,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "time.not_stored": ("Запись не получилась", "The recording failed"),
     "time.not_written": ("Расшифровки не будет: {reason}", "There will be no transcript: {reason}"),
     "time.written": ("Расшифровка готова", "The transcript is ready"),
+    "time.erased": ("Кто это был, больше не хранится", "Who it was is no longer kept"),
     "time.linked_nothing": ("Связан с известным клиентом", "Linked to a known party"),
     "time.linked_lead": ("Открыта новая заявка", "A new lead is opened"),
     "time.linked_party_and_lead": ("Созданы клиент и заявка", "A party and a lead are created"),

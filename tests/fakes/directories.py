@@ -33,6 +33,7 @@ from directory.model import (
     Vip,
 )
 from directory.outgoing import FIRSTS, Callback, Outgoing, Price, Reach
+from directory.retention import DAYS_MOST, FOREVER, KEPT, STATUSES, Keep, Retention
 from directory.rules import (
     BUILT_IN,
     DESTINATIONS,
@@ -228,6 +229,15 @@ def directories(draw: st.DrawFn) -> Directory:
         minutes=st.none() | st.integers(1, 10080),
         person=st.sampled_from([None, *(person.key for person in people)]),
     )
+    days = {kind: st.sampled_from([None, FOREVER, 1, 90, DAYS_MOST]) for kind in KEPT}
+    keeps = st.builds(Keep, **days)
+    retentions = st.builds(
+        Retention,
+        statuses=st.lists(keeps, min_size=len(STATUSES), max_size=len(STATUSES)).map(
+            lambda found: tuple(pair for pair in zip(STATUSES, found, strict=True) if pair[1] != Keep())
+        ),
+        **days,
+    )
     lines = tuple(
         Line(
             number=next(numbers),
@@ -247,6 +257,7 @@ def directories(draw: st.DrawFn) -> Directory:
             follow_up=draw(promises),
             masking=draw(maskings),
             campaign=draw(st.sampled_from([None, "spring", "метро"])),
+            retention=draw(retentions),
         )
         for _ in range(draw(st.integers(0, 3)))
     )
@@ -267,6 +278,7 @@ def directories(draw: st.DrawFn) -> Directory:
         ring_seconds_least=draw(st.integers(1, 300)),
         follow_up=draw(promises),
         masking=draw(maskings),
+        retention=draw(retentions),
     )
     bare = Directory(
         company=company,

@@ -136,6 +136,14 @@ lines:
         ),
         ("company: {name: a, masking: {readers: boss}}", "1: company.masking.readers: unknown value 'boss'"),
         (
+            "company: {name: a, retention: {audio_days: 0}}",
+            "1: company.retention.audio_days: must be a number of days from 1 to 36500, or forever, got '0'",
+        ),
+        (
+            "company: {name: a, retention: {answered: {audio: 9}}}",
+            "1: company.retention.answered.audio: unknown key, did you mean 'audio_days'?",
+        ),
+        (
             HEAD + "lines: [{number: 74951234567, name: Л, team: t, ring_seconds: 1e9}]",
             "must be a whole number from 5 to",
         ),

@@ -1,0 +1,61 @@
+"""Forgets a person in the lead book: number, name and leads; that they do not want to be called is kept, unreadably."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from crm_sync.tables import leads, parties, party_numbers, unwanted_digests
+from directory import keys
+
+_LOCK = text("select pg_advisory_xact_lock(hashtextextended(n, 7)) from unnest(cast(:numbers as text[])) as n")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Whom the book knows by some numbers: the parties with all of their numbers and names, how many leads they have.
+
+    `unwanted_since`: since when one of them does not want to be called.
+    """
+
+    parties: tuple[int, ...]
+    numbers: frozenset[str]
+    names: frozenset[str]
+    lead_count: int
+    unwanted_since: datetime | None
+
+
+async def known_by(connection: AsyncConnection, numbers: Collection[str]) -> Known:
+    """Who these numbers (as stored) belong to."""
+    mine = select(party_numbers.c.party_id).where(party_numbers.c.number.in_(numbers))
+    rows = (await connection.execute(select(parties).where(parties.c.id.in_(mine)).order_by(parties.c.id))).all()
+    ids = tuple(row.id for row in rows)
+    told = select(party_numbers.c.number).where(party_numbers.c.party_id.in_(ids))
+    count = select(func.count()).select_from(leads).where(leads.c.party_id.in_(ids))
+    return Known(
+        parties=ids,
+        numbers=frozenset((await connection.execute(told)).scalars()),
+        names=frozenset(row.name for row in rows if row.name),
+        lead_count=(await connection.execute(count)).scalar_one(),
+        unwanted_since=min((row.do_not_call_at for row in rows if row.do_not_call_at), default=None),
+    )
+
+
+async def erase_parties(connection: AsyncConnection, numbers: Collection[str]) -> Known:
+    """Remove whom these numbers belong to, in the caller's transaction; returns who that was."""
+    await connection.execute(_LOCK, {"numbers": sorted(numbers)})
+    gone = await known_by(connection, numbers)
+    await connection.execute(delete(parties).where(parties.c.id.in_(gone.parties)))
+    return gone
+
+
+async def keep_unwanted(connection: AsyncConnection, numbers: Collection[str], since: datetime) -> None:
+    """Go on not calling these numbers (E.164 digits) after everything else of them is forgotten."""
+    _, secret = await keys.newest(connection, "wishes")
+    rows = [{"digest": keys.signed(secret, number), "since": since} for number in sorted(numbers)]
+    await connection.execute(insert(unwanted_digests).values(rows).on_conflict_do_nothing())
