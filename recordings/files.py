@@ -3,33 +3,30 @@
 Rules kept here:
 1. A side is complete when both lengths in its header agree with its size: Asterisk fills them in when it closes the
    file. What has been quiet for QUIET_SECONDS without that is what a PBX that died has left.
-2. A copy gets its name only after it was written, forced to the disk, read back and found equal.
+2. What the store took was read back and found equal (`recordings.store`).
 3. Names come from closed patterns and links are not followed: nobody outside can choose what is read or written.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import hashlib
 import os
 import re
 import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 from uuid import UUID
 
+from recordings.store import Store, StoreError, side_name
 from recordings.wav import HEAD_BYTES, Wav, WavError, header, read_header
 
 SIDES: Final = ("caller", "staff")
 QUIET_SECONDS: Final = 20.0
 _CHANNEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-_STORED: Final = re.compile(r"\d{4}/\d\d/\d\d/[0-9a-f-]{36}-[A-Za-z0-9][A-Za-z0-9._-]{0,79}-(caller|staff)\.wav")
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _BLOCK: Final = 1 << 20
 
 
@@ -53,8 +50,8 @@ class EmptyError(UnusableError):
     """The file was closed without any sound."""
 
 
-class StoreFullError(RecordingError):
-    """The store's disk is full (or its quota); the original stays with the PBX."""
+class NotKeptError(RecordingError):
+    """The store cannot take it: its disk is full, it is away, or it refuses us. The original stays with the PBX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,43 +133,20 @@ class PbxFolder:
         return self.root / f"{_safe(channel)}-{side}.wav"
 
 
-class Store:
-    """Where recordings are kept for good: `<root>/YYYY/MM/DD/<call id>-<channel>-<side>.wav`, days in UTC."""
+def keep(
+    store: Store, folder: PbxFolder, channel: str, side: str, call: tuple[UUID, datetime], *, torn: bool
+) -> Stored:
+    """Copy one side of `call` (id, a time of it) into the store, which reads it back. Blocks: call it in a thread.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def locate(self, path: str) -> Path:
-        """The file behind a stored path. Raises FileNotFoundError, also for a path that the store never gives."""
-        found = self.root / path
-        if not _STORED.fullmatch(path) or not found.is_file():
-            raise FileNotFoundError(path)
-        return found
-
-    def keep(self, folder: PbxFolder, channel: str, side: str, call: tuple[UUID, datetime], *, torn: bool) -> Stored:
-        """Copy one side of `call` (id, a time of it) into the store and read it back. Blocks: call it in a thread.
-
-        Keeping the same side twice gives the same file. Raises RecordingError; then the store is as before.
-        """
-        call_id, at = call
-        path = f"{at.astimezone(UTC):%Y/%m/%d}/{call_id}-{_safe(channel)}-{side}.wav"
-        target = self.root / path
-        part = target.with_name(f".{target.name}.part")
-        with folder.open(channel, side, torn=torn) as (source, wav):
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                told = _copy(source, wav, part)
-                if _digest(part) != told:
-                    raise RecordingError("the copy differs from the original: the store's disk is not to be trusted")
-                part.replace(target)
-                _sync_folder(target.parent)
-            except OSError as error:
-                if error.errno in _FULL:
-                    raise StoreFullError("disk full: no room left in the recordings store") from error
-                raise RecordingError(f"the recordings store cannot be written: {error.strerror}") from error
-            finally:
-                part.unlink(missing_ok=True)
-        return Stored(path, told, target.stat().st_size, round(wav.seconds, 3))
+    Keeping the same side twice gives the same object. Raises RecordingError; then the store is as before.
+    """
+    name = side_name(*call, channel, side)
+    with folder.open(channel, side, torn=torn) as (source, wav):
+        try:
+            kept = store.put(name, _blocks(source, wav))
+        except StoreError as error:
+            raise NotKeptError(str(error)) from error
+    return Stored(kept.path, kept.sha256, kept.size_bytes, round(wav.seconds, 3))
 
 
 def _safe(channel: str) -> str:
@@ -181,40 +155,15 @@ def _safe(channel: str) -> str:
     return channel
 
 
-def _copy(source: BinaryIO, wav: Wav, part: Path) -> str:
-    """Write the sound to `part`, on the disk for good, and give its sha256; a torn file gets the header it lacks."""
-    digest = hashlib.sha256()
-    # For our own account alone, whatever the umask and the folder above say.
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb", buffering=0) as target:
-        if not wav.whole:
-            source.seek(wav.data_at)
-            _write(target, digest, header(wav.channels, wav.rate, wav.sample_bytes, wav.data_bytes))
-        left = wav.data_bytes if not wav.whole else wav.data_at + wav.data_bytes
-        while left and (block := source.read(min(_BLOCK, left))):
-            left -= len(block)
-            _write(target, digest, block)
-        if left:
-            raise NotCompleteError("the file became shorter while it was copied")
-        os.fsync(target.fileno())
-    return digest.hexdigest()
-
-
-def _write(target: BinaryIO, digest: hashlib._Hash, block: bytes) -> None:
-    digest.update(block)
-    view = memoryview(block)
-    while view:
-        view = view[target.write(view) :]
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _blocks(source: BinaryIO, wav: Wav) -> Iterator[bytes]:
+    """The sound with its header; a torn file gets the header it lacks."""
+    left = wav.data_at + wav.data_bytes
+    if not wav.whole:
+        source.seek(wav.data_at)
+        left = wav.data_bytes
+        yield header(wav.channels, wav.rate, wav.sample_bytes, wav.data_bytes)
+    while left and (block := source.read(min(_BLOCK, left))):
+        left -= len(block)
+        yield block
+    if left:
+        raise NotCompleteError("the file became shorter while it was copied")

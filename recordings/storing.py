@@ -24,10 +24,11 @@ from recordings.files import (
     NotThereError,
     PbxFolder,
     RecordingError,
-    Store,
     Stored,
     UnusableError,
+    keep,
 )
+from recordings.store import Store
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -98,7 +99,7 @@ class StoringJobs:
                 continue
             try:
                 torn = attempt >= len(self.waits)
-                sides[channel, side] = self.store.keep(folder, channel, side, (audio.call_id, audio.at), torn=torn)
+                sides[channel, side] = keep(self.store, folder, channel, side, (audio.call_id, audio.at), torn=torn)
             except RecordingError as error:
                 sides[channel, side] = error
         return sides

@@ -1,4 +1,4 @@
-"""The rows of what was said: one a side of a recording, one on how complete a call's audio is, one a transcript."""
+"""The rows of what was said: one a side, one on how complete a call's audio is, one a transcript, one an archive."""
 
 from sqlalchemy import (
     TIMESTAMP,
@@ -105,4 +105,26 @@ unmasked_transcripts = Table(
     Column("words", JSONB, nullable=False, comment="As in transcripts, before anything was masked."),
     Column("made_at", _MOMENT, nullable=False, server_default=func.now()),
     comment="Where the policy keeps originals: for the one role that may read them, never searched.",
+)
+
+archives = Table(
+    "archives",
+    metadata,
+    Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("path", Text, nullable=False, comment="In the store: Ogg/Opus, the caller left, staff right."),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("masked", JSONB, nullable=False, comment="[[from, to]], seconds: muted on both sides"),
+    Column(
+        "parts",
+        JSONB,
+        nullable=False,
+        comment='[{"channel", "offset", "seconds", "sides": {side: sha256 of what was stored}}]: all that is in it',
+    ),
+    Column("outline", JSONB, nullable=False, comment='{"caller": [loudness, 0 to 1, at equal steps], "staff": [...]}'),
+    Column("original_path", Text, comment="The same without muting, when the policy keeps it."),
+    Column("original_sha256", Text),
+    Column("made_at", _MOMENT, nullable=False, server_default=func.now()),
+    CheckConstraint("(original_path is null) = (original_sha256 is null)", name="original_is_whole"),
 )

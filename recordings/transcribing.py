@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -17,12 +18,13 @@ from calls.queue import GiveUp, Task, TryAgain
 from calls.record import record
 from recordings import rows
 from recordings.call_audio import CallAudio, audio_of
-from recordings.files import Store
 from recordings.speech import AudioError, Heard, ModelMissingError, SpeechDiedError
+from recordings.store import Store, StoreError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _MODEL_WAIT: Final = 60.0
+_STORE_WAIT: Final = 60.0
 _MOST_DEATHS: Final = 5
 
 
@@ -110,9 +112,15 @@ class TranscribingJobs:
     async def _hear(self, paths: Mapping[str, str], hint: str | None, attempt: int) -> Heard:
         """The one place where trouble with sound becomes run again or give up."""
         try:
-            return await self.speech.transcribe({side: self.store.locate(path) for side, path in paths.items()}, hint)
+            async with AsyncExitStack() as fetched:
+                sides = {
+                    side: await fetched.enter_async_context(self.store.fetch(path)) for side, path in paths.items()
+                }
+                return await self.speech.transcribe(sides, hint)
         except FileNotFoundError as error:
             raise UnheardError("lost", f"the store lost {error}") from None
+        except StoreError as error:
+            raise TryAgain(str(error), _STORE_WAIT) from None
         except AudioError as error:
             raise UnheardError("unreadable", str(error)) from None
         except ModelMissingError as error:

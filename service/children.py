@@ -10,9 +10,11 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
+from service.settings import RecordingsSettings
 from service.wiring import House
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -64,8 +66,15 @@ def _told(house: House) -> dict[str, str]:
         "SWITCHHOOK_LOG": settings.log,
         "SWITCHHOOK_PBX": json.dumps([{key: value for key, value in one.items() if value} for one in pbxes]),
         "SWITCHHOOK_TRANSCRIPTION": settings.transcription.model_dump_json(),
+        "SWITCHHOOK_RECORDINGS": json.dumps(_plain(settings.recordings)),
         "SWITCHHOOK_CALENDARS": settings.calendars.model_dump_json(),
     }
+
+
+def _plain(settings: RecordingsSettings) -> dict[str, Any]:
+    """With the bucket's secret: the child reads and writes there."""
+    told = settings.model_dump(mode="json", exclude_none=True)
+    return told | ({"secret": settings.secret.get_secret_value()} if settings.secret else {})
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

@@ -119,6 +119,40 @@ class CrmSettings(_Part):
     budget_seconds: float = Field(default=0.3, gt=0, le=1)
 
 
+class RecordingsSettings(_Part):
+    """Where audio is kept: in `folder` (None: under the data folder), or in an S3-compatible bucket.
+
+    `bitrate`: bits a second of an archive, both sides together. When so much of the folder's disk is used, a person is
+    told (`warn_percent`), and nothing is compressed any more (`stop_percent`); audio is stored as long as it fits.
+    """
+
+    store: Literal["folder", "s3"] = "folder"
+    folder: Path | None = None
+    endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/@]+/?$")
+    bucket: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$")
+    region: str = Field(default="us-east-1", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    key: str | None = None
+    secret: SecretStr | None = None
+    bitrate: int = Field(default=24_000, ge=8_000, le=128_000)
+    warn_percent: float = Field(default=85.0, gt=0, le=100)
+    stop_percent: float = Field(default=95.0, gt=0, le=100)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        told = {"bucket": self.bucket, "key": self.key, "secret": self.secret}
+        missing = [name for name, value in told.items() if value is None]
+        if self.store == "s3" and missing:
+            raise ValueError(f"store is s3: {missing[0]} is required")
+        strange = [name for name in (*told, "endpoint") if getattr(self, name) is not None]
+        if self.store == "folder" and strange:
+            raise ValueError(f"store is folder: {strange[0]} is of a bucket, set store = 's3'")
+        if self.store == "s3" and self.folder is not None:
+            raise ValueError("store is s3: folder is of a store in a folder")
+        if self.warn_percent > self.stop_percent:
+            raise ValueError(f"warn_percent {self.warn_percent:g} is above stop_percent {self.stop_percent:g}")
+        return self
+
+
 class TranscriptionSettings(_Part):
     """`model`: a CTranslate2 folder, or a name that faster-whisper knows. `language`: None: Whisper says."""
 
@@ -148,6 +182,7 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings()
     pbx: list[PbxSettings] = Field(default_factory=list)
     crm: CrmSettings = CrmSettings()
+    recordings: RecordingsSettings = RecordingsSettings()
     transcription: TranscriptionSettings = TranscriptionSettings()
     calendars: CalendarSettings = CalendarSettings()
 
@@ -167,8 +202,8 @@ class Settings(BaseSettings):
 
     @property
     def recordings_store(self) -> Path:
-        """Where recordings are kept for good."""
-        return self.data_dir / "recordings"
+        """The folder where recordings are kept for good, unless a bucket is set."""
+        return self.recordings.folder or self.data_dir / "recordings"
 
     @classmethod
     def settings_customise_sources(

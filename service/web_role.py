@@ -9,11 +9,10 @@ from functools import partial
 from metrics.gauges import DatabaseGauges
 from metrics.http import PortTakenError, Registry, make_app, serving
 from metrics.links import LinkGauges, WatchedLink
-from recordings.files import Store
 from service.faults import UserFault
 from service.readiness import readiness
 from service.telephony_role import Telephony
-from service.wiring import House, outgoing_desk
+from service.wiring import House, open_store, outgoing_desk
 from web.app import make_app as make_pages
 from web.services import WebServices
 
@@ -25,7 +24,7 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
     pages = make_pages(
         WebServices(
             engine=house.engine,
-            recordings=Store(house.settings.recordings_store),
+            recordings=open_store(house.settings),
             readiness=partial(readiness, house, telephony),
             language=house.settings.language,
             secure=told.secure,

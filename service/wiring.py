@@ -20,6 +20,7 @@ from calls.follow_ups import LeadOwner
 from crm_sync import parties
 from crm_sync.owner_by_http import HttpOwners
 from crm_sync.owners import owner_of
+from recordings.store import Bucket, Store
 from routing import look_up
 from routing.look_up import CrmOwners, Waited
 from routing.requests import Desk
@@ -89,6 +90,15 @@ async def open_crm(house: House, waited: Waited = lambda _result, _seconds: None
         await http.close()
 
 
+def open_store(settings: Settings) -> Store:
+    """Where audio is kept, by the settings: a folder, or an S3-compatible bucket, of which nothing is asked yet."""
+    told = settings.recordings
+    if told.bucket is None or told.key is None or told.secret is None:
+        return Store.in_folder(settings.recordings_store)
+    secret = told.secret.get_secret_value()
+    return Store.in_bucket(Bucket(told.bucket, told.key, secret, region=told.region, endpoint=told.endpoint))
+
+
 @asynccontextmanager
 async def open_database(settings: Settings, *, migrate: bool = True) -> AsyncIterator[str]:
     """The address of a migrated database: the settings', else an embedded PostgreSQL under the data folder.
@@ -120,8 +130,6 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> AsyncIte
 @asynccontextmanager
 async def open_house(settings: Settings, *, pool: int = 10) -> AsyncIterator[House]:
     """A house with its database ready; everything is given back at the end."""
-    settings.recordings_store.mkdir(parents=True, exist_ok=True)
-    settings.recordings_store.chmod(0o700)  # what was said is for this account alone
     async with open_database(settings) as url:
         engine = connect(url, pool=pool)
         try:

@@ -14,7 +14,6 @@ from crm_sync.jobs import CrmJobs
 from crm_sync.parties import numbers_of
 from directory import calendars
 from directory.feed import Limits
-from recordings.files import Store
 from recordings.speech import Speech, SpeechSettings
 from recordings.storing import StoringJobs
 from recordings.transcribing import TranscribingJobs
@@ -22,7 +21,7 @@ from routing.answers import AnswerJobs
 from service.faults import UserFault
 from service.settings import Settings, TranscriptionSettings
 from service.stopping import stopping
-from service.wiring import House, lead_owner, open_house, open_tasks, owes
+from service.wiring import House, lead_owner, open_house, open_store, open_tasks, owes
 from telephony.clocks import AHEAD
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -49,7 +48,7 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
     """Do the work of `queues` until `stop` is set."""
     settings = house.settings
     async with open_speech(settings.transcription) as speech:
-        store = Store(settings.recordings_store)
+        store = open_store(settings)
         storing = StoringJobs(
             engine=house.engine,
             owes=owes,

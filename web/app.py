@@ -15,9 +15,9 @@ from web.house import HOUSE, House
 from web.live import LIVE, Live
 from web.login import ATTEMPTS
 from web.render import STATIC
-from web.services import SERVICES, Part, Recordings, WebServices
+from web.services import SERVICES, Part, WebServices
 
-__all__ = ["Part", "Recordings", "WebServices", "make_app"]
+__all__ = ["Part", "WebServices", "make_app"]
 
 
 def make_app(services: WebServices) -> web.Application:

@@ -15,7 +15,7 @@ from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
 from web.guard import nonce
 from web.house import HOUSE
-from web.listening import Track, note, tracks_of, transcript_of
+from web.listening import Track, note, sound_of, tracks_of, transcript_of
 from web.one_call import OneCall, read_call
 from web.page import language_of, page, zone_of
 from web.services import SERVICES
@@ -52,6 +52,7 @@ async def show(request: web.Request) -> web.Response:
     async with request.app[SERVICES].engine.begin() as connection:
         one = await read_call(request, connection)
         tracks = await tracks_of(connection, one.id)
+        sound = await sound_of(connection, one.id, one.call)
         transcript = await transcript_of(connection, one.id)
         promise = (await connection.execute(promise_of(one.id))).first()
         if transcript is not None:
@@ -71,7 +72,7 @@ async def show(request: web.Request) -> web.Response:
         spent=spent(one.plan, language),
         considered=list(considered(one.plan, directory, language)),
         reached=[_reached(one, leg, device_kind(directory, leg.device, leg.number)) for leg in one.seen.legs],
-        tracks=[track for track in tracks if track.paths],
+        sound=sound,
         missing=_missing(tracks),
         late=one.row.ended_at is not None and datetime.now(UTC) + one.row.ahead - one.row.ended_at > SOON,
         answerer=_answerer(one),

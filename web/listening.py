@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,16 +12,22 @@ from aiohttp import hdrs, web
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.call import Call
+from recordings import opus
+from recordings.archive_rows import Archive, archive_of
+from recordings.parts import Placed, length_of, line_of
+from recordings.rows import Recording, recordings_of
+from recordings.store import Store, StoreError
 from recordings.tables import recordings, transcripts
-from recordings.wav import WavError
-from web.audio import Mono, Stereo, byte_range, open_mono, peaks
+from recordings.wav import WavError, header
+from web.audio import Line, byte_range, open_piece, peaks
 from web.guard import VIEWER, address_of
-from web.services import WebServices
 from web.tables import listens
 
 SIDES: Final = ("caller", "staff")
 POINTS: Final = 1200
 _BLOCK: Final = 256 * 1024
+_PRIVATE: Final = "private, no-store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,53 @@ class Track:
     paths: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What can be heard of a call: its archive, or until that is made the sides as they lie on the call's line.
+
+    `channel`: only what was recorded on that one.
+    """
+
+    archive: Archive | None
+    sides: Sequence[Recording]
+    placed: Sequence[Placed]
+    channel: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it sounds."""
+        return self.archive.seconds if self.archive and self.channel is None else length_of(self.placed)
+
+    @property
+    def suffix(self) -> str:
+        """Of a file that keeps it."""
+        return ".ogg" if self.archive and self.channel is None else ".wav"
+
+
+async def sound_of(connection: AsyncConnection, call_id: UUID, call: Call) -> Sound | None:
+    """What can be heard of the call, None when nothing is stored."""
+    archive = await archive_of(connection, call_id)
+    if archive is not None:
+        return Sound(archive, (), [part.placed for part in archive.parts])
+    sides = [one for one in await recordings_of(connection, call_id) if one.path and one.seconds]
+    lengths: dict[str, float] = {}
+    for one in sides:
+        lengths[one.channel] = max(lengths.get(one.channel, 0.0), one.seconds or 0.0)
+    return Sound(None, sides, line_of(call, lengths)) if sides else None
+
+
+def of_channel(sound: Sound | None, channel: str | None) -> Sound:
+    """The sound, or what of it was recorded on `channel`. Raises 404 when there is none."""
+    if sound is not None and channel is not None:
+        placed = [one for one in sound.placed if one.channel == channel]
+        sides = [one for one in sound.sides if one.channel == channel]
+        at = [replace(one, offset=0.0) for one in placed] if sound.archive is None else placed
+        sound = Sound(sound.archive, sides, at, channel) if placed else None
+    if sound is None:
+        raise web.HTTPNotFound(text="There is no recording of this call.")
+    return sound
 
 
 async def tracks_of(connection: AsyncConnection, call_id: UUID) -> list[Track]:
@@ -65,62 +118,130 @@ async def note(request: web.Request, connection: AsyncConnection, call_id: UUID,
     await connection.execute(insert(listens).values(row | {"address": str(client) if client else None}))
 
 
-async def track_asked(request: web.Request, connection: AsyncConnection, call_id: UUID) -> Track:
-    """The track named by `?channel=`, else the longest. Raises 404 when nothing is stored."""
-    tracks = [track for track in await tracks_of(connection, call_id) if track.paths]
-    channel = request.query.get("channel")
-    chosen = [track for track in tracks if channel in {None, track.channel}]
-    if not chosen:
-        raise web.HTTPNotFound(text="There is no recording of this call.")
-    return chosen[0]
-
-
-async def open_stereo(services: WebServices, track: Track) -> Stereo:
-    """Both sides of a track from the store. Raises 404 when the files are gone or no sound."""
-
-    def opened(side: str) -> Mono | None:
-        return open_mono(services.recordings.locate(track.paths[side])) if side in track.paths else None
-
+async def send(request: web.Request, store: Store, sound: Sound, sides: Sequence[str]) -> web.StreamResponse:
+    """The sound of these sides: the archive as it lies in the store, else a WAV. Raises 404 when its files are gone."""
+    if sound.archive is not None and (sound.channel is not None or len(sides) == 1):
+        return await _send_decoded(request, store, sound, sides)
     try:
-        return Stereo(*[await asyncio.to_thread(opened, side) for side in SIDES])
-    except (OSError, WavError) as error:
+        if sound.archive is not None:
+            name = sound.archive.path
+            size = await store.size(name)
+            told = _stored(store, name)
+            return await _send_range(request, size, told, "audio/ogg", f'"{sound.archive.sha256[:32]}"')
+        line = await _line(store, sound, sides)
+        return await _send_range(request, line.size_bytes, line.read, "audio/wav")
+    except (OSError, WavError, StoreError) as error:
         raise web.HTTPNotFound(text="The recording's file is gone or broken.") from error
 
 
-async def send_side(services: WebServices, track: Track, side: str) -> web.FileResponse:
-    """One side as it lies in the store; range requests are aiohttp's."""
+async def outline(store: Store, sound: Sound) -> dict[str, Any]:
+    """Both sides' loudness for drawing: {"seconds", "caller": [...], "staff": [...]}. Raises 404 as `send`."""
+    if sound.archive is not None:
+        return {"seconds": sound.archive.seconds, **sound.archive.outline}
+    offsets = {one.channel: one.offset for one in sound.placed}
+    frames = round(sound.seconds * opus.RATE)
+    told: dict[str, Any] = {"seconds": round(sound.seconds, 3)}
     try:
-        path = services.recordings.locate(track.paths[side])
-    except (KeyError, OSError) as error:
-        raise web.HTTPNotFound(text=f"There is no recording of the {side}'s side.") from error
-    return web.FileResponse(path, headers={hdrs.CONTENT_TYPE: "audio/wav", hdrs.CACHE_CONTROL: "private, no-store"})
+        async with AsyncExitStack() as fetched:
+            for side in SIDES:
+                files = [
+                    (
+                        await fetched.enter_async_context(store.fetch(one.path or "")),
+                        round(offsets[one.channel] * opus.RATE),
+                    )
+                    for one in sound.sides
+                    if one.side == side
+                ]
+                told[side] = await asyncio.to_thread(peaks, files, frames, POINTS)
+    except (OSError, WavError, StoreError) as error:
+        raise web.HTTPNotFound(text="The recording's file is gone or broken.") from error
+    return told
 
 
-async def send_stereo(request: web.Request, stereo: Stereo) -> web.StreamResponse:
-    """Both sides as one stereo file, or the range of it that was asked for."""
-    size = stereo.size_bytes
+async def _line(store: Store, sound: Sound, sides: Sequence[str]) -> Line:
+    offsets = {one.channel: one.offset for one in sound.placed}
+    channels = [
+        [
+            await open_piece(store, one.path or "", one.bytes or 0, offsets[one.channel])
+            for one in sound.sides
+            if one.side == side
+        ]
+        for side in sides
+    ]
+    if not any(channels):
+        raise web.HTTPNotFound(text=f"There is no recording of the {sides[0]}'s side.")
+    return Line(channels)
+
+
+def _stored(store: Store, name: str) -> Any:
+    async def read(start: int, stop: int) -> bytes:
+        return await store.read(name, start, stop)
+
+    return read
+
+
+async def _send_range(
+    request: web.Request, size: int, read: Any, media: str, tag: str | None = None
+) -> web.StreamResponse:
+    """The bytes that `read(start, stop)` gives, or the range of them that was asked for."""
+    headers = {hdrs.CONTENT_TYPE: media, hdrs.ACCEPT_RANGES: "bytes", hdrs.CACHE_CONTROL: _PRIVATE}
+    if tag is not None:
+        headers[hdrs.ETAG] = tag
+        if request.headers.get(hdrs.IF_NONE_MATCH) == tag:
+            return web.Response(status=304, headers={hdrs.ETAG: tag, hdrs.CACHE_CONTROL: _PRIVATE})
+    # RFC 9110, 13.1.5: a part is sent only of that very file; else the whole.
+    same = request.headers.get(hdrs.IF_RANGE) in {None, tag}
     try:
-        asked = byte_range(request.headers.get(hdrs.RANGE), size)
+        asked = byte_range(request.headers.get(hdrs.RANGE), size) if same else None
     except ValueError:
         raise web.HTTPRequestRangeNotSatisfiable(headers={hdrs.CONTENT_RANGE: f"bytes */{size}"}) from None
     start, stop = asked or (0, size)
-    headers = {hdrs.CONTENT_TYPE: "audio/wav", hdrs.ACCEPT_RANGES: "bytes", hdrs.CACHE_CONTROL: "private, no-store"}
     if asked:
         headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{size}"
     response = web.StreamResponse(status=206 if asked else 200, headers=headers)
     response.content_length = stop - start
+
+    async def blocks() -> AsyncIterator[bytes]:
+        for at in range(start, stop, _BLOCK):
+            yield await read(at, min(at + _BLOCK, stop))
+
+    return await _stream(request, response, blocks())
+
+
+async def _stream(
+    request: web.Request, response: web.StreamResponse, blocks: AsyncIterator[bytes]
+) -> web.StreamResponse:
     await response.prepare(request)
     if request.method == hdrs.METH_HEAD:
         return response
     # A browser that has enough of the sound, or seeks elsewhere, closes the connection: that is no error.
     with suppress(ConnectionError):
-        for at in range(start, stop, _BLOCK):
-            await response.write(await asyncio.to_thread(stereo.read, at, min(at + _BLOCK, stop)))
+        async for block in blocks:
+            await response.write(block)
         await response.write_eof()
     return response
 
 
-async def outline(stereo: Stereo) -> dict[str, Any]:
-    """Both sides' loudness for drawing: {"seconds", "caller": [...], "staff": [...]}."""
-    sides = [await asyncio.to_thread(peaks, side, stereo.frames, POINTS) for side in (stereo.caller, stereo.staff)]
-    return {"seconds": round(stereo.seconds, 3), "caller": sides[0], "staff": sides[1]}
+async def _send_decoded(request: web.Request, store: Store, sound: Sound, sides: Sequence[str]) -> web.StreamResponse:
+    """A part of the archive, or one side of it, as a WAV without ranges: it is decoded as it is sent."""
+    assert sound.archive is not None  # noqa: S101 told by the caller
+    first = sound.placed[0] if sound.channel is not None else Placed("", 0.0, sound.archive.seconds)
+    frames, skip = round(first.seconds * opus.RATE), round(first.offset * opus.RATE)
+    headers = {hdrs.CONTENT_TYPE: "audio/wav", hdrs.ACCEPT_RANGES: "none", hdrs.CACHE_CONTROL: _PRIVATE}
+    response = web.StreamResponse(headers=headers)
+    head = header(len(sides), opus.RATE, 2, frames * len(sides) * 2)
+    response.content_length = len(head) + frames * len(sides) * 2
+    try:
+        async with store.fetch(sound.archive.path) as path:
+            samples = opus.slice_of(path, sides, skip, frames)
+
+            async def blocks() -> AsyncIterator[bytes]:
+                yield head
+                while (block := await asyncio.to_thread(next, samples, None)) is not None:
+                    yield block
+
+            return await _stream(request, response, blocks())
+    except (OSError, StoreError, opus.SoundError) as error:
+        if response.prepared:
+            raise
+        raise web.HTTPNotFound(text="The recording's file is gone or broken.") from error

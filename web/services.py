@@ -2,12 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from recordings.store import Store
 from routing.requests import ALONE, Desk
 from web.addresses import Network
 
@@ -19,13 +18,6 @@ class Part:
     name: str
     ready: bool
     reason: str = ""
-
-
-class Recordings(Protocol):
-    """Where audio lies."""
-
-    def locate(self, path: str) -> Path:
-        """The file of a stored recording by its `path` in the table; raises FileNotFoundError."""
 
 
 async def always_ready() -> Sequence[Part]:
@@ -48,7 +40,7 @@ class WebServices:
     """
 
     engine: AsyncEngine
-    recordings: Recordings
+    recordings: Store
     readiness: Callable[[], Awaitable[Sequence[Part]]] = always_ready
     language: str = "ru"
     secure: bool = False

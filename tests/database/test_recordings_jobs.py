@@ -17,9 +17,9 @@ from calls import events as e
 from calls.queue import GiveUp, TryAgain
 from calls.record import record
 from recordings.due import due
-from recordings.files import Store
 from recordings.rows import missing_count, recordings_of, search, transcript_of
 from recordings.speech import AudioError, Heard, ModelMissingError, Side, SpeechDiedError, SpeechError
+from recordings.store import Store
 from recordings.storing import WAITS, StoringJobs
 from recordings.transcribing import TranscribingJobs
 from recordings.transcript import Word
@@ -84,7 +84,7 @@ async def office(engine: AsyncEngine, tmp_path: Path) -> Office:
     """A settled call that was answered."""
     async with engine.begin() as connection:
         (change,) = await record(connection, settled_call(UID))
-    pbx, store, speech = tmp_path / "pbx", Store(tmp_path / "store"), Scripted()
+    pbx, store, speech = tmp_path / "pbx", Store.in_folder(tmp_path / "store"), Scripted()
     pbx.mkdir()
     storing = StoringJobs(engine=engine, owes=due, store=store, folders={"pbx": pbx})
     transcribing = TranscribingJobs(engine=engine, owes=due, store=store, speech=speech)
@@ -104,7 +104,7 @@ async def test_both_sides_are_stored_told_and_owed_their_text(office: Office) ->
         ("caller", "stored", 2.0),
         ("staff", "stored", 1.0),
     ]
-    assert all(office.store.locate(one.path or "").stat().st_size == one.bytes for one in sides)
+    assert [await office.store.size(one.path or "") for one in sides] == [one.bytes for one in sides]
     assert await office.events() == STORED
     assert await office.asked("select task_name, queue_name from procrastinate_jobs") == [
         ("recordings.transcribe", "transcription")
@@ -258,7 +258,7 @@ async def test_trouble_with_sound_is_tried_again_or_given_up(
 async def test_a_file_lost_from_the_store_is_named(office: Office) -> None:
     """Someone deleted it: the job fails where people see it."""
     await stored(office)
-    for path in office.store.root.rglob("*.wav"):
+    for path in (office.pbx.parent / "store").rglob("*.wav"):
         path.unlink()
     for attempt in range(2):
         with pytest.raises(GiveUp, match="the store lost 2026/"):
@@ -281,7 +281,7 @@ async def mailbox(engine: AsyncEngine, tmp_path: Path) -> Office:
     async with engine.begin() as connection:
         (change,) = await record(connection, [*settled_call(UID, answered=False), MESSAGE])
     assert change.after.status == "voicemail"
-    pbx, store, speech = tmp_path / "pbx", Store(tmp_path / "store"), Scripted()
+    pbx, store, speech = tmp_path / "pbx", Store.in_folder(tmp_path / "store"), Scripted()
     pbx.mkdir()
     storing = StoringJobs(engine=engine, owes=due, store=store, folders={"pbx": pbx})
     transcribing = TranscribingJobs(engine=engine, owes=due, store=store, speech=speech)

@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 from calls.database import connect
 from calls.queue import Crew, make_app, work
 from directory.store import apply
-from recordings.files import Store
+from recordings.store import Store
 from recordings.storing import StoringJobs
 from service.database import upgrade
 from service.demo_world import OutsideWorld, answer, ring_out
@@ -265,7 +265,7 @@ async def test_a_full_disk_costs_the_recording_and_not_the_call(stage: Stage) ->
         jobs = StoringJobs(
             engine=stage.engine,
             owes=owes,
-            store=Store(store),
+            store=Store.in_folder(store),
             folders={"pbx": stage.pbx.recordings},
             waits=(0.1,),
         )

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from directory.model import Vip
 from directory.rules import Destination, Rule
 from directory.store import apply
-from recordings.files import Store
+from recordings.store import Store
 from recordings.storing import StoringJobs
 from service.demo_world import OutsideWorld, answer, ring_out
 from service.demo_world.world import OutsideCall
@@ -236,13 +236,13 @@ async def test_a_message_is_in_the_record_and_in_the_store(stage: Stage) -> None
         await until(
             lambda: stage.rows("select 1 from calls where id = :id and settled_at is not null", id=record.id), "settled"
         )
-    store = Store(stage.folder)
+    store = Store.in_folder(stage.folder)
     jobs = StoringJobs(engine=stage.engine, owes=owes, store=store, folders={"pbx": stage.pbx.recordings})
     await jobs.store_recording(record.id, 0)
     (kept,) = await stage.rows("select * from recordings where call_id = :id", id=record.id)
     assert (kept.side, kept.state) == ("caller", "stored")
     assert kept.seconds > 2
-    assert loudness(store.locate(kept.path)) > 100
+    assert loudness(stage.folder / kept.path) > 100
 
 
 async def differences(stage: Stage) -> list[str]:

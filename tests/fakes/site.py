@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from yarl import URL
 
 from directory.tables import users as logins
-from recordings.files import Store
+from recordings.store import Store
 from tests.fakes.story import PASSWORD, furnish
 from web import sessions, users
 from web.addresses import Network
@@ -54,7 +54,7 @@ class Site:
         """Listen; on the same port again when it was stopped."""
         services = WebServices(
             engine=self.engine,
-            recordings=Store(self.store),
+            recordings=Store.in_folder(self.store),
             readiness=self.readiness,
             secure=self.secure,
             trusted_proxies=self.trusted_proxies,

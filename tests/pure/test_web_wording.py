@@ -19,7 +19,7 @@ from recordings.wav import header
 from tests.fakes.story import HOUSE
 from web.addresses import client_of
 from web.attempts import KEYS_MOST, PER_ADDRESS, PER_LOGIN, WINDOW_SECONDS, Attempts
-from web.audio import Stereo, byte_range, open_mono, peaks
+from web.audio import Line, Piece, byte_range, open_piece, peaks
 from web.decided import known, passed, rule, spent
 from web.told import reason, reasons, why_person
 from web.wording import day, duration, phone, plural
@@ -111,36 +111,61 @@ def test_days_and_spans_and_numbers() -> None:
     assert HOUSE.person("anna") is not None
 
 
-def _mono(path: Path, samples: list[int]) -> Path:
-    told = array("h", samples).tobytes()
-    path.write_bytes(header(1, 8000, 2, len(told)) + told)
-    return path
+class Disk:
+    """WAV files by name, as the store reads them."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    async def read(self, name: str, start: int, stop: int) -> bytes:
+        """Some bytes of one."""
+        return self.files[name][start:stop]
+
+    async def piece(self, samples: list[int], at: int = 0) -> Piece:
+        """A side of these samples that sounds from sample `at` on."""
+        name, told = str(len(self.files)), array("h", samples).tobytes()
+        self.files[name] = header(1, 8000, 2, len(told)) + told
+        return await open_piece(self, name, len(self.files[name]), at / 8000)
 
 
 @given(st.lists(st.integers(-32768, 32767), max_size=40), st.lists(st.integers(-32768, 32767), min_size=1, max_size=40),
        st.integers(0, 220), st.integers(0, 220))  # fmt: skip
-def test_both_sides_are_interleaved_and_any_part_is_that_part(
-    tmp_path_factory: pytest.TempPathFactory, caller: list[int], staff: list[int], one: int, other: int
+async def test_both_sides_are_interleaved_and_any_part_is_that_part(
+    caller: list[int], staff: list[int], one: int, other: int
 ) -> None:
     """The caller is left, staff right, the shorter side silent at its end."""
-    folder = tmp_path_factory.getbasetemp()
-    stereo = Stereo(
-        open_mono(_mono(folder / "caller.wav", caller)) if caller else None,
-        open_mono(_mono(folder / "staff.wav", staff)),
-    )
-    whole = stereo.read(0, stereo.size_bytes)
+    disk = Disk()
+    stereo = Line([[await disk.piece(caller)] if caller else [], [await disk.piece(staff)]])
+    whole = await stereo.read(0, stereo.size_bytes)
     frames = array("h", whole[44:])
     longest = max(len(caller), len(staff))
     assert list(frames[0::2]) == caller + [0] * (longest - len(caller))
     assert list(frames[1::2]) == staff + [0] * (longest - len(staff))
     start, stop = sorted((one, other))
-    assert stereo.read(start, stop) == whole[start:stop]
+    assert await stereo.read(start, stop) == whole[start:stop]
+
+
+async def test_several_recordings_of_one_side_sound_where_they_lie() -> None:
+    """One after the other, both at once where they overlap, and no louder than sound can be."""
+    disk = Disk()
+    line = Line(
+        [[await disk.piece([1, 2, 30000, 4]), await disk.piece([10, 30000], at=1), await disk.piece([7], at=5)]]
+    )
+    assert list(array("h", (await line.read(0, line.size_bytes))[44:])) == [1, 12, 32767, 4, 0, 7]
 
 
 def test_loudness_is_drawn_by_its_peaks(tmp_path: Path) -> None:
-    side = open_mono(_mono(tmp_path / "a.wav", [0, 100, -32768, 16384, 1, 2]))
-    assert peaks(side, side.frames, 3) == [0.003, 1.0, 0.0]
-    assert peaks(None, 6, 3) == [0.0, 0.0, 0.0]
+    """Where a side sounds on the line, and the louder of two that sound at once."""
+
+    def wav(name: str, samples: list[int]) -> Path:
+        told = array("h", samples).tobytes()
+        (tmp_path / name).write_bytes(header(1, 8000, 2, len(told)) + told)
+        return tmp_path / name
+
+    loud, low = wav("a.wav", [0, 100, -32768, 16384, 1, 2]), wav("b.wav", [3277, 3277, 3277])
+    assert peaks([(loud, 0)], 6, 3) == [0.003, 1.0, 0.0]
+    assert peaks([(loud, 0), (low, 5)], 8, 4) == [0.003, 1.0, 0.1, 0.1]
+    assert peaks([], 6, 3) == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(

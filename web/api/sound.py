@@ -6,13 +6,13 @@ from aiohttp import web
 
 from web.api.models import Outline, SegmentTold, Transcript, WordTold
 from web.api.operations import NoQuery, Query
-from web.listening import note, open_stereo, outline, send_side, send_stereo, track_asked, transcript_of
+from web.listening import SIDES, note, of_channel, outline, send, sound_of, transcript_of
 from web.one_call import read_call
 from web.services import SERVICES
 
 
 class SoundQuery(Query):
-    """Which side, and of which channel when several were recorded (the longest, when left out)."""
+    """Which side, and of which channel when several were recorded (left out: all, joined by time)."""
 
     side: Literal["both", "caller", "staff"] = "both"
     channel: str | None = None
@@ -25,24 +25,22 @@ class TrackQuery(Query):
 
 
 async def get_recording(request: web.Request, query: SoundQuery) -> web.StreamResponse:
-    """GET /calls/{id}/recording: WAV, stereo for both sides."""
+    """GET /calls/{id}/recording: Ogg/Opus, the caller left, staff right; WAV until it is made, or of less than all."""
     services = request.app[SERVICES]
     async with services.engine.begin() as connection:
         one = await read_call(request, connection)
-        track = await track_asked(request, connection, one.id)
+        sound = of_channel(await sound_of(connection, one.id, one.call), query.channel)
         await note(request, connection, one.id, query.side)
-    if query.side == "both":
-        return await send_stereo(request, await open_stereo(services, track))
-    return await send_side(services, track, query.side)
+    return await send(request, services.recordings, sound, SIDES if query.side == "both" else (query.side,))
 
 
-async def get_outline(request: web.Request, _query: TrackQuery) -> Outline:
+async def get_outline(request: web.Request, query: TrackQuery) -> Outline:
     """GET /calls/{id}/recording/outline: for drawing, not for hearing, so it is no listening."""
     services = request.app[SERVICES]
     async with services.engine.connect() as connection:
         one = await read_call(request, connection)
-        track = await track_asked(request, connection, one.id)
-    return Outline.model_validate(await outline(await open_stereo(services, track)))
+        sound = of_channel(await sound_of(connection, one.id, one.call), query.channel)
+    return Outline.model_validate(await outline(services.recordings, sound))
 
 
 async def get_transcript(request: web.Request, _query: NoQuery) -> Transcript:

@@ -1,0 +1,111 @@
+"""Reads and writes the archives of calls: which audio is in them, and which is not yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recordings.parts import Placed
+from recordings.rows import Recording
+from recordings.tables import archives
+
+Span = tuple[float, float]
+"""Seconds on the call's line: from, to."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedPart:
+    """What was recorded on one channel, as it lies in the archive; `sides`: the SHA-256 of each as it was stored."""
+
+    channel: str
+    offset: float
+    seconds: float
+    sides: Mapping[str, str]
+
+    @property
+    def placed(self) -> Placed:
+        """Where it is on the call's line."""
+        return Placed(self.channel, self.offset, self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The one file of a call: columns as `recordings.tables` tells."""
+
+    path: str
+    bytes: int
+    sha256: str
+    seconds: float
+    masked: tuple[Span, ...]
+    parts: tuple[ArchivedPart, ...]
+    outline: Mapping[str, Sequence[float]]
+    original_path: str | None = None
+    original_sha256: str | None = None
+
+    def holds(self, side: Recording) -> bool:
+        """Tell whether that very sound is in it."""
+        return any(part.channel == side.channel and part.sides.get(side.side) == side.sha256 for part in self.parts)
+
+
+async def archive_of(connection: AsyncConnection, call_id: UUID) -> Archive | None:
+    """The archive of the call, None when there is none yet."""
+    columns = [archives.c[name] for name in Archive.__slots__]
+    row = (await connection.execute(select(*columns).where(archives.c.call_id == call_id))).one_or_none()
+    if row is None:
+        return None
+    told: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 SQLAlchemy's name for it
+    masked = tuple((float(since), float(until)) for since, until in told["masked"])
+    return Archive(**told | {"masked": masked, "parts": tuple(ArchivedPart(**part) for part in told["parts"])})
+
+
+async def write_archive(connection: AsyncConnection, call_id: UUID, archive: Archive) -> None:
+    """Write the archive of the call, in place of an earlier one."""
+    row = asdict(archive) | {"made_at": func.clock_timestamp()}
+    statement = insert(archives).values(call_id=call_id, **row)
+    await connection.execute(statement.on_conflict_do_update(index_elements=["call_id"], set_=row))
+
+
+_OPEN = text(
+    """
+    select exists (
+        select from procrastinate_jobs where task_name = 'recordings.transcribe' and status in ('todo', 'doing')
+        and args->>'call_id' = cast(:call_id as text))
+    """
+)
+
+
+async def awaits_text(connection: AsyncConnection, call_id: UUID) -> bool:
+    """Tell whether the call's audio is still to become text: what is said is masked only then."""
+    return bool((await connection.execute(_OPEN, {"call_id": str(call_id)})).scalar_one())
+
+
+_OWED = text(
+    """
+    select distinct side.call_id from recordings as side
+    where side.path is not null
+      and side.stored_at between clock_timestamp() - interval '30 days' and clock_timestamp() - interval '1 minute'
+      and not exists (
+          select from archives where archives.call_id = side.call_id and archives.parts @> jsonb_build_array(
+              jsonb_build_object('channel', side.channel, 'sides', jsonb_build_object(side.side, side.sha256))))
+      and not exists (
+          select from procrastinate_jobs
+          where args->>'call_id' = cast(side.call_id as text)
+            and (task_name = 'recordings.archive' and status in ('todo', 'doing', 'failed')
+                 or task_name = 'recordings.transcribe' and status in ('todo', 'doing')))
+    limit :most
+    """
+)
+
+
+async def unarchived(connection: AsyncConnection, most: int = 200) -> list[UUID]:
+    """Calls of a month with audio that is in no archive, that no job is going to bring there and none gave up on.
+
+    So it is where text was never asked for, or given up.
+    """
+    return list((await connection.execute(_OWED, {"most": most})).scalars())
