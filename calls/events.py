@@ -187,9 +187,15 @@ class DialFinished(_Happened, frozen=True):
 
 
 class RecordingStarted(_Happened, frozen=True):
-    """The PBX records the channel into `path` (as the PBX names it)."""
+    """The PBX records the channel into `path` (as the PBX names it), "" where the witness names no file."""
 
     path: str = ""
+
+
+class RecordingRefused(_Happened, frozen=True):
+    """The call may not be recorded. `reason`: caller (pressed the key), unannounced (the prompt could not be said)."""
+
+    reason: str = "caller"
 
 
 class RecordingMuted(_Happened, frozen=True):
@@ -382,6 +388,7 @@ Event = (
     | AppStarted
     | DialFinished
     | RecordingStarted
+    | RecordingRefused
     | RecordingMuted
     | LinkedidEnded
     | Arrived

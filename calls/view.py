@@ -30,8 +30,21 @@ class TalkView:
 
 
 @dataclass(frozen=True, slots=True)
+class Muted:
+    """While its recording was paused, the PBX wrote silence of this channel; `until` None: it still does."""
+
+    channel: str
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class CallView:
-    """One call, read. Times are aware UTC, None where unknown or not yet; seconds are floats."""
+    """One call, read. Times are aware UTC, None where unknown or not yet; seconds are floats.
+
+    `recordings` are files as the PBX names them, `recorded` the uniqueids of the channels that it records, in the order
+    of time. `refused` says why the call may not be recorded (see RecordingRefused), "" for one that may.
+    """
 
     id: str
     pbx: str
@@ -67,6 +80,9 @@ class CallView:
     talk_seconds: float
     wait_seconds: float
     recordings: tuple[str, ...]
+    recorded: tuple[str, ...]
+    muted: tuple[Muted, ...]
+    refused: str
     call_back_asked: bool
     call_back_place: int
     rule: str
@@ -87,7 +103,7 @@ def view(call: Call) -> CallView:
     ended_at = _ended(call, caller, heard)
     direction = _direction(call, caller, reached)
     linked, routed = earliest(call, e.PartyLinked), earliest(call, e.Routed)
-    asked = earliest(call, e.CallbackRequested)
+    asked, refused = earliest(call, e.CallbackRequested), earliest(call, e.RecordingRefused)
     status = _status(call, direction, heard, ended_at)
     wait = _between(started_at, answered_at or ended_at)
     channel = _known_caller(call, caller)
@@ -127,7 +143,10 @@ def view(call: Call) -> CallView:
         hold_seconds=covered_seconds(holds(call), ended_at),
         talk_seconds=covered_seconds((talk.span for talk in heard), ended_at),
         wait_seconds=wait,
-        recordings=tuple(sorted({fact.path for fact in call.facts if isinstance(fact, e.RecordingStarted)})),
+        recordings=tuple(sorted({fact.path for fact in facts(call, e.RecordingStarted) if fact.path})),
+        recorded=tuple(dict.fromkeys(fact.channel for fact in facts(call, e.RecordingStarted))),
+        muted=_muted(call, ended_at),
+        refused=refused.reason if refused else "",
         call_back_asked=asked is not None,
         call_back_place=asked.place if asked else 0,
         rule=routed.rule if routed else "",
@@ -293,6 +312,25 @@ def _talk(call: Call, talk: Talk) -> TalkView:
     pair = sorted((talk.one, talk.other), key=lambda uid: (_first_seen(call, uid), uid))
     between = (party_of_talk(call, pair[0]), party_of_talk(call, pair[1]))
     return TalkView(between, _time(talk.span.since), _time(talk.span.until))
+
+
+def _muted(call: Call, ended_at: datetime | None) -> tuple[Muted, ...]:
+    """The spans in which a recording was paused; one that nobody resumed ends with its channel."""
+    told: dict[str, list[e.RecordingMuted]] = {}
+    for fact in facts(call, e.RecordingMuted):
+        told.setdefault(fact.channel, []).append(fact)
+    spans = []
+    for channel, turns in told.items():
+        since: datetime | None = None
+        for turn in turns:
+            if turn.muted:
+                since = since or turn.at
+            elif since and turn.at:
+                spans.append(Muted(channel, since, turn.at))
+                since = None
+        if since:
+            spans.append(Muted(channel, since, call.channels[channel].ended_at or ended_at))
+    return tuple(sorted(spans, key=lambda span: (span.since, span.channel)))
 
 
 def _first_seen(call: Call, name: str) -> datetime:

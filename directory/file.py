@@ -32,6 +32,7 @@ from directory.model import (
     WRAP_UP_SECONDS_MOST,
     Blocked,
     Company,
+    Consent,
     Device,
     Directory,
     FollowUpOwner,
@@ -74,8 +75,9 @@ _TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wra
 _LINE: Final = (
     "number", "name", "trunk", "team", "hours", "time_zone", "language", "campaign", "ring_seconds", "mobile_shows",
     "wrap_up_seconds", "fallback", "emergency", "shows", "callback",
-    "ring_seconds_least", "follow_up", "masking", "retention",
+    "ring_seconds_least", "follow_up", "masking", "retention", "consent",
 )  # fmt: skip
+_CONSENT: Final = ("prompt", "refuse")
 _FOLLOW_UP: Final = ("owners", "minutes", "person")
 _LISTED: Final = ("number", "note")
 
@@ -354,7 +356,17 @@ def _line(fields: Fields, region: str) -> Line:
         campaign=fields.text("campaign"),
         masking=read_masking(fields),
         retention=read_retention(fields),
+        consent=_consent(fields),
     )
+
+
+def _consent(line: Fields) -> Consent | None:
+    """Read what callers of a line hear before they are recorded; None, nothing, without it."""
+    if "consent" not in line.table:
+        return None
+    path = f"{line.path}.consent"
+    fields = Fields(line.reading, path, line.reading.mapping(line.table["consent"], path, _CONSENT))
+    return Consent(prompt=fields.needed("prompt", values.message), refuse=fields.text("refuse", values.refusal_key))
 
 
 def _optional(fields: Fields, key: str, most: int) -> int | None:
@@ -391,4 +403,6 @@ def _plain_value(content: object) -> object:
         return plain_retention(content)
     if isinstance(content, Callback):
         return plain(content)
+    if isinstance(content, Consent):
+        return _plain(content, _CONSENT)
     return list(content) if isinstance(content, tuple) else content

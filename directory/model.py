@@ -167,6 +167,18 @@ class Team:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """What callers hear before anything is recorded (sounds, an & between them), and the key that refuses, if any."""
+
+    prompt: str
+    refuse: str | None = None
+
+    def __str__(self) -> str:
+        """The way the difference of two directories tells it."""
+        return self.prompt + (f", {self.refuse} refuses" if self.refuse else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """A number that callers dial; no ``hours`` means open around the clock, no ``wrap_up_seconds``: the team's.
 
@@ -175,6 +187,7 @@ class Line:
     advertises the number.
 
     Calls to the outside show ``shows``, or the number itself. ``callback``: missed callers are called back by itself.
+    No ``consent``: callers are recorded without a word.
     """
 
     number: str
@@ -196,6 +209,7 @@ class Line:
     campaign: str | None = None
     masking: Masking = UNTOLD
     retention: Retention = NO_RETENTION
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The directory in PostgreSQL: read whole, compared, and replaced all or nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from directory.model import (
     EMPTY,
     Blocked,
     Company,
+    Consent,
     Device,
     Directory,
     DoNotCall,
@@ -201,6 +202,7 @@ def _line_values(line: Line) -> Values:
         **_fields(line, *_LINE),
         "fallback": list(line.fallback),
         "callback": callback,
+        "consent": None if line.consent is None else asdict(line.consent),
         "follow_up": _policy_values(line.follow_up),
         "masking": masking.plain(line.masking),
         "retention": plain_retention(line.retention),
@@ -265,11 +267,13 @@ def _team(row: Row[Any], members: Sequence[Row[Any]]) -> Team:
 def _line(row: Row[Any]) -> Line:
     callback = None if row.callback is None else Callback(**row.callback)
     told = {name: getattr(row, name) for name in _LINE}
+    consent = None if row.consent is None else Consent(**row.consent)
     return Line(
         fallback=tuple(row.fallback),
         callback=callback,
         follow_up=_policy(row.follow_up),
         masking=masking.masking_from(row.masking),
         retention=retention_from(row.retention),
+        consent=consent,
         **told,
     )

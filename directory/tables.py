@@ -153,6 +153,7 @@ lines = Table(
     Column("follow_up", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_FOLLOW_UP),
     Column("masking", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_MASKING),
     Column("retention", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_RETENTION),
+    Column("consent", JSONB(none_as_null=True), comment='{"prompt", "refuse"}; null: callers hear nothing of it.'),
     Column("position", Integer, nullable=False),
     CheckConstraint("ring_seconds between 5 and 300", name="ring_seconds"),
     CheckConstraint("wrap_up_seconds between 0 and 3600", name="wrap_up_seconds"),

@@ -23,6 +23,7 @@ _VOICEMAIL: Final = re.compile(rf"{_NAME}(?:@{_NAME})?")
 _SOUND: Final = rf"{_NAME}(?:/{_NAME})*"
 _MESSAGE: Final = re.compile(rf"{_SOUND}(?:&{_SOUND})*")
 _MESSAGE_CHARACTERS_MOST: Final = 400
+_REFUSAL_KEY: Final = re.compile(r"[0-9*]")
 _SPOKEN: Final = re.compile(r"[a-z]{2,3}")
 _BEGINNING: Final = re.compile(r"[1-9][0-9]{0,14}")
 
@@ -89,6 +90,13 @@ def message(value: str) -> str:
     """Check the names of sounds, an & between them, as Asterisk's Playback reads them."""
     if not _MESSAGE.fullmatch(value) or len(value) > _MESSAGE_CHARACTERS_MOST:
         raise ValueError(f"must be names of sounds, as in vm-nobodyavail&vm-goodbye, got {value!r}")
+    return value
+
+
+def refusal_key(value: str) -> str:
+    """Check the key by which a caller refuses."""
+    if not _REFUSAL_KEY.fullmatch(value):
+        raise ValueError(f"must be one key, a digit or *, got {value!r}")
     return value
 
 

@@ -24,7 +24,7 @@ def due(change: Change) -> list[Job]:
 
 def _owes_look(call: CallView) -> bool:
     """Inbound calls are always recorded by our dialplan; others when the PBX said that it records."""
-    return call.settled_at is not None and (call.direction == "inbound" or bool(call.recordings))
+    return call.settled_at is not None and (call.direction == "inbound" or bool(call.recorded))
 
 
 def _same(change: Change) -> bool:

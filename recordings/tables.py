@@ -3,6 +3,7 @@
 from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Computed,
@@ -68,6 +69,26 @@ call_audio = Table(
     Column("judged_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     Index("ix_call_audio_gaps", "judged_at", postgresql_where=text("state <> 'stored'")),
     comment="Whether the audio of a settled call is complete.",
+)
+
+recording_wishes = Table(
+    "recording_wishes",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True, server_default=func.gen_random_uuid()),
+    Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("paused", Boolean, nullable=False, comment="To pause the recording, or to go on with it."),
+    Column("asked_by", Text, nullable=False, comment="Login, or the device on which keys were pressed."),
+    Column("asked_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Column("settled_at", _MOMENT, comment="Null: whoever attends the PBX has not done it yet."),
+    Column(
+        "outcome",
+        Text,
+        CheckConstraint("outcome in ('done', 'not_recorded', 'over', 'refused_by_pbx')", name="outcome"),
+        comment="What became of it; null with settled_at.",
+    ),
+    CheckConstraint("(settled_at is null) = (outcome is null)", name="settled_with_outcome"),
+    Index("ix_recording_wishes_open", "asked_at", postgresql_where=text("settled_at is null")),
+    comment="Who wanted a recording paused or resumed; the PBX's own word of it is the event RecordingMuted.",
 )
 
 transcripts = Table(

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from sqlalchemy.exc import SQLAlchemyError
 
 from calls.events import Arrived, Event
-from directory.model import EMPTY
+from directory.model import EMPTY, Directory
 from routing.arrival import Arrival
 from routing.controller import Decision, Router
 from routing.look_up import CrmOwners
@@ -24,6 +24,7 @@ from routing.requests import ALONE, Desk
 from service.callbacks import Callbacks
 from service.holding import Holding
 from service.outgoing import Outgoing, outgoing_settings
+from service.pausing import Pausing
 from service.reconcile import HourlyReconciliation
 from service.recorder import Recorder
 from service.recovery import Recovery
@@ -84,6 +85,7 @@ class Attendant:
             desk,
             budget_seconds=settings.budget_seconds / 3,
         )
+        self.pausing = Pausing(self.link, recorder.engine)
         self.callbacks = Callbacks(self.link, memory, recorder.engine, desk)
         self._reconciliation = HourlyReconciliation(self.link, cel, recorder.engine, reconciled) if cel else None
 
@@ -101,6 +103,7 @@ class Attendant:
                         self.recovery.run,
                         self.holding.run,
                         self.outgoing.run,
+                        self.pausing.run,
                         self.callbacks.run,
                     ):
                         group.create_task(part())
@@ -127,6 +130,7 @@ class Attendant:
                 self._arrived(told, message)
         self.holding.hear(message)
         self.outgoing.heard(message)
+        self.pausing.heard(message)
         change = devices.live_change(message)
         state = self._devices.note(change) if change is not None else None
         if state is not None:
@@ -217,9 +221,7 @@ class Attendant:
                 lines,
                 self.settings.fallback,
                 self.settings.budget_seconds,
-                trunks={line.number: line.trunk for line in directory.lines if line.trunk},
-                languages={line.number: line.language for line in directory.lines if line.language},
-                emergencies={line.number: line.emergency for line in directory.lines if line.emergency},
+                of_lines=_of_lines(directory),
                 outgoing=await asyncio.to_thread(outgoing_settings, directory),
             )
         except (LinkError, UnsafeDialError) as error:
@@ -244,6 +246,17 @@ class Attendant:
     async def _store(self, states: list[devices.DeviceState]) -> None:
         async with self._recorder.engine.begin() as connection:
             await devices.store(connection, self.settings.name, states)
+
+
+def _of_lines(directory: Directory) -> dict[str, dict[str, str]]:
+    """What the PBX keeps of each line, as `telephony.liveness.write_fallbacks` takes it."""
+    lines = directory.lines
+    return {
+        "TRUNK": {line.number: line.trunk for line in lines if line.trunk},
+        "LANGUAGE": {line.number: line.language for line in lines if line.language},
+        "EMERGENCY": {line.number: line.emergency for line in lines if line.emergency},
+        "CONSENT": {it.number: f"{it.consent.prompt}@{it.consent.refuse or ''}" for it in lines if it.consent},
+    }
 
 
 async def _patiently(work: Callable[[], Awaitable[None]]) -> None:

@@ -29,6 +29,7 @@ from routing.plan import Reason, Target
 from routing.recent import Recent
 from routing.requests import CHANNEL
 from service.judge import Tell, shown_by, time_of
+from service.notices import keep_listening
 from service.recovery import Recovery
 from telephony.link import Link
 from telephony.pbx import ActionRefused, LinkError, Message
@@ -40,7 +41,6 @@ RING_SECONDS: Final = 25
 _ANSWER_SECONDS: Final = RING_SECONDS + 20
 """So long after it was placed the PBX has said what became of it, or its answer is lost."""
 _LOOK_SECONDS: Final = 1.0
-_AWAY_SECONDS: Final = 1.0
 _LOST_SECONDS: Final = 15.0
 """So long after it was taken a call without a trace at the PBX, and without CEL that could tell, is given up."""
 _FAILURES: Final = {"1": "rejected", "3": "no_answer", "5": "busy", "8": "unreachable"}
@@ -80,7 +80,8 @@ class Placer:
     async def run(self) -> None:
         """Place what is wanted, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_listening())
+            # While the database does not tell, the look of every second finds what is wanted.
+            group.create_task(keep_listening(self._engine, CHANNEL, self._wake))
             group.create_task(self._keep_placing())
 
     def created(self, message: Message) -> None:
@@ -98,25 +99,6 @@ class Placer:
                 shown=judged.shown,
             )
             self._tell(at, told)
-
-    async def _keep_listening(self) -> None:
-        """Be woken by each wanted call; while the database does not tell, the look of every second finds it."""
-        while True:
-            with suppress(Exception):  # whatever the driver raises
-                await self._listen()
-            await asyncio.sleep(_AWAY_SECONDS)
-
-    async def _listen(self) -> None:
-        """Be woken until the database closes the connection. Raises what the driver raises."""
-        lost = asyncio.Event()
-        async with self._engine.connect() as connection:
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            driver.add_termination_listener(lambda *_: lost.set())
-            try:
-                await driver.add_listener(CHANNEL, lambda *_: self._wake.set())
-                await lost.wait()
-            finally:
-                await connection.invalidate()
 
     async def _keep_placing(self) -> None:
         while True:

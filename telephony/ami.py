@@ -200,6 +200,11 @@ def _hangup_request(told: Message) -> list[Event]:
     return [e.HangupRequested(**told.where())]
 
 
+def _recording_started(told: Message) -> list[Event]:
+    """It names no file; what is recorded by our dialplan is found by the channel's uniqueid."""
+    return [e.RecordingStarted(**told.where())]
+
+
 def _recording_muted(told: Message) -> list[Event]:
     return [e.RecordingMuted(**told.where(), muted=told["state"] == "1")]
 
@@ -296,8 +301,17 @@ def _callback(told: Message) -> list[Event]:
     return waiting.callback_requested(told.where(), told["team"], told["place"])
 
 
+def _recording_refused(told: Message) -> list[Event]:
+    return waiting.recording_refused(told.where(), told["reason"])
+
+
 def _voicemail(told: Message) -> list[Event]:
     return waiting.voicemail_left(told.where(), told["box"], told["seconds"])
+
+
+def _pause_asked(_told: Message) -> list[Event]:
+    """A wish of somebody who talks; MixMonitorMute tells that it was done."""
+    return []
 
 
 def _outbound(_told: Message) -> list[Event]:
@@ -330,6 +344,8 @@ _OUR_USER_EVENTS: Mapping[str, _Meaning] = {
     "switchhooktakeend": _holds_on,
     "switchhookcallback": _callback,
     "switchhookvoicemail": _voicemail,
+    "switchhookrecordingrefused": _recording_refused,
+    "switchhookpause": _pause_asked,
     "switchhookoutbound": _outbound,
     "switchhookoutboundrefused": _outbound_refused,
 }
@@ -354,6 +370,7 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "parkedcall": _parked,
     **dict.fromkeys(("unparkedcall", "parkedcalltimeout", "parkedcallgiveup", "parkedcallswap"), _unparked),
     "hanguprequest": _hangup_request,
+    "mixmonitorstart": _recording_started,
     "mixmonitormute": _recording_muted,
     "queuecallerjoin": _queue_join,
     "queuecallerleave": _queue_leave,

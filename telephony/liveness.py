@@ -16,7 +16,8 @@ ALIVE: Final = "SWITCHHOOK_ALIVE"
 BUDGET: Final = "SWITCHHOOK_BUDGET"
 DEFAULT: Final = "default"
 NOBODY: Final = "none"
-"""A fallback that no technology dials: the dialplan goes on to the default, then to its message."""
+"""A fallback that no technology dials: the dialplan goes on to the default, then to its message. Of the other settings
+of a line: there is none."""
 
 
 class Liveness:
@@ -73,19 +74,18 @@ async def write_fallbacks(
     default: Sequence[str] = (),
     budget_seconds: float = 1.5,
     *,
-    trunks: Mapping[str, str] | None = None,
-    languages: Mapping[str, str] | None = None,
-    emergencies: Mapping[str, str] | None = None,
+    of_lines: Mapping[str, Mapping[str, str]] | None = None,
     outgoing: Mapping[str, str] | None = None,
 ) -> None:
     """Leave at the PBX whom to ring for each line while we are away, and how long a caller waits for us.
 
-    `lines`: digits of a line -> devices that ring at once; `trunks` and `languages`: of a line, for its mobiles and
-    prompts; `emergencies`: of a line, the number outside that is rung when nobody else was reached; `outgoing`: SHOWN,
-    DESTINATIONS and DIALLING of calls out, as switchhook-outbound reads them. They go into global variables, and the
-    dialplan copies them into AstDB, where they outlive the PBX's restart: AMI writes AstDB only with write=system, a
-    right that can also add dialplan running programs (seen on Asterisk 22.10: DB() over Setvar is "dangerous" and
-    blocked). To be called at every connect and after a change of the directory.
+    `lines`: digits of a line -> devices that ring at once; `of_lines`: what else is kept of each line, by kind:
+    TRUNK and LANGUAGE for its mobiles and prompts; EMERGENCY, the number outside that is rung when nobody else was
+    reached; CONSENT, what callers hear before they are recorded, as `<prompts>@<key>`. `outgoing`: SHOWN, DESTINATIONS
+    and DIALLING of calls out, as switchhook-outbound reads them. They go into global variables, and the dialplan copies
+    them into AstDB, where they outlive the PBX's restart: AMI writes AstDB only with write=system, a right that can
+    also add dialplan running programs (seen on Asterisk 22.10: DB() over Setvar is "dangerous" and blocked). To be
+    called at every connect and after a change of the directory.
 
     Raises:
         UnsafeDialError: a line or device that must not reach the dialplan; nothing was written.
@@ -94,9 +94,10 @@ async def write_fallbacks(
     """
     values = [line_variable("FALLBACK", line, fallback_string(devices) or NOBODY) for line, devices in lines.items()]
     values.append(line_variable("FALLBACK", DEFAULT, fallback_string(default) or NOBODY))
-    values += [line_variable("TRUNK", line, trunk) for line, trunk in (trunks or {}).items()]
-    values += [line_variable("LANGUAGE", line, language) for line, language in (languages or {}).items()]
-    values += [line_variable("EMERGENCY", line, (emergencies or {}).get(line) or NOBODY) for line in lines]
+    told: dict[str, Mapping[str, str]] = {**(of_lines or {})}
+    # What a line no longer has must not outlive it in AstDB.
+    told |= {kind: {**dict.fromkeys(lines, NOBODY), **told.get(kind, {})} for kind in ("EMERGENCY", "CONSENT")}
+    values += [line_variable(kind, line, value) for kind, of in told.items() for line, value in of.items()]
     values += [line_variable(kind, DEFAULT, value) for kind, value in (outgoing or {}).items()]
     values.append((BUDGET, f"{budget_seconds:g}"))
     writes = [{"Action": "Setvar", "Variable": name, "Value": value} for name, value in values]

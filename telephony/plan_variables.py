@@ -46,6 +46,7 @@ _OF_LINE: Final = {
     "TRUNK": _TRUNK,
     "LANGUAGE": _LANGUAGE,
     "EMERGENCY": re.compile(r"(?:[0-9]{2,20}|none)\Z"),
+    "CONSENT": re.compile(rf"(?:none|{_NAME}(?:[/&]{_NAME})*@[0-9*]?)\Z"),
     "SHOWN": re.compile(r"[0-9]{1,20}\Z"),
     "DESTINATIONS": re.compile(r"/(?:[0-9]{1,15}[-+*]/)*\Z"),
     "DIALLING": re.compile(r"[0-9]{1,3}_[0-9]{0,4}_[0-9]{0,4}(?:_[0-9]{1,2})?\Z"),

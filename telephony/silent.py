@@ -27,8 +27,8 @@ REASONS: Mapping[str, str] = {
     "it tells what a member of a queue or an agent does, whatever the call": """
         QueueMember QueueMemberAdded QueueMemberRemoved QueueMemberPause QueueMemberPaused QueueMemberPenalty
         QueueMemberRinginuse QueueMemberStatus AgentLogin AgentLogoff Agents""",
-    "it names no file; MIXMONITOR_FILENAME and the application's start do": """
-        MixMonitorStart MixMonitorStop MonitorStart MonitorStop ConfbridgeRecord ConfbridgeStopRecord""",
+    "the file says itself that it is complete, and MixMonitorStart tells which channels are recorded": """
+        MixMonitorStop MonitorStart MonitorStop ConfbridgeRecord ConfbridgeStopRecord""",
     "it repeats in sum what single events told": "Cdr",
     "it tells of a device, an account or a registration, not of a call": """
         ContactStatus ContactStatusDetail DeviceStateChange ExtensionStatus PeerStatus PresenceStateChange

@@ -1,7 +1,7 @@
-"""What our dialplan tells of a caller who holds or leaves a message, the same by both witnesses (pure).
+"""What our dialplan tells of a caller who holds, leaves a message or refuses, the same by both witnesses (pure).
 
 The dialplan says it twice: as a UserEvent, and into CEL (CELGenUserEvent, `name` and `values` joined by bars), so that
-a promise to call back and a message are known also when the service was away.
+a promise to call back, a message and a refusal are known also when the service was away.
 """
 
 from __future__ import annotations
@@ -36,11 +36,17 @@ def voicemail_left(where: Where, box: str, seconds: str) -> list[Event]:
     return [e.VoicemailLeft(**where, box=box, seconds=float(whole(seconds) or 0))] if box else []
 
 
+def recording_refused(where: Where, reason: str, _: str = "") -> list[Event]:
+    """The call may not be recorded: the caller pressed the key, or the announcement could not be said."""
+    return [e.RecordingRefused(**where, reason=reason)] if reason in {"caller", "unannounced"} else []
+
+
 _TOLD: Mapping[str, Callable[[Where, str, str], list[Event]]] = {
     "switchhookhold": held,
     "switchhookholdend": hold_ended,
     "switchhookcallback": callback_requested,
     "switchhookvoicemail": voicemail_left,
+    "switchhookrecordingrefused": recording_refused,
 }
 
 NAMES: Sequence[str] = tuple(_TOLD)

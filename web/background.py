@@ -22,10 +22,17 @@ STALE: Final = text("interval '6 hours'")
 """A call without an end for so long lost its end; it is no longer shown as going on."""
 
 _ROUTED: Final = func.jsonb_path_query_first(calls.c.state, text("""'$.facts[*] ? (@.kind == "Routed")'::jsonpath"""))
+_MUTES: Final = func.jsonb_path_query_array(
+    calls.c.state, text("""'$.facts[*] ? (@.kind == "RecordingMuted")'::jsonpath""")
+)
+_RECORDED: Final = func.jsonb_path_exists(
+    calls.c.state, text("""'$.facts[*] ? (@.kind == "RecordingStarted")'::jsonpath""")
+)
 _COLUMNS: Final = (
     calls.c.id, calls.c.direction, calls.c.status, calls.c.line, calls.c.caller_number, calls.c.caller_name,
     calls.c.dialed, calls.c.started_at, calls.c.answered_at, calls.c.ended_at, calls.c.missed_cause, calls.c.person,
     calls.c.talk_seconds, _ROUTED.label("routed"), AHEAD.label("ahead"),
+    _RECORDED.label("recorded"), _MUTES.label("mutes"),
 )  # fmt: skip
 
 
@@ -112,8 +119,15 @@ def _quote(segments: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
 
 
 def _live(row: Any, reaches: tuple[Reach, ...]) -> LiveCall:
-    columns = {name: value for name, value in row._mapping.items() if name != "routed"}  # noqa: SLF001 - its public name
-    return LiveCall(**columns, reaches=reaches, plan=plan_of(row.routed))
+    read = {"routed", "mutes"}
+    columns = {name: value for name, value in row._mapping.items() if name not in read}  # noqa: SLF001 - its public name
+    return LiveCall(**columns, reaches=reaches, plan=plan_of(row.routed), paused=_paused(row.mutes))
+
+
+def _paused(mutes: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the last word on any recorded channel, of facts as JSON, is that it is muted."""
+    last = {str(fact["channel"]): fact for fact in sorted(mutes, key=lambda fact: str(fact.get("at", "")))}
+    return any(fact.get("muted", True) for fact in last.values())
 
 
 def plan_of(routed: Mapping[str, Any] | None) -> Mapping[str, Any]:

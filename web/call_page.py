@@ -11,13 +11,15 @@ from aiohttp import web
 from calls.call import facts
 from calls.events import TranscriptionGivenUp
 from calls.follow_up_list import promise_of
+from recordings.pauses import is_paused
 from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
-from web.guard import nonce
+from web.guard import VIEWER, nonce
 from web.house import HOUSE
 from web.listening import Track, note, sound_of, tracks_of, transcript_of
 from web.one_call import OneCall, read_call
 from web.page import language_of, page, zone_of
+from web.pausing import can_pause, may_pause
 from web.services import SERVICES
 from web.timeline import timeline
 from web.told import considered, device_kind, reasons
@@ -64,6 +66,8 @@ async def show(request: web.Request) -> web.Response:
         one=one,
         call=one.row,
         seen=one.seen,
+        may_pause=may_pause(request[VIEWER], one) and can_pause(one),
+        paused=is_paused(one.seen),
         moments=timeline(one.call, one.seen, directory, language),
         reasons=reasons(one.plan, language),
         rule=rule(one.plan, language),

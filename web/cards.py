@@ -67,6 +67,7 @@ class LiveCall:
     """One call that goes on, or ended a moment ago.
 
     Times are the PBX's, whose clock is `ahead` of ours; `plan` is routing's decision as JSON, empty when there is none.
+    `paused`: the PBX writes silence into the recording now.
     """
 
     id: UUID
@@ -83,6 +84,8 @@ class LiveCall:
     person: str | None
     talk_seconds: float
     reaches: tuple[Reach, ...]
+    recorded: bool = False
+    paused: bool = False
     ahead: timedelta = timedelta()
     plan: Mapping[str, Any] = field(default_factory=dict)
     background: Background = Background()

@@ -227,6 +227,9 @@ def _recorded(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
         if muted.at:
             key = "record_muted" if muted.muted else "record_goes_on"
             yield Moment(muted.at, teller.say(key), "mic", "quiet", key=key)
+    for refused in facts(call, e.RecordingRefused)[:1]:
+        if refused.at:
+            yield Moment(refused.at, teller.say(f"refused_{refused.reason}"), "mic", "quiet", key="record_refused")
     for stored in facts(call, e.RecordingStored)[:1]:
         if stored.at:
             yield Moment(stored.at, teller.say("stored"), "mic", "quiet", key="stored")

@@ -20,6 +20,7 @@ from directory.model import (
     SHOWS,
     Blocked,
     Company,
+    Consent,
     Device,
     Directory,
     DoNotCall,
@@ -101,6 +102,11 @@ mobiles = st.integers(79160000000, 79169999999).map(str)
 
 
 amounts = st.decimals(0, 10_000, places=2)
+consents = st.builds(
+    Consent,
+    prompt=st.sampled_from(["priv-recordintro", "custom/said&custom/press-3"]),
+    refuse=st.none() | st.sampled_from(["3", "*"]),
+)
 callbacks = st.builds(
     Callback,
     first=st.sampled_from(FIRSTS),
@@ -258,6 +264,7 @@ def directories(draw: st.DrawFn) -> Directory:
             masking=draw(maskings),
             campaign=draw(st.sampled_from([None, "spring", "метро"])),
             retention=draw(retentions),
+            consent=draw(st.none() | consents),
         )
         for _ in range(draw(st.integers(0, 3)))
     )

@@ -239,6 +239,48 @@ async def test_transfer_to_an_outside_number_writes_on_in_the_same_recording(
     assert length(pbx.recordings / f"{arrival['Uniqueid']}-staff.wav") > 6.0
 
 
+async def test_a_command_of_the_operators_gets_both_closed_files(
+    pbx: Pbx, outside: OutsideWorld, service: StandIn, line: str
+) -> None:
+    """What the caller said first; a PBX on another machine sends them from there."""
+    told = pbx.recordings / f"uploaded-{line}"
+    await service.set_global("SWITCHHOOK_UPLOAD", f"wc -c > {told}")
+    service.plan = [("ring", "PJSIP/anna-desk", 10)]
+    await outside.phone("anna-desk").behave(answer(0.1, speak=SHORT, hangup_after=0.5))
+    call = await outside.call(CALLER, "Клиент", line, speak=(), stay=True)
+    await call.ended()
+    name = (await service.seen(UserEvent="SwitchhookArrival", Line=line))["Uniqueid"]
+    async with asyncio.timeout(5):
+        while not told.exists() or "total" not in told.read_text():
+            await asyncio.sleep(0.02)
+    await service.set_global("SWITCHHOOK_UPLOAD", "")
+    files = [pbx.recordings / f"{name}-{side}.wav" for side in SIDES]
+    assert [row.split()[1] for row in told.read_text().splitlines()] == [*map(str, files), "total"]
+    assert all(closed(one) for one in files)
+
+
+async def test_a_client_whom_staff_sent_on_is_recorded_to_the_end(
+    pbx: Pbx, outside: OutsideWorld, service: StandIn
+) -> None:
+    """Who called out leaves the call; the client's own channel is recorded, so the talk with the colleague is too."""
+    await outside.mobile("79161230000").behave(answer(0.1, speak=("ru/hello", 20.0)))
+    await outside.phone("boris-desk").behave(answer(0.1, speak=("ru/queue-youarenext",), hangup_after=3.0))
+    await outside.phone("anna-desk").dial("79161230000", speak=("ru/hello",))
+    begun = await service.seen(Event="MixMonitorStart")
+    assert begun["Channel"].startswith("PJSIP/trunk-")
+    await outside.mobile("79161230000").answers()
+    staff = await service.seen(Event="BridgeEnter", CallerIDNum="101")
+    await service.action(Action="BlindTransfer", Channel=staff["Channel"], Exten="102", Context="switchhook-internal")
+    await outside.phone("boris-desk").answers()
+    await service.seen(Event="Hangup", Uniqueid=begun["Uniqueid"])
+    await complete(pbx.recordings, begun["Uniqueid"])
+    sides = [pbx.recordings / f"{begun['Uniqueid']}-{side}.wav" for side in SIDES]
+    assert [(length(side) > 2.5, loudness(side) > 50) for side in sides] == [(True, True)] * 2, [
+        (length(side), loudness(side)) for side in sides
+    ]
+    assert [event["Uniqueid"] for event in service.events if event["Event"] == "MixMonitorStart"] == [begun["Uniqueid"]]
+
+
 async def test_call_to_the_outside_is_recorded_with_the_sides_by_who_speaks(
     pbx: Pbx, outside: OutsideWorld, service: StandIn
 ) -> None:

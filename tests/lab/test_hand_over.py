@@ -178,7 +178,7 @@ async def test_a_call_goes_to_the_fallback_that_we_left(pbx: Pbx, proxy: AmiProx
     office = Office(pbx, proxy)
     async with working(office) as link:
         fallbacks = {LINE: ["PJSIP/anna-desk", "PJSIP/boris-desk"]}
-        await write_fallbacks(link, fallbacks, ["PJSIP/boris-desk"], 1.2, trunks={LINE: "PJSIP/trunk"})
+        await write_fallbacks(link, fallbacks, ["PJSIP/boris-desk"], 1.2, of_lines={"TRUNK": {LINE: "PJSIP/trunk"}})
         await mark(link, "0")
         await pbx.cli(f"channel originate Local/{LINE}@from-trunk application Wait 20")
         await until(lambda: events(office, "SwitchhookFallback"))

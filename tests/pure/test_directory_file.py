@@ -151,6 +151,14 @@ lines:
             HEAD + "lines: [{number: 74951234567, name: Л, team: t, ring_seconds: 3}]",
             "must be a whole number from 5 to",
         ),
+        (
+            HEAD + "lines: [{number: 74951234567, name: Л, team: t, consent: {refuse: '3'}}]",
+            "2: lines[0].consent.prompt: is missing",
+        ),
+        (
+            HEAD + "lines: [{number: 74951234567, name: Л, team: t, consent: {prompt: a, refuse: '#'}}]",
+            "2: lines[0].consent.refuse: must be one key, a digit or *, got '#'",
+        ),
     ],
 )
 def test_a_fault_is_named_by_file_line_key_and_value(text: str, fault: str) -> None:

@@ -256,3 +256,14 @@ def test_the_answer_to_who_dials_names_both_numbers() -> None:
 def test_nothing_unsafe_is_handed_to_the_dialplan_for_a_call_out(unsafe: Callable[[], object]) -> None:
     with pytest.raises(UnsafeDialError):
         unsafe()
+
+
+@pytest.mark.parametrize("value", ["none", "custom/consent@3", "priv-recordintro&vm-goodbye@", "a@*"])
+def test_what_callers_hear_first_may_stand_in_a_global(value: str) -> None:
+    assert line_variable("CONSENT", "74951234567", value) == ("SWITCHHOOK_CONSENT_74951234567", value)
+
+
+@pytest.mark.parametrize("value", ["", "custom/consent", "a@33", "a@#", "../a@3", "a,m@3", "a)@3", "a@3\n", "${X}@3"])
+def test_nothing_else_may(value: str) -> None:
+    with pytest.raises(UnsafeDialError):
+        line_variable("CONSENT", "74951234567", value)

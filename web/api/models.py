@@ -59,6 +59,13 @@ class CallWhole(Answer):
     record: dict[str, Any]
 
 
+class RecordingPaused(Answer):
+    """What the PBX does now with the recording of a call."""
+
+    call_id: UUID
+    paused: bool
+
+
 class MomentTold(Answer):
     """One line of a call's timeline."""
 

@@ -62,6 +62,10 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class NoBody(Body):
+    """A command that is told by its path alone; nothing, or an empty object, is sent with it."""
+
+
 Handler = Callable[[web.Request, Any], Awaitable[BaseModel | web.StreamResponse]]
 
 
@@ -137,7 +141,7 @@ class Command:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Check the body, run the handler, write the answer. Raises 400 for a body that does not fit."""
         try:
-            body = self.body.model_validate_json(await request.read())
+            body = self.body.model_validate_json(await request.read() or b"{}")
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
@@ -151,15 +155,16 @@ class Command:
         """The command as OpenAPI 3.1 writes it."""
         said = "Begun." if self.keyed else "Done."
         answers: dict[str, Any] = {str(self.status): {"description": said, "content": _json(self.answer)}}
-        for status in (400, 401, 403, 409, 422, 429) if self.keyed else (400, 401, 403):
+        of_one = (404, 422) if "{id}" in self.path else ()
+        for status in (400, 401, 403, 409, 422, 429) if self.keyed else (400, 401, 403, *of_one):
             problem = {PROBLEM: {"schema": {"$ref": _ref(Refusal if status == 422 else Problem)}}}
             answers[str(status)] = {"description": _WHY[status], "content": problem}
         key = {"name": KEY_HEADER, "in": "header", "required": False, "schema": {"type": "string", "maxLength": 200}}
         return {
             "operationId": self.handler.__name__,
             "summary": self.summary,
-            "parameters": [key] if self.keyed else [],
-            "requestBody": {"required": True, "content": _json(self.body)},
+            "parameters": [*_path_parameters(self.path), *([key] if self.keyed else [])],
+            "requestBody": {"required": bool(self.body.model_fields), "content": _json(self.body)},
             "responses": answers,
         }
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from aiohttp import web
 
-from web.api import calls, follow_ups, house, models, outgoing, presence, sound, stream
-from web.api.operations import PREFIX, Command, NoQuery, Operation, openapi
+from web.api import calls, follow_ups, house, models, outgoing, pausing, presence, sound, stream
+from web.api.operations import PREFIX, Command, NoBody, NoQuery, Operation, openapi
 
 OPERATIONS: Final = (
     Operation("/calls", calls.list_calls, "Calls, the newest first", calls.CallsQuery, models.CallPage),
@@ -45,6 +45,22 @@ COMMANDS: Final = (
         "Say of a person whether they are there",
         models.StatusWish,
         models.StatusTold,
+        keyed=False,
+    ),
+    Command(
+        "/calls/{id}/recording/pause",
+        pausing.pause_recording,
+        "Write silence into the recording of a call that goes on",
+        NoBody,
+        models.RecordingPaused,
+        keyed=False,
+    ),
+    Command(
+        "/calls/{id}/recording/resume",
+        pausing.resume_recording,
+        "Write sound into it again",
+        NoBody,
+        models.RecordingPaused,
         keyed=False,
     ),
 )

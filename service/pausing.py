@@ -1,0 +1,133 @@
+"""Pauses and resumes recordings at one PBX, for whoever asked by page, API or keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls.call import Call
+from calls.events import device
+from calls.view import view
+from recordings.pauses import CHANNEL, Outcome, ask, call_with, is_paused, recorded_now, settle, unsettled
+from service.notices import keep_listening
+from telephony.ami import raised_by_dialplan
+from telephony.link import Link
+from telephony.pbx import ActionRefused, Message
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+ASKED: Final = "SwitchhookPause"
+"""The UserEvent of our dialplan for keys that somebody who talks has pressed; see switchhook-pause."""
+TOLD: Final = "SWITCHHOOK_PAUSED"
+"""The variable in which who pressed them is told: 1, it is paused; 0, it is not."""
+_LOOK_SECONDS: Final = 1.0
+
+
+class Pausing:
+    """Does the wishes of one PBX's calls; `run` ends only by cancellation, `heard` takes its events."""
+
+    def __init__(self, link: Link, engine: AsyncEngine) -> None:
+        self._pbx = link.settings.name
+        self._link = link
+        self._engine = engine
+        self._wake = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+        self._working: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Do what is wanted, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            # While the database does not tell, the look of every second finds what is wanted.
+            group.create_task(keep_listening(self._engine, CHANNEL, self._wake))
+            group.create_task(self._keep_doing())
+
+    def heard(self, message: Message) -> None:
+        """Take one AMI event; never waits."""
+        if message.get("UserEvent") == ASKED and raised_by_dialplan(message):
+            self._begin(self._turned(str(message.get("Uniqueid")), str(message.get("Channel"))))
+
+    async def _keep_doing(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._wake.wait()
+            self._wake.clear()
+            if self._link.state.connected:
+                await self._try(self._do_wanted())
+
+    async def _do_wanted(self) -> None:
+        """Do every wish, in the order that they were asked in. Raises what the driver raises."""
+        async with self._one_at_a_time:
+            async with self._engine.begin() as connection:
+                wanted = await unsettled(connection, self._pbx)
+            for wish in wanted:
+                await self._settle(wish.id, await self._do(wish.call, paused=wish.paused))
+
+    async def _turned(self, channel: str, name: str) -> None:
+        """Somebody pressed the keys: pause what is recorded, or go on with what is paused, and tell them."""
+        async with self._one_at_a_time:
+            await self._try(self._turn(channel, name))
+
+    async def _turn(self, channel: str, name: str) -> None:
+        async with self._engine.begin() as connection:
+            found = await call_with(connection, self._pbx, channel)
+            if found is None:
+                return
+            call_id, call = found
+            paused = not is_paused(view(call))
+            wish = await ask(connection, call_id, paused=paused, by=device(name))
+        outcome = await self._do(call, paused=paused)
+        await self._settle(wish, outcome)
+        if outcome == "done":
+            await self._link.action(
+                {"Action": "Setvar", "Channel": name, "Variable": TOLD, "Value": "1" if paused else "0"}
+            )
+
+    async def _do(self, call: Call, *, paused: bool) -> Outcome:
+        """Have the PBX write silence of every recorded channel, on both sides, or sound again.
+
+        Silence is written, not left out: both sides stay as long as the talk. Raises LinkError where the PBX did not
+        answer: then it is done at the next look.
+        """
+        seen = view(call)
+        if seen.ended_at is not None:
+            return "over"
+        outcome: Outcome = "not_recorded"
+        for channel in recorded_now(call, seen):
+            mute = {
+                "Action": "MixMonitorMute",
+                "Channel": channel,
+                "Direction": "both",
+                "State": "1" if paused else "0",
+            }
+            try:
+                await self._link.action(mute)
+            except ActionRefused as error:
+                log.warning("a recording was not paused or resumed", pbx=self._pbx, error=str(error))
+                outcome = "refused_by_pbx" if outcome == "not_recorded" else outcome
+            else:
+                outcome = "done"
+        return outcome
+
+    async def _settle(self, wish: UUID, outcome: Outcome) -> None:
+        async with self._engine.begin() as connection:
+            await settle(connection, wish, outcome)
+        log.info("a recording's pause was wanted", pbx=self._pbx, outcome=outcome)
+
+    async def _try(self, work: Coroutine[Any, Any, None]) -> None:
+        """One wish must not end the service: what is not settled is tried again."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  # whatever the driver raises
+            log.warning("wanted pauses could not be done now", pbx=self._pbx, error=type(error).__name__)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
