@@ -35,6 +35,8 @@ def _doubles(directory: Directory) -> Iterator[Problem]:
     yield from _twice((f"outgoing.prices[{at}].prefix", price.prefix) for at, price in prices)
     for path, reach in _reaches(directory):
         yield from _twice((f"{path}.{prefix}", prefix) for prefix in (*reach.allow, *reach.deny))
+    for at, line in enumerate(directory.lines):
+        yield from _twice((f"lines[{at}].script[{index}].step", step.step) for index, step in enumerate(line.script))
     yield from _twice((f"vip[{at}].number", entry.number) for at, entry in enumerate(directory.vip))
     for at, team in enumerate(directory.teams):
         yield from _twice((f"teams[{at}].members[{index}]", key) for index, key in enumerate(team.members))

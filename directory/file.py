@@ -59,12 +59,15 @@ from directory.retention_file import read_retention
 from directory.rule_checks import doubts
 from directory.rule_file import read_rules
 from directory.rules import STRATEGIES, Rule, Strategy
+from directory.script import Step, Topic, script_json
+from directory.script_file import read_script, read_topics
 
 _SECTIONS: Final = (
     "company", "hours", "people", "teams", "lines", "blocked", "vip", "rules", "do_not_call", "outgoing",
 )  # fmt: skip
 _COMPANY: Final = (
     "name", "region", "time_zone", "language", "ring_seconds_least", "follow_up", "masking", "retention",
+    "topics",
 )  # fmt: skip
 _PERSON: Final = (
     "key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "languages", "skills", "plan", "line",
@@ -75,7 +78,7 @@ _TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wra
 _LINE: Final = (
     "number", "name", "trunk", "team", "hours", "time_zone", "language", "campaign", "ring_seconds", "mobile_shows",
     "wrap_up_seconds", "fallback", "emergency", "shows", "callback",
-    "ring_seconds_least", "follow_up", "masking", "retention", "consent",
+    "ring_seconds_least", "follow_up", "masking", "retention", "consent", "script",
 )  # fmt: skip
 _CONSENT: Final = ("prompt", "refuse")
 _FOLLOW_UP: Final = ("owners", "minutes", "person")
@@ -222,6 +225,7 @@ def _company(reading: Reading, table: Table) -> Company:
         follow_up=_follow_up(fields),
         masking=read_masking(fields),
         retention=read_retention(fields),
+        topics=read_topics(fields),
     )
 
 
@@ -357,6 +361,7 @@ def _line(fields: Fields, region: str) -> Line:
         masking=read_masking(fields),
         retention=read_retention(fields),
         consent=_consent(fields),
+        script=read_script(fields),
     )
 
 
@@ -405,4 +410,14 @@ def _plain_value(content: object) -> object:
         return plain(content)
     if isinstance(content, Consent):
         return _plain(content, _CONSENT)
-    return list(content) if isinstance(content, tuple) else content
+    if isinstance(content, tuple):
+        return _plain_list(content)
+    return content
+
+
+def _plain_list(content: tuple[object, ...]) -> object:
+    steps = [entry for entry in content if isinstance(entry, Step)]
+    topics = [entry for entry in content if isinstance(entry, Topic)]
+    if topics:
+        return {topic.name: list(topic.words) for topic in topics}
+    return script_json(steps) if steps else list(content)

@@ -11,6 +11,7 @@ from directory.numbers import normal
 from directory.outgoing import BY_DEFAULT, Callback, Outgoing
 from directory.retention import NO_RETENTION, Keep, Retention, kept
 from directory.rules import BUILT_IN, Rule, Strategy
+from directory.script import Step, Topic
 
 Role = Literal["manager", "head", "operator", "admin"]
 Kind = Literal["desk", "soft", "mobile"]
@@ -58,7 +59,8 @@ class FollowUpPolicy:
 class Company:
     """The house itself: what numbers, times and words mean where nothing nearer says otherwise.
 
-    ``ring_seconds_least``: a phone that rang for less gave its person no fair chance to answer.
+    ``ring_seconds_least``: a phone that rang for less gave its person no fair chance to answer. ``topics`` are what
+    talks are looked through for.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Company:
     follow_up: FollowUpPolicy = FollowUpPolicy()
     masking: Masking = UNTOLD
     retention: Retention = NO_RETENTION
+    topics: tuple[Topic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -188,6 +191,8 @@ class Line:
 
     Calls to the outside show ``shows``, or the number itself. ``callback``: missed callers are called back by itself.
     No ``consent``: callers are recorded without a word.
+
+    ``script`` is what staff say in the line's talks, step by step.
     """
 
     number: str
@@ -210,6 +215,7 @@ class Line:
     masking: Masking = UNTOLD
     retention: Retention = NO_RETENTION
     consent: Consent | None = None
+    script: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

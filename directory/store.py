@@ -34,6 +34,7 @@ from directory.outgoing import Callback, outgoing_from, plain
 from directory.retention import plain as plain_retention
 from directory.retention import retention_from
 from directory.rules import Rule
+from directory.script import script_from, script_json, topics_from, topics_json
 
 CHANNEL: Final = "switchhook_directory"
 """NOTIFY channel; sent once in the transaction that changes the directory, without a payload."""
@@ -192,6 +193,7 @@ def _company_values(directory: Directory) -> Values:
         "follow_up": _policy_values(directory.company.follow_up),
         "masking": masking.plain(directory.company.masking),
         "retention": plain_retention(directory.company.retention),
+        "topics": topics_json(directory.company.topics),
     }
     return {"id": 1, **own, **policies, "outgoing": plain(directory.outgoing)}
 
@@ -206,6 +208,7 @@ def _line_values(line: Line) -> Values:
         "follow_up": _policy_values(line.follow_up),
         "masking": masking.plain(line.masking),
         "retention": plain_retention(line.retention),
+        "script": script_json(line.script),
     }
 
 
@@ -239,6 +242,7 @@ def _company(row: Row[Any]) -> Company:
         follow_up=_policy(row.follow_up),
         masking=masking.masking_from(row.masking),
         retention=retention_from(row.retention),
+        topics=topics_from(row.topics),
     )
 
 
@@ -275,5 +279,6 @@ def _line(row: Row[Any]) -> Line:
         masking=masking.masking_from(row.masking),
         retention=retention_from(row.retention),
         consent=consent,
+        script=script_from(row.script),
         **told,
     )

@@ -41,6 +41,9 @@ _MASKING: Final = '{"kinds": [...], "keep_original": false, "readers": role}, wh
 _RETENTION: Final = '{"audio_days": 90, "missed": {"party_days": 365}}, what is told only.'
 _FOLLOW_UP: Final = '{"owners": [...], "minutes": 60, "person": key}, what is told only.'
 
+_TOPICS: Final = '[{"name", "words": [word or phrase, ...]}], what talks are looked through for.'
+_SCRIPT: Final = '[{"step", "phrases": [...]}], what staff say.'
+
 metadata: Final = MetaData(naming_convention=NAMING)
 """Every table of the service; migrations compare the database with it."""
 
@@ -57,6 +60,7 @@ company = Table(
     Column("follow_up", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_FOLLOW_UP),
     Column("masking", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_MASKING),
     Column("retention", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_RETENTION),
+    Column("topics", JSONB, nullable=False, server_default=text("'[]'::jsonb"), comment=_TOPICS),
     comment="The one company this service works for.",
 )
 
@@ -154,6 +158,7 @@ lines = Table(
     Column("masking", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_MASKING),
     Column("retention", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_RETENTION),
     Column("consent", JSONB(none_as_null=True), comment='{"prompt", "refuse"}; null: callers hear nothing of it.'),
+    Column("script", JSONB, nullable=False, server_default=text("'[]'::jsonb"), comment=_SCRIPT),
     Column("position", Integer, nullable=False),
     CheckConstraint("ring_seconds between 5 and 300", name="ring_seconds"),
     CheckConstraint("wrap_up_seconds between 0 and 3600", name="wrap_up_seconds"),

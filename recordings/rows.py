@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, func, literal_column, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -46,15 +46,6 @@ class Transcript:
     audio_seconds: float
     took_seconds: float
     made_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A call whose talk holds what was searched; the words in `headline` stand between « and »."""
-
-    call_id: UUID
-    headline: str
-    rank: float
 
 
 async def call_of(connection: AsyncConnection, call_id: UUID) -> Any:
@@ -122,26 +113,20 @@ async def hint_of(connection: AsyncConnection, line: str | None) -> str | None:
     return told
 
 
-_SEARCH = text(
+def talks_of(query: str) -> ColumnElement[bool]:
+    """The condition on the table of calls that `query` was said, in any inflection; quotes, `or`, `-word` as elsewhere.
+
+    The configuration `russian` reads words in Latin letters as English ones. Only the text of transcripts is searched:
+    what was masked there is found nowhere.
     """
-    select t.call_id,
-           ts_headline('russian', t.text, q.russian || q.english,
-                       'StartSel=«, StopSel=», MaxFragments=2, MaxWords=20, MinWords=8') as headline,
-           ts_rank(t.search, q.russian || q.english) as rank
-    from transcripts t,
-         (select websearch_to_tsquery('russian', :query) as russian,
-                 websearch_to_tsquery('english', :query) as english) as q
-    where t.search @@ (q.russian || q.english)
-    order by rank desc, t.made_at desc
-    limit :limit
-    """
-)
+    said = transcripts.c.search.op("@@")(func.websearch_to_tsquery(literal_column("'russian'::regconfig"), query))
+    return calls.c.id.in_(select(transcripts.c.call_id).where(said))
 
 
-async def search(connection: AsyncConnection, query: str, limit: int = 50) -> list[Found]:
-    """Calls whose talk holds `query`, in any inflection, best first. Quotes and `-word` work as on the web."""
-    rows = await connection.execute(_SEARCH, {"query": query, "limit": limit})
-    return [Found(row.call_id, row.headline, float(row.rank)) for row in rows]
+async def words_of(connection: AsyncConnection, call_ids: Iterable[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """The words of these calls' talks, as `recordings.tables` tells them."""
+    asked = select(transcripts.c.call_id, transcripts.c.words).where(transcripts.c.call_id.in_(list(call_ids)))
+    return {row.call_id: row.words for row in await connection.execute(asked)}
 
 
 async def missing_count(connection: AsyncConnection) -> int:

@@ -1,4 +1,4 @@
-"""The rows of what was said: one a side, one on how complete a call's audio is, one a transcript, one an archive."""
+"""The rows of what was said: sides of a recording, how complete a call's audio is, its text and what that tells."""
 
 from sqlalchemy import (
     TIMESTAMP,
@@ -10,6 +10,7 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
+    Integer,
     Table,
     Text,
     func,
@@ -148,4 +149,30 @@ archives = Table(
     Column("original_sha256", Text),
     Column("made_at", _MOMENT, nullable=False, server_default=func.now()),
     CheckConstraint("(original_path is null) = (original_sha256 is null)", name="original_is_whole"),
+)
+
+talk_facts = Table(
+    "talk_facts",
+    metadata,
+    # Facts are of a text, and go with it.
+    Column("call_id", UUID(as_uuid=True), ForeignKey("transcripts.call_id", ondelete="CASCADE"), primary_key=True),
+    Column("seconds", Float, nullable=False, comment="From the first word to the last, without what was not judged."),
+    Column("caller_seconds", Float, nullable=False, comment="Of speaking."),
+    Column("staff_seconds", Float, nullable=False),
+    Column("silence_seconds", Float, nullable=False),
+    Column("longest_silence_seconds", Float, nullable=False),
+    Column("longest_silence_at", Float, comment="Second of the call's line."),
+    Column("caller_monologue_seconds", Float, nullable=False),
+    Column("staff_monologue_seconds", Float, nullable=False),
+    Column("response_seconds", Float, comment="Median pause before staff answer the caller; null: they never did."),
+    Column("caller_words_per_minute", Float, comment="Null: it said too little."),
+    Column("staff_words_per_minute", Float),
+    Column("caller_questions", Integer, nullable=False),
+    Column("staff_questions", Integer, nullable=False),
+    Column("interruptions", JSONB, nullable=False, comment='[{"by": side, "at": second}]'),
+    Column("steps", JSONB, nullable=False, comment='[{"step", "said", "at", "unsure"}], of the script as it was.'),
+    Column("topics", JSONB, nullable=False, comment='[{"topic", "mentions": [{"side", "at", "unsure"}]}], what was.'),
+    Column("unsure_share", Float, nullable=False, comment="Of words that were heard badly."),
+    Column("low_confidence", Boolean, nullable=False),
+    Column("made_at", _MOMENT, nullable=False, server_default=func.now()),
 )

@@ -59,6 +59,15 @@ def words_json(sides: Mapping[str, Sequence[Word]]) -> list[dict[str, Any]]:
     return sorted(told, key=lambda word: (word["start"], word["end"], word["side"]))
 
 
+def words_by_side(told: Iterable[Mapping[str, Any]]) -> dict[str, list[Word]]:
+    """Stored words (`words_json`) as the words of each side."""
+    sides: dict[str, list[Word]] = {}
+    for word in told:
+        one = Word(str(word["text"]), float(word["start"]), float(word["end"]), float(word["confidence"]))
+        sides.setdefault(str(word["side"]), []).append(one)
+    return sides
+
+
 def segments_json(told: Iterable[Segment]) -> list[dict[str, Any]]:
     """The segments as JSON objects."""
     return [asdict(segment) for segment in told]

@@ -20,9 +20,11 @@ from calls.tables import call_names, calls
 from calls.view import CallView, to_json, view
 from directory.model import Directory
 from directory.store import read
+from recordings.fact_rows import talk_facts_of
 from recordings.rows import Recording, recordings_of, transcript_of
 from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
+from web.talk import facts_json, lines
 from web.timeline import Moment, Teller, timeline
 from web.told import considered, reasons
 from web.wording import clock, day, duration, phone
@@ -49,6 +51,7 @@ async def tell(connection: AsyncConnection, call_id: UUID, language: str) -> tup
     moments = timeline(call, seen, directory, language)
     recordings = await recordings_of(connection, call_id)
     transcript = await transcript_of(connection, call_id)
+    facts = await talk_facts_of(connection, call_id)
     decision = _decision(call)
     said = (await connection.execute(text("select text from transcripts where call_id = :c"), {"c": call_id})).scalar()
     told = {
@@ -58,6 +61,7 @@ async def tell(connection: AsyncConnection, call_id: UUID, language: str) -> tup
         "decision": decision,
         "recordings": [asdict(one) for one in recordings],
         "transcript": said,
+        "talk_facts": facts_json(facts) if facts else None,
         "party": row.party_id,
         "lead": row.lead_id,
     }
@@ -70,6 +74,7 @@ async def tell(connection: AsyncConnection, call_id: UUID, language: str) -> tup
         *_decision_words(decision, seen, directory, language),
         *_kept(seen, recordings, language),
         *([say(language, "story.transcript")] if transcript else []),
+        *(lines(facts, language) if facts else []),
         *([say(language, "story.party", party=row.party_id)] if row.party_id else []),
         *([say(language, "story.lead", lead=row.lead_id)] if row.lead_id else []),
         str(call_id),

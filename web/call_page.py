@@ -11,7 +11,9 @@ from aiohttp import web
 from calls.call import facts
 from calls.events import TranscriptionGivenUp
 from calls.follow_up_list import promise_of
+from recordings.fact_rows import talk_facts_of
 from recordings.pauses import is_paused
+from web import talk
 from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
 from web.guard import VIEWER, nonce
@@ -56,6 +58,7 @@ async def show(request: web.Request) -> web.Response:
         tracks = await tracks_of(connection, one.id)
         sound = await sound_of(connection, one.id, one.call)
         transcript = await transcript_of(connection, one.id)
+        measured = await talk_facts_of(connection, one.id)
         promise = (await connection.execute(promise_of(one.id))).first()
         if transcript is not None:
             await note(request, connection, one.id, "transcript")
@@ -86,6 +89,8 @@ async def show(request: web.Request) -> web.Response:
         pieces=pieces(transcript.segments, transcript.words) if transcript else [],
         transcript=transcript,
         unwritten=next((told.reason for told in facts(one.call, TranscriptionGivenUp)), ""),
+        facts=measured,
+        talk=talk,
         nonce=nonce(request),
     )
 

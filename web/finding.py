@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls, legs
 from crm_sync.tables import parties
+from recordings.rows import talks_of
 from recordings.tables import recordings, transcripts
 from web.rights import Scope
 
@@ -31,7 +32,7 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What is looked for; None and empty mean anything. `since` is included, `until` is not."""
+    """What is looked for; None and empty mean anything. `since` is included, `until` is not; `said` in the talk."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -39,6 +40,7 @@ class Filters:
     person: str = ""
     status: str = ""
     number: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:
         asked = asked.where(calls.c.person == filters.person)
     if filters.status:
         asked = asked.where(calls.c.status == filters.status)
+    if filters.said:
+        asked = asked.where(talks_of(filters.said))
     if digits := _NOT_DIGITS.sub("", filters.number):
         # In Russia people write 8 916 … for what is stored as 7916….
         forms = {digits, f"7{digits[1:]}"} if digits.startswith("8") else {digits}

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,6 +24,9 @@ from recordings.wav import WavError, header
 from web.audio import Line, byte_range, open_piece, peaks
 from web.guard import VIEWER, address_of
 from web.tables import listens
+
+Read = Callable[[int, int], Awaitable[bytes]]
+"""Gives the bytes from a start to a stop (exclusive)."""
 
 SIDES: Final = ("caller", "staff")
 POINTS: Final = 1200
@@ -123,15 +127,24 @@ async def send(request: web.Request, store: Store, sound: Sound, sides: Sequence
     if sound.archive is not None and (sound.channel is not None or len(sides) == 1):
         return await _send_decoded(request, store, sound, sides)
     try:
+        size, read = await opened(store, sound, sides)
         if sound.archive is not None:
-            name = sound.archive.path
-            size = await store.size(name)
-            told = _stored(store, name)
-            return await _send_range(request, size, told, "audio/ogg", f'"{sound.archive.sha256[:32]}"')
-        line = await _line(store, sound, sides)
-        return await _send_range(request, line.size_bytes, line.read, "audio/wav")
+            return await _send_range(request, size, read, "audio/ogg", f'"{sound.archive.sha256[:32]}"')
+        return await _send_range(request, size, read, "audio/wav")
     except (OSError, WavError, StoreError) as error:
         raise web.HTTPNotFound(text="The recording's file is gone or broken.") from error
+
+
+async def opened(store: Store, sound: Sound, sides: Sequence[str] = SIDES) -> tuple[int, Read]:
+    """(size, reader of some bytes) of the sound: the archive as it lies in the store, else a WAV of these sides.
+
+    Raises OSError, WavError, StoreError when a file of it is gone or broken.
+    """
+    if sound.archive is not None:
+        name = sound.archive.path
+        return await store.size(name), partial(store.read, name)
+    line = await _line(store, sound, sides)
+    return line.size_bytes, line.read
 
 
 async def outline(store: Store, sound: Sound) -> dict[str, Any]:
@@ -173,15 +186,8 @@ async def _line(store: Store, sound: Sound, sides: Sequence[str]) -> Line:
     return Line(channels)
 
 
-def _stored(store: Store, name: str) -> Any:
-    async def read(start: int, stop: int) -> bytes:
-        return await store.read(name, start, stop)
-
-    return read
-
-
 async def _send_range(
-    request: web.Request, size: int, read: Any, media: str, tag: str | None = None
+    request: web.Request, size: int, read: Read, media: str, tag: str | None = None
 ) -> web.StreamResponse:
     """The bytes that `read(start, stop)` gives, or the range of them that was asked for."""
     headers = {hdrs.CONTENT_TYPE: media, hdrs.ACCEPT_RANGES: "bytes", hdrs.CACHE_CONTROL: _PRIVATE}
@@ -205,12 +211,13 @@ async def _send_range(
         for at in range(start, stop, _BLOCK):
             yield await read(at, min(at + _BLOCK, stop))
 
-    return await _stream(request, response, blocks())
+    return await stream(request, response, blocks())
 
 
-async def _stream(
+async def stream(
     request: web.Request, response: web.StreamResponse, blocks: AsyncIterator[bytes]
 ) -> web.StreamResponse:
+    """Send the blocks as they come; whoever asked may have enough at any time."""
     await response.prepare(request)
     if request.method == hdrs.METH_HEAD:
         return response
@@ -240,7 +247,7 @@ async def _send_decoded(request: web.Request, store: Store, sound: Sound, sides:
                 while (block := await asyncio.to_thread(next, samples, None)) is not None:
                     yield block
 
-            return await _stream(request, response, blocks())
+            return await stream(request, response, blocks())
     except (OSError, StoreError, opus.SoundError) as error:
         if response.prepared:
             raise

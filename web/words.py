@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from web.talk_words import TALK_WORDS
+
 LANGUAGES: Final = ("ru", "en")
 
 WORDS: Final[dict[str, tuple[str, str]]] = {
@@ -411,7 +413,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "stage.won": ("Сделка", "Won"),
     "stage.lost": ("Потеряна", "Lost"),
     "stage.disqualified": ("Отклонена", "Disqualified"),
-}
+} | TALK_WORDS
 
 
 def say(language: str, key: str, **values: object) -> str:

@@ -42,7 +42,7 @@ HOUSE = Directory(
 RAW = re.compile(r"\b(?:[a-z]+_[a-z_]+|None|null|nan|PJSIP/m[123]|outbound|inbound|ringing)\b|\?|\{|\}")
 """What no reader should meet: names of the program's own, gaps, and devices of people who have names."""
 
-KEYS = {"id", "record", "timeline", "decision", "recordings", "transcript", "party", "lead"}
+KEYS = {"id", "record", "timeline", "decision", "recordings", "transcript", "talk_facts", "party", "lead"}
 
 
 async def stored(engine: AsyncEngine, path: Path, pbx: str = "main") -> list[UUID]:

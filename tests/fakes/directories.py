@@ -49,6 +49,7 @@ from directory.rules import (
     When,
     open_by_default,
 )
+from directory.script import Step, Topic
 
 LINE: Final = "74951234567"
 ZONES: Final = ("Europe/Moscow", "UTC", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia")
@@ -101,6 +102,9 @@ keys = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,7}", fullmatch=True)
 mobiles = st.integers(79160000000, 79169999999).map(str)
 
 
+phrases = st.lists(words.filter(lambda text: any(it.isalnum() for it in text)), min_size=1, max_size=3).map(tuple)
+scripts = st.lists(st.builds(Step, words, phrases), max_size=3, unique_by=lambda step: step.step).map(tuple)
+topics = st.lists(st.builds(Topic, words, phrases), max_size=3, unique_by=lambda topic: topic.name).map(tuple)
 amounts = st.decimals(0, 10_000, places=2)
 consents = st.builds(
     Consent,
@@ -265,6 +269,7 @@ def directories(draw: st.DrawFn) -> Directory:
             campaign=draw(st.sampled_from([None, "spring", "метро"])),
             retention=draw(retentions),
             consent=draw(st.none() | consents),
+            script=draw(scripts),
         )
         for _ in range(draw(st.integers(0, 3)))
     )
@@ -286,6 +291,7 @@ def directories(draw: st.DrawFn) -> Directory:
         follow_up=draw(promises),
         masking=draw(maskings),
         retention=draw(retentions),
+        topics=draw(topics),
     )
     bare = Directory(
         company=company,

@@ -27,7 +27,10 @@ from crm_sync.parties import numbers_of
 from crm_sync.tables import leads, parties, party_numbers
 from directory import store
 from directory.model import Company, Device, Directory, Line, Person, Team
+from recordings.fact_rows import looked_for, write_talk_facts
 from recordings.tables import recordings, transcripts
+from recordings.talk_facts import measure
+from recordings.transcript import words_by_side
 from routing.arrival import Arrival, DeviceState, Facts
 from routing.decide import decide
 from telephony.clocks import AHEAD
@@ -209,6 +212,9 @@ class Told:
             await connection.execute(
                 insert(transcripts).values(transcript | {"model": "base", "audio_seconds": at, "took_seconds": 1.0})
             )
+            script, topics = await looked_for(connection, self.line)
+            facts = measure(words_by_side(words), script=script, topics=topics)
+            await write_talk_facts(connection, self.id, facts)
         stored = e.RecordingStored(**self.base(), side="caller", path=str(rows[0]["path"]), seconds=at)
         await self.later(2).tell(
             stored, e.Transcribed(**self.base(), language="ru", model="base", word_count=len(words))

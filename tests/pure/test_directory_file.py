@@ -159,6 +159,28 @@ lines:
             HEAD + "lines: [{number: 74951234567, name: Л, team: t, consent: {prompt: a, refuse: '#'}}]",
             "2: lines[0].consent.refuse: must be one key, a digit or *, got '#'",
         ),
+        (
+            HEAD + "lines: [{number: 74951234567, name: Л, team: t, script: [{step: a, phrases: []}]}]",
+            "2: lines[0].script[0].phrases: must name at least one word or phrase",
+        ),
+        (
+            HEAD + "lines: [{number: 74951234567, name: Л, team: t, script: [{phrases: [привет]}]}]",
+            "2: lines[0].script[0].step: is missing",
+        ),
+        (
+            HEAD + "lines: [{number: 74951234567, name: Л, team: t, script: [{step: a, phrases: ['?!']}]}]",
+            "2: lines[0].script[0].phrases[0]: must have a letter or a digit, got '?!'",
+        ),
+        (
+            HEAD + "lines:\n- {number: 74951234567, name: Л, team: t, script:\n"
+            "  [{step: a, phrases: [б]},\n  {step: a, phrases: [в]}]}",
+            "5: lines[0].script[1].step: 'a' is already used by lines[0].script[0].step",
+        ),
+        ("company: {name: a, topics: [цена]}", "1: company.topics: must be keys with values, got a list"),
+        (
+            "company: {name: a, topics: {цена: }}",
+            "1: company.topics.цена: must name at least one word or phrase",
+        ),
     ],
 )
 def test_a_fault_is_named_by_file_line_key_and_value(text: str, fault: str) -> None:

@@ -1,7 +1,7 @@
 """Calls by the API: the list, one call, its timeline and decision."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import AwareDatetime, Field
@@ -38,8 +38,8 @@ class CallsQuery(Query):
 async def list_calls(request: web.Request, query: CallsQuery) -> CallPage:
     """GET /calls."""
     filters = Filters(
-        since=_utc("since", query.since),
-        until=_utc("until", query.until),
+        since=utc("since", query.since),
+        until=utc("until", query.until),
         line=query.line,
         person=query.person,
         status=query.status or "",
@@ -51,9 +51,13 @@ async def list_calls(request: web.Request, query: CallsQuery) -> CallPage:
             found = await find(connection, scope, filters, query.cursor, query.limit)
         except FilterError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
-    rows = (dict(row._mapping) for row in found.rows)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
-    items = [CallBrief.model_validate(row | {"people": row["people"] or []}) for row in rows]
-    return CallPage(items=items, next=found.cursor)
+    return CallPage(items=[brief(row) for row in found.rows], next=found.cursor)
+
+
+def brief(row: Any) -> CallBrief:
+    """A row of `web.finding` as it is answered."""
+    told = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    return CallBrief.model_validate(told | {"people": told["people"] or []})
 
 
 async def get_call(request: web.Request, _query: NoQuery) -> CallWhole:
@@ -98,7 +102,7 @@ async def get_decision(request: web.Request, _query: NoQuery) -> Decision:
     )
 
 
-def _utc(name: str, at: datetime | None) -> datetime | None:
+def utc(name: str, at: datetime | None) -> datetime | None:
     """The moment in UTC. Raises 400 where the calendar ends."""
     try:
         return at.astimezone(UTC) if at else None

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from web.api import calls, follow_ups, house, models, outgoing, pausing, presence, sound, stream
+from web.api import calls, follow_ups, house, models, outgoing, pausing, presence, search, sound, stream, talk
 from web.api.operations import PREFIX, Command, NoBody, NoQuery, Operation, openapi
 
 OPERATIONS: Final = (
@@ -18,6 +18,11 @@ OPERATIONS: Final = (
     ),
     Operation("/calls/{id}/recording/outline", sound.get_outline, "Its loudness", sound.TrackQuery, models.Outline),
     Operation("/calls/{id}/transcript", sound.get_transcript, "The talk as text", NoQuery, models.Transcript),
+    Operation("/calls/{id}/transcript.srt", talk.get_srt, "As SubRip subtitles", NoQuery, None, "application/x-subrip"),
+    Operation("/calls/{id}/transcript.vtt", talk.get_vtt, "As WebVTT subtitles", NoQuery, None, "text/vtt"),
+    Operation("/calls/{id}/talk-facts", talk.get_talk_facts, "What the words tell", NoQuery, talk.TalkFactsTold),
+    Operation("/calls/{id}/export", talk.export_call, "All of it as one zip", NoQuery, None, "application/zip"),
+    Operation("/search", search.search_talks, "Who said what, the newest first", search.SearchQuery, search.TalksPage),
     Operation("/outgoing-calls/{id}", outgoing.get_outgoing, "A call that was asked for", NoQuery, models.OutgoingCall),
     Operation(
         "/follow-ups",

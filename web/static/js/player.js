@@ -118,6 +118,10 @@ transcript.addEventListener("click", (event) => {
   goTo(Number(chosen.dataset.seek ?? chosen.dataset.start));
   start();
 });
+document.addEventListener("moment", (event) => {
+  goTo(event.detail.seconds);
+  if (event.detail.play) start();
+});
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, select, textarea")) return;

@@ -1,0 +1,46 @@
+"""The words of what was said: facts of a talk, search, and a call to take away; Russian and English."""
+
+from typing import Final
+
+TALK_WORDS: Final[dict[str, tuple[str, str]]] = {
+    # what a talk's words tell
+    "talk.title": ("О разговоре", "About the talk"),
+    "talk.shares": ("Говорили: мы {staff} %, клиент {caller} %", "Spoke: we {staff}%, the caller {caller}%"),
+    "talk.spoke": ("Говорили", "Spoke"),
+    "talk.silence": ("Тишина", "Silence"),
+    "talk.silence_told": ("{share} %, самая долгая {time}", "{share}%, the longest {time}"),
+    "talk.response": ("Отвечаем через", "We answer after"),
+    "talk.seconds": ("{seconds} с", "{seconds} s"),
+    "talk.monologue": ("Самый долгий монолог", "Longest monologue"),
+    "talk.pace": ("Слов в минуту", "Words a minute"),
+    "talk.questions": ("Вопросов", "Questions"),
+    "talk.interruptions": ("Перебиваний", "Interruptions"),
+    "talk.script": ("Сценарий", "Script"),
+    "talk.said": ("сказано", "said"),
+    "talk.not_said": ("не сказано", "not said"),
+    "talk.unsure": ("расслышано неуверенно", "heard badly"),
+    "talk.topics": ("О чём говорили", "Topics"),
+    "talk.low": (
+        "Запись расслышана плохо, эти сведения могут быть неверны.",
+        "The recording was heard badly: all of this may be wrong.",
+    ),
+    "talk.hear": ("Слушать с {time}", "Hear from {time}"),
+    # a call to take away
+    "export.all": ("Скачать всё", "Download all"),
+    "export.hint": ("Звук, текст, субтитры и сведения о разговоре", "Sound, text, subtitles and facts of the talk"),
+    # search over what was said
+    "search.title": ("Поиск по разговорам", "Search what was said"),
+    "search.field": ("Что говорили", "What was said"),
+    "search.go": ("Найти", "Search"),
+    "search.hint": (
+        "Слова находятся в любой форме. «Фраза в кавычках» ищется подряд, -слово исключается, or значит «или».",
+        'Words are found in any form. A "quoted phrase" is found as it stands, -word is left out, or means either.',
+    ),
+    "search.key": ("Клавиша / — к поиску", "/ goes to the search"),
+    "search.none": ("Так не говорили", "Nobody said so"),
+    "search.none_more": (
+        "Ищем в расшифровках звонков, которые вам доступны.",
+        "Searched are the transcripts of the calls that you may see.",
+    ),
+    "search.more": ("и ещё {count} в этом разговоре", "and {count} more in this talk"),
+}
