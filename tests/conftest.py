@@ -27,6 +27,15 @@ settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("calm")
 
 
+_WAIT_LONGEST_FIRST = ("end_to_end", "lab", "contracts", "browser", "database", "pure")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits longest, so that at the end no process is left alone with it; else the order is random."""
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: _WAIT_LONGEST_FIRST.index(item.path.relative_to(tests).parts[0]))
+
+
 def _address(server: Postgres, database: str) -> str:
     return f"{server.url.rpartition('/')[0]}/{database}"
 

@@ -235,7 +235,8 @@ class OutsideWorld(PrivateAsterisk):
 
     async def quiet(self, timeout: float = 10.0) -> None:
         """Hang everything up; returns when neither side has a channel left. Raises TimeoutError."""
-        await self.cli("channel request hangup all")
+        for side in (self, self.pbx):
+            await side.cli("channel request hangup all")
         async with asyncio.timeout(timeout):
             while True:
                 if not await self.cli("core show channels concise") and not await self.pbx.cli(

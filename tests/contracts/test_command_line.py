@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import shutil
 import socket
@@ -26,27 +25,16 @@ from service.ports import free_port
 from service.settings import load
 from service.wiring import open_database
 from tests.fakes.cel import write_cel
+from tests.fakes.command import switchhook
 from tests.fakes.directories import OFFICE
 
 TAPES = Path(__file__).parents[1] / "tapes"
 
 
-def switchhook(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("SWITCHHOOK_C", "DATABASE_URL"))}
-    return subprocess.run(
-        [sys.executable, "-m", "service.cli", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**clean, **environment},
-        timeout=60,
-    )
-
-
 def test_replay_tells_one_object_a_line() -> None:
     """Records on stdout, the count of skipped events on stderr, exit 0."""
-    done = switchhook("replay", str(TAPES / "answered.ami"), "--format", "json")
-    assert done.returncode == 0
+    words = (sys.executable, "-m", "service.cli", "replay", str(TAPES / "answered.ami"), "--format", "json")
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
     (record,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert (record["status"], record["answered_by"]) == ("answered", ["PJSIP/m1"])
     assert "events skipped" in done.stderr

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -27,6 +25,7 @@ from service.doctor import Check, examine, render
 from service.pbx import Pbx
 from service.ports import free_port
 from service.settings import CrmSettings, PbxSettings, Settings, TranscriptionSettings, load
+from tests.fakes.command import switchhook
 from tests.fakes.crm import TOKEN, open_crm
 from tests.fakes.directories import OFFICE
 from web import users
@@ -66,15 +65,8 @@ def states(checks: list[Check]) -> dict[str, str]:
 
 async def switchhook_doctor(**environment: str) -> tuple[int, list[dict[str, str]], str]:
     """Exit status, the JSON on stdout, and all that was said."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service.cli", "doctor", "--json"),
-        env={**os.environ, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, said = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, json.loads(out), (out + said).decode()
+    done = await asyncio.to_thread(switchhook, "doctor", "--json", **environment)
+    return done.returncode, json.loads(done.stdout), done.stdout + done.stderr
 
 
 @pytest.mark.timeout(90)

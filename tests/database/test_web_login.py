@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import os
-import sys
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -19,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.tables import sessions, tokens
 from directory.tables import users as logins
+from tests.fakes.command import switchhook
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import PASSWORD
 from web import users
@@ -307,38 +306,31 @@ async def test_tokens_that_cannot_be_are_refused_in_one_line(site: Site) -> None
                 await change(connection, "ghost")
 
 
-@pytest.mark.timeout(180)  # ten processes, one after the other
 async def test_the_command_line_keeps_the_logins(site: Site, database_url: str, tmp_path: Path) -> None:
     """List, token with an end, revoke, disable, enable; what cannot be is exit 2 with one line."""
 
-    async def switchhook(*words: str) -> tuple[int | None, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "service.cli", "user", *words),
-            env={**os.environ, "DATABASE_URL": database_url, "PYTHONPATH": str(Path.cwd())},
-            cwd=tmp_path,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        stdout, stderr = await process.communicate()
-        return process.returncode, stdout.decode(), stderr.decode()
+    async def user(*words: str) -> tuple[int, str, str]:
+        settings = {"DATABASE_URL": database_url, "SWITCHHOOK_DATA_DIR": str(tmp_path)}
+        done = await asyncio.to_thread(switchhook, "user", *words, **settings)
+        return done.returncode, done.stdout, done.stderr
 
-    code, token, _ = await switchhook("token", "anna", "--name", "crm", "--days", "7")
+    code, token, _ = await user("token", "anna", "--name", "crm", "--days", "7")
     assert (code, token[:3]) == (0, "sh_")
     async with site.engine.connect() as connection:
         expires_at = await connection.scalar(select(tokens.c.expires_at))
     assert expires_at is not None
     assert timedelta(days=6) < expires_at - datetime.now(UTC) <= timedelta(days=7)
-    assert "anna   manager   anna    enabled  0         crm" in (await switchhook("list"))[1].splitlines()
-    assert (await switchhook("revoke", "anna", "crm"))[0] == 0
+    assert "anna   manager   anna    enabled  0         crm" in (await user("list"))[1].splitlines()
+    assert (await user("revoke", "anna", "crm"))[0] == 0
     refused, never, done = await asyncio.gather(
-        switchhook("revoke", "anna", "crm"), switchhook("token", "anna", "--days", "0"), switchhook("disable", "anna")
+        user("revoke", "anna", "crm"), user("token", "anna", "--days", "0"), user("disable", "anna")
     )
     assert refused == (2, "", "name: anna has no token 'crm'\n")
     assert (never[:2], done[0]) == ((2, ""), 0)
-    row = next(one for one in json.loads((await switchhook("list", "--json"))[1]) if one["login"] == "anna")
+    row = next(one for one in json.loads((await user("list", "--json"))[1]) if one["login"] == "anna")
     assert row["disabled_at"]
     assert (row["sessions"], row["tokens"]) == (0, [])
-    assert (await switchhook("enable", "anna"))[0] == 0
+    assert (await user("enable", "anna"))[0] == 0
 
 
 async def test_logins_that_cannot_be_are_refused_in_one_line(site: Site) -> None:

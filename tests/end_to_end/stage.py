@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import resource
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,13 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.file import loads
 from directory.model import Directory
-from service.children import die_with_parent
 from service.demo_world import OutsideWorld
 from service.pbx import Pbx
 from service.ports import free_port
 from service.serve import Service, open_service
 from service.settings import MetricsSettings, PbxSettings, Settings, WebSettings, load
 from service.telephony_role import Telephony
+from tests.fakes.command import Running, begin
 
 T = TypeVar("T")
 
@@ -70,7 +67,7 @@ async def until(ask: Callable[[], Awaitable[T]], what: str, seconds: float = 20.
 class Served:
     """A `switchhook serve` in a process of its own."""
 
-    process: asyncio.subprocess.Process
+    process: Running
     metrics_port: int
     said: Path
 
@@ -84,12 +81,17 @@ class Served:
 
     async def kill(self) -> None:
         """End it without a last word."""
-        self.process.kill()
+        self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
 
     async def readiness(self) -> tuple[int, dict[str, str]]:
         """HTTP status of /readyz, and the reason of each part that is not ready or has something to say."""
         return await readiness(self.metrics_port)
+
+    async def metrics(self) -> str:
+        """What /metrics tells."""
+        async with aiohttp.ClientSession() as http:
+            return await (await http.get(f"http://127.0.0.1:{self.metrics_port}/metrics")).text()
 
 
 async def readiness(port: int) -> tuple[int, dict[str, str]]:
@@ -149,24 +151,12 @@ class Stage:
         `room`: no file that it writes, its log among them, may grow beyond so many bytes. `settings`: others than the
         stage's own.
         """
-
-        def prepare() -> None:
-            die_with_parent()
-            if room is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-
         settings = settings or self.settings()
         settings.data_dir.mkdir()
         said = settings.data_dir / "said.log"
         if answering:
             await self.forget_mark()
-        with said.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "service.cli", "serve", "--role", "telephony"),
-                env={**os.environ, **_environment(settings)},
-                stderr=output,
-                preexec_fn=prepare,
-            )
+        process = await begin("serve", "--role", "telephony", said=said, room=room, **_environment(settings))
         served = Served(process, settings.metrics.port, said)
         try:
             await until(lambda: _ready(served), "the service is ready", 40)

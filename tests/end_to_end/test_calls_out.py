@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -27,6 +25,7 @@ from service.telephony_role import Telephony
 from service.wiring import outgoing_desk
 from service.worker_role import work_queues
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, until
+from tests.fakes.command import switchhook
 
 CLIENT = "79161230100"
 SPEECH = ("ru/hello",)
@@ -191,27 +190,20 @@ async def test_the_command_line_calls_and_says_what_became_of_it(stage: Stage) -
     await world.mobile(CLIENT).behave(answer(0.2, speak=SPEECH))
     settings = stage.settings()
     async with stage.open(settings):
-        told = await switchhook(stage, "call", "--person", "anna", "--to", CLIENT, "--json")
+        told = await command(stage, "call", "--person", "anna", "--to", CLIENT, "--json")
         assert told[0] == 0
         assert '"state": "connected"' in told[1]
-        told = await switchhook(stage, "call", "--person", "anna", "--to", UNWANTED)
+        told = await command(stage, "call", "--person", "anna", "--to", UNWANTED)
         assert (told[0], "do_not_call" in told[2]) == (2, True)
-        told = await switchhook(stage, "do-not-call", "79160009900")
+        told = await command(stage, "do-not-call", "79160009900")
         assert (told[0], "NUMBER" in told[2]) == (2, True)
 
 
-async def switchhook(stage: Stage, *words: str) -> tuple[int, str, str]:
+async def command(stage: Stage, *words: str) -> tuple[int, str, str]:
     """Exit status, stdout and stderr of a command on the stage's database."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service.cli", *words),
-        env={"PATH": "/usr/bin:/bin", "DATABASE_URL": stage.url, "SWITCHHOOK_DATA_DIR": str(stage.folder / "command")},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    assert process.returncode != -signal.SIGKILL
-    return process.returncode, out.decode(), err.decode()
+    settings = {"DATABASE_URL": stage.url, "SWITCHHOOK_DATA_DIR": str(stage.folder / "command")}
+    done = await asyncio.to_thread(switchhook, *words, **settings)
+    return done.returncode, done.stdout, done.stderr
 
 
 # --- called back by itself --------------------------------------------------------------------------------------------
@@ -255,7 +247,7 @@ async def test_a_missed_caller_is_called_back_and_the_promise_is_kept(stage: Sta
     await world.mobile(client).behave(answer(0.2, speak=SPEECH))
     async with calling_back(stage, Callback(after_seconds=0, pause_seconds=1)) as telephony:
         await misses(stage, client)
-        await world.phone(ROUTED).behave(answer(0.2, speak=SPEECH, hangup_after=8.0))
+        await world.phone(ROUTED).behave(answer(0.2, speak=SPEECH, hangup_after=6.0))
         assert await world.phone(ROUTED).rings(30) == client
         assert await world.mobile(client).rings() == LINE
         promise = await kept(stage, client)
@@ -277,7 +269,7 @@ async def test_the_client_may_be_called_first(stage: Stage) -> None:
     await world.mobile(client).behave(answer(0.2, speak=SPEECH))
     async with calling_back(stage, Callback(first="client", after_seconds=0, pause_seconds=30)):
         await misses(stage, client)
-        await world.phone(ROUTED).behave(answer(0.2, speak=SPEECH, hangup_after=8.0))
+        await world.phone(ROUTED).behave(answer(0.2, speak=SPEECH, hangup_after=6.0))
         assert await world.mobile(client).rings(30) == LINE
         assert await world.phone(ROUTED).rings() == client
         promise = await kept(stage, client)
@@ -290,9 +282,9 @@ async def test_the_client_may_be_called_first(stage: Stage) -> None:
 async def test_a_client_who_calls_again_first_is_not_called_back(stage: Stage) -> None:
     """They talk before the time comes: the promise is kept, and when its time has come nobody is called."""
     world, client = stage.world, "79161230113"
-    async with calling_back(stage, Callback(after_seconds=20, pause_seconds=1)) as telephony:
+    async with calling_back(stage, Callback(after_seconds=19, pause_seconds=1)) as telephony:
         await misses(stage, client)
-        await world.phone(ROUTED).behave(answer(0.2, speak=SPEECH, hangup_after=7.0))
+        await world.phone(ROUTED).behave(answer(0.2, speak=SPEECH, hangup_after=6.0))
         again = await world.call(client, "Клиент", LINE, speak=SPEECH, stay=True)
         await again.answered()
         await again.ended()
@@ -301,7 +293,7 @@ async def test_a_client_who_calls_again_first_is_not_called_back(stage: Stage) -
         assert directory is not None
 
         async def over() -> bool:
-            return bool(datetime.now(UTC) > promise.last_missed_at + timedelta(seconds=21))
+            return bool(datetime.now(UTC) > promise.last_missed_at + timedelta(seconds=20))
 
         await until(over, "the time to call back has come", 30)
         assert await telephony.attendants[0].callbacks.call_back(directory) == []

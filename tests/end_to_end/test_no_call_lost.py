@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -37,7 +38,7 @@ DIRECTORY = loads(
 
 async def stop(served: Served) -> None:
     """Ask it to end, and see it end in order."""
-    served.process.terminate()
+    served.process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(served.process.wait(), 20) == 0
 
 

@@ -52,6 +52,14 @@ async def service(pbx: Pbx) -> AsyncIterator[StandIn]:
 
 
 @pytest.fixture
+async def beep(service: StandIn) -> AsyncIterator[None]:
+    """The box greets with nothing but its tone."""
+    await service.set_global("SWITCHHOOK_GREETING", "beep")
+    yield
+    await service.set_global("SWITCHHOOK_GREETING", "")
+
+
+@pytest.fixture
 def line() -> str:
     """A line that no other test uses."""
     return str(next(_lines))

@@ -17,7 +17,7 @@ from tests.lab.stand_in import StandIn
 CALLER = "79161234567"
 OUTSIDE = "79161230077"
 SHORT = ("ru/hello",)
-SPOKEN = (7.0, "ru/hello", "ru/queue-youarenext", "ru/hello", "ru/queue-youarenext")
+SPOKEN = (2.5, "ru/hello", "ru/queue-youarenext")
 HOUSE = """\
 company: {{name: Ромашка}}
 people:
@@ -110,6 +110,7 @@ async def test_a_hold_waits_for_the_team_and_then_goes_on(outside: OutsideWorld,
     await call.hangup()
 
 
+@pytest.mark.usefixtures("beep")
 async def test_voicemail_keeps_the_message_in_its_box(outside: OutsideWorld, service: StandIn, line: str) -> None:
     service.plan = plan("{voicemail: night}", line)
     call = await outside.call(CALLER, "Клиент", line, speak=SPOKEN, stay=True)
