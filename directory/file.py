@@ -45,12 +45,11 @@ from directory.model import (
     Ring,
     Role,
     Shows,
-    Span,
     SpecialDay,
     Team,
     Vip,
 )
-from directory.nodes import Fields, Reading, Table
+from directory.nodes import Fields, Reading, Table, read_hours
 from directory.outgoing import Callback, plain
 from directory.outgoing_file import read_callback, read_do_not_call, read_outgoing
 from directory.retention import Retention
@@ -241,27 +240,14 @@ def _follow_up(fields: Fields) -> FollowUpPolicy:
 
 def _hours(reading: Reading, name: str, node: yaml.Node) -> Hours:
     path = f"hours.{name}"
-    week: dict[str, str] = {}
-    spans: tuple[Span, ...] = ()
     table = reading.mapping(node, path)
     fields = Fields(reading, path, {"holidays": table.pop("holidays")} if "holidays" in table else {})
     dates = _dates(reading, table.pop("dates", None), f"{path}.dates")
-    for days, value in table.items():
-        child = f"{path}.{days}"
-        text = reading.text(value, child)
-        if text is None:
-            reading.fault(child, "is missing; hours look like 09:00-18:00")
-            continue
-        try:
-            spans = read_week(week | {days: text})
-        except ValueError as error:
-            reading.fault(child, f"{error}")
-        else:
-            week[days] = text
     try:
         values.key(name)
     except ValueError as error:
         reading.fault(path, f"{error}")
+    spans = read_week(read_hours(reading, table, path))
     return Hours(name, spans, fields.text("holidays", values.holidays), dates)
 
 

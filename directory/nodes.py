@@ -7,6 +7,7 @@ from difflib import get_close_matches
 import yaml
 
 from directory.checks import Problem
+from directory.hours import read_week
 
 Table = dict[str, yaml.Node]
 
@@ -74,6 +75,24 @@ class Reading:
             self.fault(path, f"must be printable text, got {node.value!r}")
             return None
         return value
+
+
+def read_hours(reading: Reading, table: Table, path: str) -> dict[str, str]:
+    """Read hours by days, as in {"mon-fri": "09:00-18:00"}, as they are written; what is refused is left out."""
+    week: dict[str, str] = {}
+    for days, node in table.items():
+        child = f"{path}.{days}"
+        text = reading.text(node, child)
+        if text is None:
+            reading.fault(child, "is missing; hours look like 09:00-18:00")
+            continue
+        try:
+            read_week(week | {days: text})
+        except ValueError as error:
+            reading.fault(child, f"{error}")
+        else:
+            week[days] = text
+    return week
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ def covers(directory: Directory, earlier: Rule, later: Rule) -> bool:
         and (not one.number or (bool(other.number) and all(it.startswith(one.number) for it in other.number)))
         and all(_within(getattr(other, name), getattr(one, name)) for name in ("stage", "hours", "owner_is"))
         and set(one.outside) <= set(other.outside)
+        and one.time in ((), other.time)
         and _stands(one.owner, other.owner, named=bool(other.owner_is))
         and _stands(one.last_talked, other.last_talked, named=False)
         and _load_within(one.team, other.team)

@@ -6,7 +6,7 @@ import yaml
 
 from directory import values
 from directory.model import LANGUAGES
-from directory.nodes import Fields, Reading
+from directory.nodes import Fields, Reading, read_hours
 from directory.rules import (
     DESTINATIONS,
     DESTINATIONS_MOST,
@@ -28,8 +28,8 @@ SECONDS_MOST: Final = 3600
 _COUNT_MOST: Final = 1000
 _RULE: Final = ("name", "when", "then")
 _WHEN: Final = (
-    "line", "campaign", "language", "blocked", "vip", "known", "number", "stage", "open", "hours", "outside", "owner",
-    "owner_is", "last_talked", "team",
+    "line", "campaign", "language", "blocked", "vip", "known", "number", "stage", "open", "hours", "outside", "time",
+    "owner", "owner_is", "last_talked", "team",
 )  # fmt: skip
 _LOAD: Final = ("key", "free_at_least", "free_at_most", "waiting_at_least", "waiting_at_most")
 _TEAMS_OWN: Final = ("strategy", "skills", "languages")
@@ -60,9 +60,9 @@ def _rule(fields: Fields, region: str) -> Rule:
 
 
 def _when(fields: Fields, region: str) -> When:
-    hours, outside = fields.some("hours"), fields.some("outside")
+    hours, outside, time = fields.some("hours"), fields.some("outside"), _time(fields)
     told = fields.text("open", values.one_of(("true", "false", "any")))
-    opens = open_by_default(hours, outside) if told is None else {"true": True, "false": False}.get(told)
+    opens = open_by_default(hours, outside, time) if told is None else {"true": True, "false": False}.get(told)
     return When(
         line=fields.some("line", values.line(region)),
         campaign=fields.some("campaign"),
@@ -75,11 +75,20 @@ def _when(fields: Fields, region: str) -> When:
         open=opens,
         hours=hours,
         outside=outside,
+        time=time,
         owner=cast("PersonState | None", fields.text("owner", values.one_of(PERSON_STATES))),
         owner_is=fields.some("owner_is"),
         last_talked=cast("PersonState | None", fields.text("last_talked", values.one_of(PERSON_STATES))),
         team=_load(fields) if "team" in fields.table else None,
     )
+
+
+def _time(fields: Fields) -> tuple[tuple[str, str], ...]:
+    path, node = f"{fields.path}.time", fields.table.get("time")
+    table = fields.reading.mapping(node, path)
+    if node is not None and not table:
+        fields.reading.fault(path, "must name days and hours, as in {mon-fri: 09:00-18:00}")
+    return tuple(sorted(read_hours(fields.reading, table, path).items()))
 
 
 def _load(fields: Fields) -> TeamLoad:

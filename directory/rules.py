@@ -71,8 +71,9 @@ class When:
 
     A rule is for callers who are not blocked unless ``blocked`` says so, and for the line's hours unless ``open`` is
     False (closed) or None (either); a rule with hours of its own leaves ``open`` None. ``hours`` holds when one of the
-    named hours is open, ``outside`` when none of them is, both by the line's time zone. ``number`` are beginnings of
-    the caller's number in international digits. ``owner`` and ``last_talked``: free (can be rung now), known, nobody.
+    named hours is open, ``outside`` when none of them is, ``time`` at hours that the rule itself has, sorted pairs as
+    (mon-fri, 09:00-18:00); all by the line's time zone. ``number`` are beginnings of the caller's number in
+    international digits. ``owner`` and ``last_talked``: free (can be rung now), known, nobody.
     """
 
     line: tuple[str, ...] = ()
@@ -86,6 +87,7 @@ class When:
     open: bool | None = True
     hours: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
+    time: tuple[tuple[str, str], ...] = ()
     owner: PersonState | None = None
     owner_is: tuple[str, ...] = ()
     last_talked: PersonState | None = None
@@ -104,8 +106,10 @@ class When:
         for it in fields(self):
             value = getattr(self, it.name)
             if it.name == "open":
-                if value != open_by_default(self.hours, self.outside):
+                if value != open_by_default(self.hours, self.outside, self.time):
                     told["open"] = "any" if value is None else value
+            elif it.name == "time" and value:
+                told["time"] = dict(value)
             elif value != it.default:
                 told[it.name] = value.to_json() if isinstance(value, TeamLoad) else _plain(value)
         return told
@@ -116,7 +120,9 @@ class When:
         values: dict[str, Any] = {it: tuple(value) if isinstance(value, list) else value for it, value in told.items()}
         if "team" in values:
             values["team"] = TeamLoad(**values["team"])
-        asked = values.get("open", open_by_default(values.get("hours", ()), values.get("outside", ())))
+        if "time" in values:
+            values["time"] = tuple(sorted(values["time"].items()))
+        asked = values.get("open", open_by_default(*(values.get(name) for name in ("hours", "outside", "time"))))
         return cls(**values | {"open": None if asked == "any" else asked})
 
 
@@ -171,9 +177,9 @@ class Rule:
         return cls(name=told["name"], when=When.from_json(told.get("when") or {}), then=then)
 
 
-def open_by_default(hours: object, outside: object) -> bool | None:
-    """Tell what ``open`` is when a rule does not say: the line's hours, or either when the rule has its own."""
-    return None if hours or outside else True
+def open_by_default(*own: object) -> bool | None:
+    """Tell what ``open`` is when a rule does not say: the line's hours, or either when the rule has its ``own``."""
+    return None if any(own) else True
 
 
 def _plain(value: object) -> object:

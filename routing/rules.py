@@ -6,11 +6,11 @@ To add a condition: a field of `directory.rules.When`, a function here under the
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from directory.hours import next_open, open_at
+from directory.hours import next_open, open_at, read_week
 from directory.model import Hours, Line, Team
 from directory.numbers import is_anonymous
 from directory.presence import line_up
@@ -222,6 +222,15 @@ def _outside(when: When, situation: Situation) -> Miss | None:
     return Miss("outside") if any(situation.open_in(it) for it in when.outside) else None
 
 
+def _time(when: When, situation: Situation) -> Miss | None:
+    return None if open_at(_week(when.time), situation.zone, situation.arrival.at) else Miss("time")
+
+
+@lru_cache(maxsize=1000)
+def _week(written: tuple[tuple[str, str], ...]) -> Hours:
+    return Hours("time", read_week(dict(written)))
+
+
 def _owner(when: When, situation: Situation) -> Miss | None:
     return _person("owner", when.owner, situation)
 
@@ -273,6 +282,7 @@ _CONDITIONS: Final[Mapping[str, Callable[[When, Situation], Miss | None]]] = {
     "open": _open,
     "hours": _hours,
     "outside": _outside,
+    "time": _time,
     "owner": _owner,
     "owner_is": _owner_is,
     "last_talked": _last_talked,

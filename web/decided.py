@@ -22,6 +22,7 @@ _CONDITIONS: Final = {
     "open": ("не по часам линии", "not by the line's hours"),
     "hours": ("не в эти часы", "not at these hours"),
     "outside": ("не в эти часы", "not at these hours"),
+    "time": ("не в это время", "not at this time"),
     "owner": ("не по ответственному", "not by the owner"),
     "owner_is": ("не для этого ответственного", "not for this owner"),
     "last_talked": ("не по тому, кто говорил последним", "not by who talked last"),

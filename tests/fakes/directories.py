@@ -331,6 +331,7 @@ _ASKED: Final[dict[str, Callable[[Directory], st.SearchStrategy[Any]]]] = {
     "open": lambda _directory: st.sampled_from([None, True, False]),
     "hours": lambda directory: _some([entry.key for entry in directory.hours]),
     "outside": lambda directory: _some([entry.key for entry in directory.hours]),
+    "time": lambda _directory: st.sampled_from([(("mon-fri", "09:00-18:00"),), (("sat", "10:00-12:00, 13:00-15:00"),)]),
     "owner": lambda _directory: st.sampled_from(PERSON_STATES),
     "owner_is": lambda directory: _some([person.key for person in directory.people]),
     "last_talked": lambda _directory: st.sampled_from(PERSON_STATES),
@@ -350,7 +351,7 @@ def conditions(draw: st.DrawFn, directory: Directory) -> When:
     possible = [name for name in _ASKED if there.get(name, ("",))]
     asked = draw(st.lists(st.sampled_from(possible), max_size=3, unique=True))
     told = {name: draw(_ASKED[name](directory)) for name in asked}
-    return When(**{"open": open_by_default(told.get("hours"), told.get("outside"))} | told)
+    return When(**{"open": open_by_default(*map(told.get, ("hours", "outside", "time")))} | told)
 
 
 @st.composite

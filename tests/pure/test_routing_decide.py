@@ -411,6 +411,7 @@ def test_rules_are_asked_in_their_order_and_the_built_in_ones_after_them() -> No
         ("open", {"open": True}, {}, {"at": SUNDAY}),
         ("hours", {"open": None, "hours": ("office",)}, {}, {"at": SUNDAY}),
         ("outside", {"open": None, "outside": ("office",)}, {"at": SUNDAY}, {}),
+        ("time", {"open": None, "time": (("mon", "09:00-21:00"),)}, {}, {"at": SUNDAY}),
         ("owner", {"owner": "free"}, {"owner": "anna"}, {"owner": "anna", "anna_desk": TALKING}),
         ("owner", {"owner": "known"}, {"owner": "anna", "anna_desk": TALKING}, {"owner": "dmitry"}),
         ("owner", {"owner": "nobody"}, {}, {"owner": "dmitry"}),
