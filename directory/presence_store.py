@@ -55,6 +55,11 @@ async def coming_absences(connection: AsyncConnection, person: str | None = None
     return list((await connection.execute(asked.order_by(absences.c.starts_at, absences.c.id))).all())
 
 
+async def absence(connection: AsyncConnection, number: int) -> Row[Any] | None:
+    """Read one absence by its number, also a past one."""
+    return (await connection.execute(select(absences).where(absences.c.id == number))).one_or_none()
+
+
 def times_of(blocks: Iterable[tuple[str, str, str]]) -> tuple[Busy, ...]:
     """Turn stored times of a calendar into values."""
     return tuple(

@@ -277,6 +277,33 @@ async def test_promises_are_for_their_owners_and_the_head(site: Site) -> None:
         await told(client, "/follow-ups?open=perhaps", 400)
 
 
+async def test_a_head_closes_a_promise_for_a_reason_that_is_kept(site: Site) -> None:
+    """Nobody else does; one that is closed stands as it is, whoever closes it again."""
+    await missed(site)
+    async with site.visitor("vera") as client:
+        (promise,) = (await told(client, "/follow-ups"))["items"]
+        close = f"{API}/follow-ups/{promise['id']}/close"
+        for body in ({}, {"reason": ""}, {"reason": "  "}, {"reason": "a\nb"}, {"reason": "x" * 201}):
+            async with client.post(close, json=body) as response:
+                assert response.status == 400
+                assert (await response.json())["detail"].startswith("reason: ")
+        for number in (promise["id"] + 1, 2**63, "one"):
+            async with client.post(f"{API}/follow-ups/{number}/close", json={"reason": "спам"}) as response:
+                assert response.status == 404
+    for login, status in (("anna", 403), ("olga", 403), (None, 401)):
+        async with site.visitor(login) as client, client.post(close, json={"reason": "спам"}) as response:
+            assert response.status == status
+    async with site.visitor("vera") as client:
+        assert (await told(client, "/follow-ups"))["items"] == [promise]
+        async with client.post(close, json={"reason": "ошиблись номером"}) as response:
+            closed = await response.json()
+        assert (response.status, closed["closed_by"], closed["overdue"]) == (200, "hand", False)
+        last = closed["history"][-1]
+        assert (last["who"], last["what"], last["why"]) == ("vera", "closed", "ошиблись номером")
+        async with client.post(close, json={"reason": "другая причина"}) as response:
+            assert await response.json() == closed
+
+
 async def test_the_stream_tells_what_goes_on_and_what_changes(site: Site) -> None:
     """First the calls that go on, then each change, for those who may know."""
     call = Told(site.engine)

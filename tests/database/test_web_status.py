@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientResponse
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory import presence_store
@@ -129,3 +130,46 @@ async def test_the_api_says_it_for_oneself_and_for_others_only_by_heads(site: Si
     async with site.visitor("olga") as client:
         assert (await client.post("/api/v1/status", json={"status": "away"})).status == 400
     assert {key: it.status for key, it in (await said(site)).items()} == {"anna": "away", "boris": "away"}
+
+
+async def problem(response: ClientResponse, status: int) -> str:
+    assert response.status == status, await response.text()
+    return str((await response.json(content_type="application/problem+json"))["detail"])
+
+
+async def test_the_api_sends_oneself_away_and_others_only_by_heads(site: Site) -> None:
+    """With who stands in; what cannot be names its field, and an absence that is over cannot be ended again."""
+    now = datetime.now(UTC)
+    span = {"from": (now - timedelta(hours=1)).isoformat(), "to": (now + timedelta(days=2)).isoformat()}
+    wish = span | {"substitute": "boris", "reason": "отпуск"}
+    async with site.visitor("anna") as client:
+        response = await client.post("/api/v1/absences", json=wish)
+        told = await response.json()
+        assert response.status == 200
+        assert told == wish | {"id": told["id"], "person": "anna", "from": told["from"], "to": told["to"]}
+        people = {it["key"]: it for it in (await (await client.get("/api/v1/people")).json())["items"]}
+        assert (people["anna"]["there"], people["anna"]["substitute"]) == (False, "boris")
+        for body, named in (
+            (wish, f"from: 'anna' is away then already, from {told['from'][:10]}"),
+            (span | {"to": span["from"]}, "to: must be after from"),
+            (span | {"to": "tomorrow"}, "to: "),
+            ({"to": span["to"]}, "from: "),
+        ):
+            assert named in await problem(await client.post("/api/v1/absences", json=body), 400)
+        await problem(await client.post("/api/v1/absences", json=span | {"person": "gleb"}), 403)
+    async with site.visitor("vera") as client:
+        refused = await client.post("/api/v1/absences", json=wish | {"person": "boris", "substitute": "anna"})
+        assert "substitute: " in await problem(refused, 400)
+        response = await client.post("/api/v1/absences", json=span | {"person": "gleb"})
+        assert (await response.json())["person"] == "gleb"
+        other = (await response.json())["id"]
+    async with site.visitor("anna") as client:
+        await problem(await client.post(f"/api/v1/absences/{other}/end", json={}), 403)
+        ended = await (await client.post(f"/api/v1/absences/{told['id']}/end", json={})).json()
+        assert datetime.fromisoformat(ended["to"]) < now + timedelta(minutes=1)
+        again = await client.post(f"/api/v1/absences/{told['id']}/end", json={})
+        assert "has no absence" in await problem(again, 400)
+        for number in ("0", "x", "99999", str(2**70)):
+            await problem(await client.post(f"/api/v1/absences/{number}/end", json={}), 404)
+    async with site.visitor() as client:
+        assert (await client.post("/api/v1/absences", json=wish)).status == 401

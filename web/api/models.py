@@ -1,12 +1,15 @@
 """What the API answers; times are ISO 8601 with zone, spans are seconds."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
+from directory.presence_store import REASON_MOST
 from web.api.operations import Answer, Body
+
+_KEY: Final = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
 class CallBrief(Answer):
@@ -128,7 +131,7 @@ class CallWish(Body):
     """A number to call, in any usual spelling; who calls it, the login's own person unless told."""
 
     to: str = Field(pattern=r"^[^\x00-\x1f]{1,40}$")
-    from_person: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    from_person: str | None = Field(default=None, pattern=_KEY)
 
 
 class OutgoingCall(Answer):
@@ -153,7 +156,7 @@ class StatusWish(Body):
 
     status: Literal["available", "away", "do_not_disturb"]
     until: AwareDatetime | None = None
-    person: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    person: str | None = Field(default=None, pattern=_KEY)
 
 
 class StatusTold(Answer):
@@ -162,6 +165,35 @@ class StatusTold(Answer):
     person: str
     status: str
     until: datetime | None
+
+
+class AbsenceWish(Body):
+    """When a person is away, the login's own unless told, and who is rung meanwhile; `reason` is for colleagues."""
+
+    since: AwareDatetime = Field(alias="from")
+    to: AwareDatetime
+    person: str | None = Field(default=None, pattern=_KEY)
+    substitute: str | None = Field(default=None, pattern=_KEY)
+    reason: str = Field(default="", max_length=REASON_MOST)
+
+
+class AbsenceTold(Answer):
+    """A time in which a person does not work. One that ends where it begins was cancelled."""
+
+    model_config = ConfigDict(frozen=True, validate_by_name=True)
+
+    id: int
+    person: str
+    since: datetime = Field(alias="from")
+    to: datetime
+    substitute: str | None
+    reason: str
+
+
+class FollowUpClose(Body):
+    """Why nobody needs to call back; kept in the promise's history with the login."""
+
+    reason: str = Field(pattern=r"^[^\x00-\x1f]{1,200}$")
 
 
 class PartyTold(Answer):

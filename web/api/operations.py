@@ -149,13 +149,16 @@ class Command:
         told = await self.handler(request, body)
         if isinstance(told, web.StreamResponse):
             return told
-        return web.Response(text=told.model_dump_json(), content_type="application/json", status=self.status)
+        return web.Response(
+            text=told.model_dump_json(by_alias=True), content_type="application/json", status=self.status
+        )
 
     def described(self) -> dict[str, Any]:
         """The command as OpenAPI 3.1 writes it."""
         said = "Begun." if self.keyed else "Done."
         answers: dict[str, Any] = {str(self.status): {"description": said, "content": _json(self.answer)}}
-        of_one = (404, 422) if "{id}" in self.path else ()
+        parameters = _path_parameters(self.path)
+        of_one = (404, 422) if "{id}" in self.path else (404,) if parameters else ()
         for status in (400, 401, 403, 409, 422, 429) if self.keyed else (400, 401, 403, *of_one):
             problem = {PROBLEM: {"schema": {"$ref": _ref(Refusal if status == 422 else Problem)}}}
             answers[str(status)] = {"description": _WHY[status], "content": problem}
@@ -163,7 +166,7 @@ class Command:
         return {
             "operationId": self.handler.__name__,
             "summary": self.summary,
-            "parameters": [*_path_parameters(self.path), *([key] if self.keyed else [])],
+            "parameters": [*parameters, *([key] if self.keyed else [])],
             "requestBody": {"required": bool(self.body.model_fields), "content": _json(self.body)},
             "responses": answers,
         }
@@ -210,11 +213,23 @@ def _ref(model: type[BaseModel] | None) -> str:
     return f"#/components/schemas/{model.__name__}" if model else ""
 
 
+_IN_PATHS: Final[dict[str, dict[str, Any]]] = {
+    "id": {"type": "string", "format": "uuid"},
+    "number": {"type": "integer", "format": "int64", "minimum": 1},
+}
+
+
+def number_in(request: web.Request) -> int:
+    """The `{number}` of the path. Raises 404 for what can be none."""
+    told = request.match_info["number"]
+    if not (told.isascii() and told.isdecimal() and 1 <= int(told[:20]) < 2**63):
+        raise web.HTTPNotFound(text=f"There is no number {told[:40]}.")
+    return int(told)
+
+
 def _path_parameters(path: str) -> list[dict[str, Any]]:
-    if "{id}" not in path:
-        return []
-    schema = {"type": "string", "format": "uuid"}
-    return [{"name": "id", "in": "path", "required": True, "schema": schema}]
+    names = [name for name in _IN_PATHS if f"{{{name}}}" in path]
+    return [{"name": name, "in": "path", "required": True, "schema": _IN_PATHS[name]} for name in names]
 
 
 def _query_parameters(query: type[Query]) -> list[dict[str, Any]]:

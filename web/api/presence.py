@@ -1,25 +1,62 @@
-"""What people say of themselves, by the API."""
+"""What people say of themselves, and when they are away, by the API."""
 
 from aiohttp import web
 
 from directory import presence_store
+from directory.presence import Absence
 from directory.presence_store import PresenceRefused
-from web.api.models import StatusTold, StatusWish
+from web.api.models import AbsenceTold, AbsenceWish, StatusTold, StatusWish
+from web.api.operations import NoBody, number_in
 from web.guard import VIEWER
 from web.services import SERVICES
 
 
 async def set_status(request: web.Request, wish: StatusWish) -> StatusTold:
     """POST /status: one's own for everybody, other people's for heads and admins."""
-    viewer = request[VIEWER]
-    person = wish.person or viewer.person
-    if person is None:
-        raise web.HTTPBadRequest(text="person: is required, for this login belongs to nobody in the directory")
-    if person != viewer.person and viewer.role not in {"head", "admin"}:
-        raise web.HTTPForbidden(text="person: only heads and admins speak for others")
+    person = _of_whom(request, wish.person)
     try:
         async with request.app[SERVICES].engine.begin() as connection:
             await presence_store.set_status(connection, person, wish.status, wish.until)
     except PresenceRefused as error:
         raise web.HTTPBadRequest(text=str(error)) from None
     return StatusTold(person=person, status=wish.status, until=wish.until)
+
+
+async def send_away(request: web.Request, wish: AbsenceWish) -> AbsenceTold:
+    """POST /absences: one's own for everybody, other people's for heads and admins."""
+    person = _of_whom(request, wish.person)
+    absence = Absence(0, wish.since, wish.to, wish.substitute, wish.reason)
+    try:
+        async with request.app[SERVICES].engine.begin() as connection:
+            number = await presence_store.send_away(connection, person, absence)
+    except PresenceRefused as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
+    return AbsenceTold(id=number, person=person, **wish.model_dump(exclude={"person"}))
+
+
+async def come_back(request: web.Request, _body: NoBody) -> AbsenceTold:
+    """POST /absences/{number}/end: an absence that goes on ends now, one to come is cancelled."""
+    number = number_in(request)
+    async with request.app[SERVICES].engine.begin() as connection:
+        row = await presence_store.absence(connection, number)
+        if row is None:
+            raise web.HTTPNotFound(text=f"There is no absence {number}.")
+        person = _of_whom(request, row.person)
+        try:
+            await presence_store.come_back(connection, person, number)
+        except PresenceRefused as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
+        ended = await presence_store.absence(connection, number)
+    told = {name: getattr(row, name) for name in ("id", "person", "substitute", "reason")}
+    return AbsenceTold(since=row.starts_at, to=ended.ends_at if ended else row.starts_at, **told)
+
+
+def _of_whom(request: web.Request, told: str | None) -> str:
+    """The person it is about, the login's own unless told. Raises 400 when there is none, 403 for somebody else's."""
+    viewer = request[VIEWER]
+    person = told or viewer.person
+    if person is None:
+        raise web.HTTPBadRequest(text="person: is required, for this login belongs to nobody in the directory")
+    if person != viewer.person and viewer.role not in {"head", "admin"}:
+        raise web.HTTPForbidden(text="person: only heads and admins speak for others")
+    return person

@@ -68,6 +68,30 @@ COMMANDS: Final = (
         models.RecordingPaused,
         keyed=False,
     ),
+    Command(
+        "/absences",
+        presence.send_away,
+        "Send a person away for a time",
+        models.AbsenceWish,
+        models.AbsenceTold,
+        keyed=False,
+    ),
+    Command(
+        "/absences/{number}/end",
+        presence.come_back,
+        "End an absence, or cancel one to come",
+        NoBody,
+        models.AbsenceTold,
+        keyed=False,
+    ),
+    Command(
+        "/follow-ups/{number}/close",
+        follow_ups.close_follow_up,
+        "Close a promise to call back without a talk",
+        models.FollowUpClose,
+        models.FollowUpTold,
+        keyed=False,
+    ),
 )
 
 
