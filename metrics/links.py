@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,14 +16,16 @@ from telephony.pbx import LinkState
 
 @dataclass(frozen=True, slots=True)
 class WatchedLink:
-    """One PBX by the name in the settings: its link's state, how many events were heard but could not be kept, and for
-    how long its CEL has not been read (None: there is none, or its time is not known yet).
+    """One PBX by the name in the settings: its link's state, how many events were heard but could not be kept, for
+    how long its CEL has not been read (None: there is none, or its time is not known yet), and how many callers hold
+    for each team.
     """
 
     pbx: str
     state: LinkState
     lost_count: Callable[[], int]
     cel_unread_seconds: Callable[[], float | None]
+    waiting: Callable[[], Mapping[str, int]] = dict
 
 
 class LinkGauges(Collector):
@@ -41,6 +43,9 @@ class LinkGauges(Collector):
             "cel_unread_seconds", "Up to now minus this CEL is read and in the store; some seconds are usual."
         )
         offset = _gauge("ami_clock_offset_seconds", "The PBX's clock minus ours.")
+        waiting = GaugeMetricFamily(
+            f"{PREFIX}_callers_waiting", "Callers who hold in our own queue, by the team.", labels=["pbx", "team"]
+        )
         counted = {
             name: CounterMetricFamily(f"{PREFIX}_{name}", about, labels=["pbx"]) for name, about in _COUNTED.items()
         }
@@ -56,6 +61,8 @@ class LinkGauges(Collector):
                 unread.add_metric(pbx, behind)
             if state.connected:
                 offset.add_metric(pbx, state.clock_offset_seconds)
+            for team, callers in link.waiting().items():
+                waiting.add_metric([*pbx, team], float(callers))
             counts = {
                 "ami_events": state.events_total,
                 "ami_connects": state.connects_total,
@@ -67,7 +74,7 @@ class LinkGauges(Collector):
             }
             for name, count in counts.items():
                 counted[name].add_metric(pbx, float(count))
-        yield from (connected, silent, lag, unread, offset, *counted.values())
+        yield from (connected, silent, lag, unread, offset, waiting, *counted.values())
 
 
 _COUNTED = {

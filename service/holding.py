@@ -86,6 +86,11 @@ class Holding:
         teams = [one.holder.team for one in self._waiting.values()]
         return {team: teams.count(team) for team in teams}
 
+    def waiting(self) -> dict[str, int]:
+        """How many hold for each team of the directory, 0 told too."""
+        directory, counts = self._memory.directory, self.counts
+        return {team.key: counts.get(team.key, 0) for team in directory.teams} if directory else {}
+
     def planned(self, channel: str, plan: Plan) -> None:
         """Remember who is rung before the caller holds: they are not rung again at once."""
         if any(step.kind == "hold" for step in plan.steps):

@@ -51,6 +51,7 @@ async def open_metrics(house: House, telephony: Telephony | None, registry: Regi
                 one.link.state,
                 partial(getattr, one.buffer, "lost_total"),
                 one.recovery.cel_unread_seconds,
+                one.holding.waiting,
             )
             for one in telephony.attendants
         ]

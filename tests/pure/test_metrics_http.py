@@ -53,12 +53,16 @@ async def test_both_formats_that_prometheus_asks_for_are_valid() -> None:
 async def test_a_link_tells_what_it_knows_and_leaves_out_what_it_does_not() -> None:
     state = LinkState(connected=True, events_total=7, last_event_at=datetime.now(UTC) - timedelta(seconds=4))
     registry = new_registry()
-    registry.register(LinkGauges([WatchedLink("main", state, lambda: 2, lambda: 12.0)]))
+    registry.register(
+        LinkGauges([WatchedLink("main", state, lambda: 2, lambda: 12.0, lambda: {"sales": 3, "support": 0})])
+    )
     told = {"pbx": "main"}
     assert registry.get_sample_value("switchhook_ami_connected", told) == 1
     assert registry.get_sample_value("switchhook_ami_events_total", told) == 7
     assert registry.get_sample_value("switchhook_events_lost_total", told) == 2
     silent = registry.get_sample_value("switchhook_ami_last_event_seconds", told)
+    for team, count in {"sales": 3, "support": 0}.items():
+        assert registry.get_sample_value("switchhook_callers_waiting", told | {"team": team}) == count
     assert silent is not None
     assert 4 <= silent < 10
     assert registry.get_sample_value("switchhook_ami_heartbeat_lag_seconds", told) is None
