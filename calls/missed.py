@@ -60,6 +60,14 @@ _OF_QUEUE: Final = {
     "leaveempty": "nobody_on_shift",
     "leaveunavail": "nobody_on_shift",
 }
+_NOT_FREE: Final = {
+    "busy": "all_busy",
+    "wrap_up": "all_busy",
+    "calendar_busy": "all_busy",
+    "do_not_disturb": "do_not_disturb",
+    "unreachable": "device_unreachable",
+}
+"""Why people could not be rung while a caller held for them, the first that holds for anybody."""
 _CANNOT_RING: Final = frozenset({"unavailable", "congestion", "failed"})
 _UNREACHED_STEPS: Final = frozenset({"CHANUNAVAIL", "CONGESTION"})
 _LEFT_RINGING: Final = frozenset({"no_answer", "cancelled", "rejected"})
@@ -140,6 +148,11 @@ class _Case:
         begun = {fact.step for fact in facts(self.call, e.StepStarted)}
         return any(step.kind == "hold" for number, step in enumerate(self.decision.steps, 1) if number in begun)
 
+    @cached_property
+    def was_up(self) -> bool:
+        """Whether somebody, or the PBX itself, answered a channel."""
+        return any(channel.up_at for channel in self.call.channels.values())
+
     def has(self, *kinds: type[e.Event]) -> bool:
         return any(isinstance(fact, kinds) for fact in self.call.facts)
 
@@ -166,6 +179,14 @@ def _service(case: _Case) -> str:
 
 def _transfer(case: _Case) -> str:
     return "transfer_failed" if case.has(e.Transferred) else ""
+
+
+def _call_back(case: _Case) -> str:
+    """The caller did not wait on, but left to be called back before any phone rang: why was nobody free?"""
+    if case.rang or not case.has(e.CallbackRequested):
+        return ""
+    why = {one.key for one in case.decision.considered}
+    return next((cause for key, cause in _NOT_FREE.items() if key in why), "all_busy")
 
 
 def _queue(case: _Case) -> str:
@@ -217,11 +238,10 @@ def _nobody_rang(case: _Case) -> str:
         return "no_route"
     if (case.has(e.QueueJoined) or case.held) and not case.early:
         return "queue_timeout"
-    up = any(channel.up_at for channel in case.call.channels.values())
-    if case.gave_up or (not up and case.has(e.Arrived, e.Routed, e.StepStarted)):
+    if case.gave_up or (not case.was_up and case.has(e.Arrived, e.Routed, e.StepStarted)):
         return "caller_gave_up_early"
     # The PBX answered by itself, and nobody was dialled: a menu or a message without a way on (tape menu).
-    return "menu_dead_end" if up else "no_route"
+    return "menu_dead_end" if case.was_up else "no_route"
 
 
 def _look_up(case: _Case) -> str:
@@ -243,7 +263,18 @@ def _people(case: _Case) -> str:
     return "caller_gave_up_early" if case.early else "rang_out" if case.outcomes else ""
 
 
-_IN_ORDER: Final = (_service, _transfer, _queue, _trunk, _telephone, _schedule, _nobody_rang, _look_up, _people)
+_IN_ORDER: Final = (
+    _service,
+    _transfer,
+    _call_back,
+    _queue,
+    _trunk,
+    _telephone,
+    _schedule,
+    _nobody_rang,
+    _look_up,
+    _people,
+)
 
 
 def _unreached(case: _Case) -> Iterator[tuple[Any, ...]]:
@@ -283,6 +314,8 @@ def _evidence(case: _Case) -> Iterator[Evidence]:
         for one in decision.considered:
             if not one.taken:
                 yield _shown("passed_over", ("Routed",), person=one.person, device=one.device, why=one.key)
+    if not decision.made and not case.every_leg and case.was_up:
+        yield _shown("answered_by_pbx", ("ChannelUp",))
     for step in facts(case.call, e.StepEnded):
         if step.status in _UNREACHED_STEPS:
             yield _shown("step_unreached", ("StepEnded",), step=str(step.step), status=step.status)

@@ -15,6 +15,8 @@ from telephony.told import ARRIVAL, Headers, Message, Where, recording_paths, wh
 
 _RING, _DOWN, _RINGING, _UP = "4", "0", "5", "6"
 """Channel states as Asterisk numbers them: Ring is a far side calling us, Ringing a far side being called."""
+_QUEUE_ENDS = frozenset({"FULL", "TIMEOUT", "JOINEMPTY", "LEAVEEMPTY", "JOINUNAVAIL", "LEAVEUNAVAIL"})
+"""What QUEUESTATUS says of a caller whom nobody answered."""
 
 
 def translate(pbx: str, message: Headers) -> list[Event]:
@@ -267,7 +269,11 @@ def _step(told: Message) -> list[Event]:
 
 
 def _step_end(told: Message) -> list[Event]:
-    return [e.StepEnded(**told.where(), step=whole(told["step"]) or 0, status=told["status"])]
+    ended: list[Event] = [e.StepEnded(**told.where(), step=whole(told["step"]) or 0, status=told["status"])]
+    # The shipped rights do not let us hear the variable QUEUESTATUS, but the step's end has it.
+    if told["kind"] == "queue" and told["status"] in _QUEUE_ENDS:
+        ended.append(e.QueueLeft(**told.where(), outcome=told["status"].lower()))
+    return ended
 
 
 def _plan_end(told: Message) -> list[Event]:

@@ -48,6 +48,8 @@ def _line(one: Evidence, teller: Teller, zone: ZoneInfo) -> Iterator[str]:
             yield say(language, key, who=who, outcome=outcome, time=duration(rang))
         case "queue" if f"time.queue_{values['outcome']}" in WORDS:
             yield say(language, f"time.queue_{values['outcome']}", name=values.get("queue", ""))
+        case "answered_by_pbx":
+            yield say(language, "evidence.answered_by_pbx")
         case "unreachable":
             since = values.get("since")
             at = clock(datetime.fromisoformat(since), zone) if since else "…"

@@ -87,16 +87,25 @@ async def held(stage: Stage, number: str, place: str, line: str = HELD) -> Outsi
 
 async def place_of(stage: Stage, number: str, wanted: str) -> None:
     """Wait until the PBX has the place of a caller."""
+    await hears(stage, number, f"SWITCHHOOK_PLACE={wanted}\n")
+
+
+async def hears(stage: Stage, number: str, wanted: str) -> None:
+    """Wait until what the PBX tells of a holding caller's channel, its words among it, has `wanted`."""
 
     async def told() -> bool:
         for row in (await stage.pbx.cli("core show channels concise")).splitlines():
             name, context = row.split("!")[:2]
             if context == "switchhook-hold" and f"!{number}!" in row:
-                said = await stage.pbx.cli(f"core show channel {name}")
-                return f"SWITCHHOOK_PLACE={wanted}\n" in said
+                return wanted in await stage.pbx.cli(f"core show channel {name}")
         return False
 
-    await until(told, f"{number} is told place {wanted}")
+    await until(told, f"{number} is told {wanted.strip()}")
+
+
+async def press(stage: Stage, call: OutsideCall, digit: str) -> None:
+    """The caller presses a key."""
+    await stage.world.manager.action({"Action": "PlayDTMF", "Channel": call.name, "Digit": digit})
 
 
 @pytest.mark.timeout(90)
@@ -180,20 +189,29 @@ async def channel_to(stage: Stage, phone: str) -> str:
 
 
 @pytest.mark.timeout(120)
-async def test_a_restart_of_the_service_keeps_every_place(stage: Stage) -> None:
-    """Killed while three hold, started again: who came first is served first, and each wait is one."""
+async def test_a_restart_in_the_middle_of_the_words_keeps_every_place_and_every_wish(stage: Stage) -> None:
+    """Killed while three hold and one hears their place, who presses 1 then, to nobody; started again: the wish is
+    promised, who came first is served first, and each wait is one.
+    """
     anna = stage.world.phone(ROUTED)
+    numbers = [f"7916123201{number}" for number in (1, 2, 3)]
     async with stage.serve() as service:
         talk = await annas_talk(stage)
-        calls = [await held(stage, f"7916123201{number}", str(number)) for number in (1, 2, 3)]
+        calls = [await held(stage, number, str(place)) for place, number in enumerate(numbers, 1)]
+        assert 'switchhook_callers_waiting{pbx="pbx",team="sales"} 3.0' in await service.metrics()
+        await hears(stage, numbers[2], "digits/3")
         await service.kill()
+        await press(stage, calls[2], "1")
     async with stage.serve():
+        assert await calls[2].ended() == 16
+        (asked,) = await stage.told(await stage.record(numbers[2], status="missed"), "CallbackRequested")
+        assert (asked["team"], asked["place"]) == ("sales", 3)
         await talk.hangup()
-        assert await anna.rings(20.0) == "79161232011"
-        for call in calls:
+        assert await anna.rings(20.0) == numbers[0]
+        for call in calls[:2]:
             await call.hangup()
-        for number in (1, 2, 3):
-            record = await stage.record(f"7916123201{number}", status="missed")
+        for number in numbers:
+            record = await stage.record(number, status="missed")
             joined = await stage.told(record, "QueueJoined")
             assert {one["queue"] for one in joined} == {"sales"}
 
@@ -201,16 +219,16 @@ async def test_a_restart_of_the_service_keeps_every_place(stage: Stage) -> None:
 @pytest.mark.timeout(90)
 async def test_who_presses_1_is_promised_a_call_and_it_is_in_the_record(stage: Stage) -> None:
     """With the place that they had."""
-    world = stage.world
     async with stage.serve():
         talk = await annas_talk(stage)
         first = await held(stage, "79161232021", "1")
         second = await held(stage, "79161232022", "2")
-        await world.manager.action({"Action": "PlayDTMF", "Channel": second.name, "Digit": "1"})
+        await press(stage, second, "1")
         assert await second.ended() == 16
         record = await stage.record("79161232022", status="missed")
         (asked,) = await stage.told(record, "CallbackRequested")
         assert (asked["team"], asked["place"]) == ("sales", 2)
+        assert record.missed_cause == "all_busy"  # nobody was free for them, and their time was not up
         (left,) = await stage.told(record, "QueueLeft")
         assert left["outcome"] == "callback"
         await first.hangup()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from crm_sync.parties import numbers_of
 from directory.file import loads
 from directory.presence_store import set_status
 from directory.store import apply
-from service.demo_world import OutsideWorld, busy, reject, ring_out
+from service.demo_world import OutsideWorld, answer, busy, reject, ring_out
 from service.demo_world.world import OutsideCall
 from service.pbx import Pbx, Phone
 from service.ports import free_port
@@ -34,8 +35,11 @@ from tests.fakes.crm import TOKEN, open_crm
 
 PHONES = ("rings", "declines", "talks", "leaves", "dies", "gone", "quiet", "off", "fallback")
 LINES = {name: f"7495123450{number}" for number, name in enumerate((*PHONES[:-1], "mobile"), 1)}
-LINES["mobile"], LINES["closed"] = "74951234511", "74951234512"
+LINES |= {"mobile": "74951234511", "closed": "74951234512", "waits": "74951234513", "empty": "74951234514"}
+LINES |= {"full": LINES["waits"], "menu": "74951234515"}
 BLOCKED = "79169999999"
+NUMBERS = {"fallback": "201"}
+"""What colleagues dial."""
 
 DIRECTORY = loads(
     """
@@ -52,21 +56,27 @@ people:
         for name in PHONES
     )
     + "teams:\n"
-    + "".join(f"  - {{key: {name}, name: {name.title()}, members: [{name}]}}\n" for name in LINES if name != "closed")
+    + "".join(f"  - {{key: {name}, name: {name.title()}, members: [{name}]}}\n" for name in (*PHONES[:-1], "mobile"))
     + "lines:\n"
     + "".join(
-        f'  - {{number: "{number}", name: {name.title()}, team: {"rings" if name == "closed" else name},'
+        f'  - {{number: "{number}", name: {name.title()}, team: {name if name in (*PHONES, "mobile") else "rings"},'
         f" hours: {'never' if name == 'closed' else 'always'}, trunk: PJSIP/trunk, ring_seconds: 5,"
         f" fallback: [PJSIP/fallback]}}\n"
         for name, number in LINES.items()
+        if name != "full"
     )
-    + f'blocked: [{{number: "{BLOCKED}"}}]\n',
+    + f"""
+rules:
+  - {{name: waits, when: {{line: "{LINES["waits"]}"}}, then: [{{queue: waits, seconds: 6}}]}}
+  - {{name: empty, when: {{line: "{LINES["empty"]}"}}, then: [{{queue: empty}}]}}
+blocked: [{{number: "{BLOCKED}"}}]
+""",
     "directory.yaml",
 )
 
 
 class OfficePbx(Pbx):
-    """The company's PBX, with a second trunk whose far end is dead."""
+    """The company's PBX, with a second trunk whose far end is dead, queues, and a menu that leads nowhere."""
 
     def configuration(self) -> dict[str, str]:
         told = super().configuration()
@@ -74,6 +84,10 @@ class OfficePbx(Pbx):
             "\n[dead]\ntype = endpoint\ntransport = udp\ncontext = from-trunk\ndisallow = all\nallow = alaw\n"
             f"aors = dead\n\n[dead]\ntype = aor\ncontact = sip:127.0.0.1:{free_port()}\nqualify_frequency = 1\n"
             "qualify_timeout = 1\n"
+        )
+        told["queues.conf"] = "[general]\n[waits]\njoinempty = yes\nmaxlen = 1\n[empty]\njoinempty = no\n"
+        told["extensions.conf"] += (
+            f"\n[from-trunk](+)\nexten => {LINES['menu']},1,Answer()\n same => n,WaitExten(1)\n same => n,Hangup()\n"
         )
         return told
 
@@ -89,7 +103,7 @@ class Miss:
 @pytest.fixture(scope="module")
 async def pbx() -> AsyncIterator[Pbx]:
     told = {"SWITCHHOOK_FALLBACK_SECONDS": "30"}
-    async with OfficePbx([Phone(name) for name in PHONES], variables=told) as running:
+    async with OfficePbx([Phone(name, NUMBERS.get(name, "")) for name in PHONES], variables=told) as running:
         yield running
 
 
@@ -150,8 +164,12 @@ async def test_every_cause_is_told_with_its_evidence_and_charged_only_to_whom_it
         "off": Miss("nobody_on_shift"),
         "mobile": Miss("trunk_failure"),
         "closed": Miss("outside_hours"),
+        "waits": Miss("queue_timeout"),
+        "full": Miss("queue_full"),
+        "empty": Miss("nobody_on_shift"),
+        "menu": Miss("menu_dead_end"),
     }
-    numbers = {name: f"7916123400{number}" for number, name in enumerate(wanted)}
+    numbers = {name: f"791612340{number:02}" for number, name in enumerate(wanted)}
     async with stage.engine.begin() as connection:
         await set_status(connection, "quiet", "do_not_disturb")
     async with stage.open(stage.settings(cel=False)) as (_, telephony), promising(stage):
@@ -165,6 +183,8 @@ async def test_every_cause_is_told_with_its_evidence_and_charged_only_to_whom_it
         await until(known, "the PBX has found out who is gone")
         calls: dict[str, OutsideCall] = {}
         for name in wanted:
+            if name == "full":
+                await until(partial(stage.rows, "select 1 from call_events where kind = 'QueueJoined'"), "one waits")
             calls[name] = await stage.world.call(numbers[name], name, LINES[name], speak=(60.0,))
         blocked = await stage.world.call(BLOCKED, "Блок", LINES["rings"], speak=(60.0,))
         for name in ("leaves", "dies"):
@@ -192,6 +212,23 @@ async def test_every_cause_is_told_with_its_evidence_and_charged_only_to_whom_it
         numbers[name]: (miss.cause, 1, None if name == "closed" else True) for name, miss in wanted.items()
     }
     assert {row.number: row.owner for row in rows}[numbers["rings"]] == "rings"
+
+
+@pytest.mark.timeout(90)
+async def test_who_is_lost_in_a_transfer_is_promised_a_call_for_it(stage: Stage) -> None:
+    """They talked with one, were sent on to a colleague, and gave up before anybody took them."""
+    number, phone = "79161234301", stage.world.phone("rings")
+    await phone.behave(answer(0.0, speak=(0.5,), transfer_to=NUMBERS["fallback"]))
+    async with stage.open(stage.settings(cel=False)) as (_, telephony), promising(stage):
+        await telephony.answering()
+        call = await stage.world.call(number, "Клиент", LINES["rings"], speak=(60.0,))
+        await stage.world.phone("fallback").rings()
+        await call.hangup()
+        seen = await settled(stage, number)
+        assert (seen.status, seen.lost_in_transfer, seen.answered_by) == ("answered", True, ("PJSIP/rings",))
+        (promise,) = await until(partial(stage.rows, "select cause, owner, origin from follow_ups"), "it is promised")
+        assert (promise.cause, promise.origin) == ("transfer_failed", "missed")
+    await phone.behave(ring_out())
 
 
 @pytest.mark.timeout(90)

@@ -145,6 +145,16 @@ def test_queues_tell_how_the_wait_ended() -> None:
     assert only("VarSet", Variable="QUEUESTATUS", Value="TIMEOUT") == e.QueueLeft(**WHERE, outcome="timeout")
 
 
+def test_the_step_of_our_dialplan_tells_how_a_queue_ended() -> None:
+    """The shipped rights hear no QUEUESTATUS; a caller who gave up, and another kind of step, tell no queue's end."""
+    for status in ("FULL", "TIMEOUT", "JOINEMPTY"):
+        ended, left = said("UserEvent", UserEvent="SwitchhookStepEnd", Step="1", Kind="queue", Status=status)
+        assert ended == e.StepEnded(**WHERE, step=1, status=status)
+        assert left == e.QueueLeft(**WHERE, outcome=status.lower())
+    for kind, status in (("queue", "CANCEL"), ("queue", "ANSWER"), ("hold", "TIMEOUT")):
+        assert len(said("UserEvent", UserEvent="SwitchhookStepEnd", Step="1", Kind=kind, Status=status)) == 1
+
+
 PARKEE = {"ParkeeChannel": "PJSIP/trunk-1", "ParkeeUniqueid": "1.1", "ParkeeLinkedid": "1.0"}
 PARKED: dict[str, Any] = {"pbx": "office", "channel": "1.1", "at": AT, "linkedid": "1.0", "name": "PJSIP/trunk-1"}
 

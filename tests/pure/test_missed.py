@@ -174,6 +174,27 @@ def test_who_waits_in_a_queue_in_vain_did_not_give_up_early() -> None:
     assert seen(caller(4, gave_up=True), queued).missed_cause == "caller_gave_up_early"
 
 
+@pytest.mark.parametrize(
+    "left, wanted",
+    [
+        ({"anna": "busy", "boris": "unreachable"}, "all_busy"),
+        ({"anna": "off_shift", "boris": "do_not_disturb"}, "do_not_disturb"),
+        ({"boris": "unreachable"}, "device_unreachable"),
+        ({}, "all_busy"),
+    ],
+)
+def test_who_leaves_the_queue_to_be_called_back_had_nobody_free(left: dict[str, str], wanted: str) -> None:
+    """Their time was not up: whoever they held for could not be rung. Once a phone rang, its person did not answer."""
+    queue = [
+        ev(e.QueueJoined, "1.1", 1, queue="sales"),
+        ev(e.CallbackRequested, "1.1", 8, team="sales", place=1),
+        ev(e.QueueLeft, "1.1", 9, queue="sales", outcome="callback"),
+    ]
+    assert told(seen(caller(10), routed(rings=(), least=5, **left), queue)) == (wanted, ())
+    rung = seen(caller(10), routed(rings=(ANNA,), least=5, **left), queue, leg("1.2", ANNA, 1, 7, "CANCEL"))
+    assert told(rung) == ("rang_out", ("anna",))
+
+
 def test_a_caller_lost_in_a_transfer_is_told_although_somebody_talked() -> None:
     """They talked with Anna, were sent to Boris, and nobody took them."""
     talk = [ev(e.BridgeEntered, uid, 3, bridge="b") for uid in ("1.1", "1.2")]

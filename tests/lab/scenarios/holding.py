@@ -36,7 +36,6 @@ async def set_and_wake(stage: Stage, channel: str, name: str, value: str) -> Non
 
 
 SERVED = replace(ANSWERED, queues=(("sales", "answered"),), recordings=(), wait=1.4)
-HELD = replace(MISSED, recordings=(), missed_cause="queue_timeout")
 
 
 @scenario(SERVED, dialplan=planned("hold|60|sales"))
@@ -86,7 +85,11 @@ async def held_and_given_up(stage: Stage) -> None:
     await caller.hang_up()
 
 
-@scenario(replace(HELD, queues=(("sales", "callback"),), wait=3.1), dialplan=planned("hold|60|sales"), taped=False)
+@scenario(
+    replace(MISSED, queues=(("sales", "callback"),), recordings=(), missed_cause="all_busy", wait=3.1),
+    dialplan=planned("hold|60|sales"),
+    taped=False,
+)
 async def held_and_called_back(stage: Stage) -> None:
     """The caller holds, presses 1 to be called back, and is told so when the service has heard it."""
     caller, channel = await held(stage)
