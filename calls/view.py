@@ -43,7 +43,8 @@ class CallView:
     """One call, read. Times are aware UTC, None where unknown or not yet; seconds are floats.
 
     `recordings` are files as the PBX names them, `recorded` the uniqueids of the channels that it records, in the order
-    of time. `refused` says why the call may not be recorded (see RecordingRefused), "" for one that may.
+    of time. `refused` says why the call may not be recorded (see RecordingRefused), "" for one that may. `let_out`: a
+    call to the outside was judged, and allowed.
     """
 
     id: str
@@ -83,6 +84,7 @@ class CallView:
     recorded: tuple[str, ...]
     muted: tuple[Muted, ...]
     refused: str
+    let_out: bool
     call_back_asked: bool
     call_back_place: int
     rule: str
@@ -147,6 +149,7 @@ def view(call: Call) -> CallView:
         recorded=tuple(dict.fromkeys(fact.channel for fact in facts(call, e.RecordingStarted))),
         muted=_muted(call, ended_at),
         refused=refused.reason if refused else "",
+        let_out=any(fact.allowed for fact in facts(call, e.OutgoingJudged)),
         call_back_asked=asked is not None,
         call_back_place=asked.place if asked else 0,
         rule=routed.rule if routed else "",

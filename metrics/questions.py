@@ -11,6 +11,7 @@ from typing import Final
 
 from calls.queue import QUEUES
 from crm_sync.lifecycle import OPEN, STAGES
+from recordings.gaps import LOST
 from routing.outgoing import REFUSALS
 
 
@@ -76,7 +77,7 @@ _CALLED_BACK = """
 # Times in `calls` are the PBX's, and its clock is `ahead` of ours.
 _MISSING = """
     select count(distinct call_id) from recordings
-    where state = 'missing' and stored_at > clock_timestamp() - interval '7 days'
+    where state = any(cast(:lost as text[])) and stored_at > clock_timestamp() - interval '7 days'
 """
 _SPEED = """
     select sum(took_seconds) / nullif(sum(audio_seconds), 0) from transcripts
@@ -163,7 +164,11 @@ QUESTIONS: Final = (
         counts=True,
     ),
     Question(
-        "recordings_missing", "Calls of seven days whose audio, of one side or both, could not be had.", (), _MISSING
+        "recordings_missing",
+        "Calls of seven days whose audio, of one side or both, could not be had.",
+        (),
+        _MISSING,
+        {"lost": LOST},
     ),
     Question("transcription_realtime_factor", "Time spent over audio done, last hour.", (), _SPEED),
     Question("transcription_lag_seconds", "From hang-up to text, the longest of the last hour.", (), _LAG),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from calls.call import facts
 from calls.events import Arrived, RecordingStarted, VoicemailLeft, message_of
 from calls.record import state_call
 from calls.view import view
+from recordings import gaps
 from recordings.files import SIDES, PbxFolder
 
 
@@ -20,6 +21,8 @@ class CallAudio:
     """What the call tells about its audio: where to look, and the time that results are told with.
 
     `messages`: under which name the sound of each message in voicemail is kept -> the channel that it was left on.
+    `talk`: seconds that the recording of a channel must hold (`gaps.talk_owed`); `told`: the PBX said that it records;
+    `refused`: it may not be recorded.
     """
 
     call_id: UUID
@@ -31,11 +34,29 @@ class CallAudio:
     expected: tuple[str, ...]
     channels: tuple[str, ...]
     messages: Mapping[str, str]
+    talk: Mapping[str, float]
+    told: bool
+    refused: bool
+    transfer: str
+    trunk: str
 
     def sides(self, folder: PbxFolder) -> list[tuple[str, str]]:
         """The sides to be kept: both of whoever talked, and the caller's of a message in voicemail."""
-        talked = [one for one in self.channels if folder.has(one)] or self.expected if self.talked else ()
-        both = [(channel, side) for channel in talked for side in SIDES]
+        if not self.talked:
+            return self._both(())
+        there = {one for one in self.channels if folder.has(one)}
+        return self._both(sorted(there | set(self._owing())) or (() if self.refused else self.expected))
+
+    def owed(self) -> list[tuple[str, str]]:
+        """The sides that must be somewhere, wherever the PBX put them."""
+        return self._both(self._owing() or (() if self.refused else self.expected))
+
+    def _owing(self) -> list[str]:
+        """The channels that were to be recorded and on which somebody talked."""
+        return [channel for channel in self.expected if self.talk.get(channel)]
+
+    def _both(self, channels: Iterable[str]) -> list[tuple[str, str]]:
+        both = [(channel, side) for channel in channels for side in SIDES]
         return [*both, *((channel, "caller") for channel in self.messages)]
 
 
@@ -55,4 +76,9 @@ def audio_of(row: Any) -> CallAudio:
         expected=tuple(dict.fromkeys(told)) or (seen.caller_channel,),
         channels=tuple(sorted(call.channels)),
         messages={message_of(fact.channel): fact.channel for fact in facts(call, VoicemailLeft)},
+        talk=gaps.talk_owed(call, seen),
+        told=bool(seen.recorded),
+        refused=bool(seen.refused),
+        transfer=gaps.transfer(seen),
+        trunk=gaps.trunk(seen),
     )

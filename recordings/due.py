@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from calls.due import Change, Job
 from calls.events import RecordingStored
 from calls.view import CallView
+
+_WITNESSES_SECONDS: Final = 1.0
+"""By less than that two witnesses of the same talk differ."""
 
 
 def due(change: Change) -> list[Job]:
@@ -16,17 +21,26 @@ def due(change: Change) -> list[Job]:
     call_id = str(change.call_id)
     jobs = []
     if _owes_look(change.after) and not (change.before and _owes_look(change.before) and _same(change)):
-        jobs.append(Job("recordings.store_recording", "recordings", {"call_id": call_id}, lock=f"recording {call_id}"))
+        jobs.append(look(call_id))
     if change.first(RecordingStored) is not None:
         jobs.append(Job("recordings.transcribe", "transcription", {"call_id": call_id}, lock=f"transcript {call_id}"))
     return jobs
 
 
+def look(call_id: str) -> Job:
+    """Look at what the PBX recorded of this call; looks at one call come one after another."""
+    return Job("recordings.store_recording", "recordings", {"call_id": call_id}, lock=f"recording {call_id}")
+
+
 def _owes_look(call: CallView) -> bool:
-    """Inbound calls are always recorded by our dialplan; others when the PBX said that it records."""
-    return call.settled_at is not None and (call.direction == "inbound" or bool(call.recorded))
+    """Our dialplan records whoever calls in and whom it lets us call; others when the PBX said that it records."""
+    ours = call.direction == "inbound" or (call.direction == "outbound" and call.let_out)
+    return call.settled_at is not None and (ours or bool(call.recorded))
 
 
 def _same(change: Change) -> bool:
-    """No talk came to light after settling, as it does when an outage is caught up with."""
-    return change.after.answered_at is None or bool(change.before and change.before.answered_at)
+    """Neither talk nor a refusal came to light after settling, as it does when an outage is caught up with."""
+    before, after = change.before, change.after
+    if before is None or before.refused != after.refused:
+        return False
+    return after.answered_at is None or abs(after.talk_seconds - before.talk_seconds) < _WITNESSES_SECONDS

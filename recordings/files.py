@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 from uuid import UUID
 
+from recordings.gaps import Sound
+from recordings.loudness import measure
 from recordings.store import Store, StoreError, side_name
 from recordings.wav import HEAD_BYTES, Wav, WavError, header, read_header
 
@@ -62,6 +64,8 @@ class Stored:
     sha256: str
     size_bytes: int
     seconds: float
+    sound: Sound | None = None
+    """How loud it is, where that was measured."""
 
 
 class PbxFolder:
@@ -108,6 +112,14 @@ class PbxFolder:
             raise NotCompleteError(f"the {side}'s side cannot be read: {error.strerror}") from error
         with source:
             yield source, self._checked(source, side, torn=torn)
+
+    def listen(self, channel: str, side: str, *, torn: bool = False) -> Sound:
+        """Measure one complete side. Raises as `open` does."""
+        with self.open(channel, side, torn=torn) as (source, wav):
+            try:
+                return measure(source, wav)
+            except OSError as error:
+                raise NotCompleteError(f"the {side}'s side cannot be read: {error.strerror}") from error
 
     def _checked(self, source: BinaryIO, side: str, *, torn: bool) -> Wav:
         status = os.fstat(source.fileno())

@@ -6,8 +6,9 @@ parked, or had the recording paused, for then nothing may come from either side.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from calls.call import Call
@@ -69,12 +70,21 @@ def judge(talk_seconds: float, sound: Sound) -> Verdict:
     return STORED
 
 
-def talk_owed(call: Call, seen: CallView, channel: str) -> float:
-    """Seconds of talk on this channel that its recording must hold at least; 0 where none is owed."""
-    heard = [talk.span for talk in talks(call) if channel in {talk.one, talk.other}]
-    apart = holds(call)
-    common = [both for one in heard for other in apart if (both := _both(one, other)) is not None]
-    return max(covered_seconds(heard, seen.ended_at) - covered_seconds(common, seen.ended_at), 0.0)
+def talk_owed(call: Call, seen: CallView) -> dict[str, float]:
+    """Seconds of talk that the recording of each channel must hold at least; a channel without a talk is not in it.
+
+    A call that may not be recorded owes nothing.
+    """
+    if seen.refused:
+        return {}
+    heard: dict[str, list[Span]] = {}
+    for talk in talks(call):
+        for channel in (talk.one, talk.other):
+            heard.setdefault(channel, []).append(talk.span)
+    apart = {channel: holds(call) for channel in heard}
+    for muted in seen.muted:
+        apart.setdefault(muted.channel, []).append(Span(muted.since, muted.until))
+    return {channel: _less(spans, apart[channel], seen.ended_at) for channel, spans in heard.items()}
 
 
 def worst(states: Iterable[str]) -> str | None:
@@ -103,6 +113,11 @@ def trunk(seen: CallView) -> str:
     if seen.direction == "inbound":
         return seen.caller_device
     return next((leg.device for leg in seen.legs if is_outside(leg.number)), "")
+
+
+def _less(talk: Sequence[Span], apart: Sequence[Span], now: datetime | None) -> float:
+    common = [both for one in talk for other in apart if (both := _both(one, other)) is not None]
+    return max(covered_seconds(talk, now) - covered_seconds(common, now), 0.0)
 
 
 def _both(one: Span, other: Span) -> Span | None:

@@ -8,20 +8,27 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal_column, select, text
+from sqlalchemy import ColumnElement, delete, func, literal_column, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls
 from recordings import transcript
 from recordings.files import RecordingError, Stored
+from recordings.gaps import LOST, Verdict
 from recordings.speech import Heard
-from recordings.tables import recordings, transcripts
+from recordings.tables import call_audio, recordings, transcripts
+
+Side = tuple[str, str]
+"""A channel's uniqueid, or the name of a message's sound, and `caller` or `staff`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One side of a recorded channel: `stored` with its file, or `missing` with the reason."""
+    """One side of a recorded channel: its state (`gaps.WORST_FIRST`), its file if there is one, and why it is not well.
+
+    `talk_seconds` of talk should be in it; the loudness is told where it was measured.
+    """
 
     channel: str
     side: str
@@ -30,6 +37,9 @@ class Recording:
     bytes: int | None
     sha256: str | None
     seconds: float | None
+    loud_seconds: float | None
+    loudest_dbfs: float | None
+    talk_seconds: float | None
     reason: str | None
     stored_at: datetime
 
@@ -70,19 +80,55 @@ async def transcript_of(connection: AsyncConnection, call_id: UUID) -> Transcrip
 
 
 async def write_side(
-    connection: AsyncConnection, call_id: UUID, channel: str, side: str, told: Stored | RecordingError
+    connection: AsyncConnection, call_id: UUID, key: Side, told: Stored | RecordingError, verdict: Verdict, talk: float
 ) -> None:
-    """Write what became of one side; a later telling replaces the earlier."""
-    row: dict[str, Any] = dict.fromkeys(("path", "bytes", "sha256", "seconds", "reason"))
+    """Write what became of one side and how it was judged by `talk` seconds; a later telling replaces the earlier."""
+    row: dict[str, Any] = dict.fromkeys(("path", "bytes", "sha256", "seconds", "loud_seconds", "loudest_dbfs"))
     if isinstance(told, Stored):
         row |= {"path": told.path, "bytes": told.size_bytes, "sha256": told.sha256, "seconds": told.seconds}
-    row |= {"state": "stored"} if isinstance(told, Stored) else {"state": "missing", "reason": str(told)}
+        if told.sound is not None:
+            row |= {"loud_seconds": told.sound.loud_seconds, "loudest_dbfs": told.sound.loudest_dbfs}
+    row |= {"state": verdict.state, "reason": verdict.reason, "talk_seconds": round(talk, 3)}
+    channel, side = key
     statement = insert(recordings).values(call_id=call_id, channel=channel, side=side, **row)
     await connection.execute(
         statement.on_conflict_do_update(
             index_elements=["call_id", "channel", "side"], set_=row | {"stored_at": func.clock_timestamp()}
         )
     )
+
+
+async def judge_side(connection: AsyncConnection, call_id: UUID, key: Side, verdict: Verdict, talk: float) -> None:
+    """Write how a side that is kept already was judged anew."""
+    row = {"state": verdict.state, "reason": verdict.reason, "talk_seconds": round(talk, 3)}
+    await connection.execute(update(recordings).where(*_is(call_id, key)).values(row))
+
+
+async def forget_side(connection: AsyncConnection, call_id: UUID, key: Side) -> None:
+    """Nothing is owed of this side after all."""
+    await connection.execute(delete(recordings).where(*_is(call_id, key)))
+
+
+async def write_call_audio(connection: AsyncConnection, call_id: UUID, state: str, transfer: str, trunk: str) -> None:
+    """Write how the whole call was judged; the time changes with the judgement only."""
+    row = {"state": state, "transfer": transfer, "trunk": trunk}
+    statement = insert(call_audio).values(call_id=call_id, **row)
+    differs = tuple_(*(call_audio.c[name] for name in row)) != tuple_(*row.values())
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["call_id"], set_=row | {"judged_at": func.clock_timestamp()}, where=differs
+        )
+    )
+
+
+async def forget_call_audio(connection: AsyncConnection, call_id: UUID) -> None:
+    """No audio is owed of this call."""
+    await connection.execute(delete(call_audio).where(call_audio.c.call_id == call_id))
+
+
+def _is(call_id: UUID, key: Side) -> tuple[ColumnElement[bool], ...]:
+    channel, side = key
+    return (recordings.c.call_id == call_id, recordings.c.channel == channel, recordings.c.side == side)
 
 
 async def write_transcript(connection: AsyncConnection, call_id: UUID, heard: Heard) -> int:
@@ -131,7 +177,7 @@ async def words_of(connection: AsyncConnection, call_ids: Iterable[UUID]) -> dic
 
 async def missing_count(connection: AsyncConnection) -> int:
     """How many sides of answered calls have no audio."""
-    asked = select(func.count()).select_from(recordings).where(recordings.c.state == "missing")
+    asked = select(func.count()).select_from(recordings).where(recordings.c.state.in_(LOST))
     return int((await connection.execute(asked)).scalar_one())
 
 

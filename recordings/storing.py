@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -16,10 +16,11 @@ from calls.due import Owes
 from calls.events import Event, RecordingMissing, RecordingStored
 from calls.queue import Task, TryAgain
 from calls.record import record
-from recordings import rows
+from recordings import judging, rows
 from recordings.call_audio import CallAudio, audio_of
 from recordings.files import (
     SIDES,
+    EmptyError,
     NotCompleteError,
     NotThereError,
     PbxFolder,
@@ -28,6 +29,7 @@ from recordings.files import (
     UnusableError,
     keep,
 )
+from recordings.judging import Sides
 from recordings.store import Store
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -36,9 +38,6 @@ WAITS: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between looks for a file; after the last it is reported missing. A minute: the PBX needs milliseconds."""
 
 _FULL_WAIT: Final = 300.0
-
-Sides = dict[tuple[str, str], Stored | RecordingError]
-"""By (channel, side): the file, or why there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,11 +70,11 @@ class StoringJobs:
             if row is None:
                 return
             known = await rows.recordings_of(connection, row.id)
-        root = self.folders.get(row.pbx)
+        audio, root = audio_of(row), self.folders.get(row.pbx)
         if root is None:
-            log.info("no recordings folder is set for this PBX", call=str(call_id), pbx=row.pbx)
+            await self._not_for_us(audio, known)
             return
-        audio, folder = audio_of(row), PbxFolder(root)
+        folder = PbxFolder(root)
         if not audio.talked and not self.keep_originals:
             await asyncio.to_thread(_tidy_up, folder, audio.channels)
         if not audio.talked and not audio.messages:
@@ -88,8 +87,17 @@ class StoringJobs:
         await self._tell(audio, sides, known)
         if not self.keep_originals:
             await asyncio.to_thread(_forget, folder, audio, safe, sides)
+            await asyncio.to_thread(_tidy_up, folder, set(audio.channels) - {channel for channel, _ in sides})
         if again is not None:
             raise again
+
+    async def _not_for_us(self, audio: CallAudio, known: Sequence[rows.Recording]) -> None:
+        """Tell of a talk that the PBX records where nobody has told us to look."""
+        if not (audio.told and audio.talked):
+            log.info("no recordings folder is set for this PBX", call=str(audio.call_id), pbx=audio.pbx)
+            return
+        why = f"the PBX recorded it, and the settings do not say where: recordings of pbx {audio.pbx!r} is not set"
+        await self._tell(audio, {key: NotThereError(why) for key in audio.owed()}, known)
 
     def _keep(self, audio: CallAudio, folder: PbxFolder, safe: set[tuple[str, str]], attempt: int) -> Sides:
         """Copy what is not yet safe (blocks)."""
@@ -99,22 +107,21 @@ class StoringJobs:
                 continue
             try:
                 torn = attempt >= len(self.waits)
-                sides[channel, side] = keep(self.store, folder, channel, side, (audio.call_id, audio.at), torn=torn)
+                sound = folder.listen(channel, side, torn=torn)
+                kept = keep(self.store, folder, channel, side, (audio.call_id, audio.at), torn=torn)
+                sides[channel, side] = replace(kept, sound=sound)
+            except EmptyError as error:
+                if judging.owes_sound(audio, channel):
+                    sides[channel, side] = error
             except RecordingError as error:
                 sides[channel, side] = error
         return sides
 
     async def _tell(self, audio: CallAudio, sides: Sides, known: Sequence[rows.Recording]) -> None:
         """Write the rows and the events in one transaction; what was told before is not told again."""
-        before = {(one.channel, one.side): one.reason for one in known}
-        events: list[Event] = []
         async with self.engine.begin() as connection:
-            for (channel, side), told in sides.items():
-                if before.get((channel, side)) == str(told):
-                    continue
-                await rows.write_side(connection, audio.call_id, channel, side, told)
-                events.append(_event(audio, channel, side, told))
-            await record(connection, events, self.owes)
+            news = await judging.write(connection, audio, sides, known)
+            await record(connection, [_event(audio, *key, sides[key]) for key in news], self.owes)
         log.info(
             "recording told",
             call=str(audio.call_id),
@@ -159,8 +166,8 @@ def _forget(folder: PbxFolder, audio: CallAudio, safe: set[tuple[str, str]], sid
             folder.forget(channel)
 
 
-def _tidy_up(folder: PbxFolder, channels: Sequence[str]) -> None:
-    """A call that nobody talked on leaves empty files behind."""
+def _tidy_up(folder: PbxFolder, channels: Iterable[str]) -> None:
+    """A channel that nobody talked on leaves empty files behind."""
     for channel in channels:
         if folder.has(channel):
             folder.forget_empty(channel)

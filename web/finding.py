@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls, legs
 from crm_sync.tables import parties
+from recordings.gaps import KEPT
 from recordings.rows import talks_of
 from recordings.tables import recordings, transcripts
 from web.rights import Scope
@@ -83,7 +84,7 @@ async def find(
 
 def _columns() -> Select[Any]:
     recorded = exists(
-        select(recordings.c.call_id).where(recordings.c.call_id == calls.c.id, recordings.c.state == "stored")
+        select(recordings.c.call_id).where(recordings.c.call_id == calls.c.id, recordings.c.state.in_(KEPT))
     )
     written = exists(select(transcripts.c.call_id).where(transcripts.c.call_id == calls.c.id))
     reached = (

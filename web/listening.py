@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.call import Call
 from recordings import opus
 from recordings.archive_rows import Archive, archive_of
+from recordings.gaps import KEPT
 from recordings.parts import Placed, length_of, line_of
 from recordings.rows import Recording, recordings_of
 from recordings.store import Store, StoreError
@@ -100,8 +101,8 @@ async def tracks_of(connection: AsyncConnection, call_id: UUID) -> list[Track]:
     found = [
         Track(
             channel,
-            {row.side: row.path for row in sides if row.state == "stored"},
-            {row.side: row.reason or "" for row in sides if row.state == "missing"},
+            {row.side: row.path for row in sides if row.state in KEPT},
+            {row.side: row.reason or "" for row in sides if row.state not in KEPT},
             max((row.seconds or 0.0 for row in sides), default=0.0),
         )
         for channel, sides in by_channel.items()

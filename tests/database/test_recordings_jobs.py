@@ -25,10 +25,10 @@ from recordings.storing import WAITS, StoringJobs
 from recordings.transcribing import TranscribingJobs
 from recordings.transcript import Word
 from tests.fakes.full_disk import room_for
-from tests.fakes.recorded import T0, pbx_recorded, settled_call, write_wav
+from tests.fakes.recorded import T0, pbx_recorded, settled_call, tone, write_wav
 
 UID = "1795427050.1"
-SECOND = bytes(16_000)
+SECOND = tone(1)
 LAST = len(WAITS)
 
 
@@ -97,13 +97,13 @@ STORED = [("RecordingStored", "caller", None), ("RecordingStored", "staff", None
 
 async def test_both_sides_are_stored_told_and_owed_their_text(office: Office) -> None:
     """Rows, events and the next job in one transaction; then the originals go."""
-    pbx_recorded(office.pbx, UID, SECOND * 2, SECOND)
+    pbx_recorded(office.pbx, UID, SECOND * 6, SECOND * 5)
     await office.storing.store_recording(office.call_id, 0)
     async with office.engine.connect() as connection:
         sides = await recordings_of(connection, office.call_id)
     assert [(one.side, one.state, one.seconds) for one in sides] == [
-        ("caller", "stored", 2.0),
-        ("staff", "stored", 1.0),
+        ("caller", "stored", 6.0),
+        ("staff", "stored", 5.0),
     ]
     assert [await office.store.size(one.path or "") for one in sides] == [one.bytes for one in sides]
     assert await office.events() == STORED

@@ -61,6 +61,21 @@ def test_a_call_between_colleagues_owes_audio_only_when_it_was_recorded() -> Non
     assert owed(None, [*inside, recorded]) == ["recordings.store_recording"]
 
 
+def test_a_call_out_that_was_let_out_owes_its_recording_though_the_pbx_said_nothing() -> None:
+    """The dialplan that lets it out records it; that it does not is a gap, and nobody would look."""
+    out = settled_call("7.1", number="79161234567", direction="outbound")
+    out[0] = e.ChannelCreated(
+        pbx="pbx", channel="7.1", linkedid="7.1", at=T0, name="PJSIP/boris-desk-1", number="102", dialed="79161234567",
+        incoming=True,
+    )  # fmt: skip
+    assert seen(out).direction == "outbound"
+    assert owed(None, out) == []
+    judged = e.OutgoingJudged(pbx="pbx", channel="7.1", linkedid="7.1", at=T0, number="79161234567")
+    assert owed(None, [*out, judged]) == ["recordings.store_recording"]
+    refused = e.OutgoingJudged(pbx="pbx", channel="7.1", linkedid="7.1", at=T0, number="79161234567", allowed=False)
+    assert owed(None, [*out, refused]) == []
+
+
 def test_stored_audio_owes_its_text_once() -> None:
     """Both sides told together are one text."""
     assert owed(CALL, [*CALL, STORED], STORED, STORED) == ["recordings.transcribe"]
