@@ -2,7 +2,7 @@
 
 1. A word is masked whole. Neighbours of one kind become one word, `[card]`, with their times and least confidence.
 2. Sound is muted on both sides, whoever spoke: a telephone's echo carries the other side's words.
-3. Times of words are inexact, so the seconds are wider than the words, and a pause inside of a number is muted too.
+3. Times of words are inexact and digits are lost, so a pause around or inside of a number is muted too.
 4. What is masked stays masked: `[card]` is neither a number nor says that one comes.
 """
 
@@ -18,17 +18,23 @@ from recordings import personal_numbers, spoken_emails
 from recordings.personal_numbers import Voice
 from recordings.transcript import PAUSE_SECONDS, Word
 
-PAD_SECONDS: Final = 0.5
-"""Muted before and behind the words: Whisper's times of words are wrong by up to that much (measured, see 00NN)."""
+BEFORE_SECONDS: Final = 0.3
+BEHIND_SECONDS: Final = 0.5
+"""Muted around a number even where other words are near: its words begin late and end early by up to that much."""
+
+_SILENCE_SECONDS: Final = 3.0
+"""Muted where no word is heard around a number: there may be one more digit of it that was not."""
+
 
 _PAUSE_MUTED_SECONDS: Final = 10.0
 _GAP_MUTED_SECONDS: Final = 1.0
+_SOUND_SECONDS: Final = 0.2
 _ENDS: Final = (".", "!", "?", "…")
 
 
 @dataclass(frozen=True, slots=True)
 class Muted:
-    """Seconds of a side, on the call's line of time, that nobody may hear, and what was said there."""
+    """Seconds on the call's line of time that nobody may hear, on neither side; what was said there, and by which."""
 
     side: str
     start: float
@@ -71,20 +77,17 @@ def mask(sides: Mapping[str, Sequence[Word]], kinds: Collection[str], region: st
             places[side] |= dict.fromkeys(free, kind)
             stretches.append((side, kind, free))
     muted = [
-        Muted(side, start, end, kind)
-        for spoken, kind, told in stretches
-        for start, end in _seconds(ordered[spoken], told)
-        for side in ordered
+        Muted(side, start, end, kind) for side, kind, told in stretches for start, end in _seconds(ordered[side], told)
     ]
     return Masked({side: _replaced(words, places[side]) for side, words in ordered.items()}, joined(muted))
 
 
 def joined(muted: Iterable[Muted]) -> tuple[Muted, ...]:
-    """Put together what overlaps, or is parted by less than a word; the kind is that of the earlier."""
+    """Put together what overlaps, or is parted by less than a sound; the kind is that of the earlier."""
     told: list[Muted] = []
     for one in sorted(muted, key=lambda it: (it.side, it.start, it.end, it.kind)):
         last = told[-1] if told else None
-        if last and last.side == one.side and one.start - last.end < _GAP_MUTED_SECONDS:
+        if last and last.side == one.side and one.start - last.end < _SOUND_SECONDS:
             told[-1] = Muted(one.side, last.start, max(last.end, one.end), last.kind)
         else:
             told.append(one)
@@ -119,10 +122,18 @@ def _seconds(words: Sequence[Word], places: Sequence[int]) -> list[tuple[float, 
             parts[-1][1] = place
         else:
             parts.append([place, place])
-    return [
-        (max(words[first].start - PAD_SECONDS, 0.0), max(word.end for word in words[first : last + 1]) + PAD_SECONDS)
-        for first, last in parts
-    ]
+    return [_around(words, first, last) for first, last in parts]
+
+
+def _around(words: Sequence[Word], first: int, last: int) -> tuple[float, float]:
+    """From where to where is muted when these words are: up to the words around, but not far."""
+    start, end = words[first].start, max(word.end for word in words[first : last + 1])
+    before = max((word.end for word in words[max(first - 3, 0) : first]), default=0.0)
+    behind = words[last + 1].start if last + 1 < len(words) else end + _SILENCE_SECONDS
+    return (
+        max(min(start - BEFORE_SECONDS, max(before, start - _SILENCE_SECONDS)), 0.0),
+        max(end + BEHIND_SECONDS, min(behind, end + _SILENCE_SECONDS)),
+    )
 
 
 def _replaced(words: Sequence[Word], places: Mapping[int, MaskKind]) -> tuple[Word, ...]:

@@ -16,13 +16,14 @@ import phonenumbers
 
 from directory.masking import MaskKind
 from recordings.cues import Cue, CueKind, cues
-from recordings.spoken_numbers import Piece, Run, pieces, plain, readings, runs
+from recordings.number_groups import Piece
+from recordings.spoken_numbers import Run, pieces, plain, readings, runs
 from recordings.transcript import Word
 
 CARD_LEAST: Final = 13
 CARD_MOST: Final = 19
-_CUED_LEAST: Final = 12
-_CUED_MOST: Final = 24
+_CUED_LEAST: Final = 11
+_CUED_MOST: Final = 32
 _CUE_SECONDS: Final = 60.0
 _CONTEXT_SECONDS: Final = 120.0
 _SHORT_CUE_SECONDS: Final = 20.0
@@ -161,7 +162,8 @@ class _Search:
                 if size > _CUED_MOST or not voice.near(before, after, _CUED_BREAK_WORDS if cued else _BREAK_WORDS):
                     break
                 told += after.pieces
-                if _is_usual(told) and luhn("".join(piece.digits for piece in told)):
+                digits = "".join(piece.digits for piece in told)
+                if _is_usual(digits) and luhn(digits):
                     yield told
                     break
             if cued and told != run.pieces and sum(len(piece.digits) for piece in told) >= CARD_LEAST:
@@ -173,11 +175,12 @@ class _Search:
         What was just called an order or an account is a card only when it looks like most cards do.
         """
         if cue == "account":
-            return _is_usual(run.pieces) and luhn(run.digits)
-        return any(
-            CARD_LEAST <= len(digits) <= CARD_MOST and digits[0] != "0" and luhn(digits)
-            for digits in readings(run.pieces)
-        ) or (run.shape in _CARD_SHAPES and run.digits[0] in _USUAL_FIRST)
+            return _is_usual(run.digits) and luhn(run.digits)
+        if run.shape in _CARD_SHAPES and run.digits[0] in _USUAL_FIRST:
+            return True
+        as_heard, *meant = readings(run.pieces)
+        likely = CARD_LEAST <= len(as_heard) <= CARD_MOST and as_heard[0] != "0" and luhn(as_heard)
+        return likely or any(_is_usual(digits) and luhn(digits) for digits in meant)
 
     def _card_cue(self, voice: Voice, run: Run) -> CueKind | None:
         cue = self._cue_before(voice.starts(run), ("card", "account", "snils", "phone"), _CUE_SECONDS)
@@ -317,19 +320,17 @@ _PHONE_RUN_MOST: Final = 48
 _PART_LEAST: Final = 4
 
 
-def _is_usual(told: Sequence[Piece]) -> bool:
+def _is_usual(digits: str) -> bool:
     """Sixteen digits as most cards have, or American Express's fifteen."""
-    size, first = sum(len(piece.digits) for piece in told), told[0].digits[0]
-    return (size == 16 and first in _USUAL_FIRST) or (size == 15 and first == "3")
+    return (len(digits) == 16 and digits[0] in _USUAL_FIRST) or (len(digits) == 15 and digits[0] == "3")
 
 
 def _inside(run: Run) -> Iterator[tuple[Piece, ...]]:
     """A card among more digits that were said in one go."""
     at = 0
     while at < len(run.pieces):
-        ends = range(at + 1, len(run.pieces) + 1)
-        cards = (run.pieces[at:end] for end in ends if _is_usual(run.pieces[at:end]))
-        card = next((part for part in cards if luhn("".join(piece.digits for piece in part))), None)
+        parts = [Run(run.pieces[at:end]) for end in range(at + 1, len(run.pieces) + 1)]
+        card = next((part.pieces for part in parts if _is_usual(part.digits) and luhn(part.digits)), None)
         if card:
             yield card
         at += len(card) if card else 1

@@ -109,7 +109,7 @@ transcripts = Table(
         JSONB,
         nullable=False,
         server_default=text("'[]'::jsonb"),
-        comment='[{"side", "from", "to", "kind"}], seconds that nobody may hear; their words are masked above',
+        comment='[{"side", "from", "to", "kind"}], seconds, muted on both sides; the words there are masked',
     ),
     Column(
         "search",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from calls.due import Owes
 from calls.events import Transcribed, TranscriptionGivenUp
 from calls.queue import GiveUp, Task, TryAgain
 from calls.record import record
-from recordings import rows
+from recordings import masked_rows, rows
 from recordings.call_audio import CallAudio, audio_of
 from recordings.speech import AudioError, Heard, ModelMissingError, SpeechDiedError
 from recordings.store import Store, StoreError
@@ -89,7 +90,10 @@ class TranscribingJobs:
     async def _write(self, audio: CallAudio, channel: str, heard: Heard) -> int:
         """Write all that is made of what was heard, and tell it, in one transaction; returns the number of words."""
         async with self.engine.begin() as connection:
-            count = await rows.write_transcript(connection, audio.call_id, heard)
+            policy = await masked_rows.policy_of(connection, audio.line)
+            talk = await asyncio.to_thread(policy.mask, heard)
+            count = await rows.write_transcript(connection, audio.call_id, talk.heard)
+            await masked_rows.write_muted(connection, audio.call_id, talk)
             told = Transcribed(
                 pbx=audio.pbx,
                 channel=audio.messages.get(channel, channel),

@@ -29,7 +29,7 @@ def upgrade() -> None:
             postgresql.JSONB(),
             server_default=sa.text("'[]'::jsonb"),
             nullable=False,
-            comment='[{"side", "from", "to", "kind"}], seconds that nobody may hear; their words are masked above',
+            comment='[{"side", "from", "to", "kind"}], seconds, muted on both sides; the words there are masked',
         ),
     )
     op.create_table(
