@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,27 +12,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recordings.parts import Placed
-from recordings.rows import Recording
-from recordings.tables import archives
-
-Span = tuple[float, float]
-"""Seconds on the call's line: from, to."""
-
-
-@dataclass(frozen=True, slots=True)
-class ArchivedPart:
-    """What was recorded on one channel, as it lies in the archive; `sides`: the SHA-256 of each as it was stored."""
-
-    channel: str
-    offset: float
-    seconds: float
-    sides: Mapping[str, str]
-
-    @property
-    def placed(self) -> Placed:
-        """Where it is on the call's line."""
-        return Placed(self.channel, self.offset, self.seconds)
+from recordings.archive_plan import ArchivedPart, Made, Span
+from recordings.tables import archives, transcripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +24,16 @@ class Archive:
     bytes: int
     sha256: str
     seconds: float
-    masked: tuple[Span, ...]
-    parts: tuple[ArchivedPart, ...]
+    masked: Sequence[Span]
+    parts: Sequence[ArchivedPart]
     outline: Mapping[str, Sequence[float]]
     original_path: str | None = None
     original_sha256: str | None = None
 
-    def holds(self, side: Recording) -> bool:
-        """Tell whether that very sound is in it."""
-        return any(part.channel == side.channel and part.sides.get(side.side) == side.sha256 for part in self.parts)
+    @property
+    def made(self) -> Made:
+        """What of it another archive is made of."""
+        return Made(self.path, self.parts, self.masked, self.original_path)
 
 
 async def archive_of(connection: AsyncConnection, call_id: UUID) -> Archive | None:
@@ -60,8 +43,8 @@ async def archive_of(connection: AsyncConnection, call_id: UUID) -> Archive | No
     if row is None:
         return None
     told: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 SQLAlchemy's name for it
-    masked = tuple((float(since), float(until)) for since, until in told["masked"])
-    return Archive(**told | {"masked": masked, "parts": tuple(ArchivedPart(**part) for part in told["parts"])})
+    masked = [(float(since), float(until)) for since, until in told["masked"]]
+    return Archive(**told | {"masked": masked, "parts": [ArchivedPart(**part) for part in told["parts"]]})
 
 
 async def write_archive(connection: AsyncConnection, call_id: UUID, archive: Archive) -> None:
@@ -69,6 +52,13 @@ async def write_archive(connection: AsyncConnection, call_id: UUID, archive: Arc
     row = asdict(archive) | {"made_at": func.clock_timestamp()}
     statement = insert(archives).values(call_id=call_id, **row)
     await connection.execute(statement.on_conflict_do_update(index_elements=["call_id"], set_=row))
+
+
+async def masked_of(connection: AsyncConnection, call_id: UUID) -> tuple[datetime | None, list[Span]]:
+    """When the call became text (None: it did not), and what of it nobody may hear."""
+    asked = select(transcripts.c.made_at, transcripts.c.masked).where(transcripts.c.call_id == call_id)
+    row = (await connection.execute(asked)).one_or_none()
+    return (None, []) if row is None else (row.made_at, [(float(one["from"]), float(one["to"])) for one in row.masked])
 
 
 _OPEN = text(
@@ -89,7 +79,8 @@ _OWED = text(
     """
     select distinct side.call_id from recordings as side
     where side.path is not null
-      and side.stored_at between clock_timestamp() - interval '30 days' and clock_timestamp() - interval '1 minute'
+      and side.stored_at between clock_timestamp() - make_interval(days => :days)
+                             and clock_timestamp() - make_interval(secs => :seconds)
       and not exists (
           select from archives where archives.call_id = side.call_id and archives.parts @> jsonb_build_array(
               jsonb_build_object('channel', side.channel, 'sides', jsonb_build_object(side.side, side.sha256))))
@@ -103,9 +94,10 @@ _OWED = text(
 )
 
 
-async def unarchived(connection: AsyncConnection, most: int = 200) -> list[UUID]:
-    """Calls of a month with audio that is in no archive, that no job is going to bring there and none gave up on.
+async def unarchived(connection: AsyncConnection, days: int, *, seconds: float = 60.0, most: int = 200) -> list[UUID]:
+    """Calls whose audio of so many days, but not of the last seconds, is in no archive and on no job's way into one.
 
-    So it is where text was never asked for, or given up.
+    So it is where text was never asked for, or was given up. What a job gave up on waits for a person.
     """
-    return list((await connection.execute(_OWED, {"most": most})).scalars())
+    told = {"days": days, "seconds": seconds, "most": most}
+    return list((await connection.execute(_OWED, told)).scalars())

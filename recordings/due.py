@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from calls.due import Change, Job
-from calls.events import RecordingStored
+from calls.events import RecordingStored, Transcribed, TranscriptionGivenUp
 from calls.view import CallView
 
 _WITNESSES_SECONDS: Final = 1.0
@@ -13,9 +13,9 @@ _WITNESSES_SECONDS: Final = 1.0
 
 
 def due(change: Change) -> list[Job]:
-    """A settled call owes a look at what the PBX recorded; stored audio owes its text.
+    """A settled call owes a look at what the PBX recorded; stored audio owes its text, and then its archive.
 
-    A missed call owes the look too: the PBX leaves empty files behind. Both jobs first look at what is stored, so a job
+    A missed call owes the look too: the PBX leaves empty files behind. All jobs first look at what is stored, so a job
     told twice does its work once.
     """
     call_id = str(change.call_id)
@@ -24,12 +24,19 @@ def due(change: Change) -> list[Job]:
         jobs.append(look(call_id))
     if change.first(RecordingStored) is not None:
         jobs.append(Job("recordings.transcribe", "transcription", {"call_id": call_id}, lock=f"transcript {call_id}"))
+    if change.first(Transcribed) is not None or change.first(TranscriptionGivenUp) is not None:
+        jobs.append(archive_job(call_id))
     return jobs
 
 
 def look(call_id: str) -> Job:
     """Look at what the PBX recorded of this call; looks at one call come one after another."""
     return Job("recordings.store_recording", "recordings", {"call_id": call_id}, lock=f"recording {call_id}")
+
+
+def archive_job(call_id: str) -> Job:
+    """The job that makes a call's archive. Its lock is that of storing: nobody adds a side while others are removed."""
+    return Job("recordings.archive", "recordings", {"call_id": call_id}, lock=f"recording {call_id}")
 
 
 def _owes_look(call: CallView) -> bool:

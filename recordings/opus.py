@@ -32,8 +32,13 @@ _BLOCK_SECONDS: Final = 30
 _HELD: Final = 500
 """Frames of 20 ms that are told together."""
 
+LEAST_BITRATE: Final = 24_000
+"""Below, libopus melts both sides into one; here, of two who speak at once each side holds 1 % of the other."""
+
 _HEARD: Final = 200.0
-"""A second of sound whose root mean square is below is as good as silent."""
+"""A second of sound whose root mean square is above was heard; a line's noise is below 50."""
+
+_QUIET: Final = 50.0
 
 _KEPT_SHARE: Final = 0.3
 """A second that was heard must come back with so much of its loudness; Opus keeps nearly all."""
@@ -255,10 +260,13 @@ def _verify(sound: bytes, frames: int, source: _Loudness) -> None:
         at += block.shape[1]
     if abs(at - frames) > LATER_SECONDS * RATE:
         raise NotVerifiedError(f"it lasts {at / RATE:.2f} s, its source {frames / RATE:.2f} s")
-    lost = (source.told > _HEARD) & (decoded.told < source.told * _KEPT_SHARE)
-    if lost.any():
-        side, second = next(zip(*lost.nonzero(), strict=True))
-        raise NotVerifiedError(f"the {SIDES[side]}'s side is silent at second {second}, its source is not")
+    for what, wrong in (
+        ("has lost what was said", (source.told > _HEARD) & (decoded.told < source.told * _KEPT_SHARE)),
+        ("sounds where nobody spoke", (source.told < _QUIET) & (decoded.told > _HEARD)),
+    ):
+        if wrong.any():
+            side, second = next(zip(*wrong.nonzero(), strict=True))
+            raise NotVerifiedError(f"the {SIDES[side]}'s side {what}, at second {second}")
 
 
 def _frames(seconds: float) -> int:

@@ -131,6 +131,10 @@ class Store:
 
         return await asyncio.to_thread(put)
 
+    async def put_bytes(self, name: str, data: bytes) -> Kept:
+        """Keep these bytes under `name`."""
+        return await asyncio.to_thread(self.put, name, [data])
+
     def put(self, name: str, told: Iterable[bytes]) -> Kept:
         """Keep the blocks as one object under `name`; blocks are read until they end, and what they raise is raised.
 

@@ -122,7 +122,7 @@ class CrmSettings(_Part):
 class RecordingsSettings(_Part):
     """Where audio is kept: in `folder` (None: under the data folder), or in an S3-compatible bucket.
 
-    `bitrate`: bits a second of an archive, both sides together. When so much of the folder's disk is used, a person is
+    `bitrate`: bits a second of an archive, both sides together; with less they would melt into one. When so much of the folder's disk is used, a person is
     told (`warn_percent`), and nothing is compressed any more (`stop_percent`); audio is stored as long as it fits.
     """
 
@@ -133,7 +133,7 @@ class RecordingsSettings(_Part):
     region: str = Field(default="us-east-1", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     key: str | None = None
     secret: SecretStr | None = None
-    bitrate: int = Field(default=24_000, ge=8_000, le=128_000)
+    bitrate: int = Field(default=24_000, ge=24_000, le=128_000)
     warn_percent: float = Field(default=85.0, gt=0, le=100)
     stop_percent: float = Field(default=95.0, gt=0, le=100)
 
