@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from metrics.observe import PREFIX
+from recordings.disk import LEVELS, Disk, Room
 from telephony.pbx import LinkState
 
 
@@ -75,6 +76,37 @@ class LinkGauges(Collector):
             for name, count in counts.items():
                 counted[name].add_metric(pbx, float(count))
         yield from (connected, silent, lag, unread, offset, waiting, *counted.values())
+
+
+class StoreGauges(Collector):
+    """How full the disk of the recordings is, looked at now; without one (a bucket) nothing is told."""
+
+    def __init__(self, disk: Disk | None) -> None:
+        self._disk = disk
+
+    def collect(self) -> Iterator[Metric]:
+        """Tell every family; of a disk that cannot be looked at only that it is no room."""
+        used = _plain("store_disk_used_ratio", "Of the disk on which recordings are kept, 0 to 1.")
+        free = _plain("store_disk_free_bytes", "Left on it for us.")
+        level = GaugeMetricFamily(
+            f"{PREFIX}_store_disk",
+            "Its level: room, low (a person is told) or full (nothing is compressed).",
+            labels=["level"],
+        )
+        if self._disk is not None:
+            try:
+                room = self._disk.room()
+            except OSError:
+                room = Room("full", 100.0, 0)
+            used.add_metric([], room.used_percent / 100)
+            free.add_metric([], room.free_bytes)
+            for one in LEVELS:
+                level.add_metric([one], float(one == room.level))
+        yield from (used, free, level)
+
+
+def _plain(name: str, about: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", about)
 
 
 _COUNTED = {

@@ -40,7 +40,8 @@ async def _keeps_none(_connection: AsyncConnection, _line: str | None) -> bool:
     return False
 
 
-def _has_room() -> str | None:
+def has_room() -> str | None:
+    """Nothing keeps archives from being made."""
     return None
 
 
@@ -57,7 +58,7 @@ class ArchivingJobs:
     processes: Processes
     bitrate: int = opus.LEAST_BITRATE
     keeps_original: Callable[[AsyncConnection, str | None], Awaitable[bool]] = _keeps_none
-    no_room: Callable[[], str | None] = _has_room
+    no_room: Callable[[], str | None] = has_room
 
     def tasks(self) -> list[Task]:
         """The tasks for the queue."""
@@ -149,4 +150,3 @@ class ArchivingJobs:
                 await self.store.remove(name)
         except StoreError as error:
             raise TryAgain(str(error), _WAIT) from None
-

@@ -21,9 +21,11 @@ from crm_sync.owner_by_http import HttpOwners, OwnerNotTold
 from directory import calendars
 from directory.feed import FAILURES
 from directory.store import read as read_directory
+from recordings.disk import Level
+from recordings.store import StoreError
 from service.database import status
 from service.settings import CrmSettings, PbxSettings, Settings
-from service.wiring import cel_source, open_database
+from service.wiring import cel_source, open_database, open_store, store_disk
 from telephony.cel_file import newest
 from telephony.cel_table import CelTable, CelTableError
 from telephony.heartbeat import SKEW_SECONDS, PbxClock
@@ -33,6 +35,7 @@ from telephony.pbx import LinkError, LinkSettings
 _CRM_SECONDS = 5.0
 _NOBODYS_NUMBER = "70000000000"
 _LEVELS = {"ok": 0, "warn": 1, "fail": 2}
+_OF_LEVEL: dict[Level, Literal["ok", "warn", "fail"]] = {"room": "ok", "low": "warn", "full": "fail"}
 _LOW_BYTES = 2_000_000_000
 
 
@@ -69,6 +72,7 @@ async def examine(settings: Settings) -> list[Check]:
     """Look at everything; a check that cannot be made is a failed one."""
     checks = [check async for check in _database(settings)]
     checks += await asyncio.to_thread(_disk, settings)
+    checks.append(await _store(settings))
     checks.append(await asyncio.to_thread(_model, settings))
     if not settings.pbx:
         remedy = "add a [[pbx]] table to switchhook.toml; see docs/how_to/connect_your_asterisk.md"
@@ -151,7 +155,26 @@ def _disk(settings: Settings) -> list[Check]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(settings.data_dir).free
     told = f"{free / 1e9:.1f} GB free in {settings.data_dir}"
-    return [Check("disk", "ok" if free > _LOW_BYTES else "warn", told, "recordings need about 1 MB a minute and side")]
+    checks = [
+        Check("disk", "ok" if free > _LOW_BYTES else "warn", told, "the database and its log grow with the calls")
+    ]
+    disk = store_disk(settings)
+    if disk is not None:
+        disk.folder.mkdir(parents=True, exist_ok=True)
+        room = disk.room()
+        remedy = "make room: see docs/runbooks/store_disk_full.md"
+        checks.append(Check("recordings disk", _OF_LEVEL[room.level], str(room), remedy))
+    return checks
+
+
+async def _store(settings: Settings) -> Check:
+    """Write, read and remove where recordings are kept."""
+    where = "bucket " + (settings.recordings.bucket or "") if settings.recordings.store == "s3" else "folder"
+    try:
+        await open_store(settings).probe()
+    except (StoreError, OSError) as error:
+        return Check("recordings store", "fail", f"{where}: {error}", "see docs/operations.md, Where audio is kept")
+    return Check("recordings store", "ok", f"{where}: written, read and removed")
 
 
 def _model(settings: Settings) -> Check:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.settings import Settings
 from service.telephony_role import Telephony
-from service.wiring import House
+from service.wiring import House, store_disk
 from web.services import Part
 
 _SECONDS = 2.0
@@ -30,7 +30,7 @@ async def readiness(house: House, telephony: Telephony | None) -> Sequence[Part]
         parts.append(Part("recorder", not reason, reason))
         loaded = telephony.memory.directory is not None
         parts.append(Part("directory", loaded, "" if loaded else "not read from the database yet"))
-    parts.append(await asyncio.to_thread(_store, house.settings.recordings_store))
+    parts.append(await asyncio.to_thread(_store, house.settings))
     return parts
 
 
@@ -43,12 +43,18 @@ async def _database(house: House) -> Part:
     return Part("database", ready=True)
 
 
-def _store(folder: Path) -> Part:
+def _store(settings: Settings) -> Part:
+    """A folder can be written to; of a bucket nothing is asked here: calls and pages need it not."""
+    disk = store_disk(settings)
+    if disk is None:
+        return Part("recordings", ready=True)
+    folder = disk.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.write_bytes(b"1")
         probe.unlink()
+        room = disk.room()
     except OSError as error:
         return Part("recordings", ready=False, reason=f"{error.strerror}: recordings cannot be kept")
-    return Part("recordings", ready=True)
+    return Part("recordings", ready=True, reason="" if room.level == "room" else str(room))

@@ -122,8 +122,9 @@ class CrmSettings(_Part):
 class RecordingsSettings(_Part):
     """Where audio is kept: in `folder` (None: under the data folder), or in an S3-compatible bucket.
 
-    `bitrate`: bits a second of an archive, both sides together; with less they would melt into one. When so much of the folder's disk is used, a person is
-    told (`warn_percent`), and nothing is compressed any more (`stop_percent`); audio is stored as long as it fits.
+    `bitrate`: bits a second of an archive, both sides together; with less they would melt into one. When so much of the
+    folder's disk is used, a person is told (`warn_percent`), and nothing is compressed any more (`stop_percent`); audio
+    is stored as long as it fits.
     """
 
     store: Literal["folder", "s3"] = "folder"

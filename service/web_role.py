@@ -8,11 +8,11 @@ from functools import partial
 
 from metrics.gauges import DatabaseGauges
 from metrics.http import PortTakenError, Registry, make_app, serving
-from metrics.links import LinkGauges, WatchedLink
+from metrics.links import LinkGauges, StoreGauges, WatchedLink
 from service.faults import UserFault
 from service.readiness import readiness
 from service.telephony_role import Telephony
-from service.wiring import House, open_store, outgoing_desk
+from service.wiring import House, open_store, outgoing_desk, store_disk
 from web.app import make_app as make_pages
 from web.services import WebServices
 
@@ -57,6 +57,7 @@ async def open_metrics(house: House, telephony: Telephony | None, registry: Regi
         ]
         registry.register(LinkGauges(links))
         before.append(telephony.observed.prepare)
+        registry.register(StoreGauges(store_disk(house.settings)))
     readers = [DatabaseGauges(house.engine).read] if telephony is not None else []
     app = make_app(registry, readers=readers, before=before, ready=partial(readiness, house, telephony))
     async with AsyncExitStack() as stack:

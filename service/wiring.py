@@ -20,6 +20,7 @@ from calls.follow_ups import LeadOwner
 from crm_sync import parties
 from crm_sync.owner_by_http import HttpOwners
 from crm_sync.owners import owner_of
+from recordings.disk import Disk
 from recordings.store import Bucket, Store
 from routing import look_up
 from routing.look_up import CrmOwners, Waited
@@ -97,6 +98,14 @@ def open_store(settings: Settings) -> Store:
         return Store.in_folder(settings.recordings_store)
     secret = told.secret.get_secret_value()
     return Store.in_bucket(Bucket(told.bucket, told.key, secret, region=told.region, endpoint=told.endpoint))
+
+
+def store_disk(settings: Settings) -> Disk | None:
+    """The disk that recordings fill; None: they are in a bucket."""
+    told = settings.recordings
+    if told.store == "s3":
+        return None
+    return Disk(settings.recordings_store, told.warn_percent, told.stop_percent)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
@@ -14,6 +14,9 @@ from crm_sync.jobs import CrmJobs
 from crm_sync.parties import numbers_of
 from directory import calendars
 from directory.feed import Limits
+from recordings import upkeep
+from recordings.archiving import ArchivingJobs, has_room
+from recordings.processes import Processes
 from recordings.speech import Speech, SpeechSettings
 from recordings.storing import StoringJobs
 from recordings.transcribing import TranscribingJobs
@@ -21,7 +24,7 @@ from routing.answers import AnswerJobs
 from service.faults import UserFault
 from service.settings import Settings, TranscriptionSettings
 from service.stopping import stopping
-from service.wiring import House, lead_owner, open_house, open_store, open_tasks, owes
+from service.wiring import House, lead_owner, open_house, open_store, open_tasks, owes, store_disk
 from telephony.clocks import AHEAD
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -30,6 +33,9 @@ CALENDARS = "calendars"
 """Work like a queue's that is owed to no call: a loop over the feeds that are due, in whatever worker does it."""
 
 WORK = (*QUEUES, CALENDARS)
+
+_ENCODERS = 1
+"""Processes that make archives: one does an hour of talk in a minute or two."""
 
 _AT_ONCE = {"recordings": 4, "transcription": 1, "crm": 4, "routing": 2, "follow_ups": 4}
 
@@ -47,7 +53,8 @@ async def worker(settings: Settings, queues: Sequence[str]) -> None:
 async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) -> None:
     """Do the work of `queues` until `stop` is set."""
     settings = house.settings
-    async with open_speech(settings.transcription) as speech:
+    async with AsyncExitStack() as stack:
+        speech = await stack.enter_async_context(open_speech(settings.transcription))
         store = open_store(settings)
         storing = StoringJobs(
             engine=house.engine,
@@ -56,12 +63,20 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             folders={pbx.name: pbx.recordings for pbx in settings.pbx},
         )
         transcribing = TranscribingJobs(engine=house.engine, owes=owes, store=store, speech=speech)
+        disk = store_disk(settings)
+        archiving = ArchivingJobs(
+            engine=house.engine,
+            store=store,
+            processes=await stack.enter_async_context(open_processes(_ENCODERS)),
+            bitrate=settings.recordings.bitrate,
+            no_room=has_room if disk is None else disk.no_room,
+        )
         leads = CrmJobs(engine=house.engine, owes=owes)
         answers = AnswerJobs(engine=house.engine)
         promises = FollowUpJobs(
             engine=house.engine, numbers=numbers_of, lead_owner=lead_owner(settings.crm), ahead=AHEAD
         )
-        rooms = (storing, transcribing, leads, answers, promises)
+        rooms = (storing, transcribing, archiving, leads, answers, promises)
         app = make_app(house.url, [task for jobs in rooms for task in jobs.tasks()])
         crews = [
             Crew((queue,), settings.transcription.processes if queue == "transcription" else _AT_ONCE[queue])
@@ -72,12 +87,24 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
         async with open_tasks() as running:
             if CALENDARS in queues:
                 running(calendars.keep(house.engine, _limits(settings), settings.calendars.every_seconds))
+            if "recordings" in queues:
+                running(upkeep.keep(house.engine, store))
             await work(app, crews, stop)
 
 
 def _limits(settings: Settings) -> Limits:
     told = settings.calendars
     return Limits(networks=told.networks, bytes_most=told.bytes_most, seconds_most=told.seconds_most)
+
+
+@asynccontextmanager
+async def open_processes(count: int) -> AsyncIterator[Processes]:
+    """Processes for work that takes a core; they end with the body."""
+    processes = Processes(count)
+    try:
+        yield processes
+    finally:
+        await processes.close()
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from calls.missed import CAUSES
 from calls.queue import QUEUES
 from metrics.gauges import describe
 from metrics.http import new_registry
-from metrics.links import LinkGauges, WatchedLink
+from metrics.links import LinkGauges, StoreGauges, WatchedLink
 from metrics.observe import OUTCOMES, CrmAsked, Observed, Pushed, Reconciled
 from service.installed import locate_amtool, locate_promtool
 from telephony.pbx import LinkState
@@ -45,6 +45,7 @@ def exposed() -> set[str]:
     Reconciled(registry)
     CrmAsked(registry)
     registry.register(LinkGauges([WatchedLink("main", LinkState(), lambda: 0, lambda: 0.0)]))
+    registry.register(StoreGauges(None))
     names: set[str] = set()
     for family in [*registry.collect(), *describe()]:
         ends = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}.get(family.type, ("",))

@@ -1,0 +1,343 @@
+"""A call's audio becomes one file: what is in it, what goes, and what happens when something breaks on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls import events as e
+from calls.queue import GiveUp, TryAgain
+from calls.record import record
+from recordings import archiving, opus
+from recordings.archive_rows import Archive, archive_of
+from recordings.archiving import ArchivingJobs
+from recordings.due import due
+from recordings.processes import Processes
+from recordings.store import Store
+from recordings.storing import StoringJobs
+from recordings.upkeep import owe_archives
+from tests.fakes.full_disk import room_for
+from tests.fakes.recorded import T0, pbx_recorded, settled_call
+
+UID = "1795427050.1"
+RATE = 8000
+
+
+def tone(*turns: tuple[int, float]) -> bytes:
+    """Seconds of a tone of so many hertz; 0 is silence."""
+    told = [
+        (9000 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)).astype(np.int16)
+        for hertz, seconds in turns
+    ]
+    return np.concatenate(told).tobytes()
+
+
+@pytest.fixture(scope="module")
+async def processes() -> AsyncIterator[Processes]:
+    """One process that makes all archives of this file."""
+    told = Processes(1)
+    yield told
+    await told.close()
+
+
+@dataclass
+class Office:
+    """One call that just settled, its PBX's folder, the store, the jobs."""
+
+    engine: AsyncEngine
+    call_id: UUID
+    pbx: Path
+    folder: Path
+    storing: StoringJobs
+    jobs: ArchivingJobs
+
+    async def made(self) -> Archive:
+        """The archive's row."""
+        async with self.engine.connect() as connection:
+            archive = await archive_of(connection, self.call_id)
+        assert archive is not None
+        return archive
+
+    async def sql(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Rows of a statement."""
+        async with self.engine.begin() as connection:
+            told = await connection.execute(text(statement), values)
+            return [tuple(row) for row in told] if told.returns_rows else []
+
+    async def stores(self, caller: bytes, staff: bytes, uid: str = UID) -> None:
+        """The PBX recorded this, and it is stored."""
+        pbx_recorded(self.pbx, uid, caller, staff)
+        await self.storing.store_recording(self.call_id, 0)
+
+    async def hears(self, *masked: tuple[float, float]) -> None:
+        """The call became text, of which these seconds are masked."""
+        spans = ", ".join(
+            f'{{"side": "caller", "from": {since}, "to": {until}, "kind": "card"}}' for since, until in masked
+        )
+        await self.sql("delete from transcripts")
+        await self.sql(
+            "insert into transcripts (call_id, language, text, words, segments, model, audio_seconds, took_seconds,"
+            " masked, made_at)"
+            " values (:call, 'ru', '', '[]', '[]', 'm', 1, 1, cast(:spans as jsonb), clock_timestamp())",
+            call=self.call_id, spans=f"[{spans}]",
+        )  # fmt: skip
+        await self.sql("delete from procrastinate_jobs where task_name = 'recordings.transcribe'")
+
+    def files(self) -> list[str]:
+        """What is in the store."""
+        return sorted(path.name for path in self.folder.rglob("*") if path.is_file())
+
+    async def sound(self, name: str | None = None) -> np.ndarray[Any, Any]:
+        """The archive's samples, by side."""
+        path = self.folder / (name or (await self.made()).path)
+        return np.concatenate(list(opus.decode(path)), axis=1)
+
+
+@pytest.fixture
+async def office(engine: AsyncEngine, tmp_path: Path, processes: Processes) -> Office:
+    """A settled call that was answered."""
+    async with engine.begin() as connection:
+        (change,) = await record(connection, settled_call(UID))
+    (tmp_path / "pbx").mkdir()
+    store = Store.in_folder(tmp_path / "store")
+    storing = StoringJobs(engine=engine, owes=due, store=store, folders={"pbx": tmp_path / "pbx"})
+    jobs = ArchivingJobs(engine=engine, store=store, processes=processes)
+    return Office(engine, change.call_id, tmp_path / "pbx", tmp_path / "store", storing, jobs)
+
+
+def loud(samples: np.ndarray[Any, Any], since: float, until: float) -> bool:
+    """Whether anything is heard there, away from the edges that Opus smears."""
+    part = samples[int((since + 0.1) * RATE) : int((until - 0.1) * RATE)].astype(float)
+    return bool((part**2).mean() ** 0.5 > 500)
+
+
+def pitch(samples: np.ndarray[Any, Any], since: float, until: float) -> float:
+    """The loudest frequency, hertz."""
+    part = samples[int(since * RATE) : int(until * RATE)].astype(float)
+    return float(np.argmax(np.abs(np.fft.rfft(part))) * RATE / len(part))
+
+
+async def test_both_sides_become_one_file_and_go(office: Office) -> None:
+    """Each on its channel, in time, ten times smaller; the outline is drawn from it; running again changes nothing."""
+    await office.stores(tone((440, 2), (0, 2)), tone((0, 2), (880, 2)))
+    await office.hears()
+    before = [one[0] for one in await office.sql("select path from recordings")]
+    assert [Path(path).name for path in sorted(before)] == office.files()
+    await office.jobs.archive(office.call_id, 0)
+    made = await office.made()
+    assert office.files() == [Path(made.path).name]
+    assert (office.folder / made.path).stat().st_size == made.bytes < 2 * 4 * RATE * 2 / 10
+    caller, staff = await office.sound()
+    assert (loud(caller, 0, 2), loud(caller, 2, 4), loud(staff, 0, 2), loud(staff, 2, 4)) == (True, False, False, True)
+    assert abs(pitch(caller, 0.5, 1.5) - 440) < 3
+    assert abs(pitch(staff, 2.5, 3.5) - 880) < 3
+    assert made.seconds == 4.0
+    assert abs(len(caller) / RATE - 4.0) < 0.1
+    assert [len(made.outline[side]) for side in ("caller", "staff")] == [1186, 1186]
+    assert abs(made.outline["caller"][10] - 0.27) < 0.02
+    assert made.outline["caller"][-10] == 0.0
+    assert await office.sql("select count(*) from recordings where state = 'stored'") == [(2,)]
+    await office.jobs.archive(office.call_id, 1)
+    assert await office.made() == made
+
+
+async def test_what_is_masked_is_silent_on_both_sides(office: Office) -> None:
+    """And the unmasked is kept apart when the policy says so; the outline does not show it either."""
+    await office.stores(tone((440, 4)), tone((880, 4)))
+    await office.hears((1.0, 2.0))
+    keeping = replace(office.jobs, keeps_original=_always)
+    await keeping.archive(office.call_id, 0)
+    made = await office.made()
+    for side in await office.sound():
+        assert [loud(side, at, at + 1) for at in range(4)] == [True, False, True, True]
+    assert made.masked == [(1.0, 2.0)]
+    assert made.outline["caller"][int(1200 * 1.5 / 4)] == 0.0
+    assert made.original_path is not None
+    assert made.original_path.startswith("originals/2026/11/23/")
+    assert all(loud(side, 1, 2) for side in await office.sound(made.original_path))
+    await office.hears((1.0, 2.0), (3.0, 4.0))
+    await office.jobs.archive(office.call_id, 0)
+    assert [loud((await office.sound())[0], at, at + 1) for at in range(4)] == [True, False, True, False]
+
+
+async def _always(*_: object) -> bool:
+    return True
+
+
+async def test_parts_on_several_channels_are_joined_in_the_order_of_time(office: Office) -> None:
+    """A second channel that talked later follows; its side that comes after archiving is joined to the archive."""
+    second = f"{UID}7"
+    moment = T0 + timedelta(seconds=100)
+    async with office.engine.begin() as connection:
+        await record(connection, [
+            e.RecordingStarted(pbx="pbx", channel=second, linkedid=UID, at=moment, path="x"),
+            e.BridgeEntered(pbx="pbx", channel=second, linkedid=UID, at=moment, bridge="b2"),
+        ])  # fmt: skip
+    await office.stores(tone((440, 2)), tone((880, 2)))
+    await office.hears((0.0, 1.0))
+    await office.jobs.archive(office.call_id, 0)
+    assert (await office.made()).seconds == 2.0
+    await office.stores(tone((1320, 3)), tone((0, 3)), uid=second)
+    await office.hears()
+    await office.jobs.archive(office.call_id, 0)
+    made = await office.made()
+    assert [(part.channel, part.offset, part.seconds) for part in made.parts] == [(UID, 0.0, 2.0), (second, 2.0, 3.0)]
+    caller, staff = await office.sound()
+    assert [round(pitch(caller, at, at + 0.8), -1) for at in (1.1, 2.1, 4.1)] == [440, 1320, 1320]
+    assert [loud(staff, since, until) for since, until in ((0, 1), (1, 2), (2, 5))] == [False, True, False]
+    assert made.masked == [(0.0, 1.0)]
+    assert office.files() == [Path(made.path).name]
+
+
+async def test_sound_waits_until_it_is_text(office: Office) -> None:
+    """What is masked is known only then; what never becomes text is archived all the same."""
+    await office.stores(tone((440, 1)), tone((880, 1)))
+    await office.jobs.archive(office.call_id, 0)
+    assert len(office.files()) == 2
+    assert await owe_archives(office.engine, 2, seconds=0) == 0
+    await office.sql("update procrastinate_jobs set status = 'failed' where task_name = 'recordings.transcribe'")
+    assert (
+        await owe_archives(office.engine, 2, seconds=60) == 0
+    )  # it may be given up a moment before its archive is owed
+    for owed in (1, 0):
+        assert await owe_archives(office.engine, 2, seconds=0) == owed
+    assert await office.sql("select lock from procrastinate_jobs where task_name = 'recordings.archive'") == [
+        (f"recording {office.call_id}",)
+    ]
+    await office.jobs.archive(office.call_id, 0)
+    assert office.files() == [Path((await office.made()).path).name]
+    await office.sql("delete from procrastinate_jobs where task_name = 'recordings.archive'")
+    assert await owe_archives(office.engine, 2, seconds=0) == 0
+
+
+async def test_a_worker_killed_anywhere_leaves_no_orphan_and_loses_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the row is written, and after it before the sides went: the next run does the rest and tidies up."""
+    await office.stores(tone((440, 1)), tone((880, 1)))
+    await office.hears()
+
+    class Killed(BaseException):
+        """The worker is gone."""
+
+    async def dies(*_: object, **__: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(archiving, "write_archive", dies)
+    with pytest.raises(Killed):
+        await office.jobs.archive(office.call_id, 0)
+    monkeypatch.undo()
+    assert len(office.files()) == 3
+    (orphan,) = [name for name in office.files() if name.endswith(".ogg")]
+    await office.hears((0.2, 0.8))  # so the next run makes another file
+    monkeypatch.setattr(ArchivingJobs, "_tidy", dies)
+    with pytest.raises(Killed):
+        await office.jobs.archive(office.call_id, 1)
+    monkeypatch.undo()
+    assert len(office.files()) == 4
+    await office.jobs.archive(office.call_id, 2)
+    assert office.files() == [Path((await office.made()).path).name]
+    assert office.files() != [orphan]
+
+
+async def test_an_encoder_killed_at_work_is_tried_again(office: Office, processes: Processes) -> None:
+    """The sides stay; nothing was put."""
+    await office.stores(tone((440, 1)), tone((880, 1)))
+    await office.hears()
+    pid = await processes.run(os.getpid)
+    working = asyncio.create_task(office.jobs.archive(office.call_id, 0))
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(TryAgain, match="died"):
+        await working
+    assert len(office.files()) == 2
+    await office.jobs.archive(office.call_id, 1)
+    assert len(office.files()) == 1
+
+
+async def test_a_full_store_keeps_the_sides_and_is_tried_again(office: Office, engine: AsyncEngine) -> None:
+    """Above the mark nothing is compressed; with no room at all nothing is lost; with room it is done."""
+    await office.stores(tone((440, 3)), tone((880, 3)))
+    await office.hears()
+    above = replace(office.jobs, no_room=lambda: "the disk is 97 % full: nothing is compressed")
+    with pytest.raises(TryAgain, match="nothing is compressed"):
+        await above.archive(office.call_id, 0)
+    with room_for(2000), pytest.raises(TryAgain, match="disk full"):
+        await office.jobs.archive(office.call_id, 0)
+    assert len(office.files()) == 2
+    await office.jobs.archive(office.call_id, 1)
+    assert len(office.files()) == 1
+
+
+async def test_a_side_that_is_lost_or_no_sound_is_given_up(office: Office) -> None:
+    """The job fails where people see it, and the other side is not thrown away."""
+    await office.stores(tone((440, 1)), tone((880, 1)))
+    await office.hears()
+    (path,) = office.folder.rglob("*-caller.wav")
+    sound = path.read_bytes()
+    path.write_bytes(b"RIFFnonsense" + bytes(200))
+    with pytest.raises(GiveUp, match="no sound"):
+        await office.jobs.archive(office.call_id, 0)
+    path.unlink()
+    with pytest.raises(GiveUp, match="the store lost 2026/"):
+        await office.jobs.archive(office.call_id, 0)
+    assert len(office.files()) == 1
+    path.write_bytes(sound)
+    await office.jobs.archive(office.call_id, 0)
+
+
+@pytest.mark.parametrize(
+    "spoil, told",
+    [
+        (lambda block: block * 0, "has lost what was said"),
+        (lambda block: block[::-1].copy(), "has lost what was said"),
+        (lambda block: block + block[::-1], "sounds where nobody spoke"),
+        (lambda block: block[:, : block.shape[1] // 2], "it lasts"),
+    ],
+)
+def test_an_archive_that_does_not_sound_like_its_source_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Any], Any], told: str
+) -> None:
+    """Silent, with its sides changed, melted into one, or too short."""
+    pbx_recorded(tmp_path, UID, tone((440, 2)), tone((0, 2)))
+    sources = [opus.Source(str(tmp_path / f"{UID}-{side}.wav"), side, 0.0) for side in opus.SIDES]
+    true = opus._frame
+    monkeypatch.setattr(opus, "_frame", lambda block, at: true(spoil(block), at))
+    with pytest.raises(opus.NotVerifiedError, match=told):
+        opus.encode(sources, [], opus.LEAST_BITRATE)
+
+
+def test_with_fewer_bits_both_sides_would_melt_into_one(tmp_path: Path) -> None:
+    """Why there is a least bitrate: libopus joins the channels below it, and the check finds it."""
+    pbx_recorded(tmp_path, UID, tone((440, 2)), tone((0, 2)))
+    sources = [opus.Source(str(tmp_path / f"{UID}-{side}.wav"), side, 0.0) for side in opus.SIDES]
+    with pytest.raises(opus.NotVerifiedError, match="where nobody spoke"):
+        opus.encode(sources, [], 12_000)
+    whole = np.concatenate(list(opus.decode(io.BytesIO(opus.encode(sources, [], 24_000).sound))), axis=1)
+    assert not loud(whole[1], 0, 2)
+
+
+def test_a_slice_of_an_archive_is_those_seconds(tmp_path: Path) -> None:
+    """Of one side or both, and silent beyond the end."""
+    pbx_recorded(tmp_path, UID, tone((440, 1), (880, 1)), tone((0, 2)))
+    sources = [opus.Source(str(tmp_path / f"{UID}-{side}.wav"), side, 0.0) for side in opus.SIDES]
+    (tmp_path / "a.ogg").write_bytes(opus.encode(sources, [], opus.LEAST_BITRATE).sound)
+    told = b"".join(opus.slice_of(tmp_path / "a.ogg", ("caller",), RATE, 2 * RATE))
+    samples = np.frombuffer(told, np.int16)
+    assert len(samples) == 2 * RATE
+    assert abs(pitch(samples, 0.2, 0.8) - 880) < 3
+    assert not loud(samples, 1.0, 2.0)
+    assert len(b"".join(opus.slice_of(tmp_path / "a.ogg", opus.SIDES, 0, 100))) == 400
