@@ -32,6 +32,7 @@ Read = Callable[[int, int], Awaitable[bytes]]
 SIDES: Final = ("caller", "staff")
 POINTS: Final = 1200
 _BLOCK: Final = 256 * 1024
+_TROUBLE: Final = (OSError, WavError, StoreError, opus.SoundError)
 _PRIVATE: Final = "private, no-store"
 
 
@@ -124,7 +125,7 @@ async def note(request: web.Request, connection: AsyncConnection, call_id: UUID,
 
 
 async def send(request: web.Request, store: Store, sound: Sound, sides: Sequence[str]) -> web.StreamResponse:
-    """The sound of these sides: the archive as it lies in the store, else a WAV. Raises 404 when its files are gone."""
+    """The sound of these sides: the archive as it lies in the store, else a WAV. Raises 404, 503 when it cannot."""
     if sound.archive is not None and (sound.channel is not None or len(sides) == 1):
         return await _send_decoded(request, store, sound, sides)
     try:
@@ -132,8 +133,15 @@ async def send(request: web.Request, store: Store, sound: Sound, sides: Sequence
         if sound.archive is not None:
             return await _send_range(request, size, read, "audio/ogg", f'"{sound.archive.sha256[:32]}"')
         return await _send_range(request, size, read, "audio/wav")
-    except (OSError, WavError, StoreError) as error:
-        raise web.HTTPNotFound(text="The recording's file is gone or broken.") from error
+    except _TROUBLE as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: Exception) -> web.HTTPException:
+    """What the listener is told when nothing can be sent."""
+    if isinstance(error, StoreError):
+        return web.HTTPServiceUnavailable(text="The store of the recordings cannot be read now; try again later.")
+    return web.HTTPNotFound(text="The recording's file is gone or broken.")
 
 
 async def opened(store: Store, sound: Sound, sides: Sequence[str] = SIDES) -> tuple[int, Read]:
@@ -167,8 +175,8 @@ async def outline(store: Store, sound: Sound) -> dict[str, Any]:
                     if one.side == side
                 ]
                 told[side] = await asyncio.to_thread(peaks, files, frames, POINTS)
-    except (OSError, WavError, StoreError) as error:
-        raise web.HTTPNotFound(text="The recording's file is gone or broken.") from error
+    except _TROUBLE as error:
+        raise _refusal(error) from error
     return told
 
 
@@ -249,7 +257,7 @@ async def _send_decoded(request: web.Request, store: Store, sound: Sound, sides:
                     yield block
 
             return await stream(request, response, blocks())
-    except (OSError, StoreError, opus.SoundError) as error:
+    except _TROUBLE as error:
         if response.prepared:
             raise
-        raise web.HTTPNotFound(text="The recording's file is gone or broken.") from error
+        raise _refusal(error) from error

@@ -37,6 +37,7 @@ class Site:
 
     engine: AsyncEngine
     store: Path
+    recordings: Store | None = None
     secure: bool = False
     trusted_proxies: Sequence[Network] = ()
     readiness: Callable[[], Awaitable[Sequence[Part]]] = always_ready
@@ -54,7 +55,7 @@ class Site:
         """Listen; on the same port again when it was stopped."""
         services = WebServices(
             engine=self.engine,
-            recordings=Store.in_folder(self.store),
+            recordings=self.recordings or Store.in_folder(self.store),
             readiness=self.readiness,
             secure=self.secure,
             trusted_proxies=self.trusted_proxies,

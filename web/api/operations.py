@@ -22,6 +22,7 @@ _WHY: Final = {
     416: "The range begins beyond the end.",
     422: "It may not be done; `reason` is the stable key of why.",
     429: "Asked too often in a minute.",
+    503: "What keeps it cannot be read now; the same may be asked again.",
 }
 
 
@@ -104,7 +105,7 @@ class Operation:
         answers: dict[str, Any] = {"200": {"description": "As asked.", "content": content}}
         if self.ranges:
             answers["206"] = {"description": "The part that was asked for.", "content": {self.media: {}}}
-            errors.append(416)
+            errors += [416, 503]
         for status in sorted(errors):
             problem = {PROBLEM: {"schema": {"$ref": _ref(Problem)}}}
             answers[str(status)] = {"description": _WHY[status], "content": problem}

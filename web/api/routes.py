@@ -14,7 +14,7 @@ OPERATIONS: Final = (
     Operation("/calls/{id}/timeline", calls.get_timeline, "What happened, in words", NoQuery, models.Timeline),
     Operation("/calls/{id}/decision", calls.get_decision, "Where routing sent it and why", NoQuery, models.Decision),
     Operation(
-        "/calls/{id}/recording", sound.get_recording, "The recording", sound.SoundQuery, None, "audio/wav", ranges=True
+        "/calls/{id}/recording", sound.get_recording, "The recording", sound.SoundQuery, None, "audio/*", ranges=True
     ),
     Operation("/calls/{id}/recording/outline", sound.get_outline, "Its loudness", sound.TrackQuery, models.Outline),
     Operation("/calls/{id}/transcript", sound.get_transcript, "The talk as text", NoQuery, models.Transcript),
