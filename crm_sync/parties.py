@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, false, func, select, update
+from sqlalchemy import Row, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.lifecycle import OPEN, STAGES
@@ -70,8 +70,10 @@ async def must_not_be_called(connection: AsyncConnection, number: str) -> bool:
     if (await connection.execute(asked)).scalar() is not None:
         return True
     secret = await keys.known(connection, "wishes")
-    digest = unwanted_digests.c.digest == keys.signed(secret, number) if secret else false()
-    return bool((await connection.execute(select(exists().where(digest)))).scalar())
+    if secret is None:
+        return False
+    kept = unwanted_digests.c.digest == keys.signed(secret, number)
+    return bool((await connection.execute(select(exists().where(kept)))).scalar())
 
 
 async def unwanted(connection: AsyncConnection) -> frozenset[str]:
