@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from directory.masking import MaskKind, whole
 from recordings import masking, transcript
 from recordings.masking import Muted
-from recordings.speech import Heard
+from recordings.heard import Heard
 from recordings.tables import transcripts, unmasked_transcripts
 
 

@@ -16,7 +16,7 @@ from calls.tables import calls
 from recordings import transcript
 from recordings.files import RecordingError, Stored
 from recordings.gaps import LOST, Verdict
-from recordings.speech import Heard
+from recordings.heard import Heard
 from recordings.tables import call_audio, recordings, transcripts
 
 Side = tuple[str, str]
@@ -131,8 +131,14 @@ def _is(call_id: UUID, key: Side) -> tuple[ColumnElement[bool], ...]:
     return (recordings.c.call_id == call_id, recordings.c.channel == channel, recordings.c.side == side)
 
 
-async def write_transcript(connection: AsyncConnection, call_id: UUID, heard: Heard) -> int:
-    """Write the text of the call, in place of an earlier one; returns the number of words."""
+async def stored_at(connection: AsyncConnection, call_id: UUID) -> datetime | None:
+    """When the last of the call's sides was stored, None when none is; they stay while the transaction lasts."""
+    asked = select(recordings.c.stored_at).where(recordings.c.call_id == call_id, recordings.c.path.is_not(None))
+    return max((await connection.execute(asked.with_for_update(read=True))).scalars(), default=None)
+
+
+async def write_transcript(connection: AsyncConnection, call_id: UUID, heard: Heard, *, newer_than: datetime) -> bool:
+    """Write the text of the call, in place of one from before `newer_than` alone; returns whether it was written."""
     told = transcript.segments(heard.words)
     words = transcript.words_json(heard.words)
     row = {
@@ -146,8 +152,10 @@ async def write_transcript(connection: AsyncConnection, call_id: UUID, heard: He
         "made_at": func.clock_timestamp(),
     }
     statement = insert(transcripts).values(call_id=call_id, **row)
-    await connection.execute(statement.on_conflict_do_update(index_elements=["call_id"], set_=row))
-    return len(words)
+    older = statement.on_conflict_do_update(
+        index_elements=["call_id"], set_=row, where=transcripts.c.made_at < newer_than
+    )
+    return (await connection.execute(older.returning(transcripts.c.call_id))).first() is not None
 
 
 async def hint_of(connection: AsyncConnection, line: str | None) -> str | None:
@@ -179,8 +187,3 @@ async def missing_count(connection: AsyncConnection) -> int:
     """How many sides of answered calls have no audio."""
     asked = select(func.count()).select_from(recordings).where(recordings.c.state.in_(LOST))
     return int((await connection.execute(asked)).scalar_one())
-
-
-def stored_sides(rows: list[Recording], channel: str) -> Mapping[str, str]:
-    """The stored paths of a channel, by side."""
-    return {row.side: row.path for row in rows if row.channel == channel and row.path}

@@ -1,261 +1,157 @@
-"""Sound to words by Whisper, in processes of their own (the one importer of faster_whisper).
+"""Has recordings heard by Whisper, several at once, in processes of their own (`whisper` is what runs there).
 
-Only speech is given to Whisper, packed into windows of up to 30 s: its cost goes by windows, not by seconds, and
-silence makes it invent words.
+Rules kept here:
+1. What waits is heard together, for Whisper's cost goes by windows that many can share: the highest rank first.
+2. When a listening process dies, each recording that it had is tried again alone: one that kills harms no other. After
+   `TRIES` it is given up.
 """
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Mapping
+import asyncio
+import heapq
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from recordings.heard import Heard, ModelMissingError, SpeechDiedError, Talk, Track
+from recordings.model import SpeechSettings, begin
 from recordings.processes import ProcessDiedError, Processes
-from recordings.transcript import Word
+from recordings.whisper import hear, hear_file
 
-RATE: Final = 16_000
-"""Samples a second that Whisper hears; recordings of 8 kHz are resampled."""
+TOGETHER: Final = 16
+"""Recordings that one process hears at once, at most."""
 
-SURE: Final = 0.6
-"""A detected language below this probability gives way to the hint."""
+TRIES: Final = 3
 
-_BATCH: Final = 8
-_LANGUAGE_SECONDS: Final = 10
+_ENDED: Final = SpeechDiedError("the listening processes were ended")
 
+_TOGETHER_SECONDS: Final = 600.0
+"""More than so much sound is not heard together: whoever comes next shall not wait for long."""
 
-class SpeechError(Exception):
-    """Sound could not be turned into words; the text is one line for the operator."""
-
-
-class ModelMissingError(SpeechError):
-    """The model cannot be loaded."""
+_GATHER_SECONDS: Final = 0.1
+"""Who is done makes room for who waits in the queue: a moment later there is more to be heard together."""
 
 
-class AudioError(SpeechError):
-    """The file cannot be read as sound. Trying again will not help."""
+@dataclass(slots=True, order=True)
+class _Waiting:
+    """A recording that waits to be heard, in the order of hearing."""
+
+    order: tuple[float, int]
+    talk: Talk = field(compare=False)
+    heard: asyncio.Future[Heard] = field(compare=False)
+    tries: int = field(default=0, compare=False)
 
 
-class SpeechDiedError(SpeechError):
-    """The process that listened died (killed, out of memory). The work can be done again."""
+class Speech:
+    """Listening processes, started with the first work; a dead one is replaced with the next.
 
-
-@dataclass(frozen=True, slots=True)
-class SpeechSettings:
-    """`model`: a CTranslate2 folder, or a name that faster-whisper knows and fetches. `language` None: heard.
-
-    `languages` are those to choose from when it is heard. `threads` and memory count for each process.
+    `pauses`: seconds before each new try alone; what kills may pass, as when memory is short.
     """
 
-    model: str
-    device: str = "cpu"
-    language: str | None = None
-    beam: int = 1
-    languages: tuple[str, ...] = ("ru", "en")
-    threads: int = 2
+    def __init__(self, settings: SpeechSettings, processes: int = 1, pauses: Sequence[float] = (0.0, 10.0)) -> None:
+        self._running = Processes(processes, begin, settings)
+        self._count = processes
+        self._pauses = pauses
+        self._waiting: list[_Waiting] = []
+        self._came = asyncio.Event()
+        self._numbers = itertools.count()
+        self._servers: list[asyncio.Task[None]] = []
 
-    @property
-    def name(self) -> str:
-        """The model's name without its folder, for the transcript."""
-        return Path(self.model).name
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """What one side said, in which language (None: it said nothing)."""
-
-    words: tuple[Word, ...]
-    language: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What was said in one recording. `took_seconds` is the work alone, without loading the model."""
-
-    sides: Mapping[str, Side]
-    language: str
-    audio_seconds: float
-    took_seconds: float
-    model: str
-
-    @property
-    def words(self) -> dict[str, tuple[Word, ...]]:
-        """The words by side."""
-        return {name: side.words for name, side in self.sides.items()}
-
-    @property
-    def realtime_factor(self) -> float:
-        """Seconds of work a second of talk; below 1 is faster than people speak."""
-        return self.took_seconds / self.audio_seconds if self.audio_seconds else 0.0
-
-
-@dataclass(slots=True)
-class Speech:
-    """Listening processes, started with the first work; a dead one is replaced with the next."""
-
-    settings: SpeechSettings
-    processes: int = 1
-    _running: Processes = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._running = Processes(self.processes, _begin, self.settings)
+    async def hear(self, talk: Talk) -> Heard:
+        """Hear every track of the talk. Raises ModelMissingError, AudioError, SpeechDiedError."""
+        waiting = _Waiting((-talk.rank, next(self._numbers)), talk, asyncio.get_running_loop().create_future())
+        self._add(waiting)
+        if not self._servers:
+            self._servers = [asyncio.create_task(self._serve()) for _ in range(self._count)]
+        return await waiting.heard
 
     async def transcribe(self, sides: Mapping[str, Path], hint: str | None = None) -> Heard:
-        """Hear every side; a stereo file under one name is mixed. `hint`: the language where nothing else tells.
+        """Hear one file a side. Raises as `hear`."""
+        return await self.hear(Talk({side: Track(str(path)) for side, path in sides.items()}, hint=hint))
 
-        Raises ModelMissingError, AudioError, SpeechDiedError.
-        """
-        return await self._run(_transcribe, {side: str(path) for side, path in sides.items()}, hint)
-
-    async def transcribe_stereo(self, path: Path, hint: str | None = None) -> Heard:
+    async def transcribe_file(self, path: Path, hint: str | None = None) -> Heard:
         """Hear a file of two channels as caller (left) and staff (right), any other as one side, `caller`."""
-        return await self._run(_transcribe_file, str(path), hint)
-
-    async def close(self) -> None:
-        """End the processes; work in progress is lost and its caller gets SpeechDiedError."""
-        await self._running.close()
-
-    async def _run(self, work: Callable[[Any, str | None], Heard], what: Any, hint: str | None) -> Heard:
         try:
-            return await self._running.run(work, what, hint)
+            return await self._running.run(hear_file, str(path), hint)
         except ProcessDiedError as error:
             raise SpeechDiedError("the listening process died") from error
 
+    async def close(self) -> None:
+        """End the processes; work in progress is lost and its caller gets SpeechDiedError."""
+        for server in self._servers:
+            server.cancel()
+        await asyncio.gather(*self._servers, return_exceptions=True)
+        for one in self._waiting:
+            _tell(one, _ENDED)
+        await self._running.close()
 
-# --- what runs in the process -----------------------------------------------------------------------------------------
+    def _add(self, waiting: _Waiting) -> None:
+        heapq.heappush(self._waiting, waiting)
+        self._came.set()
 
+    async def _serve(self) -> None:
+        """Have one process hear what waits, for ever."""
+        while True:
+            await self._came.wait()
+            await asyncio.sleep(_GATHER_SECONDS)
+            together = self._take()
+            if together:
+                await self._hear(together)
 
-class _Process:
-    """The state of a listening process: the settings it began with, the model once it is loaded."""
+    def _take(self) -> list[_Waiting]:
+        """What is heard together next. One that was with a process that died is heard alone."""
+        together: list[_Waiting] = []
+        seconds = 0.0
+        while self._waiting and len(together) < TOGETHER:
+            first = self._waiting[0]
+            if together and (first.tries or seconds + first.talk.seconds > _TOGETHER_SECONDS):
+                break
+            heapq.heappop(self._waiting)
+            if first.heard.done():
+                continue
+            together.append(first)
+            seconds += first.talk.seconds
+            if first.tries:
+                break
+        if not self._waiting:
+            self._came.clear()
+        return together
 
-    settings: SpeechSettings
-    model: Any = None
-
-
-def _begin(settings: SpeechSettings) -> None:
-    _Process.settings = settings
-
-
-def _model() -> Any:
-    """The loaded model. Raises ModelMissingError."""
-    if _Process.model is None:
-        from faster_whisper import WhisperModel  # noqa: PLC0415 only the listening process pays for it
-
-        told = _Process.settings
-        if os.sep in told.model and not (Path(told.model) / "model.bin").is_file():
-            raise ModelMissingError(f"no Whisper model at {told.model}: run `make`, or name one in transcription.model")
+    async def _hear(self, together: Sequence[_Waiting]) -> None:
         try:
-            _Process.model = WhisperModel(told.model, told.device, compute_type="int8", cpu_threads=told.threads)
-        except Exception as error:  # noqa: BLE001 CTranslate2 and the hub client raise whatever they like
-            raise ModelMissingError(f"the Whisper model {told.model!r} cannot be loaded: {_line(error)}") from None
-    return _Process.model
+            found = await self._running.run(hear, [one.talk for one in together])
+        except ProcessDiedError:
+            for one in together:
+                self._try_again(one)
+        except asyncio.CancelledError:
+            for one in together:
+                _tell(one, _ENDED)
+            raise
+        except Exception as error:  # noqa: BLE001 whatever it is, those who wait are told
+            for one in together:
+                if len(together) == 1 or isinstance(error, ModelMissingError):
+                    _tell(one, error)
+                else:
+                    self._try_again(one)
+        else:
+            for one, told in zip(together, found, strict=True):
+                _tell(one, told)
+
+    def _try_again(self, one: _Waiting) -> None:
+        one.tries += 1
+        if one.tries >= TRIES:
+            _tell(one, SpeechDiedError(f"the listening process died, {one.tries} times"))
+            return
+        asyncio.get_running_loop().call_later(self._pauses[one.tries - 1], self._add, one)
 
 
-def _transcribe(paths: Mapping[str, str], hint: str | None) -> Heard:
-    return _hear({side: _decoded(path) for side, path in paths.items()}, hint)
-
-
-def _transcribe_file(path: str, hint: str | None) -> Heard:
-    sound = _decoded(path, stereo=True)
-    left, right = sound
-    alike = bool((left == right).all())
-    return _hear({"caller": left} if alike else {"caller": left, "staff": right}, hint)
-
-
-def _decoded(path: str, *, stereo: bool = False) -> Any:
-    """The samples as float32, or (left, right) of them. Raises AudioError."""
-    from faster_whisper.audio import decode_audio  # noqa: PLC0415 as above
-
-    try:
-        return decode_audio(path, sampling_rate=RATE, split_stereo=stereo)
-    except Exception as error:  # noqa: BLE001 PyAV has a class for every error number, and IndexError for no sound
-        raise AudioError(f"{path}: cannot be read as sound: {_line(error)}") from None
-
-
-def _hear(sounds: Mapping[str, Any], hint: str | None) -> Heard:
-    from faster_whisper import BatchedInferencePipeline  # noqa: PLC0415 as above
-
-    model, told = _model(), _Process.settings
-    began = time.perf_counter()
-    spoken = {side: _spoken(sound) for side, sound in sounds.items()}
-    languages = _languages(sounds, spoken, hint)
-    pipeline = BatchedInferencePipeline(model)
-    sides = {
-        side: Side(_words(pipeline, sound, languages[side]), languages[side]) if spoken[side] else Side((), None)
-        for side, sound in sounds.items()
-    }
-    longest = max(sounds, key=lambda side: sum(part["end"] - part["start"] for part in spoken[side]))
-    return Heard(
-        sides=sides,
-        language=languages[longest],
-        audio_seconds=max(len(sound) for sound in sounds.values()) / RATE,
-        took_seconds=time.perf_counter() - began,
-        model=told.name,
-    )
-
-
-def _spoken(sound: Any) -> list[dict[str, int]]:
-    """The stretches of speech, in samples."""
-    from faster_whisper.vad import VadOptions, get_speech_timestamps  # noqa: PLC0415 as above
-
-    found: list[dict[str, int]] = get_speech_timestamps(sound, VadOptions(min_silence_duration_ms=160))
-    return found
-
-
-def _languages(
-    sounds: Mapping[str, Any], spoken: Mapping[str, list[dict[str, int]]], hint: str | None
-) -> dict[str, str]:
-    """The language of each side: set, else heard on each side (a caller may speak another), else of the surer side."""
-    told = _Process.settings
-    if told.language:
-        return dict.fromkeys(sounds, told.language)
-    heard = {side: _language(sounds[side], spoken[side]) for side in sounds if spoken[side]}
-    _, surest = max(((sure, language) for language, sure in heard.values()), default=(0.0, hint or told.languages[0]))
-    best = max((sure for _, sure in heard.values()), default=0.0)
-    fallback = surest if best >= SURE else hint or surest
-    return {side: heard[side][0] if side in heard and heard[side][1] >= SURE else fallback for side in sounds}
-
-
-def _language(sound: Any, spoken: list[dict[str, int]]) -> tuple[str, float]:
-    """The likeliest of the languages to choose from, and its share among them.
-
-    Heard on the first seconds alone: right as often as on 30 s (16 of 16 prompts), in a quarter of the time.
-    """
-    import numpy as np  # noqa: PLC0415 as above
-
-    model, size = _model(), _LANGUAGE_SECONDS * RATE
-    speech = np.concatenate([sound[part["start"] : part["end"]] for part in spoken])[:size]
-    features = model.feature_extractor(np.pad(speech, (0, size - len(speech))))
-    frames = _LANGUAGE_SECONDS * model.frames_per_second
-    chances = model.model.detect_language(model.encode(features[..., :frames]))[0]
-    known = {token[2:-2]: chance for token, chance in chances if token[2:-2] in _Process.settings.languages}
-    language = max(known, key=lambda name: known[name])
-    return language, known[language] / sum(known.values())
-
-
-def _words(pipeline: Any, sound: Any, language: str) -> tuple[Word, ...]:
-    found, _ = pipeline.transcribe(
-        sound, language=language, beam_size=_Process.settings.beam, batch_size=_BATCH, word_timestamps=True
-    )
-    words: list[Word] = []
-    for segment in found:
-        for told in segment.words or ():
-            confidence, start, end = (
-                round(float(told.probability), 3),
-                round(float(told.start), 2),
-                round(float(told.end), 2),
-            )
-            if words and not told.word.startswith(" "):
-                # Whisper tells "open-source" in two: only a blank begins a new word.
-                last = words.pop()
-                words.append(Word(last.text + told.word, last.start, end, min(last.confidence, confidence)))
-            elif told.word.strip():
-                words.append(Word(told.word.strip(), start, end, confidence))
-    return tuple(words)
-
-
-def _line(error: Exception) -> str:
-    told = getattr(error, "strerror", None) or str(error).strip()
-    return (told.splitlines() or [type(error).__name__])[0]
+def _tell(one: _Waiting, told: Heard | Exception) -> None:
+    if one.heard.done():
+        return
+    if isinstance(told, Heard):
+        one.heard.set_result(told)
+    else:
+        one.heard.set_exception(told)

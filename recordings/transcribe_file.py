@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from recordings import transcript
-from recordings.speech import Heard
+from recordings.heard import Heard
 
 
 class HearsFiles(Protocol):
     """`recordings.speech.Speech`, as far as a file needs it."""
 
-    async def transcribe_stereo(self, path: Path, hint: str | None = None) -> Heard:
+    async def transcribe_file(self, path: Path, hint: str | None = None) -> Heard:
         """Hear a file. Raises SpeechError."""
         ...
 
@@ -47,7 +47,7 @@ class FileTranscript:
 
 async def transcribe_file(path: Path, speech: HearsFiles) -> FileTranscript:
     """Hear `path`, of any format: two channels are caller (left) and staff (right). Raises SpeechError."""
-    heard = await speech.transcribe_stereo(path)
+    heard = await speech.transcribe_file(path)
     return FileTranscript(heard, transcript.segments(heard.words))
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
 import structlog
@@ -16,17 +15,25 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls.due import Owes
 from calls.events import Transcribed, TranscriptionGivenUp
 from calls.queue import GiveUp, Task, TryAgain
-from calls.record import record
+from calls.record import record, state_call
 from recordings import masked_rows, rows
 from recordings.call_audio import CallAudio, audio_of
-from recordings.speech import AudioError, Heard, ModelMissingError, SpeechDiedError
+from recordings.heard import (
+    AudioError,
+    Heard,
+    ModelMissingError,
+    SpeechDiedError,
+    Talk,
+    Track,
+    on_one_line,
+)
+from recordings.parts import Placed, length_of, line_of
 from recordings.store import Store, StoreError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _MODEL_WAIT: Final = 60.0
 _STORE_WAIT: Final = 60.0
-_MOST_DEATHS: Final = 5
 
 
 class UnheardError(Exception):
@@ -40,8 +47,8 @@ class UnheardError(Exception):
 class Hears(Protocol):
     """What turns sound into words; `recordings.speech.Speech` does."""
 
-    async def transcribe(self, sides: Mapping[str, Path], hint: str | None = None) -> Heard:
-        """Hear every side. Raises SpeechError."""
+    async def hear(self, talk: Talk) -> Heard:
+        """Hear every track of the talk. Raises SpeechError."""
         ...
 
 
@@ -58,7 +65,7 @@ class TranscribingJobs:
         """The tasks for the queue."""
         return [Task("recordings.transcribe", "transcription", self.transcribe)]
 
-    async def transcribe(self, call_id: UUID, attempt: int) -> None:
+    async def transcribe(self, call_id: UUID, _attempt: int) -> None:
         """Turn the stored sides of the call into its transcript, unless that was done since they were stored."""
         async with self.engine.connect() as connection:
             row = await rows.call_of(connection, call_id)
@@ -67,36 +74,45 @@ class TranscribingJobs:
             known = [one for one in await rows.recordings_of(connection, row.id) if one.path]
             done = await rows.transcript_of(connection, row.id)
             hint = await rows.hint_of(connection, row.line)
-        if not known or (done and done.made_at >= max(one.stored_at for one in known)):
+        if not known or (done and done.made_at >= _stored_at(known)):
             return
-        audio = audio_of(row)
-        channel = audio.main if any(one.channel == audio.main for one in known) else _longest(known)
+        audio, placed = audio_of(row), _placed(row, known)
         try:
-            heard = await self._hear(rows.stored_sides(known, channel), hint, attempt)
+            heard = await self._hear(audio, known, length_of(placed), hint)
         except UnheardError as error:
-            await self._give_up(audio, channel, error)
+            await self._give_up(audio, placed, error)
             raise GiveUp(str(error)) from None
-        count = await self._write(audio, channel, heard)
+        told = on_one_line(heard, {one.channel: one.offset for one in placed}, length_of(placed))
+        count = await self._write(audio, placed, told)
         log.info(
             "call transcribed",
             call=str(row.id),
-            language=heard.language,
+            language=told.language,
             words=count,
-            audio_seconds=round(heard.audio_seconds, 1),
-            took_seconds=round(heard.took_seconds, 2),
-            realtime_factor=round(heard.realtime_factor, 3),
+            audio_seconds=round(told.audio_seconds, 1),
+            took_seconds=round(told.took_seconds, 2),
+            device=told.device,
+            realtime_factor=round(told.realtime_factor, 3),
         )
 
-    async def _write(self, audio: CallAudio, channel: str, heard: Heard) -> int:
-        """Write all that is made of what was heard, and tell it, in one transaction; returns the number of words."""
+    async def _write(self, audio: CallAudio, placed: Sequence[Placed], heard: Heard) -> int | None:
+        """Write all that is made of what was heard, and tell it, in one transaction; returns the number of words.
+
+        Nothing, and None, when another worker did so meanwhile, or the audio is not to be kept any more.
+        """
         async with self.engine.begin() as connection:
+            stored_at = await rows.stored_at(connection, audio.call_id)
+            if stored_at is None:
+                return None
             policy = await masked_rows.policy_of(connection, audio.line)
             talk = await asyncio.to_thread(policy.mask, heard)
-            count = await rows.write_transcript(connection, audio.call_id, talk.heard)
+            if not await rows.write_transcript(connection, audio.call_id, talk.heard, newer_than=stored_at):
+                return None
             await masked_rows.write_muted(connection, audio.call_id, talk)
+            count = sum(len(words) for words in talk.heard.words.values())
             told = Transcribed(
                 pbx=audio.pbx,
-                channel=audio.messages.get(channel, channel),
+                channel=_channel(audio, placed),
                 at=audio.at,
                 language=heard.language,
                 model=heard.model,
@@ -105,35 +121,48 @@ class TranscribingJobs:
             await record(connection, [told], self.owes)
         return count
 
-    async def _give_up(self, audio: CallAudio, channel: str, error: UnheardError) -> None:
+    async def _give_up(self, audio: CallAudio, placed: Sequence[Placed], error: UnheardError) -> None:
         """Tell that the call stays without text, for whoever looks at it; a job that runs again may still make it."""
-        told = TranscriptionGivenUp(
-            pbx=audio.pbx, channel=audio.messages.get(channel, channel), at=audio.at, reason=error.reason
-        )
+        told = TranscriptionGivenUp(pbx=audio.pbx, channel=_channel(audio, placed), at=audio.at, reason=error.reason)
         async with self.engine.begin() as connection:
             await record(connection, [told], self.owes)
 
-    async def _hear(self, paths: Mapping[str, str], hint: str | None, attempt: int) -> Heard:
-        """The one place where trouble with sound becomes run again or give up."""
+    async def _hear(self, audio: CallAudio, known: Sequence[rows.Recording], seconds: float, hint: str | None) -> Heard:
+        """Every side of every channel. The one place where trouble with sound becomes run again or give up."""
         try:
             async with AsyncExitStack() as fetched:
-                sides = {
-                    side: await fetched.enter_async_context(self.store.fetch(path)) for side, path in paths.items()
+                tracks = {
+                    (one.channel, one.side): Track(
+                        str(await fetched.enter_async_context(self.store.fetch(one.path or "")))
+                    )
+                    for one in known
                 }
-                return await self.speech.transcribe(sides, hint)
+                return await self.speech.hear(Talk(tracks, hint=hint, seconds=seconds, rank=audio.at.timestamp()))
         except FileNotFoundError as error:
             raise UnheardError("lost", f"the store lost {error}") from None
         except StoreError as error:
             raise TryAgain(str(error), _STORE_WAIT) from None
         except AudioError as error:
             raise UnheardError("unreadable", str(error)) from None
+        except SpeechDiedError as error:
+            raise UnheardError("died", str(error)) from None
         except ModelMissingError as error:
             raise TryAgain(str(error), _MODEL_WAIT) from None
-        except SpeechDiedError as error:
-            if attempt >= _MOST_DEATHS:
-                raise UnheardError("died", f"{error}, {attempt + 1} times") from None
-            raise TryAgain(str(error), 2.0**attempt) from None
 
 
-def _longest(known: Sequence[rows.Recording]) -> str:
-    return max(known, key=lambda one: (one.seconds or 0.0, one.channel)).channel
+def _stored_at(known: Sequence[rows.Recording]) -> Any:
+    return max(one.stored_at for one in known)
+
+
+def _placed(row: Any, known: Sequence[rows.Recording]) -> tuple[Placed, ...]:
+    """The channels on the call's line, each as long as the longer of its sides."""
+    lengths: dict[str, float] = {}
+    for one in known:
+        lengths[one.channel] = max(lengths.get(one.channel, 0.0), one.seconds or 0.0)
+    return line_of(state_call(row.state), lengths)
+
+
+def _channel(audio: CallAudio, placed: Sequence[Placed]) -> str:
+    """A channel of the call, to tell the result under: the one whose sound comes first."""
+    first = placed[0].channel
+    return audio.messages.get(first, first)

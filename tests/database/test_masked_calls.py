@@ -16,7 +16,7 @@ from calls.record import record
 from directory import store as directory_store
 from directory.file import loads
 from recordings.due import due
-from recordings.speech import Heard, Side
+from recordings.heard import Heard, Side
 from recordings.store import Store
 from recordings.storing import StoringJobs
 from recordings.transcribing import TranscribingJobs
