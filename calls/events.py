@@ -349,7 +349,7 @@ class TranscriptionGivenUp(_Happened, frozen=True):
     it died every time).
     """
 
-    reason: Literal["unreadable", "lost", "died"] = "died"
+    reason: Literal["", "unreadable", "lost", "died"] = ""
 
 
 class PartyLinked(_Happened, frozen=True):

@@ -6,9 +6,9 @@ the window (`at`); an owner is one side of one recording, by any key.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from recordings.transcript import Word
 
@@ -36,7 +36,7 @@ class Stretch:
 class Block:
     """Stretches of one owner that stay together, in the order of time."""
 
-    owner: Hashable
+    owner: Any
     stretches: tuple[Stretch, ...]
 
     @property
@@ -49,7 +49,7 @@ class Block:
 class Placed:
     """A stretch in a window: it begins there at `at`."""
 
-    owner: Hashable
+    owner: Any
     stretch: Stretch
     at: float
 
@@ -67,9 +67,9 @@ class Blocks:
 
     def __init__(self) -> None:
         self._full: list[Block] = []
-        self._held: dict[Hashable, list[Stretch]] = {}
+        self._held: dict[Any, list[Stretch]] = {}
 
-    def add(self, owner: Hashable, stretch: Stretch) -> None:
+    def add(self, owner: Any, stretch: Stretch) -> None:
         """Take one more stretch of this owner."""
         held = self._held.setdefault(owner, [])
         if held and sum(one.seconds for one in held) + stretch.seconds > WINDOW_SECONDS:
@@ -103,9 +103,9 @@ def pack(told: Sequence[Block]) -> list[Window]:
     return [_placed(one) for one in windows]
 
 
-def unpack(window: Window, words: Iterable[Word]) -> Mapping[Hashable, list[Word]]:
+def unpack(window: Window, words: Iterable[Word]) -> Mapping[Any, list[Word]]:
     """The words of each owner with the times of its own recording; a word between two owners goes to the nearer."""
-    told: dict[Hashable, list[Word]] = {}
+    told: dict[Any, list[Word]] = {}
     for word in words:
         middle = (word.start + word.end) / 2
         placed = min(window, key=lambda one: max(one.at - middle, middle - one.until, 0.0))

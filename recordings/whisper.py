@@ -178,7 +178,7 @@ class _Languages:
     def _heard(self, tracks: Sequence[_Heard]) -> list[tuple[str, float]]:
         """The likeliest of the languages to choose from, and its share among them, for each track.
 
-        Heard on the first five seconds alone: right as often as on ten or thirty (48 of 48 prompts), in a third of the time.
+        Heard on the first five seconds alone: right as often as on ten (48 of 48 prompts), in a third of the time.
         """
         import numpy as np  # noqa: PLC0415 as above
 

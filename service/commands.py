@@ -20,7 +20,7 @@ from crm_sync.owners import owners
 from crm_sync.standing import open_leads, stages
 from directory import file, store
 from directory.numbers import e164, is_anonymous, is_short
-from recordings.speech import SpeechError
+from recordings.heard import SpeechError
 from recordings.transcribe_file import transcribe_file
 from routing import requests
 from routing.answers import rebuild as learn_anew

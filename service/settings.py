@@ -155,9 +155,14 @@ class RecordingsSettings(_Part):
 
 
 class TranscriptionSettings(_Part):
-    """`model`: a CTranslate2 folder, or a name that faster-whisper knows. `language`: None: Whisper says."""
+    """`model`: a CTranslate2 folder, or a name that faster-whisper knows. `language`: None: Whisper says.
+
+    `device` auto: a GPU where one works. `compute`: CTranslate2's type of numbers; auto: float16 on a GPU, else int8.
+    """
 
     model: str = ""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute: Literal["auto", "int8", "int8_float16", "int8_float32", "float16", "bfloat16", "float32"] = "auto"
     language: str | None = None
     beam: int = Field(default=1, ge=1, le=10)
     processes: int = Field(default=1, ge=1, le=64)

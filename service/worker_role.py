@@ -16,10 +16,12 @@ from directory import calendars
 from directory.feed import Limits
 from recordings import upkeep
 from recordings.archiving import ArchivingJobs, has_room
+from recordings.model import SpeechSettings
 from recordings.processes import Processes
-from recordings.speech import Speech, SpeechSettings
+from recordings.speech import Speech
 from recordings.storing import StoringJobs
 from recordings.transcribing import TranscribingJobs
+from recordings.turns import TOGETHER
 from routing.answers import AnswerJobs
 from service.faults import UserFault
 from service.settings import Settings, TranscriptionSettings
@@ -37,7 +39,7 @@ WORK = (*QUEUES, CALENDARS)
 _ENCODERS = 1
 """Processes that make archives: one does an hour of talk in a minute or two."""
 
-_AT_ONCE = {"recordings": 4, "transcription": 1, "crm": 4, "routing": 2, "follow_ups": 4}
+_AT_ONCE = {"recordings": 4, "crm": 4, "routing": 2, "follow_ups": 4}
 
 
 async def worker(settings: Settings, queues: Sequence[str]) -> None:
@@ -78,11 +80,7 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
         )
         rooms = (storing, transcribing, archiving, leads, answers, promises)
         app = make_app(house.url, [task for jobs in rooms for task in jobs.tasks()])
-        crews = [
-            Crew((queue,), settings.transcription.processes if queue == "transcription" else _AT_ONCE[queue])
-            for queue in queues
-            if queue in QUEUES
-        ]
+        crews = [Crew((queue,), _at_once(queue, settings)) for queue in queues if queue in QUEUES]
         log.info("working", queues=list(queues))
         async with open_tasks() as running:
             if CALENDARS in queues:
@@ -90,6 +88,11 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             if "recordings" in queues:
                 running(upkeep.keep(house.engine, store))
             await work(app, crews, stop)
+
+
+def _at_once(queue: str, settings: Settings) -> int:
+    """Of transcription so many that a process hears some together while as many gather for it."""
+    return 2 * TOGETHER * settings.transcription.processes if queue == "transcription" else _AT_ONCE[queue]
 
 
 def _limits(settings: Settings) -> Limits:
@@ -111,7 +114,13 @@ async def open_processes(count: int) -> AsyncIterator[Processes]:
 async def open_speech(settings: TranscriptionSettings) -> AsyncIterator[Speech]:
     """The speech engine of the settings; its processes end with the body."""
     speech = Speech(
-        SpeechSettings(settings.model_path, language=settings.language, beam=settings.beam),
+        SpeechSettings(
+            settings.model_path,
+            device=settings.device,
+            compute=settings.compute,
+            language=settings.language,
+            beam=settings.beam,
+        ),
         processes=settings.processes,
     )
     try:

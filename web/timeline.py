@@ -243,7 +243,7 @@ def _books(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
         if written.at:
             yield Moment(written.at, teller.say("written"), "text", "quiet", key="written")
     for unwritten in facts(call, e.TranscriptionGivenUp)[:1]:
-        if unwritten.at and not facts(call, e.Transcribed):
+        if unwritten.at and unwritten.reason and not facts(call, e.Transcribed):
             text = teller.say("not_written", reason=say(teller.language, f"unwritten.{unwritten.reason}"))
             yield Moment(unwritten.at, text, "text", "bad", key="not_written")
     for linked in facts(call, e.PartyLinked)[:1]:

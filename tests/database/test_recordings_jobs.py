@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,8 +18,8 @@ from calls.queue import GiveUp, TryAgain
 from calls.record import record
 from calls.tables import calls
 from recordings.due import due
+from recordings.heard import AudioError, Heard, ModelMissingError, Side, SpeechDiedError, SpeechError, Talk
 from recordings.rows import missing_count, recordings_of, talks_of, transcript_of
-from recordings.speech import AudioError, Heard, ModelMissingError, Side, SpeechDiedError, SpeechError
 from recordings.store import Store
 from recordings.storing import WAITS, StoringJobs
 from recordings.transcribing import TranscribingJobs
@@ -38,21 +38,26 @@ class Scripted:
 
     trouble: SpeechError | None = None
     asked: list[tuple[list[str], str | None]] = field(default_factory=list)
+    at_once: int = 1
+    all_came: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def transcribe(self, sides: Mapping[str, Path], hint: str | None = None) -> Heard:
+    async def hear(self, talk: Talk) -> Heard:
         """As told."""
-        assert all(path.is_file() for path in sides.values())
-        self.asked.append((sorted(sides), hint))
+        assert all(Path(track.path).is_file() for track in talk.tracks.values())
+        self.asked.append((sorted(side for _, side in talk.tracks), talk.hint))
+        if len(self.asked) == self.at_once:
+            self.all_came.set()
+        await self.all_came.wait()
         if self.trouble:
             raise self.trouble
         said = {"caller": "Перезвоните клиенту завтра", "staff": "Asterisk speaking"}
         words = {
-            side: tuple(
+            (channel, side): tuple(
                 Word(word, at, at + 0.5, 0.9) for at, word in enumerate(said[side].split(), start=4 * (side == "staff"))
             )
-            for side in sides
+            for channel, side in talk.tracks
         }
-        return Heard({side: Side(told, "ru") for side, told in words.items()}, "ru", 6.0, 0.6, "whisper-base")
+        return Heard({track: Side(told, "ru") for track, told in words.items()}, "ru", 6.0, 0.6, "whisper-base")
 
 
 @dataclass
@@ -234,25 +239,76 @@ async def test_a_call_is_transcribed_once(office: Office) -> None:
     assert len(office.speech.asked) == 2
 
 
+async def test_two_workers_that_hear_a_call_at_once_tell_it_once(office: Office) -> None:
+    """One was taken for dead and goes on: whoever is later writes nothing."""
+    await stored(office)
+    office.speech.at_once = 2
+    await asyncio.gather(*(office.transcribing.transcribe(office.call_id, attempt) for attempt in range(2)))
+    assert len(office.speech.asked) == 2
+    assert (await office.events())[2:] == [("Transcribed", None, None)]
+
+
+async def test_what_is_erased_while_it_is_heard_stays_erased(office: Office) -> None:
+    """The audio went while its text was made: no text is written."""
+    await stored(office)
+    office.speech.at_once = 2
+    hearing = asyncio.create_task(office.transcribing.transcribe(office.call_id, 0))
+    async with asyncio.timeout(5):
+        while not office.speech.asked:
+            await asyncio.sleep(0.01)
+    async with office.engine.begin() as connection:
+        await connection.execute(text("delete from recordings"))
+    office.speech.all_came.set()
+    await hearing
+    assert await office.asked("select count(*) from transcripts") == [(0,)]
+    assert (await office.events())[2:] == []
+
+
+async def test_channels_of_a_call_become_one_text_on_its_line(office: Office) -> None:
+    """A second channel, recorded from six seconds on: its words stand behind those of the first."""
+    other = f"{UID}2"
+    async with office.engine.begin() as connection:
+        for channel, seconds in ((UID, 3), (other, 6)):
+            started = e.RecordingStarted(
+                pbx="pbx", channel=channel, linkedid=UID, at=T0 + timedelta(seconds=seconds), path="x.wav"
+            )
+            entered = e.BridgeEntered(
+                pbx="pbx", channel=channel, linkedid=UID, at=T0 + timedelta(seconds=seconds + 0.1), bridge="c"
+            )
+            await record(connection, [started, entered])
+    for channel in (UID, other):
+        pbx_recorded(office.pbx, channel, SECOND * 6, SECOND * 6)
+    await office.storing.store_recording(office.call_id, 0)
+    await office.transcribing.transcribe(office.call_id, 0)
+    assert office.speech.asked == [(["caller", "caller", "staff", "staff"], None)]
+    async with office.engine.connect() as connection:
+        told = await transcript_of(connection, office.call_id)
+    assert told is not None
+    assert [(word["side"], word["start"]) for word in told.words] == [
+        ("caller", 0), ("caller", 1), ("caller", 2), ("caller", 3.1), ("staff", 4), ("caller", 4.1), ("staff", 5),
+        ("caller", 5.1), ("staff", 7.1), ("staff", 8.1),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    "trouble, answer",
+    "trouble, given_up",
     [
-        (SpeechDiedError("the listening process died"), TryAgain),
-        (ModelMissingError("no model"), TryAgain),
-        (AudioError("not sound"), GiveUp),
+        (SpeechDiedError("the listening process died"), "died"),
+        (ModelMissingError("no model"), None),
+        (AudioError("not sound"), "unreadable"),
     ],
 )
 async def test_trouble_with_sound_is_tried_again_or_given_up(
-    office: Office, trouble: SpeechError, answer: type[Exception]
+    office: Office, trouble: SpeechError, given_up: str | None
 ) -> None:
-    """A death or a missing model may pass; a file that is no sound stays one. Nothing is half-written."""
+    """A missing model may come; a file that is no sound stays one, and is told. Nothing is half-written."""
     await stored(office)
     office.speech.trouble = trouble
-    with pytest.raises(answer, match=str(trouble)):
+    with pytest.raises(GiveUp if given_up else TryAgain, match=str(trouble)):
         await office.transcribing.transcribe(office.call_id, 0)
     assert await office.asked("select count(*) from transcripts") == [(0,)]
-    given_up = [("TranscriptionGivenUp", None, "unreadable")] if answer is GiveUp else []
-    assert await office.events() == [*STORED, *given_up]
+    told = [("TranscriptionGivenUp", None, given_up)] if given_up else []
+    assert await office.events() == [*STORED, *told]
 
 
 async def test_a_file_lost_from_the_store_is_named(office: Office) -> None:
