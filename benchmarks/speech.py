@@ -1,45 +1,168 @@
-"""Seconds of work for a second of audio, with the engine of the service on real human prompts."""
+"""Words wrong and seconds of work a second of sound, on recorded human prompts of 8 kHz whose words are known.
+
+In one run, on the same files: plain faster-whisper file by file, ours file by file, ours as the service hears what
+waits together; then talks of two sides and of mixed length. Language and beam are the same for all.
+"""
 
 from __future__ import annotations
 
+import re
 import statistics
 import tempfile
 import time
 import wave
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from recordings.speech import Speech, SpeechSettings
-from service.installed import locate
+from benchmarks import plain_whisper
+from recordings.heard import AudioError, Talk, Track
+from recordings.model import SpeechSettings, begin
+from recordings.processes import Processes
+from recordings.turns import TOGETHER
+from recordings.whisper import hear
+from service.installed import locate, prompt_texts
 from service.settings import TranscriptionSettings
 
+FILES: Final = 24
+TALKS: Final = (2, 3, 5, 8, 13)
+"""Prompts in each of the talks of mixed length, sides in turn."""
 
-async def measure(rounds: int = 3) -> None:
-    """Print the realtime factor of a two-sided talk of about a minute, in English and Russian."""
-    speech = Speech(SpeechSettings(TranscriptionSettings().model_path), processes=1)
+_LEAST_SECONDS: Final = 2.5
+_PAUSE: Final = bytes(16_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sound whose words are known: one file a side, and the words of each."""
+
+    sides: tuple[Path, ...]
+    words: tuple[str, ...]
+    seconds: float
+
+
+async def measure(rounds: int = 3, files: int = FILES) -> None:
+    """Print a table a language, and how much faster the service is."""
+    settings = SpeechSettings(TranscriptionSettings().model_path, device="cpu")
+    process = Processes(1, begin, settings)
     try:
         with tempfile.TemporaryDirectory(prefix="switchhook-bench-") as told:
             for language in ("en", "ru"):
-                sides = {side: Path(told) / f"{language}-{side}.wav" for side in ("caller", "staff")}
-                seconds = sum(_talk(path, language, start) for start, path in enumerate(sides.values()))
-                await speech.transcribe(sides, language)
-                took = []
-                for _ in range(rounds):
-                    began = time.perf_counter()
-                    await speech.transcribe(sides, language)
-                    took.append(time.perf_counter() - began)
-                factor = statistics.median(took) / seconds
-                print(f"transcription {language}                {factor:8.3f} s a second of audio ({seconds:.0f} s)")
+                prompts = _prompts(language, files)
+                for what, said in (("prompts", prompts), ("talks", _talks(Path(told), language, prompts))):
+                    await _compare(process, f"{language} {what}", said, language, rounds)
     finally:
-        await speech.close()
+        await process.close()
 
 
-def _talk(path: Path, language: str, start: int) -> float:
-    prompts = sorted(locate().sounds[language].glob("vm-*.wav"), key=lambda one: -one.stat().st_size)[start:14:2]
-    frames = b""
-    for prompt in prompts:
-        with wave.open(str(prompt)) as sound:
-            frames += sound.readframes(sound.getnframes()) + b"\0" * 16_000
-    with wave.open(str(path), "wb") as out:
-        out.setparams((1, 2, 8000, 0, "NONE", ""))
-        out.writeframes(frames)
-    return len(frames) / 16_000
+async def _compare(process: Processes, name: str, said: Sequence[Said], language: str, rounds: int) -> None:
+    seconds = sum(one.seconds for one in said)
+    ways: tuple[tuple[str, Callable[[Sequence[Said], str], list[str]]], ...] = (
+        ("plain faster-whisper, file by file", plain),
+        ("ours, file by file", alone),
+        ("ours, together", together),
+    )
+    factors, wrong = dict[str, list[float]](), dict[str, float]()
+    for _ in range(rounds):
+        for way, work in ways:
+            heard, took = await process.run(timed, work, said, language)
+            factors.setdefault(way, []).append(took / seconds)
+            wrong[way] = errors([words for one in said for words in one.words], heard)
+    slowest = statistics.median(factors[ways[0][0]])
+    for way, _ in ways:
+        factor = statistics.median(factors[way])
+        ratio = f"{slowest / factor:5.2f} times as fast"
+        print(f"{name:11} {way:36} {factor:6.3f} s a second, {wrong[way]:5.1%} of words wrong, {ratio}")
+
+
+def timed(
+    work: Callable[[Sequence[Said], str], list[str]], said: Sequence[Said], language: str
+) -> tuple[list[str], float]:
+    """What was heard, and the seconds that it took (in a listening process; the model is loaded before)."""
+    plain_whisper.load()
+    began = time.perf_counter()
+    heard = work(said, language)
+    return heard, time.perf_counter() - began
+
+
+def plain(said: Sequence[Said], language: str) -> list[str]:
+    """The words of each side as faster-whisper tells them by itself."""
+    return [plain_whisper.hear(str(side), language) for one in said for side in one.sides]
+
+
+def alone(said: Sequence[Said], language: str) -> list[str]:
+    """The same by our engine, one recording at a time."""
+    return [words for one in said for words in _heard([one], language)]
+
+
+def together(said: Sequence[Said], language: str) -> list[str]:
+    """The same as the service does with recordings that wait."""
+    groups = (said[first : first + TOGETHER] for first in range(0, len(said), TOGETHER))
+    return [words for group in groups for words in _heard(group, language)]
+
+
+def _heard(said: Sequence[Said], language: str) -> list[str]:
+    asked = [Talk({place: Track(str(side)) for place, side in enumerate(one.sides)}, language=language) for one in said]
+    told = []
+    for one in hear(asked):
+        if isinstance(one, AudioError):
+            raise one
+        told += [" ".join(word.text for word in words) for words in one.words.values()]
+    return told
+
+
+def errors(known: Sequence[str], heard: Sequence[str]) -> float:
+    """The share of words wrong: put in, left out or other than they were said."""
+    pairs = [(_plain(a), _plain(b)) for a, b in zip(known, heard, strict=True)]
+    return sum(_distance(a, b) for a, b in pairs) / sum(len(a) for a, _ in pairs)
+
+
+def _plain(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold().replace("ё", "е"))
+
+
+def _distance(known: Sequence[str], heard: Sequence[str]) -> int:
+    row = list(range(len(heard) + 1))
+    for line, word in enumerate(known, 1):
+        before, row[0] = row[0], line
+        for column, other in enumerate(heard, 1):
+            before, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, before + (word != other))
+    return row[-1]
+
+
+def _prompts(language: str, count: int) -> list[Said]:
+    """Whole sentences without figures, from all over the collection."""
+    found = []
+    for name, words in sorted(prompt_texts(language).items()):
+        path = locate().sounds[language] / f"{name}.wav"
+        if path.is_file() and not re.search(r"[\d\[(<]", words) and (seconds := _seconds(path)) >= _LEAST_SECONDS:
+            found.append(Said((path,), (words,), seconds))
+    return found[:: max(1, len(found) // count)][:count]
+
+
+def _talks(folder: Path, language: str, prompts: Sequence[Said]) -> list[Said]:
+    """Calls of two sides that take turns: one is silent while the other speaks."""
+    told, first = [], 0
+    for length in TALKS:
+        turns = [prompts[(first + turn) % len(prompts)] for turn in range(length)]
+        first += length
+        sounds, words = [bytearray(), bytearray()], [list[str](), list[str]()]
+        for number, turn in enumerate(turns):
+            with wave.open(str(turn.sides[0])) as sound:
+                frames = sound.readframes(sound.getnframes()) + _PAUSE
+            sounds[number % 2] += frames
+            sounds[1 - number % 2] += bytes(len(frames))
+            words[number % 2] += turn.words
+        paths = tuple(folder / f"{language}-{length}-{side}.wav" for side in range(2))
+        for path, frames in zip(paths, sounds, strict=True):
+            with wave.open(str(path), "wb") as out:
+                out.setparams((1, 2, 8000, 0, "NONE", ""))
+                out.writeframes(frames)
+        told.append(Said(paths, (" ".join(words[0]), " ".join(words[1])), len(sounds[0]) / 16_000))
+    return told
+
+
+def _seconds(path: Path) -> float:
+    with wave.open(str(path)) as sound:
+        return sound.getnframes() / sound.getframerate()

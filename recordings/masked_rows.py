@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory.masking import MaskKind, whole
 from recordings import masking, transcript
-from recordings.masking import Muted
 from recordings.heard import Heard
+from recordings.masking import Muted
 from recordings.tables import transcripts, unmasked_transcripts
 
 

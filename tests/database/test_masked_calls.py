@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls.record import record
 from directory import store as directory_store
 from directory.file import loads
+from recordings import heard
 from recordings.due import due
 from recordings.heard import Heard, Side
 from recordings.store import Store
@@ -37,10 +37,10 @@ lines: [{{number: "{line}", name: Основная, team: sales, masking: {own}}
 class Scripted:
     """Hears a card's number read out and said back."""
 
-    async def transcribe(self, sides: Mapping[str, Path], hint: str | None = None) -> Heard:
+    async def hear(self, talk: heard.Talk) -> Heard:
         """As told, whatever the sound."""
         words = {"caller": said(CALLER), "staff": said(STAFF, 10.0)}
-        return Heard({side: Side(words[side], "ru") for side in sides}, "ru", 20.0, 0.6, "whisper-base")
+        return Heard({key: Side(words[key[1]], "ru") for key in talk.tracks}, "ru", 20.0, 0.6, "whisper-base")
 
 
 @dataclass
