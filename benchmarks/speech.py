@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks import plain_whisper
 from recordings.heard import AudioError, Talk, Track
-from recordings.model import SpeechSettings, begin
+from recordings.model import Process, SpeechSettings, begin, loaded
 from recordings.processes import Processes
 from recordings.turns import TOGETHER
 from recordings.whisper import hear
@@ -42,6 +41,10 @@ class Said:
     seconds: float
 
 
+Way = Callable[[Sequence[Said], str], list[str]]
+"""Gives the words of every side of these recordings, in their order."""
+
+
 async def measure(rounds: int = 3, files: int = FILES) -> None:
     """Print a table a language, and how much faster the service is."""
     settings = SpeechSettings(TranscriptionSettings().model_path, device="cpu")
@@ -58,7 +61,7 @@ async def measure(rounds: int = 3, files: int = FILES) -> None:
 
 async def _compare(process: Processes, name: str, said: Sequence[Said], language: str, rounds: int) -> None:
     seconds = sum(one.seconds for one in said)
-    ways: tuple[tuple[str, Callable[[Sequence[Said], str], list[str]]], ...] = (
+    ways: tuple[tuple[str, Way], ...] = (
         ("plain faster-whisper, file by file", plain),
         ("ours, file by file", alone),
         ("ours, together", together),
@@ -76,19 +79,21 @@ async def _compare(process: Processes, name: str, said: Sequence[Said], language
         print(f"{name:11} {way:36} {factor:6.3f} s a second, {wrong[way]:5.1%} of words wrong, {ratio}")
 
 
-def timed(
-    work: Callable[[Sequence[Said], str], list[str]], said: Sequence[Said], language: str
-) -> tuple[list[str], float]:
+def timed(work: Way, said: Sequence[Said], language: str) -> tuple[list[str], float]:
     """What was heard, and the seconds that it took (in a listening process; the model is loaded before)."""
-    plain_whisper.load()
+    loaded()
     began = time.perf_counter()
     heard = work(said, language)
     return heard, time.perf_counter() - began
 
 
 def plain(said: Sequence[Said], language: str) -> list[str]:
-    """The words of each side as faster-whisper tells them by itself."""
-    return [plain_whisper.hear(str(side), language) for one in said for side in one.sides]
+    """The words of each side as faster-whisper tells them by itself, as its documentation uses it."""
+    told = []
+    for side in (side for one in said for side in one.sides):
+        found, _ = loaded().transcribe(str(side), language=language, beam_size=Process.settings.beam)
+        told.append(" ".join(segment.text for segment in found))
+    return told
 
 
 def alone(said: Sequence[Said], language: str) -> list[str]:
@@ -165,4 +170,4 @@ def _talks(folder: Path, language: str, prompts: Sequence[Said]) -> list[Said]:
 
 def _seconds(path: Path) -> float:
     with wave.open(str(path)) as sound:
-        return sound.getnframes() / sound.getframerate()
+        return float(sound.getnframes() / sound.getframerate())
