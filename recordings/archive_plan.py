@@ -82,7 +82,8 @@ class Plan:
         if made is None or any(piece.seconds is None for piece in self.pieces):
             return False
         lacks_original = keeps_original and self.whole and bool(self.muted) and made.original is None
-        return list(self.muted) == list(made.masked) and not lacks_original
+        keeps_too_much = made.original is not None and not keeps_original
+        return list(self.muted) == list(made.masked) and not lacks_original and not keeps_too_much
 
 
 def plan(call: Call, sides: Iterable[Side], made: Made | None, masked: Iterable[Span]) -> Plan:

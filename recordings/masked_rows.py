@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -58,6 +57,11 @@ async def policy_of(connection: AsyncConnection, line: str | None) -> Policy:
     return Policy(told.kinds or (), bool(told.keep_original), row.region if row else "RU")
 
 
+async def keeps_original(connection: AsyncConnection, line: str | None) -> bool:
+    """Whether text and sound of talks on a line are kept unmasked too."""
+    return (await policy_of(connection, line)).keep_original
+
+
 async def write_muted(connection: AsyncConnection, call_id: UUID, talk: MaskedTalk) -> None:
     """Write what is muted into the transcript of the call, and the words of the original where it is kept."""
     muted = masking.muted_json(talk.muted)
@@ -68,9 +72,3 @@ async def write_muted(connection: AsyncConnection, call_id: UUID, talk: MaskedTa
     row: dict[str, Any] = {"words": transcript.words_json(talk.original.words), "made_at": func.clock_timestamp()}
     statement = insert(unmasked_transcripts).values(call_id=call_id, **row)
     await connection.execute(statement.on_conflict_do_update(index_elements=["call_id"], set_=row))
-
-
-async def muted_of(connection: AsyncConnection, call_id: UUID) -> Sequence[Muted]:
-    """The seconds that nobody may hear of the call, by side and time."""
-    asked = transcripts.select().with_only_columns(transcripts.c.masked).where(transcripts.c.call_id == call_id)
-    return masking.muted_from((await connection.execute(asked)).scalar_one_or_none() or [])

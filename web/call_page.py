@@ -12,13 +12,15 @@ from calls.call import facts
 from calls.events import TranscriptionGivenUp
 from calls.follow_up_list import promise_of
 from recordings.fact_rows import talk_facts_of
+from recordings.masking import kind_of
 from recordings.pauses import is_paused
 from web import talk
 from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
 from web.guard import VIEWER, nonce
+from web.hearing import hearing_of
 from web.house import HOUSE
-from web.listening import Track, note, sound_of, tracks_of, transcript_of
+from web.listening import Track, note, tracks_of, transcript_of
 from web.one_call import OneCall, read_call
 from web.page import language_of, page, zone_of
 from web.pausing import can_pause, may_pause
@@ -33,11 +35,15 @@ SOON: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word with its place in the recording, seconds; `start` is None when only its piece is known."""
+    """One word with its place in the recording, seconds; `start` is None when only its piece is known.
+
+    `kind`: what was masked there, None for a word that was said.
+    """
 
     text: str
     start: float | None
     end: float | None
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ async def show(request: web.Request) -> web.Response:
     async with request.app[SERVICES].engine.begin() as connection:
         one = await read_call(request, connection)
         tracks = await tracks_of(connection, one.id)
-        sound = await sound_of(connection, one.id, one.call)
+        hearing = await hearing_of(connection, one, directory, request[VIEWER].role)
         transcript = await transcript_of(connection, one.id)
         measured = await talk_facts_of(connection, one.id)
         promise = (await connection.execute(promise_of(one.id))).first()
@@ -79,7 +85,8 @@ async def show(request: web.Request) -> web.Response:
         spent=spent(one.plan, language),
         considered=list(considered(one.plan, directory, language)),
         reached=[_reached(one, leg, device_kind(directory, leg.device, leg.number)) for leg in one.seen.legs],
-        sound=sound,
+        sound=hearing.audible,
+        hearing=hearing,
         missing=_missing(tracks),
         late=one.row.ended_at is not None and datetime.now(UTC) + one.row.ahead - one.row.ended_at > SOON,
         answerer=_answerer(one),
@@ -101,7 +108,7 @@ def pieces(segments: Sequence[Mapping[str, Any]], words: Sequence[Mapping[str, A
     for part in segments:
         side, start, end = str(part["side"]), float(part["start"]), float(part["end"])
         mine = [
-            Word(str(word["text"]).strip(), float(word["start"]), float(word["end"]))
+            Word(str(word["text"]).strip(), float(word["start"]), float(word["end"]), kind_of(str(word["text"])))
             for word in words
             if word["side"] == side and start - 0.01 <= (float(word["start"]) + float(word["end"])) / 2 <= end + 0.01
         ]

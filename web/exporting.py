@@ -11,7 +11,10 @@ from recordings.fact_rows import talk_facts_of
 from recordings.store import StoreError
 from recordings.talk_facts import TalkFacts
 from recordings.wav import WavError
-from web.listening import note, opened, sound_of, stream, transcript_of
+from web.guard import VIEWER
+from web.hearing import hearing_of
+from web.house import HOUSE
+from web.listening import note, opened, stream, transcript_of
 from web.one_call import read_call
 from web.page import language_of
 from web.services import SERVICES
@@ -35,12 +38,13 @@ async def send_export(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     async with services.engine.begin() as connection:
         one = await read_call(request, connection)
-        sound = await sound_of(connection, one.id, one.call)
+        hearing = await hearing_of(connection, one, await request.app[HOUSE].read(), request[VIEWER].role)
+        sound = hearing.audible
         transcript = await transcript_of(connection, one.id)
         facts = await talk_facts_of(connection, one.id)
         if sound is None and transcript is None:
             raise web.HTTPNotFound(text="There is neither a recording nor a transcript of this call.")
-        await note(request, connection, one.id, "export")
+        await note(request, connection, one.id, "original" if sound and hearing.unmuted(original=False) else "export")
     try:
         members = [sound_member(sound.suffix, *await opened(services.recordings, sound))] if sound else []
     except (OSError, WavError, StoreError) as error:

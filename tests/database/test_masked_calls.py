@@ -24,7 +24,10 @@ from tests.fakes.recorded import LINE, pbx_recorded, settled_call
 from tests.fakes.spoken import said
 
 UID = "1795427050.1"
-CALLER = "номер карты сорок два семьдесят шесть 3800, двенадцать тридцать четыре 5679. запишите ещё мой телефон 8 916 123 45 67"
+CALLER = (
+    "номер карты сорок два семьдесят шесть 3800, двенадцать тридцать четыре 5679."
+    " запишите ещё мой телефон 8 916 123 45 67"
+)
 STAFF = "записываю 4276 спасибо"
 OFFICE = """
 company: {{name: Ромашка, masking: {policy}}}

@@ -17,7 +17,9 @@ OPERATIONS: Final = (
         "/calls/{id}/recording", sound.get_recording, "The recording", sound.SoundQuery, None, "audio/*", ranges=True
     ),
     Operation("/calls/{id}/recording/outline", sound.get_outline, "Its loudness", sound.TrackQuery, models.Outline),
-    Operation("/calls/{id}/transcript", sound.get_transcript, "The talk as text", NoQuery, models.Transcript),
+    Operation(
+        "/calls/{id}/transcript", sound.get_transcript, "The talk as text", sound.TranscriptQuery, models.Transcript
+    ),
     Operation("/calls/{id}/transcript.srt", talk.get_srt, "As SubRip subtitles", NoQuery, None, "application/x-subrip"),
     Operation("/calls/{id}/transcript.vtt", talk.get_vtt, "As WebVTT subtitles", NoQuery, None, "text/vtt"),
     Operation("/calls/{id}/talk-facts", talk.get_talk_facts, "What the words tell", NoQuery, talk.TalkFactsTold),
