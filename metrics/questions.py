@@ -11,7 +11,7 @@ from typing import Final
 
 from calls.queue import QUEUES
 from crm_sync.lifecycle import OPEN, STAGES
-from recordings.gaps import LOST
+from recordings.gaps import LOST, WORST_FIRST
 from routing.outgoing import REFUSALS
 
 
@@ -79,6 +79,25 @@ _MISSING = """
     select count(distinct call_id) from recordings
     where state = any(cast(:lost as text[])) and stored_at > clock_timestamp() - interval '7 days'
 """
+# A line or trunk that is in no directory is told as `other`, so that the labels stay as few as the company's own.
+_GAPS = """
+    with trunks as (select trunk from lines union select trunk from devices), told as (
+        select audio.state, audio.transfer,
+               case when coalesce(calls.line, '') = '' then 'none' when lines.number is null then 'other'
+                    else lines.number end as line,
+               case when audio.trunk = '' then 'none'
+                    when exists (select from trunks where trunks.trunk = audio.trunk) then audio.trunk
+                    else 'other' end as trunk
+        from call_audio as audio join calls on calls.id = call_id and joined_into is null
+        left join lines on lines.number = ltrim(calls.line, '+')
+        where audio.state <> 'stored' and audio.judged_at > clock_timestamp() - interval '7 days')
+    select state, line, trunk, transfer, count(*) from told group by state, line, trunk, transfer
+"""
+_JUDGED = """
+    select word, count(calls.id) from unnest(cast(:states as text[])) as word
+    left join (call_audio as audio join calls on calls.id = audio.call_id and joined_into is null)
+        on audio.state = word and judged_at > clock_timestamp() - interval '7 days' group by word
+"""
 _SPEED = """
     select sum(took_seconds) / nullif(sum(audio_seconds), 0) from transcripts
     where made_at > clock_timestamp() - interval '1 hour'
@@ -124,6 +143,7 @@ _CALENDAR_AGE = f"""
     with {_FEEDS} select extract(epoch from clock_timestamp() - min(fetched_at)) from feeds
 """  # noqa: S608 - of our own text
 _QUEUES: Final = {"queues": QUEUES}
+_STATES: Final = {"states": WORST_FIRST}
 
 QUESTIONS: Final = (
     Question("jobs_waiting", "Jobs owed: waiting, running or to be tried again.", ("queue",), _WAITING, _QUEUES),
@@ -169,6 +189,13 @@ QUESTIONS: Final = (
         (),
         _MISSING,
         {"lost": LOST},
+    ),
+    Question("recordings_judged", "Calls of seven days by how complete their audio is.", ("state",), _JUDGED, _STATES),
+    Question(
+        "recordings_gaps",
+        "Calls of seven days whose audio is not complete, by where it happened; no series where there is none.",
+        ("state", "line", "trunk", "transfer"),
+        _GAPS,
     ),
     Question("transcription_realtime_factor", "Time spent over audio done, last hour.", (), _SPEED),
     Question("transcription_lag_seconds", "From hang-up to text, the longest of the last hour.", (), _LAG),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.tables import calls
 from recordings import transcript
 from recordings.files import RecordingError, Stored
-from recordings.gaps import LOST, Verdict
+from recordings.gaps import LOST, WORST_FIRST, Verdict
 from recordings.heard import Heard
 from recordings.tables import call_audio, recordings, transcripts
 
@@ -70,6 +70,17 @@ async def recordings_of(connection: AsyncConnection, call_id: UUID) -> list[Reco
     columns = [recordings.c[name] for name in Recording.__slots__]
     asked = select(*columns).where(recordings.c.call_id == call_id).order_by(recordings.c.channel, recordings.c.side)
     return [Recording(**row._mapping) for row in await connection.execute(asked)]  # noqa: SLF001 SQLAlchemy's name for it
+
+
+async def recordings_of_calls(connection: AsyncConnection, call_ids: Sequence[UUID]) -> dict[UUID, list[Recording]]:
+    """Every side of each of these calls, by channel and side."""
+    columns = [recordings.c[name] for name in Recording.__slots__]
+    asked = select(recordings.c.call_id, *columns).where(recordings.c.call_id.in_(call_ids))
+    found: dict[UUID, list[Recording]] = {call_id: [] for call_id in call_ids}
+    for row in await connection.execute(asked.order_by(recordings.c.channel, recordings.c.side)):
+        call_id, *told = row
+        found[call_id].append(Recording(*told))
+    return found
 
 
 async def transcript_of(connection: AsyncConnection, call_id: UUID) -> Transcript | None:
@@ -181,6 +192,14 @@ async def words_of(connection: AsyncConnection, call_ids: Iterable[UUID]) -> dic
     """The words of these calls' talks, as `recordings.tables` tells them."""
     asked = select(transcripts.c.call_id, transcripts.c.words).where(transcripts.c.call_id.in_(list(call_ids)))
     return {row.call_id: row.words for row in await connection.execute(asked)}
+
+
+async def gaps_of(connection: AsyncConnection, since: datetime) -> dict[str, int]:
+    """How many calls that were judged since then are in each state, the worst state first."""
+    asked = select(call_audio.c.state, func.count()).where(call_audio.c.judged_at >= since)
+    rows = (await connection.execute(asked.group_by(call_audio.c.state))).all()
+    told = {str(state): int(count) for state, count in rows}
+    return {state: told[state] for state in WORST_FIRST if state in told}
 
 
 async def missing_count(connection: AsyncConnection) -> int:

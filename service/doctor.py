@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from directory import calendars
 from directory.feed import FAILURES
 from directory.store import read as read_directory
 from recordings.disk import Level
+from recordings.rows import gaps_of
 from recordings.store import StoreError
 from service.database import status
 from service.settings import CrmSettings, PbxSettings, Settings
@@ -36,6 +37,7 @@ _CRM_SECONDS = 5.0
 _NOBODYS_NUMBER = "70000000000"
 _LEVELS = {"ok": 0, "warn": 1, "fail": 2}
 _OF_LEVEL: dict[Level, Literal["ok", "warn", "fail"]] = {"room": "ok", "low": "warn", "full": "fail"}
+_DAYS = 7
 _LOW_BYTES = 2_000_000_000
 
 
@@ -100,6 +102,7 @@ async def _database(settings: Settings) -> AsyncIterator[Check]:
                     directory = await read_directory(connection)
                     logins = (await connection.execute(text("select count(*) from users"))).scalar_one()
                     feeds = await calendars.states(connection)
+                    gaps = await gaps_of(connection, datetime.now(UTC) - timedelta(days=_DAYS))
             finally:
                 await engine.dispose()
     except (SQLAlchemyError, OSError, RuntimeError) as error:
@@ -109,6 +112,10 @@ async def _database(settings: Settings) -> AsyncIterator[Check]:
     state: Literal["ok", "warn"] = "ok" if directory.lines else "warn"
     yield Check("directory", state, told, "switchhook directory apply FILE")
     yield Check("logins", "ok" if logins else "warn", f"{logins}", "switchhook user add LOGIN --role admin")
+    told = ", ".join(f"{count} {state}" for state, count in gaps.items() if state != "stored")
+    complete = gaps.get("stored", 0)
+    why = f"{_DAYS} days: " + (told or f"{complete} complete")
+    yield Check("recordings", "warn" if told else "ok", why, "switchhook recordings gaps")
     if feeds:
         yield _calendars(feeds)
 

@@ -22,6 +22,7 @@ from directory.model import Directory
 from directory.store import read
 from recordings.fact_rows import talk_facts_of
 from recordings.rows import Recording, recordings_of, transcript_of
+from web.audio_gaps import gap
 from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
 from web.talk import facts_json, lines
@@ -48,8 +49,8 @@ async def tell(connection: AsyncConnection, call_id: UUID, language: str) -> tup
     call = state_call(row.state)
     seen = view(call)
     directory = await read(connection)
-    moments = timeline(call, seen, directory, language)
     recordings = await recordings_of(connection, call_id)
+    moments = timeline(call, seen, directory, language, recordings)
     transcript = await transcript_of(connection, call_id)
     facts = await talk_facts_of(connection, call_id)
     decision = _decision(call)
@@ -133,10 +134,11 @@ def _kept(seen: CallView, recordings: Sequence[Recording], language: str) -> lis
     """What there is to hear."""
     told = []
     for one in recordings:
-        side = say(language, f"side.{one.side}").lower()
-        stored = one.seconds is not None
-        key = "story.recording" if stored else "story.recording_missing"
-        told.append(say(language, key, side=side, seconds=duration(one.seconds or 0.0)))
+        if one.seconds is not None:
+            side = say(language, f"side.{one.side}").lower()
+            told.append(say(language, "story.recording", side=side, seconds=duration(one.seconds)))
+        if wrong := gap(one, language):
+            told.append(say(language, "story.gap", what=wrong))
     if not told and seen.recordings:
         told.append(say(language, "story.recorded_there", count=len(seen.recordings)))
     return told

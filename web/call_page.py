@@ -14,13 +14,15 @@ from calls.follow_up_list import promise_of
 from recordings.fact_rows import talk_facts_of
 from recordings.masking import kind_of
 from recordings.pauses import is_paused
+from recordings.rows import recordings_of
 from web import talk
+from web.audio_gaps import gaps
 from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
 from web.guard import VIEWER, nonce
 from web.hearing import hearing_of
 from web.house import HOUSE
-from web.listening import Track, note, tracks_of, transcript_of
+from web.listening import note, transcript_of
 from web.one_call import OneCall, read_call
 from web.page import language_of, page, zone_of
 from web.pausing import can_pause, may_pause
@@ -61,7 +63,7 @@ async def show(request: web.Request) -> web.Response:
     directory = await request.app[HOUSE].read()
     async with request.app[SERVICES].engine.begin() as connection:
         one = await read_call(request, connection)
-        tracks = await tracks_of(connection, one.id)
+        sides = await recordings_of(connection, one.id)
         hearing = await hearing_of(connection, one, directory, request[VIEWER].role)
         transcript = await transcript_of(connection, one.id)
         measured = await talk_facts_of(connection, one.id)
@@ -77,7 +79,7 @@ async def show(request: web.Request) -> web.Response:
         seen=one.seen,
         may_pause=may_pause(request[VIEWER], one) and can_pause(one),
         paused=is_paused(one.seen),
-        moments=timeline(one.call, one.seen, directory, language),
+        moments=timeline(one.call, one.seen, directory, language, sides),
         reasons=reasons(one.plan, language),
         rule=rule(one.plan, language),
         passed=passed(one.plan, language),
@@ -87,7 +89,7 @@ async def show(request: web.Request) -> web.Response:
         reached=[_reached(one, leg, device_kind(directory, leg.device, leg.number)) for leg in one.seen.legs],
         sound=hearing.audible,
         hearing=hearing,
-        missing=_missing(tracks),
+        gaps=gaps(sides, language),
         late=one.row.ended_at is not None and datetime.now(UTC) + one.row.ahead - one.row.ended_at > SOON,
         answerer=_answerer(one),
         evidence=evidence(one.seen, directory, ZoneInfo(zone_of(request, directory)), language),
@@ -124,7 +126,3 @@ def _answerer(one: OneCall) -> str:
     """The number, or the device, that answered and belongs to nobody in the directory."""
     answered = next((leg for leg in one.seen.legs if leg.outcome == "answered"), None)
     return (phone(answered.number) or answered.device) if answered else ""
-
-
-def _missing(tracks: Sequence[Track]) -> str:
-    return next((reason for track in tracks for reason in track.missing.values() if reason), "")

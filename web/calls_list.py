@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from web.finding import STATUSES, FilterError, find, read_days
+from web.finding import AUDIO, STATUSES, FilterError, find, read_days
 from web.guard import VIEWER
 from web.house import HOUSE
 from web.page import fragment, page, zone_of
@@ -41,5 +41,5 @@ async def show(request: web.Request) -> web.Response:
         return web.Response(text=text, content_type="text/html")
     people = [person for person in directory.people if scope.everything or person.key in scope.people]
     lines = [line for line in directory.lines if scope.everything or line.number in scope.lines]
-    context |= {"asked": kept, "people": people, "lines": lines, "statuses": STATUSES}
+    context |= {"asked": kept, "people": people, "lines": lines, "statuses": STATUSES, "audio": AUDIO}
     return await page(request, "calls.html", **context)

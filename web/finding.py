@@ -14,12 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls, legs
 from crm_sync.tables import parties
-from recordings.gaps import KEPT
+from recordings.gaps import KEPT, WORST_FIRST
 from recordings.rows import talks_of
-from recordings.tables import recordings, transcripts
+from recordings.tables import call_audio, recordings, transcripts
 from web.rights import Scope
 
 STATUSES: Final = ("ringing", "talking", "answered", "missed", "failed", "voicemail")
+GAP: Final = "gap"
+AUDIO: Final = (GAP, *WORST_FIRST)
 _NOT_DIGITS: Final = re.compile(r"[^0-9]")
 
 
@@ -33,7 +35,10 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What is looked for; None and empty mean anything. `since` is included, `until` is not; `said` in the talk."""
+    """What is looked for; None and empty mean anything. `since` is included, `until` is not; `said` in the talk.
+
+    `audio` is a state of `recordings.gaps.WORST_FIRST`, or GAP for any but the well one.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
@@ -42,6 +47,7 @@ class Filters:
     status: str = ""
     number: str = ""
     said: str = ""
+    audio: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +64,16 @@ def read_days(query: Mapping[str, str], zone: str) -> Filters:
     status = query.get("status", "")
     if status and status not in STATUSES:
         raise FilterError("status", f"must be one of {', '.join(STATUSES)}")
+    audio = query.get("audio", "")
+    if audio and audio not in AUDIO:
+        raise FilterError("audio", f"must be one of {', '.join(AUDIO)}")
     return Filters(
         since=since,
         until=until,
         line=query.get("line", ""),
         person=query.get("person", ""),
         status=status,
+        audio=audio,
         number=query.get("number", ""),
     )
 
@@ -93,13 +103,17 @@ def _columns() -> Select[Any]:
         .scalar_subquery()
     )
     own = [column for column in calls.c if column.name not in {"state", "linkedids", "joined_into"}]
-    return select(
+    asked = select(
         *own,
         parties.c.name.label("party"),
         recorded.label("recorded"),
         written.label("transcribed"),
         reached.label("people"),
-    ).outerjoin(parties, parties.c.id == calls.c.party_id)
+        call_audio.c.state.label("audio"),
+        call_audio.c.transfer,
+        call_audio.c.trunk,
+    )
+    return asked.outerjoin(parties, parties.c.id == calls.c.party_id).outerjoin(call_audio)
 
 
 def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:
@@ -113,6 +127,10 @@ def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:
         asked = asked.where(calls.c.person == filters.person)
     if filters.status:
         asked = asked.where(calls.c.status == filters.status)
+    if filters.audio:
+        asked = asked.where(
+            call_audio.c.state != "stored" if filters.audio == GAP else call_audio.c.state == filters.audio
+        )
     if filters.said:
         asked = asked.where(talks_of(filters.said))
     if digits := _NOT_DIGITS.sub("", filters.number):

@@ -1,7 +1,7 @@
 """One call told in order, in words: from what the call reads like and the facts around it (pure)."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +12,8 @@ from calls.legs import Leg
 from calls.moves import TransferView
 from calls.view import CallView
 from directory.model import Directory
+from recordings.rows import Recording
+from web.audio_gaps import gaps
 from web.names import line_name, person_name
 from web.refused import why_refused
 from web.told import device_kind, reason
@@ -54,13 +56,17 @@ class Teller:
         return f" ({say(self.language, f'device.{kind}')})" if kind else ""
 
 
-def timeline(call: Call, seen: CallView, directory: Directory, language: str) -> list[Moment]:
-    """Every moment worth telling, in the order of time."""
+def timeline(
+    call: Call, seen: CallView, directory: Directory, language: str, sides: Sequence[Recording] = ()
+) -> list[Moment]:
+    """Every moment worth telling, in the order of time; `sides` tell how the recording stands now."""
     teller = Teller(directory, language)
     parts: tuple[Callable[[Call, CallView, Teller], Iterator[Moment]], ...] = (
         _beginning, _routing, _waits, _promises, _holds, _legs, _talks, _moves, _end, _recorded, _books,
     )  # fmt: skip
     told = [moment for part in parts for moment in part(call, seen, teller)]
+    if seen.ended_at and (wrong := gaps(sides, language)):
+        told.append(Moment(seen.ended_at, teller.say("gap", what=". ".join(wrong)), "mic", "bad", key="audio_gap"))
     # The PBX tells of a transfer when it is done, some milliseconds after its people began to talk.
     return sorted(told, key=lambda moment: moment.at - (_SOON if moment.key == "transfer" else timedelta()))
 
@@ -233,9 +239,6 @@ def _recorded(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
     for stored in facts(call, e.RecordingStored)[:1]:
         if stored.at:
             yield Moment(stored.at, teller.say("stored"), "mic", "quiet", key="stored")
-    for missing in facts(call, e.RecordingMissing)[:1]:
-        if missing.at:
-            yield Moment(missing.at, teller.say("not_stored"), "mic", "bad", key="not_stored")
 
 
 def _books(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:

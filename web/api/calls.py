@@ -7,6 +7,7 @@ from aiohttp import web
 from pydantic import AwareDatetime, Field
 
 from calls.view import to_json
+from recordings.rows import recordings_of
 from web.api.models import CallBrief, CallPage, CallWhole, Decision, MomentTold, Timeline
 from web.api.operations import NoQuery, Query
 from web.finding import FilterError, Filters, find
@@ -18,6 +19,9 @@ from web.rights import scope_of
 from web.services import SERVICES
 from web.timeline import timeline
 from web.told import reasons
+
+Audio = Literal["gap", "missing", "unreadable", "empty", "silent", "short", "stored"]
+"""How the audio of a call stands; gap: any but stored."""
 
 Limit = Annotated[int, Field(ge=1, le=200)]
 
@@ -31,6 +35,7 @@ class CallsQuery(Query):
     person: str = ""
     status: Literal["ringing", "talking", "answered", "missed", "failed", "voicemail"] | None = None
     number: str = ""
+    audio: Audio | None = None
     cursor: str | None = None
     limit: Limit = 50
 
@@ -44,6 +49,7 @@ async def list_calls(request: web.Request, query: CallsQuery) -> CallPage:
         person=query.person,
         status=query.status or "",
         number=query.number,
+        audio=query.audio or "",
     )
     scope = scope_of(request[VIEWER], await request.app[HOUSE].read())
     async with request.app[SERVICES].engine.connect() as connection:
@@ -82,8 +88,9 @@ async def get_timeline(request: web.Request, _query: NoQuery) -> Timeline:
     """GET /calls/{id}/timeline."""
     async with request.app[SERVICES].engine.connect() as connection:
         one = await read_call(request, connection)
+        sides = await recordings_of(connection, one.id)
     directory = await request.app[HOUSE].read()
-    moments = timeline(one.call, one.seen, directory, language_of(request))
+    moments = timeline(one.call, one.seen, directory, language_of(request), sides)
     return Timeline(items=[MomentTold(at=moment.at, kind=moment.key, text=moment.text) for moment in moments])
 
 

@@ -39,12 +39,47 @@ class CallBrief(Answer):
     recovered: bool
     recorded: bool
     transcribed: bool
+    audio: str | None = Field(description="How complete the recording is: stored, short, silent, …; null: not judged.")
 
 
 class CallPage(Answer):
     """One page of calls, the newest first; `next` asks for the following one."""
 
     items: list[CallBrief]
+    next: str | None
+
+
+class SideTold(Answer):
+    """One side of a recorded channel: how it stands, and the numbers that say so; `reason` is for the operator."""
+
+    channel: str
+    side: str
+    state: str
+    seconds: float | None
+    talk_seconds: float | None
+    loud_seconds: float | None
+    loudest_dbfs: float | None
+    reason: str | None
+
+
+class Gap(Answer):
+    """A call whose audio is not complete; `transfer` is how it went between people, `trunk` a device of the PBX."""
+
+    call_id: UUID
+    started_at: datetime
+    line: str | None
+    person: str | None
+    trunk: str
+    transfer: str
+    state: str
+    talk_seconds: float
+    sides: list[SideTold]
+
+
+class GapPage(Answer):
+    """One page of gaps, the newest call first; `next` asks for the following one."""
+
+    items: list[Gap]
     next: str | None
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from web.api import calls, follow_ups, house, models, outgoing, pausing, presence, search, sound, stream, talk
+from web.api import calls, follow_ups, gaps, house, models, outgoing, pausing, presence, search, sound, stream, talk
 from web.api.operations import PREFIX, Command, NoBody, NoQuery, Operation, openapi
 
 OPERATIONS: Final = (
@@ -32,6 +32,13 @@ OPERATIONS: Final = (
         "Promises to call back, the newest first",
         follow_ups.FollowUpsQuery,
         models.FollowUpPage,
+    ),
+    Operation(
+        "/recordings/gaps",
+        gaps.list_gaps,
+        "Calls whose audio is not complete, the newest first",
+        gaps.GapsQuery,
+        models.GapPage,
     ),
     Operation("/leads", house.list_leads, "Leads, the newest first", house.LeadsQuery, models.LeadPage),
     Operation("/parties", house.list_parties, "People outside, the newest first", house.PageQuery, models.PartyPage),
