@@ -32,6 +32,7 @@ from telephony.cel_table import CelTable, CelTableError
 from telephony.heartbeat import SKEW_SECONDS, PbxClock
 from telephony.link import Link
 from telephony.pbx import LinkError, LinkSettings
+from web import upload_tokens
 
 _CRM_SECONDS = 5.0
 _NOBODYS_NUMBER = "70000000000"
@@ -80,7 +81,7 @@ async def examine(settings: Settings) -> list[Check]:
         remedy = "add a [[pbx]] table to switchhook.toml; see docs/how_to/connect_your_asterisk.md"
         checks.append(Check("pbx", "fail", "no PBX in the settings", remedy))
     for pbx in settings.pbx:
-        checks += await _pbx(pbx)
+        checks += await _pbx(pbx, settings.recordings_of(pbx))
     if settings.crm.owner_url is not None:
         checks.append(await _crm(settings.crm.owner_url, settings.crm))
     return checks
@@ -102,6 +103,11 @@ async def _database(settings: Settings) -> AsyncIterator[Check]:
                     directory = await read_directory(connection)
                     logins = (await connection.execute(text("select count(*) from users"))).scalar_one()
                     feeds = await calendars.states(connection)
+                    sent = {
+                        pbx.name: await upload_tokens.used_at(connection, pbx.name)
+                        for pbx in settings.pbx
+                        if pbx.uploads
+                    }
                     gaps = await gaps_of(connection, datetime.now(UTC) - timedelta(days=_DAYS))
             finally:
                 await engine.dispose()
@@ -116,8 +122,21 @@ async def _database(settings: Settings) -> AsyncIterator[Check]:
     complete = gaps.get("stored", 0)
     why = f"{_DAYS} days: " + (told or f"{complete} complete")
     yield Check("recordings", "warn" if told else "ok", why, "switchhook recordings gaps")
+    for name, (tokens, used_at) in sent.items():
+        yield _uploads(name, tokens, used_at)
     if feeds:
         yield _calendars(feeds)
+
+
+def _uploads(name: str, tokens: int, used_at: datetime | None) -> Check:
+    """Whether a PBX that uploads has a token, and when it last used it."""
+    remedy = "see docs/how_to/connect_your_asterisk.md, A PBX on another machine uploads"
+    if not tokens:
+        return Check(f"pbx {name} uploads", "warn", "no token to upload with", f"switchhook recordings token {name}")
+    if used_at is None:
+        return Check(f"pbx {name} uploads", "warn", "nothing came yet", remedy)
+    age = (datetime.now(UTC) - used_at).total_seconds()
+    return Check(f"pbx {name} uploads", "ok", f"last heard of {age / 60:.0f} min ago")
 
 
 def _calendars(feeds: list[calendars.FeedState]) -> Check:
@@ -192,7 +211,7 @@ def _model(settings: Settings) -> Check:
     return Check("transcription", "warn", f"no model.bin in {model}", remedy)
 
 
-async def _pbx(pbx: PbxSettings) -> list[Check]:
+async def _pbx(pbx: PbxSettings, recordings: Path | None) -> list[Check]:
     name = f"pbx {pbx.name}"
     link = Link(
         LinkSettings(
@@ -209,13 +228,13 @@ async def _pbx(pbx: PbxSettings) -> list[Check]:
             await asyncio.sleep(0.05)
         if not link.state.connected:
             return [Check(name, "fail", link.state.reason, "see docs/how_to/connect_your_asterisk.md")]
-        return [Check(name, "ok", f"logged in, AMI {link.state.ami_version}"), *await _questions(link, pbx)]
+        return [Check(name, "ok", f"logged in, AMI {link.state.ami_version}"), *await _questions(link, pbx, recordings)]
     finally:
         link.close()
         await running
 
 
-async def _questions(link: Link, pbx: PbxSettings) -> list[Check]:
+async def _questions(link: Link, pbx: PbxSettings, recordings: Path | None) -> list[Check]:
     checks = []
     try:
         reply = await link.action({"Action": "Getvar", "Variable": "SWITCHHOOK_ALIVE"})
@@ -236,7 +255,7 @@ async def _questions(link: Link, pbx: PbxSettings) -> list[Check]:
     except LinkError as error:
         checks.append(Check(f"pbx {pbx.name}", "fail", str(error), "check the manager user's rights"))
     checks.append(await _cel(pbx, link.clock))
-    checks.append(_readable(f"pbx {pbx.name} recordings", pbx.recordings))
+    checks.append(_readable(f"pbx {pbx.name} recordings", recordings))
     return checks
 
 

@@ -1,4 +1,4 @@
-"""`switchhook recordings`: calls whose audio is not complete."""
+"""`switchhook recordings`: calls whose audio is not complete, and the tokens of PBXes that upload."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from service.terminal import Json, moment, run, settled
+from service.terminal import Json, many, moment, run, settled
 
 recordings_app = typer.Typer(no_args_is_help=True, help="What was recorded, and what was not.")
 
@@ -26,3 +26,22 @@ def recordings_gaps(
     told, words = run(list_gaps(settled(), begins, line))
     typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
     raise typer.Exit(1 if told else 0)
+
+
+Name = Annotated[str, typer.Argument(help="The PBX's name in the settings.")]
+
+
+@recordings_app.command("token")
+def recordings_token(pbx: Name) -> None:
+    """Make a token by which this PBX may send its recordings, and nothing else; it is shown once."""
+    from service.recordings import make_token
+
+    typer.echo(run(make_token(settled(), pbx)))
+
+
+@recordings_app.command("revoke")
+def recordings_revoke(pbx: Name) -> None:
+    """End every token by which this PBX sends its recordings."""
+    from service.recordings import revoke_tokens
+
+    typer.echo(f"{many(run(revoke_tokens(settled(), pbx)), 'token')} revoked", err=True)

@@ -55,7 +55,8 @@ class MetricsSettings(_Part):
 class PbxSettings(_Part):
     """One Asterisk: its AMI, and where it writes CEL and recordings, as this machine sees them.
 
-    CEL is in `cel_file`, or in the table `cel_table` of the PostgreSQL database at `cel_url`.
+    CEL is in `cel_file`, or in the table `cel_table` of the PostgreSQL database at `cel_url`. `uploads`: it sends its
+    recordings, into `recordings` or a folder under the data folder.
     """
 
     name: str = Field(default="pbx", pattern=r"^[A-Za-z0-9_-]{1,40}$")
@@ -69,6 +70,7 @@ class PbxSettings(_Part):
     cel_url: SecretStr | None = None
     cel_table: str = Field(default="cel", pattern=TABLE)
     recordings: Path | None = None
+    uploads: bool = False
     budget_seconds: float = Field(default=1.5, gt=0, le=10)
     fallback: list[str] = Field(default_factory=list)
 
@@ -210,6 +212,10 @@ class Settings(BaseSettings):
     def recordings_store(self) -> Path:
         """The folder where recordings are kept for good, unless a bucket is set."""
         return self.recordings.folder or self.data_dir / "recordings"
+
+    def recordings_of(self, pbx: PbxSettings) -> Path | None:
+        """Where the PBX's recordings appear on this machine; None when they do not."""
+        return pbx.recordings or (self.data_dir / "uploads" / pbx.name if pbx.uploads else None)
 
     @classmethod
     def settings_customise_sources(

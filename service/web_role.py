@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from metrics.gauges import DatabaseGauges
 from metrics.http import PortTakenError, Registry, make_app, serving
 from metrics.links import LinkGauges, StoreGauges, WatchedLink
 from service.faults import UserFault
 from service.readiness import readiness
+from service.settings import Settings
 from service.telephony_role import Telephony
 from service.wiring import House, open_store, outgoing_desk, store_disk
 from web.app import make_app as make_pages
@@ -31,6 +33,7 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
             trusted_proxies=told.trusted_proxies,
             on_push=on_push,
             outgoing=outgoing_desk(),
+            uploads=_uploads(house.settings),
         )
     )
     try:
@@ -38,6 +41,11 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
             yield address
     except PortTakenError as error:
         raise UserFault(str(error)) from None
+
+
+def _uploads(settings: Settings) -> dict[str, Path]:
+    folders = {pbx.name: settings.recordings_of(pbx) for pbx in settings.pbx if pbx.uploads}
+    return {name: folder for name, folder in folders.items() if folder is not None}
 
 
 @asynccontextmanager

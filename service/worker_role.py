@@ -63,7 +63,7 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             engine=house.engine,
             owes=owes,
             store=store,
-            folders={pbx.name: pbx.recordings for pbx in settings.pbx},
+            folders={pbx.name: settings.recordings_of(pbx) for pbx in settings.pbx},
         )
         transcribing = TranscribingJobs(engine=house.engine, owes=owes, store=store, speech=speech)
         disk = store_disk(settings)

@@ -22,6 +22,9 @@ VIEWER: Final = web.RequestKey("viewer", Viewer)
 NONCE: Final = web.RequestKey("nonce", str)
 
 _OPEN: Final = ("/login", "/healthz", "/readyz")
+UPLOADS: Final = "/api/v1/uploads/"
+"""Has a door of its own: PBXes send there, with tokens that open nothing else (`web.api.uploads`)."""
+
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -126,7 +129,7 @@ async def read_form(request: web.Request) -> dict[str, str]:
 @web.middleware
 async def know_viewer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks; nobody unknown passes but to the login page and the health checks."""
-    if request.path in _OPEN or request.path.startswith("/static/"):
+    if request.path in _OPEN or request.path.startswith(("/static/", UPLOADS)):
         return await handler(request)
     viewer = await viewer_of(request)
     if viewer is None:

@@ -1,7 +1,8 @@
 """What the room is handed by whoever starts it, and the keys under which it keeps its own parts."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -36,7 +37,7 @@ class WebServices:
     `secure` is True behind TLS: the session cookie is then `__Host-` and Secure. `on_push` receives the seconds from
     a call's change to the bytes of its cards on the wire, once a change and page. Only who asks from one of
     `trusted_proxies` may say in X-Forwarded-For for whom. `outgoing` knows of calls to the outside what is in other
-    rooms.
+    rooms. `uploads`: the PBXes that send their recordings, and the folder of each.
     """
 
     engine: AsyncEngine
@@ -47,6 +48,7 @@ class WebServices:
     trusted_proxies: Sequence[Network] = ()
     on_push: Callable[[float], None] = _nobody_counts
     outgoing: Desk = ALONE
+    uploads: Mapping[str, Path] = field(default_factory=dict)
 
 
 SERVICES: web.AppKey[WebServices] = web.AppKey("services", WebServices)

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import pytest
 from aiohttp import ClientSession, web
@@ -16,10 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.tables import sessions, tokens
 from directory.tables import users as logins
+from recordings.rows import write_call_audio
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import SUPPORT, Told, know
 from web import guard, health, users, watching
 from web.api.routes import COMMANDS, OPERATIONS
+from web.api.uploads import PATH as UPLOADS_PATH
 from web.live import LIVE
 from web.services import Part
 from web.sessions import Viewer
@@ -27,6 +30,7 @@ from web.tables import listens
 
 SAID = [("staff", "Компания Ромашка добрый день"), ("caller", "Здравствуйте хочу посмотреть квартиру")]
 API = "/api/v1"
+OTHERS = {UPLOADS_PATH}
 
 
 @pytest.fixture
@@ -231,13 +235,15 @@ async def test_the_description_is_true(site: Site) -> None:
     call = await talk(site)
     await know(site.engine, "79161234567", "Иван Петров", "anna")
     await missed(site)
+    async with site.engine.begin() as connection:
+        await write_call_audio(connection, call.id or UUID(int=0), "short", "none", "PJSIP/trunk")
     async with site.visitor("vera") as client:
         asked = {"to": "79161234567", "from_person": "anna"}
         async with client.post(f"{API}/calls", json=asked) as response:
             begun = (await response.json())["id"]
         document = await told(client, "/openapi.json")
         assert document["openapi"] == "3.1.0"
-        assert set(document["paths"]) == {API + operation.path for operation in (*OPERATIONS, *COMMANDS)}
+        assert set(document["paths"]) == {API + operation.path for operation in (*OPERATIONS, *COMMANDS)} | OTHERS
         for operation in OPERATIONS:
             if operation.answer is None:
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +41,7 @@ class Site:
     secure: bool = False
     trusted_proxies: Sequence[Network] = ()
     readiness: Callable[[], Awaitable[Sequence[Part]]] = always_ready
+    uploads: Mapping[str, Path] = field(default_factory=dict)
     port: int = 0
     pushes: list[float] = field(default_factory=list)
     app: web.Application = field(init=False)
@@ -60,6 +61,7 @@ class Site:
             secure=self.secure,
             trusted_proxies=self.trusted_proxies,
             on_push=self.pushes.append,
+            uploads=self.uploads,
         )
         self.app = make_app(services)
         self._runner = web.AppRunner(self.app, shutdown_timeout=1)

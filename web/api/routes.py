@@ -5,7 +5,21 @@ from typing import Final
 
 from aiohttp import web
 
-from web.api import calls, follow_ups, gaps, house, models, outgoing, pausing, presence, search, sound, stream, talk
+from web.api import (
+    calls,
+    follow_ups,
+    gaps,
+    house,
+    models,
+    outgoing,
+    pausing,
+    presence,
+    search,
+    sound,
+    stream,
+    talk,
+    uploads,
+)
 from web.api.operations import PREFIX, Command, NoBody, NoQuery, Operation, openapi
 
 OPERATIONS: Final = (
@@ -108,11 +122,14 @@ def routes() -> list[web.RouteDef]:
     """The API's routes for an application."""
     told = [web.get(PREFIX + operation.path, operation.serve) for operation in OPERATIONS]
     told += [web.post(PREFIX + command.path, command.serve) for command in COMMANDS]
-    return [*told, web.get(PREFIX + "/openapi.json", _describe)]
+    return [*told, *uploads.routes(), web.get(PREFIX + "/openapi.json", _describe)]
 
 
 async def _describe(_request: web.Request) -> web.Response:
-    return web.json_response(openapi(OPERATIONS, COMMANDS, _version()))
+    told = openapi(OPERATIONS, COMMANDS, _version())
+    told["paths"] |= uploads.described()
+    told["components"]["securitySchemes"]["upload"] = {"type": "http", "scheme": "bearer"}
+    return web.json_response(told)
 
 
 def _version() -> str:
