@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from benchmarks import decision, durable, events, memory, recovery, routing, speech
+from benchmarks import decision, durable, encoding, events, memory, recording, recovery, routing, speech
 
 PARTS: Mapping[str, Callable[[], object]] = {
     "routing": lambda: asyncio.run(routing.measure()),
@@ -20,6 +20,8 @@ PARTS: Mapping[str, Callable[[], object]] = {
     "durable": lambda: asyncio.run(durable.measure()),
     "memory": lambda: asyncio.run(memory.measure()),
     "recovery": lambda: asyncio.run(recovery.measure()),
+    "encoding": lambda: asyncio.run(encoding.measure()),
+    "recording": lambda: asyncio.run(recording.measure()),
     "speech": lambda: asyncio.run(speech.measure()),
 }
 

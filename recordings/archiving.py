@@ -10,7 +10,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -18,7 +18,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.queue import GiveUp, Task, TryAgain
 from calls.record import state_call
@@ -26,6 +26,7 @@ from recordings import opus, rows
 from recordings.archive_plan import Plan, Side, plan
 from recordings.archive_rows import Archive, archive_of, awaits_text, masked_of, write_archive
 from recordings.call_audio import audio_of
+from recordings.masked_rows import keeps_original
 from recordings.opus import NotVerifiedError, SoundError, Source
 from recordings.processes import ProcessDiedError, Processes
 from recordings.store import Store, StoreError, archive_name
@@ -34,10 +35,6 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _WAIT: Final = 300.0
 _MOST_TRIES: Final = 5
-
-
-async def _keeps_none(_connection: AsyncConnection, _line: str | None) -> bool:
-    return False
 
 
 def has_room() -> str | None:
@@ -49,15 +46,13 @@ def has_room() -> str | None:
 class ArchivingJobs:
     """The job and what it needs.
 
-    `keeps_original(connection, line)`: whether the policy keeps sound unmasked too. `no_room` tells why nothing may be
-    compressed now, None: it may.
+    `no_room` tells why nothing may be compressed now, None: it may.
     """
 
     engine: AsyncEngine
     store: Store
     processes: Processes
     bitrate: int = opus.LEAST_BITRATE
-    keeps_original: Callable[[AsyncConnection, str | None], Awaitable[bool]] = _keeps_none
     no_room: Callable[[], str | None] = has_room
 
     def tasks(self) -> list[Task]:
@@ -79,7 +74,7 @@ class ArchivingJobs:
             late = heard_at is None or any(one.stored_at > heard_at for one in known)
             if not known or (late and await awaits_text(connection, call.id)):
                 return
-            keeps = await self.keeps_original(connection, call.line)
+            keeps = await keeps_original(connection, call.line)
         sides = [Side(one.channel, one.side, one.path or "", one.sha256 or "", one.seconds or 0.0) for one in known]
         made = before.made if before else None
         # Text that is older than the sound tells of an earlier line.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from calls.events import Transcribed, TranscriptionGivenUp
 from calls.queue import GiveUp, Task, TryAgain
 from calls.record import record, state_call
 from recordings import masked_rows, rows
+from recordings.archive_rows import Archive, archive_of
 from recordings.call_audio import CallAudio, audio_of
 from recordings.heard import (
     AudioError,
@@ -27,7 +27,9 @@ from recordings.heard import (
     Track,
     on_one_line,
 )
+from recordings.opus import SoundError
 from recordings.parts import Placed, length_of, line_of
+from recordings.side_files import side_files
 from recordings.store import Store, StoreError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -74,11 +76,13 @@ class TranscribingJobs:
             known = [one for one in await rows.recordings_of(connection, row.id) if one.path]
             done = await rows.transcript_of(connection, row.id)
             hint = await rows.hint_of(connection, row.line)
+            archive = await archive_of(connection, row.id)
         if not known or (done and done.made_at >= _stored_at(known)):
             return
         audio, placed = audio_of(row), _placed(row, known)
         try:
-            heard = await self._hear(audio, known, length_of(placed), hint)
+            asked = Talk({}, hint=hint, seconds=length_of(placed), rank=audio.at.timestamp())
+            heard = await self._hear(known, archive, asked)
         except UnheardError as error:
             await self._give_up(audio, placed, error)
             raise GiveUp(str(error)) from None
@@ -127,22 +131,18 @@ class TranscribingJobs:
         async with self.engine.begin() as connection:
             await record(connection, [told], self.owes)
 
-    async def _hear(self, audio: CallAudio, known: Sequence[rows.Recording], seconds: float, hint: str | None) -> Heard:
+    async def _hear(self, known: Sequence[rows.Recording], archive: Archive | None, asked: Talk) -> Heard:
         """Every side of every channel. The one place where trouble with sound becomes run again or give up."""
         try:
-            async with AsyncExitStack() as fetched:
-                tracks = {
-                    (one.channel, one.side): Track(
-                        str(await fetched.enter_async_context(self.store.fetch(one.path or "")))
-                    )
-                    for one in known
-                }
-                return await self.speech.hear(Talk(tracks, hint=hint, seconds=seconds, rank=audio.at.timestamp()))
+            async with side_files(self.store, known, archive) as files:
+                return await self.speech.hear(
+                    replace(asked, tracks={key: Track(str(path)) for key, path in files.items()})
+                )
         except FileNotFoundError as error:
             raise UnheardError("lost", f"the store lost {error}") from None
         except StoreError as error:
             raise TryAgain(str(error), _STORE_WAIT) from None
-        except AudioError as error:
+        except (AudioError, SoundError) as error:
             raise UnheardError("unreadable", str(error)) from None
         except SpeechDiedError as error:
             raise UnheardError("died", str(error)) from None

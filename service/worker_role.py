@@ -16,7 +16,6 @@ from directory import calendars
 from directory.feed import Limits
 from recordings import upkeep
 from recordings.archiving import ArchivingJobs, has_room
-from recordings.masked_rows import keeps_original
 from recordings.model import SpeechSettings
 from recordings.processes import Processes
 from recordings.speech import Speech
@@ -72,7 +71,6 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             store=store,
             processes=await stack.enter_async_context(open_processes(_ENCODERS)),
             bitrate=settings.recordings.bitrate,
-            keeps_original=keeps_original,
             no_room=has_room if disk is None else disk.no_room,
         )
         leads = CrmJobs(engine=house.engine, owes=owes)

@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import signal
+import wave
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,13 +22,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls import events as e
 from calls.queue import GiveUp, TryAgain
 from calls.record import record
+from directory.masking import Masking
+from directory.model import Company, Directory
+from directory.store import apply
 from recordings import archiving, opus
 from recordings.archive_rows import Archive, archive_of
 from recordings.archiving import ArchivingJobs
 from recordings.due import due
+from recordings.heard import Heard, Talk
+from recordings.heard import Side as HeardSide
 from recordings.processes import Processes
+from recordings.rows import recordings_of
+from recordings.side_files import side_files
 from recordings.store import Store
 from recordings.storing import StoringJobs
+from recordings.transcribing import TranscribingJobs
 from recordings.upkeep import owe_archives
 from tests.fakes.full_disk import room_for
 from tests.fakes.recorded import T0, pbx_recorded, settled_call
@@ -158,8 +167,9 @@ async def test_what_is_masked_is_silent_on_both_sides(office: Office) -> None:
     """And the unmasked is kept apart when the policy says so; the outline does not show it either."""
     await office.stores(tone((440, 4)), tone((880, 4)))
     await office.hears((1.0, 2.0))
-    keeping = replace(office.jobs, keeps_original=_always)
-    await keeping.archive(office.call_id, 0)
+    async with office.engine.begin() as connection:
+        await apply(connection, Directory(company=Company(name="Ромашка", masking=Masking(keep_original=True))))
+    await office.jobs.archive(office.call_id, 0)
     made = await office.made()
     for side in await office.sound():
         assert [loud(side, at, at + 1) for at in range(4)] == [True, False, True, True]
@@ -171,10 +181,6 @@ async def test_what_is_masked_is_silent_on_both_sides(office: Office) -> None:
     await office.hears((1.0, 2.0), (3.0, 4.0))
     await office.jobs.archive(office.call_id, 0)
     assert [loud((await office.sound())[0], at, at + 1) for at in range(4)] == [True, False, True, False]
-
-
-async def _always(*_: object) -> bool:
-    return True
 
 
 async def test_parts_on_several_channels_are_joined_in_the_order_of_time(office: Office) -> None:
@@ -200,6 +206,61 @@ async def test_parts_on_several_channels_are_joined_in_the_order_of_time(office:
     assert [loud(staff, since, until) for since, until in ((0, 1), (1, 2), (2, 5))] == [False, True, False]
     assert made.masked == [(0.0, 1.0)]
     assert office.files() == [Path(made.path).name]
+
+
+async def test_sides_are_had_back_from_the_archive(office: Office) -> None:
+    """As when they lay in the store: each channel's own sound, the late one as it was stored."""
+    second = f"{UID}7"
+    moment = T0 + timedelta(seconds=100)
+    async with office.engine.begin() as connection:
+        await record(connection, [
+            e.RecordingStarted(pbx="pbx", channel=second, linkedid=UID, at=moment, path="x"),
+            e.BridgeEntered(pbx="pbx", channel=second, linkedid=UID, at=moment, bridge="b2"),
+        ])  # fmt: skip
+    await office.stores(tone((440, 2)), tone((880, 2)))
+    await office.stores(tone((1320, 2)), tone((1760, 2)), uid=second)
+    await office.hears()
+    await office.jobs.archive(office.call_id, 0)
+    async with office.engine.connect() as connection:
+        sides = await recordings_of(connection, office.call_id)
+        made = await archive_of(connection, office.call_id)
+    heard = {}
+    async with side_files(office.jobs.store, sides, made) as files:
+        for key, path in files.items():
+            with wave.open(str(path)) as file:
+                samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+            assert len(samples) == 2 * RATE
+            heard[key] = round(pitch(samples, 0.2, 1.8), -1)
+    assert heard == {(UID, "caller"): 440, (UID, "staff"): 880, (second, "caller"): 1320, (second, "staff"): 1760}
+
+
+class Listens:
+    """Takes down how long each track is, and hears nothing in it."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[tuple[str, str], float] = {}
+
+    async def hear(self, talk: Talk) -> Heard:
+        """Nobody said a word."""
+        for key, track in talk.tracks.items():
+            with wave.open(track.path) as file:
+                self.seconds[key] = file.getnframes() / file.getframerate()
+        return Heard(dict.fromkeys(talk.tracks, HeardSide((), None)), "ru", 2.0, 0.1, "m")
+
+
+async def test_an_archived_call_can_become_text_again(office: Office) -> None:
+    """With a better model, or when something was judged anew: its sides are in the archive."""
+    await office.stores(tone((440, 2)), tone((880, 2)))
+    await office.hears()
+    await office.jobs.archive(office.call_id, 0)
+    await office.sql("update recordings set stored_at = clock_timestamp()")
+    speech = Listens()
+    hearing = TranscribingJobs(engine=office.engine, owes=due, store=office.jobs.store, speech=speech)
+    await hearing.transcribe(office.call_id, 0)
+    assert speech.seconds == {(UID, "caller"): 2.0, (UID, "staff"): 2.0}
+    before = await office.made()
+    await office.jobs.archive(office.call_id, 0)
+    assert await office.made() == before
 
 
 async def test_sound_waits_until_it_is_text(office: Office) -> None:

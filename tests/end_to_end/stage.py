@@ -216,6 +216,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SWITCHHOOK_LOG": settings.log,
         "SWITCHHOOK_METRICS": settings.metrics.model_dump_json(),
         "SWITCHHOOK_CRM": json.dumps(crm),
+        "SWITCHHOOK_RECORDINGS": settings.recordings.model_dump_json(exclude_none=True),
         "SWITCHHOOK_PBX": json.dumps([{key: value for key, value in one.items() if value is not None} for one in told]),
     }
 

@@ -9,7 +9,10 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from aiohttp import ClientSession
@@ -27,11 +30,12 @@ from service.demo_world import OutsideWorld, answer, ring_out
 from service.doctor import examine
 from service.pbx import Pbx, Phone
 from service.postgres import Postgres
+from service.settings import RecordingsSettings
 from service.telephony_role import Telephony
 from service.wiring import owes
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, readiness, until
 from tests.fakes.ami_proxy import AmiProxy
-from tests.fakes.full_disk import room_for
+from tests.fakes.full_disk import small_disk
 
 BUDGET_SECONDS = 1.5
 SPEECH = ("ru/hello",)
@@ -257,11 +261,14 @@ async def test_calls_go_on_while_the_database_is_away_and_are_whole_after_it(sta
 
 
 @pytest.mark.timeout(60)
-async def test_a_full_disk_costs_the_recording_and_not_the_call(stage: Stage) -> None:
-    """Calls are answered as ever; the recording is told missing, with the reason, and is not lost with the PBX."""
-    world, store = stage.world, stage.folder / "recordings"
+async def test_a_full_disk_costs_no_call_and_raises_the_alarm_until_there_is_room(stage: Stage) -> None:
+    """Calls are answered as ever; their audio is told missing, stays with the PBX, and comes when the disk has room."""
+    world, numbers = stage.world, ("79161230021", "79161230022")
+    store = stage.folder / "recordings"
+    settings = stage.settings().model_copy(update={"recordings": RecordingsSettings(folder=store)})
     await world.phone(ROUTED).behave(answer(0.1, speak=SPEECH))
-    async with stage.serve(room=1000) as service, AsyncExitStack() as stack:
+    stop = asyncio.Event()
+    with small_disk(store, 1 << 20) as disk:
         jobs = StoringJobs(
             engine=stage.engine,
             owes=owes,
@@ -269,30 +276,46 @@ async def test_a_full_disk_costs_the_recording_and_not_the_call(stage: Stage) ->
             folders={"pbx": stage.pbx.recordings},
             waits=(0.1,),
         )
-        stop = asyncio.Event()
-        worker = asyncio.create_task(work(make_app(stage.url, jobs.tasks()), [Crew(("recordings",), 1)], stop))
-        stack.callback(worker.cancel)
-        with room_for(1000), capture_logs():
-            for number in ("79161230021", "79161230022"):
-                call = await world.call(number, "Полный диск", LINE, speak=SPEECH)
-                assert await world.phone(ROUTED).rings() == number
-                await call.ended()
-                assert await stage.told(await stage.record(number), "Routed")
-            record = await stage.record("79161230021")
-            sql = "select state, reason from recordings where call_id = :call"
+        async with stage.serve(room=1000, settings=settings) as service, AsyncExitStack() as stack:
+            disk.fill()
+            worker = asyncio.create_task(work(make_app(stage.url, jobs.tasks()), [Crew(("recordings",), 1)], stop))
+            stack.callback(worker.cancel)
+            with capture_logs():
+                for number in numbers:
+                    call = await world.call(number, "Полный диск", LINE, speak=SPEECH)
+                    assert await world.phone(ROUTED).rings() == number
+                    await call.ended()
+                    assert await stage.told(await stage.record(number), "Routed")
+                records = [await stage.record(number) for number in numbers]
+                for record in records:
+                    why = "disk full: no room left in the recordings store"
+                    await until(partial(_audio_is, stage, record, ("missing", why)), "the recording is told")
+                    assert len(await stage.told(record, "RecordingMissing")) == 2
+                    left = {path.name.rpartition("-")[2] for path in _left(stage, record)}
+                    assert left == {"caller.wav", "staff.wav"}
+            assert [path.name for path in store.rglob("*") if path.is_file()] == ["filler"]
+            assert 'switchhook_store_disk{level="full"} 1.0' in await service.metrics()
+            assert await service.readiness() == (503, ANY)
+            assert service.said.stat().st_size == 1000  # not even the log had room
+            disk.make_room()
+            for record in records:
+                await jobs.store_recording(record.id, 2)  # as five minutes later
+                assert await _audio_is(stage, record, ("stored", None))
+                assert _left(stage, record) == []
+            assert 'switchhook_store_disk{level="room"} 1.0' in await service.metrics()
+            stop.set()
+            await worker
 
-            async def told() -> list[tuple[str, str]]:
-                return [tuple(row) for row in await stage.rows(sql, call=record.id)]
 
-            missing = await until(told, "the recording is told")
-            assert not [path for path in store.rglob(f"*{record.id}*") if path.is_file()]
-        assert missing == [("missing", "disk full: no room left in the recordings store")] * 2
-        assert len(await stage.told(record, "RecordingMissing")) == 2
-        assert service.said.stat().st_size == 1000  # not even the log had room
-        kept = {path.name.rpartition("-")[2] for path in stage.pbx.recordings.glob(f"{record.linkedids[0]}-*.wav")}
-        assert kept == {"caller.wav", "staff.wav"}
-        stop.set()
-        await worker
+async def _audio_is(stage: Stage, record: Any, told: tuple[str, str | None]) -> bool:
+    """Whether both sides of the call are told so."""
+    sql = "select state, reason from recordings where call_id = :call"
+    return [tuple(row) for row in await stage.rows(sql, call=record.id)] == [told] * 2
+
+
+def _left(stage: Stage, record: Any) -> list[Path]:
+    """What the PBX still keeps of the call."""
+    return list(stage.pbx.recordings.glob(f"{record.linkedids[0]}-*.wav"))
 
 
 @pytest.mark.timeout(60)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import resource
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 
 @contextmanager
@@ -16,3 +19,34 @@ def room_for(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@dataclass(frozen=True)
+class SmallDisk:
+    """A real file system of its own with little room; only root may mount it."""
+
+    folder: Path
+
+    def fill(self) -> None:
+        """Leave no room at all."""
+        try:
+            with (self.folder / "filler").open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+        except OSError:
+            return
+
+    def make_room(self) -> None:
+        """Take away what fills it."""
+        (self.folder / "filler").unlink()
+
+
+@contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[SmallDisk]:
+    """A disk of `size` bytes at `folder` for as long as the body runs."""
+    folder.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
+    try:
+        yield SmallDisk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
