@@ -14,7 +14,7 @@ from crm_sync.jobs import CrmJobs
 from crm_sync.parties import numbers_of
 from directory import calendars
 from directory.feed import Limits
-from recordings import upkeep
+from recordings import looking, upkeep
 from recordings.archiving import ArchivingJobs, has_room
 from recordings.model import SpeechSettings
 from recordings.processes import Processes
@@ -58,12 +58,8 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
     async with AsyncExitStack() as stack:
         speech = await stack.enter_async_context(open_speech(settings.transcription))
         store = open_store(settings)
-        storing = StoringJobs(
-            engine=house.engine,
-            owes=owes,
-            store=store,
-            folders={pbx.name: settings.recordings_of(pbx) for pbx in settings.pbx},
-        )
+        folders = {pbx.name: settings.recordings_of(pbx) for pbx in settings.pbx}
+        storing = StoringJobs(engine=house.engine, owes=owes, store=store, folders=folders)
         transcribing = TranscribingJobs(engine=house.engine, owes=owes, store=store, speech=speech)
         disk = store_disk(settings)
         archiving = ArchivingJobs(
@@ -87,6 +83,7 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
                 running(calendars.keep(house.engine, _limits(settings), settings.calendars.every_seconds))
             if "recordings" in queues:
                 running(upkeep.keep(house.engine, store))
+                running(looking.keep_looking(house.engine, folders))
             await work(app, crews, stop)
 
 

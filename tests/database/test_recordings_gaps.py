@@ -17,6 +17,7 @@ from calls import events as e
 from calls.queue import TryAgain
 from calls.record import record
 from recordings.due import due
+from recordings.looking import look_again
 from recordings.store import Store
 from recordings.storing import WAITS, StoringJobs
 from tests.fakes.recorded import T0, pbx_recorded, settled_call, tone, write_wav
@@ -114,6 +115,26 @@ async def test_a_look_that_comes_late_corrects_what_was_told(office: Office) -> 
         "select kind, count(*) from call_events where kind like 'Recording%' group by 1 order by 1"
     )
     assert kinds == [("RecordingMissing", 2), ("RecordingStored", 2)]
+
+
+async def test_what_is_missing_is_looked_for_again_until_it_is_there(office: Office) -> None:
+    """A shared folder that was away for an hour is found by itself, with one job however often it is looked for."""
+    folders = {"pbx": office.pbx, "gone": None}
+    assert await look_again(office.engine, folders) == 0
+    await office.looks(LAST)
+    assert await look_again(office.engine, folders) == 0
+    pbx_recorded(office.pbx, UID, tone(6), tone(6))
+    abandoned = office.pbx / f".{UID}-caller.wav.{'0' * 64}.part"
+    abandoned.write_bytes(b"RIFF")
+    os.utime(abandoned, (1, 1))
+    looks = "select count(*) from procrastinate_jobs where task_name = 'recordings.store_recording'"
+    for _ in range(2):
+        assert await look_again(office.engine, folders) == 1
+        assert await office.asked(looks) == [(1,)]
+    await office.looks()
+    assert await office.call() == [("stored", "none", "PJSIP/trunk")]
+    assert await look_again(office.engine, folders) == 0
+    assert list(office.pbx.iterdir()) == []
 
 
 async def test_a_talk_that_comes_to_light_makes_a_recording_too_short(office: Office) -> None:
