@@ -1,4 +1,4 @@
-"""Looks again for recordings that were told missing: the network was away, or the PBX's machine (a loop in a worker)."""
+"""Looks again for recordings that were told missing: a network was away, or the PBX's machine (a worker's loop)."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
 """Recordings and transcripts for the one who may have them; every listening is written down before the first byte."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -16,11 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.call import Call
 from recordings import opus
 from recordings.archive_rows import Archive, archive_of
-from recordings.gaps import KEPT
 from recordings.parts import Placed, length_of, line_of
 from recordings.rows import Recording, recordings_of
 from recordings.store import Store, StoreError
-from recordings.tables import recordings, transcripts
+from recordings.tables import transcripts
 from recordings.wav import WavError, header
 from web.audio import Line, byte_range, open_piece, peaks
 from web.guard import VIEWER, address_of
@@ -34,16 +32,6 @@ POINTS: Final = 1200
 _BLOCK: Final = 256 * 1024
 _TROUBLE: Final = (OSError, WavError, StoreError, opus.SoundError)
 _PRIVATE: Final = "private, no-store"
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """What was recorded on one channel: the stored path a side, or why it is missing."""
-
-    channel: str
-    paths: Mapping[str, str] = field(default_factory=dict)
-    missing: Mapping[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +79,6 @@ def of_channel(sound: Sound | None, channel: str | None) -> Sound:
     if sound is None:
         raise web.HTTPNotFound(text="There is no recording of this call.")
     return sound
-
-
-async def tracks_of(connection: AsyncConnection, call_id: UUID) -> list[Track]:
-    """Everything recorded of a call, the longest first."""
-    rows = (await connection.execute(select(recordings).where(recordings.c.call_id == call_id))).all()
-    by_channel: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        by_channel[row.channel].append(row)
-    found = [
-        Track(
-            channel,
-            {row.side: row.path for row in sides if row.state in KEPT},
-            {row.side: row.reason or "" for row in sides if row.state not in KEPT},
-            max((row.seconds or 0.0 for row in sides), default=0.0),
-        )
-        for channel, sides in by_channel.items()
-    ]
-    return sorted(found, key=lambda track: (not track.paths, -track.seconds, track.channel))
 
 
 async def transcript_of(connection: AsyncConnection, call_id: UUID) -> Any:

@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import pytest
 from aiohttp import ClientSession
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -28,6 +29,10 @@ from calls.record import record
 from recordings.due import due
 from recordings.store import Store
 from recordings.storing import WAITS, StoringJobs
+from service.faults import UserFault
+from service.ports import free_port
+from service.recordings import make_token, revoke_tokens
+from service.settings import load
 from tests.fakes.full_disk import room_for
 from tests.fakes.recorded import T0, pbx_recorded, settled_call, tone, unclosed, write_wav
 from tests.fakes.site import Site, open_site
@@ -273,6 +278,30 @@ async def test_a_file_that_is_not_closed_waits(remote: Remote) -> None:
     os.utime(remote.spool / CALLER, (day, day))
     assert await remote.run() == (0, "")
     assert (remote.left(), remote.came()) == ([STAFF], [CALLER])
+
+
+async def test_a_token_is_made_for_a_pbx_that_uploads_and_for_no_other(
+    engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> None:
+    """By the settings, which say too where its recordings land; ended, it opens nothing."""
+    told: list[dict[str, Any]] = [
+        {"name": "far", "secret": "s", "port": free_port(), "uploads": True},
+        {"name": "near", "secret": "s", "port": free_port(), "recordings": "/var/spool/near"},
+    ]
+    settings = load(database_url=SecretStr(database_url), data_dir=tmp_path / "data", log="quiet", pbx=told)
+    assert [settings.recordings_of(pbx) for pbx in settings.pbx] == [
+        tmp_path / "data" / "uploads" / "far",
+        Path("/var/spool/near"),
+    ]
+    with pytest.raises(UserFault, match=r"uploads by the settings \(uploads = true; far\), got 'near'"):
+        await make_token(settings, "near")
+    token = await make_token(settings, "far")
+    async with engine.begin() as connection:
+        assert await upload_tokens.pbx_of(connection, token) == "far"
+        assert await upload_tokens.pbx_of(connection, f"{token}x") is None
+    assert await revoke_tokens(settings, "far") == 1
+    with pytest.raises(users.UserError, match="far has no upload token"):
+        await revoke_tokens(settings, "far")
 
 
 @pytest.mark.parametrize(
