@@ -72,6 +72,19 @@ def line_of(call: Call, seconds: Mapping[str, float]) -> tuple[Placed, ...]:
     return place(Part(channel, _begins_at(call, messages, channel), length) for channel, length in seconds.items())
 
 
+def sounding(call: Call, placed: Iterable[Placed], since: datetime, until: datetime) -> list[tuple[float, float]]:
+    """Where on the line the parts sound that were recorded between two moments of the PBX: spans of seconds."""
+    messages = {message_of(fact.channel): fact for fact in facts(call, VoicemailLeft)}
+    spans = []
+    for part in placed:
+        begins_at = _begins_at(call, messages, part.channel)
+        if begins_at is not None:
+            start, end = ((moment - begins_at).total_seconds() for moment in (since, until))
+            start, end = max(start, 0.0), min(end, part.seconds)
+            spans += [(part.offset + start, part.offset + end)] if start < end else []
+    return spans
+
+
 def length_of(placed: Iterable[Placed]) -> float:
     """How long the line is, seconds."""
     return max((one.end for one in placed), default=0.0)

@@ -28,6 +28,7 @@ from recordings.heard import (
     on_one_line,
 )
 from recordings.opus import SoundError
+from recordings.measuring import measure_talk
 from recordings.parts import Placed, length_of, line_of
 from recordings.side_files import side_files
 from recordings.store import Store, StoreError
@@ -113,6 +114,7 @@ class TranscribingJobs:
             if not await rows.write_transcript(connection, audio.call_id, talk.heard, newer_than=stored_at):
                 return None
             await masked_rows.write_muted(connection, audio.call_id, talk)
+            await measure_talk(connection, audio.call_id)
             count = sum(len(words) for words in talk.heard.words.values())
             told = Transcribed(
                 pbx=audio.pbx,
