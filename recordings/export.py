@@ -12,8 +12,8 @@ from typing import IO, Any, Final, cast
 from recordings.subtitles import cues, to_srt, to_vtt
 
 _BLOCK: Final = 256 * 1024
-_FIRST_YEAR: Final = 1980
-"""A zip knows no earlier one."""
+_FIRST: Final = datetime(1980, 1, 1, tzinfo=UTC)
+"""A zip knows no earlier time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,13 @@ def sound_member(suffix: str, size_bytes: int, read: Callable[[int, int], Awaita
     return Member(f"recording{suffix}", blocks(), packed=False)
 
 
-async def zipped(members: Iterable[Member], at: datetime) -> AsyncIterator[bytes]:
+async def zipped(members: Iterable[Member], at: datetime | None) -> AsyncIterator[bytes]:
     """The zip, block by block, as fast as it is asked for. `at`: the time of its files."""
     outlet = _Outlet()
-    stamp = at.astimezone(UTC).timetuple()[:6]
+    stamp = max((at or _FIRST).astimezone(UTC), _FIRST).timetuple()[:6]
     with zipfile.ZipFile(cast("IO[bytes]", outlet), "w") as archive:
         for member in members:
-            entry = zipfile.ZipInfo(member.name, max(stamp, (_FIRST_YEAR, 1, 1, 0, 0, 0)))
+            entry = zipfile.ZipInfo(member.name, stamp)
             entry.compress_type = zipfile.ZIP_DEFLATED if member.packed else zipfile.ZIP_STORED
             entry.external_attr = 0o600 << 16
             with archive.open(entry, "w", force_zip64=not member.packed) as file:

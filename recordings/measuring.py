@@ -70,7 +70,8 @@ async def measure_again(engine: AsyncEngine, since: datetime, until: datetime) -
 def unjudged(call: Call, placed: Sequence[Placed], masked: Sequence[Mapping[str, Any]]) -> list[Span]:
     """The seconds of the line that count for nobody: holds and parking, pauses of the recording, masked seconds."""
     over = view(call).ended_at
-    gone = [(span.since, span.until or over) for span in (*holds(call), *view(call).muted)]
+    gone = [(span.since, span.until or over) for span in holds(call)]
+    gone += [(span.since, span.until or over) for span in view(call).muted]
     timed = ((since, until) for since, until in gone if until and UNTIMED not in {since, until})
     spans = [part for since, until in timed for part in sounding(call, placed, since, until)]
     return [*spans, *((float(one["from"]), float(one["to"])) for one in masked)]

@@ -14,6 +14,7 @@ import typer
 from service.follow_ups_cli import follow_ups_app, report_app
 from service.person_cli import person_app
 from service.recordings_cli import recordings_app
+from service.talks_cli import export, talk_facts
 from service.terminal import Json, many, moment, refuse, run, settled
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -29,6 +30,8 @@ app.add_typer(tape_app, name="tape")
 app.add_typer(follow_ups_app, name="follow-ups")
 app.add_typer(report_app, name="report")
 app.add_typer(recordings_app, name="recordings")
+app.command("export")(export)
+app.command("talk-facts")(talk_facts)
 
 
 def main() -> None:

@@ -263,6 +263,8 @@ async def test_people_go_away_come_back_and_say_what_they_do(
         (["person", "status", "bob", "away"], "person: there is no person 'bob'"),
         (["person", "back", "bob"], "person: there is no person 'bob'"),
         (["explain", "1795427050.1"], "CALL: there is no call '1795427050.1'"),
+        (["export", "1795427050.1"], "CALL: there is no call '1795427050.1'"),
+        (["talk-facts", "--from", "2026-11-02T00:00Z", "--to", "2026-11-01T00:00Z"], "--from: must be before --to"),
         (["user", "passwd", "nobody"], "nobody"),
         (["call", "--person", "bob", "--to", "79161234567"], "--person: there is nobody 'bob' in the directory"),
         (["do-not-call", "79161234567"], "NUMBER: no party has '79161234567'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import wave
 import zipfile
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from urllib.parse import quote
 import pytest
 import webvtt
 from aiohttp import ClientSession
+from pydantic import SecretStr
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -29,6 +31,9 @@ from recordings.measuring import measure_again
 from recordings.rows import talks_of
 from recordings.spoken import stem
 from recordings.tables import talk_facts, transcripts
+from service.faults import UserFault
+from service.settings import load
+from service.talks import export_call
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, LINE, SUPPORT, Told
 from web.tables import listens
@@ -283,3 +288,29 @@ async def test_nobody_takes_away_what_they_may_not_hear(site: Site) -> None:
         for file in site.store.rglob("*.wav"):
             file.unlink()
         await told(client, f"/calls/{call.id}/export", 404)
+
+
+async def test_the_command_line_writes_the_same_zip(site: Site, tmp_path: Path, database_url: str) -> None:
+    """Whole or not at all, for the operator's account alone, and in the audit under its own name."""
+    call = await talk(site)
+    settings = load(data_dir=tmp_path / "data", database_url=SecretStr(database_url), language="en")
+    shutil.copytree(site.store, settings.recordings_store)
+    folder = tmp_path / "out"
+    with pytest.raises(UserFault, match="--to: there is no folder"):
+        await export_call(settings, str(call.id), folder)
+    folder.mkdir()
+    path = await export_call(settings, call.uid, folder)
+    assert list(folder.iterdir()) == [path]
+    assert path.stat().st_mode & 0o777 == 0o600
+    with zipfile.ZipFile(path) as archive:
+        assert "recording.wav" in archive.namelist()
+        assert b"Us: " in archive.read("transcript.txt")
+    async with site.engine.connect() as connection:
+        row = (await connection.execute(select(listens.c.login, listens.c.call_id, listens.c.what))).one()
+    assert tuple(row) == ("command line", call.id, "export")
+    for file in settings.recordings_store.rglob("*.wav"):
+        file.unlink()
+    path.unlink()
+    with pytest.raises(UserFault, match="CALL: The recording's file is gone or broken"):
+        await export_call(settings, call.uid, folder)
+    assert list(folder.iterdir()) == []

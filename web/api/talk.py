@@ -114,5 +114,7 @@ async def _subtitles(
             raise web.HTTPNotFound(text="There is no transcript of this call.")
         await note(request, connection, one.id, "transcript")
     response = web.Response(text=written(cues(row.words), side_names(language_of(request))), content_type=media)
-    response.headers["Content-Disposition"] = f'attachment; filename="{file_name(one.row)}.{ending}"'
+    response.headers["Content-Disposition"] = (
+        f'attachment; filename="{file_name(one.seen.started_at, one.id)}.{ending}"'
+    )
     return response
