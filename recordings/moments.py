@@ -10,6 +10,9 @@ from typing import Any, Final
 from recordings.spoken import parts_of, stem, tokens
 
 REACH: Final = 8
+"""Words that are shown before and behind what was found."""
+
+_PAUSE_SECONDS: Final = 2.0
 _PART: Final = re.compile(r'(-?)(?:"([^"]*)"|(\S+))')
 
 
@@ -88,21 +91,28 @@ class Excerpt:
 
 
 def excerpts(query: str, words: Sequence[Mapping[str, Any]]) -> tuple[Excerpt, ...]:
-    """Every moment with REACH words of its side before and behind it; moments that lie so near are one excerpt."""
+    """Every moment with what its side said around it in one go; moments that lie so near are one excerpt."""
     found = moments(query, words)
     told = []
     for side in dict.fromkeys(one.side for one in found):
         mine = [place for place, word in enumerate(words) if word["side"] == side]
         order = {place: number for number, place in enumerate(mine)}
         hits = sorted({order[place] for one in found if one.side == side for place in one.words})
-        told += [_excerpt(side, words, mine, group) for group in _near(hits)]
+        told += [_excerpt(side, words, mine, group) for group in _near(hits, [words[place] for place in mine])]
     return tuple(sorted(told, key=lambda one: (one.start, one.side)))
 
 
-def _near(hits: Sequence[int]) -> list[list[int]]:
+def _follows(word: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a word was said in one go with the one before it."""
+    return float(after["start"]) - float(word["end"]) < _PAUSE_SECONDS
+
+
+def _near(hits: Sequence[int], said: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+    """The hits that are shown together; `said` are the words of their side."""
     groups: list[list[int]] = []
     for hit in hits:
-        if groups and hit - groups[-1][-1] <= REACH:
+        before = groups[-1][-1] if groups else hit
+        if groups and hit - before <= REACH and all(_follows(said[at], said[at + 1]) for at in range(before, hit)):
             groups[-1].append(hit)
         else:
             groups.append([hit])
@@ -110,9 +120,13 @@ def _near(hits: Sequence[int]) -> list[list[int]]:
 
 
 def _excerpt(side: str, words: Sequence[Mapping[str, Any]], mine: Sequence[int], hits: Sequence[int]) -> Excerpt:
-    shown = range(max(hits[0] - REACH, 0), min(hits[-1] + REACH + 1, len(mine)))
+    first, last = hits[0], hits[-1]
+    while first > 0 and hits[0] - first < REACH and _follows(words[mine[first - 1]], words[mine[first]]):
+        first -= 1
+    while last + 1 < len(mine) and last - hits[-1] < REACH and _follows(words[mine[last]], words[mine[last + 1]]):
+        last += 1
     pieces: list[tuple[str, bool]] = []
-    for number in shown:
+    for number in range(first, last + 1):
         text, marked = str(words[mine[number]]["text"]), number in hits
         if pieces and pieces[-1][1] == marked:
             text = f"{pieces.pop()[0]} {text}"

@@ -16,7 +16,9 @@ _CUE_SECONDS_LEAST: Final = 0.7
 _PAUSE_SECONDS: Final = 1.0
 _HAIR: Final = 0.002
 _ENDS: Final = (".", "!", "?", "…")
-_ARROW: Final = re.compile(r"-{2,}>")
+_NO_TAGS: Final = str.maketrans("<>", "‹›")
+"""SubRip has no way to escape; what looks like a tag is not shown."""
+
 _UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -55,8 +57,8 @@ def to_srt(told: Iterable[Cue], names: Mapping[str, str]) -> str:
     """SubRip; each cue begins with the name of its side."""
     blocks = []
     for number, cue in enumerate(told, 1):
-        lines = [_ARROW.sub("→", line) for line in cue.lines]
-        lines[0] = f"{_line(names.get(cue.side, cue.side))}: {lines[0]}"
+        lines = [f"{_line(names.get(cue.side, cue.side))}: {cue.lines[0]}", *cue.lines[1:]]
+        lines = [line.translate(_NO_TAGS) for line in lines]
         blocks.append("\n".join([str(number), f"{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}", *lines, ""]))
     return "\n".join(blocks)
 
@@ -100,8 +102,7 @@ def _timed(side: str, groups: Sequence[Sequence[_Part]]) -> Iterable[Cue]:
     for group in groups:
         # Two groups never begin at once: the one behind would hide the other.
         starts.append(max(group[0].start, starts[-1] + _HAIR if starts else 0.0))
-    nexts = [after for _, after in pairwise(starts)]
-    for group, start, limit in zip(groups, starts, [*nexts, float("inf")], strict=True):
+    for group, (start, limit) in zip(groups, pairwise([*starts, float("inf")]), strict=True):
         wanted = max(*(one.end for one in group), start + _CUE_SECONDS_LEAST)
         end = min(wanted, start + CUE_SECONDS_MOST, limit)
         yield Cue(side, start, end, tuple(wrap(" ".join(one.text for one in group), LINE_CHARACTERS)))

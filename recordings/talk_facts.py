@@ -16,7 +16,7 @@ from typing import Final
 from directory.script import Step, Topic
 from recordings.questions import question_count
 from recordings.spans import Span, length, minus, union, within
-from recordings.spoken import Token, find, phrase, said, tokens
+from recordings.spoken import Heard, find, phrase, said
 from recordings.transcript import Word
 
 CALLER: Final = "caller"
@@ -41,7 +41,7 @@ MONOLOGUE_PAUSE_SECONDS: Final = 3.0
 UNSURE: Final = 0.5
 """A word of less confidence may be another one."""
 
-LOW_SHARE: Final = 0.35
+LOW_SHARE: Final = 0.3
 """Of unsure words: what rests on a text with more of them is marked."""
 
 _PACE_SECONDS: Final = 3.0
@@ -148,7 +148,7 @@ def measure(
     line = minus([(told[0].start, max(one.end for one in told))], away) if told else []
     silences = minus(line, [(one.start, one.end) for one in told])
     longest = max(silences, key=lambda one: one[1] - one[0], default=(0.0, 0.0))
-    said_by = {side: tokens([word.text for word in heard[side]]) for side in SIDES}
+    said_by = {side: Heard([word.text for word in heard[side]]) for side in SIDES}
     return TalkFacts(
         seconds=_rounded(length(line)),
         caller=_side(CALLER, heard[CALLER], told, away),
@@ -241,7 +241,7 @@ def _interruptions(told: Sequence[_Stretch]) -> tuple[Interruption, ...]:
     return tuple(found)
 
 
-def _step(step: Step, words: Sequence[Word], heard: Sequence[Token], *, low: bool) -> StepFact:
+def _step(step: Step, words: Sequence[Word], heard: Heard, *, low: bool) -> StepFact:
     """The earliest saying of any of its phrases, a sure one before an unsure one."""
     found = [
         (sure < UNSURE, at)
@@ -252,7 +252,7 @@ def _step(step: Step, words: Sequence[Word], heard: Sequence[Token], *, low: boo
     return StepFact(step.step, said=bool(found), at=None if at is None else _rounded(at), unsure=unsure)
 
 
-def _topic(topic: Topic, words: Mapping[str, Sequence[Word]], heard: Mapping[str, Sequence[Token]]) -> TopicFact:
+def _topic(topic: Topic, words: Mapping[str, Sequence[Word]], heard: Mapping[str, Heard]) -> TopicFact:
     found: dict[tuple[str, float], Mention] = {}
     for side in SIDES:
         for text in topic.words:

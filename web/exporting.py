@@ -51,7 +51,8 @@ async def send_export(request: web.Request) -> web.StreamResponse:
             hearing = await hearing_of(connection, one, await request.app[HOUSE].read(), request[VIEWER].role)
             sound = hearing.chosen(original=False)
             members = await members_of(connection, services.recordings, one, sound, language_of(request))
-            await note(request, connection, one.id, "original" if hearing.unmuted(original=False) else "export")
+            unmuted = sound is not None and hearing.unmuted(original=False)
+            await note(request, connection, one.id, "original" if unmuted else "export")
     except NothingKeptError as error:
         raise web.HTTPNotFound(text=str(error)) from error
     disposition = f'attachment; filename="{file_name(one.seen.started_at, one.id)}.zip"'

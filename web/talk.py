@@ -39,7 +39,7 @@ def facts_json(facts: TalkFacts) -> dict[str, Any]:
 def lines(facts: TalkFacts, language: str) -> list[str]:
     """The facts in a few lines of words."""
     caller, staff = shares(facts)
-    time = duration(facts.longest_silence_seconds)
+    time = span(facts.longest_silence_seconds, language)
     told = [
         say(language, "talk.shares", staff=percent(staff), caller=percent(caller)),
         f"{say(language, 'talk.silence')}: "
@@ -60,6 +60,11 @@ def seconds(value: float, language: str) -> str:
     """1.4 s."""
     told = f"{value:.1f}"
     return say(language, "talk.seconds", seconds=told.replace(".", ",") if language == "ru" else told)
+
+
+def span(value: float, language: str) -> str:
+    """1.4 s, from a minute on 1:02."""
+    return seconds(value, language) if value < 60 else duration(value)
 
 
 def _measures(facts: TalkFacts, language: str) -> Iterator[tuple[str, str]]:
