@@ -27,8 +27,8 @@ from recordings.heard import (
     Track,
     on_one_line,
 )
-from recordings.opus import SoundError
 from recordings.measuring import measure_talk
+from recordings.opus import SoundError
 from recordings.parts import Placed, length_of, line_of
 from recordings.side_files import side_files
 from recordings.store import Store, StoreError
