@@ -18,6 +18,7 @@ from calls.queue import GiveUp, TryAgain
 from calls.record import record
 from calls.tables import calls
 from recordings.due import due
+from recordings.fact_rows import talk_facts_of
 from recordings.heard import AudioError, Heard, ModelMissingError, Side, SpeechDiedError, SpeechError, Talk
 from recordings.rows import missing_count, recordings_of, talks_of, transcript_of
 from recordings.store import Store
@@ -220,6 +221,9 @@ async def test_stored_sides_become_a_transcript_that_is_found(office: Office) ->
         assert told is not None
         assert [one["side"] for one in told.segments] == ["caller", "staff"]
         assert len(told.words) == 5
+        measured = await talk_facts_of(connection, office.call_id)
+        assert measured is not None
+        assert measured.caller.seconds > 0 < measured.staff.seconds
         for query in ("клиента", "перезвонить", "speaks", '"клиенту завтра"'):
             assert await connection.scalar(select(calls.c.id).where(talks_of(query))) == office.call_id, query
         for query in ("договор", "клиент -завтра", "и"):

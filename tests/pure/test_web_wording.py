@@ -15,12 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from directory.rules import STRATEGIES, When
+from directory.script import Step, Topic
+from recordings.talk_facts import measure
+from recordings.transcript import Word
 from recordings.wav import header
 from tests.fakes.story import HOUSE
 from web.addresses import client_of
 from web.attempts import KEYS_MOST, PER_ADDRESS, PER_LOGIN, WINDOW_SECONDS, Attempts
 from web.audio import Line, Piece, byte_range, open_piece, peaks
 from web.decided import known, passed, rule, spent
+from web.talk import lines, shares
 from web.told import reason, reasons, why_person
 from web.wording import day, duration, phone, plural
 from web.words import WORDS, say
@@ -78,6 +82,25 @@ def test_a_decision_is_told_with_its_rule_what_was_known_and_the_time_it_took() 
     ]  # fmt: skip
     assert spent(plan, "ru") == "Факты 0,2 мс, решение 1,1 мс, передача в АТС 2,0 мс"
     assert (rule({}, "ru"), known({}, HOUSE, moscow, "ru"), spent({}, "ru")) == ("", [], "")
+
+
+def test_what_words_tell_is_told_in_words() -> None:
+    """Shares, silence, both sides' measures, steps that were said and that were not, topics, and a doubt about all."""
+    said = [
+        Word(text, 2 * at, 2 * at + 0.5, 0.4)
+        for at, text in enumerate(["Ромашка", "добрый", "день", "сколько", "стоит?"])
+    ]
+    script = [Step("Приветствие", ("добрый день",)), Step("Прощание", ("до свидания",))]
+    told = measure({"staff": said}, script=script, topics=[Topic("Цена", ("стоит",))])
+    assert lines(told, "ru") == [
+        "Говорили: мы 100 %, клиент 0 %", "Тишина: 71 %, самая долгая 1,5 с",
+        "Самый долгий монолог: Мы 0:08, Клиент 0:00",
+        "Слов в минуту: Мы —, Клиент —", "Вопросов: Мы 1, Клиент 0", "Перебиваний: Мы 0, Клиент 0",
+        "  + Приветствие: сказано 0:02, расслышано неуверенно", "  - Прощание: не сказано, расслышано неуверенно",
+        "  Цена: 0:08", "Запись расслышана плохо, эти сведения могут быть неверны.",
+    ]  # fmt: skip
+    assert lines(told, "en")[1] == "Silence: 71%, the longest 1.5 s"
+    assert shares(measure({})) == (0, 0)
 
 
 def test_a_plan_that_cannot_be_read_gives_no_reasons() -> None:
