@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from playwright.async_api import Page, expect
 
+from recordings.archiving import ArchivingJobs
+from recordings.processes import Processes
+from recordings.store import Store
 from tests.browser.conftest import OpenPage
 from tests.fakes.site import Site
 from tests.fakes.story import Told
@@ -44,6 +47,27 @@ async def test_clicking_a_word_plays_it(site: Site, open_page: OpenPage) -> None
     assert await now(page) >= float(await word.get_attribute("data-start") or 0) - 0.1
     await expect(page.get_by_role("button", name="Пауза")).to_be_visible()
     await expect(page.locator(".piece-staff .word.current")).to_have_count(1)
+
+
+async def test_the_archive_plays_where_it_is_asked_to(site: Site, open_page: OpenPage) -> None:
+    """Ogg/Opus from the store: a click on a word plays from there, both voices are drawn, the end is the end."""
+    call = await talked(site)
+    assert call.id is not None
+    processes = Processes(1)
+    jobs = ArchivingJobs(engine=site.engine, store=Store.in_folder(site.store), processes=processes)
+    await jobs.archive(call.id, 0)
+    await processes.close()
+    assert [path.suffix for path in site.store.rglob("*") if path.is_file()] == [".ogg"]
+    page = await open_page(path=f"/calls/{call.id}")
+    word = page.locator(".word", has_text="квартиру")
+    await expect(page.locator("#wave .canvases canvas")).to_have_count(2)
+    await word.click()
+    await expect(word).to_have_class("word current")
+    start = float(await word.get_attribute("data-start") or 0)
+    assert start - 0.1 <= await now(page) < start + 2
+    await expect(page.locator(".word", has_text="Лесной")).to_have_class("word current")  # it goes on by itself
+    await page.get_by_role("slider", name="Место в записи").press("Home")
+    await expect(page.locator("#position")).to_have_text("0:00")
 
 
 async def test_the_player_obeys_the_keyboard(site: Site, open_page: OpenPage) -> None:

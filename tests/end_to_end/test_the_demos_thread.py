@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -111,6 +112,19 @@ async def test_a_new_clients_call_goes_through_the_whole_house(demo: Demo, chrom
         spoken = {word["text"].strip(" .,!?").lower() for word in said.words if word["side"] == side}
         known = set(re.findall(r"\w{5,}", words(speech).lower()))
         assert len(known & spoken) >= 3, (side, known, spoken)
+
+    # One file holds both sides now.
+    async def archived() -> Any:
+        return await rows(demo, "select path, seconds from archives where call_id = :c", c=record.id)
+
+    (archive,) = await until(archived, "the archive is made")
+    assert abs(archive.seconds - max(sides.values())) < 0.1
+
+    async def alone() -> bool:
+        folder = (demo.house.settings.recordings_store / archive.path).parent
+        return [path.name for path in folder.iterdir()] == [Path(archive.path).name]
+
+    await until(alone, "the sides are gone")
 
     # The client is in the funnel, and it is Анна's.
     async def lead() -> Any:
