@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from service.settings import RecordingsSettings
+from service.settings import RecordingsSettings, Settings
 from service.wiring import House
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ def _humbly() -> None:
 
 async def keep_worker(house: House) -> None:
     """Keep one worker process for all queues running until cancelled, then end it in order."""
-    environment = {**os.environ, **_told(house)}
+    environment = {**os.environ, **environment_of(house.settings, house.url)}
     pause = 1.0
     while True:
         began_at = time.monotonic()
@@ -56,12 +56,12 @@ async def keep_worker(house: House) -> None:
         pause = min(pause * 2, 60.0)
 
 
-def _told(house: House) -> dict[str, str]:
-    """This process's settings for the child, by its environment; it needs no PBX's secret and gets none."""
-    settings = house.settings
-    pbxes = [{"name": one.name, "recordings": str(one.recordings or ""), "secret": "-"} for one in settings.pbx]
+def environment_of(settings: Settings, url: str) -> dict[str, str]:
+    """This process's settings for a worker, by its environment; it needs no PBX's secret and gets none."""
+    folders = {one.name: settings.recordings_of(one) for one in settings.pbx}
+    pbxes = [{"name": name, "recordings": str(folder or ""), "secret": "-"} for name, folder in folders.items()]
     return {
-        "DATABASE_URL": house.url,
+        "DATABASE_URL": url,
         "SWITCHHOOK_DATA_DIR": str(settings.data_dir.resolve()),
         "SWITCHHOOK_LOG": settings.log,
         "SWITCHHOOK_PBX": json.dumps([{key: value for key, value in one.items() if value} for one in pbxes]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from uuid import UUID
 
 import pytest
 
+from recordings.disk import Disk
 from recordings.store import (
     Bucket,
     Kept,
@@ -245,3 +247,15 @@ async def test_an_upload_that_was_cut_leaves_nothing_that_looks_stored(bucket: B
         assert await listed(store) == []
         assert (await asyncio.to_thread(store.put, SIDE, blocks)).size_bytes == 5 << 20
         await store.remove(SIDE)
+
+
+@pytest.mark.parametrize("low, full, level", [(100, 100, "room"), (0, 100, "low"), (0, 0, "full")])
+def test_a_disk_has_two_marks(tmp_path: Path, low: float, full: float, level: str) -> None:
+    """Only above the second nothing is compressed, and why is told in numbers."""
+    disk = Disk(tmp_path, low, full)
+    room = disk.room()
+    told = shutil.disk_usage(tmp_path)
+    assert room.level == level
+    assert abs(room.free_bytes - told.free) < told.total / 100
+    assert abs(room.used_percent - 100 * told.used / (told.used + told.free)) < 1
+    assert bool(disk.no_room()) is (level == "full")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from service.children import environment_of
 from service.settings import SettingsError, load
 
 
@@ -150,3 +151,43 @@ def test_an_address_of_cel_that_the_driver_would_not_take_is_said_at_the_start(
     assert "pbx[0].cel_url: " in told
     assert "must be postgresql://USER" in told
     assert "hidden" not in told
+
+
+BUCKET = 'store = "s3"\nbucket = "talks"\nkey = "us"\nsecret = "hush"\n'
+
+
+@pytest.mark.parametrize(
+    "toml, told",
+    [
+        ('store = "s3"\nbucket = "talks"\nkey = "us"\n', "store is s3: secret is required"),
+        ('bucket = "talks"\n', "store is folder: bucket is of a bucket"),
+        ('endpoint = "https://s3.example.org"\n', "store is folder: endpoint is of a bucket"),
+        (f'{BUCKET}folder = "/srv"\n', "store is s3: folder is of a store in a folder"),
+        (f'{BUCKET}endpoint = "s3.example.org"\n', "recordings.endpoint: "),
+        ("warn_percent = 96\n", "warn_percent 96 is above stop_percent 95"),
+        ("bitrate = 16000\n", "recordings.bitrate: "),
+        ('store = "tape"\n', "recordings.store: "),
+    ],
+)
+def test_a_store_that_cannot_be_is_told_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toml: str, told: str
+) -> None:
+    """In one line, and never with the bucket's secret."""
+    problem = wrong(tmp_path, monkeypatch, f"[recordings]\n{toml}")
+    assert told in problem
+    assert "hush" not in problem
+    assert "\n" not in problem
+
+
+def test_a_worker_beside_the_service_gets_the_same_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the secret, which is shown nowhere else."""
+    file = tmp_path / "switchhook.toml"
+    file.write_text(f'[recordings]\n{BUCKET}endpoint = "http://127.0.0.1:9000"\n')
+    monkeypatch.setenv("SWITCHHOOK_CONFIG", str(file))
+    settings = load()
+    assert "hush" not in repr(settings)
+    told = environment_of(settings, "postgresql:///x")
+    monkeypatch.delenv("SWITCHHOOK_CONFIG")
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert load().recordings == settings.recordings
