@@ -62,7 +62,7 @@ class RefusedError(Exception):
 
 
 class FileRefusedError(Exception):
-    """The service does not take this file; it stays here for a person to look at."""
+    """The service does not take this file now; it stays here, the others go on, and the next run tries it again."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _offset(status: int, told: bytes, size: int) -> int:
             return offset
     if status in {401, 403, 404}:
         raise RefusedError(said)
-    if status in {400, 413, 422}:
+    if status in {400, 409, 413, 422}:
         raise FileRefusedError(said)
     raise LaterError(said)
 
@@ -263,10 +263,10 @@ def work(config: Config, until: float) -> bool:
                     pauses = waits()
                 except FileNotFoundError:
                     continue
-                except FileRefusedError as error:
+                except (FileRefusedError, OSError) as error:
                     refused.add(name)
                     log(f"{name} is not taken and stays here: {error}")
-                except (LaterError, OSError) as error:
+                except LaterError as error:
                     pause = next(pauses)
                     log(f"{name} cannot be sent now: {error}")
                     if time.monotonic() + pause > until:
@@ -336,7 +336,12 @@ def main() -> NoReturn:
         sys.exit(2)
     if not told.wait:
         into_background()
-    sys.exit(0 if alone(config) else 1)
+    try:
+        well = alone(config)
+    except OSError as error:
+        log(f"the spool folder cannot be used: {error}")
+        well = False
+    sys.exit(0 if well else 1)
 
 
 if __name__ == "__main__":

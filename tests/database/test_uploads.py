@@ -304,6 +304,18 @@ async def test_a_token_is_made_for_a_pbx_that_uploads_and_for_no_other(
         await revoke_tokens(settings, "far")
 
 
+async def test_a_file_that_is_not_taken_holds_up_no_other(remote: Remote) -> None:
+    """There is another of its name: nothing is written over, it stays, and the log names it."""
+    pbx_recorded(remote.spool, UID, tone(1), tone(1))
+    remote.inbox.mkdir(parents=True)
+    write_wav(remote.inbox / CALLER, tone(2))
+    before = (remote.inbox / CALLER).read_bytes()
+    code, told = await remote.run()
+    assert (code, remote.left(), remote.came()) == (1, [CALLER], [CALLER, STAFF])
+    assert f"{CALLER} is not taken and stays here: 409 there is another {CALLER}" in told
+    assert (remote.inbox / CALLER).read_bytes() == before
+
+
 @pytest.mark.parametrize(
     "line, said",
     [
