@@ -45,8 +45,9 @@ class NotYetError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """What one call lost: events that told of the person, promises to call back; `channels` are its names still."""
+    """What one call lost: events that told of `person`, promises to call back; `channels` are its names still."""
 
+    person: Person
     event_count: int
     promise_count: int
     channels: frozenset[str]
@@ -91,7 +92,7 @@ async def erase_call(connection: AsyncConnection, call_id: UUID, whom: Whom, reg
     promises = await _forget_promises(connection, call_id, person)
     await connection.execute(_NOTIFY, {"channel": CHANNEL, "call": str(call_id)})
     changed = sum(one != other for one, other in zip(told, kept, strict=False))
-    return Gone(changed, promises, frozenset(call.channels))
+    return Gone(person, changed, promises, frozenset(call.channels))
 
 
 async def forget_promises_to(connection: AsyncConnection, numbers: Sequence[str], pseudonym: str) -> int:

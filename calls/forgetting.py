@@ -53,7 +53,7 @@ class Person:
 
     @cached_property
     def _numbers(self) -> re.Pattern[str]:
-        return re.compile("|".join(pattern(number) for number in sorted(self.numbers)))
+        return re.compile("|".join(pattern(number) for number in sorted(self.numbers)) or "(?!)")
 
     @cached_property
     def _called(self) -> re.Pattern[str] | None:
@@ -96,6 +96,16 @@ def forgotten(event: Event, person: Person) -> Event:
         del told["caller_name"]
     kept: Event = msgspec.convert(person.value(told), Event)
     return kept
+
+
+def numbers_in(events: Iterable[Event]) -> frozenset[str]:
+    """Every telephone number that somebody had, dialled, or was sent on to; whose they are is for the caller to say."""
+    told = {getattr(event, field, "") for event in events for field in ("number", "dialed", "exten", "to", "shown")}
+    return frozenset(one for one in told if sum(sign.isdigit() for sign in one) >= DIGITS_LEAST and not _ours(one))
+
+
+def _ours(told: str) -> bool:
+    return PSEUDONYM.fullmatch(told) is not None
 
 
 def names_in(events: Iterable[Event], person: Person) -> Iterator[str]:

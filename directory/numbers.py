@@ -57,7 +57,8 @@ def significant(number: str, region: str) -> str:
     found = _parse(f"+{known}", region) if known else None
     if found is None:
         return "".join(sign for sign in number if sign.isascii() and sign.isdigit())
-    return str(phonenumbers.national_significant_number(found))
+    national = str(phonenumbers.national_significant_number(found))
+    return national if len(national) > _AREA_DIGITS + _AREA_DIGITS else known or national
 
 
 def is_short(number: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 from calls.queue import QUEUES
 from crm_sync.lifecycle import OPEN, STAGES
 from recordings.gaps import LOST, WORST_FIRST
+from recordings.privacy_tables import REMOVED
 from routing.outgoing import REFUSALS
 
 
@@ -123,6 +124,13 @@ _TRUNKS = """
     select device, max(device_states.reachable::int) from device_states
     where device in (select trunk from lines union select trunk from devices) group by device
 """
+_REMOVED = """
+    select kind, cause, count(call_id) from unnest(cast(:kinds as text[])) as kind
+    cross join unnest(array['policy', 'erasure']) as cause
+    left join (select * from removals where at > clock_timestamp() - interval '7 days') as one using (kind, cause)
+    group by kind, cause
+"""
+_ERASURES_OPEN = "select count(*) from erasures where finished_at is null"
 _OUTGOING_REFUSED = """
     select word, count(outgoing_calls.id) from unnest(cast(:reasons as text[])) as word
     left join outgoing_calls on state = 'refused' and reason = word group by word
@@ -197,6 +205,14 @@ QUESTIONS: Final = (
         ("state", "line", "trunk", "transfer"),
         _GAPS,
     ),
+    Question(
+        "calls_removed",
+        "Calls of which sound, text or who it was were removed in seven days, by policy or by erasure.",
+        ("kind", "cause"),
+        _REMOVED,
+        {"kinds": REMOVED},
+    ),
+    Question("erasures_open", "Persons who asked to be erased and are not yet whole.", (), _ERASURES_OPEN),
     Question("transcription_realtime_factor", "Time spent over audio done, last hour.", (), _SPEED),
     Question("transcription_lag_seconds", "From hang-up to text, the longest of the last hour.", (), _LAG),
     Question("leads", "Leads by stage.", ("stage",), _LEADS, {"stages": STAGES}),

@@ -17,6 +17,7 @@ from recordings import transcript
 from recordings.files import RecordingError, Stored
 from recordings.gaps import LOST, WORST_FIRST, Verdict
 from recordings.heard import Heard
+from recordings.privacy_tables import removals
 from recordings.tables import call_audio, recordings, transcripts
 
 Side = tuple[str, str]
@@ -81,6 +82,12 @@ async def recordings_of_calls(connection: AsyncConnection, call_ids: Sequence[UU
         call_id, *told = row
         found[call_id].append(Recording(*told))
     return found
+
+
+async def is_removed(connection: AsyncConnection, call_id: UUID) -> bool:
+    """Whether the sound of the call was removed, by policy or because somebody in it was erased."""
+    asked = select(removals.c.kind).where(removals.c.call_id == call_id, removals.c.kind == "audio")
+    return (await connection.execute(asked)).first() is not None
 
 
 async def transcript_of(connection: AsyncConnection, call_id: UUID) -> Transcript | None:

@@ -70,11 +70,15 @@ class StoringJobs:
             if row is None:
                 return
             known = await rows.recordings_of(connection, row.id)
+            removed = await rows.is_removed(connection, row.id)
         audio, root = audio_of(row), self.folders.get(row.pbx)
         if root is None:
             await self._not_for_us(audio, known)
             return
         folder = PbxFolder(root)
+        if removed:  # what a PBX was late to hand over is not taken in again
+            await asyncio.to_thread(_drop, folder, [*audio.channels, *audio.messages])
+            return
         if not audio.talked and not self.keep_originals:
             await asyncio.to_thread(_tidy_up, folder, audio.channels)
         if not audio.talked and not audio.messages:
@@ -164,6 +168,11 @@ def _forget(folder: PbxFolder, audio: CallAudio, safe: set[tuple[str, str]], sid
         wanted = ("caller",) if channel in audio.messages else SIDES
         if all((channel, side) in stored for side in wanted):
             folder.forget(channel)
+
+
+def _drop(folder: PbxFolder, channels: Sequence[str]) -> None:
+    for channel in channels:
+        folder.forget(channel)
 
 
 def _tidy_up(folder: PbxFolder, channels: Iterable[str]) -> None:

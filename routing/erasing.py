@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, false, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.forgetting import Person
@@ -16,13 +16,14 @@ CHANNEL: Final = "switchhook_erased"
 
 
 async def forget_calls_out(
-    connection: AsyncConnection, person: Person, pattern: str, channels: Collection[str] = ()
+    connection: AsyncConnection, person: Person, pattern: str | None = None, channels: Collection[str] = ()
 ) -> int:
-    """Forget whom calls out were to, those on `channels` and all to the person; returns how many.
+    """Forget whom calls out were to, those on `channels` and those to a number of this pattern; returns how many.
 
     A call that is being placed keeps its number until it is over.
     """
-    whose = or_(outgoing_calls.c.channel.in_(channels), outgoing_calls.c.number.regexp_match(pattern))
+    theirs = false() if pattern is None else outgoing_calls.c.number.regexp_match(pattern)
+    whose = or_(outgoing_calls.c.channel.in_(channels), theirs)
     over = outgoing_calls.c.state.not_in(UNDER_WAY)
     rows = await connection.execute(select(outgoing_calls.c.id, outgoing_calls.c.number).where(whose, over))
     ids = [row.id for row in rows if person.has_number(row.number)]

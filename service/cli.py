@@ -13,6 +13,7 @@ import typer
 
 from service.follow_ups_cli import follow_ups_app, report_app
 from service.person_cli import person_app
+from service.privacy_cli import erase, hold_app, links_app, retention
 from service.recordings_cli import recordings_app
 from service.talks_cli import export, talk_facts
 from service.terminal import Json, many, moment, refuse, run, settled
@@ -32,6 +33,10 @@ app.add_typer(report_app, name="report")
 app.add_typer(recordings_app, name="recordings")
 app.command("export")(export)
 app.command("talk-facts")(talk_facts)
+app.add_typer(hold_app, name="hold")
+app.add_typer(links_app, name="links")
+app.command()(erase)
+app.command()(retention)
 
 
 def main() -> None:
@@ -53,7 +58,7 @@ def serve(
 def worker(
     queue: Annotated[
         list[str] | None,
-        typer.Option(help="Only these queues (recordings, transcription, crm, routing, follow_ups, calendars)."),
+        typer.Option(help="Only some: recordings, transcription, crm, routing, follow_ups, calendars, retention."),
     ] = None,
 ) -> None:
     """Run job workers: recordings, transcription, leads, follow-ups."""

@@ -18,10 +18,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.call import Call, apply, join
+from calls.call import Call, apply, earliest, join
 from calls.differences import CORE, NEAR_SECONDS, Differences, differences
 from calls.due import Change
-from calls.events import Event, Recovered
+from calls.events import Erased, Event, Recovered
 from calls.record import no_marks, state_call
 from calls.view import CallView, view
 from service.recorder import Recorder
@@ -113,6 +113,9 @@ async def _compare(pbx: str, engine: AsyncEngine, told: Sequence[ToldCall], near
 def _one(call: ToldCall, ids: frozenset[UUID], stored: Sequence[Call], near_seconds: float) -> Compared:
     if not stored:
         return Compared(ids, None, {"stored": ("missing", "told")}, call)
+    erased = next((one for one in stored if earliest(one, Erased)), None)
+    if erased is not None:  # it takes in nothing more, and what CEL still tells of it is no fault of the store
+        return Compared(ids, view(erased), {}, call)
     known = reduce(join, stored)
     before = view(known)
     differing = differences(before, view(reduce(apply, call.events, known)), near_seconds)

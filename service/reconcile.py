@@ -170,6 +170,8 @@ def _began_in(one: Compared, since: datetime, until: datetime) -> bool:
 
 
 def _difference(pbx: str, one: Compared) -> list[Difference]:
+    if one.stored and one.stored.erased:
+        return []
     heard = one.told()
     fields = one.differing or (_beyond(one.stored, heard) if one.stored and one.call.is_over else {})
     if one.stored is None:

@@ -11,6 +11,7 @@ from metrics.gauges import DatabaseGauges
 from metrics.http import PortTakenError, Registry, make_app, serving
 from metrics.links import LinkGauges, StoreGauges, WatchedLink
 from service.faults import UserFault
+from service.privacy import erasing_of
 from service.readiness import readiness
 from service.settings import Settings
 from service.telephony_role import Telephony
@@ -23,10 +24,12 @@ from web.services import WebServices
 async def open_web(house: House, telephony: Telephony | None, on_push: Callable[[float], None]) -> AsyncIterator[str]:
     """Pages and API served while the body runs; gives their address."""
     told = house.settings.web
+    store = open_store(house.settings)
     pages = make_pages(
         WebServices(
             engine=house.engine,
-            recordings=open_store(house.settings),
+            recordings=store,
+            erasing=erasing_of(house.settings, house.engine, store),
             readiness=partial(readiness, house, telephony),
             language=house.settings.language,
             secure=told.secure,

@@ -24,6 +24,8 @@ from recordings.transcribing import TranscribingJobs
 from recordings.turns import TOGETHER
 from routing.answers import AnswerJobs
 from service.faults import UserFault
+from service.privacy import erasing_of
+from service.retention import keep as keep_what_may_be
 from service.settings import Settings, TranscriptionSettings
 from service.stopping import stopping
 from service.wiring import House, lead_owner, open_house, open_store, open_tasks, owes, store_disk
@@ -34,7 +36,10 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 CALENDARS = "calendars"
 """Work like a queue's that is owed to no call: a loop over the feeds that are due, in whatever worker does it."""
 
-WORK = (*QUEUES, CALENDARS)
+RETENTION = "retention"
+"""Another: what is past its days, and persons who asked to be erased."""
+
+WORK = (*QUEUES, CALENDARS, RETENTION)
 
 _ENCODERS = 1
 """Processes that make archives: one does an hour of talk in a minute or two."""
@@ -84,6 +89,9 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             if "recordings" in queues:
                 running(upkeep.keep(house.engine, store))
                 running(looking.keep_looking(house.engine, folders))
+            if RETENTION in queues:
+                erasing = erasing_of(settings, house.engine, store)
+                running(keep_what_may_be(house.engine, erasing.remover, erasing))
             await work(app, crews, stop)
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from web import call_page, calls_list, desk, health, login, pausing, searching, status
+from web import call_page, calls_list, desk, health, keeping, linked, login, pausing, searching, status
 from web.api.routes import routes
 from web.attempts import Attempts
 from web.guard import add_headers, know_viewer, refuse_nul, refuse_other_sites, tell_errors
@@ -39,6 +39,8 @@ def make_app(services: WebServices) -> web.Application:
             web.post("/desk/status", status.choose),
             web.get("/calls", calls_list.show),
             web.get("/calls/{id}", call_page.show),
+            web.post("/calls/{id}/keeping", keeping.change),
+            web.get("/linked/{link}", linked.hear),
             web.post("/calls/{id}/recording", pausing.turn),
             web.get("/search", searching.show),
             web.get("/login", login.show),

@@ -15,7 +15,7 @@ from recordings.fact_rows import talk_facts_of
 from recordings.masking import kind_of
 from recordings.pauses import is_paused
 from recordings.rows import recordings_of
-from web import talk
+from web import keeping, talk
 from web.audio_gaps import gaps
 from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
@@ -68,6 +68,7 @@ async def show(request: web.Request) -> web.Response:
         transcript = await transcript_of(connection, one.id)
         measured = await talk_facts_of(connection, one.id)
         promise = (await connection.execute(promise_of(one.id))).first()
+        kept = await keeping.shown(request, connection, one)
         if transcript is not None:
             await note(request, connection, one.id, "transcript")
     language = language_of(request)
@@ -95,6 +96,7 @@ async def show(request: web.Request) -> web.Response:
         evidence=evidence(one.seen, directory, ZoneInfo(zone_of(request, directory)), language),
         charged=charged(one.seen, directory, language),
         promise=promise,
+        keeping=kept,
         pieces=pieces(transcript.segments, transcript.words) if transcript else [],
         transcript=transcript,
         unwritten=next((told.reason for told in facts(one.call, TranscriptionGivenUp)), ""),

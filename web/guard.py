@@ -12,6 +12,7 @@ from aiohttp import web
 
 from web import sessions
 from web.addresses import Address, client_of
+from web.links import PREFIX as LINKED
 from web.render import error_page
 from web.services import SERVICES
 from web.sessions import Viewer
@@ -25,6 +26,12 @@ _OPEN: Final = ("/login", "/healthz", "/readyz")
 UPLOADS: Final = "/api/v1/uploads/"
 """Has a door of its own: PBXes send there, with tokens that open nothing else (`web.api.uploads`)."""
 
+_LINKED_HEADERS: Final = {
+    # A page that plays it tells nobody its address, no index keeps it, and another site's page may play it.
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -59,6 +66,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Put the safe headers on every answer, also on streams and files (signal on_response_prepare)."""
     style = f" 'nonce-{request[NONCE]}'" if NONCE in request else ""
     response.headers.update(_HEADERS)
+    if request.path.startswith(LINKED):
+        response.headers.update(_LINKED_HEADERS)
     response.headers["Content-Security-Policy"] = (
         f"default-src 'self'; style-src 'self'{style}; img-src 'self' data:; object-src 'none'; base-uri 'none';"
         " form-action 'self'; frame-ancestors 'none'"
@@ -128,8 +137,8 @@ async def read_form(request: web.Request) -> dict[str, str]:
 
 @web.middleware
 async def know_viewer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Find out who asks; nobody unknown passes but to the login page and the health checks."""
-    if request.path in _OPEN or request.path.startswith(("/static/", UPLOADS)):
+    """Find out who asks; nobody unknown passes but to the login page, the health checks and what has its own door."""
+    if request.path in _OPEN or request.path.startswith(("/static/", UPLOADS, LINKED)):
         return await handler(request)
     viewer = await viewer_of(request)
     if viewer is None:

@@ -46,6 +46,11 @@ async def read_call(request: web.Request, connection: AsyncConnection) -> OneCal
         call_id = UUID(request.match_info["id"])
     except ValueError:
         raise web.HTTPNotFound(text="There is no such call.") from None
+    return await read_one(request, connection, call_id)
+
+
+async def read_one(request: web.Request, connection: AsyncConnection, call_id: UUID) -> OneCall:
+    """The call of this id. Raises as `read_call`."""
     row = await _row(connection, call_id)
     if row is not None and row.joined_into is not None:
         call_id, row = row.joined_into, await _row(connection, row.joined_into)

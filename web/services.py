@@ -1,12 +1,15 @@
 """What the room is handed by whoever starts it, and the keys under which it keeps its own parts."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from recordings.audit import Actor
+from recordings.erasures import Report
 from recordings.store import Store
 from routing.requests import ALONE, Desk
 from web.addresses import Network
@@ -26,6 +29,22 @@ async def always_ready() -> Sequence[Part]:
     return ()
 
 
+class Erases(Protocol):
+    """What erases persons on request; it knows every room."""
+
+    async def ask(self, numbers: Collection[str], actor: Actor) -> int:
+        """Write down that whoever has these numbers is to be erased; gives the erasure's id. Raises EraseRefused."""
+        ...
+
+    async def look(self, numbers: Collection[str]) -> Report:
+        """What erasing would remove and leave. Raises EraseRefused."""
+        ...
+
+    async def told(self, erasure_id: int) -> Report | None:
+        """The report so far, None for no erasure."""
+        ...
+
+
 def _nobody_counts(_seconds: float) -> None:
     """Nobody measures the cards."""
 
@@ -42,6 +61,7 @@ class WebServices:
 
     engine: AsyncEngine
     recordings: Store
+    erasing: Erases
     readiness: Callable[[], Awaitable[Sequence[Part]]] = always_ready
     language: str = "ru"
     secure: bool = False

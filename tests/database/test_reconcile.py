@@ -11,7 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import owe_nothing
+from calls.erasing import calls_that_tell, erase_call, take
 from calls.events import Event, Settled
+from calls.forgetting import Person, pattern
 from calls.view import view
 from service.comparison import record_differing
 from service.reconcile import Report, reconcile, repair
@@ -21,6 +23,7 @@ from telephony import ami
 from telephony.cel_file import CelFile
 from telephony.tape import messages
 from tests.fakes.cel import TAPES, write_cel
+from tests.fakes.traces import traces_in_tables
 
 NAMES = sorted(tape.stem for tape in TAPES.glob("*.ami"))
 SECOND = timedelta(seconds=1)
@@ -132,3 +135,21 @@ async def test_a_call_belongs_to_the_period_in_which_it_began(office: Office) ->
     first, second = await office.compared(since, middle), await office.compared(middle, until)
     assert (first.call_count, second.call_count) == (1, 0)
     assert first.differences + second.differences == ()
+
+
+@pytest.mark.parametrize("tape", ["answered", "blind_refer_outside", "queue_ringall"])
+async def test_an_erased_person_is_no_difference_and_cel_does_not_bring_them_back(office: Office, tape: str) -> None:
+    """CEL itself still tells of them; no comparison, no catching up and no repair takes that in."""
+    events = heard(tape)
+    write_cel(office.path, [tape])
+    await office.recorder.write(events)
+    whom = Person(frozenset({"9161234567"}), frozenset({"Клиент"}), "erased012345678901")
+    async with office.engine.begin() as connection:
+        (call_id,) = await calls_that_tell(connection, pattern("9161234567"))
+        await take(connection, call_id)
+        await erase_call(connection, call_id, lambda _told: whom, "RU")
+    since, until = period(*events)
+    assert (await office.compared(since, until)).differences == ()
+    assert await record_differing("pbx", office.source, office.recorder, since, until, mark=True) == 0
+    await repair("pbx", office.source, office.recorder, since, until)
+    assert await traces_in_tables(office.engine, "9161234567", ["Клиент"]) == {}

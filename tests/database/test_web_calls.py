@@ -17,14 +17,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.tables import sessions, tokens
 from directory.tables import users as logins
+from recordings import holds
+from recordings.audit import THE_OPERATOR
 from recordings.rows import write_call_audio
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import SUPPORT, Told, know
-from web import guard, health, users, watching
+from web import guard, health, links, users, watching
 from web.api.routes import COMMANDS, OPERATIONS
 from web.api.uploads import PATH as UPLOADS_PATH
 from web.live import LIVE
-from web.services import Part
+from web.services import SERVICES, Part
 from web.sessions import Viewer
 from web.tables import listens
 
@@ -237,6 +239,10 @@ async def test_the_description_is_true(site: Site) -> None:
     await missed(site)
     async with site.engine.begin() as connection:
         await write_call_audio(connection, call.id or UUID(int=0), "short", "none", "PJSIP/trunk")
+        await connection.execute(update(logins).where(logins.c.login == "vera").values(role="admin"))
+        await links.make(connection, THE_OPERATOR, call.id or UUID(int=0))
+        await holds.add(connection, THE_OPERATOR, "a case", number="79165550166")
+    erasure = await site.app[SERVICES].erasing.ask(["79165550155"], THE_OPERATOR)
     async with site.visitor("vera") as client:
         asked = {"to": "79161234567", "from_person": "anna"}
         async with client.post(f"{API}/calls", json=asked) as response:
@@ -249,7 +255,8 @@ async def test_the_description_is_true(site: Site) -> None:
                 continue
             known = begun if operation.path.startswith("/outgoing-calls") else call.id
             query = "?q=квартиру" if operation.path == "/search" else ""
-            answer = await told(client, operation.path.replace("{id}", str(known)) + query)
+            path = operation.path.replace("{id}", str(known)).replace("{number}", str(erasure))
+            answer = await told(client, path + query)
             described = document["paths"][API + operation.path]["get"]["responses"]["200"]["content"]
             name = described["application/json"]["schema"]["$ref"].rpartition("/")[2]
             schema = document["components"]["schemas"][name]

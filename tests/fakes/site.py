@@ -15,6 +15,8 @@ from yarl import URL
 
 from directory.tables import users as logins
 from recordings.store import Store
+from service.erasing import Erasing
+from service.removing import Remover
 from tests.fakes.story import PASSWORD, furnish
 from web import sessions, users
 from web.addresses import Network
@@ -54,9 +56,11 @@ class Site:
 
     async def start(self) -> None:
         """Listen; on the same port again when it was stopped."""
+        store = self.recordings or Store.in_folder(self.store)
         services = WebServices(
             engine=self.engine,
-            recordings=self.recordings or Store.in_folder(self.store),
+            recordings=store,
+            erasing=Erasing(self.engine, Remover(store, {})),
             readiness=self.readiness,
             secure=self.secure,
             trusted_proxies=self.trusted_proxies,

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.jobs import enqueue
 from calls.tables import call_names, calls
 from recordings.due import look
+from recordings.privacy_tables import removals
 from recordings.tables import recordings
 from recordings.uploads import (
     FILE_BYTES_MOST,
@@ -145,14 +146,23 @@ async def _done(work: Callable[..., T], *told: Any) -> T:
 
 
 async def _is_stored(connection: AsyncConnection, pbx: str, file: File) -> bool:
-    """Whether the store has this very file already: then its folder has it no more."""
+    """Whether the store has this very file already: then its folder has it no more.
+
+    So it is told of a call whose sound was removed: what a PBX was late to send is not taken in again.
+    """
     asked = (
         select(recordings.c.call_id)
         .join(calls, calls.c.id == recordings.c.call_id)
         .where(calls.c.pbx == pbx, recordings.c.channel == file.channel, recordings.c.side == file.side)
         .where(recordings.c.sha256 == file.sha256)
     )
-    return (await connection.execute(asked)).first() is not None
+    name = file.channel.removesuffix(_MESSAGE)
+    removed = (
+        select(removals.c.call_id)
+        .join(call_names, call_names.c.call_id == removals.c.call_id)
+        .where(call_names.c.pbx == pbx, call_names.c.name == name, removals.c.kind == "audio")
+    )
+    return (await connection.execute(asked.union(removed))).first() is not None
 
 
 async def _owe_look(connection: AsyncConnection, pbx: str, file: File) -> None:

@@ -1,0 +1,347 @@
+"""Every door of the house, tried by everybody: nobody hears or reads what is not theirs, and no door is forgotten.
+
+The rule: without a login 401 (a page sends to the login), outside one's rights 403; 404 is for what is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from aiohttp import ClientSession
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+from yarl import URL
+
+from calls.tables import follow_ups
+from directory.tables import absences
+from recordings import holds
+from recordings.audit import THE_OPERATOR, Actor
+from recordings.privacy_tables import audit, erasures, links
+from recordings.tables import archives
+from routing.tables import outgoing_calls
+from tests.fakes.site import Site, open_site
+from tests.fakes.story import PASSWORD, Told
+from web import links as signed
+from web import upload_tokens, users
+from web.render import STATIC
+from web.tables import listens
+
+API: Final = "/api/v1"
+_HOUR: Final = timedelta(hours=1)
+SOUND: Final = b"OggS" + bytes(range(256)) * 40
+
+# pbx: an upload token; gleb: another team's manager; anna: the call's own; olga: an operator; vera, ilya: head, admin.
+EVERYBODY: Final = frozenset({"gleb", "anna", "olga", "vera", "ilya"})
+THEIRS: Final = frozenset({"anna", "vera", "ilya"})
+HEADS: Final = frozenset({"vera", "ilya"})
+ADMINS: Final = frozenset({"ilya"})
+ANYBODY: Final = EVERYBODY | {None}
+MANAGERS: Final = frozenset({"gleb", "anna", "vera"})
+
+DOORS: Final[dict[str, frozenset[str | None]]] = {
+    "GET /login": ANYBODY,
+    "POST /login": ANYBODY,
+    "GET /healthz": ANYBODY,
+    "GET /readyz": ANYBODY,
+    "GET /static": ANYBODY,
+    "GET /linked/{link}": ANYBODY,
+    **dict.fromkeys(("GET /", "GET /desk/stream", "GET /desk/today", "GET /desk/status"), EVERYBODY),
+    **dict.fromkeys(("GET /calls", "GET /search", "POST /language", "POST /logout"), EVERYBODY),
+    "POST /desk/status": MANAGERS,  # whose login belongs to somebody in the directory
+    "GET /calls/{id}": THEIRS,
+    "POST /calls/{id}/keeping": HEADS,
+    "POST /calls/{id}/recording": HEADS,  # and who talks in it, but this call is over
+    **{
+        f"{method} {API}/calls/{{id}}{rest}": THEIRS
+        for method, rests in {
+            "GET": (
+                *("", "/timeline", "/decision", "/recording", "/recording/outline", "/transcript", "/transcript.srt"),
+                *("/transcript.vtt", "/talk-facts", "/export", "/links"),
+            ),
+            "POST": ("/links",),
+        }.items()
+        for rest in rests
+    },
+    **dict.fromkeys((f"POST {API}/calls/{{id}}/recording/{do}" for do in ("pause", "resume")), HEADS),
+    **dict.fromkeys((f"GET {API}/{name}" for name in ("calls", "search", "follow-ups", "leads", "parties")), EVERYBODY),
+    **dict.fromkeys((f"GET {API}/{name}" for name in ("people", "teams", "lines", "devices")), EVERYBODY),
+    f"GET {API}/recordings/gaps": EVERYBODY,
+    **dict.fromkeys((f"{method} {API}/uploads/{{pbx}}/{{name}}" for method in ("GET", "PUT")), frozenset({"pbx"})),
+    **dict.fromkeys((f"GET {API}/{name}" for name in ("stream", "openapi.json")), EVERYBODY),
+    f"GET {API}/outgoing-calls/{{id}}": THEIRS,
+    f"POST {API}/calls": frozenset({"anna", "vera", "ilya"}),  # has Anna call; others may not for her
+    f"POST {API}/status": frozenset({"anna", "vera", "ilya"}),
+    f"POST {API}/absences": frozenset({"anna", "vera", "ilya"}),
+    f"POST {API}/absences/{{number}}/end": frozenset({"anna", "vera", "ilya"}),
+    f"POST {API}/links/{{number}}/revoke": THEIRS,
+    f"POST {API}/follow-ups/{{number}}/close": HEADS,
+    f"GET {API}/holds": HEADS,
+    f"POST {API}/holds": HEADS,
+    f"POST {API}/holds/{{number}}/lift": HEADS,
+    f"POST {API}/erasures": ADMINS,
+    f"GET {API}/erasures/{{number}}": ADMINS,
+}
+
+BODIES: Final[dict[str, dict[str, Any]]] = {
+    "POST /login": {"login": "anna", "password": PASSWORD},
+    "POST /calls/{id}/recording": {"do": "pause"},
+    "POST /desk/status": {"status": "available"},
+    "POST /calls/{id}/keeping": {"do": "link"},
+    "POST /language": {"language": "en"},
+    f"POST {API}/calls": {"to": "79165550177", "from_person": "anna"},
+    f"POST {API}/status": {"status": "available", "person": "anna"},
+    f"POST {API}/absences": {"person": "anna", "from": "2027-01-01T00:00:00Z", "to": "2027-01-02T00:00:00Z"},
+    f"POST {API}/follow-ups/{{number}}/close": {"reason": "called by hand"},
+    f"POST {API}/calls/{{id}}/links": {"days": 3},
+    f"POST {API}/holds": {"number": "79165550166", "reason": "case 1"},
+    f"POST {API}/erasures": {"numbers": ["79165550155"], "dry_run": True},
+}
+
+
+@pytest.fixture
+async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
+    """The web role with its house, an admin, and a PBX that uploads."""
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    async with open_site(engine, tmp_path / "store", uploads={"main": inbox}) as opened:
+        async with engine.begin() as connection:
+            await users.add(connection, "ilya", "admin", password=PASSWORD)
+        yield opened
+
+
+async def talk(site: Site) -> Told:
+    """An answered call of Anna's team, with its archive and text."""
+    call = Told(site.engine)
+    await call.arrives()
+    await call.rings("PJSIP/anna-desk")
+    await call.answers("PJSIP/anna-desk")
+    await call.hangs_up(after=10)
+    await call.keeps(site.store, [("caller", "Здравствуйте"), ("staff", "Добрый день")])
+    path = f"{call.at:%Y/%m/%d}/{call.id}/0123456789abcdef.ogg"
+    file = site.store / path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(SOUND)
+    row = {"call_id": call.id, "path": path, "bytes": len(SOUND), "sha256": "0123456789abcdef" * 4, "seconds": 9.0}
+    async with site.engine.begin() as connection:
+        await connection.execute(
+            insert(archives).values(row | {"masked": [], "parts": [], "outline": {"caller": [], "staff": []}})
+        )
+    return call
+
+
+async def link_to(site: Site, call: Told, *, made_before: timedelta = timedelta()) -> signed.Link:
+    """A signed link of seven days to the call's recording."""
+    assert call.id is not None
+    async with site.engine.begin() as connection:
+        return await signed.make(connection, Actor(login="anna"), call.id, now=datetime.now(UTC) - made_before)
+
+
+async def things(site: Site) -> dict[str, str]:
+    """One of everything that an address can name."""
+    call = await talk(site)
+    missed = Told(site.engine, number="79165550144")
+    await missed.arrives()
+    await missed.rings("PJSIP/anna-desk")
+    await missed.hangs_up(after=20)
+    await missed.is_promised()
+    link = await link_to(site, call)
+    async with site.engine.begin() as connection:
+        wish = {"purpose": "click", "state": "connected", "number": "79165550133", "person": "anna"}
+        asked = insert(outgoing_calls).values(wish | {"asked_by": "anna"}).returning(outgoing_calls.c.id)
+        away = {"person": "anna", "starts_at": func.now(), "ends_at": func.now() + _HOUR}
+        numbers = {
+            "follow-ups": (await connection.execute(select(follow_ups.c.id))).scalar_one(),
+            "absences": (await connection.execute(insert(absences).values(away).returning(absences.c.id))).scalar_one(),
+            "holds": await holds.add(connection, THE_OPERATOR, "case 2", call_id=call.id),
+            "links": link.id,
+        }
+        row = {"asked_by": "ilya", "numbers": ["79165550122"], "pseudonym": "erased000000000001"}
+        numbers["erasures"] = (
+            await connection.execute(insert(erasures).values(row).returning(erasures.c.id))
+        ).scalar_one()
+        outgoing = (await connection.execute(asked)).scalar_one()
+        token = await upload_tokens.create(connection, "main")
+    told = {name: str(number) for name, number in numbers.items()} | {"pbx": f"Bearer {token}"}
+    return told | {"calls": str(call.id), "outgoing-calls": str(outgoing), "link": link.path.rpartition("/")[2]}
+
+
+async def test_every_door_opens_for_whom_it_is_and_for_nobody_else(site: Site) -> None:
+    """All routes of the application, by everybody; what is refused holds no sound and no word of the talk."""
+    named = await things(site)
+    routes = {
+        f"{route.method} {route.resource.canonical}"
+        for route in site.app.router.routes()
+        if route.resource and route.method != "HEAD"
+    }
+    assert routes == DOORS.keys(), "a route without a rule here, or a rule without a route"
+    wrong = []
+    for login in (None, "pbx", "gleb", "anna", "olga", "vera", "ilya"):
+        for door, allowed in DOORS.items():
+            code, where, body = await knock(site, login, door, named)
+            to_login = where.startswith("/login")
+            may = login in allowed or (login == "pbx" and None in allowed)
+            if may:
+                right = code not in {401, 403} and (not to_login or door == "POST /logout")
+            elif login not in {None, "pbx"}:
+                right = code == 403
+            else:
+                right = code == 401 if "/api/" in door else code == 303 and to_login
+            leaks = not may and any(word in body for word in (b"OggS", b"RIFF", "Здравствуйте".encode()))
+            wrong += [(login, door, code, where)] if leaks or not right else []
+    assert not wrong
+
+
+async def status(client: ClientSession, path: str, json: Any = None) -> int:
+    """What a GET, or with something to send a POST, is answered with."""
+    async with client.request("GET" if json is None else "POST", path, json=json) as response:
+        await response.read()
+        return response.status
+
+
+async def knock(site: Site, login: str | None, door: str, named: dict[str, str]) -> tuple[int, str, bytes]:
+    """(status, where it sends to, the body or its beginning) of a door, tried by `login`."""
+    method, _, path = door.partition(" ")
+    kind = next((part for part, after in pairwise(path.split("/")) if after in {"{id}", "{number}"}), "")
+    path = path.replace("{link}", named["link"])
+    path = path.replace("{id}", named.get(kind, "")).replace("{number}", named.get(kind, ""))
+    path = path.replace("{pbx}/{name}", f"main/1.1-caller.wav?sha256={'0' * 64}&size=9&offset=0")
+    path = "/static/css/base.css" if path == "/static" else path
+    headers = {"Authorization": named["pbx"]} if login == "pbx" else {}
+    async with site.visitor(None if login == "pbx" else login, **headers) as client:
+        how: dict[str, Any] = {"json" if path.startswith("/api/") else "data": BODIES.get(door, {})}
+        if method == "GET":
+            how = {}
+        async with client.request(method, path, allow_redirects=False, **how) as response:
+            stream = response.headers.get("Content-Type", "").startswith("text/event-stream")
+            body = b"" if stream else await response.read()
+            return response.status, response.headers.get("Location", ""), body
+
+
+async def test_a_link_opens_the_recording_without_a_login_and_every_use_is_written_down(site: Site) -> None:
+    """The masked archive, whole or in part; no cache keeps it, no page passes its address on."""
+    link = await link_to(site, await talk(site))
+    async with site.visitor() as client:
+        response = await client.get(link.path)
+        assert (response.status, await response.read()) == (200, SOUND)
+        assert response.headers["Content-Type"] == "audio/ogg"
+        assert response.headers["Cache-Control"] == "private, no-store"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        part = await client.get(link.path, headers={"Range": "bytes=10-19"})
+        assert (part.status, await part.read()) == (206, SOUND[10:20])
+        assert part.headers["Content-Range"] == f"bytes 10-19/{len(SOUND)}"
+        head = await client.head(link.path)
+        head.release()
+        assert (head.status, head.headers["Content-Length"]) == (200, str(len(SOUND)))
+        assert await status(client, link.path, json={}) == 405
+    async with site.engine.connect() as connection:
+        heard = (await connection.execute(select(listens.c.login, listens.c.call_id, listens.c.address))).all()
+        told = (await connection.execute(select(audit.c.actor, audit.c.action).order_by(audit.c.id))).all()
+    assert {(row.login, row.call_id, str(row.address)) for row in heard} == {("link 1", link.call_id, "127.0.0.1")}
+    assert len(heard) == 3
+    assert [tuple(row) for row in told] == [("anna", "link_made"), *[("link 1", "link_used")] * 3]
+
+
+async def test_a_link_that_is_over_opens_nothing_and_a_changed_one_never_did(site: Site) -> None:
+    """410 after its time, or once revoked; 404 for any other number, call, sign or key than was signed."""
+    call = await talk(site)
+    one, other = await link_to(site, call), await link_to(site, call)
+    number, _, signature = one.path.rpartition("/")[2].partition(".")
+    other_signature = other.path.partition(".")[2]
+    wrong = [
+        f"{other.id}.{signature}", f"{number}.{other_signature}", f"{number}.", number, f"{number}.{signature[:-3]}",
+        f"{number}.{signature}.x", f"0.{signature}", f"{10**30}.{signature}", f"{number}.é", "..%2f..%2fetc",
+    ]  # fmt: skip
+    async with site.visitor() as client:
+        for told in wrong:
+            assert await status(client, f"/linked/{told}") == 404, told
+        async with site.engine.begin() as connection:
+            later = update(links).where(links.c.id == one.id).values(expires_at=func.now() + _HOUR)
+            await connection.execute(later)
+        assert await status(client, one.path) == 404  # whoever moves the end in the database needs the key too
+        ended = await link_to(site, call)
+        async with site.engine.begin() as connection:
+            await signed.revoke(connection, Actor(login="vera"), ended.id)
+        assert await status(client, ended.path) == 410
+        expired = await link_to(site, call, made_before=timedelta(days=7, seconds=1))
+        assert await status(client, expired.path) == 410
+        assert await status(client, other.path) == 200
+
+
+async def test_a_new_key_signs_from_now_on_and_may_end_what_older_ones_signed(site: Site) -> None:
+    """Turning the key over breaks no link, unless that is wanted."""
+    call = await talk(site)
+    old = await link_to(site, call)
+    async with site.engine.begin() as connection:
+        assert await signed.rotate(connection, THE_OPERATOR, end_links=False) == 0
+    new = await link_to(site, call)
+    async with site.visitor() as client:
+        assert [await status(client, link.path) for link in (old, new)] == [200, 200]
+        async with site.engine.begin() as connection:
+            assert await signed.rotate(connection, THE_OPERATOR, end_links=True) == 2
+        assert [await status(client, link.path) for link in (old, new)] == [410, 410]
+        assert await status(client, (await link_to(site, call)).path) == 200
+
+
+async def test_who_makes_a_link_may_listen_and_it_lasts_ninety_days_at_most(site: Site) -> None:
+    """Seven days unless told; the answer's address works as it stands; a call that goes on has no link."""
+    call = await talk(site)
+    live = Told(site.engine)
+    await live.arrives()
+    async with site.visitor("anna") as client:
+        made = await (await client.post(f"{API}/calls/{call.id}/links", json={})).json()
+        lasts = datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["made_at"])
+        assert abs(lasts - timedelta(days=7)) < timedelta(minutes=1)
+        listed = await (await client.get(f"{API}/calls/{call.id}/links")).json()
+        assert [one["url"] for one in listed["items"]] == [made["url"]]
+        for days in (0, 91, -1, "7", None, 1.5):
+            assert await status(client, f"{API}/calls/{call.id}/links", json={"days": days}) == 400, days
+    async with site.visitor() as client:
+        assert await status(client, made["url"]) == 200
+    async with site.visitor("olga") as client:
+        assert await status(client, f"{API}/calls/{live.id}/links", json={}) == 404
+
+
+async def test_no_folder_is_served(site: Site) -> None:
+    """What lies in the store is reached by no path, however it is written."""
+    call = await talk(site)
+    (path,) = [file.relative_to(site.store) for file in site.store.rglob("*.ogg")]
+    assert not STATIC.is_relative_to(site.store)
+    assert not site.store.is_relative_to(STATIC)
+    up = "../" * len(STATIC.parts)
+    paths = (path, f"recordings/{path}", f"static/{path}", f"static/{up}{site.store.relative_to('/')}/{path}")
+    async with site.visitor("vera") as client:
+        for told in (*map(str, paths), f"calls/{call.id}/{path.name}", f"static/..%2f{path}", "static/", "static"):
+            async with client.get(URL(f"{site.url}/{told}", encoded=True), allow_redirects=False) as response:
+                assert response.status in {403, 404}, told
+                assert b"OggS" not in await response.read()
+
+
+async def test_heads_hold_and_link_a_call_on_its_page(site: Site) -> None:
+    """The page shows what holds the call and which links open it; a manager's page shows neither."""
+    call = await talk(site)
+    page, door = f"/calls/{call.id}", f"/calls/{call.id}/keeping"
+    async with site.visitor("vera") as client:
+        for form in ({"do": "hold", "reason": "дело 12-345"}, {"do": "link"}):
+            async with client.post(door, data=form, allow_redirects=False) as response:
+                assert (response.status, response.headers["Location"]) == (303, f"{page}#keeping")
+        async with client.get(page) as response:
+            told = await response.text()
+        assert "дело 12-345" in told
+        assert "/linked/1." in told
+        for form in ({"do": "lift", "id": "99"}, {"do": "revoke", "id": "x"}, {"do": "hold", "reason": " "}, {}):
+            async with client.post(door, data=form) as response:
+                assert response.status == 400, form
+        for form in ({"do": "lift", "id": "1"}, {"do": "revoke", "id": "1"}):
+            async with client.post(door, data=form, allow_redirects=False) as response:
+                assert response.status == 303
+        async with client.get(page) as response:
+            told = await response.text()
+        assert "дело 12-345" not in told
+        assert "/linked/" not in told
+    async with site.visitor("anna") as client, client.get(page) as response:
+        assert "keeping" not in await response.text()
