@@ -57,8 +57,8 @@ def render(plan: Plan, directory: Directory) -> str:
     version = f" of version {plan.version}" if plan.version else ""
     where = f"line {show(plan.line)}{f' ({line.name})' if line else ''}"
     lines = [f"{where}, decided by rule {plan.rule}{version}"]
-    lines += ["not for this call:"] if plan.passed else []
-    lines += [f"  {passed.rule}: {passed.condition}" for passed in plan.passed]
+    lines += ["rules that were not for this call:"] if plan.passed else []
+    lines += [f"  {passed.rule}: its condition {passed.condition!r} does not hold" for passed in plan.passed]
     lines += ["reasons:"]
     lines += [f"  {reason.text}" for reason in plan.reasons]
     lines += ["steps:"] if plan.steps else []

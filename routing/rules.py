@@ -6,6 +6,7 @@ To add a condition: a field of `directory.rules.When`, a function here under the
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -71,9 +72,9 @@ class Situation:
             return None
         if self.is_open:
             return because("open", "line {line} is open", line=self.line.name)
-        opens = next_open(self._line_hours, self.zone, self.arrival.at)
-        text = "line {line} is closed until {opens}" if opens else "line {line} is never open"
-        return because("outside_hours", text, line=self.line.name, opens=opens.isoformat() if opens else "")
+        until = _until(self._line_hours, self.zone, self.arrival.at)
+        text = "line {line} is closed until {until}" if until else "line {line} is never open"
+        return because("outside_hours", text, line=self.line.name, until=until)
 
     def open_in(self, hours: str) -> bool:
         """Tell whether these named hours are open, by the line's time zone."""
@@ -102,9 +103,8 @@ class Situation:
         hours, zone = directory.hours_of(team.hours), directory.zone_of(team)
         if open_at(hours, zone, at):
             return None
-        opens = next_open(hours, zone, at)
-        until = opens.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M") if opens else ""
-        text = "team {team} is closed until {until}" if opens else "team {team} is never open"
+        until = _until(hours, zone, at)
+        text = "team {team} is closed until {until}" if until else "team {team} is never open"
         return because("team_closed", text, team=team.name, until=until)
 
     @cached_property
@@ -114,6 +114,12 @@ class Situation:
     @cached_property
     def _line_hours(self) -> Hours | None:
         return self.facts.directory.hours_of(self.line.hours if self.line else None)
+
+
+def _until(hours: Hours | None, zone: str, at: datetime) -> str:
+    """Until when it is closed, by its own clock; empty for what never opens."""
+    opens = next_open(hours, zone, at)
+    return opens.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M") if opens else ""
 
 
 @dataclass(frozen=True, slots=True)

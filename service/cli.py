@@ -156,7 +156,7 @@ def do_not_call(
     from service.commands import do_not_call as work
 
     run(work(settled(), number, lift=lift))
-    typer.echo("may be called again" if lift else "is not called any more", err=True)
+    typer.echo(f"{number} {'may be called again' if lift else 'is not called any more'}", err=True)
 
 
 @app.command()

@@ -258,10 +258,10 @@ async def test_a_dry_run_shows_the_plan_and_its_reasons_and_sends_nothing(office
     assert shown.plan.rule == "last_talked"
     assert shown.text.splitlines() == [
         "line +7 495 123-45-67 (Основная), decided by rule last_talked",
-        "not for this call:",
-        "  blocked: blocked",
-        "  outside_hours: open",
-        "  owner: owner",
+        "rules that were not for this call:",
+        "  blocked: its condition 'blocked' does not hold",
+        "  outside_hours: its condition 'open' does not hold",
+        "  owner: its condition 'owner' does not hold",
         "reasons:",
         "  line Основная is open",
         "  the owner of this caller's lead: there is nobody",

@@ -307,7 +307,7 @@ def test_outside_hours_nobody_rings_and_the_plan_says_when_it_opens() -> None:
     plan = decide(arrival(at=SUNDAY), facts(owner="anna"))
     assert (plan.rule, plan.cause) == ("outside_hours", "outside_hours")
     assert rung(plan) == []
-    assert dict(plan.reasons[-1].values)["opens"] == "2026-11-30T06:00:00+00:00"
+    assert dict(plan.reasons[-1].values)["until"] == "2026-11-30 09:00"
 
 
 def test_a_blocked_caller_is_not_put_through_even_to_an_owner() -> None:
