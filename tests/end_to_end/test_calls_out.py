@@ -178,6 +178,7 @@ async def test_a_service_killed_after_it_reached_the_pbx_places_nothing_twice(st
         await connection.execute(text("update outgoing_calls set state = 'placing'"))
     await world.phone(ROUTED).behave(answer(0.1, speak=SPEECH))  # from the next ring on
     async with stage.serve():
+        await world.cli("channel request hangup all")  # nobody picks up
         row = await became(stage, asked, "failed", 40)
         assert row.reason == "no_answer"
         assert not world.phone(ROUTED).has_rung
@@ -311,7 +312,7 @@ async def test_a_mobile_is_asked_for_a_key_before_the_client_is_called(stage: St
         await apply(connection, replace(DIRECTORY, people=(*DIRECTORY.people, vera)))
     await world.mobile(client).behave(answer(0.2, speak=SPEECH))
     async with stage.open(stage.settings()):
-        await world.mobile(mobile).behave(answer(0.2, speak=SPEECH, hangup_after=8.0, confirm=True))
+        await world.mobile(mobile).behave(answer(0.2, speak=SPEECH, hangup_after=4.0, confirm=True))
         asked = await click(stage, client, "vera")
         assert await world.mobile(mobile).rings() == LINE
         assert not world.mobile(client).has_rung
