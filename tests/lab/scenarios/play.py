@@ -14,7 +14,7 @@ from tests.lab.scenarios.scenario import Scenario
 from tests.lab.scenarios.stage import Pbx, open_stage
 from tests.lab.scenarios.telephones import PATIENCE_SECONDS
 
-AT_ONCE = 14
+AT_ONCE = 10
 
 
 class Recorder:
