@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from aiohttp import ClientSession
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -64,6 +65,13 @@ async def archived(site: Site, call: Told, processes: Processes, store: Store | 
     return made
 
 
+async def answer(client: ClientSession, path: str, **headers: str) -> int:
+    """What the answer is, once it is read whole."""
+    async with client.get(path, headers=headers) as response:
+        await response.read()
+        return response.status
+
+
 async def test_the_archive_is_sent_whole_and_in_any_part(site: Site, processes: Processes) -> None:
     """Its very bytes; a part only of that very file; nothing again to whoever has it."""
     call = await talked(site)
@@ -87,7 +95,7 @@ async def test_the_archive_is_sent_whole_and_in_any_part(site: Site, processes: 
         assert (response.status, response.headers["Content-Range"]) == (416, f"bytes */{size}")
         response = await client.head(path)
         assert (response.status, response.headers["Content-Length"]) == (200, str(size))
-        assert (await client.get(path, headers={"If-None-Match": tag})).status == 304
+        assert await answer(client, path, **{"If-None-Match": tag}) == 304
 
 
 async def test_what_is_drawn_and_shown_comes_from_the_archive(site: Site, processes: Processes) -> None:
@@ -121,7 +129,7 @@ async def test_one_side_or_channel_of_the_archive_is_sent_as_wav(
         decoded = np.concatenate(list(opus.decode(site.store / made.path)), axis=1)
         for side, samples in zip(sides, told, strict=True):
             assert np.array_equal(samples, decoded[opus.SIDES.index(side)][: len(samples)])
-        assert (await client.get(f"{API}/calls/{call.id}/recording?channel=9.9")).status == 404
+        assert await answer(client, f"{API}/calls/{call.id}/recording?channel=9.9") == 404
 
 
 async def test_listening_to_the_archive_is_written_down_and_for_the_rightful_alone(
@@ -133,7 +141,7 @@ async def test_listening_to_the_archive_is_written_down_and_for_the_rightful_alo
     for login, status in ((None, 401), ("gleb", 403), ("anna", 200)):
         async with site.visitor(login) as client:
             for part in ("", "?side=staff", f"?channel={call.uid}", "/outline"):
-                assert (await client.get(f"{API}/calls/{call.id}/recording{part}")).status == status, (login, part)
+                assert await answer(client, f"{API}/calls/{call.id}/recording{part}") == status, (login, part)
     async with site.engine.connect() as connection:
         rows = (await connection.execute(select(listens.c.login, listens.c.what).order_by(listens.c.id))).all()
     assert [tuple(row) for row in rows] == [("anna", "both"), ("anna", "staff"), ("anna", "both")]
@@ -145,7 +153,7 @@ async def test_a_lost_archive_is_not_found(site: Site, processes: Processes) -> 
     (site.store / (await archived(site, call, processes)).path).unlink()
     async with site.visitor("anna") as client:
         for part in ("", "?side=staff"):
-            assert (await client.get(f"{API}/calls/{call.id}/recording{part}")).status == 404, part
+            assert await answer(client, f"{API}/calls/{call.id}/recording{part}") == 404, part
 
 
 async def test_pages_play_from_a_bucket_and_say_when_it_is_away(
@@ -160,15 +168,15 @@ async def test_pages_play_from_a_bucket_and_say_when_it_is_away(
             path = f"{API}/calls/{call.id}/recording"
             response = await client.get(path, headers={"Range": "bytes=40-4043"})
             assert (response.status, len(await response.read())) == (206, 4004)
-            assert (await client.get(f"{path}/outline")).status == 200
+            assert await answer(client, f"{path}/outline") == 200
             made = await archived(site, call, processes, store)
             assert [one.path async for one in store.walk()] == [made.path]
             response = await client.get(path, headers={"Range": "bytes=0-3"})
             assert (response.status, await response.read()) == (206, b"OggS")
-            assert (await client.get(f"{path}?side=caller")).status == 200
+            assert await answer(client, f"{path}?side=caller") == 200
             await asyncio.to_thread(server.close)
             for part in ("", "?side=caller"):
-                assert (await client.get(f"{path}{part}")).status == 503, part
+                assert await answer(client, f"{path}{part}") == 503, part
 
 
 async def _move(folder: Path, store: Store) -> None:
