@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from directory.masking import MASK_KINDS, MaskKind
 from recordings import personal_numbers, spoken_emails
-from recordings.personal_numbers import Voice
 from recordings.transcript import PAUSE_SECONDS, Word
+from recordings.voices import Voice
 
 BEFORE_SECONDS: Final = 0.3
 BEHIND_SECONDS: Final = 0.5

@@ -28,6 +28,7 @@ ACTIONS: Final = (
     "recording_paused",
     "recording_resumed",
     "original_heard",
+    "masked_anew",
     "hold_set",
     "hold_lifted",
     "retention_applied",

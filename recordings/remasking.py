@@ -13,11 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from calls.due import Job
 from calls.jobs import enqueue
 from calls.tables import calls
-from recordings import masking, transcript
-from recordings.fact_rows import looked_for, write_talk_facts
+from recordings import audit, masking, transcript
 from recordings.masked_rows import policy_of
+from recordings.measuring import measure_talk
 from recordings.tables import transcripts, unmasked_transcripts
-from recordings.talk_facts import measure
 
 
 async def remask(engine: AsyncEngine, since: datetime, until: datetime) -> int:
@@ -53,16 +52,15 @@ async def _remask(connection: AsyncConnection, call_id: UUID, line: str | None) 
         forgotten = False
     masked = masking.mask(transcript.words_by_side(row.words), policy.kinds, policy.region)
     if masked.muted:
-        await _write(connection, row, masked, line, keep_original=policy.keep_original)
+        await _write(connection, row, masked, keep_original=policy.keep_original)
     if masked.muted or forgotten:
+        await audit.note(connection, audit.THE_OPERATOR, "masked_anew", f"call {call_id}")
         told = {"call_id": str(call_id)}
         await enqueue(connection, [Job("recordings.archive", "recordings", told, lock=f"archive {call_id}")])
     return bool(masked.muted) or forgotten
 
 
-async def _write(
-    connection: AsyncConnection, row: Any, masked: masking.Masked, line: str | None, *, keep_original: bool
-) -> None:
+async def _write(connection: AsyncConnection, row: Any, masked: masking.Masked, *, keep_original: bool) -> None:
     if keep_original:
         original = insert(unmasked_transcripts).values(call_id=row.call_id, words=row.words)
         await connection.execute(original.on_conflict_do_nothing())
@@ -75,5 +73,4 @@ async def _write(
         "masked": masking.muted_json(muted),
     }
     await connection.execute(update(transcripts).where(transcripts.c.call_id == row.call_id).values(**changed))
-    script, topics = await looked_for(connection, line)
-    await write_talk_facts(connection, row.call_id, measure(masked.words, script=script, topics=topics))
+    await measure_talk(connection, row.call_id)

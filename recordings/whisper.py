@@ -244,6 +244,7 @@ class _Windows:
             beam_size=Process.settings.beam,
             batch_size=_BATCH,
             word_timestamps=True,
+            without_timestamps=False,
             clip_timestamps=clips,
         )
         for segment in found:

@@ -264,6 +264,17 @@ def rebuild() -> None:
 
 
 @app.command()
+def mask(
+    since: Annotated[str, typer.Option("--from", help="ISO 8601.")],
+    until: Annotated[str, typer.Option("--to", help="ISO 8601.")],
+) -> None:
+    """Mask texts and sound of a period's calls by the directory of now; what is masked already stays so."""
+    from service.commands import mask as work
+
+    typer.echo(f"{many(run(work(settled(), moment('--from', since), moment('--to', until))), 'call')} masked anew")
+
+
+@app.command()
 def transcribe(file: Annotated[Path, typer.Argument(help="A recording.")], as_json: Json = False) -> None:
     """Turn a recording into text with the service's own engine."""
     from service.commands import transcribe as work

@@ -21,6 +21,7 @@ from crm_sync.standing import open_leads, stages
 from directory import file, store
 from directory.numbers import e164, is_anonymous, is_short
 from recordings.heard import SpeechError
+from recordings.remasking import remask
 from recordings.transcribe_file import transcribe_file
 from routing import requests
 from routing.answers import rebuild as learn_anew
@@ -188,6 +189,12 @@ async def rebuild(settings: Settings) -> int:
         changed = await refold(connection)
         await learn_anew(connection)
         return changed
+
+
+async def mask(settings: Settings, since: datetime, until: datetime) -> int:
+    """Mask the texts of a period's calls by the policy of now; returns how many changed, whose sound workers mute."""
+    async with open_house(settings, pool=1) as house:
+        return await remask(house.engine, since, until)
 
 
 async def transcribe(settings: Settings, path: Path) -> tuple[dict[str, Any], str]:

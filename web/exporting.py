@@ -13,9 +13,9 @@ from recordings.fact_rows import talk_facts_of
 from recordings.store import Store, StoreError
 from recordings.wav import WavError
 from web.guard import VIEWER
-from web.hearing import hearing_of
+from web.hearing import hearing_of, note_heard
 from web.house import HOUSE
-from web.listening import Sound, note, opened, stream, transcript_of
+from web.listening import Sound, opened, stream, transcript_of
 from web.one_call import OneCall, read_call
 from web.page import language_of
 from web.services import SERVICES
@@ -52,7 +52,7 @@ async def send_export(request: web.Request) -> web.StreamResponse:
             sound = hearing.chosen(original=False)
             members = await members_of(connection, services.recordings, one, sound, language_of(request))
             unmuted = sound is not None and hearing.unmuted(original=False)
-            await note(request, connection, one.id, "original" if unmuted else "export")
+            await note_heard(request, connection, one.id, "export", unmuted=unmuted)
     except NothingKeptError as error:
         raise web.HTTPNotFound(text=str(error)) from error
     disposition = f'attachment; filename="{file_name(one.seen.started_at, one.id)}.zip"'

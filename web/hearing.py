@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
+from uuid import UUID
 
 from aiohttp import web
 from sqlalchemy import func, select
@@ -12,11 +13,13 @@ from calls.call import facts
 from calls.events import TranscriptionGivenUp
 from directory.masking import Masking
 from directory.model import Directory
+from recordings import audit
 from recordings.archive_plan import Span
 from recordings.archive_rows import Archive
 from recordings.masking import Muted, muted_from
 from recordings.tables import recordings, transcripts, unmasked_transcripts
-from web.listening import Sound, sound_of
+from web.guard import VIEWER, address_of
+from web.listening import Sound, note, sound_of
 from web.one_call import OneCall
 
 State = Literal["ready", "preparing", "unmasked"]
@@ -69,6 +72,17 @@ async def hearing_of(connection: AsyncConnection, one: OneCall, directory: Direc
     sound = await sound_of(connection, one.id, one.call)
     state = await _state(connection, one, policy, sound.archive if sound else None)
     return Hearing(sound, _original(sound), state, is_reader=role == policy.readers)
+
+
+async def note_heard(
+    request: web.Request, connection: AsyncConnection, call_id: UUID, what: str, *, unmuted: bool
+) -> None:
+    """Write down who hears or reads what; what is not masked as it must be, in the audit too."""
+    await note(request, connection, call_id, "original" if unmuted else what)
+    if unmuted:
+        viewer, client = request[VIEWER], address_of(request)
+        actor = audit.Actor(login=viewer.login, user=viewer.user, address=str(client) if client else None)
+        await audit.note(connection, actor, "original_heard", f"call {call_id}", {"what": what})
 
 
 async def original_words(connection: AsyncConnection, one: OneCall) -> Sequence[Any] | None:

@@ -13,7 +13,7 @@ listens = Table(
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="SET NULL")),
     Column("login", Text, nullable=False, comment="Kept when the login is gone."),
     Column("call_id", UUID(as_uuid=True), nullable=False, index=True),
-    Column("what", Text, nullable=False, comment="caller, staff, both, transcript, search or export."),
+    Column("what", Text, nullable=False, comment="caller, staff, both, transcript, search, export or original."),
     Column("address", INET),
     Index("ix_listens_user_id_at", "user_id", "at"),
     comment="Append-only: every listening to a recording and every reading of a transcript by the API or a page.",

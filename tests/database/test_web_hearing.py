@@ -152,6 +152,14 @@ async def test_everybody_hears_the_muted_and_one_role_the_original(site: Site) -
         assert "recording?original=true" in page.decode()
     told_apart = [one for one in await heard(site) if one[1] != "transcript"]
     assert told_apart == [("anna", "both"), (READER, "original"), (READER, "original")]
+    async with site.engine.connect() as connection:
+        asked = "select actor, action, details->>'what' from audit order by at"
+        audited = [tuple(row) for row in await connection.execute(text(asked))]
+    assert audited == [
+        ("command line", "masked_anew", None),
+        (READER, "original_heard", "both"),
+        (READER, "original_heard", "transcript"),
+    ]
 
 
 async def test_an_original_that_is_not_kept_is_for_nobody(site: Site) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-from recordings.personal_numbers import luhn
+from recordings.cards import luhn
 from recordings.transcript import Word
 
 _UNITS: Final = {

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from directory.masking import MASK_KINDS
+from recordings.cards import luhn
 from recordings.masking import BEHIND_SECONDS, Masked, kind_of, mask, muted_from, muted_json
-from recordings.personal_numbers import luhn, snils
+from recordings.personal_numbers import snils
 from recordings.transcript import Word
 from tests.fakes.spoken import FILLERS, STYLES, card, said, spoken
 

@@ -10,7 +10,7 @@ from recordings.transcript import Word, segments, segments_json, text
 from web.api.models import Outline, SegmentTold, Transcript, WordTold
 from web.api.operations import Query
 from web.guard import VIEWER
-from web.hearing import hearing_of, original_words
+from web.hearing import hearing_of, note_heard, original_words
 from web.house import HOUSE
 from web.listening import SIDES, note, of_channel, outline, send, transcript_of
 from web.one_call import OneCall, read_call
@@ -47,7 +47,7 @@ async def get_recording(request: web.Request, query: SoundQuery) -> web.StreamRe
         one = await read_call(request, connection)
         hearing = await hearing_of(connection, one, await request.app[HOUSE].read(), request[VIEWER].role)
         sound = of_channel(hearing.chosen(original=query.original), query.channel)
-        await note(request, connection, one.id, "original" if hearing.unmuted(original=query.original) else query.side)
+        await note_heard(request, connection, one.id, query.side, unmuted=hearing.unmuted(original=query.original))
     return await send(request, services.recordings, sound, SIDES if query.side == "both" else (query.side,))
 
 
@@ -81,7 +81,7 @@ async def _original(request: web.Request, connection: AsyncConnection, one: OneC
     words = await original_words(connection, one)
     if words is None:
         raise web.HTTPNotFound(text="The original of this transcript is not kept.")
-    await note(request, connection, one.id, "original")
+    await note_heard(request, connection, one.id, "transcript", unmuted=True)
     sides: dict[str, list[Word]] = {}
     for word in words:
         sides.setdefault(word["side"], []).append(Word(**{name: word[name] for name in Word.__slots__}))
