@@ -138,7 +138,8 @@ def _kept(seen: CallView, recordings: Sequence[Recording], language: str) -> lis
             side = say(language, f"side.{one.side}").lower()
             told.append(say(language, "story.recording", side=side, seconds=duration(one.seconds)))
         if wrong := gap(one, language):
-            told.append(say(language, "story.gap", what=wrong))
+            why = f" ({one.reason})" if one.seconds is None and one.reason else ""
+            told.append(say(language, "story.gap", what=wrong) + why)
     if not told and seen.recordings:
         told.append(say(language, "story.recorded_there", count=len(seen.recordings)))
     return told

@@ -10,7 +10,7 @@ from web.words import say
 
 
 def gap(one: Recording, language: str) -> str:
-    """One line about a side that is not well, "" for one that is."""
+    """One line about a side that is not well, "" for one that is; the operator's reason stands in `one.reason`."""
     if one.state == "stored":
         return ""
     side = say(language, f"side.{one.side}")
@@ -19,8 +19,6 @@ def gap(one: Recording, language: str) -> str:
     key = f"gap.{one.state}"
     if one.state == "silent" and "loudest" not in told:
         key = "gap.silent_all"
-    elif one.state not in {"silent", "short"}:
-        told = {"reason": one.reason or ""}
     return f"{side}: {say(language, key, **told)}"
 
 

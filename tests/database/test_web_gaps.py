@@ -109,6 +109,14 @@ async def test_a_call_tells_what_its_recording_lacks(site: Site) -> None:
         told, words = await tell(connection, call, "en")
     assert "Recording, Us: 3.0 s recorded of 60.0 s of talk" in words
     assert {one["state"] for one in told["recordings"]} == {"short", "silent"}
+    lost = await judged(site, WELL, LOST, state="missing")
+    async with site.visitor("anna") as client:
+        page = await (await client.get(f"/calls/{lost}")).text()
+        assert "Мы: записи нет" in page
+        assert str(LOST["reason"])[:20] not in page
+    async with site.engine.connect() as connection:
+        _, words = await tell(connection, lost, "en")
+    assert f"Recording, Us: no recording ({LOST['reason']})" in words
 
 
 async def test_the_command_line_lists_gaps_since_a_time(site: Site, database_url: str, tmp_path: Path) -> None:
