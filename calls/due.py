@@ -34,6 +34,7 @@ class Job:
     """Durable work: `task` on `queue` with JSON `args`.
 
     Jobs of one `lock` run one after another, in order; a job is not enqueued while one of its `queueing_lock` waits.
+    The highest `priority` of a queue runs first, of equal ones the oldest job.
     """
 
     task: str
@@ -41,6 +42,7 @@ class Job:
     args: Mapping[str, str | int] = field(default_factory=dict)
     lock: str | None = None
     queueing_lock: str | None = None
+    priority: int = 0
 
 
 Owes = Callable[[Change], Iterable[Job]]

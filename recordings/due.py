@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final
 
 from calls.due import Change, Job
 from calls.events import RecordingStored, Transcribed, TranscriptionGivenUp
 from calls.view import CallView
+
+_EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
+"""Priorities are seconds since then: they fit the queue's numbers for 68 years."""
 
 _WITNESSES_SECONDS: Final = 1.0
 """By less than that two witnesses of the same talk differ."""
@@ -23,7 +27,7 @@ def due(change: Change) -> list[Job]:
     if _owes_look(change.after) and not (change.before and _owes_look(change.before) and _same(change)):
         jobs.append(look(call_id))
     if change.first(RecordingStored) is not None:
-        jobs.append(Job("recordings.transcribe", "transcription", {"call_id": call_id}, lock=f"transcript {call_id}"))
+        jobs.append(transcribe_job(call_id, change.after.ended_at))
     if change.first(Transcribed) is not None or change.first(TranscriptionGivenUp) is not None:
         jobs.append(archive_job(call_id))
     return jobs
@@ -32,6 +36,18 @@ def due(change: Change) -> list[Job]:
 def look(call_id: str) -> Job:
     """Look at what the PBX recorded of this call; looks at one call come one after another."""
     return Job("recordings.store_recording", "recordings", {"call_id": call_id}, lock=f"recording {call_id}")
+
+
+def transcribe_job(call_id: str, ended_at: datetime | None) -> Job:
+    """Turn the call's audio into its text: the newest call first, so that a backlog is behind whoever works now."""
+    newest = int((ended_at - _EPOCH).total_seconds()) if ended_at else 0
+    return Job(
+        "recordings.transcribe",
+        "transcription",
+        {"call_id": call_id},
+        lock=f"transcript {call_id}",
+        priority=min(max(newest, 0), 2**31 - 2),
+    )
 
 
 def archive_job(call_id: str) -> Job:

@@ -100,7 +100,17 @@ def pack(told: Sequence[Block]) -> list[Window]:
             windows.append([block])
         else:
             room.append(block)
-    return [_placed(one) for one in windows]
+    return [placed(one) for one in windows]
+
+
+def unheard(window: Window, said: Mapping[Any, Sequence[Word]]) -> list[Block]:
+    """Whose speech lies in a shared window and became no word: Whisper ends early where the same is said many times."""
+    owners = dict.fromkeys(one.owner for one in window)
+    return [
+        Block(owner, tuple(one.stretch for one in window if one.owner == owner))
+        for owner in owners
+        if len(owners) > 1 and not said.get(owner)
+    ]
 
 
 def unpack(window: Window, words: Iterable[Word]) -> Mapping[Any, list[Word]]:
@@ -121,7 +131,8 @@ def _seconds(window: Sequence[Block]) -> float:
     return sum(one.seconds for one in window) + APART_SECONDS * (len(window) - 1)
 
 
-def _placed(window: Sequence[Block]) -> Window:
+def placed(window: Sequence[Block]) -> Window:
+    """The blocks one after another."""
     told: list[Placed] = []
     at = 0.0
     for block in window:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from recordings.heard import AudioError, Heard, Side, Talk, Track
 from recordings.model import RATE, Process, loaded
-from recordings.packing import WINDOW_SECONDS, Block, Blocks, Stretch, Window, pack, unpack
+from recordings.packing import WINDOW_SECONDS, Block, Blocks, Stretch, Window, pack, placed, unheard, unpack
 from recordings.transcript import Word
 
 SURE: Final = 0.6
@@ -222,19 +222,32 @@ class _Windows:
         self._hear(self._blocks.take())
 
     def _hear(self, blocks: Sequence[Block]) -> None:
-        windows = pack(blocks)
-        for first in range(0, len(windows), _BATCH):
-            self._hear_windows(windows[first : first + _BATCH])
+        missed = self._hear_windows(pack(blocks))
+        self._hear_windows([placed([block]) for block in missed])
+        self._sounds = {key: sound for key, sound in self._sounds.items() if key not in _keys(blocks)}
 
-    def _hear_windows(self, windows: Sequence[Window]) -> None:
+    def _hear_windows(self, windows: Sequence[Window]) -> list[Block]:
+        """Hear these windows, so many at a time; returns the blocks that lay with others and became no words."""
+        missed = []
+        for first in range(0, len(windows), _BATCH):
+            some = windows[first : first + _BATCH]
+            for window, words in zip(some, self._said(some), strict=True):
+                said = unpack(window, words)
+                missed += unheard(window, said)
+                for owner, told in said.items():
+                    self._tracks[owner].words.extend(told)
+        return missed
+
+    def _said(self, windows: Sequence[Window]) -> list[list[Word]]:
+        """The words of each window, with its own times."""
         import numpy as np  # noqa: PLC0415 as above
 
         slot = _SLOT_SECONDS * RATE
         sound, clips = np.zeros(len(windows) * slot, np.float32), []
         for index, window in enumerate(windows):
-            for placed in window:
-                part = self._sounds.pop((placed.owner, placed.stretch))
-                at = index * slot + round(placed.at * RATE)
+            for one in window:
+                part = self._sounds[one.owner, one.stretch]
+                at = index * slot + round(one.at * RATE)
                 sound[at : at + len(part)] = part
             start = index * _SLOT_SECONDS
             clips.append({"start": start, "end": start + window[-1].until})
@@ -247,10 +260,15 @@ class _Windows:
             without_timestamps=False,
             clip_timestamps=clips,
         )
+        said: list[list[Word]] = [[] for _ in windows]
         for segment in found:
             index = int(segment.start // _SLOT_SECONDS)
-            for owner, words in unpack(windows[index], _words(segment.words or (), index * _SLOT_SECONDS)).items():
-                self._tracks[owner].words.extend(words)
+            said[index] += _words(segment.words or (), index * _SLOT_SECONDS)
+        return said
+
+
+def _keys(blocks: Iterable[Block]) -> set[tuple[Any, Stretch]]:
+    return {(block.owner, stretch) for block in blocks for stretch in block.stretches}
 
 
 def _words(found: Iterable[Any], began: float) -> list[Word]:

@@ -66,6 +66,7 @@ def environment_of(settings: Settings, url: str) -> dict[str, str]:
         "SWITCHHOOK_LOG": settings.log,
         "SWITCHHOOK_PBX": json.dumps([{key: value for key, value in one.items() if value} for one in pbxes]),
         "SWITCHHOOK_TRANSCRIPTION": settings.transcription.model_dump_json(),
+        "SWITCHHOOK_JOBS": settings.jobs.model_dump_json(),
         "SWITCHHOOK_RECORDINGS": json.dumps(_plain(settings.recordings)),
         "SWITCHHOOK_CALENDARS": settings.calendars.model_dump_json(),
     }

@@ -156,6 +156,12 @@ class RecordingsSettings(_Part):
         return self
 
 
+class JobSettings(_Part):
+    """The work after calls. A worker that has not said for `stalled_seconds` that it lives is dead to the others."""
+
+    stalled_seconds: float = Field(default=15.0, ge=1, le=600)
+
+
 class TranscriptionSettings(_Part):
     """`model`: a CTranslate2 folder, or a name that faster-whisper knows. `language`: None: Whisper says.
 
@@ -192,6 +198,7 @@ class Settings(BaseSettings):
     crm: CrmSettings = CrmSettings()
     recordings: RecordingsSettings = RecordingsSettings()
     transcription: TranscriptionSettings = TranscriptionSettings()
+    jobs: JobSettings = JobSettings()
     calendars: CalendarSettings = CalendarSettings()
 
     @field_validator("database_url")

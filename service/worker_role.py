@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 
 from calls.follow_ups import FollowUpJobs
-from calls.queue import QUEUES, Crew, make_app, work
+from calls.queue import QUEUES, Crew, Timing, make_app, work
 from crm_sync.jobs import CrmJobs
 from crm_sync.parties import numbers_of
 from directory import calendars
@@ -92,7 +92,12 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             if RETENTION in queues:
                 erasing = erasing_of(settings, house.engine, store)
                 running(keep_what_may_be(house.engine, erasing.remover, erasing))
-            await work(app, crews, stop)
+            await work(app, crews, stop, _timing(settings.jobs.stalled_seconds))
+
+
+def _timing(stalled: float) -> Timing:
+    """A worker says that it lives often enough to be late some times; its jobs wait little longer than they must."""
+    return Timing(heartbeat=stalled / 7.5, stalled=stalled, upkeep=stalled / 3)
 
 
 def _at_once(queue: str, settings: Settings) -> int:

@@ -11,6 +11,7 @@ from aiohttp import web
 from calls.call import facts
 from calls.events import TranscriptionGivenUp
 from calls.follow_up_list import promise_of
+from calls.jobs import hurry
 from recordings.fact_rows import talk_facts_of
 from recordings.masking import kind_of
 from recordings.pauses import is_paused
@@ -71,6 +72,8 @@ async def show(request: web.Request) -> web.Response:
         kept = await keeping.shown(request, connection, one)
         if transcript is not None:
             await note(request, connection, one.id, "transcript")
+        else:
+            await hurry(connection, "transcription", one.id)
     language = language_of(request)
     return await page(
         request,

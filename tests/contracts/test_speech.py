@@ -201,6 +201,15 @@ async def test_what_is_heard_together_is_given_back_to_each_with_its_own_times(
         assert abs(sum(a.confidence - b.confidence for a, b in same)) / len(same) <= 0.2
 
 
+async def test_the_same_said_on_many_calls_is_heard_on_each(engine_room: Speech, tmp_path: Path) -> None:
+    """Where a shared window makes Whisper end early, whoever got no words is heard alone."""
+    prompts = ("ru/vm-goodbye", "ru/hello", "ru/queue-thankyou", "ru/one-moment-please") * 2
+    paths = [write_wav(tmp_path / f"{number}.wav", speech(prompt)) for number, prompt in enumerate(prompts)]
+    heard = await asyncio.gather(*(engine_room.transcribe({"caller": path}, "ru") for path in paths))
+    for prompt, one in zip(prompts, heard, strict=True):
+        assert share((prompt,), " ".join(word.text for word in one.words["caller"])) == 1.0
+
+
 async def test_a_gpu_that_is_not_there_is_told(tmp_path: Path) -> None:
     """Asked for by name; `auto` takes the CPU, as every other test here shows."""
     if await asyncio.to_thread(Path("/dev/nvidiactl").exists):

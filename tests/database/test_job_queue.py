@@ -9,6 +9,8 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,8 +18,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import Job
-from calls.jobs import enqueue
+from calls.jobs import enqueue, hurry
 from calls.queue import Crew, GiveUp, Task, Timing, TryAgain, make_app, waiting, work
+from recordings.due import transcribe_job
 
 QUICK = Timing(heartbeat=0.3, stalled=1.5, upkeep=0.3, grace=0.3)
 RUN = Callable[[UUID, int], Awaitable[None]]
@@ -213,3 +216,24 @@ async def test_a_worker_with_a_busy_job_keeps_its_heartbeat(engine: AsyncEngine,
         await owe(engine, job(uuid4()))
         await until(engine, DONE, 1)
     assert len(ran) == 1
+
+
+async def test_the_newest_call_is_next_before_a_backlog_and_one_that_is_looked_at_before_all(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    """Twenty calls of yesterday wait; one of now overtakes them, and then an old one whose page is opened."""
+    order: list[UUID] = []
+
+    async def run(call_id: UUID, attempt: int) -> None:
+        order.append(call_id)
+
+    old, opened, new = [uuid4() for _ in range(20)], uuid4(), uuid4()
+    at = datetime(2026, 11, 25, tzinfo=UTC)
+    calls = [(call, at + timedelta(minutes=place)) for place, call in enumerate([opened, *old])]
+    jobs = [transcribe_job(str(call), ended_at) for call, ended_at in [*calls, (new, at + timedelta(days=1))]]
+    await owe(engine, *(replace(job, task="room.do_it", queue="crm") for job in jobs))
+    async with engine.begin() as connection:
+        await hurry(connection, "crm", opened)
+    async with working(database_url, run, concurrency=1):
+        await until(engine, DONE, 22)
+    assert order == [opened, new, *reversed(old)]

@@ -49,14 +49,19 @@ class Running:
         self._process = process
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
     def returncode(self) -> int | None:
         """How it ended, -9 for SIGKILL and so on; None while it goes on."""
         return self._process.exitcode
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
-        assert self._process.pid is not None
-        os.kill(self._process.pid, number)
+        os.kill(self.pid, number)
 
     async def wait(self) -> int:
         """Wait until it has ended; how."""
@@ -65,10 +70,13 @@ class Running:
         return self._process.exitcode
 
 
-async def begin(*words: str, said: Path, room: int | None, **environment: str) -> Running:
-    """Call it and let it go on; what it says goes to `said`; no file that it writes grows beyond `room` bytes."""
+async def begin(*words: str, said: Path, room: int | None = None, **environment: str) -> Running:
+    """Call it and let it go on; what it says goes to `said`; no file that it writes grows beyond `room` bytes.
+
+    A worker may have processes of its own, and so is not ended with ours: the test ends it.
+    """
     arguments = (words, _with_ours(environment), said, said, room)
-    process = _PROGRAM.Process(target=_call, args=arguments, daemon=True)
+    process = _PROGRAM.Process(target=_call, args=arguments, daemon=words[0] != "worker")
     await asyncio.to_thread(process.start)
     return Running(process)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 from calls import events as e
@@ -80,3 +81,15 @@ def test_stored_audio_owes_its_text_once() -> None:
     """Both sides told together are one text."""
     assert owed(CALL, [*CALL, STORED], STORED, STORED) == ["recordings.transcribe"]
     assert owed(CALL, [*CALL, STORED]) == []
+
+
+def test_the_newest_call_becomes_text_first() -> None:
+    """The queue's priority grows with the time at which a call ended, and fits the queue's numbers."""
+    priorities = []
+    for day in (0, 1, 400):
+        events = settled_call(at=T0 + timedelta(days=day))
+        change = Change(uuid4(), seen(events), seen([*events, STORED]), (STORED,))
+        priorities += [job.priority for job in due(change) if job.queue == "transcription"]
+    assert priorities == sorted(set(priorities))
+    assert priorities[0] > 0
+    assert priorities[-1] < 2**31 - 1
