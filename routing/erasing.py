@@ -32,6 +32,14 @@ async def forget_calls_out(
     return len(ids)
 
 
+async def under_way_to(connection: AsyncConnection, pattern: str) -> bool:
+    """Whether a call out to a number of this pattern is being placed: its number is still needed."""
+    asked = select(outgoing_calls.c.id).where(
+        outgoing_calls.c.state.in_(UNDER_WAY), outgoing_calls.c.number.regexp_match(pattern)
+    )
+    return (await connection.execute(asked.limit(1))).first() is not None
+
+
 async def forget_owners(connection: AsyncConnection, numbers: Collection[str]) -> int:
     """Forget what a CRM said of these numbers (as stored), here and, once committed, in every process's memory."""
     gone = await connection.execute(delete(owner_copies).where(owner_copies.c.number.in_(numbers)))

@@ -36,7 +36,7 @@ from recordings.audit import THE_SERVICE, Actor, note
 from recordings.erasing import forget_mentions, mentioned_in, sound_of, text_count
 from recordings.erasures import EraseRefused, Report
 from recordings.privacy_tables import REMOVED, erasures
-from routing.erasing import forget_calls_out, forget_owners
+from routing.erasing import forget_calls_out, forget_owners, under_way_to
 from service.removing import Ours, Remover, held_digits, hold_on, pseudonym
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -140,11 +140,11 @@ class Erasing:
             return await self._end(erasure_id, account)
 
     async def resume(self) -> int:
-        """Go on with every request that is still open; returns how many came to their end."""
+        """Go on with every request that is still open; returns how many are open after it."""
         async with self.engine.connect() as connection:
             ids = (await connection.execute(select(erasures.c.id).where(erasures.c.numbers.is_not(None)))).scalars()
             still_open = sorted(ids)
-        return sum([(await self.run(erasure_id)).state == "finished" for erasure_id in still_open])
+        return sum([(await self.run(erasure_id)).state != "finished" for erasure_id in still_open])
 
     async def told(self, erasure_id: int) -> Report | None:
         """The report of a request; None when there is none of that id."""
@@ -181,6 +181,8 @@ class Erasing:
             account.went["crm_owners"] += await forget_owners(connection, every)
             account.went["promises"] += await forget_promises_to(connection, every, person.pseudonym)
             account.went["calls_out"] += await forget_calls_out(connection, person, whom.pattern)
+            if await under_way_to(connection, whom.pattern):
+                account.stays("call_out", "not_over_yet")
             for call_id in await mentioned_in(connection, whom.pattern):
                 if await _hold_on(connection, call_id, held) is None:
                     await forget_mentions(connection, call_id, person)

@@ -33,7 +33,10 @@ from service.removing import Ours, Remover, held_digits, hold_on
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 EVERY_SECONDS: Final = 3600.0
-_OPEN_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 5.0
+_LEFT_SECONDS: Final = 60.0
+"""What waits for the end of a call is not looked for again at once: finding a person reads every event."""
+
 _BATCH: Final = 200
 
 
@@ -94,11 +97,13 @@ async def keep_to(engine: AsyncEngine, remover: Remover, now: datetime) -> Count
 
 
 async def keep(engine: AsyncEngine, remover: Remover, erasing: Erasing) -> None:
-    """Until cancelled: every hour what is due goes, and every few seconds erasures that are still open go on."""
+    """Until cancelled: every hour what is due goes, and within seconds an erasure that was asked for is done."""
     rounds_at = 0.0
     while True:
+        pause = _LOOK_SECONDS
         try:
-            await erasing.resume()
+            if await erasing.resume():
+                pause = _LEFT_SECONDS
             if asyncio.get_running_loop().time() >= rounds_at:
                 gone = await keep_to(engine, remover, datetime.now(UTC))
                 rounds_at = asyncio.get_running_loop().time() + EVERY_SECONDS
@@ -107,7 +112,7 @@ async def keep(engine: AsyncEngine, remover: Remover, erasing: Erasing) -> None:
             pass
         except (SQLAlchemyError, OSError, StoreError) as error:
             log.warning("nothing could be removed now", error=type(error).__name__)
-        await asyncio.sleep(_OPEN_SECONDS)
+        await asyncio.sleep(pause)
 
 
 def _least_days(directory: Directory) -> int | None:

@@ -24,13 +24,14 @@ from crm_sync.tables import leads, parties, party_numbers
 from directory.tables import blocked_numbers, vip_numbers
 from recordings import holds
 from recordings.audit import THE_OPERATOR
-from recordings.erasures import EraseRefused
+from recordings.erasures import EraseRefused, Report
 from recordings.privacy_tables import audit, erasures
 from recordings.store import Store
 from recordings.tables import transcripts
 from routing.tables import outgoing_calls, owner_copies
 from service.erasing import Erasing
 from service.removing import Remover
+from service.retention import keep
 from tests.fakes.story import SUPPORT, Told, furnish, know
 from tests.fakes.traces import digest, traces_in_files, traces_in_tables
 
@@ -249,14 +250,46 @@ async def test_a_call_that_goes_on_is_erased_when_it_is_over(house: House) -> No
     assert report.state == "going_on"
     assert {"what": "call", "why": "not_over_yet", "id": str(live.id)} in report.stayed
     assert await erasing.ask([SECOND, NUMBER], THE_OPERATOR) == report.id
-    assert await erasing.resume() == 0
-    await live.hangs_up(after=20)
     assert await erasing.resume() == 1
+    await live.hangs_up(after=20)
+    assert await erasing.resume() == 0
     assert await house.scan() == ({}, [])
     assert report.id is not None
     whole = await erasing.told(report.id)
     assert whole is not None
     assert sorted(whole.calls) == sorted(str(call.id) for call in [*house.hers, live])
+
+
+async def test_a_call_out_that_is_being_placed_keeps_its_number_until_it_is(house: House) -> None:
+    """Then it goes too: the request waits for it."""
+    erasing, placing = house.erasing, outgoing_calls.c.state == "placing"
+    wish = {"purpose": "click", "state": "placing", "number": NUMBER, "person": "anna", "asked_by": "anna"}
+    async with house.engine.begin() as connection:
+        await connection.execute(insert(outgoing_calls).values(wish))
+    report = await erasing.run(await erasing.ask([NUMBER], THE_OPERATOR))
+    assert (report.state, report.stayed[0]) == ("going_on", {"what": "call_out", "why": "not_over_yet"})
+    async with house.engine.begin() as connection:
+        await connection.execute(outgoing_calls.update().where(placing).values(state="failed"))
+    assert await erasing.resume() == 0
+    assert await house.scan() == ({}, [])
+
+
+async def test_a_worker_does_what_the_api_was_asked(house: House) -> None:
+    """The request lies in the database; whoever works on retention does it, without being told."""
+    erasing = house.erasing
+    asked = await erasing.ask([NUMBER], THE_OPERATOR)
+    working = asyncio.create_task(keep(house.engine, erasing.remover, erasing))
+    async with asyncio.timeout(30):
+        while (await _told(erasing, asked)).state != "finished":
+            await asyncio.sleep(0.02)
+    working.cancel()
+    assert await house.scan() == ({}, [])
+
+
+async def _told(erasing: Erasing, asked: int) -> Report:
+    report = await erasing.told(asked)
+    assert report is not None
+    return report
 
 
 @pytest.mark.parametrize("number", ["101", "74951234567", "79160000011", "8 495 123-45-68", "Мария", "", "+7916", "s"])
