@@ -41,15 +41,18 @@ class CallAudio:
     trunk: str
 
     def sides(self, folder: PbxFolder) -> list[tuple[str, str]]:
-        """The sides to be kept: both of whoever talked, and the caller's of a message in voicemail."""
-        if not self.talked:
+        """The sides to be kept: both of whoever talked, and the caller's of a message in voicemail.
+
+        Of a talk that may not be recorded nothing is kept, whichever channel of it the PBX recorded nevertheless.
+        """
+        if not self.talked or self.refused:
             return self._both(())
         there = {one for one in self.channels if folder.has(one)}
-        return self._both(sorted(there | set(self._owing())) or (() if self.refused else self.expected))
+        return self._both(sorted(there | set(self._owing())) or self.expected)
 
     def owed(self) -> list[tuple[str, str]]:
         """The sides that must be somewhere, wherever the PBX put them."""
-        return self._both(self._owing() or (() if self.refused else self.expected))
+        return self._both(() if self.refused else self._owing() or self.expected)
 
     def _owing(self) -> list[str]:
         """The channels that were to be recorded and on which somebody talked."""

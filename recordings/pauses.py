@@ -16,6 +16,7 @@ from calls.call import Call
 from calls.record import state_call
 from calls.tables import call_names, calls
 from calls.view import CallView
+from recordings.audit import Actor, note
 from recordings.tables import recording_wishes
 
 CHANNEL: Final = "switchhook_recording_wishes"
@@ -36,12 +37,15 @@ class Wish:
     call: Call
 
 
-async def ask(connection: AsyncConnection, call_id: UUID, *, paused: bool, by: str) -> UUID:
-    """Write down a wish, told to who does it when the transaction commits; `by` is a login or a device."""
-    asked = (
-        insert(recording_wishes).values(call_id=call_id, paused=paused, asked_by=by).returning(recording_wishes.c.id)
-    )
+async def ask(connection: AsyncConnection, call_id: UUID, *, paused: bool, by: Actor) -> UUID:
+    """Write down a wish, and who wished it; told to who does it when the transaction commits.
+
+    `by` has a login, or the device on which keys were pressed.
+    """
+    values = {"call_id": call_id, "paused": paused, "asked_by": by.login}
+    asked = insert(recording_wishes).values(values).returning(recording_wishes.c.id)
     wish: UUID = (await connection.execute(asked)).scalar_one()
+    await note(connection, by, "recording_paused" if paused else "recording_resumed", f"call {call_id}")
     await connection.execute(_NOTIFY, {"channel": CHANNEL, "payload": str(call_id)})
     return wish
 

@@ -79,6 +79,8 @@ class StoringJobs:
         if removed:  # what a PBX was late to hand over is not taken in again
             await asyncio.to_thread(_drop, folder, [*audio.channels, *audio.messages])
             return
+        if audio.refused:  # who refused may have been connected with somebody whose channel is recorded
+            await asyncio.to_thread(_drop, folder, audio.channels)
         if not audio.talked and not self.keep_originals:
             await asyncio.to_thread(_tidy_up, folder, audio.channels)
         if not audio.talked and not audio.messages:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls.call import Call
 from calls.events import device
 from calls.view import view
+from recordings.audit import Actor
 from recordings.pauses import CHANNEL, Outcome, ask, call_with, is_paused, recorded_now, settle, unsettled
 from service.notices import keep_listening
 from telephony.ami import raised_by_dialplan
@@ -81,7 +82,7 @@ class Pausing:
                 return
             call_id, call = found
             paused = not is_paused(view(call))
-            wish = await ask(connection, call_id, paused=paused, by=device(name))
+            wish = await ask(connection, call_id, paused=paused, by=Actor(login=device(name)))
         outcome = await self._do(call, paused=paused)
         await self._settle(wish, outcome)
         if outcome == "done":

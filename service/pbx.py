@@ -62,6 +62,7 @@ PHONE = """
 auth = {name}
 aors = {name}
 callerid = "{shown}" <{number}>
+set_var = DYNAMIC_FEATURES=switchhook-pause
 
 [{name}]
 type = auth
@@ -110,6 +111,13 @@ enabled = yes
 bindaddr = 127.0.0.1
 port = {port}
 timestampevents = yes
+"""
+
+FEATURES = """
+[general]
+featuredigittimeout = 2000
+[applicationmap]
+switchhook-pause => *7,self,Gosub,"switchhook-pause,s,1"
 """
 
 PARKING = """
@@ -174,7 +182,7 @@ class Pbx(PrivateAsterisk):
                 "queues.conf": "[general]\n",
                 "musiconhold.conf": "[general]\n",
                 "res_parking.conf": PARKING,
-                "features.conf": "[general]\n",
+                "features.conf": FEATURES,
             }
             | self._extra_files
         )

@@ -9,16 +9,17 @@ from uuid import UUID
 from aiohttp import web
 
 from recordings import pauses
+from recordings.audit import Actor
 from recordings.pauses import recorded_now
-from web.guard import VIEWER, read_form
+from web.guard import VIEWER, address_of, read_form
 from web.one_call import OneCall, read_call
 from web.page import language_of
 from web.services import SERVICES
 from web.sessions import Viewer
 from web.words import say
 
-DONE_SECONDS: Final = 2.0
-"""Who attends the PBX does what is wanted within milliseconds; so long it is waited for."""
+DONE_SECONDS: Final = 5.0
+"""Who attends the PBX does what is wanted, and the PBX tells so, within milliseconds; so long it is waited for."""
 _LOOK_SECONDS: Final = 0.05
 
 DOES: Final = {"pause": True, "resume": False}
@@ -58,12 +59,15 @@ async def ask(request: web.Request, *, paused: bool) -> UUID:
             raise web.HTTPForbidden(text="Only who talks in a call, heads and admins pause its recording.")
         if not can_pause(one):
             raise NotPausedError("over" if one.seen.ended_at else "not_recorded")
-        wish = await pauses.ask(connection, one.id, paused=paused, by=viewer.login)
+        address = address_of(request)
+        actor = Actor(login=viewer.login, user=viewer.user, address=str(address) if address else None)
+        wish = await pauses.ask(connection, one.id, paused=paused, by=actor)
     outcome = None
     for _ in range(round(DONE_SECONDS / _LOOK_SECONDS)):
         async with engine.connect() as connection:
             outcome = await pauses.outcome_of(connection, wish)
-        if outcome is not None:
+            told = outcome == "done" and pauses.is_paused((await read_call(request, connection)).seen) is paused
+        if told or outcome not in {None, "done"}:
             break
         await asyncio.sleep(_LOOK_SECONDS)
     if outcome != "done":

@@ -196,6 +196,18 @@ async def test_a_pbx_that_does_not_record_for_us_has_nothing_missing(office: Off
     assert await office.events() == []
 
 
+async def test_nothing_is_kept_of_a_call_whose_caller_refused(office: Office) -> None:
+    """Not even what the PBX recorded of somebody whom they were connected with afterwards; and nothing is missing."""
+    refused = e.RecordingRefused(pbx="pbx", channel=UID, linkedid=UID, at=T0)
+    async with office.engine.begin() as connection:
+        await record(connection, [refused])
+    pbx_recorded(office.pbx, f"{UID}2", SECOND, SECOND)
+    await office.storing.store_recording(office.call_id, 0)
+    assert not list(office.pbx.iterdir())
+    assert await office.asked("select * from recordings") == []
+    assert await office.events() == [("RecordingRefused", None, None)]
+
+
 async def test_a_missed_call_leaves_no_empty_files_behind(office: Office) -> None:
     """The PBX makes its files before anybody answers: empty ones go, sound stays, and nothing is told missing."""
     async with office.engine.begin() as connection:

@@ -1,0 +1,182 @@
+"""A recording is paused and resumed while people talk: by keys on a phone, and by whoever asks the service."""
+
+from __future__ import annotations
+
+import array
+import wave
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls.record import state_call
+from calls.view import CallView, view
+from directory.store import apply
+from recordings import pauses
+from recordings.audit import Actor
+from recordings.files import SIDES
+from service.demo_world import OutsideWorld, answer
+from service.demo_world.manager import Manager
+from service.demo_world.world import OutsideCall
+from service.pbx import Pbx, Phone
+from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, until
+from tests.lab.test_dialplan_talks import complete
+
+NUMBER = "79161230177"
+TALK = ("ru/queue-youarenext",) * 12
+
+
+@pytest.fixture(scope="module")
+async def pbx() -> AsyncIterator[Pbx]:
+    """The company's PBX."""
+    async with Pbx([Phone(ROUTED, "101"), Phone(FALLBACK, "102")]) as running:
+        yield running
+
+
+@pytest.fixture
+async def stage(
+    pbx: Pbx, world: OutsideWorld, engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> AsyncIterator[Stage]:
+    """A fresh store with the directory in it; afterwards nobody is on the line."""
+    async with engine.begin() as connection:
+        await apply(connection, DIRECTORY)
+    yield Stage(pbx, world, engine, database_url, tmp_path)
+    await world.quiet()
+
+
+async def known(stage: Stage) -> tuple[UUID, CallView] | None:
+    """The call as the record has it now."""
+    rows = await stage.rows("select id, state from calls where caller_number = :n and joined_into is null", n=NUMBER)
+    return (rows[0].id, view(state_call(rows[0].state))) if rows else None
+
+
+async def talk(stage: Stage) -> tuple[OutsideCall, UUID]:
+    """A client and Анна talk, and it is recorded."""
+    await stage.world.phone(ROUTED).behave(answer(0.1, speak=TALK))
+    call = await stage.world.call(NUMBER, "Клиент", LINE, speak=TALK, stay=True)
+
+    async def talks() -> UUID | None:
+        found = await known(stage)
+        return found[0] if found and found[1].status == "talking" and found[1].recorded else None
+
+    call_id = await until(talks, "they talk, recorded")
+    assert call_id is not None
+    return call, call_id
+
+
+async def press(stage: Stage, call: OutsideCall, keys: str) -> None:
+    """Анна, with whom the caller talks, presses keys on her phone."""
+    rows = [row.split("!") for row in (await stage.world.cli("core show channels concise")).splitlines()]
+    (name,) = [row[0] for row in rows if row[-1] != call.name]
+    for key in keys:
+        await stage.world.manager.action({"Action": "PlayDTMF", "Channel": name, "Digit": key})
+
+
+async def muted(stage: Stage, spans: int, *, going_on: bool) -> CallView:
+    """The call once it has so many pauses, of which the last goes on or not."""
+
+    async def there() -> CallView | None:
+        found = await known(stage)
+        told = found[1].muted if found else ()
+        return found[1] if found and len(told) == spans and (told[-1].until is None) is going_on else None
+
+    seen = await until(there, f"{spans} pauses, the last {'goes on' if going_on else 'is over'}")
+    assert seen is not None
+    return seen
+
+
+async def test_keys_and_wishes_pause_and_resume_the_same_recording(stage: Stage) -> None:
+    """Silence is written on both sides meanwhile, so they stay as long as the talk; who did it is audited."""
+    async with stage.open(stage.settings()):
+        await until(stage.asked, "the PBX asks the service")
+        call, call_id = await talk(stage)
+        await press(stage, call, "*7")
+        await muted(stage, 1, going_on=True)
+        for paused in (False, True):
+            async with stage.engine.begin() as connection:
+                wish = await pauses.ask(connection, call_id, paused=paused, by=Actor(login="head"))
+            await muted(stage, 1 + paused, going_on=paused)
+            async with stage.engine.connect() as connection:
+                assert await pauses.outcome_of(connection, wish) == "done"
+        await press(stage, call, "*7")
+        await muted(stage, 2, going_on=False)
+        await call.hangup()
+
+        async def over() -> CallView | None:
+            found = await known(stage)
+            return found[1] if found and found[1].ended_at else None
+
+        seen = await until(over, "the call is over")
+        assert seen is not None
+        async with stage.engine.begin() as connection:
+            late = await pauses.ask(connection, call_id, paused=False, by=Actor(login="head"))
+
+        async def settled() -> str | None:
+            async with stage.engine.connect() as connection:
+                return await pauses.outcome_of(connection, late)
+
+        assert await until(settled, "the late wish is settled") == "over"
+    assert [span.until is not None for span in seen.muted] == [True, True]
+    told = await stage.rows("select actor, action from audit where subject = :s order by id", s=f"call {call_id}")
+    pause, resume = "recording_paused", "recording_resumed"
+    phone = f"PJSIP/{ROUTED}"
+    assert [tuple(row) for row in told] == [
+        (phone, pause),
+        ("head", resume),
+        ("head", pause),
+        (phone, resume),
+        ("head", resume),
+    ]
+    await complete(stage.pbx.recordings, seen.recorded[0])
+    sides = [sound(stage.pbx.recordings / f"{seen.recorded[0]}-{side}.wav") for side in SIDES]
+    assert abs(len(sides[0]) - len(sides[1])) < 800
+    assert abs(len(sides[0]) / 8000 - seen.talk_seconds) < 1.0
+    assert seen.answered_at is not None
+    for span in seen.muted:
+        assert span.until is not None
+        begin, end = ((at - seen.answered_at).total_seconds() for at in (span.since, span.until))
+        for side in sides:
+            assert not any(side[round((begin + 0.3) * 8000) : round((end - 0.3) * 8000)])
+    assert all(max(side) > 1000 for side in sides)
+
+
+async def test_a_call_that_nobody_records_cannot_be_paused(stage: Stage) -> None:
+    """The phone hears that nobody did anything, and the wish says why."""
+    await set_recordings(stage, "")
+    try:
+        async with stage.open(stage.settings()):
+            await until(stage.asked, "the PBX asks the service")
+            await stage.world.phone(ROUTED).behave(answer(0.1, speak=TALK))
+            call = await stage.world.call(NUMBER, "Клиент", LINE, speak=TALK, stay=True)
+
+            async def talks() -> bool:
+                found = await known(stage)
+                return bool(found and found[1].status == "talking")
+
+            await until(talks, "they talk")
+            await press(stage, call, "*7")
+
+            async def settled() -> str | None:
+                rows = await stage.rows("select outcome from recording_wishes where outcome is not null")
+                return rows[0].outcome if rows else None
+
+            assert await until(settled, "the wish is settled") == "not_recorded"
+            await call.hangup()
+    finally:
+        await set_recordings(stage, str(stage.pbx.recordings))
+
+
+async def set_recordings(stage: Stage, folder: str) -> None:
+    """Where the dialplan records to; empty: nowhere."""
+    pbx = stage.pbx
+    manager = await Manager.connect(pbx.ami_port, pbx.ami_username, pbx.ami_secret, lambda _: None)
+    await manager.action({"Action": "Setvar", "Variable": "SWITCHHOOK_RECORDINGS", "Value": folder})
+    await manager.close()
+
+
+def sound(path: Path) -> array.array[int]:
+    """The samples of one side."""
+    with wave.open(str(path)) as file:
+        return array.array("h", file.readframes(file.getnframes()))
