@@ -319,8 +319,11 @@ async def test_an_encoder_killed_at_work_is_tried_again(office: Office, processe
     await office.stores(tone((440, 1)), tone((880, 1)))
     await office.hears()
     pid = await processes.run(os.getpid)
+    os.kill(pid, signal.SIGSTOP)  # so that it has its work in hand, and not done
     working = asyncio.create_task(office.jobs.archive(office.call_id, 0))
-    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        while not processes._free.empty():
+            await asyncio.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(TryAgain, match="died"):
         await working
