@@ -51,8 +51,11 @@ def transcribe_job(call_id: str, ended_at: datetime | None) -> Job:
 
 
 def archive_job(call_id: str) -> Job:
-    """The job that makes a call's archive. Its lock is that of storing: nobody adds a side while others are removed."""
-    return Job("recordings.archive", "recordings", {"call_id": call_id}, lock=f"recording {call_id}")
+    """The job that makes a call's archive, behind all that is to be stored.
+
+    Its lock is that of storing: nobody adds a side while others are removed.
+    """
+    return Job("recordings.archive", "recordings", {"call_id": call_id}, lock=f"recording {call_id}", priority=-1)
 
 
 def _owes_look(call: CallView) -> bool:

@@ -9,7 +9,7 @@ from calls import events as e
 from calls.call import Call, apply
 from calls.due import Change
 from calls.view import CallView, view
-from recordings.due import due
+from recordings.due import archive_job, due, look
 from tests.fakes.recorded import T0, settled_call
 
 
@@ -93,3 +93,13 @@ def test_the_newest_call_becomes_text_first() -> None:
     assert priorities == sorted(set(priorities))
     assert priorities[0] > 0
     assert priorities[-1] < 2**31 - 1
+
+
+def test_text_or_the_end_of_hope_for_it_owes_the_archive_behind_what_is_to_be_stored() -> None:
+    """One lock for both, so that no side comes while others go."""
+    heard = e.Transcribed(pbx="pbx", channel="1795427050.1", at=T0, language="ru", model="m", word_count=3)
+    given_up = e.TranscriptionGivenUp(pbx="pbx", channel="1795427050.1", at=T0, reason="died")
+    for told in (heard, given_up):
+        assert owed(CALL, [*CALL, told], told) == ["recordings.archive"]
+    assert archive_job("1").priority < look("1").priority
+    assert archive_job("1").lock == look("1").lock
