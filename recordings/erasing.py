@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy import Table, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,7 +25,7 @@ from directory.tables import metadata
 from recordings import tables
 from recordings.files import PbxFolder
 from recordings.privacy_tables import removals
-from recordings.tables import transcripts
+from recordings.tables import transcripts, unmasked_transcripts
 
 _SOUND: Final = frozenset({"recordings", "archives"})
 _NOT_SAID: Final = frozenset({"call_audio", "recording_wishes"})
@@ -121,22 +121,35 @@ async def note_removed(connection: AsyncConnection, call_id: UUID, kinds: Collec
         await connection.execute(insert(removals).values(rows).on_conflict_do_nothing())
 
 
+_NAMED_IN_ORIGINALS: Final = text(
+    """
+    select call_id from unmasked_transcripts
+    where (select string_agg(word->>'text', ' ' order by word->>'side', cast(word->>'start' as double precision))
+           from jsonb_array_elements(words) as word) ~ :pattern
+    order by call_id
+    """
+)
+
+
 async def mentioned_in(connection: AsyncConnection, pattern: str) -> list[UUID]:
     """The calls in whose text somebody names a number of this pattern."""
     asked = select(transcripts.c.call_id).where(transcripts.c.text.regexp_match(pattern))
-    return list((await connection.execute(asked.order_by(transcripts.c.call_id))).scalars())
+    masked = list((await connection.execute(asked.order_by(transcripts.c.call_id))).scalars())
+    originals = (await connection.execute(_NAMED_IN_ORIGINALS, {"pattern": pattern})).scalars()
+    return [*masked, *(call_id for call_id in originals if call_id not in masked)]
 
 
 async def forget_mentions(connection: AsyncConnection, call_id: UUID, person: Person) -> None:
     """Remove from the text of a call the sentences that name the person's number; its sound stays.
 
-    Who named it was another, and the person is not to be heard there.
+    Words that are kept unmasked go whole. Who named it was another, and the person is not to be heard there.
     """
     row = (await connection.execute(select(transcripts).where(transcripts.c.call_id == call_id))).one()
     kept = [part for part in row.segments if not person.has_number(part["text"])]
     told = {"segments": kept, "text": "\n".join(part["text"] for part in kept)}
     words = [word for word in row.words if any(_within(word, part) for part in kept)]
     await connection.execute(update(transcripts).where(transcripts.c.call_id == call_id).values(**told, words=words))
+    await connection.execute(delete(unmasked_transcripts).where(unmasked_transcripts.c.call_id == call_id))
 
 
 def _within(word: Mapping[str, Any], part: Mapping[str, Any]) -> bool:

@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.call import facts
 from calls.events import TranscriptionGivenUp
+from calls.tables import calls
 from directory.masking import Masking
 from directory.model import Directory
 from recordings import audit
 from recordings.archive_plan import Span
-from recordings.archive_rows import Archive
+from recordings.archive_rows import Archive, archive_of
 from recordings.masking import Muted, muted_from
 from recordings.tables import recordings, transcripts, unmasked_transcripts
 from web.guard import VIEWER, address_of
@@ -97,20 +98,32 @@ def covers(archived: Sequence[Span], muted: Sequence[Muted]) -> bool:
     return all(any(since - 0.02 <= one.start and one.end <= until + 0.02 for since, until in archived) for one in muted)
 
 
+async def archive_for_all(connection: AsyncConnection, call_id: UUID, directory: Directory) -> Archive | None:
+    """The archive of a call when all is muted in it that must be, for who comes without a login; else None."""
+    archive = await archive_of(connection, call_id)
+    line = await connection.scalar(select(calls.c.line).where(calls.c.id == call_id))
+    ready = await _is_ready(connection, call_id, directory.masking_of(line), archive)
+    return archive if ready else None
+
+
 async def _state(connection: AsyncConnection, one: OneCall, policy: Masking, archive: Archive | None) -> State:
+    if await _is_ready(connection, one.id, policy, archive):
+        return "ready"
+    written = await connection.scalar(select(transcripts.c.call_id).where(transcripts.c.call_id == one.id))
+    return "unmasked" if written is None and facts(one.call, TranscriptionGivenUp) else "preparing"
+
+
+async def _is_ready(connection: AsyncConnection, call_id: UUID, policy: Masking, archive: Archive | None) -> bool:
     latest = select(func.max(recordings.c.stored_at)).where(
-        recordings.c.call_id == one.id, recordings.c.sha256.is_not(None)
+        recordings.c.call_id == call_id, recordings.c.sha256.is_not(None)
     )
     asked = select(transcripts.c.made_at, transcripts.c.masked, latest.scalar_subquery().label("stored_at"))
-    text = (await connection.execute(asked.where(transcripts.c.call_id == one.id))).one_or_none()
+    text = (await connection.execute(asked.where(transcripts.c.call_id == call_id))).one_or_none()
     muted = muted_from(text.masked) if text else ()
-    if not policy.kinds and (not muted or (archive is not None and covers(archive.masked, muted))):
-        return "ready"
-    heard = text is not None and (text.stored_at is None or text.made_at >= text.stored_at)
-    if heard and archive is not None and covers(archive.masked, muted):
-        return "ready"
-    given_up = text is None and facts(one.call, TranscriptionGivenUp)
-    return "unmasked" if given_up else "preparing"
+    is_silent = archive is not None and covers(archive.masked, muted)
+    if not policy.kinds:
+        return is_silent or not muted
+    return is_silent and text is not None and (text.stored_at is None or text.made_at >= text.stored_at)
 
 
 def _original(sound: Sound | None) -> Sound | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 from sqlalchemy import insert
 
-from recordings.archive_rows import archive_of
 from recordings.audit import Actor, note
 from web.guard import address_of
+from web.hearing import archive_for_all
+from web.house import HOUSE
 from web.links import LinkOverError, NoLinkError, opened
 from web.listening import SIDES, Sound, send
 from web.services import SERVICES
@@ -25,7 +26,7 @@ async def hear(request: web.Request) -> web.StreamResponse:
             raise web.HTTPNotFound(text="There is nothing here.") from None
         except LinkOverError:
             raise web.HTTPGone(text="This link has expired or was revoked.") from None
-        archive = await archive_of(connection, link.call_id)
+        archive = await archive_for_all(connection, link.call_id, await request.app[HOUSE].read())
         if archive is None:
             raise web.HTTPNotFound(text="The recording is not there, or not there yet.")
         actor = Actor(login=f"link {link.id}", address=str(client) if client else None)

@@ -16,11 +16,14 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
+from calls.forgetting import Person, pattern
 from directory import store as directory_store
 from directory.masking import Masking
 from recordings import opus
 from recordings.archive_plan import ArchivedPart
 from recordings.archive_rows import Archive, write_archive
+from recordings.audit import Actor
+from recordings.erasing import forget_mentions, mentioned_in
 from recordings.masking import muted_from
 from recordings.remasking import remask
 from recordings.rows import recordings_of
@@ -28,6 +31,7 @@ from recordings.store import Store, archive_name
 from recordings.tables import transcripts
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, Told
+from web import links
 from web.house import HOUSE as KNOWN
 from web.tables import listens
 
@@ -185,6 +189,34 @@ async def test_an_archive_that_misses_what_must_be_muted_is_not_for_everybody(si
         async with site.engine.begin() as connection:
             await connection.execute(text("update recordings set stored_at = clock_timestamp() where side = 'staff'"))
         assert (await answers(client, path))[0] == 404
+
+
+async def test_a_signed_link_opens_only_what_everybody_may_hear(site: Site) -> None:
+    """Made in time, used too soon: an archive that is not muted as it must be is not there yet."""
+    call = await talk(site)
+    assert call.id is not None
+    await archive(site, call, [])
+    muted = await mask(site, call)
+    async with site.engine.begin() as connection:
+        link = await links.make(connection, Actor(login="anna"), call.id)
+    async with site.visitor() as client:
+        assert (await answers(client, link.path))[0] == 404
+        await archive(site, call, muted)
+        status, sound = await answers(client, link.path)
+    assert status == 200
+    assert loudness(sound, muted[0][0] + 0.1, muted[0][1] - 0.1) < 5
+
+
+async def test_who_is_erased_is_in_no_original_either(site: Site) -> None:
+    """A number that somebody named is masked in the text and stands in the kept words."""
+    call = await talk(site)
+    assert call.id is not None
+    await mask(site, call)
+    async with site.engine.begin() as connection:
+        assert await mentioned_in(connection, pattern("4276380012")) == []
+        assert await mentioned_in(connection, pattern("4276380012345679")) == [call.id]
+        await forget_mentions(connection, call.id, Person(frozenset({"4276380012345679"}), frozenset(), "x"))
+        assert await connection.scalar(text("select count(*) from unmasked_transcripts")) == 0
 
 
 async def test_what_nobody_could_turn_into_text_stays_for_the_one_role(site: Site) -> None:
