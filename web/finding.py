@@ -84,6 +84,8 @@ async def find(
     """The calls that fit and may be seen. Raises FilterError for a cursor that this service did not give."""
     asked = _columns().where(calls.c.joined_into.is_(None), calls.c.started_at.is_not(None), scope.rows())
     asked = _filtered(asked, filters)
+    if filters.said:
+        asked = asked.where(await talks_of(connection, filters.said))
     if cursor is not None:
         asked = asked.where(tuple_(calls.c.started_at, calls.c.id) < tuple_(*_read_cursor(cursor)))
     asked = asked.order_by(calls.c.started_at.desc(), calls.c.id.desc()).limit(limit + 1)
@@ -131,8 +133,6 @@ def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:
         asked = asked.where(
             call_audio.c.state != "stored" if filters.audio == GAP else call_audio.c.state == filters.audio
         )
-    if filters.said:
-        asked = asked.where(talks_of(filters.said))
     if digits := _NOT_DIGITS.sub("", filters.number):
         # In Russia people write 8 916 … for what is stored as 7916….
         forms = {digits, f"7{digits[1:]}"} if digits.startswith("8") else {digits}

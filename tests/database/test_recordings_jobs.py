@@ -237,9 +237,10 @@ async def test_stored_sides_become_a_transcript_that_is_found(office: Office) ->
         assert measured is not None
         assert measured.caller.seconds > 0 < measured.staff.seconds
         for query in ("клиента", "перезвонить", "speaks", '"клиенту завтра"'):
-            assert await connection.scalar(select(calls.c.id).where(talks_of(query))) == office.call_id, query
+            asked = select(calls.c.id).where(await talks_of(connection, query))
+            assert await connection.scalar(asked) == office.call_id, query
         for query in ("договор", "клиент -завтра", "и"):
-            assert await connection.scalar(select(calls.c.id).where(talks_of(query))) is None, query
+            assert await connection.scalar(select(calls.c.id).where(await talks_of(connection, query))) is None, query
     assert (await office.events())[2:] == [("Transcribed", None, None)]
 
 

@@ -22,13 +22,13 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
-from calls.tables import calls
 from directory import store
 from directory.script import Step, Topic
 from directory.tables import company
+from recordings import rows
 from recordings.fact_rows import talk_facts_of
 from recordings.measuring import measure_again
-from recordings.rows import talks_of
+from recordings.rows import said
 from recordings.spoken import stem
 from recordings.tables import talk_facts, transcripts
 from service.faults import UserFault
@@ -137,8 +137,12 @@ async def test_everybody_finds_what_they_may_hear_and_it_is_written_down(site: S
     assert {row.what for row in rows} == {"search"}
 
 
-async def test_a_search_goes_page_by_page_through_all_talks(site: Site) -> None:
-    """The newest first, each once; a cursor of somebody else's, and a query without an end, are refused."""
+@pytest.mark.parametrize("few", [rows.FEW, 1])
+async def test_a_search_goes_page_by_page_through_all_talks(
+    site: Site, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """The newest first, each once, of a rare word and of one that every talk holds; what is no cursor is refused."""
+    monkeypatch.setattr(rows, "FEW", few)
     stored = [await talk(site, number=f"7916555010{number}") for number in range(3)]
     async with site.visitor("vera") as client:
         seen, cursor = [], ""
@@ -175,7 +179,7 @@ async def test_the_search_stems_as_the_index_does(engine: AsyncEngine) -> None:
 
 async def test_a_search_is_answered_by_the_index(engine: AsyncEngine) -> None:
     """The very condition of the search is one that the index of all words serves: no transcript is read in vain."""
-    asked = select(calls.c.id).where(talks_of("квартира -миллион"))
+    asked = select(transcripts.c.call_id).where(said("квартира -миллион"))
     told = asked.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True})
     async with engine.begin() as connection:
         await connection.execute(text("set local enable_seqscan = off"))

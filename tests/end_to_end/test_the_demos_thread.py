@@ -126,6 +126,13 @@ async def test_a_new_clients_call_goes_through_the_whole_house(demo: Demo, chrom
 
     await until(alone, "the sides are gone")
 
+    # What the words tell: the steps of the line's script that Анна took, and the one that she left out.
+    (facts,) = await rows(demo, "select * from talk_facts where call_id = :c", c=record.id)
+    steps = {step["step"]: step["said"] for step in facts.steps}
+    assert steps["Прощание"], said.text
+    assert not steps["Предложить помощь"], said.text
+    assert facts.staff_seconds > 1 < facts.caller_seconds
+
     # The client is in the funnel, and it is Анна's.
     async def lead() -> Any:
         return await rows(
