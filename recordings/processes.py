@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -58,13 +58,16 @@ class _Process:
         self._begin = begin
         self._told = told
         self._pool: ProcessPoolExecutor | None = None
+        self._work: set[Future[Any]] = set()
 
     async def run(self, work: Callable[Given, Result], *what: Given.args, **named: Given.kwargs) -> Result:
         pool = self._pool = self._pool or ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn"), _begin, (os.getpid(), self._begin, self._told)
         )
+        future = pool.submit(work, *what, **named)
+        self._work = {one for one in self._work if not one.done()} | {future}
         try:
-            return await asyncio.wrap_future(pool.submit(work, *what, **named))
+            return await asyncio.wrap_future(future)
         except BrokenProcessPool as error:
             if self._pool is pool:
                 self._pool = None
@@ -75,7 +78,8 @@ class _Process:
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        for process in list((pool._processes or {}).values()):  # noqa: SLF001 there is no public way in 3.11
+        busy = any(not one.done() for one in self._work)
+        for process in list((pool._processes or {}).values() if busy else ()):  # noqa: SLF001 there is no public way in 3.11
             process.terminate()
         await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
