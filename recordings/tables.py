@@ -1,5 +1,7 @@
 """The rows of what was said: sides of a recording, how complete a call's audio is, its text and what that tells."""
 
+from typing import Any
+
 from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
@@ -28,6 +30,12 @@ _MOMENT = TIMESTAMP(timezone=True)
 def _one_of(column: str, values: tuple[str, ...]) -> str:
     listed = ", ".join(f"'{value}'" for value in values)
     return f"{column} in ({listed})"
+
+
+def _of_text() -> Column[Any]:
+    """Of the text of a call: its row goes with it, to another call or for ever."""
+    text_of = ForeignKey("transcripts.call_id", ondelete="CASCADE", onupdate="CASCADE")
+    return Column("call_id", UUID(as_uuid=True), text_of, primary_key=True)
 
 
 recordings = Table(
@@ -123,7 +131,7 @@ transcripts = Table(
 unmasked_transcripts = Table(
     "unmasked_transcripts",
     metadata,
-    Column("call_id", UUID(as_uuid=True), ForeignKey("transcripts.call_id", ondelete="CASCADE"), primary_key=True),
+    _of_text(),
     Column("words", JSONB, nullable=False, comment="As in transcripts, before anything was masked."),
     Column("made_at", _MOMENT, nullable=False, server_default=func.now()),
     comment="Where the policy keeps originals: for the one role that may read them, never searched.",
@@ -154,8 +162,7 @@ archives = Table(
 talk_facts = Table(
     "talk_facts",
     metadata,
-    # Facts are of a text, and go with it.
-    Column("call_id", UUID(as_uuid=True), ForeignKey("transcripts.call_id", ondelete="CASCADE"), primary_key=True),
+    _of_text(),
     Column("seconds", Float, nullable=False, comment="From the first word to the last, without what was not judged."),
     Column("caller_seconds", Float, nullable=False, comment="Of speaking."),
     Column("staff_seconds", Float, nullable=False),

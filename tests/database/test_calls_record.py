@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -17,7 +18,9 @@ from calls.database import ensure_partitions
 from calls.due import Change, Job
 from calls.rebuild import rebuild
 from calls.record import record, record_all
-from recordings.tables import recordings
+from recordings.fact_rows import write_talk_facts
+from recordings.tables import recordings, transcripts, unmasked_transcripts
+from recordings.talk_facts import measure
 
 T0 = datetime.now(UTC).replace(microsecond=0)
 
@@ -200,6 +203,29 @@ async def test_what_other_rooms_keep_of_a_call_follows_it_into_the_older(engine:
     assert [tuple(row) for row in await told(engine, "select call_id from recordings")] == [(older.call_id,)]
     pointers = {row.id: row.joined_into for row in await told(engine, "select id, joined_into from calls")}
     assert pointers == {older.call_id: None, middle.call_id: older.call_id, younger.call_id: older.call_id}
+
+
+async def becomes_text(engine: AsyncEngine, call_id: UUID) -> None:
+    """A text with its facts and its unmasked words, as the job leaves them."""
+    row = {"call_id": call_id, "language": "ru", "text": "слово", "words": [], "segments": [], "model": "m"}
+    async with engine.begin() as connection:
+        await connection.execute(transcripts.insert().values(row | {"audio_seconds": 1.0, "took_seconds": 1.0}))
+        await connection.execute(unmasked_transcripts.insert().values(call_id=call_id, words=[]))
+        await write_talk_facts(connection, call_id, measure({"caller": [], "staff": []}))
+
+
+@pytest.mark.parametrize("texts", [("younger",), ("older",), ("older", "younger")])
+async def test_calls_that_became_text_join_all_the_same(engine: AsyncEngine, texts: tuple[str, ...]) -> None:
+    """The text of either, with its facts and its original, is the joined call's; no second one hinders joining."""
+    (older,) = await write(engine, [created("1.1", "1.1", 0, name="PJSIP/trunk-1", incoming=True)])
+    (younger,) = await write(engine, [created("2.1", "2.1", 5, name="PJSIP/trunk-2", incoming=True)])
+    for name in texts:
+        await becomes_text(engine, {"older": older, "younger": younger}[name].call_id)
+    await write(engine, [e.BridgeEntered(pbx="pbx", channel="2.1", linkedid="1.1", at=at(8), bridge="b")])
+    for table in ("transcripts", "unmasked_transcripts", "talk_facts"):
+        found = {row.call_id for row in await told(engine, f"select call_id from {table}")}
+        assert older.call_id in found, table
+        assert len(found) == len(texts), table
 
 
 async def test_rebuild_rewrites_rows_that_read_wrong_even_when_the_facts_are_right(engine: AsyncEngine) -> None:
