@@ -25,7 +25,6 @@ from sqlalchemy.types import Text
 
 from calls.erasing import NotYetError, calls_that_tell, forget_promises_to, stored_events
 from calls.forgetting import DIGITS_LEAST, Person, forgotten, pattern
-from calls.record import event_json
 from crm_sync.erasing import erase_parties, keep_unwanted, known_by
 from directory import store
 from directory.erasing import forget_numbers
@@ -37,7 +36,7 @@ from recordings.erasing import forget_mentions, mentioned_in, sound_of, text_cou
 from recordings.erasures import EraseRefused, Report
 from recordings.privacy_tables import REMOVED, erasures
 from routing.erasing import forget_calls_out, forget_owners, under_way_to
-from service.removing import Ours, Remover, held_digits, hold_on, pseudonym
+from service.removing import HeldError, Ours, Remover, held_digits, hold_on, holding, pseudonym, told_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -136,7 +135,7 @@ class Erasing:
             account = _Account(Counter(row.report.get("went", {})), list(row.report.get("calls", [])))
             if not _held_whole(account, whom, held):
                 await self._calls(erasure_id, whom, held, account)
-                await self._rest(erasure_id, whom, held, account)
+                await self._rest(erasure_id, whom, account)
             return await self._end(erasure_id, account)
 
     async def resume(self) -> int:
@@ -166,10 +165,15 @@ class Erasing:
                     await _keep(connection, erasure_id, account)
             except NotYetError:
                 account.stays("call", "not_over_yet", id=str(call_id))
+            except HeldError as error:  # the hold was set since the calls were looked for
+                account.stays("call", "held", id=str(call_id), hold=error.hold)
 
-    async def _rest(self, erasure_id: int, whom: _Whom, held: Mapping[str, int], account: _Account) -> None:
+    async def _rest(self, erasure_id: int, whom: _Whom, account: _Account) -> None:
         """Everything that is no call of theirs, in one transaction."""
         async with self.engine.begin() as connection:
+            held = await holding(connection, whom.ours)
+            if _held_whole(account, whom, held):  # since the calls were looked for
+                return
             known = await erase_parties(connection, whom.numbers)
             listed = await forget_numbers(connection, whom.numbers)
             since = datetime.now(UTC) if listed.pop("do_not_call", 0) else known.unwanted_since
@@ -184,7 +188,7 @@ class Erasing:
             if await under_way_to(connection, whom.pattern):
                 account.stays("call_out", "not_over_yet")
             for call_id in await mentioned_in(connection, whom.pattern):
-                if await _hold_on(connection, call_id, held) is None:
+                if await hold_on(connection, call_id, await told_of(connection, call_id), held) is None:
                     await forget_mentions(connection, call_id, person)
                     account.went["mentions"] += 1
             named = select(rule_versions.c.version).where(cast(rule_versions.c.rules, Text).regexp_match(whom.pattern))
@@ -264,17 +268,12 @@ async def _calls_of(connection: AsyncConnection, whom: _Whom, held: Mapping[str,
         events = await stored_events(connection, call_id)
         if all(forgotten(event, whom.person) == event for event in events):
             continue  # by chance the name of a channel looks like the number
-        hold = await _hold_on(connection, call_id, held)
+        hold = await hold_on(connection, call_id, await told_of(connection, call_id), held)
         if hold is None:
             found.append(call_id)
         else:
             account.stays("call", "held", id=str(call_id), hold=hold)
     return found
-
-
-async def _hold_on(connection: AsyncConnection, call_id: UUID, held: Mapping[str, int]) -> int | None:
-    told = str([event_json(event) for event in await stored_events(connection, call_id)])
-    return await hold_on(connection, call_id, told, held)
 
 
 async def _keep(connection: AsyncConnection, erasure_id: int, account: _Account) -> None:

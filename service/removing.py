@@ -8,20 +8,31 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.erasing import erase_call, take
+from calls.erasing import erase_call, stored_events, take
 from calls.events import Event
 from calls.forgetting import Person, names_in, numbers_in
+from calls.record import event_json
 from directory.model import Directory
 from directory.numbers import significant
 from recordings import erasing
 from recordings.privacy_tables import holds
 from routing.erasing import forget_calls_out
+
+_NO_NEW_HOLDS: Final = text("lock table holds in share mode")
+
+
+class HeldError(Exception):
+    """The law holds the call: nothing of it was removed. `hold` is the hold's id."""
+
+    def __init__(self, hold: int) -> None:
+        super().__init__(f"hold {hold}")
+        self.hold = hold
 
 
 def pseudonym() -> str:
@@ -84,12 +95,15 @@ class Remover:
         ours: Ours,
         person: Person | None = None,
     ) -> Counter[str]:
-        """Remove `kinds` (of REMOVED) of a call, and count what went. Raises calls.erasing.NotYetError.
+        """Remove `kinds` (of REMOVED) of a call, and count what went. Raises NotYetError (calls.erasing), HeldError.
 
         `person`: who is erased; None: the policy says so, and everybody in it who is not ours is forgotten. Sound goes
         before the transaction ends: whoever dies in between leaves rows whose sound is gone, and finds them again.
         """
         await take(connection, call_id)
+        hold = await hold_on(connection, call_id, await told_of(connection, call_id), await holding(connection, ours))
+        if hold is not None:
+            raise HeldError(hold)
         gone: Counter[str] = Counter()
         if "audio" in kinds:
             sound = await erasing.sound_of(connection, self.store, call_id)
@@ -115,6 +129,17 @@ async def held_digits(connection: AsyncConnection, ours: Ours) -> dict[str, int]
     """The numbers that the law holds, as digits -> the hold's id."""
     asked = select(holds.c.number, holds.c.id).where(holds.c.number.is_not(None))
     return {ours.digits(row.number): row.id for row in await connection.execute(asked)}
+
+
+async def holding(connection: AsyncConnection, ours: Ours) -> dict[str, int]:
+    """`held_digits` as they stay until this transaction ends: whoever sets a hold now waits for it."""
+    await connection.execute(_NO_NEW_HOLDS)
+    return await held_digits(connection, ours)
+
+
+async def told_of(connection: AsyncConnection, call_id: UUID) -> str:
+    """Everything that was told of a call, as one text."""
+    return str([event_json(event) for event in await stored_events(connection, call_id)])
 
 
 async def hold_on(connection: AsyncConnection, call_id: UUID, told: Any, held: Mapping[str, int]) -> int | None:

@@ -28,7 +28,7 @@ from recordings.erasing import of_calls
 from recordings.retention import Ended, due
 from recordings.store import StoreError
 from service.erasing import EraseBusyError, Erasing
-from service.removing import Ours, Remover, held_digits, hold_on
+from service.removing import HeldError, Ours, Remover, held_digits, hold_on
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -87,7 +87,7 @@ async def keep_to(engine: AsyncEngine, remover: Remover, now: datetime) -> Count
                 went = await remover.remove(connection, one.id, one.kinds, ours=ours)
                 told = {"removed": list(one.kinds), **went}
                 await note(connection, THE_SERVICE, "retention_applied", f"call {one.id}", told)
-        except NotYetError:
+        except (NotYetError, HeldError):  # the hold was set since it was found due
             continue
         except StoreError as error:
             log.warning("the store did not let go of a recording", call=str(one.id), reason=str(error))

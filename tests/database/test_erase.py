@@ -34,6 +34,7 @@ from service.removing import Remover
 from service.retention import keep
 from tests.fakes.story import SUPPORT, Told, furnish, know
 from tests.fakes.traces import digest, traces_in_files, traces_in_tables
+from tests.fakes.waiting import until_it_waits
 
 NUMBER, SECOND, NAME = "79165550123", "79165550124", "Мария Веснина"
 DIGITS: Final = "9165550123"
@@ -239,6 +240,24 @@ async def test_what_the_law_holds_is_not_erased_and_is_told(house: House) -> Non
     report = await erasing.run(await erasing.ask([NUMBER], THE_OPERATOR))
     assert (report.went, report.stayed[0]) == ({}, {"what": "everything", "why": "held", "hold": number})
     assert (await house.scan())[0] == tables | {"public.holds": 1}
+
+
+@pytest.mark.parametrize("by_number", [False, True])
+async def test_a_hold_that_is_set_while_an_erasure_goes_on_is_in_time(house: House, *, by_number: bool) -> None:
+    """Her calls were looked for before the hold: what it holds stays all the same, and is told."""
+    erasing, held = house.erasing, house.hers[0].id
+    asked = await erasing.ask([NUMBER], THE_OPERATOR)
+    async with house.engine.connect() as setting:
+        subject = {"number": NUMBER} if by_number else {"call_id": held}
+        hold = await holds.add(setting, THE_OPERATOR, "дело 12-345", **subject)
+        running = asyncio.create_task(erasing.run(asked))
+        await until_it_waits(house.engine, running)
+        await setting.commit()
+    report = await running
+    assert {"what": "call", "why": "held", "id": str(held), "hold": hold} in report.stayed
+    assert ({"what": "everything", "why": "held", "hold": hold} in report.stayed) is by_number
+    assert ("public.parties" in (await house.scan())[0]) is by_number
+    assert len(list((house.data / "recordings").rglob("*.wav"))) == 4
 
 
 async def test_a_call_that_goes_on_is_erased_when_it_is_over(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from service.retention import due_calls, keep_to
 from tests.fakes.recorded import tone, write_wav
 from tests.fakes.story import HOUSE, LINE, SUPPORT, Told
 from tests.fakes.traces import traces_in_tables
+from tests.fakes.waiting import until_it_waits
 
 POLICY = Retention(audio_days=30, transcript_days=90, statuses=(("missed", Keep(party_days=60)),))
 SAID = [("caller", "Здравствуйте"), ("staff", "Добрый день")]
@@ -116,6 +118,22 @@ async def test_what_is_held_is_never_due(engine: AsyncEngine, remover: Remover, 
         for hold in held:
             await holds.lift(connection, THE_OPERATOR, hold)
     assert {one.id async for one in due_calls(engine, now)} == {by_call.id, by_number.id}
+
+
+@pytest.mark.parametrize("by_number", [False, True])
+async def test_a_hold_that_is_set_while_a_round_goes_on_is_in_time(
+    engine: AsyncEngine, remover: Remover, tmp_path: Path, *, by_number: bool
+) -> None:
+    """The call was found due before the hold; it is asked for again in the transaction that would remove it."""
+    call = await talk(engine, tmp_path, 40)
+    held = {"number": "79165550123"} if by_number else {"call_id": call.id}
+    async with engine.connect() as setting:
+        await holds.add(setting, THE_OPERATOR, "дело 1", **held)
+        round_ = asyncio.create_task(keep_to(engine, remover, datetime.now(UTC)))
+        await until_it_waits(engine, round_)
+        await setting.commit()
+    assert await round_ == {}
+    assert len(list(tmp_path.rglob("*.wav"))) == 2
 
 
 async def test_a_lost_file_or_a_dead_worker_leaves_nothing_behind(
