@@ -86,8 +86,11 @@ class Plan:
         return list(self.muted) == list(made.masked) and not lacks_original and not keeps_too_much
 
 
-def plan(call: Call, sides: Iterable[Side], made: Made | None, masked: Iterable[Span]) -> Plan:
-    """How the stored sides, and what the archive holds already, become one file with `masked` seconds silent."""
+def plan(call: Call, sides: Iterable[Side], made: Made | None, masked: Iterable[Span], *, late: bool = False) -> Plan:
+    """How the stored sides, and what the archive holds already, become one file with `masked` seconds silent.
+
+    `late`: sound came since `masked` was told, so it is of an earlier line. Then what is silent in an archive stays so.
+    """
     told = list(sides)
     new = [one for one in told if made is None or not made.holds(one.channel, one.side, one.sha256)]
     lengths = {part.channel: part.seconds for part in (made.parts if made else ())}
@@ -100,7 +103,7 @@ def plan(call: Call, sides: Iterable[Side], made: Made | None, masked: Iterable[
     }
     kept |= {(one.channel, one.side): one.sha256 for one in new}
     old = _old(made, offsets, {(one.channel, one.side) for one in new}) if made else []
-    before = _moved(made, offsets) if made and made.original is None else []
+    before = _moved(made, offsets) if made and (late or made.original is None) else []
     return Plan(
         pieces=[*(Piece(one.path, one.side, offsets[one.channel]) for one in new), *old],
         parts=[
@@ -112,7 +115,7 @@ def plan(call: Call, sides: Iterable[Side], made: Made | None, masked: Iterable[
             )
             for one in placed
         ],
-        muted=merged([*masked, *before]),
+        muted=merged([*(() if made and late else masked), *before]),
         whole=made is None or made.original is not None or not made.masked,
     )
 

@@ -81,9 +81,18 @@ _OWED = text(
     where side.path is not null
       and side.stored_at between clock_timestamp() - make_interval(days => :days)
                              and clock_timestamp() - make_interval(secs => :seconds)
-      and not exists (
-          select from archives where archives.call_id = side.call_id and archives.parts @> jsonb_build_array(
-              jsonb_build_object('channel', side.channel, 'sides', jsonb_build_object(side.side, side.sha256))))
+      and (not exists (
+              select from archives where archives.call_id = side.call_id and archives.parts @> jsonb_build_array(
+                  jsonb_build_object('channel', side.channel, 'sides', jsonb_build_object(side.side, side.sha256))))
+          or exists (
+              select from archives join transcripts using (call_id), jsonb_array_elements(transcripts.masked) as span
+              where archives.call_id = side.call_id and (span->>'from')::float < (span->>'to')::float
+                and transcripts.made_at >= (
+                    select max(stored_at) from recordings where call_id = side.call_id and path is not null)
+                and not exists (
+                    select from jsonb_array_elements(archives.masked) as silent
+                    where (silent->>0)::float <= (span->>'from')::float + 0.02
+                      and (silent->>1)::float >= (span->>'to')::float - 0.02)))
       and not exists (
           select from procrastinate_jobs
           where args->>'call_id' = cast(side.call_id as text)
@@ -97,7 +106,8 @@ _OWED = text(
 async def unarchived(connection: AsyncConnection, days: int, *, seconds: float = 60.0, most: int = 200) -> list[UUID]:
     """Calls whose audio of so many days, but not of the last seconds, is in no archive and on no job's way into one.
 
-    So it is where text was never asked for, or was given up. What a job gave up on waits for a person.
+    So it is where text was never asked for, or was given up; an archive that sounds where it must be silent by a text
+    that tells of all its sound is none. What a job gave up on waits for a person.
     """
     told = {"days": days, "seconds": seconds, "most": most}
     return list((await connection.execute(_OWED, told)).scalars())

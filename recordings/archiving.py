@@ -10,7 +10,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -77,8 +77,7 @@ class ArchivingJobs:
             keeps = await keeps_original(connection, call.line)
         sides = [Side(one.channel, one.side, one.path or "", one.sha256 or "", one.seconds or 0.0) for one in known]
         made = before.made if before else None
-        # Text that is older than the sound tells of an earlier line.
-        work = plan(state_call(call.state), sides, made, () if made and late else masked)
+        work = plan(state_call(call.state), sides, made, masked, late=late)
         if before is None or not work.is_done(made, keeps_original=keeps):
             reason = self.no_room()
             if reason is not None:
@@ -89,7 +88,7 @@ class ArchivingJobs:
             log.info("call archived", call=str(call.id), seconds=archive.seconds, bytes=archive.bytes)
         else:
             archive = before
-        await self._tidy(call.id, sides, archive, before)
+        await self._tidy(call.id, archive, before)
 
     async def _made(self, call: Any, work: Plan, attempt: int, *, keeps_original: bool) -> Archive:
         """The one place where trouble with an archive becomes run again or give up."""
@@ -131,15 +130,17 @@ class ArchivingJobs:
             original_sha256=original.sha256 if original else None,
         )
 
-    async def _tidy(self, call_id: UUID, sides: Sequence[Side], archive: Archive, before: Archive | None) -> None:
+    async def _tidy(self, call_id: UUID, archive: Archive, before: Archive | None) -> None:
         """Remove the sides that the archive holds, and what else lies in the call's own folders without a row."""
-        keep = {archive.path, archive.original_path}
-        keep |= {one.path for one in sides if not archive.made.holds(one.channel, one.side, one.sha256)}
-        told = (archive, before) if before else (archive,)
-        found = {name for one in told for name in (one.path, one.original_path) if name} | {one.path for one in sides}
+        found = {name for one in (archive, before) if one for name in (one.path, one.original_path) if name}
         for folder in {PurePosixPath(name).parent for name in found}:
             if folder.name == str(call_id):
                 found |= {one.path async for one in self.store.walk(str(folder))}
+        async with self.engine.connect() as connection:  # read last: what was stored meanwhile has its row by now
+            sides = [one for one in await rows.recordings_of(connection, call_id) if one.path]
+        keep = {archive.path, archive.original_path}
+        keep |= {one.path for one in sides if not archive.made.holds(one.channel, one.side, one.sha256)}
+        found |= {one.path for one in sides if one.path}
         try:
             for name in sorted(found - keep):
                 await self.store.remove(name)

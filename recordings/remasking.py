@@ -10,10 +10,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from calls.due import Job
 from calls.jobs import enqueue
 from calls.tables import calls
 from recordings import audit, masking, transcript
+from recordings.due import archive_job
 from recordings.masked_rows import policy_of
 from recordings.measuring import measure_talk
 from recordings.tables import transcripts, unmasked_transcripts
@@ -55,8 +55,7 @@ async def _remask(connection: AsyncConnection, call_id: UUID, line: str | None) 
         await _write(connection, row, masked, keep_original=policy.keep_original)
     if masked.muted or forgotten:
         await audit.note(connection, audit.THE_OPERATOR, "masked_anew", f"call {call_id}")
-        told = {"call_id": str(call_id)}
-        await enqueue(connection, [Job("recordings.archive", "recordings", told, lock=f"archive {call_id}")])
+        await enqueue(connection, [archive_job(str(call_id))])
     return bool(masked.muted) or forgotten
 
 

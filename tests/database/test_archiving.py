@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import signal
 import wave
@@ -25,13 +26,14 @@ from calls.record import record
 from directory.masking import Masking
 from directory.model import Company, Directory
 from directory.store import apply
-from recordings import archiving, opus
-from recordings.archive_rows import Archive, archive_of
+from recordings import archiving, opus, transcript
+from recordings.archive_rows import Archive, archive_of, write_archive
 from recordings.archiving import ArchivingJobs
 from recordings.due import due
 from recordings.heard import Heard, Talk
 from recordings.heard import Side as HeardSide
 from recordings.processes import Processes
+from recordings.remasking import remask
 from recordings.rows import recordings_of
 from recordings.side_files import side_files
 from recordings.store import Store
@@ -40,6 +42,7 @@ from recordings.transcribing import TranscribingJobs
 from recordings.upkeep import owe_archives
 from tests.fakes.full_disk import room_for
 from tests.fakes.recorded import T0, pbx_recorded, settled_call
+from tests.fakes.spoken import said
 
 UID = "1795427050.1"
 RATE = 8000
@@ -183,8 +186,8 @@ async def test_what_is_masked_is_silent_on_both_sides(office: Office) -> None:
     assert [loud((await office.sound())[0], at, at + 1) for at in range(4)] == [True, False, True, False]
 
 
-async def test_parts_on_several_channels_are_joined_in_the_order_of_time(office: Office) -> None:
-    """A second channel that talked later follows; its side that comes after archiving is joined to the archive."""
+async def second_channel(office: Office) -> str:
+    """Another channel of the call was recorded later, and its sound is not there yet."""
     second = f"{UID}7"
     moment = T0 + timedelta(seconds=100)
     async with office.engine.begin() as connection:
@@ -192,6 +195,12 @@ async def test_parts_on_several_channels_are_joined_in_the_order_of_time(office:
             e.RecordingStarted(pbx="pbx", channel=second, linkedid=UID, at=moment, path="x"),
             e.BridgeEntered(pbx="pbx", channel=second, linkedid=UID, at=moment, bridge="b2"),
         ])  # fmt: skip
+    return second
+
+
+async def test_parts_on_several_channels_are_joined_in_the_order_of_time(office: Office) -> None:
+    """A second channel that talked later follows; its side that comes after archiving is joined to the archive."""
+    second = await second_channel(office)
     await office.stores(tone((440, 2)), tone((880, 2)))
     await office.hears((0.0, 1.0))
     await office.jobs.archive(office.call_id, 0)
@@ -208,15 +217,80 @@ async def test_parts_on_several_channels_are_joined_in_the_order_of_time(office:
     assert office.files() == [Path(made.path).name]
 
 
+async def originals_are_kept(office: Office) -> None:
+    async with office.engine.begin() as connection:
+        await apply(connection, Directory(company=Company(name="Ромашка", masking=Masking(keep_original=True))))
+
+
+async def test_a_late_side_that_never_becomes_text_unmutes_nothing(office: Office) -> None:
+    """Its transcription was given up: what was muted stays so, and the original is kept with the late side in it."""
+    await originals_are_kept(office)
+    second = await second_channel(office)
+    await office.stores(tone((440, 4)), tone((880, 4)))
+    await office.hears((1.0, 3.0))
+    await office.jobs.archive(office.call_id, 0)
+    await office.stores(tone((1320, 2)), tone((1760, 2)), uid=second)
+    await office.sql("delete from procrastinate_jobs where task_name = 'recordings.transcribe'")
+    await office.jobs.archive(office.call_id, 0)
+    made = await office.made()
+    assert (made.masked, made.seconds) == ([(1.0, 3.0)], 6.0)
+    assert [loud((await office.sound())[0], at, at + 1) for at in range(6)] == [True, False, False, True, True, True]
+    assert made.original_path is not None
+    assert all(loud(side, at, at + 1) for side in await office.sound(made.original_path) for at in range(6))
+
+
+async def test_a_side_stored_while_its_archive_is_made_stays(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever tidies up asks anew what is stored, and the next archive has it."""
+    second = await second_channel(office)
+    await office.stores(tone((440, 2)), tone((880, 2)))
+    await office.hears()
+
+    async def stores_meanwhile(*told: Any) -> None:
+        await office.stores(tone((1320, 2)), tone((0, 2)), uid=second)
+        await write_archive(*told)
+
+    monkeypatch.setattr(archiving, "write_archive", stores_meanwhile)
+    await office.jobs.archive(office.call_id, 0)
+    monkeypatch.undo()
+    assert [name for name in office.files() if name.startswith(second)] == [
+        f"{second}-{side}.wav" for side in ("caller", "staff")
+    ]
+    await office.hears()
+    await office.jobs.archive(office.call_id, 0)
+    assert (await office.made()).seconds == 4.0
+
+
+async def test_what_is_masked_anew_is_silent_in_an_archive_made_before(office: Office) -> None:
+    """`switchhook mask` owes the archive behind all that is being stored; were the job lost, upkeep owes it."""
+    await originals_are_kept(office)
+    await office.stores(tone((440, 6)), tone((880, 6)))
+    await office.hears()
+    await office.jobs.archive(office.call_id, 0)
+    before = await office.made()
+    words = transcript.words_json({"caller": said("номер карты 4276 3800 1234 5679 записали"), "staff": ()})
+    await office.sql("update transcripts set words = cast(:words as jsonb)", words=json.dumps(words))
+    assert await remask(office.engine, T0 - timedelta(hours=1), T0 + timedelta(hours=1)) == 1
+    owed = "select lock from procrastinate_jobs where task_name = 'recordings.archive'"
+    assert await office.sql(owed) == [(f"recording {office.call_id}",)]
+    await office.sql("delete from procrastinate_jobs")
+    assert await owe_archives(office.engine, 2, seconds=0) == 1
+    await office.jobs.archive(office.call_id, 0)
+    made = await office.made()
+    ((since, until),) = made.masked
+    assert before.masked == []
+    for side in await office.sound():
+        assert not loud(side, since, until)
+        assert loud(side, until, 6)
+    assert made.original_path is not None
+    assert all(loud(side, since, until) for side in await office.sound(made.original_path))
+    assert office.files() == sorted(Path(name).name for name in (made.path, made.original_path))
+    await office.sql("delete from procrastinate_jobs")
+    assert await owe_archives(office.engine, 2, seconds=0) == 0
+
+
 async def test_sides_are_had_back_from_the_archive(office: Office) -> None:
     """As when they lay in the store: each channel's own sound, the late one as it was stored."""
-    second = f"{UID}7"
-    moment = T0 + timedelta(seconds=100)
-    async with office.engine.begin() as connection:
-        await record(connection, [
-            e.RecordingStarted(pbx="pbx", channel=second, linkedid=UID, at=moment, path="x"),
-            e.BridgeEntered(pbx="pbx", channel=second, linkedid=UID, at=moment, bridge="b2"),
-        ])  # fmt: skip
+    second = await second_channel(office)
     await office.stores(tone((440, 2)), tone((880, 2)))
     await office.stores(tone((1320, 2)), tone((1760, 2)), uid=second)
     await office.hears()

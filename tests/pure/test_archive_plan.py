@@ -96,5 +96,14 @@ def test_the_original_is_what_another_archive_is_made_of() -> None:
     assert (told.muted, told.whole) == ([(4, 5)], True)
 
 
+def test_what_is_silent_stays_so_while_a_late_side_has_no_text_yet() -> None:
+    """The original beside it changes nothing: the masks of the earlier line move with its parts."""
+    made = Made("x.ogg", [part("a", 0.0, 10)], [(2.0, 4.0)], original="whole.ogg")
+    told = plan(call_of(a=0, c=-50), [*both("a", 10), *both("c", 3)], made, [(2.0, 4.0)], late=True)
+    assert told.muted == [(5.0, 7.0)]
+    assert told.whole
+    assert {piece.path for piece in told.pieces} == {"c-caller", "c-staff", "whole.ogg"}
+
+
 def test_spans_are_merged() -> None:
     assert merged([(5, 6), (1, 2), (1.5, 3), (3, 3.5), (9, 9)]) == [(1, 3.5), (5, 6)]
