@@ -6,7 +6,7 @@ whatever a witness tells again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
@@ -29,8 +29,14 @@ ERASED: Final = "erased"
 """What closed a promise to call back whom nobody may call back any more; and stands for words of ours about them."""
 
 _NOTIFY: Final = text("select pg_notify(:channel, :call)")
-_NO_JOBS: Final = text("delete from procrastinate_jobs where status <> 'doing' and args->>'call_id' = :call")
-_AT_WORK: Final = text("select exists(select from procrastinate_jobs where args->>'call_id' = :call)")
+_NO_JOBS: Final = text(
+    "delete from procrastinate_jobs where status <> 'doing' and args->>'call_id' = :call"
+    " and (cast(:tasks as text[]) is null or task_name = any(:tasks))"
+)
+_AT_WORK: Final = text(
+    "select exists(select from procrastinate_jobs where status = 'doing' and args->>'call_id' = :call"
+    " and (cast(:tasks as text[]) is null or task_name = any(:tasks)))"
+)
 _SEEN: Final = text(
     "select call_id from call_events where body\\:\\:text ~ :pattern group by call_id order by min(at), call_id"
 )
@@ -64,15 +70,17 @@ async def calls_that_tell(connection: AsyncConnection, pattern: str) -> list[UUI
     return list((await connection.execute(_SEEN, {"pattern": pattern})).scalars())
 
 
-async def take(connection: AsyncConnection, call_id: UUID) -> None:
+async def take(connection: AsyncConnection, call_id: UUID, tasks: Collection[str] | None = None) -> None:
     """Lock the call as `calls.record` does, and call off what is still owed after it. Raises NotYetError.
 
+    `tasks`: only jobs of these are called off or waited for; None: all, for nothing may be done for the call any more.
     The order matters: a worker takes no job that this transaction has removed, and one that it took before is seen.
     """
     whole = select(calls.c.settled_at).where(calls.c.id == call_id, calls.c.joined_into.is_(None))
     settled_at = (await connection.execute(whole.with_for_update(key_share=True))).scalar_one_or_none()
-    await connection.execute(_NO_JOBS, {"call": str(call_id)})
-    if settled_at is None or (await connection.execute(_AT_WORK, {"call": str(call_id)})).scalar_one():
+    jobs = {"call": str(call_id), "tasks": None if tasks is None else sorted(tasks)}
+    await connection.execute(_NO_JOBS, jobs)
+    if settled_at is None or (await connection.execute(_AT_WORK, jobs)).scalar_one():
         raise NotYetError(str(call_id))
 
 

@@ -31,6 +31,12 @@ _SOUND: Final = frozenset({"recordings", "archives"})
 _NOT_SAID: Final = frozenset({"call_audio", "recording_wishes"})
 """How complete the audio was is a figure, and who of ours paused it is our own doing: these stay."""
 
+TASKS: Final[Mapping[str, frozenset[str]]] = {
+    "audio": frozenset({"recordings.store_recording", "recordings.transcribe", "recordings.archive"}),
+    "transcript": frozenset({"recordings.transcribe"}),
+}
+"""The jobs that read or write a kind of what was said: they are called off with it, and no others."""
+
 _PATHS: Final = ("path", "original_path")
 
 

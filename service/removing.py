@@ -100,7 +100,8 @@ class Remover:
         `person`: who is erased; None: the policy says so, and everybody in it who is not ours is forgotten. Sound goes
         before the transaction ends: whoever dies in between leaves rows whose sound is gone, and finds them again.
         """
-        await take(connection, call_id)
+        tasks = None if "party" in kinds else frozenset().union(*(erasing.TASKS[kind] for kind in kinds))
+        await take(connection, call_id, tasks)
         hold = await hold_on(connection, call_id, await told_of(connection, call_id), await holding(connection, ours))
         if hold is not None:
             raise HeldError(hold)

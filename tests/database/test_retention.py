@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import owe_nothing
@@ -29,6 +29,11 @@ from tests.fakes.story import HOUSE, LINE, SUPPORT, Told
 from tests.fakes.traces import traces_in_tables
 from tests.fakes.waiting import until_it_waits
 
+_JOB = text(
+    "insert into procrastinate_jobs (queue_name, task_name, status, args)"
+    " values ('crm', :task, cast(:status as procrastinate_job_status),"
+    " jsonb_build_object('call_id', cast(:call as text)))"
+)
 POLICY = Retention(audio_days=30, transcript_days=90, statuses=(("missed", Keep(party_days=60)),))
 SAID = [("caller", "Здравствуйте"), ("staff", "Добрый день")]
 
@@ -101,6 +106,32 @@ async def test_what_is_past_its_days_goes_and_is_written_down(
     }  # fmt: skip
     assert await traces_in_tables(engine, "9165550199", ["Ольга"]) == {}
     assert await keep_to(engine, remover, now) == {}
+
+
+@pytest.mark.parametrize("days,left", [(31, {"link_call": "doing", "follow_up": "todo"}), (91, {})])
+async def test_only_jobs_of_what_goes_are_called_off(
+    engine: AsyncEngine, remover: Remover, tmp_path: Path, days: int, left: dict[str, str]
+) -> None:
+    """Without its sound a call still reaches the CRM, however long that was away; a job of the sound is at no sound."""
+    line = replace(HOUSE.lines[0], retention=Retention(audio_days=30, party_days=90))
+    async with engine.begin() as connection:
+        await store.apply(connection, replace(HOUSE, lines=(line, *HOUSE.lines[1:])))
+    call = await talk(engine, tmp_path, days)
+    jobs = {
+        "recordings.archive": "todo",
+        "recordings.transcribe": "failed",
+        "crm_sync.link_call": "todo" if days > 90 else "doing",
+        "calls.follow_up": "todo",
+    }
+    async with engine.begin() as connection:
+        await connection.execute(text("delete from procrastinate_jobs"))
+        for task, status in jobs.items():
+            told = {"task": task, "status": status, "call": str(call.id)}
+            await connection.execute(_JOB, told)
+    assert (await keep_to(engine, remover, datetime.now(UTC)))["audio_files"] == 2
+    async with engine.connect() as connection:
+        rows = (await connection.execute(text("select task_name, status from procrastinate_jobs"))).all()
+    assert {name.partition(".")[2]: status for name, status in rows} == left
 
 
 async def test_what_is_held_is_never_due(engine: AsyncEngine, remover: Remover, tmp_path: Path) -> None:
