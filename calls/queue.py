@@ -34,7 +34,7 @@ MOST_RETRIES = 8
 """Of an unexpected error, with waits of 1, 2, 4 … seconds; then the job is failed and stays visible."""
 
 MOST_RUNS = 300
-"""Of a job that asks to be run again or takes its worker down with it."""
+"""Of a job that takes its worker down with it. One that asks to be run again is so as long as it asks."""
 
 _KEEP_HOURS = 24
 _PURGE_SECONDS = 3600.0
@@ -42,7 +42,10 @@ _UPKEEP_LOCK = "select pg_try_advisory_xact_lock(5038, 2)"
 
 
 class TryAgain(Exception):
-    """Raised by a task: not now, run me again in `seconds`. Its text is the reason."""
+    """Raised by a task: not now, run me again in `seconds`, for days if need be. Its text is the reason.
+
+    Where it is no outage that will end, the task itself counts and gives up.
+    """
 
     def __init__(self, reason: str, seconds: float) -> None:
         super().__init__(reason)
@@ -124,7 +127,7 @@ class _Retry(BaseRetryStrategy):
         if isinstance(exception, GiveUp):
             return None
         if isinstance(exception, TryAgain):
-            return _again(now, exception.seconds) if job.attempts < MOST_RUNS else None
+            return _again(now, exception.seconds)
         return _again(now, min(2.0**job.attempts, 300.0)) if job.attempts < MOST_RETRIES else None
 
 

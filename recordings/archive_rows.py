@@ -94,10 +94,12 @@ _OWED = text(
                     where (silent->>0)::float <= (span->>'from')::float + 0.02
                       and (silent->>1)::float >= (span->>'to')::float - 0.02)))
       and not exists (
-          select from procrastinate_jobs
+          select from procrastinate_jobs as job
           where args->>'call_id' = cast(side.call_id as text)
-            and (task_name = 'recordings.archive' and status in ('todo', 'doing', 'failed')
-                 or task_name = 'recordings.transcribe' and status in ('todo', 'doing')))
+            and (task_name in ('recordings.archive', 'recordings.transcribe') and status in ('todo', 'doing')
+                 or task_name = 'recordings.archive' and status = 'failed' and exists (
+                     select from procrastinate_events
+                     where job_id = job.id and type = 'failed' and at > clock_timestamp() - interval '1 day')))
     limit :most
     """
 )
@@ -107,7 +109,7 @@ async def unarchived(connection: AsyncConnection, days: int, *, seconds: float =
     """Calls whose audio of so many days, but not of the last seconds, is in no archive and on no job's way into one.
 
     So it is where text was never asked for, or was given up; an archive that sounds where it must be silent by a text
-    that tells of all its sound is none. What a job gave up on waits for a person.
+    that tells of all its sound is none. What a job gave up on is tried again a day later.
     """
     told = {"days": days, "seconds": seconds, "most": most}
     return list((await connection.execute(_OWED, told)).scalars())

@@ -39,7 +39,7 @@ from recordings.side_files import side_files
 from recordings.store import Store
 from recordings.storing import StoringJobs
 from recordings.transcribing import TranscribingJobs
-from recordings.upkeep import owe_archives
+from recordings.upkeep import owe_archives, owe_texts
 from tests.fakes.full_disk import room_for
 from tests.fakes.recorded import T0, pbx_recorded, settled_call
 from tests.fakes.spoken import said
@@ -356,6 +356,36 @@ async def test_sound_waits_until_it_is_text(office: Office) -> None:
     assert office.files() == [Path((await office.made()).path).name]
     await office.sql("delete from procrastinate_jobs where task_name = 'recordings.archive'")
     assert await owe_archives(office.engine, 2, seconds=0) == 0
+
+
+@pytest.mark.parametrize("task", ["transcribe", "archive"])
+async def test_what_failed_is_owed_again_a_day_later(office: Office, task: str) -> None:
+    """A fault of the house, mended meanwhile: nobody need remember which calls it met. What was told given up stays."""
+    await office.stores(tone((440, 1)), tone((880, 1)))
+    if task == "archive":
+        await office.hears()
+        assert await owe_archives(office.engine, 2, seconds=0) == 1
+
+    async def owe() -> int:
+        texts = await owe_texts(office.engine)
+        return texts if task == "transcribe" else await owe_archives(office.engine, 2, seconds=0)
+
+    for _ in range(2):
+        await office.sql("update procrastinate_jobs set status = 'doing'")
+        await office.sql("update procrastinate_jobs set status = 'failed'")
+        assert await owe() == 0
+        await office.sql("update procrastinate_events set at = at - interval '25 hours'")
+        assert await owe() == 1
+        assert await owe() == 0
+        left = await office.sql("select status::text, args->>'call_id' from procrastinate_jobs")
+        assert left == [("todo", str(office.call_id))]
+    if task == "transcribe":
+        async with office.engine.begin() as connection:
+            told = e.TranscriptionGivenUp(pbx="pbx", channel=UID, at=T0, reason="died")
+            await record(connection, [told])
+        await office.sql("update procrastinate_jobs set status = 'failed'")
+        await office.sql("update procrastinate_events set at = at - interval '25 hours'")
+        assert await owe() == 0
 
 
 async def test_a_worker_killed_anywhere_leaves_no_orphan_and_loses_nothing(

@@ -96,6 +96,23 @@ async def test_a_job_that_asks_runs_again_and_knows_its_attempt(engine: AsyncEng
     assert attempts == [0, 1, 2]
 
 
+async def test_a_job_that_waited_for_days_is_done_when_it_can_be(engine: AsyncEngine, database_url: str) -> None:
+    """A store was away over a weekend: no number of runs makes an outage a failure."""
+    attempts: list[int] = []
+
+    async def run(call_id: UUID, attempt: int) -> None:
+        attempts.append(attempt)
+        if len(attempts) < 2:
+            raise TryAgain("the store is away", 0.05)
+
+    await owe(engine, job(uuid4()))
+    async with engine.begin() as connection:
+        await connection.execute(text("update procrastinate_jobs set attempts = 5000"))
+    async with working(database_url, run):
+        await until(engine, DONE, 1)
+    assert attempts == [5000, 5001]
+
+
 async def test_a_job_given_up_fails_at_once_and_stays_visible(engine: AsyncEngine, database_url: str) -> None:
     """What no run can help is for a person to see."""
 
