@@ -10,6 +10,7 @@ Rules kept here:
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import stat
@@ -95,6 +96,19 @@ class PbxFolder:
         for side in SIDES:
             with contextlib.suppress(OSError):
                 self._side(channel, side).unlink()
+
+    def holds_other(self, channel: str, side: str, sha256: str) -> bool:
+        """Tell whether there is a sound which is not the one that the store took as `sha256`, or may become one."""
+        try:
+            with self.open(channel, side, torn=True) as (source, wav):
+                told = hashlib.sha256()
+                for block in _blocks(source, wav):
+                    told.update(block)
+                return told.hexdigest() != sha256
+        except (NotThereError, EmptyError):
+            return False
+        except (RecordingError, OSError):
+            return True
 
     @contextlib.contextmanager
     def open(self, channel: str, side: str, *, torn: bool = False) -> Iterator[tuple[BinaryIO, Wav]]:

@@ -30,6 +30,7 @@ from recordings.files import (
     keep,
 )
 from recordings.judging import Sides
+from recordings.rows import Side
 from recordings.store import Store
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -92,7 +93,8 @@ class StoringJobs:
             raise again
         await self._tell(audio, sides, known)
         if not self.keep_originals:
-            await asyncio.to_thread(_forget, folder, audio, safe, sides)
+            kept = {(one.channel, one.side): one.sha256 for one in known if one.path and one.sha256}
+            await asyncio.to_thread(_forget, folder, audio, kept, sides)
             await asyncio.to_thread(_tidy_up, folder, set(audio.channels) - {channel for channel, _ in sides})
         if again is not None:
             raise again
@@ -163,12 +165,19 @@ def _event(audio: CallAudio, channel: str, side: str, told: Stored | RecordingEr
     )
 
 
-def _forget(folder: PbxFolder, audio: CallAudio, safe: set[tuple[str, str]], sides: Sides) -> None:
-    """Remove the originals of channels whose sides are all safe."""
-    stored = safe | {key for key, told in sides.items() if isinstance(told, Stored)}
+def _forget(folder: PbxFolder, audio: CallAudio, kept: Mapping[Side, str], sides: Sides) -> None:
+    """Remove the originals of channels whose sides are all safe, `kept` ones (by SHA-256) and those of now.
+
+    A second sound under a name that is stored (a second message of one call) stays where it is, for a person.
+    """
+    stored = dict(kept) | {key: told.sha256 for key, told in sides.items() if isinstance(told, Stored)}
     for channel in {channel for channel, _ in stored}:
         wanted = ("caller",) if channel in audio.messages else SIDES
-        if all((channel, side) in stored for side in wanted):
+        if not all((channel, side) in stored for side in wanted):
+            continue
+        if any(folder.holds_other(channel, side, stored.get((channel, side), "")) for side in SIDES):
+            log.warning("the PBX has another sound of a stored side, kept there", call=str(audio.call_id), name=channel)
+        else:
             folder.forget(channel)
 
 

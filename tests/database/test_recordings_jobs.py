@@ -26,7 +26,7 @@ from recordings.storing import WAITS, StoringJobs
 from recordings.transcribing import TranscribingJobs
 from recordings.transcript import Word
 from tests.fakes.full_disk import room_for
-from tests.fakes.recorded import T0, pbx_recorded, settled_call, tone, write_wav
+from tests.fakes.recorded import T0, pbx_recorded, settled_call, tone, unclosed, write_wav
 
 UID = "1795427050.1"
 SECOND = tone(1)
@@ -379,6 +379,23 @@ async def test_a_message_in_voicemail_is_stored_and_becomes_text(mailbox: Office
     assert await mailbox.asked("select count(*) from calls") == [(1,)]  # what was told is of the same call
     await mailbox.storing.store_recording(mailbox.call_id, 1)
     assert await mailbox.asked("select count(*) from call_events where kind = 'RecordingStored'") == [(1,)]
+
+
+async def test_a_second_message_under_the_same_name_is_not_removed(mailbox: Office) -> None:
+    """It came when the first was stored and gone: the only copy stays; what came again of the first goes."""
+    path = mailbox.pbx / f"{UID}-message-caller.wav"
+    for attempt in range(2):
+        write_wav(path, SECOND * 4)
+        await mailbox.storing.store_recording(mailbox.call_id, attempt)
+        assert list(mailbox.pbx.iterdir()) == []
+    write_wav(path, SECOND * 3)
+    second = path.read_bytes()
+    await mailbox.storing.store_recording(mailbox.call_id, 2)
+    assert path.read_bytes() == second
+    write_wav(path, SECOND * 5)
+    unclosed(path)
+    await mailbox.storing.store_recording(mailbox.call_id, 3)
+    assert path.exists()
 
 
 async def test_a_message_that_the_pbx_lost_is_told_missing(mailbox: Office) -> None:
