@@ -96,16 +96,21 @@ async def sound_of(connection: AsyncConnection, store: Store, call_id: UUID) -> 
     return Sound(tuple(dict.fromkeys(names)), row.pbx, tuple(sorted(state_call(row.state).channels)))
 
 
-async def remove_files(store: Store, folders: Mapping[str, Path | None], sound: Sound) -> None:
-    """Remove the sound from the store, and what the PBX still has of it in the folder that we see."""
+async def remove_files(store: Store, folders: Mapping[str, Path | None], sound: Sound) -> tuple[str, ...]:
+    """Remove the sound from the store, and what the PBX still has of it in the folder that we see.
+
+    Returns the names of files in that folder that may not be removed. Raises StoreError.
+    """
     for name in sound.objects:
         try:
             await store.remove(name)
         except FileNotFoundError:  # no name that the store ever gave
             continue
     root = folders.get(sound.pbx)
-    if root is not None:
-        await asyncio.to_thread(_forget, PbxFolder(root), sound.channels)
+    if root is None:
+        return ()
+    names = [*sound.channels, *map(message_of, sound.channels)]
+    return await asyncio.to_thread(PbxFolder(root).forget_all, names)
 
 
 async def remove_rows(connection: AsyncConnection, call_id: UUID, *, sound: bool) -> None:
@@ -165,9 +170,3 @@ def _within(word: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
 async def _lying(store: Store, call_id: UUID, at: datetime) -> list[str]:
     folder = f"{at.astimezone(UTC):%Y/%m/%d}/{call_id}"
     return [one.path for under in (folder, f"originals/{folder}") async for one in store.walk(under)]
-
-
-def _forget(folder: PbxFolder, channels: Collection[str]) -> None:
-    for channel in channels:
-        folder.forget(channel)
-        folder.forget(message_of(channel))

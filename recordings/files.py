@@ -15,7 +15,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from uuid import UUID
 from recordings.gaps import Sound
 from recordings.loudness import measure
 from recordings.store import Store, StoreError, side_name
+from recordings.uploads import PART
 from recordings.wav import HEAD_BYTES, Wav, WavError, header, read_header
 
 SIDES: Final = ("caller", "staff")
@@ -109,6 +110,28 @@ class PbxFolder:
             return False
         except (RecordingError, OSError):
             return True
+
+    def forget_all(self, channels: Iterable[str]) -> tuple[str, ...]:
+        """Remove the sides of these channels, and what was never sent whole of them.
+
+        Returns the names of what is there and may not be removed.
+        """
+        whole = {f"{_safe(channel)}-{side}.wav" for channel in channels for side in SIDES}
+        left = []
+        for name in sorted(whole | self._begun(whole)):
+            try:
+                (self.root / name).unlink(missing_ok=True)
+            except OSError:
+                left.append(name)
+        return tuple(left)
+
+    def _begun(self, whole: Collection[str]) -> set[str]:
+        """The files in which uploads of `whole` lie until they are complete."""
+        try:
+            there = os.listdir(self.root)  # noqa: PTH208  # names, of which there may be very many
+        except OSError:
+            return set()
+        return {name for name in there if (part := PART.fullmatch(name)) and part[1] in whole}
 
     @contextlib.contextmanager
     def open(self, channel: str, side: str, *, torn: bool = False) -> Iterator[tuple[BinaryIO, Wav]]:

@@ -24,6 +24,9 @@ from typing import Final
 
 NAME: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,79})-(caller|staff)\.wav")
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+PART: Final = re.compile(rf"\.({NAME.pattern})\.{DIGEST.pattern}\.part")
+"""Where a file is until all of it came: group 1 is its name."""
+
 PIECE_BYTES_MOST: Final = 1 << 20
 """Of one piece. Proxies take a megabyte by default."""
 

@@ -35,12 +35,16 @@ from recordings.audit import THE_SERVICE, Actor, note
 from recordings.erasing import forget_mentions, mentioned_in, sound_of, text_count
 from recordings.erasures import EraseRefused, Report
 from recordings.privacy_tables import REMOVED, erasures
+from recordings.store import StoreError
 from routing.erasing import forget_calls_out, forget_owners, under_way_to
 from service.removing import HeldError, Ours, Remover, held_digits, hold_on, holding, pseudonym, told_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 NUMBERS_MOST: Final = 20
+_FOR_LATER: Final = frozenset({"not_over_yet", "store_refused"})
+"""Why something stays, and the request open with it."""
+
 _LOCK: Final = text("select pg_try_advisory_lock(5038, 5)")
 _UNLOCK: Final = text("select pg_advisory_unlock(5038, 5)")
 
@@ -56,6 +60,12 @@ class _Account:
     went: Counter[str] = field(default_factory=Counter)
     calls: list[str] = field(default_factory=list)
     stayed: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, report: Mapping[str, Any]) -> _Account:
+        """What was done before; what stays is found anew, but for files: nothing leads to them any more."""
+        left = [one for one in report.get("stayed", []) if one["what"] == "files"]
+        return cls(Counter(report.get("went", {})), list(report.get("calls", [])), left)
 
     def stays(self, what: str, why: str, **more: Any) -> None:
         self.stayed.append({"what": what, "why": why, **more})
@@ -132,7 +142,7 @@ class Erasing:
                     return _report(row)
                 whom = await _whom(connection, row.numbers, row.pseudonym, checked=True)
                 held = await held_digits(connection, whom.ours)
-            account = _Account(Counter(row.report.get("went", {})), list(row.report.get("calls", [])))
+            account = _Account.of(row.report)
             if not _held_whole(account, whom, held):
                 await self._calls(erasure_id, whom, held, account)
                 await self._rest(erasure_id, whom, account)
@@ -158,7 +168,9 @@ class Erasing:
             try:
                 async with self.engine.begin() as connection:
                     gone = await self.remover.remove(connection, call_id, REMOVED, ours=whom.ours, person=whom.person)
-                    account.went.update(gone)
+                    account.went.update(gone.went)
+                    if gone.files_left:
+                        account.stays("files", "not_removable", call=str(call_id), names=list(gone.files_left))
                     if str(call_id) not in account.calls:
                         account.calls.append(str(call_id))
                         account.went["calls"] += 1
@@ -167,6 +179,9 @@ class Erasing:
                 account.stays("call", "not_over_yet", id=str(call_id))
             except HeldError as error:  # the hold was set since the calls were looked for
                 account.stays("call", "held", id=str(call_id), hold=error.hold)
+            except StoreError as error:
+                log.warning("the store did not let go of a recording", call=str(call_id), reason=str(error))
+                account.stays("call", "store_refused", id=str(call_id))
 
     async def _rest(self, erasure_id: int, whom: _Whom, account: _Account) -> None:
         """Everything that is no call of theirs, in one transaction."""
@@ -197,7 +212,7 @@ class Erasing:
             await _keep(connection, erasure_id, account)
 
     async def _end(self, erasure_id: int, account: _Account) -> Report:
-        waits = any(one["why"] == "not_over_yet" for one in account.stayed)
+        waits = any(one["why"] in _FOR_LATER for one in account.stayed)
         if account.went["do_not_call"]:
             account.stays("wish", "do_not_call_kept_unreadably")
         self._tell_others(account)

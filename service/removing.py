@@ -80,6 +80,14 @@ class Ours:
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """How much of what went, and names of files in the PBX's folder that nobody lets us remove."""
+
+    went: Counter[str]
+    files_left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Remover:
     """What it takes: `store` of recordings, `folders` where each PBX records (None: it does not for us)."""
 
@@ -94,7 +102,7 @@ class Remover:
         *,
         ours: Ours,
         person: Person | None = None,
-    ) -> Counter[str]:
+    ) -> Removed:
         """Remove `kinds` (of REMOVED) of a call, and count what went. Raises NotYetError (calls.erasing), HeldError.
 
         `person`: who is erased; None: the policy says so, and everybody in it who is not ours is forgotten. Sound goes
@@ -106,9 +114,10 @@ class Remover:
         if hold is not None:
             raise HeldError(hold)
         gone: Counter[str] = Counter()
+        files_left: tuple[str, ...] = ()
         if "audio" in kinds:
             sound = await erasing.sound_of(connection, self.store, call_id)
-            await erasing.remove_files(self.store, self.folders, sound)
+            files_left = await erasing.remove_files(self.store, self.folders, sound)
             await erasing.remove_rows(connection, call_id, sound=True)
             gone["audio_files"] += len(sound.objects)
         if "transcript" in kinds:
@@ -123,7 +132,7 @@ class Remover:
             gone["promises"] += lost.promise_count
             gone["calls_out"] += await forget_calls_out(connection, lost.person, channels=lost.channels)
         await erasing.note_removed(connection, call_id, kinds, "erasure" if person else "policy")
-        return gone
+        return Removed(gone, files_left)
 
 
 async def held_digits(connection: AsyncConnection, ours: Ours) -> dict[str, int]:

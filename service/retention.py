@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -84,15 +85,17 @@ async def keep_to(engine: AsyncEngine, remover: Remover, now: datetime) -> Count
     async for one in due_calls(engine, now):
         try:
             async with engine.begin() as connection:
-                went = await remover.remove(connection, one.id, one.kinds, ours=ours)
-                told = {"removed": list(one.kinds), **went}
+                removed = await remover.remove(connection, one.id, one.kinds, ours=ours)
+                told = {"removed": list(one.kinds), **removed.went, "files_left": list(removed.files_left)}
                 await note(connection, THE_SERVICE, "retention_applied", f"call {one.id}", told)
         except (NotYetError, HeldError):  # the hold was set since it was found due
             continue
         except StoreError as error:
             log.warning("the store did not let go of a recording", call=str(one.id), reason=str(error))
             continue
-        gone += went + Counter(calls=1)
+        if removed.files_left:
+            log.warning("the PBX's files could not be removed", call=str(one.id), files=removed.files_left)
+        gone += removed.went + Counter(calls=1, files_left=len(removed.files_left))
     return gone
 
 
@@ -101,18 +104,26 @@ async def keep(engine: AsyncEngine, remover: Remover, erasing: Erasing) -> None:
     rounds_at = 0.0
     while True:
         pause = _LOOK_SECONDS
-        try:
+        with _for_now():
             if await erasing.resume():
                 pause = _LEFT_SECONDS
-            if asyncio.get_running_loop().time() >= rounds_at:
+        if asyncio.get_running_loop().time() >= rounds_at:
+            with _for_now():
                 gone = await keep_to(engine, remover, datetime.now(UTC))
                 rounds_at = asyncio.get_running_loop().time() + EVERY_SECONDS
                 log.info("kept to the policy", **gone)
-        except EraseBusyError:
-            pass
-        except (SQLAlchemyError, OSError, StoreError) as error:
-            log.warning("nothing could be removed now", error=type(error).__name__)
         await asyncio.sleep(pause)
+
+
+@contextmanager
+def _for_now() -> Iterator[None]:
+    """What cannot be done now is tried again, and keeps nothing else from being done."""
+    try:
+        yield
+    except EraseBusyError:
+        pass
+    except (SQLAlchemyError, OSError, StoreError) as error:
+        log.warning("nothing could be removed now", error=type(error).__name__)
 
 
 def _least_days(directory: Directory) -> int | None:

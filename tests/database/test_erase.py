@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,8 @@ from calls.record import event_from_json
 from calls.tables import call_events, calls, follow_ups
 from crm_sync.parties import must_not_be_called
 from crm_sync.tables import leads, parties, party_numbers
+from directory import store
+from directory.retention import Retention
 from directory.tables import blocked_numbers, vip_numbers
 from recordings import holds
 from recordings.audit import THE_OPERATOR
@@ -32,7 +35,7 @@ from routing.tables import outgoing_calls, owner_copies
 from service.erasing import Erasing
 from service.removing import Remover
 from service.retention import keep
-from tests.fakes.story import SUPPORT, Told, furnish, know
+from tests.fakes.story import HOUSE, SUPPORT, Told, furnish, know
 from tests.fakes.traces import digest, traces_in_files, traces_in_tables
 from tests.fakes.waiting import until_it_waits
 
@@ -277,6 +280,55 @@ async def test_a_call_that_goes_on_is_erased_when_it_is_over(house: House) -> No
     whole = await erasing.told(report.id)
     assert whole is not None
     assert sorted(whole.calls) == sorted(str(call.id) for call in [*house.hers, live])
+
+
+async def test_a_recording_that_the_store_will_not_release_keeps_nothing_else_from_going(house: House) -> None:
+    """That call is told as staying, and its request stays open; all else of it, other requests and the policy go."""
+    erasing, engine = house.erasing, house.engine
+    (stuck,) = (house.data / "recordings").rglob(f"*{house.hers[0].uid}-caller.wav")
+    stuck.unlink()
+    (stuck / "no file").mkdir(parents=True)
+    policy = replace(HOUSE.company, retention=Retention(audio_days=1))
+    async with engine.begin() as connection:
+        await store.apply(connection, replace(HOUSE, company=policy))
+    old = Told(engine, number="79165550777", at=datetime.now(UTC) - timedelta(days=2))
+    await old.arrives()
+    await old.rings("PJSIP/anna-desk")
+    await old.answers("PJSIP/anna-desk")
+    await old.hangs_up(after=10)
+    await old.keeps(house.data / "recordings", [("caller", "Здравствуйте")])
+    first, second = await erasing.ask([NUMBER], THE_OPERATOR), await erasing.ask([OTHER], THE_OPERATOR)
+    working = asyncio.create_task(keep(engine, erasing.remover, erasing))
+    async with asyncio.timeout(30):
+        while (await _told(erasing, second)).state != "finished" or list(house.data.rglob(f"*{old.uid}-caller.wav")):
+            await asyncio.sleep(0.02)
+    working.cancel()
+    report = await _told(erasing, first)
+    assert report.state == "going_on"
+    assert {"what": "call", "why": "store_refused", "id": str(house.hers[0].id)} in report.stayed
+    assert sorted(report.calls) == sorted(str(call.id) for call in house.hers[1:])
+    shutil.rmtree(stuck)
+    assert await erasing.resume() == 0
+    assert await house.scan() == ({}, [])
+
+
+async def test_a_file_of_the_pbx_that_may_not_be_removed_is_told(house: House) -> None:
+    """The report names it and goes on naming it; what was never sent whole is removed."""
+    uid, folder = house.hers[0].uid, house.data / "pbx"
+    (folder / f"{uid}-staff.wav" / "no file").mkdir(parents=True)
+    begun, others = folder / f".{uid}-caller.wav.{'0' * 64}.part", folder / f".9{uid}-caller.wav.{'0' * 64}.part"
+    begun.write_bytes(b"RIFF")
+    others.write_bytes(b"RIFF")
+    live = Told(house.engine, number=NUMBER, name=NAME)
+    await live.arrives()
+    erasing = house.erasing
+    asked = await erasing.ask([NUMBER], THE_OPERATOR)
+    told = {"what": "files", "why": "not_removable", "call": str(house.hers[0].id), "names": [f"{uid}-staff.wav"]}
+    assert told in (await erasing.run(asked)).stayed
+    assert (begun.exists(), others.exists()) == (False, True)
+    await live.hangs_up(after=20)
+    report = await erasing.run(asked)
+    assert (report.state, report.stayed.count(told)) == ("finished", 1)
 
 
 async def test_a_call_out_that_is_being_placed_keeps_its_number_until_it_is(house: House) -> None:
