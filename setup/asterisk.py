@@ -23,6 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup.debian_asterisk import mend
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -215,6 +217,8 @@ def keep(packages: list[Path], wanted: tuple[str, ...], target: Path) -> None:
         unpack(packages, folder)
         if "libc6" in wanted:
             write_starters(folder)
+        if "asterisk" in wanted:
+            mend(folder / "usr/sbin/asterisk")
         manifest = {
             "wanted": list(wanted),
             "packages": {package.name: hashlib.sha256(package.read_bytes()).hexdigest() for package in packages},
@@ -297,6 +301,9 @@ def fetch() -> None:
                     keep(apt.download(PROMETHEUS, closure=False), PROMETHEUS, prometheus)
                 if not clocked:
                     keep(apt.download(CLOCK, closure=False), CLOCK, clock)
+        for program in home.glob("[!.]*/usr/sbin/asterisk"):
+            with contextlib.suppress(PermissionError):  # fetched by root, who mends it
+                mend(program)
         say(f"ready in {home}" + (f"; the machine's own Asterisk {own} is used" if own else ""))
 
 

@@ -21,7 +21,7 @@ from directory.calendars import refresh
 from directory.feed import Limits
 from directory.store import apply
 from directory.tables import calendars
-from service.doctor import Check, examine, render
+from service.doctor import Check, build, examine, render
 from service.pbx import Pbx
 from service.ports import free_port
 from service.settings import CrmSettings, PbxSettings, Settings, TranscriptionSettings, load
@@ -241,3 +241,11 @@ async def test_a_cel_file_of_another_shape_is_a_failure(pbx: Pbx, database_url: 
     checks = await examine(settings.model_copy(update={"pbx": [changed]}))
     (cel,) = [check for check in checks if check.name.endswith("cel_file") or check.name.endswith("CEL")]
     assert (cel.state, "no row that we know" in cel.why) == ("fail", True)
+
+
+def test_debians_package_is_warned_of_and_a_mended_one_is_not() -> None:
+    """Its recordings lose the colleague's sound after transfers, and nothing but its version tells of it."""
+    known = {"22.10.1+dfsg+~cs6.17.60671434-1": "warn", "20.6.0~dfsg+~cs6.13.40431414-2build5": "warn"}
+    well = {"22.10.1+dfsg+mend.17.60671434-1": "ok", "21.4.3": "ok", "certified-20.7-cert2": "ok"}
+    for version, state in (known | well).items():
+        assert build("pbx main build", version).state == state, version
