@@ -20,6 +20,7 @@ from calls.call import Call, apply
 from calls.events import Erased, Event, PartyLinked
 from calls.follow_ups import SERVICE
 from calls.forgetting import Person, forgotten
+from calls.joining import ids_of
 from calls.record import CHANNEL, event_from_json, state_json
 from calls.tables import call_events, calls, follow_up_actions, follow_up_calls, follow_ups
 from calls.view import view
@@ -30,11 +31,11 @@ ERASED: Final = "erased"
 
 _NOTIFY: Final = text("select pg_notify(:channel, :call)")
 _NO_JOBS: Final = text(
-    "delete from procrastinate_jobs where status <> 'doing' and args->>'call_id' = :call"
+    "delete from procrastinate_jobs where status <> 'doing' and args->>'call_id' = any(:ids)"
     " and (cast(:tasks as text[]) is null or task_name = any(:tasks))"
 )
 _AT_WORK: Final = text(
-    "select exists(select from procrastinate_jobs where status = 'doing' and args->>'call_id' = :call"
+    "select exists(select from procrastinate_jobs where status = 'doing' and args->>'call_id' = any(:ids)"
     " and (cast(:tasks as text[]) is null or task_name = any(:tasks)))"
 )
 _SEEN: Final = text(
@@ -74,11 +75,13 @@ async def take(connection: AsyncConnection, call_id: UUID, tasks: Collection[str
     """Lock the call as `calls.record` does, and call off what is still owed after it. Raises NotYetError.
 
     `tasks`: only jobs of these are called off or waited for; None: all, for nothing may be done for the call any more.
-    The order matters: a worker takes no job that this transaction has removed, and one that it took before is seen.
+    The order matters: a worker takes no job that this transaction has removed, and one that it took before is seen,
+    also one that it took before the call was joined to this one.
     """
     whole = select(calls.c.settled_at).where(calls.c.id == call_id, calls.c.joined_into.is_(None))
     settled_at = (await connection.execute(whole.with_for_update(key_share=True))).scalar_one_or_none()
-    jobs = {"call": str(call_id), "tasks": None if tasks is None else sorted(tasks)}
+    ids = [str(one) for one in (await connection.execute(ids_of(call_id))).scalars()]
+    jobs = {"ids": ids, "tasks": None if tasks is None else sorted(tasks)}
     await connection.execute(_NO_JOBS, jobs)
     if settled_at is None or (await connection.execute(_AT_WORK, jobs)).scalar_one():
         raise NotYetError(str(call_id))

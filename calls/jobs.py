@@ -35,6 +35,18 @@ async def enqueue(connection: AsyncConnection, jobs: Sequence[Job]) -> None:
         await connection.execute(_ENQUEUE, {"jobs": json.dumps([asdict(job) for job in jobs], default=dict)})
 
 
+async def passed_on(connection: AsyncConnection, call_id: UUID, job: Job) -> bool:
+    """Whether `job` is another call's, the one that `call_id` was joined into: then it is enqueued, and committed.
+
+    So it comes in turn with the other work at that call, whose lock is not that of `call_id`.
+    """
+    if job.args["call_id"] == str(call_id):
+        return False
+    await enqueue(connection, [job])
+    await connection.commit()
+    return True
+
+
 _HURRY = text(
     """
     update procrastinate_jobs set priority = :most

@@ -1,11 +1,15 @@
-"""What happens to the rows of a call that turns out to be part of an older one: all of them go to the older."""
+"""What happens to the rows of a call that turns out to be part of an older one: all of them go to the older.
+
+A row that the older has already stays under the younger's id until its room has made one of both: whoever removes what
+a call has looks under all its ids.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Table, TextClause, text
+from sqlalchemy import Select, Table, TextClause, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls
@@ -18,6 +22,22 @@ async def join_rows(connection: AsyncConnection, kept: UUID, gone: UUID) -> None
         await connection.execute(statement, {"kept": kept, "gone": gone})
 
 
+def ids_of(call_id: UUID) -> Select[tuple[UUID]]:
+    """The ids under which rows of a call may be found: its own, and those of the calls that became part of it."""
+    return select(calls.c.id).where(or_(calls.c.id == call_id, calls.c.joined_into == call_id))
+
+
+# What waits is done under the older call's id and in turn with its other work; what is told twice is done once.
+_MOVE_JOBS = text(
+    """
+    update procrastinate_jobs
+    set args = args || jsonb_build_object('call_id', cast(:kept as uuid)), queueing_lock = null,
+        lock = replace(lock, cast(cast(:gone as uuid) as text), cast(cast(:kept as uuid) as text))
+    where status = 'todo' and args->>'call_id' = cast(cast(:gone as uuid) as text)
+    """
+)
+
+
 @cache
 def _statements() -> tuple[TextClause, ...]:
     moves = [_move(table) for table in metadata.sorted_tables if _keeps_calls(table)]
@@ -25,6 +45,7 @@ def _statements() -> tuple[TextClause, ...]:
         text("delete from legs where call_id = :gone"),
         text("update call_events set call_id = :kept where call_id = :gone"),
         *moves,
+        _MOVE_JOBS,
         text("update calls set joined_into = :kept where id = :gone or joined_into = :gone"),
     )
 

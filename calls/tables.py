@@ -70,6 +70,7 @@ calls = Table(
     Index("ix_calls_started_at_id", "started_at", "id", postgresql_where=text("joined_into is null")),
     Index("ix_calls_caller_number_started_at", "caller_number", "started_at"),
     Index("ix_calls_person_started_at", "person", "started_at"),
+    Index("ix_calls_joined_into", "joined_into", postgresql_where=text("joined_into is not null")),
     Index("ix_calls_open", "updated_at", postgresql_where=text("settled_at is null and joined_into is null")),
 )
 

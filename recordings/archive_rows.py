@@ -31,6 +31,11 @@ class Archive:
     original_sha256: str | None = None
 
     @property
+    def names(self) -> set[str]:
+        """Its objects in the store."""
+        return {name for name in (self.path, self.original_path) if name}
+
+    @property
     def made(self) -> Made:
         """What of it another archive is made of."""
         return Made(self.path, self.parts, self.masked, self.original_path)

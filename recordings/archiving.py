@@ -20,12 +20,14 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls.jobs import passed_on
 from calls.queue import GiveUp, Task, TryAgain
 from calls.record import state_call
 from recordings import opus, rows
 from recordings.archive_plan import Plan, Side, plan
 from recordings.archive_rows import Archive, archive_of, awaits_text, masked_of, write_archive
 from recordings.call_audio import audio_of
+from recordings.due import archive_job
 from recordings.masked_rows import keeps_original
 from recordings.opus import NotVerifiedError, SoundError, Source
 from recordings.processes import ProcessDiedError, Processes
@@ -66,7 +68,7 @@ class ArchivingJobs:
         """
         async with self.engine.connect() as connection:
             call = await rows.call_of(connection, call_id)
-            if call is None:
+            if call is None or await passed_on(connection, call_id, archive_job(str(call.id))):
                 return
             known = [one for one in await rows.recordings_of(connection, call.id) if one.path and one.seconds]
             before = await archive_of(connection, call.id)
@@ -83,12 +85,21 @@ class ArchivingJobs:
             if reason is not None:
                 raise TryAgain(reason, _WAIT)
             archive = await self._made(call, work, attempt, keeps_original=keeps)
-            async with self.engine.begin() as connection:
-                await write_archive(connection, call.id, archive)
+            await self._write(call.id, archive, before)
             log.info("call archived", call=str(call.id), seconds=archive.seconds, bytes=archive.bytes)
         else:
             archive = before
         await self._tidy(call.id, archive, before)
+
+    async def _write(self, call_id: UUID, archive: Archive, before: Archive | None) -> None:
+        """Write the row, unless the call was erased or joined to another meanwhile: then what was made goes again."""
+        async with self.engine.begin() as connection:
+            if await rows.is_kept(connection, call_id):
+                await write_archive(connection, call_id, archive)
+                return
+        for name in archive.names - (before.names if before else set()):
+            await self.store.remove(name)
+        raise TryAgain(rows.NOT_KEPT, 0.0)
 
     async def _made(self, call: Any, work: Plan, attempt: int, *, keeps_original: bool) -> Archive:
         """The one place where trouble with an archive becomes run again or give up."""
@@ -132,14 +143,13 @@ class ArchivingJobs:
 
     async def _tidy(self, call_id: UUID, archive: Archive, before: Archive | None) -> None:
         """Remove the sides that the archive holds, and what else lies in the call's own folders without a row."""
-        found = {name for one in (archive, before) if one for name in (one.path, one.original_path) if name}
+        found = archive.names | (before.names if before else set())
         for folder in {PurePosixPath(name).parent for name in found}:
             if folder.name == str(call_id):
                 found |= {one.path async for one in self.store.walk(str(folder))}
         async with self.engine.connect() as connection:  # read last: what was stored meanwhile has its row by now
             sides = [one for one in await rows.recordings_of(connection, call_id) if one.path]
-        keep = {archive.path, archive.original_path}
-        keep |= {one.path for one in sides if not archive.made.holds(one.channel, one.side, one.sha256)}
+        keep = archive.names | {one.path for one in sides if not archive.made.holds(one.channel, one.side, one.sha256)}
         found |= {one.path for one in sides if one.path}
         try:
             for name in sorted(found - keep):

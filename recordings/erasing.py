@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.events import message_of
 from calls.forgetting import Person
+from calls.joining import ids_of
 from calls.record import state_call
 from calls.tables import calls
 from directory.tables import metadata
@@ -82,18 +83,20 @@ def of_calls(*, sound: bool) -> tuple[Table, ...]:
 
 async def sound_of(connection: AsyncConnection, store: Store, call_id: UUID) -> Sound:
     """Everything that may hold the call's sound: what its rows name, and what lies in its folders of the store."""
-    asked = select(calls.c.pbx, calls.c.state, calls.c.ended_at, calls.c.started_at).where(calls.c.id == call_id)
-    row = (await connection.execute(asked)).one()
+    columns = (calls.c.id, calls.c.pbx, calls.c.state, calls.c.ended_at, calls.c.started_at)
+    rows = {row.id: row for row in await connection.execute(select(*columns).where(calls.c.id.in_(ids_of(call_id))))}
     names = [
         name
         for table in of_calls(sound=True)
         for column in _PATHS
         if column in table.c
-        for name in (await connection.execute(select(table.c[column]).where(table.c.call_id == call_id))).scalars()
+        for name in (await connection.execute(select(table.c[column]).where(table.c.call_id.in_(list(rows))))).scalars()
         if name
     ]
-    names += [name for at in (row.ended_at, row.started_at) if at for name in await _lying(store, call_id, at)]
-    return Sound(tuple(dict.fromkeys(names)), row.pbx, tuple(sorted(state_call(row.state).channels)))
+    for row in rows.values():
+        names += [name for at in (row.ended_at, row.started_at) if at for name in await _lying(store, row.id, at)]
+    call = rows[call_id]
+    return Sound(tuple(dict.fromkeys(names)), call.pbx, tuple(sorted(state_call(call.state).channels)))
 
 
 async def remove_files(store: Store, folders: Mapping[str, Path | None], sound: Sound) -> tuple[str, ...]:
@@ -116,12 +119,12 @@ async def remove_files(store: Store, folders: Mapping[str, Path | None], sound: 
 async def remove_rows(connection: AsyncConnection, call_id: UUID, *, sound: bool) -> None:
     """Remove the rows of the sound, or of the text and all that was read from it."""
     for table in of_calls(sound=sound):
-        await connection.execute(delete(table).where(table.c.call_id == call_id))
+        await connection.execute(delete(table).where(table.c.call_id.in_(ids_of(call_id))))
 
 
 async def text_count(connection: AsyncConnection, call_id: UUID) -> int:
-    """How many transcripts the call has: one or none."""
-    counted = select(func.count()).select_from(transcripts).where(transcripts.c.call_id == call_id)
+    """How many transcripts the call has: one at most, unless it was joined to another a moment ago."""
+    counted = select(func.count()).select_from(transcripts).where(transcripts.c.call_id.in_(ids_of(call_id)))
     return int((await connection.execute(counted)).scalar_one())
 
 

@@ -65,8 +65,9 @@ class Transcript:
 
 
 async def call_of(connection: AsyncConnection, call_id: UUID) -> Any:
-    """The row of the call (id, pbx, line, state), or of the call it was joined into; None: no such call."""
-    asked = select(calls.c.id, calls.c.pbx, calls.c.line, calls.c.state, calls.c.joined_into)
+    """The row of the call (id, pbx, line, state, ended_at), or of the call it was joined into; None: no such call."""
+    columns = (calls.c.id, calls.c.pbx, calls.c.line, calls.c.state, calls.c.ended_at, calls.c.joined_into)
+    asked = select(*columns)
     row = (await connection.execute(asked.where(calls.c.id == call_id))).one_or_none()
     return row if row is None or row.joined_into is None else await call_of(connection, row.joined_into)
 
@@ -93,6 +94,15 @@ async def is_removed(connection: AsyncConnection, call_id: UUID) -> bool:
     """Whether the sound of the call was removed, by policy or because somebody in it was erased."""
     asked = select(removals.c.kind).where(removals.c.call_id == call_id, removals.c.kind == "audio")
     return (await connection.execute(asked)).first() is not None
+
+
+NOT_KEPT: Final = "the call became part of another meanwhile, or its sound is not to be kept"
+
+
+async def is_kept(connection: AsyncConnection, call_id: UUID) -> bool:
+    """Whether the call still stands on its own and its sound may be kept; it stays so while the transaction lasts."""
+    asked = select(calls.c.id).where(calls.c.id == call_id, calls.c.joined_into.is_(None)).with_for_update(read=True)
+    return (await connection.execute(asked)).first() is not None and not await is_removed(connection, call_id)
 
 
 async def transcript_of(connection: AsyncConnection, call_id: UUID) -> Transcript | None:

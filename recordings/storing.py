@@ -14,10 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import Owes
 from calls.events import Event, RecordingMissing, RecordingStored
+from calls.jobs import passed_on
 from calls.queue import Task, TryAgain
 from calls.record import record
 from recordings import judging, rows
 from recordings.call_audio import CallAudio, audio_of
+from recordings.due import look
 from recordings.files import (
     SIDES,
     EmptyError,
@@ -68,7 +70,7 @@ class StoringJobs:
         """
         async with self.engine.connect() as connection:
             row = await rows.call_of(connection, call_id)
-            if row is None:
+            if row is None or await passed_on(connection, call_id, look(str(row.id))):
                 return
             known = await rows.recordings_of(connection, row.id)
             removed = await rows.is_removed(connection, row.id)
@@ -126,10 +128,21 @@ class StoringJobs:
         return sides
 
     async def _tell(self, audio: CallAudio, sides: Sides, known: Sequence[rows.Recording]) -> None:
-        """Write the rows and the events in one transaction; what was told before is not told again."""
-        async with self.engine.begin() as connection:
-            news = await judging.write(connection, audio, sides, known)
-            await record(connection, [_event(audio, *key, sides[key]) for key in news], self.owes)
+        """Write the rows and the events in one transaction; what was told before is not told again.
+
+        Nothing is written, and what was stored goes again, when the call was erased or joined to another meanwhile.
+        """
+        try:
+            async with self.engine.begin() as connection:
+                news = await judging.write(connection, audio, sides, known)
+                await record(connection, [_event(audio, *key, sides[key]) for key in news], self.owes)
+                if not await rows.is_kept(connection, audio.call_id):
+                    raise TryAgain(rows.NOT_KEPT, 0.0)
+        except TryAgain:
+            for told in sides.values():
+                if isinstance(told, Stored):
+                    await self.store.remove(told.path)
+            raise
         log.info(
             "recording told",
             call=str(audio.call_id),

@@ -13,11 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import Owes
 from calls.events import Transcribed, TranscriptionGivenUp
+from calls.jobs import passed_on
 from calls.queue import GiveUp, Task, TryAgain
 from calls.record import record, state_call
 from recordings import masked_rows, rows
 from recordings.archive_rows import Archive, archive_of
 from recordings.call_audio import CallAudio, audio_of
+from recordings.due import transcribe_job
 from recordings.heard import (
     AudioError,
     Heard,
@@ -72,7 +74,7 @@ class TranscribingJobs:
         """Turn the stored sides of the call into its transcript, unless that was done since they were stored."""
         async with self.engine.connect() as connection:
             row = await rows.call_of(connection, call_id)
-            if row is None:
+            if row is None or await passed_on(connection, call_id, transcribe_job(str(row.id), row.ended_at)):
                 return
             known = [one for one in await rows.recordings_of(connection, row.id) if one.path]
             done = await rows.transcript_of(connection, row.id)

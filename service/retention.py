@@ -134,7 +134,13 @@ def _least_days(directory: Directory) -> int | None:
 
 
 def _has(*, sound: bool) -> Any:
-    return or_(*(select(literal(1)).where(it.c.call_id == calls.c.id).exists() for it in of_calls(sound=sound)))
+    joined = calls.alias()
+    of_joined = joined.c.joined_into == calls.c.id
+    mine = [(it, select(literal(1)).select_from(it)) for it in of_calls(sound=sound)]
+    return or_(
+        *(found.where(it.c.call_id == calls.c.id).exists() for it, found in mine),
+        *(found.join(joined, joined.c.id == it.c.call_id).where(of_joined).exists() for it, found in mine),
+    )
 
 
 async def _some(connection: AsyncConnection, after: tuple[datetime, UUID], until: datetime) -> Any:

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import wave
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ from recordings import archiving, opus, transcript
 from recordings.archive_rows import Archive, archive_of, write_archive
 from recordings.archiving import ArchivingJobs
 from recordings.due import due
+from recordings.erasing import note_removed
 from recordings.heard import Heard, Talk
 from recordings.heard import Side as HeardSide
 from recordings.processes import Processes
@@ -416,6 +417,57 @@ async def test_a_worker_killed_anywhere_leaves_no_orphan_and_loses_nothing(
     await office.jobs.archive(office.call_id, 2)
     assert office.files() == [Path((await office.made()).path).name]
     assert office.files() != [orphan]
+
+
+async def joins_an_older_call(office: Office) -> UUID:
+    """CEL tells that the call is part of an older one; returns the id of that."""
+    before: dict[str, Any] = {"pbx": "pbx", "channel": "0.1", "linkedid": "0.1", "at": T0 - timedelta(seconds=60)}
+    async with office.engine.begin() as connection:
+        (older,) = await record(connection, [e.ChannelCreated(**before, name="PJSIP/trunk-0", incoming=True)], due)
+        bridged = e.BridgeEntered(pbx="pbx", channel="0.1", linkedid=UID, at=T0 + timedelta(seconds=1), bridge="b")
+        (change,) = await record(connection, [bridged], due)
+    assert change.call_id == older.call_id != office.call_id
+    return change.call_id
+
+
+async def is_removed(office: Office) -> UUID:
+    """Somebody in the call is erased."""
+    await office.sql("delete from recordings")
+    async with office.engine.begin() as connection:
+        await note_removed(connection, office.call_id, ["audio"], "erasure")
+    return office.call_id
+
+
+@pytest.mark.parametrize("happens, archives", [(is_removed, 0), (joins_an_older_call, 1)])
+async def test_an_archive_of_what_the_call_is_no_more_is_not_kept(
+    office: Office, monkeypatch: pytest.MonkeyPatch, happens: Callable[[Office], Awaitable[UUID]], archives: int
+) -> None:
+    """It was erased, or became part of another call, while the archive was made: neither row nor object is left of it.
+
+    The sides of a joined call are kept, and archived in turn with the other work at that call.
+    """
+    await office.stores(tone((440, 1)), tone((880, 1)))
+    await office.hears()
+    make, ids = ArchivingJobs._make, [office.call_id]
+
+    async def meanwhile(self: ArchivingJobs, *told: Any, **more: Any) -> Archive:
+        made = await make(self, *told, **more)
+        ids.append(await happens(office))
+        return made
+
+    monkeypatch.setattr(ArchivingJobs, "_make", meanwhile)
+    with pytest.raises(TryAgain, match="meanwhile"):
+        await office.jobs.archive(office.call_id, 0)
+    monkeypatch.undo()
+    assert await office.sql("select 1 from archives") == []
+    assert [name for name in office.files() if name.endswith(".ogg")] == []
+    await office.sql("delete from procrastinate_jobs")
+    await office.jobs.archive(office.call_id, 1)
+    owed = await office.sql("select lock from procrastinate_jobs where args->>'call_id' = :id", id=str(ids[-1]))
+    assert owed == [(f"recording {ids[-1]}",)] * archives
+    await office.jobs.archive(ids[-1], 0)
+    assert await office.sql("select call_id from archives") == [(ids[-1],)] * archives
+    assert len([name for name in office.files() if name.endswith(".ogg")]) == archives
 
 
 async def test_an_encoder_killed_at_work_is_tried_again(office: Office, processes: Processes) -> None:

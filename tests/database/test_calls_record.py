@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -226,6 +226,26 @@ async def test_calls_that_became_text_join_all_the_same(engine: AsyncEngine, tex
         found = {row.call_id for row in await told(engine, f"select call_id from {table}")}
         assert older.call_id in found, table
         assert len(found) == len(texts), table
+
+
+async def test_work_that_waits_follows_its_call_into_the_older(engine: AsyncEngine) -> None:
+    """Under the older's id and in turn with its other work; what is being done already, or is another's, stays."""
+    (older,) = await write(engine, [created("1.1", "1.1", 0, name="PJSIP/trunk-1", incoming=True)])
+    (younger,) = await write(engine, [created("2.1", "2.1", 5, name="PJSIP/trunk-2", incoming=True)])
+    job = (
+        "insert into procrastinate_jobs (queue_name, task_name, status, lock, queueing_lock, args) values"
+        " ('q', 't', cast(cast(:status as text) as procrastinate_job_status), 'recording ' || :call, 'look ' || :call,"
+        " jsonb_build_object('call_id', cast(:call as text)))"
+    )
+    stranger = str(uuid4())
+    async with engine.begin() as connection:
+        for call, status in ((older.call_id, "todo"), (younger.call_id, "todo"), (younger.call_id, "doing")):
+            await connection.execute(text(job), {"call": str(call), "status": status})
+        await connection.execute(text(job), {"call": stranger, "status": "todo"})
+    await write(engine, [e.BridgeEntered(pbx="pbx", channel="2.1", linkedid="1.1", at=at(8), bridge="b")])
+    rows = await told(engine, "select args->>'call_id', lock from procrastinate_jobs order by id")
+    ids = [str(older.call_id), str(older.call_id), str(younger.call_id), stranger]
+    assert [tuple(row) for row in rows] == [(one, f"recording {one}") for one in ids]
 
 
 async def test_rebuild_rewrites_rows_that_read_wrong_even_when_the_facts_are_right(engine: AsyncEngine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -122,3 +123,31 @@ async def test_a_call_that_a_job_works_on_is_not_touched(engine: AsyncEngine) ->
     await forget(engine, call)
     async with engine.connect() as connection:
         assert (await connection.execute(text("select count(*) from procrastinate_jobs"))).scalar_one() == 0
+
+
+@pytest.mark.parametrize("status, left", [("todo", 0), ("doing", 1)])
+async def test_work_at_a_call_that_became_part_of_it_is_called_off_or_waited_for(
+    engine: AsyncEngine, status: str, left: int
+) -> None:
+    """A worker began before the two were one call, and knows it by its former id."""
+    call = await missed_call(engine)
+    later = Told(engine, number=NUMBER, at=call.at)
+    await later.arrives()
+    await later.hangs_up()
+    assert call.id is not None
+    former = later.id
+    where = later.base() | {"linkedid": call.uid}
+    assert await later.tell(e.BridgeEntered(**where, bridge="b")) == call.id != former
+    await later.tell(e.Settled(**later.base()))
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "insert into procrastinate_jobs (queue_name, task_name, status, args) values"
+                f" ('recordings', 'recordings.archive', '{status}', jsonb_build_object('call_id', cast(:id as text)))"
+            ),
+            {"id": str(former)},
+        )
+    async with engine.connect() as connection:
+        with pytest.raises(NotYetError) if left else nullcontext():
+            await take(connection, call.id)
+        assert (await connection.execute(text("select count(*) from procrastinate_jobs"))).scalar_one() == left

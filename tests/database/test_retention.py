@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls import events as e
 from calls.due import owe_nothing
 from calls.tables import calls, follow_ups
 from directory import store
@@ -19,9 +20,9 @@ from recordings import holds
 from recordings.audit import THE_OPERATOR
 from recordings.erasing import note_removed
 from recordings.privacy_tables import audit, removals
-from recordings.store import Store
+from recordings.store import Store, archive_name
 from recordings.storing import StoringJobs
-from recordings.tables import recordings, transcripts
+from recordings.tables import archives, recordings, transcripts
 from service.removing import Remover
 from service.retention import due_calls, keep_to
 from tests.fakes.recorded import tone, write_wav
@@ -197,3 +198,43 @@ async def test_what_a_pbx_hands_over_late_is_not_taken_in_again(
     assert list(folder.iterdir()) == []
     async with engine.connect() as connection:
         assert (await connection.execute(select(recordings))).all() == []
+
+
+async def test_what_two_joined_calls_kept_goes_whole(engine: AsyncEngine, remover: Remover, tmp_path: Path) -> None:
+    """Rows and objects that still stand under the id of the call that became part of the other go with it."""
+    one, other = [await talk(engine, tmp_path, 100) for _ in range(2)]
+    async with engine.begin() as connection:
+        for call in (one, other):
+            assert call.id is not None
+            told, left = (archive_name(call.id, call.at, sha256 * 64) for sha256 in "ab")
+            row = {"call_id": call.id, "path": told, "bytes": 4, "sha256": "a" * 64, "seconds": 1.0}
+            await connection.execute(insert(archives).values(row | {"masked": [], "parts": [], "outline": {}}))
+            for name in (told, left):  # an object without a row is what a killed worker leaves
+                (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+                (tmp_path / name).write_bytes(b"OggS")
+    assert len(list(tmp_path.rglob("*.ogg"))) == 4
+    await other.tell(e.BridgeEntered(**other.base() | {"linkedid": one.uid}, bridge="b"))
+    await other.later(5).tell(e.Settled(**other.base()))
+    now = datetime.now(UTC)
+    assert [found.kinds async for found in due_calls(engine, now)] == [("audio", "transcript")]
+    await keep_to(engine, remover, now)
+    async with engine.connect() as connection:
+        for table in (recordings, archives, transcripts):
+            assert (await connection.execute(select(table.c.call_id))).all() == [], table.name
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert [found async for found in due_calls(engine, now)] == []
+
+
+async def test_rows_under_a_former_id_alone_are_due_too(engine: AsyncEngine, remover: Remover, tmp_path: Path) -> None:
+    """A worker that died between the removals left them."""
+    one, other = [await talk(engine, tmp_path, 100) for _ in range(2)]
+    await other.tell(e.BridgeEntered(**other.base() | {"linkedid": one.uid}, bridge="b"))
+    await other.later(5).tell(e.Settled(**other.base()))
+    async with engine.begin() as connection:
+        await connection.execute(delete(recordings))
+        await connection.execute(delete(transcripts).where(transcripts.c.call_id == other.id))
+    now = datetime.now(UTC)
+    assert [found.kinds async for found in due_calls(engine, now)] == [("transcript",)]
+    await keep_to(engine, remover, now)
+    async with engine.connect() as connection:
+        assert (await connection.execute(select(transcripts.c.call_id))).all() == []
