@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from sqlalchemy import select
@@ -16,6 +16,8 @@ from web.guard import VIEWER, address_of, read_form
 from web.one_call import OneCall, read_call
 from web.services import SERVICES
 
+_KEEPERS: Final = frozenset({"head", "admin"})
+
 
 def actor_of(request: web.Request) -> Actor:
     """Who asks, as the audit names them."""
@@ -23,9 +25,15 @@ def actor_of(request: web.Request) -> Actor:
     return Actor(login=viewer.login, user=viewer.user, address=str(client) if client else None)
 
 
+def only_keepers(request: web.Request) -> None:
+    """Holds and links are the business of heads and admins. Raises HTTPForbidden for everybody else."""
+    if request[VIEWER].role not in _KEEPERS:
+        raise web.HTTPForbidden(text="Only for heads and admins.")
+
+
 async def shown(request: web.Request, connection: AsyncConnection, one: OneCall) -> dict[str, Any] | None:
     """The call's own holds and its links that open something; None for who has no business with them."""
-    if request[VIEWER].role not in {"head", "admin"}:
+    if request[VIEWER].role not in _KEEPERS:
         return None
     return {"holds": await holds.listed(connection, one.id), "links": await links.of_call(connection, one.id)}
 
@@ -35,8 +43,7 @@ async def change(request: web.Request) -> web.Response:
     form = await read_form(request)
     async with request.app[SERVICES].engine.begin() as connection:
         one = await read_call(request, connection)
-        if request[VIEWER].role not in {"head", "admin"}:
-            raise web.HTTPForbidden(text="Only for heads and admins.")
+        only_keepers(request)
         try:
             await _do(connection, actor_of(request), one, form)
         except (holds.HoldRefused, links.LinkRefused) as error:

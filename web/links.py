@@ -18,7 +18,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory import keys
-from recordings.audit import Actor, note
+from recordings.audit import THE_OPERATOR, Actor, note
 from recordings.privacy_tables import links
 
 PREFIX: Final = "/linked/"
@@ -86,6 +86,13 @@ async def revoke(connection: AsyncConnection, actor: Actor, link_id: int) -> UUI
         await note(connection, actor, "link_revoked", f"link {link_id}", {"call": str(row.call_id)})
     call_id: UUID = row.call_id
     return call_id
+
+
+async def revoke_of(connection: AsyncConnection, login: str) -> None:
+    """End every link that this login made."""
+    still = (links.c.made_by == login, links.c.revoked_at.is_(None), links.c.expires_at > func.clock_timestamp())
+    for link_id in (await connection.execute(select(links.c.id).where(*still).order_by(links.c.id))).scalars():
+        await revoke(connection, THE_OPERATOR, link_id)
 
 
 async def rotate(connection: AsyncConnection, actor: Actor, *, end_links: bool) -> int:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory.model import ROLES
 from directory.tables import people, sessions, tokens, users
+from web import links
 
 PASSWORD_LEAST: Final = 8
 LOGIN_MOST: Final = 64
@@ -121,17 +122,18 @@ async def listed(connection: AsyncConnection) -> list[Login]:
 
 
 async def disable(connection: AsyncConnection, login: str) -> None:
-    """Shut the login out: its sessions end, its tokens are revoked, its streams end with them. Raises UserError."""
+    """Shut the login out: its sessions, streams, tokens and the links that it made end. Raises UserError."""
     user = await _user(connection, login)
     off = update(users).where(users.c.id == user, users.c.disabled_at.is_(None)).values(disabled_at=func.now())
     await connection.execute(off)
     await connection.execute(delete(sessions).where(sessions.c.user_id == user))
     mine = (tokens.c.user_id == user) & tokens.c.revoked_at.is_(None)
     await connection.execute(update(tokens).where(mine).values(revoked_at=func.now()))
+    await links.revoke_of(connection, login)
 
 
 async def enable(connection: AsyncConnection, login: str) -> None:
-    """Let the login in again, with its old password; its old tokens stay revoked. Raises UserError."""
+    """Let the login in again, with its old password; its old tokens and links stay revoked. Raises UserError."""
     user = await _user(connection, login)
     # One may have begun while the login was being disabled.
     await connection.execute(delete(sessions).where(sessions.c.user_id == user))

@@ -61,9 +61,8 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
         for method, rests in {
             "GET": (
                 *("", "/timeline", "/decision", "/recording", "/recording/outline", "/transcript", "/transcript.srt"),
-                *("/transcript.vtt", "/talk-facts", "/export", "/links"),
+                *("/transcript.vtt", "/talk-facts", "/export"),
             ),
-            "POST": ("/links",),
         }.items()
         for rest in rests
     },
@@ -78,7 +77,8 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     f"POST {API}/status": frozenset({"anna", "vera", "ilya"}),
     f"POST {API}/absences": frozenset({"anna", "vera", "ilya"}),
     f"POST {API}/absences/{{number}}/end": frozenset({"anna", "vera", "ilya"}),
-    f"POST {API}/links/{{number}}/revoke": THEIRS,
+    **dict.fromkeys((f"{method} {API}/calls/{{id}}/links" for method in ("GET", "POST")), HEADS),
+    f"POST {API}/links/{{number}}/revoke": HEADS,
     f"POST {API}/follow-ups/{{number}}/close": HEADS,
     f"GET {API}/holds": HEADS,
     f"POST {API}/holds": HEADS,
@@ -287,23 +287,41 @@ async def test_a_new_key_signs_from_now_on_and_may_end_what_older_ones_signed(si
         assert await status(client, (await link_to(site, call)).path) == 200
 
 
-async def test_who_makes_a_link_may_listen_and_it_lasts_ninety_days_at_most(site: Site) -> None:
+async def test_only_whoever_makes_a_link_is_told_its_address_and_it_lasts_ninety_days_at_most(site: Site) -> None:
     """Seven days unless told; the answer's address works as it stands; a call that goes on has no link."""
     call = await talk(site)
     live = Told(site.engine)
     await live.arrives()
-    async with site.visitor("anna") as client:
+    async with site.visitor("vera") as client:
         made = await (await client.post(f"{API}/calls/{call.id}/links", json={})).json()
         lasts = datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["made_at"])
         assert abs(lasts - timedelta(days=7)) < timedelta(minutes=1)
         listed = await (await client.get(f"{API}/calls/{call.id}/links")).json()
-        assert [one["url"] for one in listed["items"]] == [made["url"]]
+        assert listed["items"] == [{name: told for name, told in made.items() if name != "url"}]
         for days in (0, 91, -1, "7", None, 1.5):
             assert await status(client, f"{API}/calls/{call.id}/links", json={"days": days}) == 400, days
+        assert await status(client, f"{API}/calls/{live.id}/links", json={}) == 404
+        assert await status(client, f"{API}/links/99/revoke", json={}) == 404
     async with site.visitor() as client:
         assert await status(client, made["url"]) == 200
-    async with site.visitor("olga") as client:
-        assert await status(client, f"{API}/calls/{live.id}/links", json={}) == 404
+    async with site.visitor("anna") as client:
+        assert await status(client, f"{API}/calls/{call.id}/links", json={}) == 403
+
+
+async def test_the_links_that_a_login_made_end_with_it(site: Site) -> None:
+    """They stay revoked when it is enabled again; links of others are as they were."""
+    call = await talk(site)
+    hers = await link_to(site, call)
+    async with site.engine.begin() as connection:
+        assert call.id is not None
+        other = await signed.make(connection, Actor(login="vera"), call.id)
+        await users.disable(connection, "anna")
+        await users.enable(connection, "anna")
+    async with site.visitor() as client:
+        assert [await status(client, link.path) for link in (hers, other)] == [410, 200]
+    async with site.engine.connect() as connection:
+        told = select(audit.c.actor, audit.c.subject).where(audit.c.action == "link_revoked")
+        assert [tuple(row) for row in await connection.execute(told)] == [("command line", f"link {hers.id}")]
 
 
 async def test_no_folder_is_served(site: Site) -> None:

@@ -101,7 +101,7 @@ COMMANDS: Final = (
         links.make_link,
         "Make a link at which its recording is heard without a login, until it expires",
         links.LinkWish,
-        links.LinkTold,
+        links.LinkMade,
         keyed=False,
     ),
     Command("/links/{number}/revoke", links.revoke_link, "End a link", NoBody, links.LinkEnded, keyed=False),
