@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
@@ -27,6 +27,8 @@ ASKED: Final = "SwitchhookPause"
 """The UserEvent of our dialplan for keys that somebody who talks has pressed; see switchhook-pause."""
 TOLD: Final = "SWITCHHOOK_PAUSED"
 """The variable in which who pressed them is told: 1, it is paused; 0, it is not."""
+_GONE: Final = "No such channel"
+"""The PBX's words (`manager.c`, and whoever calls it) for a channel that has just ended: nothing is recorded of it."""
 _LOOK_SECONDS: Final = 1.0
 
 
@@ -99,22 +101,29 @@ class Pausing:
         seen = view(call)
         if seen.ended_at is not None:
             return "over"
-        outcome: Outcome = "not_recorded"
+        muted = {span.channel for span in seen.muted if span.until is None}
+        turned: list[str] = []
         for channel in recorded_now(call, seen):
-            mute = {
-                "Action": "MixMonitorMute",
-                "Channel": channel,
-                "Direction": "both",
-                "State": "1" if paused else "0",
-            }
             try:
-                await self._link.action(mute)
+                await self._mute(channel, muted=paused)
             except ActionRefused as error:
+                if _GONE in str(error):
+                    continue
                 log.warning("a recording was not paused or resumed", pbx=self._pbx, error=str(error))
-                outcome = "refused_by_pbx" if outcome == "not_recorded" else outcome
-            else:
-                outcome = "done"
-        return outcome
+                await self._undo([one for one in turned if (one in muted) != paused], paused=paused)
+                return "refused_by_pbx"
+            turned.append(channel)
+        return "done" if turned else "not_recorded"
+
+    async def _undo(self, turned: Sequence[str], *, paused: bool) -> None:
+        """Have no channel paused without the others, nor resumed: nobody was told that it is."""
+        for channel in turned:
+            with suppress(ActionRefused):
+                await self._mute(channel, muted=not paused)
+
+    async def _mute(self, channel: str, *, muted: bool) -> None:
+        state = "1" if muted else "0"
+        await self._link.action({"Action": "MixMonitorMute", "Channel": channel, "Direction": "both", "State": state})
 
     async def _settle(self, wish: UUID, outcome: Outcome) -> None:
         async with self._engine.begin() as connection:

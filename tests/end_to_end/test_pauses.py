@@ -5,13 +5,15 @@ from __future__ import annotations
 import array
 import wave
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.record import state_call
+from calls.events import RecordingStarted
+from calls.record import record, state_call
 from calls.view import CallView, view
 from directory.store import apply
 from recordings import pauses
@@ -86,8 +88,29 @@ async def muted(stage: Stage, spans: int, *, going_on: bool) -> CallView:
     return seen
 
 
+async def pause_refused(stage: Stage, call_id: UUID) -> str | None:
+    """What becomes of a wish to pause when the record tells of a recorded channel that the PBX does not record."""
+    (row,) = await stage.rows("select state from calls where id = :id", id=call_id)
+    call = state_call(row.state)
+    ours, theirs = view(call).recorded[0], max(call.channels)
+    started = RecordingStarted(pbx=call.pbx, channel=theirs, linkedid=ours, at=datetime.now(UTC))
+    assert ours != theirs
+    async with stage.engine.begin() as connection:
+        await record(connection, [started])
+        wish = await pauses.ask(connection, call_id, paused=True, by=Actor(login="head"))
+
+    async def settled() -> str | None:
+        async with stage.engine.connect() as connection:
+            return await pauses.outcome_of(connection, wish)
+
+    return await until(settled, "the wish is settled")
+
+
 async def test_keys_and_wishes_pause_and_resume_the_same_recording(stage: Stage) -> None:
-    """Silence is written on both sides meanwhile, so they stay as long as the talk; who did it is audited."""
+    """Silence is written on both sides meanwhile, so they stay as long as the talk; who did it is audited.
+
+    What cannot be paused on every channel is told as refused, and paused on none.
+    """
     async with stage.open(stage.settings()):
         await until(stage.asked, "the PBX asks the service")
         call, call_id = await talk(stage)
@@ -99,6 +122,8 @@ async def test_keys_and_wishes_pause_and_resume_the_same_recording(stage: Stage)
             await muted(stage, spans, going_on=paused)
             async with stage.engine.connect() as connection:
                 assert await pauses.outcome_of(connection, wish) == "done"
+        assert await pause_refused(stage, call_id) == "refused_by_pbx"
+        await muted(stage, 3, going_on=False)
         await call.hangup()
 
         async def over() -> CallView | None:
@@ -115,7 +140,7 @@ async def test_keys_and_wishes_pause_and_resume_the_same_recording(stage: Stage)
                 return await pauses.outcome_of(connection, late)
 
         assert await until(settled, "the late wish is settled") == "over"
-    assert [span.until is not None for span in seen.muted] == [True, True]
+    assert [span.until is not None for span in seen.muted] == [True, True, True]
     told = await stage.rows("select actor, action from audit where subject = :s order by id", s=f"call {call_id}")
     pause, resume = "recording_paused", "recording_resumed"
     phone = f"PJSIP/{ROUTED}"
@@ -124,6 +149,7 @@ async def test_keys_and_wishes_pause_and_resume_the_same_recording(stage: Stage)
         ("head", resume),
         ("head", pause),
         ("head", resume),
+        ("head", pause),
         ("head", resume),
     ]
     await complete(stage.pbx.recordings, seen.recorded[0])
@@ -131,7 +157,7 @@ async def test_keys_and_wishes_pause_and_resume_the_same_recording(stage: Stage)
     assert abs(len(sides[0]) - len(sides[1])) < 800
     assert abs(len(sides[0]) / 8000 - seen.talk_seconds) < 1.0
     assert seen.answered_at is not None
-    for span in seen.muted:
+    for span in seen.muted[:2]:
         assert span.until is not None
         begin, end = ((at - seen.answered_at).total_seconds() for at in (span.since, span.until))
         for side in sides:
