@@ -126,7 +126,7 @@ _TRUNKS = """
 """
 _REMOVED = """
     select kind, cause, count(call_id) from unnest(cast(:kinds as text[])) as kind
-    cross join unnest(array['policy', 'erasure']) as cause
+    cross join unnest(array['policy', 'erasure', 'refusal']) as cause
     left join (select * from removals where at > clock_timestamp() - interval '7 days') as one using (kind, cause)
     group by kind, cause
 """
@@ -207,7 +207,7 @@ QUESTIONS: Final = (
     ),
     Question(
         "calls_removed",
-        "Calls of which sound, text or who it was were removed in seven days, by policy or by erasure.",
+        "Calls of which sound, text or who it was were removed in seven days, by policy, by erasure or by refusal.",
         ("kind", "cause"),
         _REMOVED,
         {"kinds": REMOVED},

@@ -24,6 +24,9 @@ _MOMENT = TIMESTAMP(timezone=True)
 REMOVED: Final = ("audio", "transcript", "party")
 """The sound; the text with all that was read from it; who the other side was."""
 
+CAUSES: Final = ("policy", "erasure", "refusal")
+"""Why it was removed; `refusal`: it came to light later that the caller had refused to be recorded."""
+
 ACTIONS: Final = (
     "recording_paused",
     "recording_resumed",
@@ -63,7 +66,7 @@ removals = Table(
     Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
     Column("kind", Text, CheckConstraint(f"kind in {REMOVED!r}", name="kind"), primary_key=True),
     Column("at", _MOMENT, nullable=False, server_default=func.now()),
-    Column("cause", Text, CheckConstraint("cause in ('policy', 'erasure')", name="cause"), nullable=False),
+    Column("cause", Text, CheckConstraint(f"cause in {CAUSES!r}", name="cause"), nullable=False),
     Index("ix_removals_at", "at"),
     comment="What was removed of a call, so that nobody misses it as lost.",
 )

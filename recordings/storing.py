@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -17,7 +17,7 @@ from calls.events import Event, RecordingMissing, RecordingStored
 from calls.jobs import passed_on
 from calls.queue import Task, TryAgain
 from calls.record import record
-from recordings import judging, rows
+from recordings import judging, refusals, rows
 from recordings.call_audio import CallAudio, audio_of
 from recordings.due import look
 from recordings.files import (
@@ -33,7 +33,7 @@ from recordings.files import (
 )
 from recordings.judging import Sides
 from recordings.rows import Side
-from recordings.store import Store
+from recordings.store import Store, StoreError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -75,6 +75,8 @@ class StoringJobs:
             known = await rows.recordings_of(connection, row.id)
             removed = await rows.is_removed(connection, row.id)
         audio, root = audio_of(row), self.folders.get(row.pbx)
+        if audio.refused and any(one.path and one.channel not in audio.messages for one in known):
+            removed = await self._take_back(row)
         if root is None:
             await self._not_for_us(audio, known)
             return
@@ -100,6 +102,19 @@ class StoringJobs:
             await asyncio.to_thread(_tidy_up, folder, set(audio.channels) - {channel for channel, _ in sides})
         if again is not None:
             raise again
+
+    async def _take_back(self, row: Any) -> bool:
+        """A refusal came to light when the talk was stored already: it goes, unless the law holds it."""
+        try:
+            async with self.engine.begin() as connection:
+                gone = await refusals.take_back(connection, self.store, self.folders, row)
+        except StoreError as error:
+            raise TryAgain(str(error), _FULL_WAIT) from None
+        if gone:
+            log.info("what was stored before its refusal came to light is removed", call=str(row.id))
+        else:
+            log.warning("the talk may not be kept, and the law holds it", call=str(row.id))
+        return gone
 
     async def _not_for_us(self, audio: CallAudio, known: Sequence[rows.Recording]) -> None:
         """Tell of a talk that the PBX records where nobody has told us to look."""

@@ -17,6 +17,8 @@ from calls import events as e
 from calls.queue import GiveUp, TryAgain
 from calls.record import record
 from calls.tables import calls
+from recordings import holds
+from recordings.audit import THE_OPERATOR
 from recordings.due import due
 from recordings.fact_rows import talk_facts_of
 from recordings.heard import AudioError, Heard, ModelMissingError, Side, SpeechDiedError, SpeechError, Talk
@@ -206,6 +208,37 @@ async def test_nothing_is_kept_of_a_call_whose_caller_refused(office: Office) ->
     assert not list(office.pbx.iterdir())
     assert await office.asked("select * from recordings") == []
     assert await office.events() == [("RecordingRefused", None, None)]
+
+
+@pytest.mark.parametrize("held", [None, "call", "number"])
+async def test_a_refusal_that_comes_to_light_takes_back_what_was_stored(office: Office, held: str | None) -> None:
+    """Sound, text and what the PBX still has go, and it is kept why; what the law holds stays until it is lifted."""
+    await stored(office)
+    await office.transcribing.transcribe(office.call_id, 0)
+    refused = e.RecordingRefused(pbx="pbx", channel=UID, linkedid=UID, at=T0)
+    async with office.engine.begin() as connection:
+        (change,) = await record(connection, [refused], due)
+        if held == "call":
+            await holds.add(connection, THE_OPERATOR, "court", call_id=office.call_id)
+        elif held == "number":
+            await holds.add(connection, THE_OPERATOR, "court", number="79161234567")
+    assert [job.task for job in due(change)] == ["recordings.store_recording"]
+    pbx_recorded(office.pbx, UID, SECOND, SECOND)
+    if held:
+        await office.storing.store_recording(office.call_id, 0)
+        assert len(list((office.pbx.parent / "store").rglob("*.wav"))) == 2
+        assert await office.asked("select count(*) from transcripts") == [(1,)]
+        async with office.engine.begin() as connection:
+            for hold in await holds.listed(connection):
+                await holds.lift(connection, THE_OPERATOR, hold.id)
+    await office.storing.store_recording(office.call_id, 0)
+    for table in ("recordings", "transcripts", "talk_facts", "call_audio"):
+        assert await office.asked(f"select * from {table}") == [], table
+    assert not list((office.pbx.parent / "store").rglob("*.wav"))
+    assert not list(office.pbx.iterdir())
+    removed = [("audio", "refusal"), ("transcript", "refusal")]
+    assert await office.asked("select kind, cause from removals order by kind") == removed
+    await office.storing.store_recording(office.call_id, 1)
 
 
 async def test_a_missed_call_leaves_no_empty_files_behind(office: Office) -> None:
