@@ -27,7 +27,7 @@ from directory.masking import Masking
 from directory.model import Company, Directory
 from directory.store import apply
 from recordings import archiving, opus, transcript
-from recordings.archive_rows import Archive, archive_of, write_archive
+from recordings.archive_rows import Archive, archive_of
 from recordings.archiving import ArchivingJobs
 from recordings.due import due
 from recordings.erasing import note_removed
@@ -246,11 +246,13 @@ async def test_a_side_stored_while_its_archive_is_made_stays(office: Office, mon
     await office.stores(tone((440, 2)), tone((880, 2)))
     await office.hears()
 
+    write = ArchivingJobs._write
+
     async def stores_meanwhile(*told: Any) -> None:
         await office.stores(tone((1320, 2)), tone((0, 2)), uid=second)
-        await write_archive(*told)
+        await write(*told)
 
-    monkeypatch.setattr(archiving, "write_archive", stores_meanwhile)
+    monkeypatch.setattr(ArchivingJobs, "_write", stores_meanwhile)
     await office.jobs.archive(office.call_id, 0)
     monkeypatch.undo()
     assert [name for name in office.files() if name.startswith(second)] == [
