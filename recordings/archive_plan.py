@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from calls.call import Call
+from recordings.names import SIDES
 from recordings.parts import Placed, line_of
-
-SIDES: Final = ("caller", "staff")
 
 Span = tuple[float, float]
 """Seconds on the call's line: from, to."""

@@ -13,7 +13,8 @@ from calls.events import Arrived, RecordingStarted, VoicemailLeft, message_of
 from calls.record import state_call
 from calls.view import view
 from recordings import gaps
-from recordings.files import SIDES, PbxFolder
+from recordings.files import PbxFolder
+from recordings.names import SIDES
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import stat
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -24,13 +23,12 @@ from uuid import UUID
 
 from recordings.gaps import Sound
 from recordings.loudness import measure
+from recordings.names import CHANNEL, SIDES
 from recordings.store import Store, StoreError, side_name
 from recordings.uploads import PART
 from recordings.wav import HEAD_BYTES, Wav, WavError, header, read_header
 
-SIDES: Final = ("caller", "staff")
 QUIET_SECONDS: Final = 20.0
-_CHANNEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _BLOCK: Final = 1 << 20
 
 
@@ -199,7 +197,7 @@ def keep(
 
 
 def _safe(channel: str) -> str:
-    if not _CHANNEL.fullmatch(channel):
+    if not CHANNEL.fullmatch(channel):
         raise ValueError(f"not a channel's uniqueid: {channel!r}")
     return channel
 

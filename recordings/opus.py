@@ -15,13 +15,16 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
+from recordings import names
 from recordings.wav import HEAD_BYTES, WavError, read_header
 
 if TYPE_CHECKING:
     import numpy as np
 
 RATE: Final = 8_000
-SIDES: Final = ("caller", "staff")
+SIDES: Final = names.SIDES
+"""Of an archive: left, right."""
+
 POINTS: Final = 1_200
 """Of an outline, each side."""
 

@@ -29,10 +29,11 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
+from recordings.names import CHANNEL, SIDES
+
 _DAY: Final = r"(?:originals/)?\d{4}/\d\d/\d\d"
 _CALL: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_CHANNEL: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
-_SIDE: Final = rf"{_CHANNEL}-(?:caller|staff)\.wav"
+_SIDE: Final = rf"{CHANNEL.pattern}-(?:{'|'.join(SIDES)})\.wav"
 _NAME: Final = re.compile(rf"{_DAY}/{_CALL}(?:/(?:{_SIDE}|[0-9a-f]{{16}}\.ogg)|-{_SIDE})")
 """A side of a channel, or the archive of the whole call; earlier versions kept sides in the folder of the day."""
 
@@ -248,7 +249,7 @@ class Store:
 
 def side_name(call_id: UUID, at: datetime, channel: str, side: str) -> str:
     """Where a side of `channel` is kept; `at`: a time of the call. Raises ValueError for a name of no channel."""
-    if not re.fullmatch(_CHANNEL, channel):
+    if not CHANNEL.fullmatch(channel):
         raise ValueError(f"not a channel's uniqueid: {channel!r}")
     return f"{call_folder(call_id, at)}/{channel}-{side}.wav"
 

@@ -21,7 +21,6 @@ from recordings import judging, refusals, rows
 from recordings.call_audio import CallAudio, audio_of
 from recordings.due import look
 from recordings.files import (
-    SIDES,
     EmptyError,
     NotCompleteError,
     NotThereError,
@@ -32,6 +31,7 @@ from recordings.files import (
     keep,
 )
 from recordings.judging import Sides
+from recordings.names import SIDES
 from recordings.rows import Side
 from recordings.store import Store, StoreError
 

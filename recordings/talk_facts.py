@@ -14,14 +14,13 @@ from statistics import median
 from typing import Final
 
 from directory.script import Step, Topic
+from recordings.names import SIDES
 from recordings.questions import question_count
 from recordings.spans import Span, length, minus, union, within
 from recordings.spoken import Heard, find, phrase, said
 from recordings.transcript import Word
 
-CALLER: Final = "caller"
-STAFF: Final = "staff"
-SIDES: Final = (CALLER, STAFF)
+CALLER, STAFF = SIDES
 
 BREATH_SECONDS: Final = 0.5
 """Words of one side that are nearer than this are one stretch of speech."""

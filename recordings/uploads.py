@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-NAME: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,79})-(caller|staff)\.wav")
+from recordings.names import CHANNEL, SIDES
+
+NAME: Final = re.compile(rf"({CHANNEL.pattern})-({'|'.join(SIDES)})\.wav")
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 PART: Final = re.compile(rf"\.({NAME.pattern})\.{DIGEST.pattern}\.part")
 """Where a file is until all of it came: group 1 is its name."""

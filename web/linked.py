@@ -6,11 +6,12 @@ from aiohttp import web
 from sqlalchemy import insert
 
 from recordings.audit import Actor, note
+from recordings.names import SIDES
 from web.guard import address_of
 from web.hearing import archive_for_all
 from web.house import HOUSE
 from web.links import LinkOverError, NoLinkError, opened
-from web.listening import SIDES, Sound, send
+from web.listening import Sound, send
 from web.services import SERVICES
 from web.tables import listens
 

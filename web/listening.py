@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.call import Call
 from recordings import opus
 from recordings.archive_rows import Archive, archive_of
+from recordings.names import SIDES
 from recordings.parts import Placed, length_of, line_of
 from recordings.rows import Recording, recordings_of
 from recordings.store import Store, StoreError
@@ -27,7 +28,6 @@ from web.tables import listens
 Read = Callable[[int, int], Awaitable[bytes]]
 """Gives the bytes from a start to a stop (exclusive)."""
 
-SIDES: Final = ("caller", "staff")
 POINTS: Final = 1200
 _BLOCK: Final = 256 * 1024
 _TROUBLE: Final = (OSError, WavError, StoreError, opus.SoundError)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from recordings.talk_facts import SIDES, StepFact, TalkFacts
+from recordings.names import SIDES
+from recordings.talk_facts import StepFact, TalkFacts
 from web.wording import duration
 from web.words import say
 

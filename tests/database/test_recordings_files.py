@@ -13,7 +13,6 @@ import pytest
 
 from recordings.files import (
     QUIET_SECONDS,
-    SIDES,
     NotCompleteError,
     NotKeptError,
     NotThereError,
@@ -21,6 +20,7 @@ from recordings.files import (
     UnusableError,
     keep,
 )
+from recordings.names import SIDES
 from recordings.store import Store
 from tests.fakes.full_disk import room_for
 from tests.fakes.recorded import T0, pbx_recorded, unclosed, write_wav

@@ -18,7 +18,7 @@ from calls.view import CallView, view
 from directory.store import apply
 from recordings import pauses
 from recordings.audit import Actor
-from recordings.files import SIDES
+from recordings.names import SIDES
 from service.demo_world import OutsideWorld, answer
 from service.demo_world.world import OutsideCall
 from service.pbx import Pbx, Phone

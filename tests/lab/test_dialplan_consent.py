@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recordings.files import SIDES
+from recordings.names import SIDES
 from service.demo_world import OutsideWorld, answer
 from service.demo_world.speech import seconds
 from service.demo_world.world import OutsideCall

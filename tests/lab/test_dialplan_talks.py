@@ -7,7 +7,7 @@ import asyncio
 import wave
 from pathlib import Path
 
-from recordings.files import SIDES
+from recordings.names import SIDES
 from recordings.wav import HEAD_BYTES, read_header
 from service.demo_world import OutsideWorld, answer, ring_out
 from service.demo_world.speech import seconds

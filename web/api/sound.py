@@ -6,13 +6,14 @@ from typing import Any, Literal
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from recordings.names import SIDES
 from recordings.transcript import Word, segments, segments_json, text
 from web.api.models import Outline, SegmentTold, Transcript, WordTold
 from web.api.operations import Query
 from web.guard import VIEWER
 from web.hearing import hearing_of, note_heard, original_words
 from web.house import HOUSE
-from web.listening import SIDES, note, of_channel, outline, send, transcript_of
+from web.listening import note, of_channel, outline, send, transcript_of
 from web.one_call import OneCall, read_call
 from web.services import SERVICES
 
