@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Any
 
@@ -95,12 +95,23 @@ RECORDINGS={recordings}
 [from-trunk]
 [from-phones]
 include => parkedcalls
-exten => _[78]XXXXXXXXXX,1,{record}
- same => n,Dial(PJSIP/${{EXTEN}}@${{TRUNK}},20,tTkK)
+exten => _[78]XXXXXXXXXX,1,{way_out}
  same => n,Hangup()
 
 #include "switchhook.conf"
 """
+
+WAY_OUT = """{record}
+ same => n,Dial(PJSIP/${{EXTEN}}@${{TRUNK}},20,tTkK)"""
+
+OURS = "Gosub(switchhook-record,s,1(caller,staff))"
+"""Recorded by the dialplan that we ship, which does it once a channel."""
+
+# Whoever is called there is recorded, unless the one who is sent on to them is already.
+WAY_OUT_BY_OURS = (
+    'Set(OPTIONS=${IF($["${SWITCHHOOK_RECORDED}" != "" | "${CHANNEL(channeltype)}" = "Local"]'
+    "?:b(switchhook-record^s^1(caller^staff)))})\n same => n,Dial(PJSIP/${EXTEN}@${TRUNK},20,tTkK${OPTIONS})"
+)
 
 RECORD_PHONES = 'ExecIf($["${RECORD}" = "yes"]?MixMonitor(${RECORDINGS}/${UNIQUEID}.wav))'
 
@@ -214,16 +225,28 @@ class Rules:
     secret: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
 
+def recorded_by_ours(rules: Rules) -> Rules:
+    """The same rules, but that every talk is recorded, as a client's is in a house of ours."""
+    plan = re.sub(r"MixMonitor\([^)]*\)", OURS, rules.dialplan)
+    plan = plan.replace("exten => 500,1,Dial", f"exten => 500,1,{OURS}\n same => n,Dial")
+    plan = plan.replace("same => n,Goto(switchhook-plan", f"same => n,{OURS}\n same => n,Goto(switchhook-plan")
+    return replace(rules, dialplan=plan)
+
+
 class ScenarioPbx(PrivateAsterisk):
     """An Asterisk for these places."""
 
     ami_username = "tape"
     more_modules = ("res_cdrel_custom", "cel_custom", "app_confbridge", "app_voicemail")
 
-    def __init__(self, rules: Sequence[Rules]) -> None:
-        """Nothing is started yet."""
+    def __init__(self, rules: Sequence[Rules], *, recorded: bool = False) -> None:
+        """Nothing is started yet. `recorded`: what telephones dial is recorded by our dialplan, whatever it is."""
         super().__init__("scenarios")
         self.rules = tuple(rules)
+        self._record = OURS if recorded else RECORD_PHONES
+        # People who speak take their time.
+        self._lot = LOT.replace("parkingtime => 3", "parkingtime => 6") if recorded else LOT
+        self._way_out = WAY_OUT_BY_OURS if recorded else WAY_OUT.format(record=RECORD_PHONES)
         self.ami_secret = secrets.token_urlsafe(16)
 
     @property
@@ -239,11 +262,11 @@ class ScenarioPbx(PrivateAsterisk):
             "cel.conf": CEL,
             "manager.conf": MANAGER.format(port=self.ami_port, user=self.ami_username, secret=self.ami_secret),
             "pjsip.conf": PJSIP.format(port=self.sip_port) + self._each(self._parties),
-            "extensions.conf": EXTENSIONS.format(recordings=self.recordings, record=RECORD_PHONES)
+            "extensions.conf": EXTENSIONS.format(recordings=self.recordings, way_out=self._way_out)
             + self._each(self._dialplan),
             "queues.conf": "[general]\n" + self._each(lambda one: one.place.own(one.queues)),
             "res_parking.conf": "[general]\n[default]\ncontext => parkedcalls-of-nobody\n"
-            + self._each(lambda one: one.place.own(LOT)),
+            + self._each(lambda one: one.place.own(self._lot)),
             "voicemail.conf": "[general]\nformat = wav\n[default]\n" + self._each(self._boxes),
             "features.conf": FEATURES,
             "musiconhold.conf": "[general]\n",
@@ -263,7 +286,7 @@ class ScenarioPbx(PrivateAsterisk):
         return one.place.own(outside + phones)
 
     def _dialplan(self, one: Rules) -> str:
-        return one.place.own(NUMBERS.format(record=RECORD_PHONES) + one.dialplan)
+        return one.place.own(NUMBERS.format(record=self._record) + one.dialplan)
 
     def _boxes(self, one: Rules) -> str:
         return one.place.own("101 => 0000,Manager\n")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from calls.view import CallView
+from recordings.wav import HEAD_BYTES, read_header
 from service.demo_world.manager import Manager, Message
-from tests.lab.scenarios.office import Place, Rules, ScenarioPbx
+from tests.lab.scenarios.office import Place, Rules, ScenarioPbx, recorded_by_ours
 from tests.lab.scenarios.scenario import Scenario
-from tests.lab.scenarios.stage import Pbx, open_stage
-from tests.lab.scenarios.telephones import PATIENCE_SECONDS
+from tests.lab.scenarios.stage import Pbx, Voices, open_stage
+from tests.lab.scenarios.telephones import PATIENCE_SECONDS, Said
 
 AT_ONCE = 10
 
@@ -48,12 +50,17 @@ class Recorder:
 
 @dataclass
 class Played:
-    """What happened. `failed`: the scenarios that could not be played to the end, and why."""
+    """What happened. `failed`: the scenarios that could not be played to the end, and why.
+
+    `said`: who spoke, by scenario. `files`: what the PBX recorded, by the files' names.
+    """
 
     ami: str = ""
     cel: str = ""
     places: dict[str, Place] = field(default_factory=dict)
     failed: dict[str, BaseException] = field(default_factory=dict)
+    said: dict[str, list[Said]] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
 
     def by_scenario(self, records: Sequence[CallView]) -> dict[str, list[CallView]]:
         """The calls of each scenario; one of two scenarios at once is nobody's."""
@@ -66,21 +73,28 @@ class Played:
         return found
 
 
-async def play(scenarios: Sequence[Scenario]) -> Played:
-    """Play these on a PBX of their own; one alone has the plain names."""
+async def play(
+    scenarios: Sequence[Scenario], voices: Callable[[Scenario], Voices] | None = None, at_once: int = AT_ONCE
+) -> Played:
+    """Play these on a PBX of their own; one alone has the plain names.
+
+    With `voices` people speak, and every talk is recorded by the dialplan that we ship.
+    """
     first = 0 if len(scenarios) == 1 else 1
     rules = [
         Rules(Place(number), one.dialplan, one.queues, one.record_phones) for number, one in enumerate(scenarios, first)
     ]
+    if voices:
+        rules = [recorded_by_ours(one) for one in rules]
     played = Played(places={one.name: own.place for one, own in zip(scenarios, rules, strict=True)})
-    slots = asyncio.Semaphore(AT_ONCE)
+    slots = asyncio.Semaphore(at_once)
     listening: set[Pbx] = set()
 
     def hear(message: Message) -> None:
         for one in listening:
             one.hear(message)
 
-    async with ScenarioPbx(rules) as running:
+    async with ScenarioPbx(rules, recorded=voices is not None) as running:
         recorder = await Recorder.connect(running)
         manager = await Manager.connect(running.ami_port, running.ami_username, running.ami_secret, hear)
 
@@ -89,7 +103,8 @@ async def play(scenarios: Sequence[Scenario]) -> Played:
                 pbx = Pbx(running, manager, own.place)
                 listening.add(pbx)
                 try:
-                    async with open_stage(own, pbx) as stage:
+                    async with open_stage(own, pbx, voices(one) if voices else None) as stage:
+                        played.said[one.name] = stage.said
                         await one.play(stage)
                         await pbx.quiet()
                 except Exception as error:  # noqa: BLE001 - told by the test of this scenario, the others go on
@@ -101,6 +116,8 @@ async def play(scenarios: Sequence[Scenario]) -> Played:
         await _written(running, recorder)
         await manager.close()
         await recorder.close()
+        if voices:
+            played.files = {path.name: path.read_bytes() for path in await _closed(running)}
         played.ami = _shown(running, bytes(recorder.tape).decode())
         played.cel = _shown(running, running.cel_file.read_text(encoding="utf-8"))
     return played
@@ -115,6 +132,17 @@ async def _written(running: ScenarioPbx, recorder: Recorder) -> None:
             began, ended = ami.count("Event: Newchannel\r"), ami.count("Event: Hangup\r")
             if began == ended == cel.count('"CHAN_END"') and cel.endswith("\n"):
                 return
+            await asyncio.sleep(0.05)
+
+
+async def _closed(running: ScenarioPbx) -> list[Path]:
+    """What our dialplan recorded, as soon as the PBX has closed it: it does so a moment after the channel's end."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            files = [*running.recordings.glob("*-caller.wav"), *running.recordings.glob("*-staff.wav")]
+            heads = [read_header(path.read_bytes()[:HEAD_BYTES], path.stat().st_size) for path in files]
+            if all(head.whole for head in heads):
+                return files
             await asyncio.sleep(0.05)
 
 

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+import time
 from typing import Any
 
 import pjsua2 as pj
@@ -40,6 +41,24 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
         super().__init__(account, number)
         self.telephones = telephones
         self.key = telephones.keep(self)
+        self.phone = ""
+        self._speaker: Any = None
+
+    def speak(self, file: str) -> bool:
+        """Say what is in a WAV file to whoever is at the other end; False where nobody is, or somebody is on hold."""
+        info = self.getInfo()
+        media = [one for one in info.media if one.status == pj.PJSUA_CALL_MEDIA_ACTIVE]
+        if info.state != pj.PJSIP_INV_STATE_CONFIRMED or not media:
+            return False
+        self._speaker = pj.AudioMediaPlayer()
+        self._speaker.createPlayer(file, pj.PJMEDIA_FILE_NO_LOOP)
+        self._connect(media[0].index)
+        tell(call=self.key, event="spoke", phone=self.phone, at=time.time())
+        return True
+
+    def _connect(self, index: int) -> None:
+        """Let the other end hear what is being said; each new negotiation of the sound makes another end of it."""
+        self._speaker.startTransmit(self.getAudioMedia(index))
 
     def onCallState(self, _: Any) -> None:  # noqa: N802 - PJSIP's name
         info = self.getInfo()
@@ -53,6 +72,9 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
 
     def onCallMediaState(self, _: Any) -> None:  # noqa: N802 - PJSIP's name
         info = self.getInfo()  # kept: its media are freed with it
+        active = [one.index for one in info.media if one.status == pj.PJSUA_CALL_MEDIA_ACTIVE]
+        if self._speaker is not None and active:
+            self._connect(active[0])
         tell(call=self.key, event="media", held=any(one.status == pj.PJSUA_CALL_MEDIA_LOCAL_HOLD for one in info.media))
 
     def onCallTransferStatus(self, parameters: Any) -> None:  # noqa: N802 - PJSIP's name
@@ -75,7 +97,7 @@ class Account(pj.Account):  # type: ignore[misc]  # pjsua2 ships no types
     def onIncomingCall(self, parameters: Any) -> None:  # noqa: N802 - PJSIP's name
         call = Call(self.telephones, self, parameters.callId)
         info = call.getInfo()
-        phone = user_of(info.localUri)
+        phone = call.phone = user_of(info.localUri)
         code = self.telephones.behaviours.get(phone, pj.PJSIP_SC_RINGING)
         tell(call=call.key, event="rings", phone=phone)
         call.answer(status(code))
@@ -165,6 +187,7 @@ class Telephones:
     def dial(self, by: str, number: str, name: str = "") -> dict[str, int]:
         """Telephone `by` (an outside number unless it registered) dials `number`."""
         call = Call(self, self._account(by, name))
+        call.phone = by
         call.makeCall(f"sip:{number}@{self.pbx}", status(0))
         return {"call": call.key}
 
@@ -203,6 +226,11 @@ class Telephones:
     def press(self, call: int, keys: str) -> None:
         """Press keys (RFC 4733)."""
         self.calls[call].dialDtmf(keys)
+
+    def speak(self, voices: dict[str, str]) -> dict[str, int]:
+        """Everybody who is in a call says what their voice says; `voices`: WAV files by telephone."""
+        calls = [call for call in self.calls.values() if call.phone in voices]
+        return {"speakers": sum(call.speak(voices[call.phone]) for call in calls)}
 
     def _account(self, user: str, name: str, secret: str = "") -> Account:
         if user in self._accounts:

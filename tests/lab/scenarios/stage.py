@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
 
 from service.demo_world.manager import Manager
 from tests.lab.scenarios.office import PHONES, Place, Rules, ScenarioPbx
@@ -97,6 +100,7 @@ class Stage:
         self.pbx = pbx
         self._rules = rules
         self._telephones = telephones
+        self.said = telephones.said
         self.m1, self.m2, self.m3, self.m4 = (self._phone(number) for number in range(1, PHONES))
         self.outside = self.someone(CALLER, "Клиент")
 
@@ -136,16 +140,46 @@ class Stage:
             await dying.phone(place.own("m4")).register(self._rules.secret)
 
 
+SPEAKS_FROM_SECONDS = 0.5
+"""So long people talk at least; they ring and press keys for less."""
+
+
+@dataclass(frozen=True)
+class Voices:
+    """What everybody says, as WAV files by plain name or number, and how long the longest takes.
+
+    `turns`: who speaks at once, one turn after the other; where three hear each other, one speaks.
+    """
+
+    files: Mapping[str, Path]
+    seconds: float
+    turns: tuple[tuple[str, ...], ...]
+
+
+_speaking: ContextVar[tuple[Telephones, Voices] | None] = ContextVar("speaking", default=None)
+
+
 async def lasts(seconds: float) -> None:
-    """People ring, talk, wait and think for a while: that is what is played, not something that is waited for."""
-    await asyncio.sleep(seconds)
+    """People ring, talk, wait and think for a while: that is what is played, not something that is waited for.
+
+    Where they have voices, everybody who is in a call speaks once, and it takes so long at least.
+    """
+    speaking = _speaking.get()
+    if speaking is not None and seconds >= SPEAKS_FROM_SECONDS:
+        telephones, voices = speaking
+        for turn in voices.turns:
+            if await telephones.speak({who: voices.files[who] for who in turn}):
+                await asyncio.sleep(voices.seconds)
+                seconds -= voices.seconds
+    await asyncio.sleep(max(seconds, 0.0))
 
 
 @contextlib.asynccontextmanager
-async def open_stage(rules: Rules, pbx: Pbx) -> AsyncIterator[Stage]:
-    """The stage of one scenario, its telephones registered."""
+async def open_stage(rules: Rules, pbx: Pbx, voices: Voices | None = None) -> AsyncIterator[Stage]:
+    """The stage of one scenario, its telephones registered; its people speak if they have `voices`."""
     running = pbx.running
     async with open_telephones(rules.place, running.telephone_port, f"127.0.0.1:{running.sip_port}") as telephones:
         stage = Stage(rules, pbx, telephones)
+        _speaking.set((telephones, voices) if voices else None)
         await stage.register()
         yield stage

@@ -7,8 +7,10 @@ import contextlib
 import itertools
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.lab.scenarios.office import Place
@@ -138,8 +140,16 @@ class Phone:
         await asyncio.wait_for(self.registered.wait(), PATIENCE_SECONDS)
 
 
+@dataclass(frozen=True, order=True)
+class Said:
+    """Somebody began to speak at `at` (epoch seconds): `who` is the telephone's plain name, or its number outside."""
+
+    at: float
+    who: str
+
+
 class Telephones:
-    """All telephones of one scenario: a process of their own."""
+    """All telephones of one scenario: a process of their own. `said`: who spoke so far."""
 
     def __init__(self, place: Place) -> None:
         """Use `open_telephones`."""
@@ -150,6 +160,7 @@ class Telephones:
         self._calls: dict[int, PhoneCall] = {}
         self._phones: dict[str, Phone] = {}
         self._ready = asyncio.Event()
+        self.said: list[Said] = []
 
     async def start(self, ip: str, port: int, pbx: str) -> None:
         """Start them at `ip`:`port`; `pbx` is the PBX's host:port."""
@@ -165,6 +176,14 @@ class Telephones:
     def call(self, number: int) -> PhoneCall:
         """The call with that number."""
         return self._calls.setdefault(number, PhoneCall(self, number))
+
+    async def speak(self, voices: Mapping[str, Path]) -> int:
+        """Everybody who is in a call says what their voice says; returns how many calls hear somebody.
+
+        `voices`: WAV files by plain name or number.
+        """
+        told = await self.do("speak", voices={self.place.own(who): str(file) for who, file in voices.items()})
+        return int(told["speakers"])
 
     async def ready(self) -> None:
         """They are there."""
@@ -205,6 +224,8 @@ class Telephones:
             case "registered":
                 if told["code"] == 200 and told["seconds"]:
                     self.phone(told["phone"]).registered.set()
+            case "spoke":
+                self.said.append(Said(told["at"], self.place.plain(told["phone"])))
             case "rings":
                 self.phone(told["phone"]).incoming.put_nowait(self.call(told["call"]))
             case _:
