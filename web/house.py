@@ -23,10 +23,13 @@ class House:
 
     async def read(self) -> Directory:
         """The directory, at most FRESH_SECONDS old. Raises what the database raises."""
-        if monotonic() - self._read_at > FRESH_SECONDS:
-            async with self.engine.connect() as connection:
-                self.known = await store.read(connection)
-            self._read_at = monotonic()
+        began = monotonic()
+        if began - self._read_at <= FRESH_SECONDS:
+            return self.known
+        async with self.engine.connect() as connection:
+            known = await store.read(connection)
+        if began > self._read_at:  # of two readings at once the later begun is the newer
+            self.known, self._read_at = known, began
         return self.known
 
 
