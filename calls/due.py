@@ -12,12 +12,16 @@ from calls.view import CallView
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one recording did to one call: how it read before (None: it is new) and after, and the events told."""
+    """What one recording did to one call: how it read before (None: it is new) and after, and the events told.
+
+    `joined`: another stored call became part of it.
+    """
 
     call_id: UUID
     before: CallView | None
     after: CallView
     events: tuple[Event, ...]
+    joined: bool = False
 
     def first(self, kind: type[Event]) -> Event | None:
         """The first event of that kind in this change, None when there is none."""

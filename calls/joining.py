@@ -7,6 +7,7 @@ a call has looks under all its ids.
 from __future__ import annotations
 
 from functools import cache
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, Table, TextClause, or_, select, text
@@ -14,6 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls
 from directory.tables import metadata
+
+TOLD_ANEW: Final[dict[Any, Any]] = {"told_anew": True}
+"""`info` of the time since when a row is the call's: rows that come to those which the older has are told anew.
+
+So their room sees that what it made of the older's rows was not made of all.
+"""
 
 
 async def join_rows(connection: AsyncConnection, kept: UUID, gone: UUID) -> None:
@@ -66,4 +73,7 @@ def _move(table: Table) -> TextClause:
     free = (
         "" if "call_id" not in table.primary_key else f" and not exists (select from {table.name} other where {same})"
     )
-    return text(f"update {table.name} set call_id = :kept where call_id = :gone{free}")  # noqa: S608 - our own names
+    more = f"exists (select from {table.name} other where other.call_id = :kept)"
+    times = [column.name for column in table.columns if column.info == TOLD_ANEW]
+    anew = "".join(f", {name} = case when {more} then clock_timestamp() else {name} end" for name in times)
+    return text(f"update {table.name} set call_id = :kept{anew} where call_id = :gone{free}")  # noqa: S608 - as above

@@ -150,7 +150,8 @@ async def record(connection: AsyncConnection, events: Iterable[Event], owes: Owe
         known = {ids[name] for name in _names(group) if name in ids}
         one = await _folded(connection, group, [rows[call_id] for call_id in known])
         written.append(one)
-        changes.append(Change(one.id, view(one.known) if one.known else None, one.seen, tuple(one.events)))
+        joined = len(known) > 1 and bool(one.events)  # nothing joins a call that was erased
+        changes.append(Change(one.id, view(one.known) if one.known else None, one.seen, tuple(one.events), joined))
         await asyncio.sleep(0)  # folding takes a millisecond: callers who wait for a plan come in between
     await write(connection, written, region)
     await enqueue(connection, [job for change in changes for job in owes(change)])

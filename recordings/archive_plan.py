@@ -76,33 +76,38 @@ class Plan:
     muted: Sequence[Span]
     whole: bool
 
-    def is_done(self, made: Made | None, *, keeps_original: bool) -> bool:
-        """Tell whether the archive is already so."""
-        if made is None or any(piece.seconds is None for piece in self.pieces):
+    def is_done(self, archives: Sequence[Made], *, keeps_original: bool) -> bool:
+        """Tell whether the one archive is already so."""
+        if len(archives) != 1 or any(piece.seconds is None for piece in self.pieces):
             return False
+        made = archives[0]
         lacks_original = keeps_original and self.whole and bool(self.muted) and made.original is None
         keeps_too_much = made.original is not None and not keeps_original
         return list(self.muted) == list(made.masked) and not lacks_original and not keeps_too_much
 
 
-def plan(call: Call, sides: Iterable[Side], made: Made | None, masked: Iterable[Span], *, late: bool = False) -> Plan:
-    """How the stored sides, and what the archive holds already, become one file with `masked` seconds silent.
+def plan(
+    call: Call, sides: Iterable[Side], archives: Sequence[Made], masked: Iterable[Span], *, late: bool = False
+) -> Plan:
+    """How the stored sides, and what archives hold already, become one file with `masked` seconds silent.
+
+    There are several archives when calls that had one each turned out to be one.
 
     `late`: sound came since `masked` was told, so it is of an earlier line. Then what is silent in an archive stays so.
     """
     told = list(sides)
-    new = [one for one in told if made is None or not made.holds(one.channel, one.side, one.sha256)]
-    lengths = {part.channel: part.seconds for part in (made.parts if made else ())}
+    new = [one for one in told if not any(made.holds(one.channel, one.side, one.sha256) for made in archives)]
+    parts = [part for made in archives for part in made.parts]
+    lengths = {part.channel: part.seconds for part in parts}
     for one in new:
         lengths[one.channel] = max(lengths.get(one.channel, 0.0), one.seconds)
-    placed = line_of(call, lengths) if new or made is None else [part.placed for part in made.parts]
+    placed = line_of(call, lengths) if new or len(archives) != 1 else [part.placed for part in parts]
     offsets = {one.channel: one.offset for one in placed}
-    kept = {
-        (part.channel, side): sha256 for part in (made.parts if made else ()) for side, sha256 in part.sides.items()
-    }
+    kept = {(part.channel, side): sha256 for part in parts for side, sha256 in part.sides.items()}
     kept |= {(one.channel, one.side): one.sha256 for one in new}
-    old = _old(made, offsets, {(one.channel, one.side) for one in new}) if made else []
-    before = _moved(made, offsets) if made and (late or made.original is None) else []
+    replaced = {(one.channel, one.side) for one in new}
+    old = [piece for made in archives for piece in _old(made, offsets, replaced)]
+    before = [span for made in archives if late or made.original is None for span in _moved(made, offsets)]
     return Plan(
         pieces=[*(Piece(one.path, one.side, offsets[one.channel]) for one in new), *old],
         parts=[
@@ -114,8 +119,8 @@ def plan(call: Call, sides: Iterable[Side], made: Made | None, masked: Iterable[
             )
             for one in placed
         ],
-        muted=merged([*(() if made and late else masked), *before]),
-        whole=made is None or made.original is not None or not made.masked,
+        muted=merged([*(() if archives and late else masked), *before]),
+        whole=all(made.original is not None or not made.masked for made in archives),
     )
 
 

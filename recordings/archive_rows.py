@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.joining import ids_of
 from recordings.archive_plan import ArchivedPart, Made, Span
 from recordings.tables import archives, transcripts
 
@@ -41,22 +42,35 @@ class Archive:
         return Made(self.path, self.parts, self.masked, self.original_path)
 
 
+_COLUMNS = [archives.c[name] for name in Archive.__slots__]
+
+
 async def archive_of(connection: AsyncConnection, call_id: UUID) -> Archive | None:
     """The archive of the call, None when there is none yet."""
-    columns = [archives.c[name] for name in Archive.__slots__]
-    row = (await connection.execute(select(*columns).where(archives.c.call_id == call_id))).one_or_none()
-    if row is None:
-        return None
+    row = (await connection.execute(select(*_COLUMNS).where(archives.c.call_id == call_id))).one_or_none()
+    return None if row is None else _archive(row)
+
+
+async def archives_of(connection: AsyncConnection, call_id: UUID) -> list[Archive]:
+    """Its archive, if there is one, and those of calls that became part of it, until one is made of all."""
+    asked = select(*_COLUMNS).where(archives.c.call_id.in_(ids_of(call_id)))
+    rows = await connection.execute(asked.order_by(archives.c.call_id != call_id, archives.c.call_id))
+    return [_archive(row) for row in rows]
+
+
+def _archive(row: Any) -> Archive:
     told: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 SQLAlchemy's name for it
     masked = [(float(since), float(until)) for since, until in told["masked"]]
     return Archive(**told | {"masked": masked, "parts": [ArchivedPart(**part) for part in told["parts"]]})
 
 
 async def write_archive(connection: AsyncConnection, call_id: UUID, archive: Archive) -> None:
-    """Write the archive of the call, in place of an earlier one."""
+    """Write the archive of the call, in place of all that it was made of."""
     row = asdict(archive) | {"made_at": func.clock_timestamp()}
     statement = insert(archives).values(call_id=call_id, **row)
     await connection.execute(statement.on_conflict_do_update(index_elements=["call_id"], set_=row))
+    former = archives.c.call_id.in_(ids_of(call_id)), archives.c.call_id != call_id
+    await connection.execute(delete(archives).where(*former))
 
 
 async def masked_of(connection: AsyncConnection, call_id: UUID) -> tuple[datetime | None, list[Span]]:

@@ -10,7 +10,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -25,7 +25,7 @@ from calls.queue import GiveUp, Task, TryAgain
 from calls.record import state_call
 from recordings import opus, rows
 from recordings.archive_plan import Plan, Side, plan
-from recordings.archive_rows import Archive, archive_of, awaits_text, masked_of, write_archive
+from recordings.archive_rows import Archive, archives_of, awaits_text, masked_of, write_archive
 from recordings.call_audio import audio_of
 from recordings.due import archive_job
 from recordings.masked_rows import keeps_original
@@ -71,16 +71,16 @@ class ArchivingJobs:
             if call is None or await passed_on(connection, call_id, archive_job(str(call.id))):
                 return
             known = [one for one in await rows.recordings_of(connection, call.id) if one.path and one.seconds]
-            before = await archive_of(connection, call.id)
+            before = await archives_of(connection, call.id)
             heard_at, masked = await masked_of(connection, call.id)
             late = heard_at is None or any(one.stored_at > heard_at for one in known)
             if not known or (late and await awaits_text(connection, call.id)):
                 return
             keeps = await keeps_original(connection, call.line)
         sides = [Side(one.channel, one.side, one.path or "", one.sha256 or "", one.seconds or 0.0) for one in known]
-        made = before.made if before else None
+        made = [one.made for one in before]
         work = plan(state_call(call.state), sides, made, masked, late=late)
-        if before is None or not work.is_done(made, keeps_original=keeps):
+        if not work.is_done(made, keeps_original=keeps):
             reason = self.no_room()
             if reason is not None:
                 raise TryAgain(reason, _WAIT)
@@ -88,16 +88,16 @@ class ArchivingJobs:
             await self._write(call.id, archive, before)
             log.info("call archived", call=str(call.id), seconds=archive.seconds, bytes=archive.bytes)
         else:
-            archive = before
+            (archive,) = before
         await self._tidy(call.id, archive, before)
 
-    async def _write(self, call_id: UUID, archive: Archive, before: Archive | None) -> None:
+    async def _write(self, call_id: UUID, archive: Archive, before: Sequence[Archive]) -> None:
         """Write the row, unless the call was erased or joined to another meanwhile: then what was made goes again."""
         async with self.engine.begin() as connection:
             if await rows.is_kept(connection, call_id):
                 await write_archive(connection, call_id, archive)
                 return
-        for name in archive.names - (before.names if before else set()):
+        for name in archive.names.difference(*(one.names for one in before)):
             await self.store.remove(name)
         raise TryAgain(rows.NOT_KEPT, 0.0)
 
@@ -141,9 +141,9 @@ class ArchivingJobs:
             original_sha256=original.sha256 if original else None,
         )
 
-    async def _tidy(self, call_id: UUID, archive: Archive, before: Archive | None) -> None:
+    async def _tidy(self, call_id: UUID, archive: Archive, before: Sequence[Archive]) -> None:
         """Remove the sides that the archive holds, and what else lies in the call's own folders without a row."""
-        found = archive.names | (before.names if before else set())
+        found = archive.names.union(*(one.names for one in before))
         for folder in {PurePosixPath(name).parent for name in found}:
             if folder.name == str(call_id):
                 found |= {one.path async for one in self.store.walk(str(folder))}

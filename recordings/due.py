@@ -19,6 +19,7 @@ _WITNESSES_SECONDS: Final = 1.0
 def due(change: Change) -> list[Job]:
     """A settled call owes a look at what the PBX recorded; stored audio owes its text, and then its archive.
 
+    Two calls that turn out to be one, when that is over, owe one text and one archive of all that either kept.
     A missed call owes the look too: the PBX leaves empty files behind. All jobs first look at what is stored, so a job
     told twice does its work once.
     """
@@ -26,9 +27,10 @@ def due(change: Change) -> list[Job]:
     jobs = []
     if _owes_look(change.after) and not (change.before and _owes_look(change.before) and _same(change)):
         jobs.append(look(call_id))
-    if change.first(RecordingStored) is not None:
+    is_whole = change.joined and change.after.ended_at is not None
+    if is_whole or change.first(RecordingStored) is not None:
         jobs.append(transcribe_job(call_id, change.after.ended_at))
-    if change.first(Transcribed) is not None or change.first(TranscriptionGivenUp) is not None:
+    if is_whole or change.first(Transcribed) is not None or change.first(TranscriptionGivenUp) is not None:
         jobs.append(archive_job(call_id))
     return jobs
 

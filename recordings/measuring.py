@@ -80,9 +80,9 @@ def unjudged(call: Call, placed: Sequence[Placed], masked: Sequence[Mapping[str,
 async def _placed(connection: AsyncConnection, call_id: UUID, call: Call) -> Sequence[Placed]:
     """Where the call's parts lie on its line, archived or not."""
     archive = await archive_of(connection, call_id)
-    if archive is not None:
-        return [part.placed for part in archive.parts]
     lengths: dict[str, float] = {}
     for one in await recordings_of(connection, call_id):
         lengths[one.channel] = max(lengths.get(one.channel, 0.0), one.seconds or 0.0)
+    if archive is not None and lengths.keys() <= {part.channel for part in archive.parts}:
+        return [part.placed for part in archive.parts]
     return line_of(call, lengths)

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.dialects.postgresql import UUID as UUID_COLUMN
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.joining import ids_of
 from calls.tables import calls
 from recordings import transcript
 from recordings.files import RecordingError, Stored
@@ -171,7 +172,10 @@ async def stored_at(connection: AsyncConnection, call_id: UUID) -> datetime | No
 
 
 async def write_transcript(connection: AsyncConnection, call_id: UUID, heard: Heard, *, newer_than: datetime) -> bool:
-    """Write the text of the call, in place of one from before `newer_than` alone; returns whether it was written."""
+    """Write the text of the call, in place of one from before `newer_than` alone; returns whether it was written.
+
+    With it the texts go of calls that became part of it: it tells of all sound.
+    """
     told = transcript.segments(heard.words)
     words = transcript.words_json(heard.words)
     row = {
@@ -188,7 +192,11 @@ async def write_transcript(connection: AsyncConnection, call_id: UUID, heard: He
     older = statement.on_conflict_do_update(
         index_elements=["call_id"], set_=row, where=transcripts.c.made_at < newer_than
     )
-    return (await connection.execute(older.returning(transcripts.c.call_id))).first() is not None
+    written = (await connection.execute(older.returning(transcripts.c.call_id))).first() is not None
+    if written:
+        former = transcripts.c.call_id.in_(ids_of(call_id)), transcripts.c.call_id != call_id
+        await connection.execute(delete(transcripts).where(*former))
+    return written
 
 
 async def hint_of(connection: AsyncConnection, line: str | None) -> str | None:

@@ -20,25 +20,27 @@ from recordings.wav import header
 
 @asynccontextmanager
 async def side_files(
-    store: Store, sides: Sequence[Recording], archive: Archive | None
+    store: Store, sides: Sequence[Recording], archives: Sequence[Archive]
 ) -> AsyncIterator[dict[tuple[str, str], Path]]:
     """By (channel, side): a WAV, for as long as the body runs.
 
-    What is in the archive is decoded (from the original, when the policy keeps it), into a file without a name, which
+    What is in an archive is decoded (from the original, when the policy keeps it), into a file without a name, which
     is gone with this process. Raises FileNotFoundError, StoreError, opus.SoundError.
     """
-    parts = {part.channel: part for part in archive.parts} if archive else {}
     found: dict[tuple[str, str], Path] = {}
     async with AsyncExitStack() as stack:
-        whole: Path | None = None
+        fetched: dict[str, Path] = {}
         for one in sides:
-            if archive is None or not archive.made.holds(one.channel, one.side, one.sha256):
+            archive = next((it for it in archives if it.made.holds(one.channel, one.side, one.sha256)), None)
+            if archive is None:
                 path = await stack.enter_async_context(store.fetch(one.path or ""))
             else:
-                if whole is None:
-                    whole = await stack.enter_async_context(store.fetch(archive.original_path or archive.path))
+                name = archive.original_path or archive.path
+                if name not in fetched:
+                    fetched[name] = await stack.enter_async_context(store.fetch(name))
+                part = next(part for part in archive.parts if part.channel == one.channel)
                 file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 the stack closes it
-                await asyncio.to_thread(_decode, whole, one.side, parts[one.channel], file)
+                await asyncio.to_thread(_decode, fetched[name], one.side, part, file)
                 path = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
             found[one.channel, one.side] = path
         yield found

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR, UUID
 
+from calls.joining import TOLD_ANEW
 from directory.tables import metadata
 from recordings import privacy_tables  # noqa: F401 - its rows are of this room too
 from recordings.gaps import KEPT, TRANSFERS, WORST_FIRST
@@ -53,7 +54,7 @@ recordings = Table(
     Column("loudest_dbfs", Float, comment="RMS of the loudest 20 ms; null: not measured, or not a sound."),
     Column("talk_seconds", Float, comment="Of talk that it had to hold; null: not judged."),
     Column("reason", Text, comment="Why it is not well."),
-    Column("stored_at", _MOMENT, nullable=False, server_default=func.now()),
+    Column("stored_at", _MOMENT, nullable=False, server_default=func.now(), info=TOLD_ANEW),
     CheckConstraint(
         f"({_one_of('state', KEPT)})"
         " = (path is not null and bytes is not null and sha256 is not null and seconds is not null)",

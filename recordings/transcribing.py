@@ -17,7 +17,7 @@ from calls.jobs import passed_on
 from calls.queue import GiveUp, Task, TryAgain
 from calls.record import record, state_call
 from recordings import masked_rows, rows
-from recordings.archive_rows import Archive, archive_of
+from recordings.archive_rows import Archive, archives_of
 from recordings.call_audio import CallAudio, audio_of
 from recordings.due import transcribe_job
 from recordings.heard import (
@@ -79,13 +79,13 @@ class TranscribingJobs:
             known = [one for one in await rows.recordings_of(connection, row.id) if one.path]
             done = await rows.transcript_of(connection, row.id)
             hint = await rows.hint_of(connection, row.line)
-            archive = await archive_of(connection, row.id)
+            archives = await archives_of(connection, row.id)
         if not known or (done and done.made_at >= _stored_at(known)):
             return
         audio, placed = audio_of(row), _placed(row, known)
         try:
             asked = Talk({}, hint=hint, seconds=length_of(placed), rank=audio.at.timestamp())
-            heard = await self._hear(known, archive, asked)
+            heard = await self._hear(known, archives, asked)
         except UnheardError as error:
             await self._give_up(audio, placed, error)
             raise GiveUp(str(error)) from None
@@ -135,10 +135,10 @@ class TranscribingJobs:
         async with self.engine.begin() as connection:
             await record(connection, [told], self.owes)
 
-    async def _hear(self, known: Sequence[rows.Recording], archive: Archive | None, asked: Talk) -> Heard:
+    async def _hear(self, known: Sequence[rows.Recording], archives: Sequence[Archive], asked: Talk) -> Heard:
         """Every side of every channel. The one place where trouble with sound becomes run again or give up."""
         try:
-            async with side_files(self.store, known, archive) as files:
+            async with side_files(self.store, known, archives) as files:
                 return await self.speech.hear(
                     replace(asked, tracks={key: Track(str(path)) for key, path in files.items()})
                 )

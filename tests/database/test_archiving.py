@@ -27,7 +27,7 @@ from directory.masking import Masking
 from directory.model import Company, Directory
 from directory.store import apply
 from recordings import archiving, opus, transcript
-from recordings.archive_rows import Archive, archive_of
+from recordings.archive_rows import Archive, archive_of, archives_of
 from recordings.archiving import ArchivingJobs
 from recordings.due import due
 from recordings.erasing import note_removed
@@ -100,7 +100,7 @@ class Office:
         spans = ", ".join(
             f'{{"side": "caller", "from": {since}, "to": {until}, "kind": "card"}}' for since, until in masked
         )
-        await self.sql("delete from transcripts")
+        await self.sql("delete from transcripts where call_id = :call", call=self.call_id)
         await self.sql(
             "insert into transcripts (call_id, language, text, words, segments, model, audio_seconds, took_seconds,"
             " masked, made_at)"
@@ -300,7 +300,7 @@ async def test_sides_are_had_back_from_the_archive(office: Office) -> None:
     await office.jobs.archive(office.call_id, 0)
     async with office.engine.connect() as connection:
         sides = await recordings_of(connection, office.call_id)
-        made = await archive_of(connection, office.call_id)
+        made = await archives_of(connection, office.call_id)
     heard = {}
     async with side_files(office.jobs.store, sides, made) as files:
         for key, path in files.items():
@@ -338,6 +338,44 @@ async def test_an_archived_call_can_become_text_again(office: Office) -> None:
     before = await office.made()
     await office.jobs.archive(office.call_id, 0)
     assert await office.made() == before
+
+
+async def test_two_archived_calls_that_are_one_become_one_archive(office: Office) -> None:
+    """Both halves are heard, what was silent in either is silent, and nothing is left under the younger's id."""
+    uid, hearing = "1795427150.7", Listens()
+    async with office.engine.begin() as connection:
+        (change,) = await record(connection, settled_call(uid, at=T0 + timedelta(seconds=100)))
+    younger = replace(office, call_id=change.call_id)
+    for call, channel, hertz, masked in ((younger, uid, 1320, (1.0, 2.0)), (office, UID, 440, (0.0, 1.0))):
+        await call.stores(tone((hertz, 3)), tone((880, 3)), uid=channel)
+        await call.hears(masked)
+        await call.jobs.archive(call.call_id, 0)
+    bridged = e.BridgeEntered(pbx="pbx", channel=uid, linkedid=UID, at=T0 + timedelta(seconds=104), bridge="b")
+    async with office.engine.begin() as connection:
+        (change,) = await record(connection, [bridged], due)
+    assert change.call_id == office.call_id
+    owed = await office.sql(
+        "select task_name from procrastinate_jobs where args->>'call_id' = :id", id=str(office.call_id)
+    )
+    assert {("recordings.transcribe",), ("recordings.archive",)} <= set(owed)
+    await office.jobs.archive(office.call_id, 0)
+    assert len(office.files()) == 2  # it waits for the text
+    transcribing = TranscribingJobs(engine=office.engine, owes=due, store=office.jobs.store, speech=hearing)
+    await transcribing.transcribe(office.call_id, 0)
+    assert hearing.seconds == dict.fromkeys([(one, side) for one in (UID, uid) for side in ("caller", "staff")], 3.0)
+    await office.sql("delete from procrastinate_jobs where task_name = 'recordings.transcribe'")
+    await office.jobs.archive(office.call_id, 0)
+    made = await office.made()
+    assert [(part.channel, part.offset, part.seconds) for part in made.parts] == [(UID, 0.0, 3.0), (uid, 3.0, 3.0)]
+    assert made.masked == [(0.0, 1.0), (4.0, 5.0)]
+    caller, staff = await office.sound()
+    assert [round(pitch(caller, at, at + 0.8), -1) for at in (1.1, 3.1)] == [440, 1320]
+    assert [loud(staff, at, at + 1) for at in range(6)] == [False, True, True, True, False, True]
+    assert office.files() == [Path(made.path).name]
+    for table in ("archives", "transcripts"):
+        assert await office.sql(f"select call_id from {table}") == [(office.call_id,)]
+    await office.jobs.archive(office.call_id, 0)
+    assert await office.made() == made
 
 
 async def test_sound_waits_until_it_is_text(office: Office) -> None:
