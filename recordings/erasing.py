@@ -25,6 +25,7 @@ from calls.tables import calls
 from directory.tables import metadata
 from recordings import tables
 from recordings.files import PbxFolder
+from recordings.measuring import measure_talk
 from recordings.privacy_tables import removals
 from recordings.tables import transcripts, unmasked_transcripts
 
@@ -156,7 +157,8 @@ async def mentioned_in(connection: AsyncConnection, pattern: str) -> list[UUID]:
 async def forget_mentions(connection: AsyncConnection, call_id: UUID, person: Person) -> None:
     """Remove from the text of a call the sentences that name the person's number; its sound stays.
 
-    Words that are kept unmasked go whole. Who named it was another, and the person is not to be heard there.
+    Words that are kept unmasked go whole, and the facts of the talk are those of what is left. Who named it was
+    another, and the person is not to be heard there.
     """
     row = (await connection.execute(select(transcripts).where(transcripts.c.call_id == call_id))).one()
     kept = [part for part in row.segments if not person.has_number(part["text"])]
@@ -164,6 +166,7 @@ async def forget_mentions(connection: AsyncConnection, call_id: UUID, person: Pe
     words = [word for word in row.words if any(_within(word, part) for part in kept)]
     await connection.execute(update(transcripts).where(transcripts.c.call_id == call_id).values(**told, words=words))
     await connection.execute(delete(unmasked_transcripts).where(unmasked_transcripts.c.call_id == call_id))
+    await measure_talk(connection, call_id)
 
 
 def _within(word: Mapping[str, Any], part: Mapping[str, Any]) -> bool:

@@ -30,7 +30,7 @@ from recordings.audit import THE_OPERATOR
 from recordings.erasures import EraseRefused, Report
 from recordings.privacy_tables import audit, erasures
 from recordings.store import Store
-from recordings.tables import transcripts
+from recordings.tables import talk_facts, transcripts, unmasked_transcripts
 from routing.tables import outgoing_calls, owner_copies
 from service.erasing import Erasing
 from service.removing import Remover
@@ -115,6 +115,11 @@ async def house(engine: AsyncEngine, tmp_path: Path) -> House:
     await other.answers("PJSIP/anna-desk")
     await other.hangs_up(after=8)
     await other.keeps(store, [("caller", "Телефон соседки 8 916 555 01 23"), ("staff", "Записала спасибо")])
+    async with engine.begin() as connection:
+        said = (
+            await connection.execute(select(transcripts.c.words).where(transcripts.c.call_id == other.id))
+        ).scalar_one()
+        await connection.execute(insert(unmasked_transcripts).values(call_id=other.id, words=said))
     await _lists(engine, talk)
     async with engine.connect() as connection:
         bodies = (await connection.execute(select(call_events.c.body))).scalars()
@@ -177,10 +182,13 @@ async def test_after_erasing_a_scan_of_everything_finds_no_trace(house: House) -
     async with house.engine.connect() as connection:
         stored = {bytes(one) for one in (await connection.execute(select(call_events.c.digest))).scalars()}
         kept = (await connection.execute(select(transcripts.c.call_id, transcripts.c.text))).all()
+        originals = (await connection.execute(select(unmasked_transcripts))).all()
+        spoken = (await connection.execute(select(talk_facts.c.caller_seconds, talk_facts.c.staff_seconds > 0))).all()
         found = (await connection.execute(text("select count(*) from transcripts where search @@ 'соседк'"))).scalar()
     assert not stored & {digest(event) for event in house.told if DIGITS in str(event)}
     assert kept == [(house.others[0].id, "Записала спасибо")]
     assert found == 0
+    assert (originals, spoken) == ([], [(0.0, True)])
 
 
 async def test_nothing_brings_the_person_back(house: House) -> None:
