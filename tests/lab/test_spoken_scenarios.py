@@ -24,9 +24,9 @@ from calls.call import Call, Channel, facts
 from calls.events import RecordingStarted
 from calls.talks import Span, covered_seconds, talks
 from calls.view import party_of_talk, view
-from recordings.files import SIDES
 from recordings.heard import Heard
 from recordings.model import SpeechSettings
+from recordings.names import SIDES
 from recordings.speech import Speech
 from recordings.wav import read_header
 from service.demo_world.speech import seconds
