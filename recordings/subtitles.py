@@ -46,7 +46,7 @@ def cues(words: Iterable[Mapping[str, Any]]) -> tuple[Cue, ...]:
     by_side: dict[str, list[_Part]] = {}
     for word in sorted(words, key=lambda word: (float(word["start"]), float(word["end"]))):
         start = max(float(word["start"]), 0.0)
-        text = _UNSEEN.sub(" ", str(word["text"]))
+        text = _line(str(word["text"]))
         parts = [_Part(part, start, max(float(word["end"]), start)) for part in wrap(text, LINE_CHARACTERS)]
         by_side.setdefault(str(word["side"]), []).extend(parts)
     found = [cue for side, parts in by_side.items() for cue in _timed(side, list(_groups(parts)))]

@@ -57,7 +57,7 @@ _WORDS = st.lists(
         lambda side, text, start, took: {"side": side, "text": text, "start": start, "end": start + took},
         st.sampled_from(["caller", "staff"]),
         st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=9)
-        | st.sampled_from(["слово", "конец.", "-->", "a" * 130, "<c>", "7", "\n\n1\n"]),
+        | st.sampled_from(["слово", "конец.", "-->", "a" * 130, "<c>", "7", "\n\n1\n", " \xa0"]),
         st.floats(0, 90_000) | st.floats(0, 5),
         st.floats(0, 20),
     ),
