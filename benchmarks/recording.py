@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from sqlalchemy import text
@@ -20,7 +18,6 @@ from calls.jobs import enqueue
 from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.store import apply
 from recordings.due import archive_job
-from service.children import die_with_parent
 from service.demo_world import OutsideWorld, answer
 from service.demo_world.manager import Manager
 from service.pbx import Pbx, Phone
@@ -50,7 +47,8 @@ async def measure(calls: int = CALLS) -> None:
                 for phone in phones:
                     await world.phone(phone.name).behave(answer(0.1, speak=("en/vm-options",) * 4))
                 environment = _environment(pbx, server.url, folder)
-                async with process(environment) as telephony, _worker(environment) as worker:
+                worked = process(environment, "worker", "--queue", "recordings")
+                async with process(environment) as telephony, worked as worker:
                     await _until_working(house.engine)
                     spent, before = {}, (0.0, 0.0, 0.0)
                     for name, where in (("plain", ""), ("recorded", str(pbx.recordings))):
@@ -133,19 +131,6 @@ async def _record_into(pbx: Pbx, folder: str) -> None:
     manager = await Manager.connect(pbx.ami_port, pbx.ami_username, pbx.ami_secret, lambda _event: None)
     await manager.action({"Action": "Setvar", "Variable": "SWITCHHOOK_RECORDINGS", "Value": folder})
     await manager.close()
-
-
-@asynccontextmanager
-async def _worker(environment: dict[str, str]) -> AsyncIterator[int]:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "service.cli", "worker", "--queue", "recordings",
-        env={**os.environ, **environment}, stderr=asyncio.subprocess.DEVNULL, preexec_fn=die_with_parent,
-    )  # fmt: skip
-    try:
-        yield child.pid
-    finally:
-        child.terminate()
-        await child.wait()
 
 
 def _pid(pbx: Pbx) -> int:

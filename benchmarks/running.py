@@ -50,10 +50,10 @@ class Late:
 
 
 @asynccontextmanager
-async def process(environment: Mapping[str, str]) -> AsyncIterator[int]:
-    """The telephony role as an own process while the body runs; yields its pid."""
+async def process(environment: Mapping[str, str], *command: str) -> AsyncIterator[int]:
+    """Our program with this command (without one: the telephony role) while the body runs; yields its pid."""
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "service.cli", "serve", "--role", "telephony",
+        sys.executable, "-m", "service.cli", *(command or ("serve", "--role", "telephony")),
         env={**os.environ, **environment}, stderr=asyncio.subprocess.DEVNULL, preexec_fn=die_with_parent,
     )  # fmt: skip
     try:
