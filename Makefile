@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 SETUP := $(PYTHON) -m setup
-# Most tests wait for a real PBX, database or browser: three processes, each with its own, are
+# Most tests wait for a real PBX, database or browser: four processes, each with its own, are
 # as many as two cores bear.
-PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal
 
 .DEFAULT_GOAL := help

@@ -88,6 +88,7 @@ def _plan(draft: Draft, rule: str, passed: tuple[Passed, ...]) -> Plan:
         passed=passed,
         cause="" if any(step.kind in _PEOPLE for step in draft.steps) else draft.nobody().key,
         turns=tuple(draft.turns),
+        looked_at=situation.looked_at,
         line=line.number if line else situation.arrival.line,
         language=directory.language_of(line),
     )

@@ -18,8 +18,7 @@ _PLAIN: Final = ("owner", "last_talked", "known", "stage", "owner_age_seconds")
 
 def of(arrival: Arrival, facts: Facts, plan: Plan) -> dict[str, Any]:
     """Give the facts that mattered: of the caller, and of everybody and every device that was looked at."""
-    people = dict.fromkeys(it.person for it in plan.considered)
-    found = [person for key in people if (person := facts.directory.person(key)) is not None]
+    found = [person for key in plan.looked_at if (person := facts.directory.person(key)) is not None]
     devices = [device for person in found for device in person.devices]
     names = dict.fromkeys(name for it in devices for name in (it.address, *switches(it)))
     told: dict[str, Any] = {name: value for name in _PLAIN if (value := getattr(facts, name)) is not None}
@@ -30,8 +29,8 @@ def of(arrival: Arrival, facts: Facts, plan: Plan) -> dict[str, Any]:
     }
     told["answers"] = {it: told for person in found for it, told in _answers(person, arrival, facts)}
     told["crm_fault"], told["crm_seconds"] = facts.crm_fault or [], facts.crm_seconds or []
-    told["presence"] = {it: _plain(facts.presence[it]) for it in people if it in facts.presence}
-    told["load"] = {it: _plain(facts.load[it]) for it in people if it in facts.load}
+    told["presence"] = {it: _plain(facts.presence[it]) for it in plan.looked_at if it in facts.presence}
+    told["load"] = {it: _plain(facts.load[it]) for it in plan.looked_at if it in facts.load}
     told["turns"] = {team: list(facts.turns.get(team, ())) for team, _ in plan.turns}
     told["waiting"] = {team: count for team, count in facts.waiting.items() if count}
     return {name: value for name, value in told.items() if name == "known" or not (value is False or value in ({}, []))}

@@ -115,8 +115,9 @@ class Plan:
     ``rule`` is what decided, of version ``version`` of the directory's rules (0: it never had any); not_ready: no plan
     was made. ``passed`` are the rules asked before it. ``cause`` says why nobody rings, and is empty when somebody may:
     blocked, outside_hours, all_busy, do_not_disturb, device_unreachable, nobody_on_shift, no_route. ``turns`` are teams
-    and the person whom each one's round robin rings first. ``line`` is the line's number as stored, ``language`` what
-    the caller hears.
+    and the person whom each one's round robin rings first. ``looked_at`` is everybody whose state mattered: those
+    considered, and those whom a rule only counted. ``line`` is the line's number as stored, ``language`` what the
+    caller hears.
     """
 
     rule: str
@@ -127,6 +128,7 @@ class Plan:
     version: int = 0
     cause: str = ""
     turns: tuple[tuple[str, str], ...] = ()
+    looked_at: tuple[str, ...] = ()
     line: str = ""
     language: str = ""
 
@@ -148,6 +150,7 @@ class Plan:
             "considered": [candidate.to_json() for candidate in self.considered],
             "passed": [passed.to_json() for passed in self.passed],
             "turns": [list(turn) for turn in self.turns],
+            "looked_at": list(self.looked_at),
         }
 
     @classmethod
@@ -162,6 +165,7 @@ class Plan:
             considered=tuple(Candidate.from_json(candidate) for candidate in body["considered"]),
             passed=tuple(Passed(**passed) for passed in body.get("passed", ())),
             turns=tuple((team, person) for team, person in body.get("turns", ())),
+            looked_at=tuple(body.get("looked_at", ())),
             line=body["line"],
             language=body["language"],
         )

@@ -107,6 +107,11 @@ class Situation:
         text = "team {team} is closed until {until}" if until else "team {team} is never open"
         return because("team_closed", text, team=team.name, until=until)
 
+    @property
+    def looked_at(self) -> tuple[str, ...]:
+        """Everybody who was looked at so far, also those who were only counted."""
+        return tuple(key for key, choice in self._chosen.items() if choice is not None)
+
     @cached_property
     def _chosen(self) -> dict[str, Choice | None]:
         return {}

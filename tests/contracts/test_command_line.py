@@ -186,6 +186,7 @@ def test_a_dry_route_is_json_with_its_reasons(tmp_path: Path, database_url: str)
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
     told = {"rule", "version", "cause", "line", "language", "steps", "reasons", "considered", "passed", "turns"}
+    told.add("looked_at")
     assert set(plan) == told
     assert plan["reasons"]
 

@@ -220,6 +220,17 @@ def test_the_facts_kept_with_a_decision_make_the_same_decision_again(situation: 
     assert decide(arrival, evidence.back(kept, facts.directory)) == plan
 
 
+def test_the_facts_kept_hold_those_whom_a_rule_only_counted() -> None:
+    """Nobody of the support team is considered, but that all of it talk is why its rule did not hold."""
+    asks = rule(to("reject", "busy"), team=TeamLoad(key="support", free_at_least=1))
+    told = Facts(directory=ruled(asks), devices=ALL_FREE, load={"vera": Load(talking=True)}, owner="anna")
+    told = replace(told, devices=ALL_FREE | {"PJSIP/anna-desk": TALKING, "PJSIP/boris-desk": TALKING})
+    plan = decide(arrival(), told)
+    kept = json.loads(json.dumps(evidence.of(arrival(), told, plan)))
+    assert plan.passed[0] == Passed("mine", "team")
+    assert decide(arrival(), evidence.back(kept, told.directory)) == plan
+
+
 def test_the_owner_rings_first_then_his_mobile_then_the_team() -> None:
     plan = decide(arrival(), facts(owner="anna", last_talked="boris"))
     assert plan.rule == "owner"
