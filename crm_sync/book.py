@@ -13,12 +13,14 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import exists, func, insert, or_, select, text, update
+from sqlalchemy import exists, insert, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls
-from crm_sync.lifecycle import OPEN, after_call, deadline, first_stage, opens_again
+from crm_sync.leads import SERVICE, By, give_lead, move_lead, note_contact, open_lead
+from crm_sync.lifecycle import AWAY, OPEN, Move, after_call, first_stage, opens_again
 from crm_sync.tables import leads, parties, party_numbers
+from directory.model import Directory
 from directory.tables import blocked_numbers, devices, lines
 
 _LOCK = text("select pg_advisory_xact_lock(hashtextextended(:number, 7))")
@@ -48,7 +50,7 @@ class BookedCall:
     at: datetime
 
 
-async def link(connection: AsyncConnection, call: BookedCall) -> Linked | None:
+async def link(connection: AsyncConnection, directory: Directory, call: BookedCall) -> Linked | None:
     """Link the call inside the caller's transaction, which must also record it; None when there is nothing to link.
 
     Nothing to link: the call is linked already, or the number is a colleague's, one of our lines, or blocked.
@@ -61,16 +63,16 @@ async def link(connection: AsyncConnection, call: BookedCall) -> Linked | None:
     party = (await connection.execute(asked)).scalar_one_or_none()
     if party is None:
         party = await _make_party(connection, call)
-        return Linked(party, await _open_lead(connection, party, call), "party_and_lead")
+        return Linked(party, await _open_lead(connection, directory, party, call), "party_and_lead")
     # The row lock orders calls from two numbers of one party.
     await connection.execute(select(parties.c.id).where(parties.c.id == party).with_for_update())
-    last = select(leads.c.id, leads.c.stage, leads.c.owner).where(leads.c.party_id == party)
+    last = select(leads.c.id, leads.c.stage, leads.c.step, leads.c.owner).where(leads.c.party_id == party)
     lead = (await connection.execute(last.order_by(leads.c.stage.in_(OPEN).desc(), leads.c.id.desc()).limit(1))).first()
-    if lead is not None and lead.stage in OPEN:
-        await _take_up(connection, lead, call)
+    if lead is not None and lead.stage in (*OPEN, *AWAY):
+        await _take_up(connection, directory, lead, call)
         return Linked(party, lead.id, "nothing")
     if opens_again(lead.stage if lead is not None else None):
-        return Linked(party, await _open_lead(connection, party, call), "lead")
+        return Linked(party, await _open_lead(connection, directory, party, call), "lead")
     return Linked(party, None, "nothing")
 
 
@@ -92,25 +94,22 @@ async def _make_party(connection: AsyncConnection, call: BookedCall) -> int:
     return party
 
 
-async def _open_lead(connection: AsyncConnection, party: int, call: BookedCall) -> int:
+async def _open_lead(connection: AsyncConnection, directory: Directory, party: int, call: BookedCall) -> int:
+    by, owner = _by(call), call.person if call.talked else None
     stage = first_stage(talked=call.talked)
-    values = {
-        "party_id": party,
-        "stage": stage,
-        "owner": call.person if call.talked else None,
-        "source_line": call.line,
-        "opened_at": call.at,
-        "deadline_at": deadline(stage, call.at),
-        "created_by_call": call.id,
-    }
-    lead: int = (await connection.execute(insert(leads).values(**values).returning(leads.c.id))).scalar_one()
+    lead = await open_lead(connection, directory, party, by, stage=stage, owner=owner, line=call.line)
+    await note_contact(connection, lead, by, talked=call.talked)
     return lead
 
 
-async def _take_up(connection: AsyncConnection, lead: Any, call: BookedCall) -> None:
-    stage = after_call(lead.stage, talked=call.talked)
-    values: dict[str, Any] = {"stage": stage, "deadline_at": deadline(stage, call.at)} if stage != lead.stage else {}
+async def _take_up(connection: AsyncConnection, directory: Directory, lead: Any, call: BookedCall) -> None:
+    by, stage = _by(call), after_call(lead.stage, talked=call.talked)
+    if stage != lead.stage:
+        await move_lead(connection, directory, lead.id, Move(stage=stage), by)
     if lead.owner is None and call.talked and call.person:
-        values["owner"] = func.coalesce(leads.c.owner, call.person)
-    if values:
-        await connection.execute(update(leads).where(leads.c.id == lead.id).values(**values))
+        await give_lead(connection, lead.id, call.person, by)
+    await note_contact(connection, lead.id, by, talked=call.talked)
+
+
+def _by(call: BookedCall) -> By:
+    return By(who=SERVICE, at=call.at, call=call.id)

@@ -18,6 +18,7 @@ from calls.record import record, state_call
 from calls.tables import calls
 from calls.view import view
 from crm_sync.book import BookedCall, link
+from directory.store import read
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -44,6 +45,7 @@ class CrmJobs:
             at = seen.started_at or seen.settled_at or datetime.now(UTC)
             linked = await link(
                 connection,
+                await read(connection),
                 BookedCall(
                     id=row.id,
                     number=row.caller_number,

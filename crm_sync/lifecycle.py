@@ -1,60 +1,125 @@
-"""The stages of a lead: how it begins, what may follow, when it is due (pure)."""
+"""The stages of a lead: how it begins, what may follow and at what price, what a call does to it (pure).
+
+```
+new -> qualifying -> qualified -> in_work (the house's own funnel) -> won
+            any of these -> disqualified | lost;   lost -> reviving;   lost, reviving -> in_work
+```
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
-OPEN: Final = ("new", "in_work", "qualified")
+from directory.lead_policy import LeadPolicy
+
+Fault = Literal["stage", "step", "reason", "duplicate_of", "head"]
+
+OPEN: Final = ("new", "qualifying", "qualified", "in_work")
 """Someone should be working on it. A party has at most one such lead at a time."""
 
-CLOSED: Final = ("won", "lost", "disqualified")
+AWAY: Final = ("lost", "reviving")
+"""Nobody works on it, and any call of its party brings it back."""
 
-STAGES: Final = (*OPEN, *CLOSED)
+CLOSED: Final = ("won", "lost", "disqualified", "reviving")
 
-NEXT: Final[Mapping[str, frozenset[str]]] = {
-    "new": frozenset({"in_work", "qualified", "lost", "disqualified"}),
-    "in_work": frozenset({"qualified", "won", "lost", "disqualified"}),
-    "qualified": frozenset({"in_work", "won", "lost", "disqualified"}),
-    "won": frozenset(),
-    "lost": frozenset({"in_work"}),
-    "disqualified": frozenset({"in_work"}),
+STAGES: Final = ("new", "qualifying", "qualified", "in_work", "won", "lost", "disqualified", "reviving")
+
+BACK: Final = "in_work"
+"""Where a lead that was lost comes back to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a change of stage asks for: a reason of the policy's, or a head (or admin) who does it."""
+
+    reason: bool = False
+    head: bool = False
+
+
+_FREE: Final = Needs()
+_REASON: Final = Needs(reason=True)
+_HEAD: Final = Needs(head=True)
+_ENDS: Final = {"lost": _REASON, "disqualified": _REASON}
+
+NEXT: Final[Mapping[str, Mapping[str, Needs]]] = {
+    "new": {"qualifying": _FREE, "qualified": _FREE, **_ENDS},
+    "qualifying": {"qualified": _FREE, "in_work": _FREE, **_ENDS},
+    "qualified": {"qualifying": _FREE, "in_work": _FREE, "won": _FREE, **_ENDS},
+    "in_work": {"in_work": _FREE, "qualified": _FREE, "won": _FREE, **_ENDS},
+    "won": {"in_work": _HEAD},
+    "lost": {"in_work": _FREE, "reviving": _FREE, "disqualified": _REASON},
+    "disqualified": {"qualifying": _HEAD, "in_work": _HEAD},
+    "reviving": {"in_work": _FREE, "lost": _REASON, "disqualified": _REASON},
 }
-"""Where a lead may go from each stage; a lost or disqualified one may come back to work, a won one stays."""
-
-_DUE: Final = {"new": timedelta(hours=1), "in_work": timedelta(days=1)}
+"""Where a lead may go from each stage. From in_work to in_work is another step of the funnel."""
 
 
-class LifecycleError(Exception):
-    """A lead cannot go from this stage to that one."""
+class LifecycleError(ValueError):
+    """A lead cannot go there so; `field` names what is wrong: stage, step, reason, duplicate_of, or head: the right."""
+
+    def __init__(self, field: Fault, message: str) -> None:
+        """Keep the field beside the message."""
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Where a lead shall go: the stage, its step of the funnel in work, the reason where one is asked for."""
+
+    stage: str
+    step: str | None = None
+    reason: str | None = None
+    duplicate_of: int | None = None
+
+
+def check(policy: LeadPolicy, stage: str, step: str | None, move: Move, *, head: bool) -> None:
+    """Check a decision about a lead at `stage` and `step`; `head`: who decides may undo. Raises LifecycleError."""
+    needs = NEXT.get(stage, {}).get(move.stage)
+    if needs is None:
+        listed = ", ".join(NEXT.get(stage, ())) or "nowhere"
+        raise LifecycleError("stage", f"a lead cannot go from {stage!r} to {move.stage!r} (from there: {listed})")
+    if needs.head and not head:
+        raise LifecycleError("head", f"only a head takes a lead back from {stage!r}")
+    _check_step(policy, stage, step, move)
+    if not needs.reason:
+        if move.reason is not None or move.duplicate_of is not None:
+            raise LifecycleError("reason", f"{move.stage!r} has no reason, got {move.reason!r}")
+        return
+    known = policy.disqualifies() if move.stage == "disqualified" else policy.loses()
+    if move.reason not in known:
+        raise LifecycleError("reason", f"must be one of {', '.join(known)}, got {move.reason!r}")
+    if (move.reason == "duplicate") != (move.duplicate_of is not None):
+        raise LifecycleError("duplicate_of", "a duplicate names the other lead, and nothing else does")
+
+
+def _check_step(policy: LeadPolicy, stage: str, step: str | None, move: Move) -> None:
+    if move.step is not None and move.stage != "in_work":
+        raise LifecycleError("step", f"only a lead in work has a step, got {move.step!r} for {move.stage!r}")
+    if move.step is not None and policy.step(move.step) is None:
+        known = ", ".join(one.key for one in policy.funnel) or "none at all"
+        raise LifecycleError("step", f"there is no step {move.step!r} in the funnel (there is: {known})")
+    if stage == move.stage and step == move.step:
+        raise LifecycleError("step", f"the lead is there already: {stage!r}, step {step!r}")
 
 
 def first_stage(*, talked: bool) -> str:
-    """The stage of a lead that a call opens: in work when a person talked, else new (someone must call back)."""
-    return "in_work" if talked else "new"
+    """The stage of a lead that a call opens: in qualification when a person talked, else new (someone must call)."""
+    return "qualifying" if talked else "new"
 
 
 def after_call(stage: str, *, talked: bool) -> str:
-    """The stage of an open lead after one more call: a talk takes a new lead into work, nothing else moves it."""
-    return "in_work" if stage == "new" and talked else stage
+    """The stage after one more call: a talk takes a new lead up, any call brings one back that was lost."""
+    if stage in AWAY:
+        return BACK
+    return "qualifying" if stage == "new" and talked else stage
 
 
 def opens_again(last_stage: str | None) -> bool:
-    """Tell whether a party without an open lead gets a new one by calling.
+    """Tell whether a party whose last lead is at that stage gets a new one by calling: when it has none, or a won one.
 
-    Not when the last was disqualified: spam and shareholders stay what they are until a person says otherwise.
+    A lost lead comes back itself, and who was disqualified stays so until a person says otherwise.
     """
-    return last_stage != "disqualified"
-
-
-def move(stage: str, to: str) -> str:
-    """The stage after a person's decision. Raises LifecycleError for a step that is not allowed."""
-    if stage not in NEXT or to not in NEXT[stage]:
-        raise LifecycleError(f"a lead cannot go from {stage!r} to {to!r}")
-    return to
-
-
-def deadline(stage: str, since: datetime) -> datetime | None:
-    """By when a lead at `stage` since `since` must move on: a new one in an hour, one in work in a day."""
-    return since + _DUE[stage] if stage in _DUE else None
+    return last_stage in {None, "won"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from directory import keys
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A party's interest being worked. `owner` is the key of a person."""
+    """A party's interest being worked. `owner` is the key of a person, `step` one of the house's funnel."""
 
     id: int
     party_id: int
@@ -26,6 +27,12 @@ class Lead:
     opened_at: datetime
     deadline_at: datetime | None
     closed_at: datetime | None
+    step: str | None
+    stage_at: datetime
+    reason: str | None
+    duplicate_of: int | None
+    contact_at: datetime | None
+    fields: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,4 @@ async def stage_counts(connection: AsyncConnection) -> dict[str, int]:
 
 
 def _lead(row: Row[Any]) -> Lead:
-    return Lead(
-        row.id, row.party_id, row.stage, row.owner, row.source_line, row.opened_at, row.deadline_at, row.closed_at
-    )
+    return Lead(**{field.name: getattr(row, field.name) for field in fields(Lead)})

@@ -1,4 +1,4 @@
-"""The rows of the lead book: parties, the numbers they call from, their leads."""
+"""The rows of the lead book: parties, the numbers they call from, their leads with all that happened to them."""
 
 from sqlalchemy import (
     TIMESTAMP,
@@ -9,12 +9,13 @@ from sqlalchemy import (
     Identity,
     Index,
     LargeBinary,
+    SmallInteger,
     Table,
     Text,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from crm_sync.lifecycle import OPEN, STAGES
 from directory.tables import metadata
@@ -34,6 +35,30 @@ parties = Table(
     Column("name", Text, comment="As the trunk told it, or as a person wrote it; null: unknown."),
     Column("do_not_call_at", _MOMENT, comment="Since when they do not want to be called; null: they may be."),
     Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
+    Column("email", Text, comment="As a person wrote it."),
+    Column(
+        "merged_into",
+        BigInteger,
+        ForeignKey("parties.id", ondelete="CASCADE"),
+        index=True,
+        comment="The party that this one turned out to be; its calls stay its own. Null: none.",
+    ),
+)
+
+party_merges = Table(
+    "party_merges",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("kept", BigInteger, ForeignKey("parties.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("gone", BigInteger, ForeignKey("parties.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", _MOMENT, nullable=False),
+    Column("by", Text, nullable=False, comment="Key of a person, or switchhook."),
+    Column(
+        "moved", JSONB, nullable=False, comment='{"numbers", "leads", "notes", "tasks", "parties"}: to be given back.'
+    ),
+    Column("undone_at", _MOMENT),
+    Column("undone_by", Text),
+    comment="Every time two parties turned out to be one, and when that was taken back.",
 )
 
 unwanted_digests = Table(
@@ -60,10 +85,81 @@ leads = Table(
     Column("owner", Text, comment="Key of a person; null: nobody yet."),
     Column("source_line", Text),
     Column("opened_at", _MOMENT, nullable=False),
-    Column("deadline_at", _MOMENT, comment="To be taken into work or qualified by then."),
-    Column("closed_at", _MOMENT),
+    Column("deadline_at", _MOMENT, comment="To go on to the next stage or step by then."),
+    Column("closed_at", _MOMENT, comment="Since when nobody works on it; null: it is open."),
     Column("created_by_call", UUID(as_uuid=True), unique=True),
+    Column("step", Text, comment="Of the house's funnel, in work; null: before its first."),
+    Column(
+        "stage_at",
+        _MOMENT,
+        nullable=False,
+        server_default=func.now(),
+        comment="Since when it is at this stage and step.",
+    ),
+    Column("reason", Text, comment="Why it was lost or disqualified."),
+    Column("duplicate_of", BigInteger, ForeignKey("leads.id", ondelete="SET NULL")),
+    Column(
+        "fields", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="The house's own: name to text."
+    ),
+    Column("contact_at", _MOMENT, comment="Of the last talk with the party, either way."),
+    Column("chain", Text, comment="The revival chain that it goes through."),
+    Column("chain_step", SmallInteger, comment="How many steps of it were taken."),
+    Column("chain_at", _MOMENT, comment="When the next step is due."),
     Index("ix_leads_one_open_each", "party_id", unique=True, postgresql_where=text(_one_of("stage", OPEN))),
     Index("ix_leads_stage_id", "stage", "id"),
     Index("ix_leads_owner_id", "owner", "id"),
+    Index("ix_leads_party_id", "party_id"),
+    Index("ix_leads_deadline_at", "deadline_at", postgresql_where=text(_one_of("stage", OPEN))),
+    Index("ix_leads_chain_at", "chain_at", postgresql_where=text("chain_at is not null")),
+)
+
+lead_events = Table(
+    "lead_events",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("lead_id", BigInteger, ForeignKey("leads.id", ondelete="CASCADE"), nullable=False),
+    Column("at", _MOMENT, nullable=False),
+    Column("by", Text, nullable=False, comment="Key of a person, or switchhook."),
+    Column("kind", Text, nullable=False, comment="crm_sync.leads.EVENT_KINDS."),
+    Column("before", Text, comment="A stage with its step (in_work/meeting), a person, a time."),
+    Column("after", Text),
+    Column("reason", Text, comment="A reason of the policy's, or the key of the rule that decided."),
+    Column("call_id", UUID(as_uuid=True), comment="The call that brought it about."),
+    Index("ix_lead_events_lead_id_id", "lead_id", "id"),
+    comment="Every change of a lead, append-only.",
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("party_id", BigInteger, ForeignKey("parties.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("lead_id", BigInteger, ForeignKey("leads.id", ondelete="CASCADE"), index=True),
+    Column("call_id", UUID(as_uuid=True)),
+    Column("at", _MOMENT, nullable=False),
+    Column("by", Text, nullable=False, comment="Key of a person, or switchhook."),
+    Column("text", Text, nullable=False),
+    comment="What people wrote of a party, a lead or a call.",
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("party_id", BigInteger, ForeignKey("parties.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("lead_id", BigInteger, ForeignKey("leads.id", ondelete="CASCADE"), index=True),
+    Column("call_id", UUID(as_uuid=True)),
+    Column("text", Text, nullable=False),
+    Column("assignee", Text, comment="Key of a person; null: nobody yet."),
+    Column("due_at", _MOMENT),
+    Column("made_at", _MOMENT, nullable=False),
+    Column("made_by", Text, nullable=False, comment="Key of a person, or switchhook."),
+    Column(
+        "made_because", Text, comment="The rule or the revival step that owed it; one of a kind for a call or a step."
+    ),
+    Column("done_at", _MOMENT),
+    Column("done_by", Text),
+    Index("ix_tasks_open", "assignee", "due_at", postgresql_where=text("done_at is null")),
+    Index("ix_tasks_once", "lead_id", "made_because", unique=True),
+    comment="What somebody shall do for a party; to call back whom nobody talked with is a follow-up.",
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from directory.lead_policy import LeadPolicy
 from directory.model import Device, Directory, FollowUpPolicy, Person
 from directory.outgoing import Reach
 from directory.rules import BUILT_IN, Rule
@@ -38,6 +39,7 @@ def _doubles(directory: Directory) -> Iterator[Problem]:
     for at, line in enumerate(directory.lines):
         yield from _twice((f"lines[{at}].script[{index}].step", step.step) for index, step in enumerate(line.script))
     yield from _twice((f"vip[{at}].number", entry.number) for at, entry in enumerate(directory.vip))
+    yield from _lead_doubles(directory.leads)
     for at, team in enumerate(directory.teams):
         yield from _twice((f"teams[{at}].members[{index}]", key) for index, key in enumerate(team.members))
     for path, policy in _follow_ups(directory):
@@ -72,11 +74,30 @@ def _references(directory: Directory) -> Iterator[Problem]:
         yield from _missing(f"teams[{at}].line", "line", team.line, lines)
         for index, key in enumerate(team.members):
             yield from _missing(f"teams[{at}].members[{index}]", "person", key, people)
+    yield from _lead_references(directory, lines)
     for path, policy in _follow_ups(directory):
         yield from _missing(f"{path}.person", "person", policy.person, people)
     for at, line in enumerate(directory.lines):
         yield from _missing(f"lines[{at}].team", "team", line.team, teams)
         yield from _missing(f"lines[{at}].hours", "hours", line.hours, hours)
+
+
+def _lead_doubles(leads: LeadPolicy) -> Iterator[Problem]:
+    yield from _twice((f"leads.rules[{at}].name", rule.name) for at, rule in enumerate(leads.rules))
+    yield from _twice((f"leads.funnel[{at}].key", step.key) for at, step in enumerate(leads.funnel))
+    yield from _twice((f"leads.disqualified[{at}].key", it.key) for at, it in enumerate(leads.disqualified))
+    yield from _twice((f"leads.lost[{at}].key", it.key) for at, it in enumerate(leads.lost))
+    yield from _twice((f"leads.revival[{at}].name", chain.name) for at, chain in enumerate(leads.revival))
+
+
+def _lead_references(directory: Directory, lines: set[str]) -> Iterator[Problem]:
+    for at, rule in enumerate(directory.leads.rules):
+        for index, number in enumerate(rule.lines):
+            yield from _missing(f"leads.rules[{at}].lines[{index}]", "line", number, lines)
+    for at, chain in enumerate(directory.leads.revival):
+        for index, reason in enumerate(chain.reasons):
+            path, known = f"leads.revival[{at}].reasons[{index}]", set(directory.leads.loses())
+            yield from _missing(path, "reason for losing", reason, known)
 
 
 def _follow_ups(directory: Directory) -> Iterator[tuple[str, FollowUpPolicy]]:

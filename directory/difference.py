@@ -6,9 +6,11 @@ from decimal import Decimal
 from typing import Final
 
 from directory.hours import write_dates, write_week
+from directory.lead_policy import LeadPolicy, plain
 from directory.model import Device, Directory, FollowUpPolicy, Hours
 from directory.outgoing import money
-from directory.retention import Keep, plain
+from directory.retention import Keep
+from directory.retention import plain as plain_retention
 from directory.rules import Rule
 from directory.values import masked
 
@@ -33,6 +35,7 @@ def difference(before: Directory, after: Directory) -> list[str]:
     """
     lines = list(_changed("company", _entry(before.company), _entry(after.company)))
     lines += _changed("outgoing", _entry(before.outgoing), _entry(after.outgoing))
+    lines += _changed("leads", _policy(before.leads), _policy(after.leads))
     for section, noun, key in _SECTIONS:
         old, new = _entries(before, section, key), _entries(after, section, key)
         lines += [f"+ {noun} {name}{_inside(entry)}" for name, entry in new.items() if name not in old]
@@ -46,6 +49,10 @@ def difference(before: Directory, after: Directory) -> list[str]:
 
 def _entries(directory: Directory, section: str, key: str) -> Entries:
     return {getattr(entry, key): _entry(entry, key) for entry in getattr(directory, section)}
+
+
+def _policy(leads: LeadPolicy) -> dict[str, str]:
+    return {name: _inline_value(told) for name, told in plain(leads).items()}
 
 
 def _entry(value: object, key: str = "") -> dict[str, str]:
@@ -74,7 +81,7 @@ def _words(value: object) -> str:
         told = [f"within {value.minutes} minutes" if value.minutes else "", " or ".join(value.owners), value.person]
         return ", ".join(part for part in told if part) or "none"
     if isinstance(value, Keep):
-        return _inline(plain(value))
+        return _inline(plain_retention(value))
     return "none" if value in (None, "") else str(value)
 
 
@@ -87,8 +94,8 @@ def _inline(told: dict[str, object]) -> str:
 def _inline_value(value: object) -> str:
     if isinstance(value, dict):
         return f"{{{_inline(value)}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(str(item) for item in value)}]"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_inline_value(item) for item in value)}]"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -11,6 +11,9 @@ import yaml
 from directory import masking, values
 from directory.checks import Problem, check
 from directory.hours import read_dates, read_week, write_dates, write_week
+from directory.lead_policy import LEADS_MOST
+from directory.lead_policy import plain as plain_leads
+from directory.lead_policy_file import read_lead_policy
 from directory.masking import Masking
 from directory.masking_file import read_masking
 from directory.model import (
@@ -62,7 +65,7 @@ from directory.script import Step, Topic, script_json
 from directory.script_file import read_script, read_topics
 
 _SECTIONS: Final = (
-    "company", "hours", "people", "teams", "lines", "blocked", "vip", "rules", "do_not_call", "outgoing",
+    "company", "hours", "people", "teams", "lines", "blocked", "vip", "rules", "do_not_call", "outgoing", "leads",
 )  # fmt: skip
 _COMPANY: Final = (
     "name", "region", "time_zone", "language", "ring_seconds_least", "follow_up", "masking", "retention",
@@ -70,7 +73,7 @@ _COMPANY: Final = (
 )  # fmt: skip
 _PERSON: Final = (
     "key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "languages", "skills", "plan", "line",
-    "devices",
+    "leads_most", "devices",
 )  # fmt: skip
 _DEVICE: Final = ("kind", "address", "number", "trunk", "mobile_seconds")
 _TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wrap_up_seconds", "line")
@@ -150,6 +153,7 @@ def dumps(directory: Directory) -> str:
         "rules": [rule.to_json() for rule in directory.rules],
         "do_not_call": [_plain(entry, _LISTED) for entry in directory.do_not_call],
         "outgoing": plain(directory.outgoing),
+        "leads": plain_leads(directory.leads),
     }
     return _dump({section: content for section, content in whole.items() if content})
 
@@ -199,6 +203,7 @@ def _directory(reading: Reading, root: yaml.Node | None) -> Directory:
         rules=read_rules(reading, table.get("rules"), company.region),
         do_not_call=read_do_not_call(reading, table, company.region),
         outgoing=read_outgoing(reading, table, company.region),
+        leads=read_lead_policy(reading, table, company.region),
     )
 
 
@@ -286,6 +291,7 @@ def _person(fields: Fields, region: str) -> Person:
         languages=fields.texts("languages", values.spoken),
         skills=fields.texts("skills", values.key),
         plan=fields.whole("plan", 1, 1, WEIGHT_MOST),
+        leads_most=fields.count("leads_most", LEADS_MOST, least=1),
     )
 
 

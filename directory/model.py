@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 from directory import masking
+from directory.lead_policy import NO_POLICY, LeadPolicy
 from directory.masking import UNTOLD, Masking
 from directory.numbers import normal
 from directory.outgoing import BY_DEFAULT, Callback, Outgoing
@@ -133,7 +134,8 @@ class Person:
     ``order`` says whether the devices ring in that order, or in one learned from what the person answers on. ``ring``
     says which of them ring at once: all (together), none (in_turn), or all neighbours but mobiles (mobile_apart).
 
-    ``plan`` is their share of new work beside that of others, for teams whose calls go out by weight.
+    ``plan`` is their share of new work beside that of others, for teams whose calls go out by weight. More than
+    ``leads_most`` open leads are too many for them; None: as the policy of leads says for everybody.
     """
 
     key: str
@@ -149,6 +151,7 @@ class Person:
     languages: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
     plan: int = 1
+    leads_most: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +263,7 @@ class Directory:
     rules_version: int = field(default=0, compare=False)
     do_not_call: tuple[DoNotCall, ...] = ()
     outgoing: Outgoing = BY_DEFAULT
+    leads: LeadPolicy = NO_POLICY
 
     def person(self, key: str) -> Person | None:
         """Find a person by key."""

@@ -32,7 +32,7 @@ RELATIVE: Final = ("owner", "last_talked", "team")
 """Whom `ring` names by what they are to this call."""
 
 PERSON_STATES: Final[tuple[PersonState, ...]] = ("free", "known", "nobody")
-LEAD_STAGES: Final = ("new", "in_work", "qualified", "won", "lost", "disqualified")
+LEAD_STAGES: Final = ("new", "qualifying", "qualified", "in_work", "won", "lost", "disqualified", "reviving")
 REJECTS: Final = ("busy", "congestion", "declined", "unallocated")
 DESTINATIONS_MOST: Final = 7
 """With twelve steps that ring people and an emergency number these are the twenty steps that a dialplan takes."""

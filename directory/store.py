@@ -13,6 +13,8 @@ from directory import difference as differences
 from directory import masking, tables
 from directory.checks import check
 from directory.hours import read_dates, read_spans, write_dates, write_week
+from directory.lead_policy import plain as plain_leads
+from directory.lead_policy import policy_from
 from directory.model import (
     DAYS,
     EMPTY,
@@ -46,6 +48,7 @@ Values = dict[str, Any]
 
 _PERSON: Final = (
     "key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "languages", "skills", "plan", "line",
+    "leads_most",
 )  # fmt: skip
 _TEAM: Final = ("key", "name", "strategy", "hours", "time_zone", "wrap_up_seconds", "line")
 _LINE: Final = (
@@ -92,6 +95,7 @@ async def read(connection: AsyncConnection) -> Directory:
             DoNotCall(number=row.number, note=row.note) for row in await _rows(connection, tables.do_not_call)
         ),
         outgoing=outgoing_from(company.outgoing),
+        leads=policy_from(company.leads),
         vip=tuple(Vip(number=row.number, note=row.note) for row in await _rows(connection, tables.vip_numbers)),
         rules=rules,
         rules_version=version,
@@ -195,7 +199,7 @@ def _company_values(directory: Directory) -> Values:
         "retention": plain_retention(directory.company.retention),
         "topics": topics_json(directory.company.topics),
     }
-    return {"id": 1, **own, **policies, "outgoing": plain(directory.outgoing)}
+    return {"id": 1, **own, **policies, "outgoing": plain(directory.outgoing), "leads": plain_leads(directory.leads)}
 
 
 def _line_values(line: Line) -> Values:

@@ -39,6 +39,7 @@ _STRATEGY: Final = f"strategy in ({', '.join(repr(name) for name in STRATEGIES)}
 
 _MASKING: Final = '{"kinds": [...], "keep_original": false, "readers": role}, what is told only.'
 _RETENTION: Final = '{"audio_days": 90, "missed": {"party_days": 365}}, what is told only.'
+_LEADS: Final = "The policy of leads, what is told only."
 _FOLLOW_UP: Final = '{"owners": [...], "minutes": 60, "person": key}, what is told only.'
 
 _TOPICS: Final = '[{"name", "words": [word or phrase, ...]}], what talks are looked through for.'
@@ -61,6 +62,7 @@ company = Table(
     Column("masking", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_MASKING),
     Column("retention", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_RETENTION),
     Column("topics", JSONB, nullable=False, server_default=text("'[]'::jsonb"), comment=_TOPICS),
+    Column("leads", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_LEADS),
     comment="The one company this service works for.",
 )
 
@@ -91,6 +93,7 @@ people = Table(
     Column("languages", ARRAY(Text), nullable=False, server_default=_NO_TEXTS),
     Column("skills", ARRAY(Text), nullable=False, server_default=_NO_TEXTS),
     Column("plan", Integer, nullable=False, server_default=text("1"), comment="Share of new work beside others'."),
+    Column("leads_most", Integer, comment="More open leads are too many; null: as the policy of leads says."),
     Column("position", Integer, nullable=False),
     CheckConstraint("\"order\" in ('fixed', 'learned')", name="order"),
     CheckConstraint("ring in ('mobile_apart', 'in_turn', 'together')", name="ring"),

@@ -454,11 +454,13 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "story.lead": ("Заявка № {lead}", "Lead no. {lead}"),
     # stages of our own lead book
     "stage.new": ("Новая", "New"),
-    "stage.in_work": ("В работе", "In work"),
+    "stage.qualifying": ("Квалификация", "In qualification"),
     "stage.qualified": ("Качественная", "Qualified"),
+    "stage.in_work": ("В работе", "In work"),
     "stage.won": ("Сделка", "Won"),
     "stage.lost": ("Потеряна", "Lost"),
     "stage.disqualified": ("Отклонена", "Disqualified"),
+    "stage.reviving": ("Прогревается", "Warming up"),
 } | TALK_WORDS
 
 

@@ -72,7 +72,7 @@ async def test_an_unknown_caller_becomes_a_party_with_a_lead_of_who_answered(eng
     assert party is not None
     assert party.numbers == (NUMBER,)
     assert party.lead is not None
-    assert (party.lead.stage, party.lead.owner, party.lead.source_line) == ("in_work", "anna", LINE)
+    assert (party.lead.stage, party.lead.owner, party.lead.source_line) == ("qualifying", "anna", LINE)
     assert await asked(engine, "select id, party_id, lead_id from calls") == [(call_id, party.id, party.lead.id)]
 
 
@@ -84,7 +84,7 @@ async def test_a_missed_caller_gets_a_lead_that_nobody_owns_until_someone_talks(
         ("new", None, T0 + timedelta(hours=1))
     ]
     await linked(engine, "2.1", at=T0 + timedelta(minutes=5))
-    assert await asked(engine, "select stage, owner from leads") == [("in_work", "anna")]
+    assert await asked(engine, "select stage, owner from leads") == [("qualifying", "anna")]
 
 
 async def test_a_known_caller_is_linked_to_the_open_lead(engine: AsyncEngine) -> None:
@@ -153,18 +153,18 @@ async def test_a_number_in_national_spelling_is_the_same_party(engine: AsyncEngi
     assert await asked(engine, "select number from party_numbers") == [(NUMBER,)]
 
 
-async def test_a_lost_client_comes_back_with_a_new_lead_and_spam_does_not(engine: AsyncEngine) -> None:
-    """Only a disqualified party calls without opening a lead."""
+async def test_a_lost_lead_comes_back_by_a_call_and_spam_does_not(engine: AsyncEngine) -> None:
+    """The same lead goes on; only a disqualified party calls without one."""
     await directory(engine)
     await linked(engine, "1.1")
     async with engine.begin() as connection:
         await connection.execute(update(leads).values(stage="lost", closed_at=T0))
     await linked(engine, "2.1")
-    assert await asked(engine, "select stage from leads order by id") == [("lost",), ("in_work",)]
+    assert await asked(engine, "select stage, closed_at from leads") == [("in_work", None)]
     async with engine.begin() as connection:
         await connection.execute(update(leads).where(leads.c.stage == "in_work").values(stage="disqualified"))
     await linked(engine, "3.1")
-    assert await asked(engine, "select count(*) from leads") == [(2,)]
+    assert await asked(engine, "select count(*) from leads") == [(1,)]
     assert await asked(engine, "select count(*) from calls where party_id is not null and lead_id is null") == [(1,)]
 
 

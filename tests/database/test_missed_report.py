@@ -43,7 +43,7 @@ async def test_a_period_tells_its_misses_their_call_backs_and_who_is_new(engine:
         async with engine.begin() as connection:
             at = T0 + timedelta(minutes=n)
             booked = BookedCall(id=missed_id, number=OTHER, name=None, line=LINE, person=None, talked=False, at=at)
-            await link(connection, booked)
+            await link(connection, HOUSE, booked)
     async with engine.connect() as connection:
         report = await missed_report(connection, T0 - timedelta(hours=1), T0 + timedelta(hours=1), "Europe/Moscow")
     assert (report.inbound, report.total.missed, report.total.owed, report.total.called_back) == (4, 3, 3, 1)

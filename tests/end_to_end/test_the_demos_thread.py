@@ -143,7 +143,7 @@ async def test_a_new_clients_call_goes_through_the_whole_house(demo: Demo, chrom
         )
 
     assert [tuple(row) for row in await until(lead, "the lead is made")] == [
-        ("anna", "in_work", SALES, "Мария Петрова")
+        ("anna", "qualifying", SALES, "Мария Петрова")
     ]
 
     # Prometheus counts it.

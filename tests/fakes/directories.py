@@ -8,6 +8,21 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from directory.hours import read_week
+from directory.lead_policy import (
+    CALL_TYPES,
+    DOES,
+    FIRST_STAGES,
+    LOST,
+    MAKES,
+    OWNER_RULES,
+    FunnelStep,
+    LeadPolicy,
+    LeadRule,
+    OwnReason,
+    RevivalChain,
+    RevivalStep,
+    TaskWish,
+)
 from directory.masking import MASK_KINDS, Masking
 from directory.model import (
     DAYS,
@@ -126,6 +141,56 @@ def reaches(role: str) -> st.SearchStrategy[Reach]:
     return prefixes.map(lambda found: Reach(role=role, allow=tuple(found[::2]), deny=tuple(found[1::2])))
 
 
+_minutes = st.none() | st.integers(1, 10_000)
+_owner_rules = st.lists(st.sampled_from(OWNER_RULES), max_size=2, unique=True).map(tuple)
+_own_reasons = st.lists(keys.map("own_{}".format), max_size=2, unique=True).flatmap(
+    lambda found: st.tuples(*(st.builds(OwnReason, key=st.just(key), name=words) for key in found))
+)
+_chain_steps = st.lists(
+    st.builds(RevivalStep, days=st.integers(0, 365), do=st.sampled_from(DOES), text=words), min_size=1, max_size=3
+).map(lambda steps: tuple(sorted(steps, key=lambda step: step.days)))
+
+
+def lead_policies(numbers: Sequence[str]) -> st.SearchStrategy[LeadPolicy]:
+    """Any policy of leads that a directory with these lines may hold."""
+    lines = st.lists(st.sampled_from(numbers), max_size=2, unique=True).map(tuple) if numbers else st.just(())
+    rule = st.builds(
+        LeadRule,
+        name=keys,
+        lines=lines,
+        types=st.lists(st.sampled_from(CALL_TYPES), max_size=2, unique=True).map(tuple),
+        known=st.none() | st.booleans(),
+        make=st.sampled_from(MAKES),
+        stage=st.sampled_from(["", *FIRST_STAGES]),
+        owner=_owner_rules,
+        reassign=st.booleans(),
+        minutes=_minutes,
+        task=st.none() | st.builds(TaskWish, text=words, minutes=st.integers(1, 600)),
+    )
+    steps = st.builds(FunnelStep, key=keys, name=words, minutes=_minutes)
+    chains = st.builds(
+        RevivalChain,
+        name=keys,
+        steps=_chain_steps,
+        reasons=st.lists(st.sampled_from(LOST), max_size=2, unique=True).map(tuple),
+        fields=st.dictionaries(st.sampled_from(["project", "проект"]), st.lists(words, min_size=1).map(tuple)),
+    )
+    return st.builds(
+        LeadPolicy,
+        rules=st.lists(rule, max_size=2, unique_by=lambda it: it.name).map(tuple),
+        funnel=st.lists(steps, max_size=3, unique_by=lambda it: it.key).map(tuple),
+        disqualified=_own_reasons,
+        lost=_own_reasons,
+        minutes=st.dictionaries(st.sampled_from(["new", "qualifying", "in_work"]), st.integers(1, 10_000)),
+        remind_minutes=st.integers(1, 600),
+        forgotten_days=st.integers(1, 30),
+        leads_most=st.none() | st.integers(1, 100),
+        lost_days=st.integers(0, 90),
+        revival=st.lists(chains, max_size=2, unique_by=lambda it: it.name).map(tuple),
+        return_owner=_owner_rules,
+    )
+
+
 policies = st.builds(
     Outgoing,
     everybody=reaches(""),
@@ -216,6 +281,7 @@ def directories(draw: st.DrawFn) -> Directory:
             languages=draw(st.sampled_from([(), ("en",), ("ru", "en")])),
             skills=draw(st.sampled_from([(), ("tax",), ("tax", "law")])),
             plan=draw(st.sampled_from([1, 2, 5])),
+            leads_most=draw(st.sampled_from([None, 1, 40])),
         )
         for key in draw(st.lists(keys, min_size=1, max_size=4, unique=True))
     )
@@ -303,6 +369,7 @@ def directories(draw: st.DrawFn) -> Directory:
         vip=vip,
         do_not_call=unwanted,
         outgoing=replace(draw(policies), line=draw(line)),
+        leads=draw(lead_policies([one.number for one in lines])),
     )
     return replace(bare, rules=draw(rules(bare)))
 

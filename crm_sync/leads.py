@@ -1,0 +1,173 @@
+"""Changes of a lead: each locks it, checks it, writes it and its event in the caller's transaction.
+
+Nothing else writes to `leads` or `lead_events`. Everything else about a party's number happens under the number's lock
+first (`crm_sync.book`), so that two calls of one party never wait for each other crosswise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from crm_sync.deadlines import deadline, due_at
+from crm_sync.lifecycle import OPEN, Move, check
+from crm_sync.tables import lead_events, leads
+from directory.model import Directory
+
+EventKind = Literal["opened", "linked", "stage", "owner", "deadline", "fields", "merged", "revival"]
+
+EVENT_KINDS: Final[tuple[EventKind, ...]] = (
+    "opened", "linked", "stage", "owner", "deadline", "fields", "merged", "revival",
+)  # fmt: skip
+
+SERVICE = "switchhook"
+"""Who did it, where no person did."""
+
+CHANNEL = "switchhook_leads"
+"""NOTIFY channel; the payload is the lead's id, sent in the transaction of each change."""
+
+_NOTIFY = text("select pg_notify(:channel, :lead)")
+
+
+class NoSuchLead(LookupError):
+    """There is no lead of that id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class By:
+    """Who changes a lead, and when: `who` is the key of a person or SERVICE, `at` by the call's time where one did it.
+
+    `head`: they may undo what managers may not. `call` is what brought it about, `rule` the key of what decided.
+    """
+
+    who: str
+    at: datetime
+    head: bool = False
+    call: UUID | None = None
+    rule: str | None = None
+
+
+async def open_lead(  # noqa: PLR0913  # what a lead begins with
+    connection: AsyncConnection,
+    directory: Directory,
+    party: int,
+    by: By,
+    *,
+    stage: str,
+    owner: str | None = None,
+    line: str | None = None,
+    minutes: int | None = None,
+    fields: Mapping[str, str] | None = None,
+) -> int:
+    """Open a lead of a party and give its id; `minutes` of working time are its first deadline, else its stage's."""
+    since = by.at
+    due = deadline(directory, line, stage, None, since) if minutes is None else due_at(directory, line, minutes, since)
+    values = {
+        "party_id": party,
+        "stage": stage,
+        "owner": owner,
+        "source_line": line,
+        "opened_at": since,
+        "stage_at": since,
+        "deadline_at": due,
+        "created_by_call": by.call,
+        "fields": dict(fields or {}),
+    }
+    lead: int = (await connection.execute(insert(leads).values(**values).returning(leads.c.id))).scalar_one()
+    await _tell(connection, lead, by, "opened", after=stage)
+    if owner is not None:
+        await _tell(connection, lead, by, "owner", after=owner)
+    return lead
+
+
+async def move_lead(connection: AsyncConnection, directory: Directory, lead: int, move: Move, by: By) -> None:
+    """Move a lead to another stage or step, with a new deadline. Raises LifecycleError, NoSuchLead."""
+    row = await locked(connection, lead)
+    check(directory.leads, row.stage, row.step, move, head=by.head)
+    is_open = move.stage in OPEN
+    values = {
+        "stage": move.stage,
+        "step": move.step,
+        "reason": move.reason,
+        "duplicate_of": move.duplicate_of,
+        "stage_at": by.at,
+        "deadline_at": deadline(directory, row.source_line, move.stage, move.step, by.at) if is_open else None,
+        "closed_at": None if is_open else row.closed_at or by.at,
+    }
+    if move.stage not in {"lost", "reviving"}:
+        values |= {"chain": None, "chain_step": None, "chain_at": None}
+    await _write(connection, lead, values)
+    before, after = place(row.stage, row.step), place(move.stage, move.step)
+    await _tell(connection, lead, by, "stage", before, after, move.reason)
+
+
+async def give_lead(connection: AsyncConnection, lead: int, owner: str | None, by: By) -> bool:
+    """Make somebody (the key of a person, None: nobody) the owner of a lead; False: they are. Raises NoSuchLead."""
+    row = await locked(connection, lead)
+    if row.owner == owner:
+        return False
+    await _write(connection, lead, {"owner": owner})
+    await _tell(connection, lead, by, "owner", row.owner, owner)
+    return True
+
+
+async def set_deadline(connection: AsyncConnection, lead: int, at: datetime | None, by: By) -> None:
+    """Set by when a lead must go on, by a person's word. Raises NoSuchLead."""
+    row = await locked(connection, lead)
+    await _write(connection, lead, {"deadline_at": at})
+    before = row.deadline_at.isoformat() if row.deadline_at else None
+    await _tell(connection, lead, by, "deadline", before, at.isoformat() if at else None)
+
+
+async def set_fields(connection: AsyncConnection, lead: int, fields: Mapping[str, str | None], by: By) -> None:
+    """Write the house's own fields of a lead; None removes one, the others stay. Raises NoSuchLead."""
+    row = await locked(connection, lead)
+    now = {name: value for name, value in {**row.fields, **fields}.items() if value is not None}
+    if now != row.fields:
+        await _write(connection, lead, {"fields": now})
+        await _tell(connection, lead, by, "fields", after=", ".join(sorted(fields)))
+
+
+async def note_contact(connection: AsyncConnection, lead: int, by: By, *, talked: bool) -> None:
+    """Note that a call belongs to a lead; a talk is a contact. Raises NoSuchLead."""
+    await locked(connection, lead)
+    if talked:
+        await _write(connection, lead, {"contact_at": func.greatest(leads.c.contact_at, by.at)})
+    await _tell(connection, lead, by, "linked")
+
+
+async def locked(connection: AsyncConnection, lead: int) -> Row[Any]:
+    """Give the row of a lead, which nobody else changes until the transaction ends. Raises NoSuchLead."""
+    row = (await connection.execute(select(leads).where(leads.c.id == lead).with_for_update())).one_or_none()
+    if row is None:
+        raise NoSuchLead(f"there is no lead {lead}")
+    return row
+
+
+def place(stage: str, step: str | None) -> str:
+    """Give a stage with its step as events tell it: in_work/meeting."""
+    return f"{stage}/{step}" if step else stage
+
+
+async def _write(connection: AsyncConnection, lead: int, values: Mapping[str, Any]) -> None:
+    await connection.execute(update(leads).where(leads.c.id == lead).values(**values))
+
+
+async def _tell(
+    connection: AsyncConnection,
+    lead: int,
+    by: By,
+    kind: EventKind,
+    before: str | None = None,
+    after: str | None = None,
+    reason: str | None = None,
+) -> None:
+    told = {"before": before, "after": after, "reason": reason or by.rule, "call_id": by.call}
+    await connection.execute(insert(lead_events).values(lead_id=lead, at=by.at, by=by.who, kind=kind, **told))
+    await connection.execute(_NOTIFY, {"channel": CHANNEL, "lead": str(lead)})

@@ -1,0 +1,90 @@
+"""The file's `leads:`."""
+
+import pytest
+
+from directory.difference import difference
+from directory.file import DirectoryError, dumps, loads
+from directory.lead_policy import LeadPolicy, TaskWish
+
+HOUSE = """
+company: {name: Ромашка}
+people: [{key: anna, name: Анна, role: manager, leads_most: 40}]
+teams: [{key: sales, name: Продажи, members: [anna]}]
+lines: [{number: "+7 495 123-45-67", name: Основная, team: sales}]
+"""
+LEADS = """
+leads:
+  rules:
+    - name: new_clients
+      lines: "8 (495) 123-45-67"
+      types: [inbound_answered, inbound_missed]
+      known: false
+      owner: [answered, round_robin]
+      task: {text: Уточнить бюджет, minutes: 30}
+    - {name: others, make: party}
+  funnel:
+    - {key: meeting, name: Встреча, minutes: 960}
+    - {key: contract, name: Договор}
+  disqualified: [{key: not_our_region, name: Не наш регион}]
+  lost: [{key: moved_away, name: Переехал}]
+  minutes: {new: 15, in_work: 2880}
+  forgotten_days: 5
+  leads_most: 30
+  revival:
+    - name: mortgage
+      reasons: [moved_away, too_expensive]
+      fields: {Оплата: [ипотека]}
+      steps:
+        - {days: 7, do: message, text: Новые условия}
+        - {days: 30, do: task, text: Позвонить}
+"""
+
+
+def test_a_policy_is_read_and_written_back_the_same() -> None:
+    directory = loads(HOUSE + LEADS)
+    rule = directory.leads.rules[0]
+    assert (rule.lines, rule.known, rule.owner) == (("74951234567",), False, ("answered", "round_robin"))
+    assert rule.task == TaskWish(text="Уточнить бюджет", minutes=30)
+    assert directory.leads.loses()[-1] == "moved_away"
+    assert directory.leads.revival[0].fields == {"Оплата": ("ипотека",)}
+    assert directory.people[0].leads_most == 40
+    assert loads(dumps(directory)) == directory
+
+
+def test_a_house_that_says_nothing_has_the_default_of_everything() -> None:
+    assert loads(HOUSE).leads == LeadPolicy()
+    assert "leads:" not in dumps(loads(HOUSE))
+
+
+def test_what_changes_is_told_in_words() -> None:
+    told = difference(loads(HOUSE), loads(HOUSE + LEADS))
+    assert "~ leads: minutes none -> {new: 15, in_work: 2880}" in told
+    assert any(line.startswith("~ leads: rules none -> [{name: new_clients") for line in told)
+
+
+@pytest.mark.parametrize(
+    "written, said",
+    [
+        ("rules: [{name: a, types: [inbound]}]", "leads.rules[0].types[0]: unknown value 'inbound'"),
+        ('rules: [{name: a, lines: ["74950000000"]}]', "leads.rules[0].lines[0]: there is no line '74950000000'"),
+        ("rules: [{name: a}, {name: a}]", "leads.rules[1].name: 'a' is already used by leads.rules[0].name"),
+        ("rules: [{name: a, stage: won}]", "leads.rules[0].stage: unknown value 'won'"),
+        ("rules: [{name: a, task: {minutes: 5}}]", "leads.rules[0].task.text: is missing"),
+        ("funnel: [{key: a, name: A}, {key: a, name: B}]", "leads.funnel[1].key: 'a' is already used"),
+        ("disqualified: [{key: spam, name: Спам}]", "leads.disqualified[0].key: 'spam' is a reason that there is"),
+        ("minutes: {won: 5}", "leads.minutes.won: unknown key"),
+        ("minutes: {new: 0}", "leads.minutes.new: must be a whole number from 1"),
+        ("revival: [{name: a, steps: []}]", "leads.revival[0].steps: must have at least one step"),
+        ("revival: [{name: a, reasons: why, steps: [{days: 1, do: task, text: x}]}]", "no reason for losing 'why'"),
+        (
+            "revival: [{name: a, steps: [{days: 9, do: task, text: x}, {days: 1, do: task, text: x}]}]",
+            "leads.revival[0].steps: must go by days",
+        ),
+        ("lost_days: soon", "leads.lost_days: must be a whole number"),
+        ("colour: red", "leads.colour: unknown key"),
+    ],
+)
+def test_a_fault_names_its_place_and_its_value(written: str, said: str) -> None:
+    with pytest.raises(DirectoryError) as refused:
+        loads(f"{HOUSE}leads:\n  {written}\n")
+    assert said in str(refused.value)
