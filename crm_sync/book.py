@@ -13,17 +13,16 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import exists, insert, or_, select, text
+from sqlalchemy import exists, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls
 from crm_sync.leads import SERVICE, By, give_lead, move_lead, note_contact, open_lead
 from crm_sync.lifecycle import AWAY, OPEN, Move, after_call, first_stage, opens_again
+from crm_sync.locks import lock_numbers
 from crm_sync.tables import leads, parties, party_numbers
 from directory.model import Directory
 from directory.tables import blocked_numbers, devices, lines
-
-_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:number, 7))")
 
 Created = Literal["nothing", "lead", "party_and_lead"]
 
@@ -55,7 +54,7 @@ async def link(connection: AsyncConnection, directory: Directory, call: BookedCa
 
     Nothing to link: the call is linked already, or the number is a colleague's, one of our lines, or blocked.
     """
-    await connection.execute(_LOCK, {"number": call.number})
+    await lock_numbers(connection, [call.number])
     linked = await connection.execute(select(calls.c.party_id).where(calls.c.id == call.id))
     if linked.scalar_one_or_none() is not None or await _is_ours(connection, call.number):
         return None

@@ -6,14 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from crm_sync.locks import lock_numbers
 from crm_sync.tables import leads, parties, party_numbers, unwanted_digests
 from directory import keys
-
-_LOCK = text("select pg_advisory_xact_lock(hashtextextended(n, 7)) from unnest(cast(:numbers as text[])) as n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ async def known_by(connection: AsyncConnection, numbers: Collection[str]) -> Kno
 
 async def erase_parties(connection: AsyncConnection, numbers: Collection[str]) -> Known:
     """Remove whom these numbers belong to, in the caller's transaction; returns who that was."""
-    await connection.execute(_LOCK, {"numbers": sorted(numbers)})
+    await lock_numbers(connection, numbers)
     gone = await known_by(connection, numbers)
     await connection.execute(delete(parties).where(parties.c.id.in_(gone.parties)))
     return gone

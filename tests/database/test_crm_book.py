@@ -16,6 +16,7 @@ from calls import events as e
 from calls.due import owe_nothing
 from calls.record import record
 from crm_sync.jobs import CrmJobs
+from crm_sync.locks import lock_book
 from crm_sync.owners import owner_of, owners
 from crm_sync.parties import leads_list, party_of, stage_counts
 from crm_sync.tables import leads
@@ -23,6 +24,7 @@ from directory import tables as d
 from tests.fakes.recorded import LINE, T0, settled_call
 
 NUMBER = "79161234567"
+_OURS = "(select oid from pg_database where datname = current_database())"
 
 
 async def directory(engine: AsyncEngine) -> None:
@@ -110,6 +112,24 @@ async def test_ten_calls_at_once_from_a_new_number_make_one_party(engine: AsyncE
     assert await asked(engine, "select (select count(*) from parties), (select count(*) from leads)") == [(1, 1)]
     assert await asked(engine, "select count(*), count(lead_id) from calls") == [(10, 10)]
     assert await asked(engine, "select count(*) from call_events where kind = 'PartyLinked'") == [(10,)]
+
+
+async def test_a_call_waits_while_the_whole_book_is_taken(engine: AsyncEngine) -> None:
+    """An import and a call from one of its numbers make one party, whichever begins first."""
+    await directory(engine)
+    call_id = await happen(engine, "1.1")
+    waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted and database = " + _OURS
+    async with engine.begin() as importing:
+        await lock_book(importing)
+        linking = asyncio.create_task(CrmJobs(engine=engine, owes=owe_nothing).link_call(call_id, 0))
+        async with asyncio.timeout(10):
+            while await asked(engine, waits) != [(1,)]:
+                await asyncio.sleep(0.01)
+        party = await importing.execute(text("insert into parties (name) values ('Иван') returning id"))
+        number = {"number": NUMBER, "party": party.scalar_one()}
+        await importing.execute(text("insert into party_numbers values (:number, :party)"), number)
+    await linking
+    assert await asked(engine, "select name, (select count(*) from leads) from parties") == [("Иван", 1)]
 
 
 async def test_a_job_that_runs_again_does_nothing(engine: AsyncEngine) -> None:
