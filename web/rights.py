@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
 
 from calls.tables import calls, follow_ups, legs
+from crm_sync.tables import leads
 from directory.model import Directory
 from web.sessions import Viewer
 
@@ -24,6 +25,10 @@ class Scope:
         if self.everything or (self.live and not ended):
             return True
         return line in self.lines or not self.people.isdisjoint(filter(None, people))
+
+    def works_on(self, owner: str | None, line: str | None) -> bool:
+        """Whether a lead may be changed: one's own and the team's, and nobody's that came by one of the lines."""
+        return self.everything or (owner in self.people if owner else line in self.lines)
 
     def rows(self) -> ColumnElement[bool]:
         """The same as `covers`, as a condition on the table of calls."""
@@ -46,6 +51,32 @@ def scope_of(viewer: Viewer, directory: Directory) -> Scope:
         people=frozenset(people),
         lines=frozenset(form for number in numbers for form in (number, f"+{number}")),
     )
+
+
+def parties_seen(scope: Scope, party: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a party (by its id) may be seen: one of its calls may be, or one of its leads is worked on."""
+    if scope.everything:
+        return true()
+    owned = select(leads.c.id).where(leads.c.party_id == party, leads_worked(scope))
+    return or_(_called(scope, party), owned.correlate_except(leads).exists())
+
+
+def leads_seen(scope: Scope) -> ColumnElement[bool]:
+    """The leads that may be seen: those that are worked on, and those of parties one of whose calls may be seen."""
+    return true() if scope.everything else or_(leads_worked(scope), _called(scope, leads.c.party_id))
+
+
+def leads_worked(scope: Scope) -> ColumnElement[bool]:
+    """The same as `Scope.works_on`, as a condition on the table of leads."""
+    if scope.everything:
+        return true()
+    nobodys = and_(leads.c.owner.is_(None), leads.c.source_line.in_(scope.lines))
+    return or_(leads.c.owner.in_(scope.people), nobodys)
+
+
+def _called(scope: Scope, party: ColumnElement[int]) -> ColumnElement[bool]:
+    seen = select(calls.c.id).where(calls.c.party_id == party, calls.c.joined_into.is_(None), scope.rows())
+    return seen.correlate_except(calls).exists()
 
 
 def own_follow_ups(viewer: Viewer, scope: Scope) -> ColumnElement[bool]:

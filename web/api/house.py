@@ -5,9 +5,8 @@ from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import Field
-from sqlalchemy import ColumnElement, exists, func, or_, select, true
+from sqlalchemy import func, select
 
-from calls.tables import calls
 from crm_sync.tables import leads, parties, party_numbers
 from directory import presence_store
 from directory.hours import open_at
@@ -19,7 +18,7 @@ from web.api.calls import Limit
 from web.api.operations import NoQuery, Query
 from web.guard import VIEWER
 from web.house import HOUSE
-from web.rights import Scope, scope_of
+from web.rights import leads_seen, parties_seen, scope_of
 from web.services import SERVICES
 
 
@@ -107,10 +106,10 @@ async def list_devices(request: web.Request, _query: NoQuery) -> models.DeviceLi
 
 
 async def list_parties(request: web.Request, query: PageQuery) -> models.PartyPage:
-    """GET /parties: for a manager, those who have called them or their team."""
+    """GET /parties: for a manager, those who have called them or their team, or whose leads they work on."""
     scope = scope_of(request[VIEWER], await request.app[HOUSE].read())
     numbers = select(func.array_agg(party_numbers.c.number)).where(party_numbers.c.party_id == parties.c.id)
-    asked = select(parties, numbers.scalar_subquery().label("numbers")).where(_called(scope, parties.c.id))
+    asked = select(parties, numbers.scalar_subquery().label("numbers")).where(parties_seen(scope, parties.c.id))
     if query.cursor is not None:
         asked = asked.where(parties.c.id < query.cursor)
     rows, more = await _page(request, asked.order_by(parties.c.id.desc()), query.limit)
@@ -119,10 +118,9 @@ async def list_parties(request: web.Request, query: PageQuery) -> models.PartyPa
 
 
 async def list_leads(request: web.Request, query: LeadsQuery) -> models.LeadPage:
-    """GET /leads: for a manager, their own, their team's, and those of parties who have called them."""
+    """GET /leads: for a manager, those they may work on, and those of parties who have called them or their team."""
     scope = scope_of(request[VIEWER], await request.app[HOUSE].read())
-    mine = or_(leads.c.owner.in_(scope.people), _called(scope, leads.c.party_id))
-    asked = select(leads).where(true() if scope.everything else mine)
+    asked = select(leads).where(leads_seen(scope))
     if query.stage:
         asked = asked.where(leads.c.stage == query.stage)
     if query.owner:
@@ -131,12 +129,6 @@ async def list_leads(request: web.Request, query: LeadsQuery) -> models.LeadPage
         asked = asked.where(leads.c.id < query.cursor)
     rows, more = await _page(request, asked.order_by(leads.c.id.desc()), query.limit)
     return models.LeadPage(items=[models.LeadTold.model_validate(row) for row in rows], next=more)
-
-
-def _called(scope: Scope, party: Any) -> ColumnElement[bool]:
-    if scope.everything:
-        return true()
-    return exists(select(calls.c.id).where(calls.c.party_id == party, scope.rows()))
 
 
 async def _page(request: web.Request, asked: Any, limit: int) -> tuple[list[dict[str, Any]], str | None]:
