@@ -28,7 +28,7 @@ from calls.database import plain
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-QUEUES: Final = ("recordings", "transcription", "crm", "routing", "follow_ups")
+QUEUES: Final = ("recordings", "transcription", "crm", "routing", "follow_ups", "notices")
 
 MOST_RETRIES = 8
 """Of an unexpected error, with waits of 1, 2, 4 … seconds; then the job is failed and stays visible."""
@@ -58,11 +58,15 @@ class GiveUp(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Work on one call. `run(call_id, attempt)`: attempt counts from 0, once more each time the job runs again."""
+    """Work on one call, or on what else `works_on` names among the job's arguments.
+
+    `run(id, attempt)`: attempt counts from 0, once more each time the job runs again.
+    """
 
     name: str
     queue: str
     run: Callable[[UUID, int], Awaitable[None]]
+    works_on: str = "call_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +149,12 @@ def make_app(database_url: str, tasks: Iterable[Task]) -> procrastinate.App:
 
 
 def _runner(task: Task) -> Callable[..., Awaitable[None]]:
-    async def run(context: procrastinate.JobContext, call_id: str) -> None:
-        bound = log.bind(task=task.name, call=call_id, attempt=context.job.attempts)
+    async def run(context: procrastinate.JobContext, **told: str) -> None:
+        subject = told[task.works_on]
+        bound = log.bind(task=task.name, **{task.works_on.removesuffix("_id"): subject}, attempt=context.job.attempts)
         began = asyncio.get_running_loop().time()
         try:
-            await task.run(UUID(call_id), context.job.attempts)
+            await task.run(UUID(subject), context.job.attempts)
         except TryAgain as again:
             bound.info("job runs again", reason=str(again), seconds=again.seconds)
             raise

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from directory import contact
 from directory.lead_policy import LeadPolicy
 from directory.model import Device, Directory, FollowUpPolicy, Person
 from directory.outgoing import Reach
@@ -40,6 +41,8 @@ def _doubles(directory: Directory) -> Iterator[Problem]:
         yield from _twice((f"lines[{at}].script[{index}].step", step.step) for index, step in enumerate(line.script))
     yield from _twice((f"vip[{at}].number", entry.number) for at, entry in enumerate(directory.vip))
     yield from _lead_doubles(directory.leads)
+    for at, person in enumerate(directory.people):
+        yield from _twice((f"people[{at}].notify[{index}]", name) for index, name in enumerate(person.notify))
     for at, team in enumerate(directory.teams):
         yield from _twice((f"teams[{at}].members[{index}]", key) for index, key in enumerate(team.members))
     for path, policy in _follow_ups(directory):
@@ -69,6 +72,7 @@ def _references(directory: Directory) -> Iterator[Problem]:
     for at, person in enumerate(directory.people):
         yield from _missing(f"people[{at}].hours", "hours", person.hours, hours)
         yield from _missing(f"people[{at}].line", "line", person.line, lines)
+        yield from (Problem(f"people[{at}].{path}", message) for path, message in contact.missing(person))
     for at, team in enumerate(directory.teams):
         yield from _missing(f"teams[{at}].hours", "hours", team.hours, hours)
         yield from _missing(f"teams[{at}].line", "line", team.line, lines)

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 import yaml
 
-from directory import masking, values
+from directory import contact, masking, values
 from directory.checks import Problem, check
 from directory.hours import read_dates, read_week, write_dates, write_week
 from directory.lead_policy import LEADS_MOST
@@ -17,6 +17,7 @@ from directory.lead_policy_file import read_lead_policy
 from directory.masking import Masking
 from directory.masking_file import read_masking
 from directory.model import (
+    CHANNELS,
     FAIR_RING_SECONDS,
     FOLLOW_UP_MINUTES_MOST,
     FOLLOW_UP_OWNERS,
@@ -24,6 +25,7 @@ from directory.model import (
     LANGUAGES,
     MOBILE_SECONDS,
     MOBILE_SECONDS_MOST,
+    NOTIFY,
     ORDERS,
     RING_SECONDS,
     RING_SECONDS_LEAST,
@@ -34,6 +36,7 @@ from directory.model import (
     WEIGHT_MOST,
     WRAP_UP_SECONDS_MOST,
     Blocked,
+    Channel,
     Company,
     Consent,
     Device,
@@ -73,7 +76,7 @@ _COMPANY: Final = (
 )  # fmt: skip
 _PERSON: Final = (
     "key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "languages", "skills", "plan", "line",
-    "leads_most", "devices",
+    "leads_most", "email", "telegram", "notify", "quiet", "devices",
 )  # fmt: skip
 _DEVICE: Final = ("kind", "address", "number", "trunk", "mobile_seconds")
 _TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wrap_up_seconds", "line")
@@ -292,7 +295,18 @@ def _person(fields: Fields, region: str) -> Person:
         skills=fields.texts("skills", values.key),
         plan=fields.whole("plan", 1, 1, WEIGHT_MOST),
         leads_most=fields.count("leads_most", LEADS_MOST, least=1),
+        email=fields.text("email", contact.email),
+        telegram=fields.text("telegram", contact.chat),
+        notify=_notify(fields),
+        quiet=fields.text("quiet", contact.quiet),
     )
+
+
+def _notify(fields: Fields) -> tuple[Channel, ...]:
+    told = cast("tuple[Channel, ...]", fields.texts("notify", values.one_of(CHANNELS)))
+    if "notify" in fields.table and not told:
+        fields.reading.fault(f"{fields.path}.notify", f"must name at least one of {', '.join(CHANNELS)}")
+    return told or NOTIFY
 
 
 def _device(fields: Fields, region: str) -> Device:

@@ -19,6 +19,7 @@ Kind = Literal["desk", "soft", "mobile"]
 Order = Literal["fixed", "learned"]
 Ring = Literal["in_turn", "together", "mobile_apart"]
 Shows = Literal["line", "caller"]
+Channel = Literal["page", "email", "telegram", "webhook"]
 FollowUpOwner = Literal["crm_owner", "last_rung", "line_person", "round_robin"]
 
 ROLES: Final[tuple[Role, ...]] = ("manager", "head", "operator", "admin")
@@ -26,6 +27,9 @@ KINDS: Final[tuple[Kind, ...]] = ("desk", "soft", "mobile")
 ORDERS: Final[tuple[Order, ...]] = ("fixed", "learned")
 RINGS: Final[tuple[Ring, ...]] = ("mobile_apart", "in_turn", "together")
 SHOWS: Final[tuple[Shows, ...]] = ("line", "caller")
+CHANNELS: Final[tuple[Channel, ...]] = ("page", "email", "telegram", "webhook")
+"""Where a notice appears: on our pages, in a mailbox, in a chat with our bot, at the company's webhook."""
+NOTIFY: Final[tuple[Channel, ...]] = ("page",)
 LANGUAGES: Final = ("ru", "en")
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES: Final = 24 * 60
@@ -136,6 +140,10 @@ class Person:
 
     ``plan`` is their share of new work beside that of others, for teams whose calls go out by weight. More than
     ``leads_most`` open leads are too many for them; None: as the policy of leads says for everybody.
+    ``plan`` is their share of new work beside that of others, for teams whose calls go out by weight.
+
+    ``notify`` are the channels by which they are told what concerns them, at their ``email`` and in their ``telegram``
+    chat; ``quiet`` is when not: a time of each day, "never", or None for all time outside their hours.
     """
 
     key: str
@@ -152,6 +160,10 @@ class Person:
     skills: tuple[str, ...] = ()
     plan: int = 1
     leads_most: int | None = None
+    email: str | None = None
+    telegram: str | None = None
+    notify: tuple[Channel, ...] = NOTIFY
+    quiet: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

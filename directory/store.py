@@ -48,7 +48,7 @@ Values = dict[str, Any]
 
 _PERSON: Final = (
     "key", "name", "role", "hours", "time_zone", "order", "ring", "calendar", "languages", "skills", "plan", "line",
-    "leads_most",
+    "leads_most", "email", "telegram", "notify", "quiet",
 )  # fmt: skip
 _TEAM: Final = ("key", "name", "strategy", "hours", "time_zone", "wrap_up_seconds", "line")
 _LINE: Final = (

@@ -58,7 +58,9 @@ def serve(
 def worker(
     queue: Annotated[
         list[str] | None,
-        typer.Option(help="Only some: recordings, transcription, crm, routing, follow_ups, calendars, retention."),
+        typer.Option(
+            help="Only some: recordings, transcription, crm, routing, follow_ups, notices, calendars, retention."
+        ),
     ] = None,
 ) -> None:
     """Run job workers: recordings, transcription, leads, follow-ups."""

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from calls.database import connect, ensure_partitions
 from directory.tables import metadata
 
-ROOMS: Final = ("directory", "calls", "telephony", "routing", "recordings", "crm_sync", "web")
+ROOMS: Final = ("directory", "calls", "notices", "telephony", "routing", "recordings", "crm_sync", "web")
 """Each of these has tables, which join the one MetaData when they are imported."""
 
 for room in ROOMS:

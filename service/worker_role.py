@@ -44,7 +44,7 @@ WORK = (*QUEUES, CALENDARS, RETENTION)
 _ENCODERS = 1
 """Processes that make archives: one does an hour of talk in a minute or two."""
 
-_AT_ONCE = {"recordings": 4, "crm": 4, "routing": 2, "follow_ups": 4}
+_AT_ONCE = {"recordings": 4, "crm": 4, "routing": 2, "follow_ups": 4, "notices": 4}
 
 
 async def worker(settings: Settings, queues: Sequence[str]) -> None:

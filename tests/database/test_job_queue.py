@@ -130,6 +130,7 @@ async def test_a_job_given_up_fails_at_once_and_stays_visible(engine: AsyncEngin
         "crm": (0, 1),
         "routing": (0, 0),
         "follow_ups": (0, 0),
+        "notices": (0, 0),
     }
 
 

@@ -282,6 +282,10 @@ def directories(draw: st.DrawFn) -> Directory:
             skills=draw(st.sampled_from([(), ("tax",), ("tax", "law")])),
             plan=draw(st.sampled_from([1, 2, 5])),
             leads_most=draw(st.sampled_from([None, 1, 40])),
+            email=f"{key}@romashka.example",
+            telegram=draw(st.sampled_from([None, "123456789", "-100200300"])),
+            notify=draw(st.sampled_from([("page",), ("email", "page"), ("webhook",)])),
+            quiet=draw(st.sampled_from([None, "22:00-08:00", "never"])),
         )
         for key in draw(st.lists(keys, min_size=1, max_size=4, unique=True))
     )

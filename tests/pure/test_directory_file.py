@@ -176,6 +176,38 @@ lines:
             "  [{step: a, phrases: [б]},\n  {step: a, phrases: [в]}]}",
             "5: lines[0].script[1].step: 'a' is already used by lines[0].script[0].step",
         ),
+        (
+            "people: [{key: a, name: А, role: head, notify: [telegram]}]",
+            "1: people[0].notify[0]: telegram is asked for, and there is no 'telegram' of this person",
+        ),
+        (
+            "people: [{key: a, name: А, role: head, notify: [emial]}]",
+            "1: people[0].notify[0]: unknown value 'emial', did you mean 'email'?",
+        ),
+        (
+            "people: [{key: a, name: А, role: head, notify: [page, page]}]",
+            "1: people[0].notify[1]: 'page' is already used by people[0].notify[0]",
+        ),
+        (
+            "people: [{key: a, name: А, role: head, notify: []}]",
+            "1: people[0].notify: must name at least one of page, email, telegram, webhook",
+        ),
+        (
+            "people: [{key: a, name: А, role: head, email: 'a@b, c@d'}]",
+            "1: people[0].email: must be one e-mail address, as in anna@example.org, got 'a@b, c@d'",
+        ),
+        (
+            "people: [{key: a, name: А, role: head, telegram: '@anna'}]",
+            "1: people[0].telegram: must be the number of a chat with our bot, as in 123456789, got '@anna'",
+        ),
+        (
+            "people: [{key: a, name: А, role: head, quiet: 22-8}]",
+            "1: people[0].quiet: hours must look like 09:00-18:00, got '22-8'",
+        ),
+        (
+            "people: [{key: a, name: А, role: head, quiet: '00:00-24:00'}]",
+            "1: people[0].quiet: must be one time of the day as in 22:00-08:00, or never",
+        ),
         ("company: {name: a, topics: [цена]}", "1: company.topics: must be keys with values, got a list"),
         (
             "company: {name: a, topics: {цена: }}",
