@@ -2,32 +2,20 @@
 
 The address may lead anywhere, and whoever answers may answer anything:
 1. Only http and https, and never from https to http. Every hop is checked anew, at most five of them.
-2. Only public addresses, and the networks that the settings name. What is connected to is what was checked: a name
-   that is asked again for the connection could answer otherwise.
+2. Only public addresses, and the networks that the settings name (`directory.networks`).
 3. No more bytes and no more seconds than the limits; nothing compressed is taken, so a small answer stays small.
 4. The address is a secret. No error and no log line holds more of it than its host.
 """
 
 import asyncio
-import re
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-Network = IPv4Network | IPv6Network
-
-_TRANSLATED: Final = IPv6Network("64:ff9b::/96")
-"""What a NAT64 makes an IPv4 address of."""
-_NO_HOSTS: Final = tuple(IPv6Network(it) for it in ("::/96", "64:ff9b:1::/48", "fec0::/10", "2002::/16", "2001::/32"))
-"""Where a router may find an address inside of another one: IPv4-compatible, local NAT64, 6to4, Teredo; site-local."""
-_NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+from directory.networks import Guarded, Network, RefusedError, check_host
 
 _HOPS_MOST: Final = 5
 _PIECE_BYTES: Final = 65_536
@@ -78,7 +66,7 @@ class Fetched:
 
 async def fetch(address: str, limits: Limits, etag: str | None = None) -> Fetched:
     """Fetch a calendar, unless it is still the one of ``etag``. Raises FeedError."""
-    connector = aiohttp.TCPConnector(resolver=_Guarded(limits.networks), use_dns_cache=False, force_close=True)
+    connector = aiohttp.TCPConnector(resolver=Guarded(limits.networks), use_dns_cache=False, force_close=True)
     timeout = aiohttp.ClientTimeout(total=limits.seconds_most)
     jar = aiohttp.DummyCookieJar()
     try:
@@ -91,10 +79,10 @@ async def fetch(address: str, limits: Limits, etag: str | None = None) -> Fetche
             return await _follow(session, URL(address), limits, etag)
     except TimeoutError:
         raise FeedError("too_slow") from None
-    except _Refused:
+    except RefusedError:
         raise FeedError("address_refused") from None
     except (aiohttp.ClientError, OSError, ValueError, UnicodeError) as error:
-        refused = isinstance(error.__cause__, _Refused) or isinstance(error.__context__, _Refused)
+        refused = isinstance(error.__cause__, RefusedError) or isinstance(error.__context__, RefusedError)
         raise FeedError("address_refused" if refused else "unreachable") from None
 
 
@@ -102,7 +90,7 @@ async def _follow(session: aiohttp.ClientSession, url: URL, limits: Limits, etag
     headers = {"Accept": "text/calendar", "Accept-Encoding": "identity", "User-Agent": "Switchhook"}
     headers |= {"If-None-Match": etag} if etag else {}
     for _ in range(_HOPS_MOST + 1):
-        _check_host(url, limits.networks)
+        check_host(url, limits.networks)
         async with session.get(url, headers=headers, allow_redirects=False) as response:
             if response.status in _REDIRECTS:
                 url = _next(url, response.headers.get("Location", ""))
@@ -143,57 +131,3 @@ def _next(url: URL, location: str) -> URL:
     if not location or following.scheme not in {"http", "https"} or not following.host or downgraded:
         raise FeedError("redirected")
     return following
-
-
-class _Refused(OSError):
-    """An address in a network where no calendar may be."""
-
-
-def _check_host(url: URL, networks: Sequence[Network]) -> None:
-    """Check a host that is an address already, which no resolver is asked for.
-
-    One that ends in a number and is none (127.1, 0x7f.1) is refused: resolvers read addresses into such.
-    """
-    host = url.host or ""
-    try:
-        ip_address(host)
-    except ValueError:
-        if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
-            raise _Refused from None
-        return
-    if not _may_be(host, networks):
-        raise _Refused
-
-
-def _may_be(host: str, networks: Sequence[Network]) -> bool:
-    address = ip_address(host.partition("%")[0])
-    if isinstance(address, IPv6Address):
-        inner = IPv4Address(address.packed[-4:]) if address in _TRANSLATED else address.ipv4_mapped
-        address = address if inner is None else inner
-    if any(address in network for network in networks if network.version == address.version):
-        return True
-    if isinstance(address, IPv6Address) and any(address in network for network in _NO_HOSTS):
-        return False
-    return address.is_global and not address.is_multicast
-
-
-class _Guarded(AbstractResolver):
-    """Resolves names to addresses that may be connected to, and to no others."""
-
-    def __init__(self, networks: Sequence[Network]) -> None:
-        self._networks = networks
-        self._resolver = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Give the addresses of a name that may be connected to; raises when there is none."""
-        found = await self._resolver.resolve(host, port, family)
-        allowed = [one for one in found if _may_be(one["host"], self._networks)]
-        if found and not allowed:
-            raise _Refused
-        return allowed
-
-    async def close(self) -> None:
-        """Nothing is kept open."""
-        await self._resolver.close()
