@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.call import Call, apply, join
-from calls.due import Change, Owes, owe_nothing
+from calls.due import Change, Job, Owes, owe_nothing
 from calls.events import Event, names
 from calls.jobs import enqueue
 from calls.joining import join_rows
@@ -56,6 +57,19 @@ Marks = Callable[[Change], Sequence[Event]]
 
 Within = Callable[[AsyncConnection, Sequence[Change]], Awaitable[None]]
 """Writes, in the same transaction, what must not be lost with a process that dies after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owing:
+    """A house's `owes` with what is written beside the jobs in the same transaction, whoever records the change."""
+
+    jobs: Owes
+    within: Within
+
+    def __call__(self, change: Change) -> Iterable[Job]:
+        """Give the jobs that the change owes."""
+        return self.jobs(change)
+
 
 _COLLISIONS = {"40P01", "40001"}
 """PostgreSQL ended one of two transactions that wait for each other; the one that was ended is done again."""
@@ -155,6 +169,8 @@ async def record(connection: AsyncConnection, events: Iterable[Event], owes: Owe
         await asyncio.sleep(0)  # folding takes a millisecond: callers who wait for a plan come in between
     await write(connection, written, region)
     await enqueue(connection, [job for change in changes for job in owes(change)])
+    if isinstance(owes, Owing):
+        await owes.within(connection, changes)
     await connection.execute(_NOTIFY, {"channel": CHANNEL, "ids": [str(change.call_id) for change in changes]})
     return changes
 

@@ -10,7 +10,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -18,7 +18,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.jobs import passed_on
 from calls.queue import GiveUp, Task, TryAgain
@@ -39,6 +39,14 @@ _WAIT: Final = 300.0
 _MOST_TRIES: Final = 5
 
 
+Archived = Callable[[AsyncConnection, UUID], Awaitable[None]]
+"""Told, in the transaction that writes it, that a call's archive is there."""
+
+
+async def tell_nobody(_connection: AsyncConnection, _call_id: UUID) -> None:
+    """Nobody waits for archives."""
+
+
 def has_room() -> str | None:
     """Nothing keeps archives from being made."""
     return None
@@ -56,6 +64,7 @@ class ArchivingJobs:
     processes: Processes
     bitrate: int = opus.LEAST_BITRATE
     no_room: Callable[[], str | None] = has_room
+    archived: Archived = tell_nobody
 
     def tasks(self) -> list[Task]:
         """The tasks for the queue."""
@@ -96,6 +105,7 @@ class ArchivingJobs:
         async with self.engine.begin() as connection:
             if await rows.is_kept(connection, call_id):
                 await write_archive(connection, call_id, archive)
+                await self.archived(connection, call_id)
                 return
         for name in archive.names.difference(*(one.names for one in before)):
             await self.store.remove(name)

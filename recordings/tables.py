@@ -77,6 +77,11 @@ call_audio = Table(
     Column("transfer", Text, CheckConstraint(_one_of("transfer", TRANSFERS), name="transfer"), nullable=False),
     Column("trunk", Text, nullable=False, comment="By which device who is outside was reached; empty: nobody was."),
     Column("judged_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Column(
+        "not_in_crm_since",
+        _MOMENT,
+        comment="Since when a CRM is owed the sound and does not have it; null: none is.",
+    ),
     Index("ix_call_audio_gaps", "judged_at", postgresql_where=text("state <> 'stored'")),
     comment="Whether the audio of a settled call is complete.",
 )

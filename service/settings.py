@@ -36,13 +36,15 @@ class _Part(BaseModel):
 class WebSettings(_Part):
     """Where pages and the API listen. `secure` says that a TLS proxy stands in front: cookies are then Secure.
 
-    `trusted_proxies` are the networks of proxies whose X-Forwarded-For is believed.
+    `trusted_proxies` are the networks of proxies whose X-Forwarded-For is believed. `public_url` is where others find
+    the pages: what is sent to them, as links to recordings, begins so.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     secure: bool = False
     trusted_proxies: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/@]+$")
 
 
 class MetricsSettings(_Part):
@@ -113,12 +115,15 @@ class CalendarSettings(_Part):
 class CrmSettings(_Part):
     """Who is asked for the owner of a caller: the CRM at `owner_url`, with `token`; without one our own lead book.
 
-    A caller waits for its answer at most `budget_seconds`.
+    A caller waits for its answer at most `budget_seconds`. `networks` are those inside the house where webhooks may go.
+    What a connection was not told `late_minutes` after it was owed counts as lost there.
     """
 
     owner_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/\S*)?$")
     token: SecretStr = SecretStr("")
     budget_seconds: float = Field(default=0.3, gt=0, le=1)
+    networks: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    late_minutes: float = Field(default=60.0, gt=0, le=10_080)
 
 
 class RecordingsSettings(_Part):
@@ -190,6 +195,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("var")
     database_url: SecretStr | None = None
+    secret_key: SecretStr = SecretStr("")
     language: Literal["ru", "en"] = "ru"
     log: Literal["console", "json", "quiet"] = "console"
     web: WebSettings = WebSettings()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -17,7 +17,9 @@ import routing.due
 from calls.database import connect
 from calls.due import Change, Job
 from calls.follow_ups import LeadOwner
+from calls.record import Owing
 from crm_sync import parties
+from crm_sync.ledger import plan_changes
 from crm_sync.owner_by_http import HttpOwners
 from crm_sync.owners import owner_of
 from recordings.disk import Disk
@@ -43,12 +45,15 @@ class House:
     engine: AsyncEngine
 
 
-def owes(change: Change) -> Iterable[Job]:
-    """All the work that a change of a call owes, room by room."""
+def _jobs(change: Change) -> Iterable[Job]:
     yield from recordings.due.due(change)
     yield from crm_sync.due.due(change)
     yield from routing.due.due(change)
     yield from calls.follow_up.due(change)
+
+
+owes: Final = Owing(_jobs, plan_changes)
+"""All that a change of a call owes, room by room, and to the CRMs."""
 
 
 def cel_source(pbx: PbxSettings) -> CelSource | None:

@@ -11,7 +11,9 @@ import structlog
 from calls.follow_ups import FollowUpJobs
 from calls.queue import QUEUES, Crew, Timing, make_app, work
 from crm_sync.jobs import CrmJobs
+from crm_sync.ledger import release
 from crm_sync.parties import numbers_of
+from crm_sync.sending import SendingJobs
 from directory import calendars
 from directory.feed import Limits
 from recordings import looking, upkeep
@@ -23,6 +25,7 @@ from recordings.storing import StoringJobs
 from recordings.transcribing import TranscribingJobs
 from recordings.turns import TOGETHER
 from routing.answers import AnswerJobs
+from service import crms
 from service.faults import UserFault
 from service.privacy import erasing_of
 from service.retention import keep as keep_what_may_be
@@ -73,19 +76,23 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             processes=await stack.enter_async_context(open_processes(_ENCODERS)),
             bitrate=settings.recordings.bitrate,
             no_room=has_room if disk is None else disk.no_room,
+            archived=release,
         )
         leads = CrmJobs(engine=house.engine, owes=owes)
         answers = AnswerJobs(engine=house.engine)
         promises = FollowUpJobs(
             engine=house.engine, numbers=numbers_of, lead_owner=lead_owner(settings.crm), ahead=AHEAD
         )
-        rooms = (storing, transcribing, archiving, leads, answers, promises)
+        sending = await stack.enter_async_context(open_sending(house))
+        rooms = (storing, transcribing, archiving, leads, sending, answers, promises)
         app = make_app(house.url, [task for jobs in rooms for task in jobs.tasks()])
         crews = [Crew((queue,), _at_once(queue, settings)) for queue in queues if queue in QUEUES]
         log.info("working", queues=list(queues))
         async with open_tasks() as running:
             if CALENDARS in queues:
                 running(calendars.keep(house.engine, _limits(settings), settings.calendars.every_seconds))
+            if "crm" in queues:
+                running(crms.keep_telling(house.engine))
             if "recordings" in queues:
                 running(upkeep.keep(house.engine, store))
                 running(looking.keep_looking(house.engine, folders))
@@ -108,6 +115,17 @@ def _at_once(queue: str, settings: Settings) -> int:
 def _limits(settings: Settings) -> Limits:
     told = settings.calendars
     return Limits(networks=told.networks, bytes_most=told.bytes_most, seconds_most=told.seconds_most)
+
+
+@asynccontextmanager
+async def open_sending(house: House) -> AsyncIterator[SendingJobs]:
+    """The jobs that tell CRMs; their connections end with the body."""
+    told = house.settings
+    sending = SendingJobs(engine=house.engine, rooms=crms.rooms(told), open_crm=crms.opener(told))
+    try:
+        yield sending
+    finally:
+        await sending.close()
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.call import facts
 from calls.events import TranscriptionGivenUp
+from calls.record import state_call
 from calls.tables import calls
 from directory.masking import Masking
 from directory.model import Directory
@@ -104,6 +105,12 @@ async def archive_for_all(connection: AsyncConnection, call_id: UUID, directory:
     line = await connection.scalar(select(calls.c.line).where(calls.c.id == call_id))
     ready = await _is_ready(connection, call_id, directory.masking_of(line), archive)
     return archive if ready else None
+
+
+async def given_up(connection: AsyncConnection, call_id: UUID) -> bool:
+    """Whether the call will have no text: what was said in it can then not be muted."""
+    state = await connection.scalar(select(calls.c.state).where(calls.c.id == call_id))
+    return state is not None and bool(facts(state_call(state), TranscriptionGivenUp))
 
 
 async def _state(connection: AsyncConnection, one: OneCall, policy: Masking, archive: Archive | None) -> State:

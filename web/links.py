@@ -67,6 +67,12 @@ async def make(
     return _link(made, secret)
 
 
+async def path_of(connection: AsyncConnection, link_id: int) -> str | None:
+    """The address of a link on this service; None when there is none."""
+    row = (await connection.execute(select(links).where(links.c.id == link_id))).one_or_none()
+    return _link(row, await keys.secret_of(connection, row.key_id, "links") or b"").path if row else None
+
+
 async def of_call(connection: AsyncConnection, call_id: UUID) -> list[Link]:
     """The links to a call that still open something, the newest first."""
     still = (links.c.call_id == call_id, links.c.revoked_at.is_(None), links.c.expires_at > func.clock_timestamp())

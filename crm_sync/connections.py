@@ -1,0 +1,163 @@
+"""The connections to CRMs: added, stopped and started by a person, stopped and paused by what they answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.jobs import enqueue
+from crm_sync.crm import Crm, Step
+from crm_sync.ledger import job_of, revive
+from crm_sync.ledger_tables import EFFECT_STATES, OPEN_STATES, crm_connections, crm_effects
+
+State = Literal["active", "shadow", "stopped"]
+
+BY_HAND: Final = "hand"
+LINK_DAYS: Final = 30
+"""For so long a CRM's link to a recording opens, unless the connection says otherwise."""
+
+_KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+class ConnectionRefused(ValueError):
+    """A person asked for what cannot be; the text names the field and why. Nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One connection. `stopped_by`: hand, or the kind of error that ended it; `secrets` are sealed."""
+
+    key: str
+    kind: str
+    settings: Mapping[str, Any]
+    secrets: bytes
+    steps: tuple[Step, ...]
+    state: State
+    stopped_by: str | None
+    paused_until: datetime | None
+    created_at: datetime
+    changed_at: datetime
+
+    @property
+    def link_days(self) -> int:
+        """For how long links to recordings open."""
+        return int(self.settings.get("link_days", LINK_DAYS))
+
+
+Open = Callable[[Connection], Crm]
+"""Makes the adapter of a connection. Raises SecretKeyError."""
+
+
+async def read(connection: AsyncConnection, key: str) -> Connection | None:
+    """The connection of that key."""
+    row = (await connection.execute(select(crm_connections).where(crm_connections.c.key == key))).one_or_none()
+    return _connection(row) if row else None
+
+
+async def listed(connection: AsyncConnection) -> list[tuple[Connection, dict[str, int]]]:
+    """Every connection, by key, with how many effects are in which state."""
+    rows = await connection.execute(select(crm_connections).order_by(crm_connections.c.key))
+    asked = select(crm_effects.c.connection, crm_effects.c.state, func.count().label("n"))
+    counts: dict[str, dict[str, int]] = {}
+    for one in await connection.execute(asked.group_by(crm_effects.c.connection, crm_effects.c.state)):
+        counts.setdefault(one.connection, {})[one.state] = one.n
+    empty = dict.fromkeys(EFFECT_STATES, 0)
+    return [(_connection(row), empty | counts.get(row.key, {})) for row in rows]
+
+
+async def add(
+    connection: AsyncConnection,
+    key: str,
+    kind: str,
+    settings: Mapping[str, Any],
+    secrets: bytes,
+    steps: Sequence[Step],
+    state: State,
+) -> None:
+    """Add a connection, which is owed what happens from now on. Raises ConnectionRefused."""
+    if not _KEY.fullmatch(key):
+        raise ConnectionRefused(f"key: must be 1 to 40 of a-z, 0-9, - and _, got {key!r}")
+    if await read(connection, key) is not None:
+        raise ConnectionRefused(f"key: there is a connection {key!r} already")
+    row = {"key": key, "kind": kind, "settings": dict(settings), "secrets": secrets, "steps": list(steps)}
+    try:
+        await connection.execute(insert(crm_connections).values(**row, state=state))
+    except IntegrityError:
+        raise ConnectionRefused(f"key: there is a connection {key!r} already") from None
+
+
+async def stop(connection: AsyncConnection, key: str, by: str = BY_HAND) -> None:
+    """Send nothing more, and plan nothing; what is planned stays. Raises ConnectionRefused when there is none."""
+    await _set(connection, key, {"state": "stopped", "stopped_by": by})
+
+
+async def start(connection: AsyncConnection, key: str, *, shadow: bool = False) -> int:
+    """Send again, what is planned first, in its order; or only show what would be sent. Returns how much that is.
+
+    Raises ConnectionRefused when there is none.
+    """
+    await _set(connection, key, {"state": "shadow" if shadow else "active", "stopped_by": None, "paused_until": None})
+    return await revive(connection, key)
+
+
+async def pause(connection: AsyncConnection, key: str, until: datetime) -> None:
+    """Send nothing before `until`, unless it is paused for longer already."""
+    longer = or_(crm_connections.c.paused_until.is_(None), crm_connections.c.paused_until < until)
+    asked = update(crm_connections).where(crm_connections.c.key == key, longer).values(paused_until=until)
+    await connection.execute(asked)
+
+
+async def resume(connection: AsyncConnection, key: str) -> None:
+    """Send again at once: it took something."""
+    paused = crm_connections.c.paused_until.is_not(None)
+    asked = update(crm_connections).where(crm_connections.c.key == key, paused).values(paused_until=None)
+    await connection.execute(asked)
+
+
+async def effects_of(
+    connection: AsyncConnection, key: str, state: str | None = None, limit: int = 50
+) -> Sequence[Row[Any]]:
+    """The effects of a connection, the newest first. Raises ConnectionRefused when there is none."""
+    await _must_be(connection, key)
+    asked = select(crm_effects).where(crm_effects.c.connection == key)
+    if state is not None:
+        asked = asked.where(crm_effects.c.state == state)
+    return (await connection.execute(asked.order_by(crm_effects.c.number.desc()).limit(limit))).all()
+
+
+async def retry(connection: AsyncConnection, key: str, effect: UUID | None = None) -> int:
+    """Send dead letters again, or one effect, whatever its state; returns how many. Raises ConnectionRefused."""
+    await _must_be(connection, key)
+    which = crm_effects.c.state == "dead" if effect is None else crm_effects.c.key == effect
+    anew = {"state": "planned", "ended_at": None, "first_sent_at": None, "next_at": None, "error": None}
+    may = crm_effects.c.connection == key, crm_effects.c.state.not_in(OPEN_STATES), which
+    asked = update(crm_effects).where(*may, crm_effects.c.lane != "").values(**anew).returning(crm_effects)
+    rows = sorted((await connection.execute(asked)).all(), key=lambda row: row.number)
+    if effect is not None and not rows:
+        raise ConnectionRefused(f"effect: there is none {str(effect)!r} that was told or given up, and may be again")
+    await enqueue(connection, [job_of(row) for row in rows])
+    return len(rows)
+
+
+async def _set(connection: AsyncConnection, key: str, values: Mapping[str, Any]) -> None:
+    told = {**values, "changed_at": func.clock_timestamp()}
+    asked = update(crm_connections).where(crm_connections.c.key == key).values(**told)
+    if not (await connection.execute(asked)).rowcount:
+        raise ConnectionRefused(f"key: there is no connection {key!r}")
+
+
+async def _must_be(connection: AsyncConnection, key: str) -> None:
+    if await read(connection, key) is None:
+        raise ConnectionRefused(f"key: there is no connection {key!r}")
+
+
+def _connection(row: Row[Any]) -> Connection:
+    return Connection(**{name: getattr(row, name) for name in Connection.__slots__} | {"steps": tuple(row.steps)})

@@ -1,0 +1,250 @@
+"""What an adapter of a CRM is: the operations that the ledger carries out, and the values that they are told.
+
+Every method is asynchronous, ends within the seconds it is given, and raises nothing but `crm_sync.errors`. None of
+them is ever called on a caller's way to a telephone, but for `find_party`, which has its own small budget.
+An adapter is one file named for what it speaks to. It has all of `Crm`; of the other protocols those that
+`capabilities` names, and nobody calls what it does not name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal, Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+Step = Literal["call_started", "call_answered", "call_finished", "recording", "transcript", "task", "lead"]
+
+STEPS: Final[tuple[Step, ...]] = (
+    "call_started",
+    "call_answered",
+    "call_finished",
+    "recording",
+    "transcript",
+    "task",
+    "lead",
+)
+"""What a CRM can be owed, in the order in which it is told of one call."""
+
+Capability = Literal[
+    "live_card",  # Cards: shows and hides a card on somebody's screen
+    "readback",  # `read_back` can tell what became of an effect
+    "parties",  # Asked: whose a number is, and which users there are
+    "inbound",  # Hears: tells of what happened there
+]
+
+
+class CrmCall(Struct, frozen=True, kw_only=True):
+    """A call, as it reads when the CRM is first told of it. Times are aware UTC; numbers E.164 digits where known.
+
+    `number` and `name` are of whoever is outside, `person` is the key of who talked with them; None: nobody did.
+    `joined`: ids of calls that turned out to be part of this one.
+    """
+
+    id: UUID
+    pbx: str
+    direction: str
+    status: str
+    line: str | None
+    number: str | None
+    name: str | None
+    started_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    wait_seconds: float
+    talk_seconds: float
+    person: str | None
+    missed_cause: str | None
+    party: int | None
+    lead: int | None
+    recovered: bool
+    joined: tuple[UUID, ...] = ()
+
+
+class CrmRecording(Struct, frozen=True, kw_only=True):
+    """The sound of a call at a signed address: `url` is made anew from the link's number `link` at each attempt."""
+
+    call: UUID
+    seconds: float
+    expires_at: datetime
+    link: int
+    url: str = ""
+
+
+class CrmTranscript(Struct, frozen=True, kw_only=True):
+    """The text of a call, numbers masked. `is_whole`: False when it was cut."""
+
+    call: UUID
+    language: str
+    text: str
+    is_whole: bool
+
+
+class CrmTask(Struct, frozen=True, kw_only=True):
+    """A promise to call back, and what happened to it: `change` is one of `calls.follow_up.ACTIONS`."""
+
+    id: int
+    change: str
+    call: UUID
+    number: str
+    line: str | None
+    origin: str
+    cause: str | None
+    owner: str | None
+    due_at: datetime | None
+    attempt_count: int
+    closed_by: str | None
+
+
+class CrmLead(Struct, frozen=True, kw_only=True):
+    """A lead, and what happened to it: `change` is the kind of its event, `before` and `after` what it changed.
+
+    `numbers` and `name` are the party's; `reason` is a key of the house's policy or of what decided.
+    """
+
+    id: int
+    change: str
+    party: int
+    name: str | None
+    numbers: tuple[str, ...]
+    stage: str
+    step: str | None
+    owner: str | None
+    line: str | None
+    before: str | None
+    after: str | None
+    reason: str | None
+    by: str
+    call: UUID | None
+
+
+Subject = CrmCall | CrmRecording | CrmTranscript | CrmTask | CrmLead
+
+SUBJECTS: Final[Mapping[Step, type[Subject]]] = {
+    "call_started": CrmCall,
+    "call_answered": CrmCall,
+    "call_finished": CrmCall,
+    "recording": CrmRecording,
+    "transcript": CrmTranscript,
+    "task": CrmTask,
+    "lead": CrmLead,
+}
+"""What each step is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One effect: `key` is the same at every attempt and at no other effect, `at` when it happened.
+
+    `remote` are the ids that earlier effects of the same call left there, by step.
+    """
+
+    key: UUID
+    at: datetime
+    remote: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It is done there. `remote_id`: what the CRM calls it; `answer`: what it said, masked and cut."""
+
+    remote_id: str | None = None
+    answer: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """How a connection looks: `missing` are rights and settings that it lacks, by name; none: all is well."""
+
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Somebody there who has a number: `owner` is the key of a person here, None for nobody or nobody known."""
+
+    remote_id: str
+    name: str | None
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """What somebody sent to us, as it came."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What happened there, verified: a click to call, or a new owner, lead or contact. `told` is kind by kind."""
+
+    kind: Literal["originate", "owner_changed", "lead_changed", "contact_changed"]
+    told: Mapping[str, str]
+
+
+class Crm(Protocol):
+    """A connection to one CRM. Each effect's method may be called again for an effect of which nobody knows."""
+
+    capabilities: frozenset[Capability]
+
+    async def probe(self) -> Probed:
+        """Ask in the cheapest way whether we are let in and may do what we must."""
+
+    async def read_back(self, step: Step, effect: Effect) -> Done | None:
+        """Tell what became of an effect that was sent; None: it was not done, or sending it again is safe."""
+
+    async def call_started(self, effect: Effect, call: CrmCall) -> Done:
+        """A call rings."""
+
+    async def call_answered(self, effect: Effect, call: CrmCall) -> Done:
+        """Somebody talks."""
+
+    async def call_finished(self, effect: Effect, call: CrmCall) -> Done:
+        """A call is over and settled; it may be the first that the CRM hears of it."""
+
+    async def attach_recording(self, effect: Effect, recording: CrmRecording) -> Done:
+        """The sound of a finished call is there; again: it replaces what was told before."""
+
+    async def attach_transcript(self, effect: Effect, transcript: CrmTranscript) -> Done:
+        """The text of a finished call is there."""
+
+    async def ensure_lead(self, effect: Effect, lead: CrmLead) -> Done:
+        """A lead was opened or changed: make it so there, found by what we called it before."""
+
+    async def create_task(self, effect: Effect, task: CrmTask) -> Done:
+        """A promise to call back was opened or changed: make it so there, once, found by what we called it before."""
+
+    async def close(self) -> None:
+        """Give back the connections."""
+
+
+class Asked(Protocol):
+    """An adapter that can be asked (`parties`)."""
+
+    async def users(self) -> Mapping[str, str]:
+        """Extension -> the user there; the last good answer when there is none now."""
+
+    async def find_party(self, number: str, deadline: float) -> Sequence[Candidate]:
+        """Who has this number (E.164 digits), within `deadline` seconds; raises TransientError after it."""
+
+
+class Cards(Protocol):
+    """An adapter that shows cards (`live_card`); best effort, never queued."""
+
+    async def card_show(self, effect: Effect, call: CrmCall, users: Sequence[str]) -> None:
+        """Show the call's card to these users."""
+
+    async def card_hide(self, effect: Effect, call: CrmCall, users: Sequence[str]) -> None:
+        """Take the card away from these users."""
+
+
+class Hears(Protocol):
+    """An adapter that is told of things (`inbound`)."""
+
+    def parse_inbound(self, request: Inbound) -> Sequence[Heard]:
+        """What a request tells, after its signature was verified. Raises PermanentError for one that is not theirs."""

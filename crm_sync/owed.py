@@ -1,0 +1,71 @@
+"""What every CRM is owed of a change of a call (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+from calls.due import Change
+from calls.events import RecordingStored, Transcribed
+from calls.follow_up import number_of
+from calls.view import CallView
+from crm_sync.crm import Step
+
+_SAME_DIGITS: Final = 10
+"""A number as the trunk spells it and as people dial it: the last ten digits are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One effect that each connection which wants `step` is owed; `subject` tells rows of one call apart.
+
+    `lane`: a digest of whom it is about; effects of one lane are told one after another. `waits`: it is told of, but
+    not before `ledger.release`.
+    """
+
+    call_id: UUID | None
+    pbx: str
+    step: Step
+    lane: str
+    subject: int | None = None
+    waits: bool = False
+
+
+def owed(change: Change) -> list[Owed]:
+    """A call with the outside is told of when it rings, when people talk and when it is settled; then sound and text.
+
+    Who comes to know of a call only when it is over, as after an outage, is told of its end alone.
+    """
+    before, after = change.before, change.after
+    if after.direction == "internal" or after.erased:
+        return []
+    steps: list[Step] = []
+    if _rings(after) and not (before and _rings(before)):
+        steps.append("call_started")
+    if _talks(after) and not (before and _talks(before)):
+        steps.append("call_answered")
+    if change.just_settled:
+        steps.append("call_finished")
+    if change.first(RecordingStored) is not None:
+        steps.append("recording")
+    if change.first(Transcribed) is not None:
+        steps.append("transcript")
+    lane = lane_of(number_of(after) or str(change.call_id))
+    return [Owed(change.call_id, after.pbx, step, lane, waits=step == "recording") for step in steps]
+
+
+def lane_of(number: str) -> str:
+    """The lane of a number in any spelling; nobody reads the number from it without trying them all."""
+    digits = "".join(sign for sign in number if sign.isdigit())
+    return sha256((digits[-_SAME_DIGITS:] or number).encode()).hexdigest()[:16]
+
+
+def _rings(call: CallView) -> bool:
+    known = call.line if call.direction == "inbound" else number_of(call)
+    return bool(known) and call.started_at is not None and call.ended_at is None
+
+
+def _talks(call: CallView) -> bool:
+    return call.answered_at is not None and call.ended_at is None

@@ -1,0 +1,247 @@
+"""Carries out the effects of the ledger, one job an effect.
+
+Rules kept here:
+1. What is told is read once, before the first attempt, and kept: every attempt tells the same.
+2. The state and what the CRM calls it are written in one transaction with the count of the request.
+3. An effect that was sent and of which nobody knows, also because this process died, is read back before it is sent
+   again.
+4. Errors become run again, dead letter or a stopped connection in one place, by `crm_sync.retry`.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from calls.queue import Task, TryAgain
+from crm_sync import connections, counting
+from crm_sync.connections import Connection, Open
+from crm_sync.crm import SUBJECTS, Crm, CrmRecording, Done, Effect, Step, Subject
+from crm_sync.errors import CrmError, TransientError, UnknownOutcomeError
+from crm_sync.ledger import QUEUE, TASK
+from crm_sync.ledger_tables import crm_effects
+from crm_sync.retry import Policy, Verdict, after
+from crm_sync.secrets import SecretKeyError
+from crm_sync.subjects import NothingToTell, NotThereYet, Rooms, subject_of
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_OPERATIONS: Final[Mapping[Step, Callable[[Crm], Callable[..., Awaitable[Done]]]]] = {
+    "call_started": lambda crm: crm.call_started,
+    "call_answered": lambda crm: crm.call_answered,
+    "call_finished": lambda crm: crm.call_finished,
+    "recording": lambda crm: crm.attach_recording,
+    "transcript": lambda crm: crm.attach_transcript,
+    "task": lambda crm: crm.create_task,
+    "lead": lambda crm: crm.ensure_lead,
+}
+_OF_A_CALL: Final = frozenset({"call_started", "call_answered", "call_finished"})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """An effect that is to be sent now; `doubted`: it was sent before, and nobody knows what became of it."""
+
+    key: UUID
+    step: Step
+    connection: Connection
+    effect: Effect
+    subject: Subject
+    attempts: int
+    first_sent_at: datetime
+    doubted: bool
+
+
+@dataclass(kw_only=True, slots=True)
+class SendingJobs:
+    """The job and what it needs. `open_crm` makes the adapter of a connection; it is kept until that changes."""
+
+    engine: AsyncEngine
+    rooms: Rooms
+    open_crm: Open
+    policy: Policy = field(default_factory=Policy)
+    now: Callable[[], datetime] = _now
+    _open: dict[str, tuple[datetime, Crm]] = field(default_factory=dict)
+
+    def tasks(self) -> list[Task]:
+        """The tasks for the queue."""
+        return [Task(TASK, QUEUE, self.send_effect, works_on="effect")]
+
+    async def close(self) -> None:
+        """Give back the connections of every adapter."""
+        for _, crm in self._open.values():
+            await crm.close()
+        self._open.clear()
+
+    async def send_effect(self, key: UUID, attempt: int) -> None:
+        """Tell a connection what it is owed, or learn that it was told already."""
+        async with self.engine.begin() as connection:
+            begun = await self._begin(connection, key)
+        if begun is None:
+            return
+        bound = log.bind(crm=begun.connection.key, step=begun.step, effect=str(key), attempt=attempt)
+        try:
+            done = await self._done(begun)
+        except CrmError as error:
+            verdict = await self._failed(begun, error)
+            bound.warning("effect not taken", kind=error.kind, reason=str(error), dead=verdict.dead, stop=verdict.stop)
+            if not verdict.dead and not verdict.stop:
+                raise TryAgain(error.kind, verdict.seconds) from None
+            return
+        async with self.engine.begin() as connection:
+            values = {"state": "done", "remote_id": done.remote_id, "answer": dict(done.answer), "error": None}
+            await _write(connection, key, values | {"ended_at": self.now(), "next_at": None})
+            await connections.resume(connection, begun.connection.key)
+        bound.info("effect done", remote_id=done.remote_id)
+
+    async def _begin(self, connection: AsyncConnection, key: UUID) -> _Begun | None:
+        """Take the effect: what it tells is read and kept. None: there is nothing to send."""
+        row = (await connection.execute(select(crm_effects).where(crm_effects.c.key == key).with_for_update())).first()
+        if row is None or row.waits or row.ended_at is not None:
+            return None
+        to = await connections.read(connection, row.connection)
+        if to is None or to.state == "stopped":
+            return None
+        now = self.now()
+        if to.paused_until is not None and to.paused_until > now:
+            raise TryAgain("paused", max((to.paused_until - now).total_seconds(), 0.1))
+        request = row.request or await self._read(connection, row, to.link_days)
+        if request is None:
+            return None
+        if to.state == "shadow":
+            await _write(connection, key, {"state": "shadow", "request": request, "ended_at": now})
+            return None
+        first = row.first_sent_at or now
+        begun = {"state": "sent", "attempts": row.attempts + 1, "sent_at": now, "first_sent_at": first}
+        await _write(connection, key, begun | {"request": request, "next_at": None})
+        at, subject = await self._told(connection, row.step, request)
+        effect = Effect(key, at, await _remote(connection, row))
+        return _Begun(key, row.step, to, effect, subject, row.attempts + 1, first, row.state in {"sent", "unknown"})
+
+    async def _read(self, connection: AsyncConnection, row: Row[Any], link_days: int) -> dict[str, Any] | None:
+        """What the effect tells; None: it is not there yet, or there is nothing to tell."""
+        same = await _same(connection, row)
+        try:
+            if same is not None:
+                raise NothingToTell("told_of_a_call_that_joined")
+            return _kept(*await subject_of(connection, row, self.rooms, link_days))
+        except NotThereYet:
+            await _write(connection, row.key, {"waits": True})
+        except NothingToTell as nothing:
+            ended = {"state": "done", "answer": {"not_told": str(nothing)}, "ended_at": self.now()}
+            await _write(connection, row.key, ended | {"remote_id": same})
+        return None
+
+    async def _told(
+        self, connection: AsyncConnection, step: Step, request: Mapping[str, Any]
+    ) -> tuple[datetime, Subject]:
+        told = msgspec.convert(request["told"], SUBJECTS[step])
+        if isinstance(told, CrmRecording):
+            told = msgspec.structs.replace(told, url=await self.rooms.address(connection, told.link) or "")
+        return msgspec.convert(request["at"], datetime), told
+
+    async def _done(self, begun: _Begun) -> Done:
+        crm = await self._adapter(begun.connection)
+        if begun.doubted:
+            known: Done | None = await self._asked(begun, "read_back", crm.read_back(begun.step, begun.effect))
+            if known is not None:
+                return known
+        carry_out = _OPERATIONS[begun.step](crm)
+        told: Done = await self._asked(begun, begun.step, carry_out(begun.effect, begun.subject))
+        return told
+
+    async def _asked(self, begun: _Begun, operation: str, answer: Awaitable[Any]) -> Any:
+        """Wait for one request and count it, whatever becomes of it."""
+        began, result = time.perf_counter(), "done"
+        try:
+            return await answer
+        except CrmError as error:
+            result = error.kind
+            raise
+        finally:
+            async with self.engine.begin() as connection:
+                spent = time.perf_counter() - began
+                await counting.count(connection, begun.connection.key, operation, result, spent)
+
+    async def _adapter(self, to: Connection) -> Crm:
+        known = self._open.get(to.key)
+        if known is not None and known[0] == to.changed_at:
+            return known[1]
+        try:
+            crm = self.open_crm(to)
+        except SecretKeyError as error:
+            raise TransientError(str(error), is_away=True) from None
+        if known is not None:
+            await known[1].close()
+        self._open[to.key] = to.changed_at, crm
+        return crm
+
+    async def _failed(self, begun: _Begun, error: CrmError) -> Verdict:
+        """The one place where an error becomes run again, dead letter, or a connection that is stopped."""
+        now = self.now()
+        tried = (now - begun.first_sent_at).total_seconds()
+        verdict = after(error, begun.attempts, tried, random.random(), self.policy)
+        state = "dead" if verdict.dead else "unknown" if isinstance(error, UnknownOutcomeError) else "planned"
+        values: dict[str, Any] = {"state": state, "error": error.kind}
+        values |= {"answer": {"reason": str(error), **error.answer}}
+        values |= {"ended_at": now} if verdict.dead else {"next_at": now + timedelta(seconds=verdict.seconds)}
+        async with self.engine.begin() as connection:
+            await _write(connection, begun.key, values)
+            if verdict.stop:
+                await connections.stop(connection, begun.connection.key, error.kind)
+            elif verdict.pause:
+                until = now + timedelta(seconds=verdict.pause)
+                await connections.pause(connection, begun.connection.key, until)
+        return verdict
+
+
+def _kept(at: datetime, subject: Subject) -> dict[str, Any]:
+    """How it is stored: a signed address is a secret, and made anew."""
+    if isinstance(subject, CrmRecording):
+        subject = msgspec.structs.replace(subject, url="")
+    kept: dict[str, Any] = msgspec.to_builtins({"at": at, "told": subject})
+    return kept
+
+
+async def _write(connection: AsyncConnection, key: UUID, values: Mapping[str, Any]) -> None:
+    await connection.execute(update(crm_effects).where(crm_effects.c.key == key).values(**values))
+
+
+async def _same(connection: AsyncConnection, row: Row[Any]) -> str | None:
+    """What the same step is called there that was told of a call which became part of this one; None: none was."""
+    if row.step not in _OF_A_CALL:
+        return None
+    earlier = select(func.coalesce(crm_effects.c.remote_id, "")).where(
+        crm_effects.c.connection == row.connection,
+        crm_effects.c.call_id == row.call_id,
+        crm_effects.c.step == row.step,
+        crm_effects.c.number < row.number,
+        crm_effects.c.first_sent_at.is_not(None),
+    )
+    told: str | None = (await connection.execute(earlier)).scalars().first()
+    return told
+
+
+async def _remote(connection: AsyncConnection, row: Row[Any]) -> dict[str, str]:
+    if row.call_id is None:
+        return {}
+    asked = select(crm_effects.c.step, crm_effects.c.remote_id).where(
+        crm_effects.c.connection == row.connection,
+        crm_effects.c.call_id == row.call_id,
+        crm_effects.c.remote_id.is_not(None),
+    )
+    return {one.step: one.remote_id for one in await connection.execute(asked.order_by(crm_effects.c.number))}

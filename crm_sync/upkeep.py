@@ -1,0 +1,80 @@
+"""Keeps the ledger up: plans what happened to promises and leads, revives lost effects, forgets old texts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from crm_sync.ledger import plan, revive
+from crm_sync.ledger_tables import crm_connections
+from crm_sync.owed import Owed, lane_of
+
+KEPT_DAYS: Final = 30
+"""What was told is kept for so long, to be looked at and sent again; that it was told stays."""
+
+_LOOK_BACK: Final = 1000
+"""Rows that were numbered earlier and committed later: more than that many are never written at once."""
+
+_ACTIONS = text(
+    """
+    select a.id, f.call_id, f.number, c.pbx
+    from follow_up_actions a join follow_ups f on f.id = a.follow_up_id join calls c on c.id = f.call_id
+    where a.at > :since
+      and a.id > (select coalesce(max(subject), 0) - :back from crm_effects where step = 'task')
+      and not exists (select from crm_effects e where e.step = 'task' and e.subject = a.id)
+    order by a.id limit 500
+    """
+)
+_LEADS = text(
+    """
+    select a.id, a.lead_id, a.call_id, c.pbx,
+           (select min(number) from party_numbers n where n.party_id = l.party_id) as number
+    from lead_events a join leads l on l.id = a.lead_id left join calls c on c.id = a.call_id
+    where a.at > :since
+      and a.id > (select coalesce(max(subject), 0) - :back from crm_effects where step = 'lead')
+      and not exists (select from crm_effects e where e.step = 'lead' and e.subject = a.id)
+    order by a.id limit 500
+    """
+)
+_FORGET = text(
+    """
+    update crm_effects set request = null, answer = null
+    where request is not null and state in ('done', 'shadow')
+      and ended_at < clock_timestamp() - make_interval(days => :days)
+    """
+)
+
+
+async def plan_told(engine: AsyncEngine) -> int:
+    """Plan what happened to promises and leads since the first connection was made; returns how many effects that is.
+
+    Both are written append-only in the transaction of what happened, so nothing is lost by being planned after it.
+    """
+    async with engine.begin() as connection:
+        since = await _since(connection)
+        if since is None:
+            return 0
+        asked = {"since": since, "back": _LOOK_BACK}
+        actions = (await connection.execute(_ACTIONS, asked)).all()
+        told = [Owed(row.call_id, row.pbx, "task", lane_of(row.number), subject=row.id) for row in actions]
+        events = (await connection.execute(_LEADS, asked)).all()
+        for row in events:
+            # A call that an event names may be forgotten since.
+            lane = lane_of(row.number or f"lead {row.lead_id}")
+            told.append(Owed(row.pbx and row.call_id, row.pbx or "", "lead", lane, subject=row.id))
+        return await plan(connection, told)
+
+
+async def tidy(engine: AsyncEngine) -> int:
+    """Put what lost its job on its way again, and forget what was told long ago; returns how much was put."""
+    async with engine.begin() as connection:
+        await connection.execute(_FORGET, {"days": KEPT_DAYS})
+        return await revive(connection)
+
+
+async def _since(connection: AsyncConnection) -> object:
+    """Since when anybody wants to be told; None: nobody does."""
+    wanted = crm_connections.c.state != "stopped"
+    return (await connection.execute(select(func.min(crm_connections.c.created_at)).where(wanted))).scalar()

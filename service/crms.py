@@ -1,0 +1,84 @@
+"""What the ledger of CRMs needs of other rooms, and the loop that keeps it moving."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from crm_sync import upkeep
+from crm_sync.connections import Connection, Open
+from crm_sync.crm import Crm, CrmRecording, CrmTranscript
+from crm_sync.secrets import Keeper
+from crm_sync.subjects import NotThereYet, Rooms
+from crm_sync.webhook import Endpoint, Webhook
+from directory import store
+from notices.signing import read_secret
+from recordings.audit import THE_SERVICE
+from recordings.rows import transcript_of
+from service.settings import Settings
+from web import links
+from web.hearing import archive_for_all, given_up
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+EVERY_SECONDS: Final = 2.0
+TIDY_SECONDS: Final = 30.0
+_TEXT_MOST: Final = 15_000
+
+
+def opener(settings: Settings) -> Open:
+    """Makes adapters of connections, by the settings."""
+
+    def open_crm(to: Connection) -> Crm:
+        secrets = Keeper(settings.secret_key.get_secret_value()).open(to.key, to.secrets)
+        keys = [read_secret(secret) for secret in secrets["keys"]]
+        return Webhook(Endpoint(url=to.settings["url"], keys=keys, networks=settings.crm.networks))
+
+    return open_crm
+
+
+def rooms(settings: Settings) -> Rooms:
+    """What the ledger asks of recordings and links."""
+    base = settings.web.public_url or ""
+
+    async def recording(connection: AsyncConnection, call_id: UUID, days: int) -> CrmRecording | None:
+        archive = await archive_for_all(connection, call_id, await store.read(connection))
+        if archive is None:
+            if await given_up(connection, call_id):
+                return None  # it has no text, so nobody knows what must be muted: never for everybody
+            raise NotThereYet
+        link = await links.make(connection, THE_SERVICE, call_id, days)
+        return CrmRecording(call=call_id, seconds=round(archive.seconds, 1), expires_at=link.expires_at, link=link.id)
+
+    async def address(connection: AsyncConnection, link: int) -> str | None:
+        path = await links.path_of(connection, link)
+        return path and base + path
+
+    async def transcript(connection: AsyncConnection, call_id: UUID) -> CrmTranscript | None:
+        told = await transcript_of(connection, call_id)
+        if told is None:
+            return None
+        text = told.text[:_TEXT_MOST]
+        return CrmTranscript(call=call_id, language=told.language, text=text, is_whole=len(text) == len(told.text))
+
+    return Rooms(recording=recording, address=address, transcript=transcript)
+
+
+async def keep_telling(engine: AsyncEngine, every: float = EVERY_SECONDS, tidy_every: float = TIDY_SECONDS) -> None:
+    """Plan what no change of a call owes, and put what got lost on its way again, until cancelled."""
+    tidied_at = float("-inf")
+    while True:
+        now = asyncio.get_running_loop().time()
+        try:
+            await upkeep.plan_told(engine)
+            if now - tidied_at >= tidy_every:
+                await upkeep.tidy(engine)
+                tidied_at = now
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("the ledger could not be kept up now", error=type(error).__name__)
+        await asyncio.sleep(every)

@@ -1,0 +1,330 @@
+"""The ledger against a real PostgreSQL and a strict receiver: each effect once, in order, whatever goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls import events as e
+from calls.record import record
+from crm_sync import connections
+from crm_sync.errors import PermanentError
+from crm_sync.ledger import release, revive
+from crm_sync.secrets import Keeper, SecretKeyError
+from crm_sync.upkeep import plan_told, tidy
+from crm_sync.webhook import Endpoint, Webhook
+from tests.fakes.ledger import LOOPBACK, OWES, SECRET_KEY, Ledger, add_connection, open_ledger
+from tests.fakes.recorded import LINE, T0, settled_call
+from tests.fakes.webhooks import OK, SECRET, Said
+
+NUMBER = "79161234567"
+
+
+@pytest.fixture
+async def ledger(engine: AsyncEngine) -> AsyncIterator[Ledger]:
+    async with open_ledger(engine) as told:
+        yield told
+
+
+async def test_a_call_is_told_as_it_goes_in_order_with_what_is_known(ledger: Ledger) -> None:
+    """Ringing, answered, over: three webhooks, verified by the receiver, with the number, the line and the times."""
+    events = sorted(settled_call(), key=lambda event: event.at or T0)
+    for event in events:
+        await ledger.happen([event])
+    await ledger.run()
+    assert ledger.receiver.types() == ["call.started", "call.answered", "call.ended"]
+    assert ledger.receiver.refused == []
+    ended = ledger.receiver.order[-1]
+    data = ended["data"]
+    assert (data["number"], data["line"], data["direction"], data["status"]) == (NUMBER, LINE, "inbound", "answered")
+    assert (data["talk_seconds"], ended["timestamp"]) == (6.0, (T0 + timedelta(seconds=9)).isoformat())
+    assert await ledger.states() == [("call_started", "done"), ("call_answered", "done"), ("call_finished", "done")]
+
+
+async def test_effects_are_there_when_and_only_when_the_change_is(ledger: Ledger) -> None:
+    """A transaction that is rolled back owes nothing; the job is committed with the row."""
+    async with ledger.engine.connect() as connection:
+        await record(connection, settled_call(), OWES)
+        await connection.rollback()
+    assert await ledger.states() == []
+    await ledger.happen(settled_call())
+    (job,) = await ledger.rows("select j.*, e.key from procrastinate_jobs j, crm_effects e")
+    assert (job.task_name, job.queue_name, job.args["effect"]) == ("crm_sync.send_effect", "crm", str(job.key))
+    assert NUMBER[-10:] not in str(job.args) + job.lock
+
+
+async def test_what_is_told_twice_is_planned_once(ledger: Ledger) -> None:
+    """Changes come again from CEL and after outages."""
+    call = await ledger.happen(settled_call(answered=False))
+    late = e.Recovered(pbx="pbx", channel="1795427050.1", linkedid="1795427050.1", at=T0 + timedelta(seconds=20))
+    settled = e.Settled(pbx="pbx", channel="1795427050.1", linkedid="1795427050.1", at=T0 + timedelta(seconds=21))
+    assert await ledger.happen([late, settled]) == call
+    await ledger.run()
+    assert ledger.receiver.types() == ["call.missed"]
+
+
+async def test_the_same_is_told_at_every_attempt(ledger: Ledger) -> None:
+    """The receiver took it and nobody heard so: the row says unknown, and the second time it knows the id."""
+    ledger.receiver.script = lambda count, _told: Said(takes=True, cut=True) if count == 1 else OK
+    call = await ledger.happen(settled_call())
+    await ledger.run()
+    assert await ledger.states() == [("call_finished", "unknown")]
+    async with ledger.engine.begin() as connection:
+        await connection.execute(text("update calls set caller_name = 'Другое' where id = :id"), {"id": call})
+    ledger.later(60)
+    await ledger.run()
+    assert await ledger.states() == [("call_finished", "done")]
+    assert len(ledger.receiver.requests) == 2
+    assert len(ledger.receiver.taken) == 1
+    assert ledger.receiver.refused == []
+
+
+ANSWERS = [
+    (Said(status=500), "planned", "transient"),
+    (Said(status=404), "planned", "transient"),
+    (Said(status=302, headers={"Location": "http://127.0.0.1:1/"}), "planned", "transient"),
+    (Said(status=429, headers={"Retry-After": "77"}), "planned", "rate_limited"),
+    (Said(status=422, body=b"no such field"), "dead", "permanent"),
+    (Said(status=410), "dead", "gone"),
+    (Said(status=401), "planned", "auth_dead"),
+    (Said(cut=True), "unknown", "unknown"),
+]
+
+
+def always(said: Said) -> Callable[[int, dict[str, Any]], Said]:
+    """The same answer to everything."""
+    return lambda _count, _told: said
+
+
+async def test_each_answer_has_its_consequence(ledger: Ledger) -> None:
+    """Kept with the effect, with what was said, for a person."""
+    for number, (said, state, kind) in enumerate(ANSWERS):
+        ledger.receiver.script = always(said)
+        call = await ledger.happen(settled_call(f"{number}.1", number=f"7916000000{number}"))
+        (row,) = await ledger.rows("select key from crm_effects where call_id = :call", call=call)
+        ledger.waits.clear()
+        await ledger.send(row.key)
+        (row,) = await ledger.rows("select * from crm_effects where call_id = :call", call=call)
+        assert (row.state, row.error, row.attempts) == (state, kind, 1)
+        assert SECRET not in str(row)
+        if said.status == 422:
+            assert row.answer == {"reason": "status 422", "status": 422, "text": "no such field"}
+        if said.status == 429:
+            ((_, seconds),) = ledger.waits
+            assert 77 <= seconds < 78
+        async with ledger.engine.begin() as connection:
+            await connections.start(connection, "site")
+    assert len(ledger.receiver.requests) == len(ANSWERS)
+
+
+async def test_an_address_that_is_gone_ends_the_connection_until_a_person_starts_it(ledger: Ledger) -> None:
+    """What was planned before goes out then; what happened meanwhile is nobody's debt."""
+    await ledger.happen(settled_call("1.1"))
+    await ledger.happen(settled_call("2.1", number="79160000001"))
+    ledger.receiver.script = lambda _count, _told: Said(status=410)
+    await ledger.run()
+    await ledger.happen(settled_call("3.1", number="79160000002"))
+    await ledger.run()
+    assert await ledger.states() == [("call_finished", "dead"), ("call_finished", "planned")]
+    (row,) = await ledger.rows("select state, stopped_by from crm_connections")
+    assert (row.state, row.stopped_by) == ("stopped", "gone")
+    ledger.receiver.script = lambda _count, _told: OK
+    async with ledger.engine.begin() as connection:
+        await connections.start(connection, "site")
+        assert await connections.retry(connection, "site") == 1
+    await ledger.run()
+    assert await ledger.states() == [("call_finished", "done"), ("call_finished", "done")]
+
+
+async def test_while_nobody_is_there_nothing_else_is_tried(ledger: Ledger) -> None:
+    """One attempt an outage, not one a call: workers have other work; the first that is taken lets all go on."""
+    ledger.receiver.script = lambda _count, _told: Said(status=503)
+    for number in range(5):
+        await ledger.happen(settled_call(f"{number}.1", number=f"7916000000{number}"))
+    await ledger.run()
+    assert len(ledger.receiver.requests) == 1
+    assert [reason for reason, _ in ledger.waits] == ["transient", *["paused"] * 4]
+    ledger.receiver.script = lambda _count, _told: OK
+    ledger.later(2)
+    await ledger.run()
+    assert len(ledger.receiver.order) == 5
+
+
+async def test_who_was_tried_for_a_day_is_a_dead_letter_and_a_person_sends_it_again(ledger: Ledger) -> None:
+    """With what was asked and what was said; retried it begins anew, under the same id."""
+    ledger.receiver.script = lambda _count, _told: Said(status=500, body=b"oops")
+    await ledger.happen(settled_call())
+    await ledger.run()
+    ledger.later(24 * 3600)
+    await ledger.run()
+    async with ledger.engine.begin() as connection:
+        (dead,) = await connections.effects_of(connection, "site", "dead")
+        assert (dead.request["told"]["number"], dead.answer["text"]) == (NUMBER, "oops")
+        assert await connections.retry(connection, "site", dead.key) == 1
+    ledger.receiver.script = lambda _count, _told: OK
+    await ledger.run()
+    assert list(ledger.receiver.taken) == [dead.key.hex]
+
+
+async def test_a_connection_in_shadow_shows_what_it_would_be_told_and_is_told_nothing(ledger: Ledger) -> None:
+    """Beside a connector that is there already."""
+    await add_connection(ledger.engine, ledger.receiver.url, "beside", state="shadow")
+    await ledger.happen(settled_call())
+    await ledger.run()
+    assert ledger.receiver.types() == ["call.ended"]  # of the other connection
+    async with ledger.engine.connect() as connection:
+        (row,) = await connections.effects_of(connection, "beside")
+    assert (row.state, row.attempts, row.request["told"]["status"]) == ("shadow", 0, "answered")
+
+
+async def test_connections_are_told_what_each_wants_and_none_waits_for_another(ledger: Ledger) -> None:
+    """One is away; the other has its own effects, keys and lanes."""
+    await add_connection(ledger.engine, "http://127.0.0.1:9/", "away", steps=("call_finished",))
+    for event in sorted(settled_call(), key=lambda event: event.at or T0):
+        await ledger.happen([event])
+    await ledger.run()
+    assert len(ledger.receiver.order) == 3
+    told = await ledger.rows("select connection, step, state, error from crm_effects where connection = 'away'")
+    assert [tuple(row) for row in told] == [("away", "call_finished", "planned", "transient")]
+    locks = await ledger.rows("select distinct lock from procrastinate_jobs")
+    assert len(locks) == 2
+
+
+async def test_an_address_inside_the_house_is_not_spoken_to(ledger: Ledger) -> None:
+    """Neither by its number nor by a name that leads there; the receiver hears nothing."""
+    for url in (ledger.receiver.url, ledger.receiver.url.replace("127.0.0.1", "localhost"), "http://10.0.0.1/"):
+        crm = Webhook(Endpoint(url=url, keys=[b"k" * 24]))
+        with pytest.raises(PermanentError, match="network"):
+            await crm.probe()
+        await crm.close()
+    assert (ledger.receiver.requests, ledger.receiver.refused) == ([], [])
+
+
+async def test_while_a_key_is_replaced_a_receiver_that_knows_either_verifies(ledger: Ledger) -> None:
+    """One header, a signature of each."""
+    for knows in (b"a" * 24, b"b" * 24):
+        ledger.receiver.keys = (knows,)
+        crm = Webhook(Endpoint(url=ledger.receiver.url, keys=[b"a" * 24, b"b" * 24], networks=LOOPBACK))
+        await crm.probe()
+        await crm.close()
+    assert ledger.receiver.types() == ["switchhook.ping"] * 2
+
+
+async def test_the_recording_is_told_when_it_is_there_by_a_link_that_is_not_stored(ledger: Ledger) -> None:
+    """Planned with the sound, sent with the archive; the signed address is made at each attempt."""
+    call = await ledger.happen(settled_call())
+    where: Any = {"pbx": "pbx", "channel": "1795427050.1", "linkedid": "1795427050.1", "at": T0}
+    await ledger.happen([e.RecordingStored(**where, side="caller")])
+    await ledger.happen([e.Transcribed(**where, model="base")])
+    await ledger.run()
+    assert ("recording", "planned") in await ledger.states()
+    async with ledger.engine.begin() as connection:
+        await release(connection, call)
+    ledger.receiver.script = lambda count, _told: Said(cut=True) if count == 3 else OK
+    await ledger.run(1)
+    ledger.later(60)
+    await ledger.run(1)
+    assert ledger.receiver.types() == ["call.ended", "transcript.ready", "recording.ready"]
+    assert ledger.receiver.order[-1]["data"] == {
+        "call": str(call),
+        "seconds": 6.0,
+        "expires_at": "2027-01-30T00:00:00Z",
+        "url": "https://calls.example.com/linked/17.signature",
+    }
+    (row,) = await ledger.rows("select cast(request as text) as kept from crm_effects where step = 'recording'")
+    assert "signature" not in row.kept
+
+
+async def test_secrets_are_sealed_and_open_with_the_key_alone(ledger: Ledger) -> None:
+    """Not in clear in the database; another key, and another connection's row, open nothing."""
+    (row,) = await ledger.rows("select * from crm_connections")
+    assert SECRET.encode() not in row.secrets
+    assert Keeper(SECRET_KEY).open("site", row.secrets) == {"keys": [SECRET]}
+    other = SECRET_KEY.replace("c3", "d3")
+    for key, name in ((other, "site"), (SECRET_KEY, "another")):
+        with pytest.raises(SecretKeyError, match="SWITCHHOOK_SECRET_KEY"):
+            Keeper(key).open(name, row.secrets)
+    for wrong in ("", "short", "не ключ"):
+        with pytest.raises(SecretKeyError, match="SWITCHHOOK_SECRET_KEY"):
+            Keeper(wrong)
+
+
+async def test_a_job_that_got_lost_is_put_on_its_way_again_once(ledger: Ledger) -> None:
+    """The row says what is so, the job is only its engine."""
+    await ledger.happen(settled_call())
+    async with ledger.engine.begin() as connection:
+        await connection.execute(text("delete from procrastinate_jobs"))
+        assert await revive(connection) == 1
+        assert await revive(connection) == 0
+    await ledger.run()
+    assert await tidy(ledger.engine) == 0
+
+
+async def test_what_was_told_long_ago_is_forgotten_but_not_that_it_was(ledger: Ledger) -> None:
+    """After thirty days the words go; dead letters keep theirs, for a person has still to see them."""
+    await ledger.happen(settled_call())
+    await ledger.run()
+    async with ledger.engine.begin() as connection:
+        await connection.execute(text("update crm_effects set ended_at = now() - interval '31 days'"))
+    await tidy(ledger.engine)
+    (row,) = await ledger.rows("select state, request, answer from crm_effects")
+    assert tuple(row) == ("done", None, None)
+
+
+async def test_promises_and_leads_are_told_from_their_own_histories(ledger: Ledger) -> None:
+    """Once each, in their order, also what was written by a transaction that committed late."""
+    call = await ledger.happen(settled_call(answered=False))
+    async with ledger.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "insert into follow_ups (number, line, origin, cause, call_id, attempt_count, priority, opened_at,"
+                " last_missed_at) values (:number, :line, 'missed', 'rang_out', :call, 1, 0, now(), now())"
+            ),
+            {"number": NUMBER, "line": LINE, "call": call},
+        )
+        action = (
+            "insert into follow_up_actions (follow_up_id, who, what, why) select id, 'x', '{}', 'x' from follow_ups"
+        )
+        event = (
+            "insert into lead_events (lead_id, at, by, kind, after, call_id) select id, now(), 'x', 'opened', 'y', '{}'"
+        )
+        for sql in (
+            action.format("opened"),
+            action.format("given"),
+            "insert into parties (name) values ('Пётр')",
+            f"insert into party_numbers (number, party_id) select '{NUMBER}', id from parties",
+            "insert into leads (party_id, stage, opened_at, stage_at) select id, 'new', now(), now() from parties",
+            f"{event.format(call)} from leads",
+        ):
+            await connection.execute(text(sql))
+    assert await plan_told(ledger.engine) == 3
+    assert await plan_told(ledger.engine) == 0
+    await ledger.run()
+    assert sorted(ledger.receiver.types()) == ["call.missed", "follow_up.given", "follow_up.opened", "lead.opened"]
+    lead = next(told["data"] for told in ledger.receiver.order if told["type"] == "lead.opened")
+    assert (lead["numbers"], lead["stage"], lead["call"]) == ([NUMBER], "new", str(call))
+
+
+async def test_without_a_connection_nothing_is_planned(engine: AsyncEngine) -> None:
+    """Nobody pays for what nobody wants."""
+    async with engine.begin() as connection:
+        await record(connection, settled_call(), OWES)
+    assert await plan_told(engine) == 0
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("select count(*) from crm_effects"))).scalar() == 0
+
+
+async def test_requests_are_counted_with_what_became_of_them(ledger: Ledger) -> None:
+    """By operation and result, with their time; a restart forgets none."""
+    ledger.receiver.script = lambda count, _told: Said(status=500) if count == 1 else OK
+    await ledger.happen(settled_call())
+    await ledger.run(2)
+    told: list[Any] = [
+        tuple(row) for row in await ledger.rows("select operation, result, request_count from crm_requests order by 2")
+    ]
+    assert told == [("call_finished", "done", 1), ("call_finished", "transient", 1)]
