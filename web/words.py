@@ -2,11 +2,12 @@
 
 from typing import Final
 
+from web.reason_words import REASON_WORDS
 from web.talk_words import TALK_WORDS
 
 LANGUAGES: Final = ("ru", "en")
 
-WORDS: Final[dict[str, tuple[str, str]]] = {
+_OWN: Final[dict[str, tuple[str, str]]] = {
     # frame
     "frame.desk": ("Мой стол", "My desk"),
     "frame.calls": ("Звонки", "Calls"),
@@ -461,7 +462,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "stage.lost": ("Потеряна", "Lost"),
     "stage.disqualified": ("Отклонена", "Disqualified"),
     "stage.reviving": ("Прогревается", "Warming up"),
-} | TALK_WORDS
+}
+
+WORDS: Final[dict[str, tuple[str, str]]] = _OWN | REASON_WORDS | TALK_WORDS
 
 
 def say(language: str, key: str, **values: object) -> str:
