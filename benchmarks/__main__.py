@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from benchmarks import decision, durable, encoding, events, memory, recording, recovery, routing, speech
+from benchmarks import decision, durable, encoding, events, importing, memory, recording, recovery, routing, speech
 
 PARTS: Mapping[str, Callable[[], object]] = {
     "routing": lambda: asyncio.run(routing.measure()),
@@ -22,6 +22,7 @@ PARTS: Mapping[str, Callable[[], object]] = {
     "recovery": lambda: asyncio.run(recovery.measure()),
     "encoding": lambda: asyncio.run(encoding.measure()),
     "recording": lambda: asyncio.run(recording.measure()),
+    "importing": lambda: asyncio.run(importing.measure()),
     "speech": lambda: asyncio.run(speech.measure()),
 }
 

@@ -1,14 +1,15 @@
 """Changes of a lead: each locks it, checks it, writes it and its event in the caller's transaction.
 
 Nothing else writes to `leads` or `lead_events`. Everything else about a party's number happens under the number's lock
-first (`crm_sync.book`), so that two calls of one party never wait for each other crosswise.
+first (`crm_sync.locks`), so that two calls of one party never wait for each other crosswise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -30,7 +31,7 @@ SERVICE = "switchhook"
 """Who did it, where no person did."""
 
 CHANNEL = "switchhook_leads"
-"""NOTIFY channel; the payload is the lead's id, sent in the transaction of each change."""
+"""NOTIFY channel; the payload is the lead's id, or nothing for many at once, in the transaction of each change."""
 
 _NOTIFY = text("select pg_notify(:channel, :lead)")
 
@@ -84,6 +85,59 @@ async def open_lead(  # noqa: PLR0913  # what a lead begins with
     if owner is not None:
         await _tell(connection, lead, by, "owner", after=owner)
     return lead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLead:
+    """What a lead begins with; `deadline_at` None: what its stage asks for."""
+
+    party: int
+    stage: str
+    step: str | None = None
+    reason: str | None = None
+    owner: str | None = None
+    line: str | None = None
+    deadline_at: datetime | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+async def open_leads(connection: AsyncConnection, directory: Directory, wanted: Sequence[NewLead], by: By) -> list[int]:
+    """Open the leads of many parties, each at whatever stage it is, and give their ids in the same order."""
+    if not wanted:
+        return []
+
+    @cache
+    def due(line: str | None, stage: str, step: str | None) -> datetime | None:
+        return deadline(directory, line, stage, step, by.at)
+
+    values = [
+        {
+            "party_id": new.party,
+            "stage": new.stage,
+            "step": new.step,
+            "reason": new.reason,
+            "owner": new.owner,
+            "source_line": new.line,
+            "opened_at": by.at,
+            "stage_at": by.at,
+            "deadline_at": (new.deadline_at or due(new.line, new.stage, new.step)) if new.stage in OPEN else None,
+            "closed_at": None if new.stage in OPEN else by.at,
+            "fields": dict(new.fields),
+        }
+        for new in wanted
+    ]
+    made = insert(leads).returning(leads.c.id, sort_by_parameter_order=True)
+    ids = list((await connection.execute(made, values)).scalars())
+    told = {"at": by.at, "by": by.who, "before": None, "call_id": by.call}
+    events: list[dict[str, Any]] = []
+    for lead, new in zip(ids, wanted, strict=True):
+        after = place(new.stage, new.step)
+        events.append(told | {"lead_id": lead, "kind": "opened", "after": after, "reason": new.reason or by.rule})
+        if new.owner is not None:
+            events.append(told | {"lead_id": lead, "kind": "owner", "after": new.owner, "reason": by.rule})
+    await connection.execute(insert(lead_events), events)
+    await connection.execute(_NOTIFY, {"channel": CHANNEL, "lead": ""})
+    return ids
 
 
 async def move_lead(connection: AsyncConnection, directory: Directory, lead: int, move: Move, by: By) -> None:

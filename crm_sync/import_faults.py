@@ -1,0 +1,37 @@
+"""What can be wrong with a file to import as a whole (pure)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+BYTES_MOST: Final = 10 * 1024 * 1024
+ROWS_MOST: Final = 20_000
+COLUMNS_MOST: Final = 60
+CELL_MOST: Final = 2000
+"""Bounds of a file: its bytes, its rows with something in them, its columns, the characters of a cell."""
+
+FILE_FAULTS: Final = (
+    "too_large",
+    "empty",
+    "no_rows",
+    "too_many_rows",
+    "too_many_columns",
+    "encoding",
+    "quotes",
+    "unreadable",
+    "header_twice",
+    "header_long",
+    "mapping",
+    "no_such_header",
+    "target_twice",
+    "no_phone_column",
+)
+
+
+class FileFault(Exception):
+    """A file that cannot be imported; `why` is of FILE_FAULTS, `value` what it is about, shortened."""
+
+    def __init__(self, why: str, value: object = "") -> None:
+        """Keep both."""
+        self.why, self.value = why, str(value)[:100]
+        super().__init__(why, self.value)
