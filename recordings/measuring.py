@@ -18,7 +18,7 @@ from calls.view import view
 from calls.waits import holds
 from recordings.archive_rows import archive_of
 from recordings.fact_rows import looked_for, write_talk_facts
-from recordings.parts import Placed, line_of, sounding
+from recordings.parts import Placed, parts_of, sounding
 from recordings.rows import recordings_of
 from recordings.spans import Span
 from recordings.tables import transcripts
@@ -80,9 +80,5 @@ def unjudged(call: Call, placed: Sequence[Placed], masked: Sequence[Mapping[str,
 async def _placed(connection: AsyncConnection, call_id: UUID, call: Call) -> Sequence[Placed]:
     """Where the call's parts lie on its line, archived or not."""
     archive = await archive_of(connection, call_id)
-    lengths: dict[str, float] = {}
-    for one in await recordings_of(connection, call_id):
-        lengths[one.channel] = max(lengths.get(one.channel, 0.0), one.seconds or 0.0)
-    if archive is not None and lengths.keys() <= {part.channel for part in archive.parts}:
-        return [part.placed for part in archive.parts]
-    return line_of(call, lengths)
+    archived = [part.placed for part in archive.parts] if archive else ()
+    return parts_of(call, await recordings_of(connection, call_id), archived)

@@ -9,10 +9,10 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from calls.call import UNTIMED, Call, facts
 from calls.events import RecordingStarted, VoicemailLeft, message_of
@@ -47,6 +47,18 @@ class Placed:
         return {"channel": self.channel, "offset": self.offset, "seconds": self.seconds}
 
 
+class Sounding(Protocol):
+    """A side of what was recorded on a channel; `seconds` None: there is no sound of it."""
+
+    @property
+    def channel(self) -> str:
+        """The channel's uniqueid."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it sounds."""
+
+
 def place(parts: Iterable[Part]) -> tuple[Placed, ...]:
     """The parts in their order on the line; what has no time comes last, by its channel's name."""
     placed: list[Placed] = []
@@ -70,6 +82,20 @@ def line_of(call: Call, seconds: Mapping[str, float]) -> tuple[Placed, ...]:
     """The line of a call of which these channels (messages in voicemail by `message_of`) have so much sound."""
     messages = {message_of(fact.channel): fact for fact in facts(call, VoicemailLeft)}
     return place(Part(channel, _begins_at(call, messages, channel), length) for channel, length in seconds.items())
+
+
+def parts_of(call: Call, sides: Iterable[Sounding], archived: Sequence[Placed] = ()) -> tuple[Placed, ...]:
+    """Where what was recorded lies on the call's line: as the archive has it that holds all of it, else by its times.
+
+    A channel sounds as long as the longer of its sides; what has no sound is nowhere.
+    """
+    lengths: dict[str, float] = {}
+    for one in sides:
+        if one.seconds:
+            lengths[one.channel] = max(lengths.get(one.channel, 0.0), one.seconds)
+    if lengths.keys() <= {part.channel for part in archived}:
+        return tuple(archived)
+    return line_of(call, lengths)
 
 
 def sounding(call: Call, placed: Iterable[Placed], since: datetime, until: datetime) -> list[tuple[float, float]]:

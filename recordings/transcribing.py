@@ -31,7 +31,7 @@ from recordings.heard import (
 )
 from recordings.measuring import measure_talk
 from recordings.opus import SoundError
-from recordings.parts import Placed, length_of, line_of
+from recordings.parts import Placed, length_of, parts_of
 from recordings.side_files import side_files
 from recordings.store import Store, StoreError
 
@@ -82,7 +82,7 @@ class TranscribingJobs:
             archives = await archives_of(connection, row.id)
         if not known or (done and done.made_at >= _stored_at(known)):
             return
-        audio, placed = audio_of(row), _placed(row, known)
+        audio, placed = audio_of(row), parts_of(state_call(row.state), known)
         try:
             asked = Talk({}, hint=hint, seconds=length_of(placed), rank=audio.at.timestamp())
             heard = await self._hear(known, archives, asked)
@@ -156,14 +156,6 @@ class TranscribingJobs:
 
 def _stored_at(known: Sequence[rows.Recording]) -> Any:
     return max(one.stored_at for one in known)
-
-
-def _placed(row: Any, known: Sequence[rows.Recording]) -> tuple[Placed, ...]:
-    """The channels on the call's line, each as long as the longer of its sides."""
-    lengths: dict[str, float] = {}
-    for one in known:
-        lengths[one.channel] = max(lengths.get(one.channel, 0.0), one.seconds or 0.0)
-    return line_of(state_call(row.state), lengths)
 
 
 def _channel(audio: CallAudio, placed: Sequence[Placed]) -> str:

@@ -16,7 +16,7 @@ from calls.call import Call
 from recordings import opus
 from recordings.archive_rows import Archive, archive_of
 from recordings.names import SIDES
-from recordings.parts import Placed, length_of, line_of
+from recordings.parts import Placed, length_of, parts_of
 from recordings.rows import Recording, recordings_of
 from recordings.store import Store, StoreError
 from recordings.tables import transcripts
@@ -63,10 +63,7 @@ async def sound_of(connection: AsyncConnection, call_id: UUID, call: Call) -> So
     if archive is not None:
         return Sound(archive, (), [part.placed for part in archive.parts])
     sides = [one for one in await recordings_of(connection, call_id) if one.path and one.seconds]
-    lengths: dict[str, float] = {}
-    for one in sides:
-        lengths[one.channel] = max(lengths.get(one.channel, 0.0), one.seconds or 0.0)
-    return Sound(None, sides, line_of(call, lengths)) if sides else None
+    return Sound(None, sides, parts_of(call, sides)) if sides else None
 
 
 def of_channel(sound: Sound | None, channel: str | None) -> Sound:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -12,8 +13,16 @@ from hypothesis import strategies as st
 from calls import events as e
 from calls.call import Call, apply
 from calls.events import message_of
-from recordings.parts import Part, Placed, length_of, line_of, place
+from recordings.parts import Part, Placed, length_of, line_of, parts_of, place
 from tests.fakes.recorded import T0
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A side as it is stored."""
+
+    channel: str
+    seconds: float | None
 
 
 def part(channel: str, begins: float | None, seconds: float) -> Part:
@@ -95,3 +104,18 @@ def test_a_message_in_voicemail_sounds_before_it_was_told() -> None:
     )
     placed = line_of(call, {"1.1": 10.0, message_of("1.1"): 8.0})
     assert [(one.channel, one.offset) for one in placed] == [("1.1-message", 0.0), ("1.1", 3.0)]
+
+
+def test_parts_lie_as_the_archive_has_them_until_more_comes_to_light() -> None:
+    """A channel is as long as the longer of its sides; a side without sound moves nothing."""
+    call = call_of(
+        told(e.BridgeEntered, "1.1", 1, bridge="talk"),
+        told(e.BridgeEntered, "1.2", 4, bridge="talk"),
+        told(e.BridgeEntered, "1.3", 90, bridge="talk"),
+    )
+    sides = [Kept("1.1", 20.0), Kept("1.1", 19.5), Kept("1.3", None)]
+    archived = [Placed("1.1", 0.5, 20.0)]
+    assert parts_of(call, sides) == (Placed("1.1", 0.0, 20.0),)
+    assert parts_of(call, sides, archived) == tuple(archived)
+    late = parts_of(call, [*sides, Kept("1.2", 3.0)], archived)
+    assert late == (Placed("1.1", 0.0, 20.0), Placed("1.2", 3.0, 3.0))
