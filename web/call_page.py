@@ -23,11 +23,12 @@ from web.evidence import charged, evidence
 from web.guard import VIEWER, nonce
 from web.hearing import hearing_of
 from web.house import HOUSE
-from web.listening import note, transcript_of
+from web.listening import Sound, note, transcript_of
 from web.one_call import OneCall, read_call
 from web.page import language_of, page, zone_of
 from web.pausing import can_pause, may_pause
 from web.services import SERVICES
+from web.silence import Silence, silences
 from web.timeline import timeline
 from web.told import considered, device_kind, reasons
 from web.wording import phone
@@ -93,6 +94,7 @@ async def show(request: web.Request) -> web.Response:
         reached=[_reached(one, leg, device_kind(directory, leg.device, leg.number)) for leg in one.seen.legs],
         sound=hearing.audible,
         hearing=hearing,
+        silences=_silences(one, hearing.audible, transcript, language),
         gaps=gaps(sides, language),
         late=one.row.ended_at is not None and datetime.now(UTC) + one.row.ahead - one.row.ended_at > SOON,
         answerer=_answerer(one),
@@ -121,6 +123,13 @@ def pieces(segments: Sequence[Mapping[str, Any]], words: Sequence[Mapping[str, A
         ]
         told.append(Piece(side, start, end, mine or [Word(str(part["text"]).strip(), None, None)]))
     return told
+
+
+def _silences(one: OneCall, sound: Sound | None, transcript: Any, language: str) -> list[Silence]:
+    if sound is None:
+        return []
+    muted = sound.archive.masked if sound.archive else ()
+    return silences(one.call, one.seen, sound.placed, muted, transcript.masked if transcript else (), language)
 
 
 def _reached(one: OneCall, leg: Any, kind: str) -> dict[str, Any]:

@@ -25,6 +25,10 @@ TALK_WORDS: Final[dict[str, tuple[str, str]]] = {
         "The recording was heard badly: all of this may be wrong.",
     ),
     "talk.hear": ("Слушать с {time}", "Hear from {time}"),
+    # where a recording is silent
+    "silence.paused": ("Запись была приостановлена", "The recording was paused"),
+    "silence.masked": ("Заглушено: {what}", "Muted: {what}"),
+    "silence.muted": ("Заглушено", "Muted"),
     # a call to take away
     "export.all": ("Скачать всё", "Download all"),
     "export.hint": ("Звук, текст, субтитры и сведения о разговоре", "Sound, text, subtitles and facts of the talk"),

@@ -7,6 +7,7 @@ const [play, seek, position] = [at("play"), at("seek"), at("position")];
 const transcript = at("transcript");
 const speeds = [...player.querySelectorAll("[data-speed]")];
 const pieces = [...transcript.querySelectorAll(".piece")].map(spanOf);
+const silences = [...player.querySelectorAll(".silence")].map(spanOf);
 const words = [...transcript.querySelectorAll(".word")].map(spanOf);
 const sound = new Audio();
 sound.preload = "metadata";
@@ -24,6 +25,14 @@ function told(seconds) {
 function goTo(seconds) {
   sound.currentTime = Math.max(0, Math.min(seconds, Number(seek.max)));
   follow();
+}
+
+// What is silent is hatched over both voices, and leads there.
+function place() {
+  for (const { element, start, end } of silences) {
+    element.style.left = `${(100 * start) / seek.max}%`;
+    element.style.width = `${(100 * (end - start)) / seek.max}%`;
+  }
 }
 
 // A browser seeks to the nearest sample, which may lie a hair before the word that was clicked.
@@ -70,6 +79,7 @@ async function draw() {
   if (!response.ok) return;
   const outline = await response.json();
   seek.max = outline.seconds;
+  place();
   const style = getComputedStyle(document.documentElement);
   // The canvas needs a plain colour: it is read off an element that wears the style sheet's.
   const shade = (name) => {
@@ -111,6 +121,7 @@ for (const [event, label] of [["play", "pause"], ["pause", "play"]]) {
     everyFrame();
   });
 }
+for (const { element, start } of silences) element.addEventListener("click", () => goTo(start));
 sound.addEventListener("seeked", follow);
 transcript.addEventListener("click", (event) => {
   const chosen = event.target.closest("[data-seek], .word");
@@ -130,4 +141,5 @@ document.addEventListener("keydown", (event) => {
   if (event.key === " " && !onButton) { event.preventDefault(); toggle(); }
   if (moves[event.key]) { event.preventDefault(); moves[event.key](); }
 });
+place();
 draw();
