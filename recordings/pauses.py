@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.call import Call
 from calls.record import state_call
 from calls.tables import call_names, calls
-from calls.view import CallView
+from calls.view import CallView, view
 from recordings.audit import Actor, note
 from recordings.tables import recording_wishes
 
@@ -25,6 +25,18 @@ CHANNEL: Final = "switchhook_recording_wishes"
 Outcome = Literal["done", "not_recorded", "over", "refused_by_pbx"]
 """done; nothing of the call is recorded now; the call is over; the PBX did not do it."""
 
+# No call lasts longer than a day.
+_KEPT_PAUSED: Final = text(
+    """
+    select state from calls join (
+        select distinct on (kept) kept, paused from (
+            select coalesce(told.joined_into, told.id) as kept, paused, asked_at
+            from recording_wishes join calls as told on told.id = call_id
+            where outcome = 'done' and asked_at > now() - interval '1 day') as wishes
+        order by kept, asked_at desc) as last on last.kept = calls.id
+    where paused and pbx = :pbx and ended_at is null
+    """
+)
 _NOTIFY: Final = text("select pg_notify(:channel, :payload)")
 
 
@@ -74,6 +86,12 @@ async def unsettled(connection: AsyncConnection, pbx: str) -> list[Wish]:
     return [Wish(row.id, row.paused, state_call(row.state)) for row in await connection.execute(asked)]
 
 
+async def kept_paused(connection: AsyncConnection, pbx: str) -> list[Call]:
+    """The calls of the PBX that go on and whose last wish that was done is a pause."""
+    rows = await connection.execute(_KEPT_PAUSED, {"pbx": pbx})
+    return [state_call(row.state) for row in rows]
+
+
 async def settle(connection: AsyncConnection, wish: UUID, outcome: Outcome) -> None:
     """Write down what became of a wish; what was settled before stays."""
     settled = update(recording_wishes).where(recording_wishes.c.id == wish, recording_wishes.c.settled_at.is_(None))
@@ -90,6 +108,13 @@ async def outcome_of(connection: AsyncConnection, wish: UUID) -> str | None:
 def is_paused(seen: CallView) -> bool:
     """Whether silence is written of the call now."""
     return any(span.until is None for span in seen.muted)
+
+
+def left_out(call: Call) -> list[str]:
+    """The channels whose recording began while the call was paused: they are recorded now and their sound is kept."""
+    seen = view(call)
+    muted = {span.channel for span in seen.muted if span.until is None}
+    return [channel for channel in recorded_now(call, seen) if muted and channel not in muted]
 
 
 def recorded_now(call: Call, seen: CallView) -> list[str]:

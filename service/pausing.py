@@ -15,7 +15,18 @@ from calls.call import Call
 from calls.events import device
 from calls.view import view
 from recordings.audit import Actor
-from recordings.pauses import CHANNEL, Outcome, ask, call_with, is_paused, recorded_now, settle, unsettled
+from recordings.pauses import (
+    CHANNEL,
+    Outcome,
+    ask,
+    call_with,
+    is_paused,
+    kept_paused,
+    left_out,
+    recorded_now,
+    settle,
+    unsettled,
+)
 from service.notices import keep_listening
 from telephony.ami import raised_by_dialplan
 from telephony.link import Link
@@ -42,6 +53,7 @@ class Pausing:
         self._wake = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
         self._working: set[asyncio.Task[None]] = set()
+        self._unpausable: set[str] = set()
 
     async def run(self) -> None:
         """Do what is wanted, until cancelled."""
@@ -65,12 +77,25 @@ class Pausing:
                 await self._try(self._do_wanted())
 
     async def _do_wanted(self) -> None:
-        """Do every wish, in the order that they were asked in. Raises what the driver raises."""
+        """Do every wish, in the order of asking, and keep paused what is paused. Raises what the driver raises."""
         async with self._one_at_a_time:
             async with self._engine.begin() as connection:
                 wanted = await unsettled(connection, self._pbx)
             for wish in wanted:
                 await self._settle(wish.id, await self._do(wish.call, paused=wish.paused))
+            async with self._engine.connect() as connection:
+                paused = await kept_paused(connection, self._pbx)
+            for channel in (one for call in paused for one in left_out(call) if one not in self._unpausable):
+                await self._pause_too(channel)
+
+    async def _pause_too(self, channel: str) -> None:
+        """A channel began to be recorded while its call is paused: it rang, or was sent on, meanwhile."""
+        try:
+            await self._mute(channel, muted=True)
+        except ActionRefused as error:
+            self._unpausable.add(channel)
+            if _GONE not in str(error):
+                log.warning("a recording that began in a pause was not paused", pbx=self._pbx, error=str(error))
 
     async def _turned(self, channel: str, name: str) -> None:
         """Somebody pressed the keys: pause what is recorded, or go on with what is paused, and tell them."""

@@ -6,6 +6,7 @@ import array
 import wave
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -47,9 +48,9 @@ async def stage(
     await world.quiet()
 
 
-async def known(stage: Stage) -> tuple[UUID, CallView] | None:
+async def known(stage: Stage, number: str = NUMBER) -> tuple[UUID, CallView] | None:
     """The call as the record has it now."""
-    rows = await stage.rows("select id, state from calls where caller_number = :n and joined_into is null", n=NUMBER)
+    rows = await stage.rows("select id, state from calls where caller_number = :n and joined_into is null", n=number)
     return (rows[0].id, view(state_call(rows[0].state))) if rows else None
 
 
@@ -68,18 +69,24 @@ async def talk(stage: Stage) -> tuple[OutsideCall, UUID]:
 
 
 async def press(stage: Stage, call: OutsideCall, keys: str) -> None:
-    """Анна, with whom the caller talks, presses keys on her phone."""
+    """Who was called presses keys on their phone."""
     rows = [row.split("!") for row in (await stage.world.cli("core show channels concise")).splitlines()]
     (name,) = [row[0] for row in rows if row[-1] != call.name]
     for key in keys:
         await stage.world.manager.action({"Action": "PlayDTMF", "Channel": name, "Digit": key})
 
 
-async def muted(stage: Stage, spans: int, *, going_on: bool) -> CallView:
+async def listens(stage: Stage) -> bool:
+    """Whether keys that Анна presses are heard: nothing is played to her."""
+    rows = [row.split("!") for row in (await stage.pbx.cli("core show channels concise")).splitlines()]
+    return {row[5] for row in rows if ROUTED in row[0]} <= {"AppDial", "Return"}
+
+
+async def muted(stage: Stage, spans: int, *, going_on: bool, number: str = NUMBER) -> CallView:
     """The call once it has so many pauses, of which the last goes on or not."""
 
     async def there() -> CallView | None:
-        found = await known(stage)
+        found = await known(stage, number)
         told = found[1].muted if found else ()
         return found[1] if found and len(told) == spans and (told[-1].until is None) is going_on else None
 
@@ -97,13 +104,7 @@ async def pause_refused(stage: Stage, call_id: UUID) -> str | None:
     assert ours != theirs
     async with stage.engine.begin() as connection:
         await record(connection, [started])
-        wish = await pauses.ask(connection, call_id, paused=True, by=Actor(login="head"))
-
-    async def settled() -> str | None:
-        async with stage.engine.connect() as connection:
-            return await pauses.outcome_of(connection, wish)
-
-    return await until(settled, "the wish is settled")
+    return await wished(stage, call_id, paused=True)
 
 
 async def test_keys_and_wishes_pause_and_resume_the_same_recording(stage: Stage) -> None:
@@ -114,14 +115,13 @@ async def test_keys_and_wishes_pause_and_resume_the_same_recording(stage: Stage)
     async with stage.open(stage.settings()):
         await until(stage.asked, "the PBX asks the service")
         call, call_id = await talk(stage)
-        await press(stage, call, "*7")
-        await muted(stage, 1, going_on=True)
-        for spans, paused in ((1, False), (2, True), (2, False)):
-            async with stage.engine.begin() as connection:
-                wish = await pauses.ask(connection, call_id, paused=paused, by=Actor(login="head"))
+        for going_on in (True, False):
+            await until(partial(listens, stage), "she hears no beep of before")
+            await press(stage, call, "*7")
+            await muted(stage, 1, going_on=going_on)
+        for spans, paused in ((2, True), (2, False)):
+            assert await wished(stage, call_id, paused=paused) == "done"
             await muted(stage, spans, going_on=paused)
-            async with stage.engine.connect() as connection:
-                assert await pauses.outcome_of(connection, wish) == "done"
         assert await pause_refused(stage, call_id) == "refused_by_pbx"
         await muted(stage, 3, going_on=False)
         await call.hangup()
@@ -132,21 +132,14 @@ async def test_keys_and_wishes_pause_and_resume_the_same_recording(stage: Stage)
 
         seen = await until(over, "the call is over")
         assert seen is not None
-        async with stage.engine.begin() as connection:
-            late = await pauses.ask(connection, call_id, paused=False, by=Actor(login="head"))
-
-        async def settled() -> str | None:
-            async with stage.engine.connect() as connection:
-                return await pauses.outcome_of(connection, late)
-
-        assert await until(settled, "the late wish is settled") == "over"
+        assert await wished(stage, call_id, paused=False) == "over"
     assert [span.until is not None for span in seen.muted] == [True, True, True]
     told = await stage.rows("select actor, action from audit where subject = :s order by id", s=f"call {call_id}")
     pause, resume = "recording_paused", "recording_resumed"
     phone = f"PJSIP/{ROUTED}"
     assert [tuple(row) for row in told] == [
         (phone, pause),
-        ("head", resume),
+        (phone, resume),
         ("head", pause),
         ("head", resume),
         ("head", pause),
@@ -163,6 +156,65 @@ async def test_keys_and_wishes_pause_and_resume_the_same_recording(stage: Stage)
         for side in sides:
             assert not any(side[round((begin + 0.3) * 8000) : round((end - 0.3) * 8000)])
     assert all(max(side) > 1000 for side in sides)
+
+
+async def wished(stage: Stage, call_id: UUID, *, paused: bool) -> str | None:
+    """What becomes of a wish."""
+    async with stage.engine.begin() as connection:
+        wish = await pauses.ask(connection, call_id, paused=paused, by=Actor(login="head"))
+
+    async def settled() -> str | None:
+        async with stage.engine.connect() as connection:
+            return await pauses.outcome_of(connection, wish)
+
+    return await until(settled, "the wish is settled")
+
+
+async def test_what_is_not_recorded_cannot_be_paused_and_what_begins_to_be_in_a_pause_is_paused_too(
+    stage: Stage,
+) -> None:
+    """Between colleagues nothing is recorded: keys and wishes say so. Then each phone begins to be recorded."""
+    async with stage.open(stage.settings()):
+        await until(stage.asked, "the PBX asks the service")
+        await stage.world.phone(FALLBACK).behave(answer(0.1, speak=TALK))
+        call = await stage.world.phone(ROUTED).dial("102", speak=TALK)
+
+        async def talks() -> tuple[UUID, CallView] | None:
+            found = await known(stage, "101")
+            return found if found and found[1].status == "talking" else None
+
+        found = await until(talks, "they talk")
+        assert found is not None
+        assert not found[1].recorded
+        assert await wished(stage, found[0], paused=True) == "not_recorded"
+        await press(stage, call, "*7")
+        by_keys = "select outcome from recording_wishes where asked_by = :device and settled_at is not null"
+        pressed = partial(stage.rows, by_keys, device=f"PJSIP/{FALLBACK}")
+        assert [row.outcome for row in await until(pressed, "the keys are settled")] == ["not_recorded"]
+        rows = (await stage.pbx.cli("core show channels concise")).splitlines()
+        ours, other = (row.split("!")[0] for row in rows)
+        await begin_recording(stage, ours)
+        await until(partial(recorded, stage, 1), "it is recorded")
+        assert await wished(stage, found[0], paused=True) == "done"
+        await muted(stage, 1, going_on=True, number="101")
+        await begin_recording(stage, other)
+        seen = await muted(stage, 2, going_on=True, number="101")
+        assert {span.channel for span in seen.muted} == set(seen.recorded)
+        assert await wished(stage, found[0], paused=False) == "done"
+        seen = await muted(stage, 2, going_on=False, number="101")
+        assert all(span.until for span in seen.muted)
+        await call.hangup()
+
+
+async def begin_recording(stage: Stage, name: str) -> None:
+    """As a dialplan of the house may."""
+    await stage.pbx.cli(f"mixmonitor start {name} {stage.pbx.recordings / name.rpartition('/')[2]}.wav,b")
+
+
+async def recorded(stage: Stage, count: int) -> bool:
+    """Whether so many channels of the call between colleagues are recorded."""
+    found = await known(stage, "101")
+    return found is not None and len(found[1].recorded) == count
 
 
 def sound(path: Path) -> array.array[int]:
