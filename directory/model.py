@@ -186,7 +186,10 @@ class Team:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """What callers hear before anything is recorded (sounds, an & between them), and the key that refuses, if any."""
+    """What callers, and whoever is called, hear before anything is recorded, and the key that refuses, if any.
+
+    ``prompt``: sounds, an & between them.
+    """
 
     prompt: str
     refuse: str | None = None
@@ -205,7 +208,7 @@ class Line:
     advertises the number.
 
     Calls to the outside show ``shows``, or the number itself. ``callback``: missed callers are called back by itself.
-    No ``consent``: callers are recorded without a word.
+    No ``consent``: callers, and whoever is called for the line, are recorded without a word.
 
     ``script`` is what staff say in the line's talks, step by step.
     """

@@ -23,7 +23,7 @@ from routing.plan import Plan
 from routing.requests import ALONE, Desk
 from service.callbacks import Callbacks
 from service.holding import Holding
-from service.outgoing import Outgoing, outgoing_settings
+from service.outgoing import Outgoing, outgoing_settings, said_when_called
 from service.pausing import Pausing
 from service.reconcile import HourlyReconciliation
 from service.recorder import Recorder
@@ -256,6 +256,7 @@ def _of_lines(directory: Directory) -> dict[str, dict[str, str]]:
         "LANGUAGE": {line.number: line.language for line in lines if line.language},
         "EMERGENCY": {line.number: line.emergency for line in lines if line.emergency},
         "CONSENT": {it.number: f"{it.consent.prompt}@{it.consent.refuse or ''}" for it in lines if it.consent},
+        "CALLED": said_when_called(directory),
     }
 
 

@@ -66,6 +66,18 @@ class Outgoing:
         task.add_done_callback(self._working.discard)
 
 
+def said_when_called(directory: Directory) -> dict[str, str]:
+    """What whoever we call hears before they are recorded, by the number that is shown, as `write_fallbacks` leaves it.
+
+    The dialplan knows a call out by that number alone. Of several lines that show it, one with a `consent` is enough.
+    """
+    shown = {shown_by(line): "none" for line in directory.lines}
+    for line in directory.lines:
+        if line.consent is not None:
+            shown[shown_by(line)] = f"{line.consent.prompt}@{line.consent.refuse or ''}@{line.language or ''}"
+    return {number: told for number, told in shown.items() if number}
+
+
 def outgoing_settings(directory: Directory) -> dict[str, str]:
     """What the PBX judges and shows by while the service is away, as `telephony.liveness.write_fallbacks` leaves it."""
     region = directory.company.region

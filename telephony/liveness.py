@@ -81,8 +81,9 @@ async def write_fallbacks(
 
     `lines`: digits of a line -> devices that ring at once; `of_lines`: what else is kept of each line, by kind:
     TRUNK and LANGUAGE for its mobiles and prompts; EMERGENCY, the number outside that is rung when nobody else was
-    reached; CONSENT, what callers hear before they are recorded, as `<prompts>@<key>`. `outgoing`: SHOWN, DESTINATIONS
-    and DIALLING of calls out, as switchhook-outbound reads them. They go into global variables, and the dialplan copies
+    reached; CONSENT, what callers hear before they are recorded, as `<prompts>@<key>`; CALLED, what they hear whom we
+    call and show that number, as `<prompts>@<key>@<language>`. `outgoing`: SHOWN, DESTINATIONS and DIALLING of calls
+    out, as switchhook-outbound reads them. They go into global variables, and the dialplan copies
     them into AstDB, where they outlive the PBX's restart: AMI writes AstDB only with write=system, a right that can
     also add dialplan running programs (seen on Asterisk 22.10: DB() over Setvar is "dangerous" and blocked). To be
     called at every connect and after a change of the directory.
@@ -96,7 +97,9 @@ async def write_fallbacks(
     values.append(line_variable("FALLBACK", DEFAULT, fallback_string(default) or NOBODY))
     told: dict[str, Mapping[str, str]] = {**(of_lines or {})}
     # What a line no longer has must not outlive it in AstDB.
-    told |= {kind: {**dict.fromkeys(lines, NOBODY), **told.get(kind, {})} for kind in ("EMERGENCY", "CONSENT")}
+    told |= {
+        kind: {**dict.fromkeys(lines, NOBODY), **told.get(kind, {})} for kind in ("EMERGENCY", "CONSENT", "CALLED")
+    }
     values += [line_variable(kind, line, value) for kind, of in told.items() for line, value in of.items()]
     values += [line_variable(kind, DEFAULT, value) for kind, value in (outgoing or {}).items()]
     values.append((BUDGET, f"{budget_seconds:g}"))

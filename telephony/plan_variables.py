@@ -40,13 +40,15 @@ _SINGLE: Final = frozenset({"queue", "hold", "voicemail", "reject"})
 _LINE: Final = re.compile(r"(?:[0-9]{1,20}|s|default)\Z")
 _NUMBER: Final = re.compile(r"[0-9]{2,15}\Z")
 _DIALLED: Final = re.compile(r"\+?[0-9]{1,31}\Z")
-_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:_[A-Za-z]{2,4})?\Z")
+_LANGUAGE_NAME: Final = r"[a-z]{2,3}(?:_[A-Za-z]{2,4})?"
+_LANGUAGE: Final = re.compile(rf"{_LANGUAGE_NAME}\Z")
 _TRUNK: Final = re.compile(rf"[A-Za-z][A-Za-z0-9]*/{_NAME}\Z")
 _OF_LINE: Final = {
     "TRUNK": _TRUNK,
     "LANGUAGE": _LANGUAGE,
     "EMERGENCY": re.compile(r"(?:[0-9]{2,20}|none)\Z"),
     "CONSENT": re.compile(rf"(?:none|{_NAME}(?:[/&]{_NAME})*@[0-9*]?)\Z"),
+    "CALLED": re.compile(rf"(?:none|{_NAME}(?:[/&]{_NAME})*@[0-9*]?@(?:{_LANGUAGE_NAME})?)\Z"),
     "SHOWN": re.compile(r"[0-9]{1,20}\Z"),
     "DESTINATIONS": re.compile(r"/(?:[0-9]{1,15}[-+*]/)*\Z"),
     "DIALLING": re.compile(r"[0-9]{1,3}_[0-9]{0,4}_[0-9]{0,4}(?:_[0-9]{1,2})?\Z"),

@@ -263,6 +263,17 @@ def test_what_callers_hear_first_may_stand_in_a_global(value: str) -> None:
     assert line_variable("CONSENT", "74951234567", value) == ("SWITCHHOOK_CONSENT_74951234567", value)
 
 
+@pytest.mark.parametrize("value", ["none", "custom/consent@3@ru", "a&b@@", "a@*@pt_BR"])
+def test_what_whoever_we_call_hears_first_may_stand_in_a_global(value: str) -> None:
+    assert line_variable("CALLED", "74951234567", value) == ("SWITCHHOOK_CALLED_74951234567", value)
+
+
+@pytest.mark.parametrize("value", ["", "a@3", "a@33@ru", "a@3@ru)", "a^b@3@ru", "a@3@ru@x", "a@3@${X}"])
+def test_no_more_than_that_may(value: str) -> None:
+    with pytest.raises(UnsafeDialError):
+        line_variable("CALLED", "74951234567", value)
+
+
 @pytest.mark.parametrize("value", ["", "custom/consent", "a@33", "a@#", "../a@3", "a,m@3", "a)@3", "a@3\n", "${X}@3"])
 def test_nothing_else_may(value: str) -> None:
     with pytest.raises(UnsafeDialError):
