@@ -41,6 +41,16 @@ _UNDER: Final = re.compile(rf"(?:originals|(?:originals/)?\d{{4}}(?:/\d\d){{0,2}
 _STAGED: Final = re.compile(r".+#\d+")
 _OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
 _NO_ROOM: Final = frozenset({27, 28, 122})  # EFBIG, ENOSPC, EDQUOT
+_REFUSALS: Final = {
+    "InvalidAccessKeyId": "it knows no such key, check its keys",
+    "SignatureDoesNotMatch": "the secret is not the key's, check its keys",
+    "AccessDenied": "the key may not do this, check its rights",
+}
+"""S3's codes for what an operator sets wrong, in words."""
+_ELSEWHERE: Final = frozenset(
+    {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"}
+)
+"""S3's codes for a request that was signed for another region than the bucket's."""
 _WHOLE_BYTES: Final = 32 << 20
 _BLOCK: Final = 1 << 20
 
@@ -286,7 +296,8 @@ class _errors:  # noqa: N801 reads as a statement
                 raise StoreError("the recordings store is not there: no such bucket") from error
             raise FileNotFoundError(self.what) from None
         if isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError):
-            raise StoreRefusesError("the recordings store refuses us: check its keys and rights") from error
+            why = _REFUSALS.get(_code(str(error)), "check its keys and rights")
+            raise StoreRefusesError(f"the recordings store refuses us: {why}") from error
         if isinstance(error, BaseError | OSError):
             number = error.errno if isinstance(error, OSError) else _number(str(error))
             if number in _NO_ROOM:
@@ -300,11 +311,19 @@ def _number(told: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _reason(told: str) -> str:
-    """What an S3 server, or the way to it, said: its code when there is one."""
+def _code(told: str) -> str:
+    """The code of an S3 server's error, "" when there is none."""
     code = re.search(r"<Code>(\w+)</Code>", told)
-    status = re.search(r"\b([45]\d\d [A-Z][A-Za-z ]+)", told.splitlines()[0])
-    return code[1] if code else status[1].strip() if status else "it cannot be reached, or answers strangely"
+    return code[1] if code else ""
+
+
+def _reason(told: str) -> str:
+    """What an S3 server, or the way to it, said: in words what an operator sets wrong, else its code or its status."""
+    code, status = _code(told), re.search(r"\b([45]\d\d [A-Z][A-Za-z ]+)", told.splitlines()[0])
+    if code in _ELSEWHERE or "incorrectly configured region" in told:
+        region = re.search(r"<Region>([A-Za-z0-9-]{1,64})</Region>", told)
+        return f"the bucket is not in the region that is set{f', but in {region[1]}' if region else ''}"
+    return code or (status[1].strip() if status else "it cannot be reached, or answers strangely")
 
 
 def _force(folder: Path, name: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 
 from recordings.disk import Disk
 from recordings.store import (
@@ -30,6 +31,8 @@ from recordings.store import (
     call_folder,
     side_name,
 )
+from service.doctor import Check, examine
+from service.settings import RecordingsSettings, load
 from tests.fakes.bucket import Way, serving
 from tests.fakes.full_disk import room_for
 
@@ -216,7 +219,13 @@ async def test_trouble_of_the_source_is_the_sources(store: Store) -> None:
         assert await listed(store) == []
 
 
-@pytest.mark.parametrize("wrong", [{"key": "nobody"}, {"secret": "not-the-secret"}])
+WRONG = [
+    ({"key": "nobody"}, "it knows no such key, check its keys"),
+    ({"secret": "not-the-secret"}, "the secret is not the key's, check its keys"),
+]
+
+
+@pytest.mark.parametrize("wrong", [wrong for wrong, _ in WRONG])
 async def test_a_bucket_that_refuses_us_says_so(bucket: Bucket, wrong: dict[str, str]) -> None:
     """Whoever has the wrong keys reads and writes nothing, and no secret is in what the operator is told."""
     store = Store.in_bucket(replace(bucket, **wrong))
@@ -225,6 +234,29 @@ async def test_a_bucket_that_refuses_us_says_so(bucket: Bucket, wrong: dict[str,
     assert bucket.secret not in str(told.value)
     with pytest.raises(StoreRefusesError):
         await store.read(SIDE, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "wrong, why", [*WRONG, ({"region": "eu-west-1"}, "the bucket is not in the region that is set, but in us-east-1")]
+)
+async def test_the_doctor_says_in_one_line_what_is_set_wrong(
+    bucket: Bucket, tmp_path: Path, wrong: dict[str, str], why: str
+) -> None:
+    """The key, its secret, or the region, of a server that looks at all of them; and nothing secret."""
+    async with Way(int((bucket.endpoint or "").rpartition(":")[2]), region=bucket.region) as way:
+        told = replace(bucket, endpoint=f"http://127.0.0.1:{way.port}")
+        assert (await _store_check(told, tmp_path)).state == "ok"
+        check = await _store_check(replace(told, **wrong), tmp_path)
+    assert (check.state, why in check.why, "\n" in check.why) == ("fail", True, False), check.why
+    assert bucket.secret not in check.why
+
+
+async def _store_check(bucket: Bucket, folder: Path) -> Check:
+    kept = {"bucket": bucket.name, "key": bucket.key, "secret": bucket.secret, "region": bucket.region}
+    recordings = RecordingsSettings.model_validate({"store": "s3", "endpoint": bucket.endpoint, **kept})
+    nowhere = SecretStr("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
+    checks = await examine(load(data_dir=folder, database_url=nowhere, recordings=recordings))
+    return next(check for check in checks if check.name == "recordings store")
 
 
 async def test_a_bucket_that_is_not_there_says_so(bucket: Bucket) -> None:

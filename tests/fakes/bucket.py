@@ -55,12 +55,23 @@ def _await(port: int) -> None:
             time.sleep(0.05)
 
 
+ELSEWHERE = (
+    "<Error><Code>AuthorizationHeaderMalformed</Code><Message>The authorization header is malformed;"
+    " the region is wrong; expecting '{region}'</Message><Region>{region}</Region></Error>"
+)
+"""What Amazon answers to who signs for another region than the bucket's; nanio takes any."""
+
+
 @dataclass
 class Way:
-    """A TCP way to the server that breaks each connection after `breaks_after` bytes of what the client sent."""
+    """A TCP way to the server that breaks each connection after `breaks_after` bytes of what the client sent.
+
+    With a `region` it refuses, as Amazon does, whoever signs for another.
+    """
 
     target: int
     breaks_after: int | None = None
+    region: str | None = None
     port: int = 0
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -77,7 +88,17 @@ class Way:
             task.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = b""
+        if self.region is not None:
+            with suppress(asyncio.IncompleteReadError):  # who only tries whether there is a way says nothing
+                head = await reader.readuntil(b"\r\n\r\n")
+            if f"/{self.region}/s3/aws4_request".encode() not in head:
+                told = ELSEWHERE.format(region=self.region).encode()
+                writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s" % (len(told), told))
+                writer.close()
+                return
         there, back = await asyncio.open_connection("127.0.0.1", self.target)
+        back.write(head)
         answers = asyncio.ensure_future(self._pass(there, writer, None))
         self._tasks.add(answers)
         await self._pass(reader, back, self.breaks_after)
