@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from service.follow_ups_cli import follow_ups_app, report_app
+from service.jobs_cli import jobs
 from service.person_cli import person_app
 from service.privacy_cli import erase, hold_app, links_app, retention
 from service.recordings_cli import recordings_app
@@ -36,6 +37,7 @@ app.command("talk-facts")(talk_facts)
 app.add_typer(hold_app, name="hold")
 app.add_typer(links_app, name="links")
 app.command()(erase)
+app.command()(jobs)
 app.command()(retention)
 
 
