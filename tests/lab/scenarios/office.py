@@ -149,6 +149,7 @@ parkedcallreparking => both
 """
 
 FEATURES = """
+; Whoever a transfer reaches hears a beep (0.4 s), and whom it failed a longer one; what they say then nobody hears.
 [general]
 featuredigittimeout = 2000
 transferdigittimeout = 2
@@ -159,6 +160,8 @@ atxferloopdelay = 1
 pickupexten = *8
 atxferabort = *1
 atxfercomplete = *2
+xfersound =
+xferfailsound =
 atxferthreeway = *3
 [featuremap]
 blindxfer => #1
