@@ -360,6 +360,13 @@ class PartyLinked(_Happened, frozen=True):
     created: Literal["nothing", "lead", "party_and_lead"] = "nothing"
 
 
+class IntegrationLost(_Happened, frozen=True):
+    """People talked, and the CRM behind `connection` was not told: `why` dead (it will not be) or late (not yet)."""
+
+    connection: str = ""
+    why: str = ""
+
+
 class Erased(_Happened, frozen=True):
     """Who the other side was is forgotten, by policy or on request; what is told of the call later is left out."""
 
@@ -410,6 +417,7 @@ Event = (
     | Transcribed
     | TranscriptionGivenUp
     | PartyLinked
+    | IntegrationLost
     | Erased
 )
 

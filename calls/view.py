@@ -44,7 +44,8 @@ class CallView:
 
     `recordings` are files as the PBX names them, `recorded` the uniqueids of the channels that it records, in the order
     of time. `refused` says why the call may not be recorded (see RecordingRefused), "" for one that may. `let_out`: a
-    call to the outside was judged, and allowed.
+    call to the outside was judged, and allowed. `integration_lost` shows that a CRM does not know of a call that people
+    talked on: the cause of that name, for which nobody is charged and nobody is owed a call.
     """
 
     id: str
@@ -66,6 +67,7 @@ class CallView:
     missed_group: str | None
     missed_evidence: tuple[Evidence, ...]
     charged_to: tuple[str, ...]
+    integration_lost: tuple[Evidence, ...]
     lost_in_transfer: bool
     ended_by: str | None
     answered_by: tuple[str, ...]
@@ -131,6 +133,7 @@ def view(call: Call) -> CallView:
         missed_group=miss.group if miss else None,
         missed_evidence=miss.evidence if miss else (),
         charged_to=miss.charged_to if miss else (),
+        integration_lost=_lost_to_crms(call) if heard else (),
         lost_in_transfer=status == "answered" and direction == "inbound" and _lost(moved, heard),
         ended_by=_ended_by(call, direction, caller, ender) if ended_at else None,
         answered_by=_answered_by(reached, heard),
@@ -269,6 +272,13 @@ def _known_caller(call: Call, caller: str) -> Channel | None:
     """The caller's channel; whose number is outside did not call us when the PBX called there first."""
     channel = call.channels.get(caller)
     return None if channel and is_originated(call, caller) and is_outside(channel.number[1]) else channel
+
+
+def _lost_to_crms(call: Call) -> tuple[Evidence, ...]:
+    """One a connection: what became of it last is what counts."""
+    told = {fact.connection: fact.why for fact in facts(call, e.IntegrationLost)}
+    values = ((("connection", name), ("why", why)) for name, why in sorted(told.items()))
+    return tuple(Evidence("crm_not_told", pairs, ("IntegrationLost",)) for pairs in values)
 
 
 def _lost(moved: tuple[TransferView, ...], heard: tuple[Talk, ...]) -> bool:

@@ -5,7 +5,9 @@ Rules kept here:
    often the change is told.
 2. Jobs of one connection and lane run one after another, in the order in which they were planned, also through
    retries; those of another connection never wait for them.
-3. The row says what is so. A job is only its engine: one that got lost is put on its way again (`revive`).
+3. A connection that lets us in no more is still owed what happens, and told when a person mended it; one that a person
+   stopped, or that wants nothing more, is not.
+4. The row says what is so. A job is only its engine: one that got lost is put on its way again (`revive`).
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ _PLAN = text(
         select cast(encode(substr(sha256(convert_to(
                    concat_ws(E'\n', c.key, pbx, call_id, step, subject), 'UTF8')), 1, 16), 'hex') as uuid),
                c.key, call_id, step, subject, lane, waits, 'planned'
-        from told join crm_connections c on c.state <> 'stopped' and step = any(c.steps)
+        from told join crm_connections c on step = any(c.steps) and (c.state <> 'stopped' or c.stopped_by = 'auth_dead')
         order by ordinality, c.key
         on conflict (key) do nothing
         returning *)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync.ledger import plan, revive
@@ -76,5 +76,5 @@ async def tidy(engine: AsyncEngine) -> int:
 
 async def _since(connection: AsyncConnection) -> object:
     """Since when anybody wants to be told; None: nobody does."""
-    wanted = crm_connections.c.state != "stopped"
+    wanted = or_(crm_connections.c.state != "stopped", crm_connections.c.stopped_by == "auth_dead")
     return (await connection.execute(select(func.min(crm_connections.c.created_at)).where(wanted))).scalar()

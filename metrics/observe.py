@@ -47,7 +47,13 @@ class Observed:
         self.calls = Counter(
             "calls", "Calls, counted once when settled.", ["direction", "status", *where], PREFIX, registry=registry
         )
-        self.missed = Counter("missed_calls", "Missed calls by cause.", ["cause", *where], PREFIX, registry=registry)
+        self.missed = Counter(
+            "missed_calls",
+            "Missed calls, also of the CRM alone, by cause.",
+            ["cause", *where],
+            PREFIX,
+            registry=registry,
+        )
         self.wait = Histogram(
             "call_wait_seconds",
             "How long inbound callers waited for a person, or until they gave up.",
@@ -81,6 +87,8 @@ class Observed:
         before, after = change.before, change.after
         if change.just_settled:
             self._count(after)
+        if after.integration_lost and not (before and before.integration_lost):
+            self.missed.labels("integration_lost", *self._place(after)).inc()
         if after.recovered and not (before and before.recovered):
             self.caught_up.inc()
         routed = change.first(Routed)
@@ -112,6 +120,7 @@ class Observed:
                 self.calls.labels("inbound", status, *place)
             for cause in CAUSES:
                 self.missed.labels(cause, *place)
+        self.missed.labels("integration_lost", NO_LINE, NO_LINE)
 
     def _count(self, seen: CallView) -> None:
         line, team = self._place(seen)

@@ -11,7 +11,7 @@ from typing import Final
 
 from calls.queue import QUEUES
 from crm_sync.lifecycle import OPEN, STAGES
-from recordings.gaps import LOST, WORST_FIRST
+from recordings.gaps import LOST, OF_CALLS
 from recordings.privacy_tables import REMOVED
 from routing.outgoing import REFUSALS
 
@@ -83,7 +83,7 @@ _MISSING = """
 # A line or trunk that is in no directory is told as `other`, so that the labels stay as few as the company's own.
 _GAPS = """
     with trunks as (select trunk from lines union select trunk from devices), told as (
-        select audio.state, audio.transfer,
+        select case when audio.state = 'stored' then 'not_in_crm' else audio.state end as state, audio.transfer,
                case when coalesce(calls.line, '') = '' then 'none' when lines.number is null then 'other'
                     else lines.number end as line,
                case when audio.trunk = '' then 'none'
@@ -91,13 +91,16 @@ _GAPS = """
                     else 'other' end as trunk
         from call_audio as audio join calls on calls.id = call_id and joined_into is null
         left join lines on lines.number = ltrim(calls.line, '+')
-        where audio.state <> 'stored' and audio.judged_at > clock_timestamp() - interval '7 days')
+        where (audio.state <> 'stored' or audio.not_in_crm_since is not null)
+          and audio.judged_at > clock_timestamp() - interval '7 days')
     select state, line, trunk, transfer, count(*) from told group by state, line, trunk, transfer
 """
 _JUDGED = """
     select word, count(calls.id) from unnest(cast(:states as text[])) as word
     left join (call_audio as audio join calls on calls.id = audio.call_id and joined_into is null)
-        on audio.state = word and judged_at > clock_timestamp() - interval '7 days' group by word
+        on word = case when audio.state = 'stored' and not_in_crm_since is not null then 'not_in_crm'
+                       else audio.state end
+        and judged_at > clock_timestamp() - interval '7 days' group by word
 """
 _SPEED = """
     select sum(took_seconds) / nullif(sum(audio_seconds), 0) from transcripts
@@ -151,7 +154,7 @@ _CALENDAR_AGE = f"""
     with {_FEEDS} select extract(epoch from clock_timestamp() - min(fetched_at)) from feeds
 """  # noqa: S608 - of our own text
 _QUEUES: Final = {"queues": QUEUES}
-_STATES: Final = {"states": WORST_FIRST}
+_STATES: Final = {"states": OF_CALLS}
 
 QUESTIONS: Final = (
     Question("jobs_waiting", "Jobs owed: waiting, running or to be tried again.", ("queue",), _WAITING, _QUEUES),

@@ -20,6 +20,12 @@ from calls.waits import holds
 WORST_FIRST: Final = ("missing", "unreadable", "empty", "silent", "short", "stored")
 """What a side can be: no file; a file that is no sound; one without sound; not a word in it; too little; all well."""
 
+NOT_IN_CRM: Final = "not_in_crm"
+"""What a call can be whose sides are all well: a CRM is owed its sound and does not have it in time."""
+
+OF_CALLS: Final = (*WORST_FIRST[:-1], NOT_IN_CRM, "stored")
+"""What the audio of a whole call can be, the worst first."""
+
 KEPT: Final = ("stored", "short", "silent")
 """In these states there is a file in the store."""
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, any_, delete, func, literal, literal_column, select, text, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    any_,
+    case,
+    delete,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.dialects.postgresql import UUID as UUID_COLUMN
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +30,7 @@ from calls.joining import ids_of
 from calls.tables import calls
 from recordings import transcript
 from recordings.files import RecordingError, Stored
-from recordings.gaps import LOST, WORST_FIRST, Verdict
+from recordings.gaps import LOST, NOT_IN_CRM, OF_CALLS, Verdict
 from recordings.heard import Heard
 from recordings.privacy_tables import removals
 from recordings.tables import call_audio, recordings, transcripts
@@ -237,12 +250,42 @@ async def words_of(connection: AsyncConnection, call_ids: Iterable[UUID]) -> dic
     return {row.call_id: row.words for row in await connection.execute(asked)}
 
 
+AUDIO_STATE: Final = case(
+    (and_(call_audio.c.state == "stored", call_audio.c.not_in_crm_since.is_not(None)), NOT_IN_CRM),
+    else_=call_audio.c.state,
+)
+"""The state of a whole call's audio, one of `gaps.OF_CALLS`."""
+
+_LATE = text("""
+    update call_audio set not_in_crm_since = late.since
+    from (select call_audio.call_id, min(told.since) as since
+          from call_audio
+          left join unnest(cast(:calls as uuid[]), cast(:since as timestamptz[])) as told (call_id, since)
+              on told.call_id = call_audio.call_id
+          where told.call_id is not null or not_in_crm_since is not null
+          group by call_audio.call_id) as late
+    where call_audio.call_id = late.call_id and not_in_crm_since is distinct from late.since
+""")
+
+
+async def note_not_in_crm(connection: AsyncConnection, late: Mapping[UUID, datetime]) -> int:
+    """Note of which calls a CRM is owed the sound, and since when; of all others none is. Returns how many changed."""
+    told = {"calls": list(late), "since": list(late.values())}
+    return (await connection.execute(_LATE, told)).rowcount
+
+
+async def is_late_in_crm(connection: AsyncConnection, call_id: UUID) -> bool:
+    """Whether a CRM is owed the sound of this call and does not have it in time."""
+    asked = select(call_audio.c.not_in_crm_since).where(call_audio.c.call_id == call_id)
+    return (await connection.execute(asked)).scalar() is not None
+
+
 async def gaps_of(connection: AsyncConnection, since: datetime) -> dict[str, int]:
     """How many calls that were judged since then are in each state, the worst state first."""
-    asked = select(call_audio.c.state, func.count()).where(call_audio.c.judged_at >= since)
-    rows = (await connection.execute(asked.group_by(call_audio.c.state))).all()
+    asked = select(AUDIO_STATE.label("told"), func.count()).where(call_audio.c.judged_at >= since)
+    rows = (await connection.execute(asked.group_by(literal_column("told")))).all()
     told = {str(state): int(count) for state, count in rows}
-    return {state: told[state] for state in WORST_FIRST if state in told}
+    return {state: told[state] for state in OF_CALLS if state in told}
 
 
 async def missing_count(connection: AsyncConnection) -> int:

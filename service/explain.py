@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import events as e
 from calls.call import Call, earliest
+from calls.missed import GROUPS
 from calls.record import state_call
 from calls.tables import call_names, calls
 from calls.view import CallView, to_json, view
@@ -122,10 +123,12 @@ def _numbered(moments: Sequence[Moment], zone: ZoneInfo, language: str) -> list[
 
 def _cause(seen: CallView, directory: Directory, language: str) -> list[str]:
     """Why nobody talked, whose business that is, what shows it, and who is to blame."""
-    if seen.missed_cause is None:
+    known = seen.missed_cause or ("integration_lost" if seen.integration_lost else None)
+    if known is None:
         return []
-    cause = say(language, "story.missed", cause=say(language, f"cause.{seen.missed_cause}"))
-    group = say(language, "evidence.group", group=say(language, f"group.{seen.missed_group}"))
+    cause = say(language, f"cause.{known}")
+    cause = say(language, "story.missed", cause=cause) if seen.missed_cause else cause
+    group = say(language, "evidence.group", group=say(language, f"group.{GROUPS[known]}"))
     shown = [*evidence(seen, directory, _zone(seen, directory), language), charged(seen, directory, language), group]
     return [f"{cause}.", *(f"  {one}" for one in shown if one), ""]
 

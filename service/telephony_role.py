@@ -20,6 +20,7 @@ from routing.load import Loads
 from routing.look_up import CrmOwners
 from routing.memory import Memory
 from service.attendant import Attendant
+from service.crm_losses import keep_telling_losses
 from service.duty import Duty
 from service.overdue import keep_escalating
 from service.reconcile import PBX_STORE
@@ -66,6 +67,7 @@ class Telephony:
             )
             for pbx in house.settings.pbx
         ]
+        self._late = timedelta(minutes=house.settings.crm.late_minutes)
         self.duties = {pbx.name: Duty(house.engine, pbx.name) for pbx in house.settings.pbx}
 
     def _ahead(self, pbx: str) -> timedelta:
@@ -97,6 +99,7 @@ class Telephony:
             group.create_task(self.memory.run())
             group.create_task(keep_settling(self.recorder))
             group.create_task(keep_escalating(self.house.engine))
+            group.create_task(keep_telling_losses(self.recorder, self._late))
             group.create_task(self._keep_partitions())
             for attendant in self.attendants:
                 group.create_task(self.duties[attendant.settings.name].run(attendant.run))

@@ -15,7 +15,7 @@ from calls.jobs import hurry
 from recordings.fact_rows import talk_facts_of
 from recordings.masking import kind_of
 from recordings.pauses import is_paused
-from recordings.rows import recordings_of
+from recordings.rows import is_late_in_crm, recordings_of
 from web import keeping, talk
 from web.audio_gaps import gaps
 from web.decided import known, passed, rule, spent
@@ -32,6 +32,7 @@ from web.silence import Silence, silences
 from web.timeline import timeline
 from web.told import considered, device_kind, reasons
 from web.wording import phone
+from web.words import say
 
 SOON: Final = timedelta(minutes=10)
 """A recording that has not come by then is not on its way."""
@@ -71,6 +72,7 @@ async def show(request: web.Request) -> web.Response:
         measured = await talk_facts_of(connection, one.id)
         promise = (await connection.execute(promise_of(one.id))).first()
         kept = await keeping.shown(request, connection, one)
+        late_in_crm = await is_late_in_crm(connection, one.id)
         if transcript is not None:
             await note(request, connection, one.id, "transcript")
         else:
@@ -95,7 +97,7 @@ async def show(request: web.Request) -> web.Response:
         sound=hearing.audible,
         hearing=hearing,
         silences=_silences(one, hearing.audible, transcript, language),
-        gaps=gaps(sides, language),
+        gaps=gaps(sides, language) + ([say(language, "gap.not_in_crm")] if late_in_crm else []),
         late=one.row.ended_at is not None and datetime.now(UTC) + one.row.ahead - one.row.ended_at > SOON,
         answerer=_answerer(one),
         evidence=evidence(one.seen, directory, ZoneInfo(zone_of(request, directory)), language),

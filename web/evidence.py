@@ -1,6 +1,6 @@
 """What shows the cause of a missed call, in words (pure)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -15,9 +15,10 @@ from web.words import WORDS, say
 
 
 def evidence(seen: CallView, directory: Directory, zone: ZoneInfo, language: str) -> list[str]:
-    """A line for each thing that shows why this call was missed; empty for a call that was not."""
+    """A line for each thing that shows why this call was missed, also by a CRM alone; empty for a call that was not."""
     teller = Teller(directory, language)
-    told = (line for one in seen.missed_evidence for line in _line(one, teller, zone))
+    told = [line for one in seen.missed_evidence for line in _line(one, teller, zone)]
+    told += [_not_told(dict(one.values), language) for one in seen.integration_lost]
     return list(dict.fromkeys(told))
 
 
@@ -25,6 +26,10 @@ def charged(seen: CallView, directory: Directory, language: str) -> str:
     """Who is to blame, in words; empty when nobody is."""
     names = ", ".join(person_name(directory, key) for key in seen.charged_to)
     return say(language, "call.charged", names=names) if names else ""
+
+
+def _not_told(values: Mapping[str, str], language: str) -> str:
+    return say(language, f"evidence.crm_{values['why']}", connection=values["connection"])
 
 
 def _line(one: Evidence, teller: Teller, zone: ZoneInfo) -> Iterator[str]:

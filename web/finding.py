@@ -14,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls, legs
 from crm_sync.tables import parties
-from recordings.gaps import KEPT, WORST_FIRST
-from recordings.rows import talks_of
+from recordings.gaps import KEPT, OF_CALLS
+from recordings.rows import AUDIO_STATE, talks_of
 from recordings.tables import call_audio, recordings, transcripts
 from web.rights import Scope
 
 STATUSES: Final = ("ringing", "talking", "answered", "missed", "failed", "voicemail")
 GAP: Final = "gap"
-AUDIO: Final = (GAP, *WORST_FIRST)
+AUDIO: Final = (GAP, *OF_CALLS)
 _NOT_DIGITS: Final = re.compile(r"[^0-9]")
 
 
@@ -37,7 +37,7 @@ class FilterError(ValueError):
 class Filters:
     """What is looked for; None and empty mean anything. `since` is included, `until` is not; `said` in the talk.
 
-    `audio` is a state of `recordings.gaps.WORST_FIRST`, or GAP for any but the well one.
+    `audio` is a state of `recordings.gaps.OF_CALLS`, or GAP for any but the well one.
     """
 
     since: datetime | None = None
@@ -111,7 +111,7 @@ def _columns() -> Select[Any]:
         recorded.label("recorded"),
         written.label("transcribed"),
         reached.label("people"),
-        call_audio.c.state.label("audio"),
+        AUDIO_STATE.label("audio"),
         call_audio.c.transfer,
         call_audio.c.trunk,
     )
@@ -130,9 +130,7 @@ def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:
     if filters.status:
         asked = asked.where(calls.c.status == filters.status)
     if filters.audio:
-        asked = asked.where(
-            call_audio.c.state != "stored" if filters.audio == GAP else call_audio.c.state == filters.audio
-        )
+        asked = asked.where(AUDIO_STATE.in_([filters.audio] if filters.audio != GAP else OF_CALLS[:-1]))
     if digits := _NOT_DIGITS.sub("", filters.number):
         # In Russia people write 8 916 … for what is stored as 7916….
         forms = {digits, f"7{digits[1:]}"} if digits.startswith("8") else {digits}

@@ -20,7 +20,7 @@ from web.services import SERVICES
 from web.timeline import timeline
 from web.told import reasons
 
-Audio = Literal["gap", "missing", "unreadable", "empty", "silent", "short", "stored"]
+Audio = Literal["gap", "missing", "unreadable", "empty", "silent", "short", "not_in_crm", "stored"]
 """How the audio of a call stands; gap: any but stored."""
 
 Limit = Annotated[int, Field(ge=1, le=200)]

@@ -23,7 +23,7 @@ class GapsQuery(Query):
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
     line: str = ""
-    state: Literal["missing", "unreadable", "empty", "silent", "short"] | None = None
+    state: Literal["missing", "unreadable", "empty", "silent", "short", "not_in_crm"] | None = None
     cursor: str | None = None
     limit: Limit = 50
 
