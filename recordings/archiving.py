@@ -27,6 +27,7 @@ from recordings import opus, rows
 from recordings.archive_plan import Plan, Side, plan
 from recordings.archive_rows import Archive, archives_of, awaits_text, masked_of, write_archive
 from recordings.call_audio import audio_of
+from recordings.disk import NO_ROOM
 from recordings.due import archive_job
 from recordings.masked_rows import keeps_original
 from recordings.opus import NotVerifiedError, SoundError, Source
@@ -121,6 +122,10 @@ class ArchivingJobs:
             raise GiveUp(str(error)) from None
         except StoreError as error:
             raise TryAgain(str(error), _WAIT) from None
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            raise TryAgain("disk full: no room for the files that an archive is made from", _WAIT) from None
         except (NotVerifiedError, ProcessDiedError) as error:
             if attempt >= _MOST_TRIES:
                 raise GiveUp(f"{error}, {attempt + 1} times") from None
@@ -166,3 +171,7 @@ class ArchivingJobs:
                 await self.store.remove(name)
         except StoreError as error:
             raise TryAgain(str(error), _WAIT) from None
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            raise TryAgain("disk full: no room for the files that an archive is made from", _WAIT) from None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a write is refused with where there is no room: on the disk, in the quota, below the largest size of a file."""
 
 Level = Literal["room", "low", "full"]
 

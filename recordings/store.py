@@ -29,6 +29,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
+from recordings.disk import NO_ROOM
 from recordings.names import CHANNEL, SIDES
 
 _DAY: Final = r"(?:originals/)?\d{4}/\d\d/\d\d"
@@ -40,7 +41,6 @@ _NAME: Final = re.compile(rf"{_DAY}/{_CALL}(?:/(?:{_SIDE}|[0-9a-f]{{16}}\.ogg)|-
 _UNDER: Final = re.compile(rf"(?:originals|(?:originals/)?\d{{4}}(?:/\d\d){{0,2}}|{_DAY}/{_CALL})?")
 _STAGED: Final = re.compile(r".+#\d+")
 _OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
-_NO_ROOM: Final = frozenset({27, 28, 122})  # EFBIG, ENOSPC, EDQUOT
 _REFUSALS: Final = {
     "InvalidAccessKeyId": "it knows no such key, check its keys",
     "SignatureDoesNotMatch": "the secret is not the key's, check its keys",
@@ -300,7 +300,7 @@ class _errors:  # noqa: N801 reads as a statement
             raise StoreRefusesError(f"the recordings store refuses us: {why}") from error
         if isinstance(error, BaseError | OSError):
             number = error.errno if isinstance(error, OSError) else _number(str(error))
-            if number in _NO_ROOM:
+            if number in NO_ROOM:
                 raise StoreFullError("disk full: no room left in the recordings store") from error
             why = os.strerror(number) if number else _reason(str(error))
             raise StoreError(f"the recordings store cannot be used: {why}") from error

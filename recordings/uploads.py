@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from recordings.disk import NO_ROOM
 from recordings.names import CHANNEL, SIDES
 
 NAME: Final = re.compile(rf"({CHANNEL.pattern})-({'|'.join(SIDES)})\.wav")
@@ -39,7 +40,6 @@ ROOM_BYTES_LEAST: Final = 500_000_000
 """So much of the disk is left to the database and the store."""
 
 _ABANDONED_SECONDS: Final = 7 * 86_400.0
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class UploadError(Exception):
@@ -128,7 +128,7 @@ class Inbox:
                 if here + len(piece) == file.size_bytes:
                     self._finish(file, part)
             except OSError as error:
-                if error.errno in _FULL:
+                if error.errno in NO_ROOM:
                     self._part(file).unlink(missing_ok=True)
                     raise NoRoomError("the disk is full") from error
                 raise

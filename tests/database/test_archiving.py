@@ -62,6 +62,7 @@ def tone(*turns: tuple[int, float]) -> bytes:
 async def processes() -> AsyncIterator[Processes]:
     """One process that makes all archives of this file."""
     told = Processes(1)
+    await told.run(os.getpid)  # it begins with all the room there is, whichever test comes first
     yield told
     await told.close()
 
@@ -540,6 +541,27 @@ async def test_a_full_store_keeps_the_sides_and_is_tried_again(office: Office, e
     assert len(office.files()) == 2
     await office.jobs.archive(office.call_id, 1)
     assert len(office.files()) == 1
+
+
+async def test_no_room_for_what_an_archive_is_made_from_is_waited_for(office: Office) -> None:
+    """A second channel joins an archive, which the encoder reads through a file of its own: all stays until it can."""
+    second = await second_channel(office)
+    await office.stores(tone((440, 2)), tone((880, 2)))
+    await office.hears((0.0, 1.0))
+    await office.jobs.archive(office.call_id, 0)
+    await office.stores(tone((1320, 3)), tone((0, 3)), uid=second)
+    await office.hears()
+    before, cramped = office.files(), Processes(1)
+    try:
+        with room_for(2000):
+            await cramped.run(os.getpid)
+        with pytest.raises(TryAgain, match="no room for the files"):
+            await replace(office.jobs, processes=cramped).archive(office.call_id, 9)
+    finally:
+        await cramped.close()
+    assert office.files() == before
+    await office.jobs.archive(office.call_id, 10)
+    assert (await office.made()).seconds > 2.0
 
 
 async def test_a_side_that_is_lost_or_no_sound_is_given_up(office: Office) -> None:
