@@ -92,9 +92,10 @@ def columns_of(header: Sequence[str], told: Mapping[str, str]) -> tuple[Column, 
     targets = Counter(column.target for column in columns)
     for target, count in targets.items():
         if count > 1 and target not in _MANY:
-            raise FileFault("target_twice", ", ".join(it.header for it in columns if it.target == target))
+            named = ", ".join(it.header for it in columns if it.target == target)
+            raise FileFault("target_twice", named, [(it.header, it.target) for it in columns])
     if not targets["phone"]:
-        raise FileFault("no_phone_column", ", ".join(counts))
+        raise FileFault("no_phone_column", ", ".join(counts), [(it.header, it.target) for it in columns])
     return columns
 
 

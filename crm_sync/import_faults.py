@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 BYTES_MOST: Final = 10 * 1024 * 1024
@@ -29,9 +30,12 @@ FILE_FAULTS: Final = (
 
 
 class FileFault(Exception):
-    """A file that cannot be imported; `why` is of FILE_FAULTS, `value` what it is about, shortened."""
+    """A file that cannot be imported; `why` is of FILE_FAULTS, `value` what it is about, shortened.
 
-    def __init__(self, why: str, value: object = "") -> None:
-        """Keep both."""
-        self.why, self.value = why, str(value)[:100]
+    `columns` are those of the file, header and target, where telling what they are may mend it.
+    """
+
+    def __init__(self, why: str, value: object = "", columns: Sequence[tuple[str, str]] = ()) -> None:
+        """Keep what is told."""
+        self.why, self.value, self.columns = why, str(value)[:100], tuple(columns)
         super().__init__(why, self.value)

@@ -11,16 +11,20 @@ So the same file again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from crm_sync.import_rows import ImportRow, Problem
+from crm_sync.import_rows import REASONED, ImportRow, Problem
 
 What = Literal["new", "known", "duplicate"]
 
 CHANGES: Final = ("name", "email", "numbers", "lead", "owner", "deadline", "note", "fields")
 """What an import may add to a known party; `lead`: they never had one."""
+
+
+ANOTHER_LEAD: Final = "duplicate"
+"""The reason that names another lead, which a file cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +98,10 @@ def plan_import(rows: Sequence[ImportRow], problems: Sequence[Problem], known: M
             told = ", ".join(sorted(parties.values()))
             wrong += [Problem(row.row, "", told, "two_parties") for row in (first, *others)]
             continue
-        whole = replace(first, numbers=numbers)
-        if parties:
-            (number,) = parties.values()
-            outcomes.append(Outcome(whole, "known", number, known[number], _changes(whole, known[number], known)))
-        else:
-            outcomes.append(Outcome(whole, "new"))
+        outcome = _outcome(replace(first, numbers=numbers), next(iter(parties.values()), ""), known)
+        if outcome.what == "new" or "lead" in outcome.changes:
+            wrong += _not_a_beginning(first)
+        outcomes.append(outcome)
         for row in others:
             shared = (number for number in row.numbers if number in first.numbers or number in known)
             outcomes.append(Outcome(row, "duplicate", next(shared, row.numbers[0]), of=first.row))
@@ -107,6 +109,22 @@ def plan_import(rows: Sequence[ImportRow], problems: Sequence[Problem], known: M
         tuple(sorted(outcomes, key=lambda outcome: outcome.row.row)),
         tuple(sorted(wrong, key=lambda problem: problem.row)),
     )
+
+
+def _outcome(row: ImportRow, number: str, known: Mapping[str, KnownParty]) -> Outcome:
+    if not number:
+        return Outcome(row, "new")
+    return Outcome(row, "known", number, known[number], _changes(row, known[number], known))
+
+
+def _not_a_beginning(row: ImportRow) -> Iterator[Problem]:
+    """Why no lead can be opened as the row says."""
+    if row.stage == "reviving":
+        yield Problem(row.row, "", row.stage, "not_a_beginning")
+    elif row.stage in REASONED and row.reason is None:
+        yield Problem(row.row, "", row.stage or "", "no_reason")
+    elif row.reason == ANOTHER_LEAD:
+        yield Problem(row.row, "", row.reason, "another_lead")
 
 
 def _same(rows: Sequence[ImportRow], known: Mapping[str, KnownParty]) -> list[list[ImportRow]]:

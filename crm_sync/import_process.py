@@ -45,7 +45,7 @@ class _Told(msgspec.Struct, frozen=True):
     """What is answered: the reading, or why there is none."""
 
     reading: Reading | None = None
-    fault: tuple[str, str] | None = None
+    fault: tuple[str, str, tuple[tuple[str, str], ...]] | None = None
 
 
 async def read_apart(
@@ -106,7 +106,7 @@ def _told(body: bytes, asked: _Asked) -> _Told:
     try:
         return _Told(reading=read_rows(_rows_of(body), asked.terms, asked.mapping))
     except FileFault as fault:
-        return _Told(fault=(fault.why, fault.value))
+        return _Told(fault=(fault.why, fault.value, fault.columns))
 
 
 def _rows_of(body: bytes) -> list[Row]:

@@ -17,11 +17,8 @@ from directory.numbers import e164, is_short
 NAME_MOST: Final = 200
 NUMBERS_MOST: Final = 10
 EMAIL_MOST: Final = 254
-STAGES: Final = ("new", "qualifying", "qualified", "in_work", "won", "lost", "disqualified")
-"""Where an imported lead may begin."""
-
-REASONED: Final = ("lost", "disqualified")
-"""Those that need a reason."""
+REASONED: Final = {"lost": "lost", "reviving": "lost", "disqualified": "disqualified"}
+"""Stages that have a reason, and which stage's reasons those are."""
 
 ROW_FAULTS: Final = (
     "no_phone",
@@ -38,6 +35,8 @@ ROW_FAULTS: Final = (
     "step_not_in_work",
     "no_reason",
     "reason_for_nothing",
+    "another_lead",
+    "not_a_beginning",
     "not_a_time",
     "not_an_email",
     "two_parties",
@@ -60,7 +59,7 @@ class Terms:
     """What the house knows when a file is read.
 
     `staff` and `blocked` are numbers that are no party's, as stored. `words`: for owner, stage, step and line, and for
-    each stage of REASONED its reasons, folded word -> key; an empty key is a word of several.
+    lost and disqualified their reasons, folded word -> key; an empty key is a word of several.
     """
 
     region: str
@@ -214,9 +213,7 @@ class _Row:
 
     def _reason(self, stage: str | None) -> str | None:
         if stage in REASONED:
-            if "reason" not in self.told:
-                self._wrong(*self.told["stage"], "no_reason")
-            return self._chosen("reason", stage)
+            return self._chosen("reason", REASONED[stage])
         if "reason" in self.told and not (stage is None and "stage" in self.told):
             self._wrong(*self.told["reason"], "reason_for_nothing")
         return None

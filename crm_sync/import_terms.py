@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
-from crm_sync.import_rows import REASONED, STAGES, Terms, folded
+from crm_sync.import_rows import Terms, folded
+from crm_sync.lifecycle import STAGES
 from directory.model import Directory
-
-_ANOTHER_LEAD: Final = "duplicate"
-"""Names the other lead, which a file cannot."""
 
 Said = Mapping[str, Iterable[str]]
 """Key -> words that people use for it."""
@@ -19,15 +16,13 @@ def terms_of(directory: Directory, stages: Said, reasons: Said) -> Terms:
     """Give the terms of a house; `stages` and `reasons` are said in the words of the pages too."""
     policy = directory.leads
     of_house = {reason.key: (reason.name,) for reason in (*policy.disqualified, *policy.lost)}
-    of_stage = {"disqualified": policy.disqualifies(), "lost": policy.loses()}
     words = {
         "owner": _words({person.key: (person.name,) for person in directory.people}),
         "line": _words({line.number: (line.name, f"+{line.number}") for line in directory.lines}),
         "stage": _words({stage: stages.get(stage, ()) for stage in STAGES}),
         "step": _words({step.key: (step.name,) for step in policy.funnel}),
     }
-    for stage in REASONED:
-        known = (reason for reason in of_stage[stage] if reason != _ANOTHER_LEAD)
+    for stage, known in (("disqualified", policy.disqualifies()), ("lost", policy.loses())):
         words[stage] = _words({reason: of_house.get(reason) or reasons.get(reason, ()) for reason in known})
     mobiles = {device.address for person in directory.people for device in person.devices if device.kind == "mobile"}
     return Terms(
@@ -46,3 +41,8 @@ def _words(said: Said) -> dict[str, str]:
         for word in map(folded, words):
             found[word] = "" if found.get(word, key) != key else key
     return found | {folded(key): key for key in said}
+
+
+def word_for(terms: Terms, what: str, key: str, name: str) -> str:
+    """Give the name of a key, or the key itself where the name would not lead back to it."""
+    return name if terms.words[what].get(folded(name)) == key else key

@@ -41,6 +41,8 @@ ACTIONS: Final = (
     "link_used",
     "link_revoked",
     "link_key_made",
+    "leads_imported",
+    "leads_exported",
 )
 """What is written down besides listening (`listens`); `recordings.audit` says what each is about."""
 

@@ -30,6 +30,7 @@ from recordings.retention import Ended, due
 from recordings.store import StoreError
 from service.erasing import EraseBusyError, Erasing
 from service.removing import HeldError, Ours, Remover, held_digits, hold_on
+from web import import_drafts
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -96,6 +97,8 @@ async def keep_to(engine: AsyncEngine, remover: Remover, now: datetime) -> Count
         if removed.files_left:
             log.warning("the PBX's files could not be removed", call=str(one.id), files=removed.files_left)
         gone += removed.went + Counter(calls=1, files_left=len(removed.files_left))
+    async with engine.begin() as connection:
+        await import_drafts.forget_old(connection)
     return gone
 
 

@@ -6,12 +6,13 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from web import call_page, calls_list, desk, health, keeping, linked, login, pausing, searching, status
+from web import call_page, calls_list, desk, health, import_page, keeping, linked, login, pausing, searching, status
 from web.api.routes import routes
 from web.attempts import Attempts
 from web.guard import add_headers, know_viewer, refuse_nul, refuse_other_sites, tell_errors
 from web.health import READINESS, Readiness
 from web.house import HOUSE, House
+from web.import_page import READERS, READERS_MOST
 from web.live import LIVE, Live
 from web.login import ATTEMPTS
 from web.render import STATIC
@@ -30,6 +31,7 @@ def make_app(services: WebServices) -> web.Application:
     app[LIVE] = Live(services.engine, app[HOUSE])
     app[ATTEMPTS] = Attempts()
     app[READINESS] = Readiness(services)
+    app[READERS] = asyncio.Semaphore(READERS_MOST)
     app.add_routes(
         [
             web.get("/", desk.show),
@@ -42,6 +44,8 @@ def make_app(services: WebServices) -> web.Application:
             web.post("/calls/{id}/keeping", keeping.change),
             web.get("/linked/{link}", linked.hear),
             web.post("/calls/{id}/recording", pausing.turn),
+            web.get("/leads/import", import_page.show),
+            web.post("/leads/import", import_page.change),
             web.get("/search", searching.show),
             web.get("/login", login.show),
             web.post("/login", login.enter),

@@ -1,7 +1,7 @@
-"""What the web room keeps itself: who listened to what, and by which tokens PBXes send their recordings."""
+"""What the web room keeps itself: who listened to what, tokens of PBXes that upload, files that wait to be imported."""
 
 from sqlalchemy import TIMESTAMP, BigInteger, Column, ForeignKey, Identity, Index, LargeBinary, Table, Text, func
-from sqlalchemy.dialects.postgresql import INET, UUID
+from sqlalchemy.dialects.postgresql import INET, JSONB, UUID
 
 from directory.tables import metadata
 
@@ -28,4 +28,22 @@ upload_tokens = Table(
     Column("used_at", TIMESTAMP(timezone=True)),
     Column("revoked_at", TIMESTAMP(timezone=True)),
     comment="They open no page and no other path of the API.",
+)
+
+import_drafts = Table(
+    "import_drafts",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the token that the form holds."),
+    Column(
+        "session",
+        LargeBinary,
+        ForeignKey("sessions.digest", ondelete="CASCADE"),
+        nullable=False,
+        unique=True,
+        comment="Whose form it is; a session has one.",
+    ),
+    Column("body", LargeBinary, nullable=False, comment="The file as it was sent."),
+    Column("mapping", JSONB, nullable=False, comment="What its columns were told to be."),
+    Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
+    comment="Files that were looked at and are not imported yet; they go within the hour, and with any erasure.",
 )

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from web.bulk_words import BULK_WORDS
 from web.reason_words import REASON_WORDS
 from web.talk_words import TALK_WORDS
 
@@ -472,7 +473,7 @@ _OWN: Final[dict[str, tuple[str, str]]] = {
     "stage.reviving": ("Прогревается", "Warming up"),
 }
 
-WORDS: Final[dict[str, tuple[str, str]]] = _OWN | REASON_WORDS | TALK_WORDS
+WORDS: Final[dict[str, tuple[str, str]]] = _OWN | BULK_WORDS | REASON_WORDS | TALK_WORDS
 
 
 def say(language: str, key: str, **values: object) -> str:

@@ -23,6 +23,7 @@ from recordings.rows import write_call_audio
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import SUPPORT, Told, know
 from web import guard, health, links, users, watching
+from web.api.bulk import PATH as IMPORT_PATH
 from web.api.routes import COMMANDS, OPERATIONS
 from web.api.uploads import PATH as UPLOADS_PATH
 from web.live import LIVE
@@ -32,7 +33,7 @@ from web.tables import listens
 
 SAID = [("staff", "Компания Ромашка добрый день"), ("caller", "Здравствуйте хочу посмотреть квартиру")]
 API = "/api/v1"
-OTHERS = {UPLOADS_PATH}
+OTHERS = {UPLOADS_PATH, IMPORT_PATH}
 
 
 @pytest.fixture

@@ -80,6 +80,8 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     **dict.fromkeys((f"{method} {API}/calls/{{id}}/links" for method in ("GET", "POST")), HEADS),
     f"POST {API}/links/{{number}}/revoke": HEADS,
     f"POST {API}/follow-ups/{{number}}/close": HEADS,
+    **dict.fromkeys(("GET /leads/import", "POST /leads/import"), HEADS),
+    **dict.fromkeys((f"POST {API}/leads/import", f"GET {API}/leads/export"), HEADS),
     f"GET {API}/holds": HEADS,
     f"POST {API}/holds": HEADS,
     f"POST {API}/holds/{{number}}/lift": HEADS,

@@ -20,7 +20,7 @@ from pathlib import Path
 from service.children import die_with_parent
 
 _OWN = ("SWITCHHOOK_", "DATABASE_URL")
-_COMMANDS = ("cli", "commands", "follow_ups", "people", "replay", "reconcile", "serve")
+_COMMANDS = ("cli", "commands", "follow_ups", "leads", "people", "replay", "reconcile", "serve")
 _PROGRAM = multiprocessing.get_context("forkserver")
 _PROGRAM.set_forkserver_preload([f"service.{name}" for name in _COMMANDS])
 

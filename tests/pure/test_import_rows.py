@@ -106,8 +106,6 @@ def test_columns_are_known_by_their_headers_and_the_others_are_fields_of_the_lea
         ({"owner": "Козлов"}, [("owner", "Козлов", "several")]),
         ({"stage": "почти"}, [("stage", "почти", "unknown")]),
         ({"stage": "new", "step": "Встреча"}, [("step", "Встреча", "step_not_in_work")]),
-        ({"stage": "disqualified"}, [("stage", "disqualified", "no_reason")]),
-        ({"stage": "lost"}, [("stage", "lost", "no_reason")]),
         ({"stage": "lost", "reason": "spam"}, [("reason", "spam", "unknown")]),
         ({"stage": "new", "reason": "spam"}, [("reason", "spam", "reason_for_nothing")]),
         ({"reason": "spam"}, [("reason", "spam", "reason_for_nothing")]),
@@ -327,3 +325,21 @@ def test_a_plan_says_of_every_row_what_becomes_of_it() -> None:
         (5, "known", "3", ("numbers",), None),
         (6, "duplicate", "4", (), 5),
     ]
+
+
+@pytest.mark.parametrize(
+    "stage, reason, why",
+    [
+        ("lost", None, "no_reason"),
+        ("disqualified", None, "no_reason"),
+        ("disqualified", "duplicate", "another_lead"),
+        ("reviving", None, "not_a_beginning"),
+    ],
+)
+def test_a_lead_begins_only_where_one_may(stage: str, reason: str | None, why: str) -> None:
+    """Such a row is right for whom an export tells of, and wrong for who is to get a lead."""
+    row = ImportRow(row=2, numbers=("1",), stage=stage, reason=reason)
+    assert [problem.why for problem in plan_import([row], (), {}).problems] == [why]
+    assert [problem.why for problem in plan_import([row], (), {"1": KnownParty(id=1)}).problems] == [why]
+    had = KnownParty(id=1, lead=KnownLead(id=5, open=False, stage=stage))
+    assert plan_import([row], (), {"1": had}).problems == ()

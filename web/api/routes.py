@@ -6,6 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from web.api import (
+    bulk,
     calls,
     follow_ups,
     gaps,
@@ -57,6 +58,7 @@ OPERATIONS: Final = (
         models.GapPage,
     ),
     Operation("/leads", house.list_leads, "Leads, the newest first", house.LeadsQuery, models.LeadPage),
+    Operation("/leads/export", bulk.export_leads, "Leads as a table", bulk.ExportQuery, None, "text/csv"),
     Operation("/parties", house.list_parties, "People outside, the newest first", house.PageQuery, models.PartyPage),
     Operation("/people", house.list_people, "People who work here", NoQuery, models.PersonList),
     Operation("/teams", house.list_teams, "Teams", NoQuery, models.TeamList),
@@ -146,12 +148,12 @@ def routes() -> list[web.RouteDef]:
     """The API's routes for an application."""
     told = [web.get(PREFIX + operation.path, operation.serve) for operation in OPERATIONS]
     told += [web.post(PREFIX + command.path, command.serve) for command in COMMANDS]
-    return [*told, *uploads.routes(), web.get(PREFIX + "/openapi.json", _describe)]
+    return [*bulk.routes(), *told, *uploads.routes(), web.get(PREFIX + "/openapi.json", _describe)]
 
 
 async def _describe(_request: web.Request) -> web.Response:
     told = openapi(OPERATIONS, COMMANDS, _version())
-    told["paths"] |= uploads.described()
+    told["paths"] |= uploads.described() | bulk.described()
     told["components"]["securitySchemes"]["upload"] = {"type": "http", "scheme": "bearer"}
     return web.json_response(told)
 

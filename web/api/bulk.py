@@ -1,0 +1,181 @@
+"""Leads in and out as a whole: a table that is imported all or nothing, and one of all leads."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final, Literal
+
+from aiohttp import hdrs, web
+from pydantic import Field, ValidationError
+
+from crm_sync.import_columns import read_mapping
+from crm_sync.import_faults import BYTES_MOST, FileFault
+from crm_sync.importing import ImportRefused, preview
+from crm_sync.lead_export import ExportRefused, Wanted
+from crm_sync.sheets import MEDIA
+from web.api.operations import PREFIX, PROBLEM, Answer, Query, refusal
+from web.bulk import begin_export, export_file, fault_words, import_file, plan_json
+from web.guard import VIEWER
+from web.house import HOUSE
+from web.import_page import read_apart
+from web.keeping import actor_of, only_keepers
+from web.page import language_of
+from web.services import SERVICES
+
+PATH: Final = f"{PREFIX}/leads/import"
+_PIECE: Final = 64 * 1024
+
+
+class ImportQuery(Query):
+    """`dry_run`: only look."""
+
+    dry_run: bool = False
+
+
+class RowTold(Answer):
+    """What becomes of a row: new, known (`party`, by `number`; what is filled in), or duplicate of another row."""
+
+    row: int
+    what: Literal["new", "known", "duplicate"]
+    party: int | None
+    number: str
+    changes: list[str]
+    same_as_row: int | None
+
+
+class RowProblem(Answer):
+    """What is wrong with a row; `reason` is the stable key."""
+
+    row: int
+    column: str
+    value: str
+    reason: str
+    detail: str
+
+
+class ImportTold(Answer):
+    """An import, or what it would be."""
+
+    imported: bool
+    counts: dict[str, int]
+    rows: list[RowTold]
+    problems: list[RowProblem]
+
+
+class ExportQuery(Query):
+    """Which leads, and as what; all as csv unless told."""
+
+    format: Literal["csv", "xlsx"] = "csv"
+    stage: str = Field(default="", max_length=40)
+    owner: str = Field(default="", max_length=64)
+
+
+async def import_leads(request: web.Request) -> web.StreamResponse:
+    """POST /leads/import, by heads and admins: the file is the body; `map` may stand several times."""
+    only_keepers(request)
+    told, maps = dict(request.query), request.query.getall("map", [])
+    told.pop("map", None)
+    try:
+        query = ImportQuery.model_validate_strings(told)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise web.HTTPBadRequest(text=f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    language, house = language_of(request), request.app[HOUSE]
+    body = await _body(request)
+    try:
+        reading = await read_apart(request, body, read_mapping(maps))
+        async with request.app[SERVICES].engine.begin() as connection:
+            if query.dry_run:
+                plan = await preview(connection, reading)
+            else:
+                person = request[VIEWER].person
+                plan = await import_file(connection, await house.read(), reading, actor_of(request), person)
+    except FileFault as fault:
+        return refusal(422, fault.why, fault_words(language, fault))
+    except ImportRefused as refused:
+        return _refused(plan_json(refused.plan, language, imported=False), str(refused))
+    return _json(plan_json(plan, language, imported=not query.dry_run))
+
+
+async def export_leads(request: web.Request, query: ExportQuery) -> web.StreamResponse:
+    """GET /leads/export, for heads and admins; who takes which leads is written down before the first byte."""
+    only_keepers(request)
+    directory, engine = await request.app[HOUSE].read(), request.app[SERVICES].engine
+    wanted = Wanted(form=query.format, stage=query.stage, owner=query.owner)
+    try:
+        async with engine.begin() as connection:
+            await begin_export(connection, directory, wanted, actor_of(request))
+    except ExportRefused as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
+    disposition = f'attachment; filename="leads-{datetime.now(UTC):%Y-%m-%d}.{wanted.form}"'
+    response = web.StreamResponse(headers={hdrs.CONTENT_DISPOSITION: disposition})
+    response.headers[hdrs.CONTENT_TYPE] = MEDIA[wanted.form]
+    async with engine.connect() as connection:
+        await response.prepare(request)
+        async for piece in export_file(connection, directory, wanted, language_of(request)):
+            await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+async def _body(request: web.Request) -> bytes:
+    """The file. Raises 413 for one that is too large."""
+    body = bytearray()
+    async for piece in request.content.iter_chunked(_PIECE):
+        body += piece
+        if len(body) > BYTES_MOST:
+            raise web.HTTPRequestEntityTooLarge(BYTES_MOST, len(body), text=f"at most {BYTES_MOST} bytes")
+    return bytes(body)
+
+
+def _json(told: dict[str, Any]) -> web.Response:
+    return web.Response(text=json.dumps(told, ensure_ascii=False), content_type="application/json")
+
+
+def _refused(told: dict[str, Any], detail: str) -> web.Response:
+    """The problem document of rows that are wrong, with all of the plan."""
+    head = {"type": "about:blank", "title": HTTPStatus(422).phrase, "status": 422, "detail": detail, "reason": "rows"}
+    return web.Response(status=422, text=json.dumps(head | told, ensure_ascii=False), content_type=PROBLEM)
+
+
+def described() -> dict[str, Any]:
+    """The import as OpenAPI 3.1 writes it."""
+    problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    refused = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+    why = {
+        400: ("The query cannot be read.", problem),
+        401: ("Nobody is logged in and there is no valid token.", problem),
+        403: ("Only for heads and admins.", problem),
+        413: (f"More than {BYTES_MOST} bytes.", problem),
+        422: ("Nothing is imported: the file cannot be, or rows are wrong (`problems` says which).", refused),
+        429: ("Other files are being read just now.", problem),
+    }
+    schema = ImportTold.model_json_schema()
+    lists = {"rows": RowTold.model_json_schema(), "problems": RowProblem.model_json_schema()}
+    schema["properties"] |= {name: {"type": "array", "items": items} for name, items in lists.items()}
+    del schema["$defs"]
+    told = {"description": "Imported, or looked at.", "content": {"application/json": {"schema": schema}}}
+    words: dict[str, Any] = {"type": "string"}
+    repeated = {"name": "map", "in": "query", "required": False, "schema": {"type": "array", "items": words}}
+    dry_run = {"name": "dry_run", "in": "query", "required": False, "schema": {"type": "boolean"}}
+    return {
+        PATH: {
+            "post": {
+                "operationId": import_leads.__name__,
+                "summary": "Import parties and leads from csv or xlsx, all or nothing",
+                "parameters": [dry_run, repeated],
+                "requestBody": {"required": True, "content": {media: {} for media in MEDIA.values()}},
+                "responses": {
+                    "200": told,
+                    **{str(code): {"description": said, "content": what} for code, (said, what) in why.items()},
+                },
+            }
+        }
+    }
+
+
+def routes() -> list[web.RouteDef]:
+    """The route of the import; the export is an operation."""
+    return [web.post(PATH, import_leads)]
