@@ -56,7 +56,7 @@ async def import_rows(connection: AsyncConnection, directory: Directory, reading
     for outcome in changed:
         lead = outcome.known.lead if outcome.known else None
         if lead is not None:
-            await _fill_lead(connection, lead, outcome, by)
+            await _fill_lead(connection, directory, lead, outcome, by)
             written += [(_party(outcome), lead.id, outcome.row)] if "note" in outcome.changes else []
     await _write_notes(connection, written, by)
     return plan
@@ -153,7 +153,9 @@ async def _take_numbers(connection: AsyncConnection, rows: Sequence[tuple[int, I
         await connection.execute(upsert(party_numbers).on_conflict_do_nothing(), values)
 
 
-async def _fill_lead(connection: AsyncConnection, lead: KnownLead, outcome: Outcome, by: By) -> None:
+async def _fill_lead(
+    connection: AsyncConnection, directory: Directory, lead: KnownLead, outcome: Outcome, by: By
+) -> None:
     row, changes = outcome.row, set(outcome.changes)
     if "owner" in changes:
         await give_lead(connection, lead.id, row.owner, by)
@@ -161,7 +163,7 @@ async def _fill_lead(connection: AsyncConnection, lead: KnownLead, outcome: Outc
         await set_deadline(connection, lead.id, row.deadline_at, by)
     if "fields" in changes:
         blanks: Mapping[str, str] = {name: told for name, told in row.fields.items() if name not in lead.fields}
-        await set_fields(connection, lead.id, blanks, by)
+        await set_fields(connection, directory, lead.id, blanks, by)
 
 
 async def _write_notes(connection: AsyncConnection, written: Sequence[tuple[int, int, ImportRow]], by: By) -> None:

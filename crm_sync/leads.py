@@ -1,7 +1,7 @@
 """Changes of a lead: each locks it, checks it, writes it and its event in the caller's transaction.
 
-Nothing else writes to `leads` or `lead_events`. Everything else about a party's number happens under the number's lock
-first (`crm_sync.locks`), so that two calls of one party never wait for each other crosswise.
+Nothing else writes to `leads` or `lead_events`. Locks are taken in one order, so that nobody waits for another
+crosswise: the number's (`crm_sync.locks`, where a number is at stake), the party's row, the lead's row.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from sqlalchemy import Row, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.deadlines import deadline, due_at
-from crm_sync.lifecycle import OPEN, Move, check
-from crm_sync.tables import lead_events, leads
+from crm_sync.lifecycle import AWAY, OPEN, LifecycleError, Move, check
+from crm_sync.revival import chain_of, enters_at, next_at
+from crm_sync.tables import lead_events, leads, parties
 from directory.model import Directory
 
 EventKind = Literal["opened", "linked", "stage", "owner", "deadline", "fields", "merged", "revival"]
@@ -123,6 +124,7 @@ async def open_leads(connection: AsyncConnection, directory: Directory, wanted: 
             "deadline_at": (new.deadline_at or due(new.line, new.stage, new.step)) if new.stage in OPEN else None,
             "closed_at": None if new.stage in OPEN else by.at,
             "fields": dict(new.fields),
+            "chain_at": enters_at(directory.leads, new.reason, new.fields, by.at) if new.stage == "lost" else None,
         }
         for new in wanted
     ]
@@ -142,21 +144,22 @@ async def open_leads(connection: AsyncConnection, directory: Directory, wanted: 
 
 async def move_lead(connection: AsyncConnection, directory: Directory, lead: int, move: Move, by: By) -> None:
     """Move a lead to another stage or step, with a new deadline. Raises LifecycleError, NoSuchLead."""
-    row = await locked(connection, lead)
+    row = await held(connection, lead)
     check(directory.leads, row.stage, row.step, move, head=by.head)
     is_open = move.stage in OPEN
+    if is_open and row.stage not in OPEN:
+        await _is_the_only_one(connection, row)
+    away = row.stage in AWAY and move.stage in AWAY
     values = {
         "stage": move.stage,
         "step": move.step,
-        "reason": move.reason,
+        "reason": row.reason if away else move.reason,
         "duplicate_of": move.duplicate_of,
         "stage_at": by.at,
         "deadline_at": deadline(directory, row.source_line, move.stage, move.step, by.at) if is_open else None,
         "closed_at": None if is_open else row.closed_at or by.at,
     }
-    if move.stage not in {"lost", "reviving"}:
-        values |= {"chain": None, "chain_step": None, "chain_at": None}
-    await _write(connection, lead, values)
+    await _write(connection, lead, values | _chain(directory, row, move, by.at))
     before, after = place(row.stage, row.step), place(move.stage, move.step)
     await _tell(connection, lead, by, "stage", before, after, move.reason)
 
@@ -179,12 +182,19 @@ async def set_deadline(connection: AsyncConnection, lead: int, at: datetime | No
     await _tell(connection, lead, by, "deadline", before, at.isoformat() if at else None)
 
 
-async def set_fields(connection: AsyncConnection, lead: int, fields: Mapping[str, str | None], by: By) -> None:
-    """Write the house's own fields of a lead; None removes one, the others stay. Raises NoSuchLead."""
+async def set_fields(
+    connection: AsyncConnection, directory: Directory, lead: int, fields: Mapping[str, str | None], by: By
+) -> None:
+    """Write the house's own fields of a lead; None removes one, the others stay. Raises NoSuchLead.
+
+    By its fields a lost lead may be one for a revival chain.
+    """
     row = await locked(connection, lead)
     now = {name: value for name, value in {**row.fields, **fields}.items() if value is not None}
     if now != row.fields:
-        await _write(connection, lead, {"fields": now})
+        waits = row.stage == "lost" and row.chain is None
+        chain = {"chain_at": enters_at(directory.leads, row.reason, now, row.closed_at or by.at)} if waits else {}
+        await _write(connection, lead, {"fields": now, **chain})
         await _tell(connection, lead, by, "fields", after=", ".join(sorted(fields)))
 
 
@@ -196,6 +206,29 @@ async def note_contact(connection: AsyncConnection, lead: int, by: By, *, talked
     await _tell(connection, lead, by, "linked")
 
 
+async def tell_revival(  # what one step came to
+    connection: AsyncConnection, lead: int, step: str, words: str | None, result: str, by: By
+) -> None:
+    """Note what a step of a revival chain (winter/2) came to (`crm_sync.revival.RESULTS`), and its words."""
+    await _tell(connection, lead, by, "revival", step, words, result)
+
+
+async def next_step(connection: AsyncConnection, lead: int, taken: int, at: datetime | None) -> None:
+    """Note how many steps of its chain were taken for a lead, and when the next one is due; None: never."""
+    await _write(connection, lead, {"chain_step": taken, "chain_at": at})
+
+
+async def held(connection: AsyncConnection, lead: int) -> Row[Any]:
+    """Lock the party of a lead, then the lead, and give the lead's row. Raises NoSuchLead."""
+    while True:
+        asked = select(leads.c.party_id).where(leads.c.id == lead)
+        party = (await connection.execute(asked)).scalar_one_or_none()
+        await connection.execute(select(parties.c.id).where(parties.c.id == party).with_for_update())
+        row = await locked(connection, lead)
+        if row.party_id == party:  # a merge may have moved it meanwhile
+            return row
+
+
 async def locked(connection: AsyncConnection, lead: int) -> Row[Any]:
     """Give the row of a lead, which nobody else changes until the transaction ends. Raises NoSuchLead."""
     row = (await connection.execute(select(leads).where(leads.c.id == lead).with_for_update())).one_or_none()
@@ -204,9 +237,35 @@ async def locked(connection: AsyncConnection, lead: int) -> Row[Any]:
     return row
 
 
+async def notify(connection: AsyncConnection, lead: int) -> None:
+    """Wake who shows the lead, when the transaction ends well."""
+    await connection.execute(_NOTIFY, {"channel": CHANNEL, "lead": str(lead)})
+
+
 def place(stage: str, step: str | None) -> str:
     """Give a stage with its step as events tell it: in_work/meeting."""
     return f"{stage}/{step}" if step else stage
+
+
+async def _is_the_only_one(connection: AsyncConnection, row: Row[Any]) -> None:
+    asked = select(leads.c.id).where(leads.c.party_id == row.party_id, leads.c.stage.in_(OPEN))
+    other = (await connection.execute(asked)).scalar_one_or_none()
+    if other is not None:
+        raise LifecycleError("stage", f"the client has an open lead already: {other}")
+
+
+def _chain(directory: Directory, row: Row[Any], move: Move, at: datetime) -> dict[str, Any]:
+    """Where a lead stands in the revival of lost ones after a move; a chain that ended is kept until it is back."""
+    lost_at = row.closed_at or at
+    if move.stage == "lost":
+        done = row.stage == "reviving"
+        return {"chain_at": None if done else enters_at(directory.leads, move.reason, row.fields, lost_at)}
+    if move.stage != "reviving":
+        return {"chain": None, "chain_step": None, "chain_at": None}
+    chain = chain_of(directory.leads, row.reason, row.fields)
+    if chain is None:
+        raise LifecycleError("stage", f"no revival chain is for {row.reason!r} with these fields")
+    return {"chain": chain.name, "chain_step": 0, "chain_at": next_at(chain, 0, lost_at, at)}
 
 
 async def _write(connection: AsyncConnection, lead: int, values: Mapping[str, Any]) -> None:
@@ -224,4 +283,4 @@ async def _tell(
 ) -> None:
     told = {"before": before, "after": after, "reason": reason or by.rule, "call_id": by.call}
     await connection.execute(insert(lead_events).values(lead_id=lead, at=by.at, by=by.who, kind=kind, **told))
-    await connection.execute(_NOTIFY, {"channel": CHANNEL, "lead": str(lead)})
+    await notify(connection, lead)

@@ -14,7 +14,10 @@ from typing import Final, Literal
 
 from directory.lead_policy import LeadPolicy
 
-Fault = Literal["stage", "step", "reason", "duplicate_of", "head"]
+Fault = Literal[
+    "stage", "step", "reason", "duplicate_of", "block", "head", "owner", "text", "assignee", "due_at", "at", "fields"
+]
+"""What is wrong with what was asked: one of its values, or `head`: whoever asks may not."""
 
 OPEN: Final = ("new", "qualifying", "qualified", "in_work")
 """Someone should be working on it. A party has at most one such lead at a time."""
@@ -51,13 +54,14 @@ NEXT: Final[Mapping[str, Mapping[str, Needs]]] = {
     "won": {"in_work": _HEAD},
     "lost": {"in_work": _FREE, "reviving": _FREE, "disqualified": _REASON},
     "disqualified": {"qualifying": _HEAD, "in_work": _HEAD},
-    "reviving": {"in_work": _FREE, "lost": _REASON, "disqualified": _REASON},
+    "reviving": {"in_work": _FREE, "lost": _FREE, "disqualified": _REASON},
 }
-"""Where a lead may go from each stage. From in_work to in_work is another step of the funnel."""
+"""Where a lead may go from each stage. From in_work to in_work is another step of the funnel; between lost and reviving
+a lead keeps why it was lost."""
 
 
 class LifecycleError(ValueError):
-    """A lead cannot go there so; `field` names what is wrong: stage, step, reason, duplicate_of, or head: the right."""
+    """What was asked of a lead cannot be; `field` names what is wrong, `head` is the right."""
 
     def __init__(self, field: Fault, message: str) -> None:
         """Keep the field beside the message."""
