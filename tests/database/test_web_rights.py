@@ -14,10 +14,13 @@ from typing import Any, Final
 import pytest
 from aiohttp import ClientSession
 from sqlalchemy import func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from yarl import URL
 
 from calls.tables import follow_ups
+from crm_sync.leads import By, open_lead
+from crm_sync.notes import add_task
+from crm_sync.tables import parties
 from directory.tables import absences
 from recordings import holds
 from recordings.audit import THE_OPERATOR, Actor
@@ -25,7 +28,7 @@ from recordings.privacy_tables import audit, erasures, links
 from recordings.tables import archives
 from routing.tables import outgoing_calls
 from tests.fakes.site import Site, open_site
-from tests.fakes.story import PASSWORD, Told
+from tests.fakes.story import HOUSE, LINE, PASSWORD, Told
 from web import links as signed
 from web import upload_tokens, users
 from web.render import STATIC
@@ -42,6 +45,16 @@ HEADS: Final = frozenset({"vera", "ilya"})
 ADMINS: Final = frozenset({"ilya"})
 ANYBODY: Final = EVERYBODY | {None}
 MANAGERS: Final = frozenset({"gleb", "anna", "vera"})
+
+LEAD_ACTIONS: Final[dict[str, dict[str, Any]]] = {
+    "move": {"stage": "qualified"},
+    "return": {},
+    "owner": {"owner": "anna"},
+    "notes": {"text": "Хочет угловую"},
+    "tasks": {"text": "Позвонить"},
+    "deadline": {"at": None},
+    "fields": {"fields": {"project": "Парк"}},
+}
 
 DOORS: Final[dict[str, frozenset[str | None]]] = {
     "GET /login": ANYBODY,
@@ -82,6 +95,10 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     f"POST {API}/follow-ups/{{number}}/close": HEADS,
     **dict.fromkeys(("GET /leads/import", "POST /leads/import"), HEADS),
     **dict.fromkeys((f"POST {API}/leads/import", f"GET {API}/leads/export"), HEADS),
+    f"GET {API}/leads/count": EVERYBODY,
+    f"GET {API}/leads/{{number}}": THEIRS,
+    **dict.fromkeys((f"POST {API}/leads/{{number}}/{do}" for do in LEAD_ACTIONS), THEIRS),
+    f"POST {API}/tasks/{{number}}/done": THEIRS,
     f"GET {API}/holds": HEADS,
     f"POST {API}/holds": HEADS,
     f"POST {API}/holds/{{number}}/lift": HEADS,
@@ -100,6 +117,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     f"POST {API}/absences": {"person": "anna", "from": "2027-01-01T00:00:00Z", "to": "2027-01-02T00:00:00Z"},
     f"POST {API}/follow-ups/{{number}}/close": {"reason": "called by hand"},
     f"POST {API}/calls/{{id}}/links": {"days": 3},
+    **{f"POST {API}/leads/{{number}}/{do}": body for do, body in LEAD_ACTIONS.items()},
     f"POST {API}/holds": {"number": "79165550166", "reason": "case 1"},
     f"POST {API}/erasures": {"numbers": ["79165550155"], "dry_run": True},
 }
@@ -162,6 +180,7 @@ async def things(site: Site) -> dict[str, str]:
             "holds": await holds.add(connection, THE_OPERATOR, "case 2", call_id=call.id),
             "links": link.id,
         }
+        numbers["leads"], numbers["tasks"] = await lead_with_task(connection)
         row = {"asked_by": "ilya", "numbers": ["79165550122"], "pseudonym": "erased000000000001"}
         numbers["erasures"] = (
             await connection.execute(insert(erasures).values(row).returning(erasures.c.id))
@@ -170,6 +189,17 @@ async def things(site: Site) -> dict[str, str]:
         token = await upload_tokens.create(connection, "main")
     told = {name: str(number) for name, number in numbers.items()} | {"pbx": f"Bearer {token}"}
     return told | {"calls": str(call.id), "outgoing-calls": str(outgoing), "link": link.path.rpartition("/")[2]}
+
+
+async def lead_with_task(connection: AsyncConnection) -> tuple[int, int]:
+    """A lead of Anna's that came by the line of her team, with something to do; their ids."""
+    made = insert(parties).values(name="Пётр").returning(parties.c.id)
+    party = (await connection.execute(made)).scalar_one()
+    by = By(who="anna", at=datetime.now(UTC))
+    lead = await open_lead(connection, HOUSE, party, by, stage="qualifying", owner="anna", line=LINE)
+    task = await add_task(connection, HOUSE, lead, "Позвонить", by)
+    assert task is not None
+    return lead, task
 
 
 async def test_every_door_opens_for_whom_it_is_and_for_nobody_else(site: Site) -> None:

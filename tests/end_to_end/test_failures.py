@@ -104,8 +104,10 @@ async def test_a_hung_service_is_passed_by_and_comes_back_without_harm(stage: St
             return time.time() - int(await stage.variable("SWITCHHOOK_ALIVE")) > 4
 
         await until(stale, "the sign of life is stale")
+        began = time.monotonic()
         second = await world.call("79161230003", "Второй", LINE, speak=(60.0,))
         assert await world.phone(FALLBACK).rings() == "79161230003"
+        assert time.monotonic() - began < 1.0
         await second.answered()
         service.go_on()
         await until(stage.asked, "the PBX asks the service again")

@@ -1,4 +1,4 @@
-"""People, teams, lines and devices, parties and leads by the API."""
+"""People, teams, lines and devices, and parties by the API."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import Field
 from sqlalchemy import func, select
 
-from crm_sync.tables import leads, parties, party_numbers
+from crm_sync.tables import parties, party_numbers
 from directory import presence_store
 from directory.hours import open_at
 from directory.model import Directory, Person
@@ -18,7 +18,7 @@ from web.api.calls import Limit
 from web.api.operations import NoQuery, Query
 from web.guard import VIEWER
 from web.house import HOUSE
-from web.rights import leads_seen, parties_seen, scope_of
+from web.rights import parties_seen, scope_of
 from web.services import SERVICES
 
 
@@ -27,13 +27,6 @@ class PageQuery(Query):
 
     cursor: Annotated[int, Field(ge=1, lt=2**63)] | None = None
     limit: Limit = 50
-
-
-class LeadsQuery(PageQuery):
-    """Which leads."""
-
-    stage: str = ""
-    owner: str = ""
 
 
 async def list_people(request: web.Request, _query: NoQuery) -> models.PersonList:
@@ -115,20 +108,6 @@ async def list_parties(request: web.Request, query: PageQuery) -> models.PartyPa
     rows, more = await _page(request, asked.order_by(parties.c.id.desc()), query.limit)
     items = [models.PartyTold.model_validate(row | {"numbers": row["numbers"] or []}) for row in rows]
     return models.PartyPage(items=items, next=more)
-
-
-async def list_leads(request: web.Request, query: LeadsQuery) -> models.LeadPage:
-    """GET /leads: for a manager, those they may work on, and those of parties who have called them or their team."""
-    scope = scope_of(request[VIEWER], await request.app[HOUSE].read())
-    asked = select(leads).where(leads_seen(scope))
-    if query.stage:
-        asked = asked.where(leads.c.stage == query.stage)
-    if query.owner:
-        asked = asked.where(leads.c.owner == query.owner)
-    if query.cursor is not None:
-        asked = asked.where(leads.c.id < query.cursor)
-    rows, more = await _page(request, asked.order_by(leads.c.id.desc()), query.limit)
-    return models.LeadPage(items=[models.LeadTold.model_validate(row) for row in rows], next=more)
 
 
 async def _page(request: web.Request, asked: Any, limit: int) -> tuple[list[dict[str, Any]], str | None]:

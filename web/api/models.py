@@ -247,27 +247,6 @@ class PartyPage(Answer):
     next: str | None
 
 
-class LeadTold(Answer):
-    """A party's interest being worked."""
-
-    id: int
-    party_id: int
-    stage: str
-    owner: str | None
-    source_line: str | None
-    opened_at: datetime
-    deadline_at: datetime | None
-    closed_at: datetime | None
-    created_by_call: UUID | None
-
-
-class LeadPage(Answer):
-    """One page of leads."""
-
-    items: list[LeadTold]
-    next: str | None
-
-
 class FollowUpAction(Answer):
     """What was done to a promise: by a login, a person's key, or switchhook; `why` is a key or a person's words."""
 

@@ -1,9 +1,9 @@
 """One operation is one function: its query and its answer are models, checked, and described as they are."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, get_origin
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,6 +24,8 @@ _WHY: Final = {
     429: "Asked too often in a minute.",
     503: "What keeps it cannot be read now; the same may be asked again.",
 }
+
+_CHANGED: Final = "It is not any more as it was seen; `detail` tells what happened."
 
 
 class Query(BaseModel):
@@ -52,9 +54,10 @@ class Problem(Answer):
 
 
 class Refusal(Problem):
-    """A problem with a stable key of its reason."""
+    """A problem with a stable key of its reason, and the name of the value that is wrong, where it is one."""
 
     reason: str
+    field: str | None = None
 
 
 class Body(BaseModel):
@@ -85,7 +88,7 @@ class Operation:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Check the query, run the handler, write the answer. Raises 400 for a query that does not fit."""
         try:
-            query = self.query.model_validate_strings(dict(request.query))
+            query = self.query.model_validate_strings(_nested(request.query, self.query))
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
@@ -125,6 +128,7 @@ class Command:
     """A POST under PREFIX that has something done: `body` is checked, what was begun is told with status 202.
 
     One that is not `keyed` does at once (200) what is the same when it is done twice, and needs no Idempotency-Key.
+    `refuses` are statuses of refusals beside those that every command has.
     """
 
     path: str
@@ -133,6 +137,7 @@ class Command:
     body: type[Body]
     answer: type[BaseModel]
     keyed: bool = True
+    refuses: tuple[int, ...] = ()
 
     @property
     def status(self) -> int:
@@ -160,9 +165,11 @@ class Command:
         answers: dict[str, Any] = {str(self.status): {"description": said, "content": _json(self.answer)}}
         parameters = _path_parameters(self.path)
         of_one = (404, 422) if "{id}" in self.path else (404,) if parameters else ()
-        for status in (400, 401, 403, 409, 422, 429) if self.keyed else (400, 401, 403, *of_one):
-            problem = {PROBLEM: {"schema": {"$ref": _ref(Refusal if status == 422 else Problem)}}}
-            answers[str(status)] = {"description": _WHY[status], "content": problem}
+        known = (400, 401, 403, 409, 422, 429) if self.keyed else (400, 401, 403, *of_one)
+        for status in sorted({*known, *self.refuses}):
+            model = Refusal if status == 422 or status in self.refuses else Problem
+            about = _CHANGED if status == 409 and not self.keyed else _WHY[status]
+            answers[str(status)] = {"description": about, "content": {PROBLEM: {"schema": {"$ref": _ref(model)}}}}
         key = {"name": KEY_HEADER, "in": "header", "required": False, "schema": {"type": "string", "maxLength": 200}}
         return {
             "operationId": self.handler.__name__,
@@ -177,10 +184,11 @@ def _json(model: type[BaseModel]) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": _ref(model)}}}
 
 
-def refusal(status: int, reason: str, detail: str) -> web.Response:
-    """The problem document of what may not be done."""
-    told = Refusal(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail, reason=reason)
-    return web.Response(text=told.model_dump_json(), content_type=PROBLEM, status=status)
+def refusal(status: int, reason: str, detail: str, *, field: str | None = None) -> web.Response:
+    """The problem document of what may not be done; `field` names the value that is wrong."""
+    title = HTTPStatus(status).phrase
+    told = Refusal(type="about:blank", title=title, status=status, detail=detail, reason=reason, field=field)
+    return web.Response(text=told.model_dump_json(exclude_none=True), content_type=PROBLEM, status=status)
 
 
 def openapi(operations: Iterable[Operation], commands: Iterable[Command], version: str) -> dict[str, Any]:
@@ -233,11 +241,28 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
     return [{"name": name, "in": "path", "required": True, "schema": _IN_PATHS[name]} for name in names]
 
 
+def _nested(told: Mapping[str, str], model: type[Query]) -> dict[str, Any]:
+    """The query with `fields[name]=value` of a mapping's parameter gathered, as OpenAPI's style deepObject says."""
+    query: dict[str, Any] = {}
+    for name, value in told.items():
+        outer, bracket, inner = name.partition("[")
+        if bracket and inner.endswith("]") and _is_mapping(model, outer):
+            query.setdefault(outer, {})[inner[:-1]] = value
+        else:
+            query[name] = value
+    return query
+
+
+def _is_mapping(model: type[Query], name: str) -> bool:
+    return name in model.model_fields and get_origin(model.model_fields[name].annotation) is dict
+
+
 def _query_parameters(query: type[Query]) -> list[dict[str, Any]]:
     told = query.model_json_schema(mode="validation")
     required = told.get("required", [])
     return [
         {"name": name, "in": "query", "required": name in required, "schema": _plain(schema)}
+        | ({"style": "deepObject", "explode": True} if _is_mapping(query, name) else {})
         for name, schema in told.get("properties", {}).items()
     ]
 

@@ -11,6 +11,8 @@ from web.api import (
     follow_ups,
     gaps,
     house,
+    lead_models,
+    leads,
     links,
     models,
     outgoing,
@@ -57,8 +59,10 @@ OPERATIONS: Final = (
         gaps.GapsQuery,
         models.GapPage,
     ),
-    Operation("/leads", house.list_leads, "Leads, the newest first", house.LeadsQuery, models.LeadPage),
     Operation("/leads/export", bulk.export_leads, "Leads as a table", bulk.ExportQuery, None, "text/csv"),
+    Operation("/leads", leads.list_leads, "Leads, the newest first", leads.LeadsQuery, lead_models.LeadPage),
+    Operation("/leads/count", leads.count_leads, "How many leads", leads.SegmentQuery, lead_models.LeadCount),
+    Operation("/leads/{number}", leads.get_lead, "One lead with its history", NoQuery, lead_models.LeadWhole),
     Operation("/parties", house.list_parties, "People outside, the newest first", house.PageQuery, models.PartyPage),
     Operation("/people", house.list_people, "People who work here", NoQuery, models.PersonList),
     Operation("/teams", house.list_teams, "Teams", NoQuery, models.TeamList),
@@ -70,7 +74,22 @@ OPERATIONS: Final = (
     Operation("/stream", stream.stream_calls, "Live calls as server-sent events", NoQuery, None, "text/event-stream"),
 )
 
+_ON_LEADS: Final = tuple(
+    Command(path, handler, summary, body, lead_models.LeadWhole, keyed=False, refuses=(409, 422))
+    for path, handler, summary, body in (
+        ("/leads/{number}/move", leads.move_lead, "Move a lead to another stage or step", lead_models.LeadMove),
+        ("/leads/{number}/return", leads.return_lead, "Return a lost lead to work", lead_models.LeadReturn),
+        ("/leads/{number}/owner", leads.give_lead, "Give a lead to a person, or to nobody", lead_models.LeadOwner),
+        ("/leads/{number}/notes", leads.note_lead, "Write a note about a lead", lead_models.LeadNote),
+        ("/leads/{number}/tasks", leads.add_task, "Give somebody a task for a lead", lead_models.LeadTask),
+        ("/leads/{number}/deadline", leads.set_deadline, "Set by when it must go on", lead_models.LeadDeadline),
+        ("/leads/{number}/fields", leads.set_fields, "Write the house's own fields", lead_models.LeadFields),
+        ("/tasks/{number}/done", leads.finish_task, "Note that a task is done", NoBody),
+    )
+)
+
 COMMANDS: Final = (
+    *_ON_LEADS,
     Command(
         "/calls", outgoing.begin_call, "Call a number: the person first, then it", models.CallWish, models.OutgoingCall
     ),

@@ -1,0 +1,149 @@
+"""Leads by the API: what is answered is what OpenAPI says, refusals name their field, others' leads stay theirs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from aiohttp import ClientSession
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.fakes.site import Site, open_site
+from tests.fakes.story import SUPPORT, know
+
+API: Final = "/api/v1"
+
+
+@pytest.fixture
+async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
+    """Three leads in work: of Anna, of Boris (her colleague), of Gleb (another team's)."""
+    async with open_site(engine, tmp_path / "store") as opened:
+        await know(engine, "79161230001", "Пётр", "anna")
+        await know(engine, "79161230002", "Мария", "boris")
+        await know(engine, "79161230003", "Иван", "gleb")
+        async with engine.begin() as connection:
+            await connection.execute(text(f"update leads set source_line = '{SUPPORT}' where owner = 'gleb'"))
+        yield opened
+
+
+async def told(client: ClientSession, path: str, wish: dict[str, Any] | None = None) -> tuple[int, Any]:
+    """(status, JSON) of a GET, or with something to send a POST."""
+    async with client.request("GET" if wish is None else "POST", f"{API}{path}", json=wish) as response:
+        return response.status, await response.json()
+
+
+async def test_a_lead_is_worked_on_and_its_history_tells_all_of_it(site: Site) -> None:
+    """Step, note, task, deadline, fields: each answers with the lead as it is then."""
+    async with site.visitor("anna") as client:
+        assert (await told(client, "/leads/1/move", {"stage": "qualified", "seen": "in_work"}))[0] == 200
+        await told(client, "/leads/1/notes", {"text": "Хочет угловую"})
+        await told(client, "/leads/1/deadline", {"at": "2030-01-01T10:00:00+03:00"})
+        await told(client, "/leads/1/fields", {"fields": {"project": "Парк", "rooms": "2"}})
+        await told(client, "/leads/1/fields", {"fields": {"rooms": None}})
+        status, lead = await told(client, "/leads/1/tasks", {"text": "Показать", "assignee": "boris"})
+        assert status == 200
+        status, lead = await told(client, f"/tasks/{lead['tasks'][0]['id']}/done", {})
+        assert status == 200
+    assert (lead["stage"], lead["owner"], lead["party_name"]) == ("qualified", "anna", "Пётр")
+    assert (lead["fields"], lead["deadline_at"]) == ({"project": "Парк"}, "2030-01-01T07:00:00Z")
+    assert [(note["by"], note["text"]) for note in lead["notes"]] == [("anna", "Хочет угловую")]
+    assert [(task["text"], task["assignee"], task["done_by"]) for task in lead["tasks"]] == [
+        ("Показать", "boris", "anna")
+    ]
+    assert [event["kind"] for event in lead["history"]] == ["stage", "deadline", "fields", "fields"]
+    assert {event["by"] for event in lead["history"]} == {"anna"}
+
+
+async def test_what_cannot_be_is_a_problem_that_names_its_field(site: Site) -> None:
+    """422 with a stable key; 400 for what is no such thing at all; 404 for what is not there."""
+    async with site.visitor("vera") as client:
+        for path, wish, field in (
+            ("move", {"stage": "new"}, "stage"),
+            ("move", {"stage": "in_work", "step": "dance"}, "step"),
+            ("move", {"stage": "lost"}, "reason"),
+            ("move", {"stage": "disqualified", "reason": "duplicate", "duplicate_of": 1}, "duplicate_of"),
+            ("move", {"stage": "lost", "reason": "no_contact", "block": True}, "block"),
+            ("return", {}, "stage"),
+            ("owner", {"owner": "nobody"}, "owner"),
+            ("tasks", {"text": "Показать", "assignee": "nobody"}, "assignee"),
+            ("tasks", {"text": "Показать", "due_at": "2020-01-01T00:00:00Z"}, "due_at"),
+            ("deadline", {"at": "2020-01-01T00:00:00Z"}, "at"),
+            ("notes", {"text": "   "}, "text"),
+            ("fields", {"fields": {" ": "x"}}, "fields"),
+        ):
+            status, problem = await told(client, f"/leads/1/{path}", wish)
+            assert (status, problem["field"], problem["reason"]) == (422, field, f"wrong_{field}"), (path, wish)
+            assert problem["detail"]
+        for path, wish, name in (
+            ("move", {}, "stage"),
+            ("deadline", {"at": "2030-01-01T10:00:00"}, "at"),
+            ("notes", {"text": ""}, "text"),
+            ("move", {"stage": "won", "colour": "red"}, "colour"),
+        ):
+            status, problem = await told(client, f"/leads/1/{path}", wish)
+            assert (status, problem["detail"].partition(":")[0]) == (400, name)
+        assert (await told(client, "/leads/99/move", {"stage": "won"}))[0] == 404
+        assert (await told(client, "/tasks/99/done", {}))[0] == 404
+        assert (await told(client, "/leads/99"))[0] == 404
+
+
+async def test_a_change_meanwhile_is_a_conflict_that_tells_what_happened(site: Site) -> None:
+    """Nothing is done; the words say who did what, and when."""
+    async with site.visitor("boris") as client:
+        await told(client, "/leads/1/move", {"stage": "lost", "reason": "too_expensive"})
+    async with site.visitor("anna") as client:
+        status, problem = await told(client, "/leads/1/move", {"stage": "won", "seen": "in_work"})
+        assert (status, problem["reason"]) == (409, "changed_meanwhile")
+        assert problem["detail"].startswith("the lead was in_work and is lost now; boris changed it at 20")
+        assert (await told(client, "/leads/1/return", {"seen": "lost"}))[1]["stage"] == "in_work"
+        status, problem = await told(client, "/leads/1/owner", {"owner": "boris", "seen": "boris"})
+        assert (status, problem["reason"]) == (409, "changed_meanwhile")
+
+
+async def test_managers_take_and_pass_on_within_their_team_and_heads_do_what_they_want(site: Site) -> None:
+    """A colleague's lead is taken, and another team's given, by a head only."""
+    async with site.visitor("anna") as client:
+        assert (await told(client, "/leads/2/owner", {"owner": "anna"}))[0] == 403
+        assert (await told(client, "/leads/1/owner", {"owner": "gleb"}))[0] == 403
+        assert (await told(client, "/leads/3/owner", {"owner": "anna"}))[0] == 403
+        assert (await told(client, "/leads/3"))[0] == 403
+        assert (await told(client, "/leads/1/owner", {"owner": "boris"}))[1]["owner"] == "boris"
+        assert (await told(client, "/leads/1/move", {"stage": "disqualified", "reason": "spam"}))[0] == 200
+        assert (await told(client, "/leads/1/move", {"stage": "qualifying"}))[0] == 403
+    async with site.visitor("vera") as client:
+        assert (await told(client, "/leads/1/move", {"stage": "qualifying"}))[0] == 200
+        assert (await told(client, "/leads/2/owner", {"owner": "gleb"}))[1]["owner"] == "gleb"
+        assert (await told(client, "/leads/2/owner", {"owner": None}))[1]["owner"] is None
+
+
+async def test_spam_blocks_its_numbers_when_told_and_the_lead_says_so(site: Site) -> None:
+    """Taken back, the numbers are still blocked, and are shown as such."""
+    async with site.visitor("vera") as client:
+        spam = {"stage": "disqualified", "reason": "spam"}
+        assert (await told(client, "/leads/1/move", spam))[1]["blocked"] == []
+        await told(client, "/leads/1/move", {"stage": "in_work"})
+        assert (await told(client, "/leads/1/move", spam | {"block": True}))[1]["blocked"] == ["79161230001"]
+        assert (await told(client, "/leads/1/move", {"stage": "in_work"}))[1]["blocked"] == ["79161230001"]
+
+
+async def test_segments_of_lost_leads_are_listed_and_counted(site: Site) -> None:
+    """By fields together; what was lost long ago, or is being revived, is out of a manager's lists and in a head's."""
+    async with site.visitor("anna") as client:
+        for lead, fields in ((1, {"project": "Парк", "family": "yes"}), (2, {"project": "Парк"})):
+            await told(client, f"/leads/{lead}/fields", {"fields": fields})
+            await told(client, f"/leads/{lead}/move", {"stage": "lost", "reason": "no_contact"})
+        assert (await told(client, "/leads/count?stage=lost"))[1] == {"total": 2, "stages": {"lost": 2}}
+        async with site.engine.begin() as connection:
+            await connection.execute(text("update leads set closed_at = now() - interval '8 days' where id = 1"))
+        assert (await told(client, "/leads/count?stage=lost"))[1]["total"] == 1
+        assert (await told(client, "/leads/1"))[0] == 200
+    async with site.visitor("vera") as client:
+        segment = "fields[project]=Парк&fields[family]=yes&reason=no_contact"
+        status, page = await told(client, f"/leads?{segment}")
+        assert (status, [lead["id"] for lead in page["items"]], page["next"]) == (200, [1], None)
+        assert (await told(client, "/leads?fields[project]=Парк&limit=1"))[1]["next"] == "2"
+        assert (await told(client, "/leads/count?fields[project]=Сад"))[1]["total"] == 0
+        assert (await told(client, "/leads?field[project]=Парк"))[0] == 400
