@@ -11,7 +11,19 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from benchmarks import decision, durable, encoding, events, importing, memory, recording, recovery, routing, speech
+from benchmarks import (
+    decision,
+    durable,
+    encoding,
+    events,
+    importing,
+    memory,
+    recording,
+    recovery,
+    routing,
+    search,
+    speech,
+)
 
 PARTS: Mapping[str, Callable[[], object]] = {
     "routing": lambda: asyncio.run(routing.measure()),
@@ -23,6 +35,7 @@ PARTS: Mapping[str, Callable[[], object]] = {
     "encoding": lambda: asyncio.run(encoding.measure()),
     "recording": lambda: asyncio.run(recording.measure()),
     "importing": lambda: asyncio.run(importing.measure()),
+    "search": lambda: asyncio.run(search.measure()),
     "speech": lambda: asyncio.run(speech.measure()),
 }
 

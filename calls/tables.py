@@ -31,6 +31,21 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} in ({listed})"
 
 
+_SETTLED = "settled_at is not null and joined_into is null"
+
+
+def _pieces_of(column: str, direction: str) -> Index:
+    """An index of pieces of the number outside. Before it is settled each event writes a call's row anew."""
+    return Index(
+        f"ix_calls_{column}_trgm",
+        column,
+        postgresql_using="gin",
+        postgresql_ops={column: "gin_trgm_ops"},
+        postgresql_with={"fastupdate": "off"},
+        postgresql_where=text(f"direction = '{direction}' and {_SETTLED}"),
+    )
+
+
 calls = Table(
     "calls",
     metadata,
@@ -70,6 +85,9 @@ calls = Table(
     Index("ix_calls_started_at_id", "started_at", "id", postgresql_where=text("joined_into is null")),
     Index("ix_calls_caller_number_started_at", "caller_number", "started_at"),
     Index("ix_calls_person_started_at", "person", "started_at"),
+    Index("ix_calls_party_id_started_at", "party_id", "started_at", postgresql_where=text("party_id is not null")),
+    _pieces_of("caller_number", "inbound"),
+    _pieces_of("dialed", "outbound"),
     Index("ix_calls_joined_into", "joined_into", postgresql_where=text("joined_into is not null")),
     Index("ix_calls_open", "updated_at", postgresql_where=text("settled_at is null and joined_into is null")),
 )

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
@@ -29,6 +30,13 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} in ({listed})"
 
 
+FOLDED_NAME = "translate(lower(name), 'ё', 'е')"
+"""A party's name as it is searched for, in SQL, on the table of parties."""
+
+FIELDS_WORDS = "to_tsvector('russian'::regconfig, fields)"
+NOTE_WORDS = "to_tsvector('russian'::regconfig, text)"
+"""The words of a lead's fields and of a note, in SQL, on their tables."""
+
 parties = Table(
     "parties",
     metadata,
@@ -43,6 +51,12 @@ parties = Table(
         ForeignKey("parties.id", ondelete="CASCADE"),
         index=True,
         comment="The party that this one turned out to be; its calls stay its own. Null: none.",
+    ),
+    Index(
+        "ix_parties_name_trgm",
+        literal_column(f"({FOLDED_NAME})").label("folded"),
+        postgresql_using="gin",
+        postgresql_ops={"folded": "gin_trgm_ops"},
     ),
 )
 
@@ -75,6 +89,7 @@ party_numbers = Table(
     metadata,
     Column("number", Text, primary_key=True, comment="E.164 digits without plus where it can be told."),
     Column("party_id", BigInteger, ForeignKey("parties.id", ondelete="CASCADE"), nullable=False, index=True),
+    Index("ix_party_numbers_number_trgm", "number", postgresql_using="gin", postgresql_ops={"number": "gin_trgm_ops"}),
 )
 
 leads = Table(
@@ -112,6 +127,7 @@ leads = Table(
     Index("ix_leads_party_id", "party_id"),
     Index("ix_leads_deadline_at", "deadline_at", postgresql_where=text(_one_of("stage", OPEN))),
     Index("ix_leads_chain_at", "chain_at", postgresql_where=text("chain_at is not null")),
+    Index("ix_leads_fields_words", literal_column(f"({FIELDS_WORDS})"), postgresql_using="gin"),
 )
 
 lead_events = Table(
@@ -140,6 +156,7 @@ notes = Table(
     Column("at", _MOMENT, nullable=False),
     Column("by", Text, nullable=False, comment="Key of a person, or switchhook."),
     Column("text", Text, nullable=False),
+    Index("ix_notes_words", literal_column(f"({NOTE_WORDS})"), postgresql_using="gin"),
     comment="What people wrote of a party, a lead or a call.",
 )
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls, legs
@@ -82,16 +82,27 @@ async def find(
     connection: AsyncConnection, scope: Scope, filters: Filters, cursor: str | None = None, limit: int = 50
 ) -> Found:
     """The calls that fit and may be seen. Raises FilterError for a cursor that this service did not give."""
-    asked = _columns().where(calls.c.joined_into.is_(None), calls.c.started_at.is_not(None), scope.rows())
-    asked = _filtered(asked, filters)
+    asked = _filtered(_seen(scope), filters)
     if filters.said:
         asked = asked.where(await talks_of(connection, filters.said))
     if cursor is not None:
         asked = asked.where(tuple_(calls.c.started_at, calls.c.id) < tuple_(*_read_cursor(cursor)))
-    asked = asked.order_by(calls.c.started_at.desc(), calls.c.id.desc()).limit(limit + 1)
-    rows = list((await connection.execute(asked)).all())
+    rows = list((await connection.execute(_newest_first(asked, limit + 1))).all())
     more = _cursor(rows[limit - 1]) if len(rows) > limit else None
     return Found(rows[:limit], more)
+
+
+async def newest(connection: AsyncConnection, scope: Scope, condition: ColumnElement[bool], limit: int) -> list[Any]:
+    """The newest calls that meet a condition and may be seen, as `find` gives them."""
+    return list(await connection.execute(_newest_first(_seen(scope).where(condition), limit)))
+
+
+def _seen(scope: Scope) -> Select[Any]:
+    return _columns().where(calls.c.joined_into.is_(None), calls.c.started_at.is_not(None), scope.rows())
+
+
+def _newest_first(asked: Select[Any], limit: int) -> Select[Any]:
+    return asked.order_by(calls.c.started_at.desc(), calls.c.id.desc()).limit(limit)
 
 
 def _columns() -> Select[Any]:

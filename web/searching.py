@@ -1,78 +1,50 @@
-"""What was said, searched for: calls as the list shows them, with the moments of each talk that answer the search."""
+"""The page of the search: everything that answers, or all of one kind."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
-from uuid import UUID
 
 from aiohttp import web
-from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recordings.moments import Excerpt, excerpts
-from recordings.rows import words_of
-from web.finding import FilterError, Filters, find
-from web.guard import VIEWER, address_of
-from web.house import HOUSE
+from web.finding import FilterError
 from web.page import page
-from web.rights import scope_of
-from web.services import SERVICES
-from web.tables import listens
+from web.search.everywhere import QUERY_CHARACTERS_MOST, Answers, search
+from web.search.likeness import marked_name, marked_number, marked_words
+from web.search.ranking import KINDS
+from web.wording import phone
 
-QUERY_CHARACTERS_MOST: Final = 200
-PAGE: Final = 20
-SHOWN: Final = 4
-"""Excerpts of one call on the page; the call's own page has them all."""
+FEW: Final = 5
+"""Of each kind, where all kinds are shown."""
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A call's row as `web.finding` gives it, with what was said there around the words that were searched for."""
-
-    call: Any
-    excerpts: tuple[Excerpt, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """One page of a search; `cursor` asks for the next, None on the last."""
-
-    items: tuple[Answer, ...]
-    cursor: str | None
+MANY: Final = 50
+TALKS: Final = 20
+EXCERPTS: Final = 4
+"""Of one talk on the page; the call's own page has them all."""
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /search."""
     query = request.query.get("q", "").strip()[:QUERY_CHARACTERS_MOST]
+    cursor = request.query.get("cursor")
+    kind = "talks" if cursor is not None else request.query.get("in", "")
+    if kind and kind not in KINDS:
+        raise web.HTTPBadRequest(text=f"in: must be one of {', '.join(KINDS)}, got {kind[:40]!r}")
+    limit = FEW if not kind else TALKS if kind == "talks" else MANY
     try:
-        found = await search(request, Filters(said=query), request.query.get("cursor"), PAGE) if query else None
+        found = await search(request, query, limit, [kind] if kind else KINDS, cursor=cursor) if query else None
     except FilterError as error:
         raise web.HTTPBadRequest(text=str(error)) from error
-    return await page(request, "search.html", query=query, found=found, shown=SHOWN)
+    context = _context(found) if found else {}
+    return await page(
+        request, "search.html", query=query, kind=kind, kinds=KINDS, found=found, excerpts_shown=EXCERPTS, **context
+    )
 
 
-async def search(request: web.Request, filters: Filters, cursor: str | None, limit: int) -> Answers:
-    """The calls that the viewer may see and in whose talk `filters.said` was said; showing their words is noted.
-
-    Raises FilterError for a cursor that this service did not give.
-    """
-    scope = scope_of(request[VIEWER], await request.app[HOUSE].read())
-    async with request.app[SERVICES].engine.begin() as connection:
-        found = await find(connection, scope, filters, cursor, limit)
-        words = await words_of(connection, [row.id for row in found.rows])
-        await _note(request, connection, list(words))
-    told = await asyncio.to_thread(_told, filters.said, words)
-    return Answers(tuple(Answer(row, told.get(row.id, ())) for row in found.rows), found.cursor)
-
-
-def _told(query: str, words: Mapping[UUID, list[dict[str, Any]]]) -> dict[UUID, tuple[Excerpt, ...]]:
-    return {call_id: excerpts(query, said) for call_id, said in words.items()}
-
-
-async def _note(request: web.Request, connection: AsyncConnection, call_ids: Sequence[UUID]) -> None:
-    """Write down whose words were shown to whom; what was searched for may be anybody's name, and is not kept."""
-    viewer, client = request[VIEWER], address_of(request)
-    row = {"user_id": viewer.user, "login": viewer.login, "what": "search", "address": str(client) if client else None}
-    if call_ids:
-        await connection.execute(insert(listens), [row | {"call_id": call_id} for call_id in call_ids])
+def _context(found: Answers) -> dict[str, Any]:
+    """How many there are of each kind ("5+": and more), and what of a name or a number answers."""
+    groups = {kind: getattr(found, kind) for kind in found.order}
+    return {
+        "counts": {kind: f"{len(group.items)}{'+' if group.more else ''}" for kind, group in groups.items()},
+        "name_pieces": partial(marked_name, found.asked.words),
+        "word_pieces": partial(marked_words, found.asked.text),
+        "number_pieces": lambda number: marked_number(found.asked.pieces, number.lstrip("+"), phone(number)),
+    }

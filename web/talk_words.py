@@ -1,4 +1,4 @@
-"""The words of what was said: facts of a talk, search, and a call to take away; Russian and English."""
+"""The words of what was said: facts of a talk, and a call to take away; Russian and English."""
 
 from typing import Final
 
@@ -32,19 +32,4 @@ TALK_WORDS: Final[dict[str, tuple[str, str]]] = {
     # a call to take away
     "export.all": ("Скачать всё", "Download all"),
     "export.hint": ("Звук, текст, субтитры и сведения о разговоре", "Sound, text, subtitles and facts of the talk"),
-    # search over what was said
-    "search.title": ("Поиск по разговорам", "Search what was said"),
-    "search.field": ("Что говорили", "What was said"),
-    "search.go": ("Найти", "Search"),
-    "search.hint": (
-        "Слова находятся в любой форме. «Фраза в кавычках» ищется подряд, -слово исключается, or значит «или».",
-        'Words are found in any form. A "quoted phrase" is found as it stands, -word is left out, or means either.',
-    ),
-    "search.key": ("Клавиша / — к поиску", "/ goes to the search"),
-    "search.none": ("Так не говорили", "Nobody said so"),
-    "search.none_more": (
-        "Ищем в расшифровках звонков, которые вам доступны.",
-        "Searched are the transcripts of the calls that you may see.",
-    ),
-    "search.more": ("и ещё {count} в этом разговоре", "and {count} more in this talk"),
 }

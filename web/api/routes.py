@@ -43,7 +43,7 @@ OPERATIONS: Final = (
     Operation("/calls/{id}/transcript.vtt", talk.get_vtt, "As WebVTT subtitles", NoQuery, None, "text/vtt"),
     Operation("/calls/{id}/talk-facts", talk.get_talk_facts, "What the words tell", NoQuery, talk.TalkFactsTold),
     Operation("/calls/{id}/export", talk.export_call, "All of it as one zip", NoQuery, None, "application/zip"),
-    Operation("/search", search.search_talks, "Who said what, the newest first", search.SearchQuery, search.TalksPage),
+    Operation("/search", search.search_all, "Who and what answers a query", search.SearchQuery, search.SearchPage),
     Operation("/outgoing-calls/{id}", outgoing.get_outgoing, "A call that was asked for", NoQuery, models.OutgoingCall),
     Operation(
         "/follow-ups",

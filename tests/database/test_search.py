@@ -1,0 +1,197 @@
+"""One search over parties, leads, calls, notes and talks: what is found, by whom, and by which index."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from aiohttp import ClientSession
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls import events as e
+from calls.tables import calls
+from crm_sync.tables import leads, notes, parties, party_numbers
+from tests.fakes.site import Site, open_site
+from tests.fakes.story import LINE, SUPPORT, Told, know
+
+API = "/api/v1"
+
+
+@pytest.fixture
+async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
+    """The web role with its house."""
+    async with open_site(engine, tmp_path) as opened:
+        yield opened
+
+
+async def found(client: ClientSession, query: str, more: str = "") -> Any:
+    """What the API answers."""
+    response = await client.get(f"{API}/search?q={quote(query)}{more}")
+    assert response.status == 200, await response.text()
+    return await response.json()
+
+
+def names(answer: Any) -> list[str]:
+    """The names of the parties in an answer."""
+    return [party["name"] for party in answer["parties"]["items"]]
+
+
+async def party_of(engine: AsyncEngine, number: str) -> int:
+    """The party that has a number."""
+    async with engine.connect() as connection:
+        asked = select(party_numbers.c.party_id).where(party_numbers.c.number == number)
+        return int((await connection.execute(asked)).scalar_one())
+
+
+async def called(site: Site, number: str, *, line: str = LINE, device: str = "PJSIP/anna-desk") -> Told:
+    """A settled call of a known party, linked to it."""
+    call = Told(site.engine, number=number, line=line, at=datetime.now(UTC) - timedelta(minutes=10))
+    await call.arrives()
+    await call.rings(device)
+    await call.answers(device)
+    await call.hangs_up(after=10)
+    party = await party_of(site.engine, number)
+    await call.tell(e.PartyLinked(**call.base(), party=party, lead=None, created="nothing"))
+    return call
+
+
+async def test_a_party_is_found_by_name_and_by_pieces_of_its_number(site: Site) -> None:
+    """Misspelt, inflected, begun, with ё or without; a number in any writing; the best first, with what answers."""
+    await know(site.engine, "79161234567", "Иванов Фёдор", "anna")
+    await know(site.engine, "79160005678", "Иванова Мария", "anna")
+    await know(site.engine, "74957654321", "Петров Олег", "anna")
+    async with site.visitor("anna") as client:
+        for query, expected in (
+            ("Иванов", ["Иванов Фёдор", "Иванова Мария"]),
+            ("иванову", ["Иванова Мария", "Иванов Фёдор"]),
+            ("иванова", ["Иванова Мария", "Иванов Фёдор"]),
+            ("ивонову", ["Иванова Мария", "Иванов Фёдор"]),
+            ("федору иванову", ["Иванов Фёдор"]),
+            ("Пет", ["Петров Олег"]),
+            ("8 (916) 123", ["Иванов Фёдор"]),
+            ("+7 916", ["Иванова Мария", "Иванов Фёдор"]),
+            ("45-67", ["Иванов Фёдор"]),
+            ("4321", ["Петров Олег"]),
+            ("Иванов 5678", ["Иванова Мария"]),
+            ("Сидоров", []),
+            ("9999", []),
+            ("%", []),
+            ("' or 1=1 --", []),
+        ):
+            assert names(await found(client, query)) == expected, query
+        (one,) = (await found(client, "Ива 4567"))["parties"]["items"]
+        assert (one["found"], one["numbers"]) == (["Ива", "4567"], ["79161234567"])
+        page = await (await client.get(f"/search?q={quote('Ива 4567')}")).text()
+        assert "<mark>Ива</mark>нов Фёдор" in page
+        assert "<mark>45-67</mark>" in page
+
+
+async def test_leads_calls_notes_and_talks_are_found_with_the_party(site: Site) -> None:
+    """By its name or number; leads also by the words of a field, notes by their own; the best kind comes first."""
+    await know(site.engine, "79161234567", "Иванов Фёдор", "anna")
+    call = await called(site, "79161234567")
+    await call.keeps(site.store, [("caller", "Нужна ипотека")])
+    party = await party_of(site.engine, "79161234567")
+    async with site.engine.begin() as connection:
+        await connection.execute(update(leads).values(fields={"проект": "Лесные Дали"}))
+        row = {"party_id": party, "at": func.now(), "by": "anna", "text": "Просил рассрочку <b>"}
+        await connection.execute(insert(notes).values(row))
+    async with site.visitor("anna") as client:
+        answer = await found(client, "Иванов")
+        assert answer["order"] == ["parties", "leads", "calls"]
+        assert [one["party_name"] for one in answer["leads"]["items"]] == ["Иванов Фёдор"]
+        assert [one["id"] for one in answer["calls"]["items"]] == [str(call.id)]
+        by_number = await found(client, "1234567")
+        assert [one["id"] for one in by_number["calls"]["items"]] == [str(call.id)]
+        by_field = await found(client, "лесных далей")
+        assert (by_field["order"], by_field["leads"]["items"][0]["fields"]) == (["leads"], {"проект": "Лесные Дали"})
+        by_note = await found(client, "рассрочка")
+        assert (by_note["order"], by_note["notes"]["items"][0]["by"]) == (["notes"], "anna")
+        assert (await found(client, "ипотеку"))["order"] == ["talks"]
+        page = await (await client.get(f"/search?q={quote('рассрочка')}")).text()
+        assert "Просил <mark>рассрочку</mark> &lt;b&gt;" in page
+
+
+async def test_a_call_without_a_party_is_found_by_its_number(site: Site) -> None:
+    """Both ways, as it was dialled, while it goes on too; our own line's number finds nothing."""
+    here = Told(site.engine, number="79165550177")
+    await here.arrives()
+    async with site.engine.begin() as connection:
+        row: dict[str, Any] = {
+            "pbx": "main",
+            "state": {},
+            "direction": "outbound",
+            "status": "answered",
+            "person": "anna",
+        }
+        row |= {"caller_number": "101", "dialed": "89165550188", "started_at": here.at, "settled_at": here.at}
+        went = (await connection.execute(insert(calls).values(row).returning(calls.c.id))).scalar_one()
+    async with site.visitor("anna") as client:
+        for query, expected in (
+            ("916 555-01-77", [here.id]), ("+7 916 555-01-88", [went]), ("50188", [went]), (LINE, []), ("101", []),
+        ):  # fmt: skip
+            ids = [one["id"] for one in (await found(client, query))["calls"]["items"]]
+            assert ids == [str(one) for one in expected], query
+
+
+async def test_everybody_finds_what_they_may_see(site: Site) -> None:
+    """A manager the parties who called them or whose leads they work on, with leads, calls and notes; a head all."""
+    await know(site.engine, "79161234567", "Иванов Фёдор", "boris")
+    await know(site.engine, "79160005678", "Иванов Олег", "gleb")
+    async with site.engine.begin() as connection:
+        for number in ("79161234567", "79160005678"):
+            party = await party_of(site.engine, number)
+            row = {"party_id": party, "at": func.now(), "by": "vera", "text": "Рассрочка"}
+            await connection.execute(insert(notes).values(row))
+        await connection.execute(insert(parties).values(name="Иванов Никто"))
+    theirs = await called(site, "79160005678", line=SUPPORT, device="PJSIP/gleb-desk")
+    for login, expected, seen in (
+        ("anna", ["Иванов Фёдор"], []), ("gleb", ["Иванов Олег"], [theirs.id]), ("olga", [], []),
+        ("vera", ["Иванов Никто", "Иванов Олег", "Иванов Фёдор"], [theirs.id]),
+    ):  # fmt: skip
+        async with site.visitor(login) as client:
+            answer = await found(client, "Иванов")
+            assert names(answer) == expected, login
+            leads_of = [one["party_name"] for one in answer["leads"]["items"]]
+            assert leads_of == [name for name in expected if name != "Иванов Никто"], login
+            assert [one["id"] for one in answer["calls"]["items"]] == [str(one) for one in seen], login
+            written = (await found(client, "рассрочка"))["notes"]["items"]
+            assert [one["party_name"] for one in written] == leads_of, login
+            digits = await found(client, "916")
+            assert names(digits) == [name for name in expected if name != "Иванов Никто"], login
+
+
+async def test_a_page_shows_a_few_of_each_kind_and_all_of_one(site: Site) -> None:
+    """With "+" where there are more; a kind that is none is refused."""
+    for number in range(7):
+        await know(site.engine, f"7916123450{number}", f"Иванов {number}", "anna")
+    async with site.visitor("anna") as client:
+        page = await (await client.get("/search?q=Иванов")).text()
+        assert page.count('class="row"') == 10
+        assert page.count(">5+<") == 4
+        one = await (await client.get("/search?q=Иванов&in=parties")).text()
+        assert one.count('class="row"') == 7
+        assert (await client.get("/search?q=x&in=people")).status == 400
+        answer = await found(client, "Иванов", "&kind=leads&limit=3")
+        assert (len(answer["leads"]["items"]), answer["leads"]["more"], answer["parties"]["items"]) == (3, True, [])
+        assert (await client.get(f"{API}/search?q=x&kind=people")).status == 400
+
+
+async def test_a_party_that_was_merged_is_not_found_beside_the_one_it_is(site: Site) -> None:
+    """The kept one answers alone, with the calls of both."""
+    await know(site.engine, "79161234567", "Иванов Фёдор", "anna")
+    await know(site.engine, "79160005678", "Иванов Федя", "anna")
+    call = await called(site, "79160005678")
+    kept, gone = await party_of(site.engine, "79161234567"), await party_of(site.engine, "79160005678")
+    async with site.engine.begin() as connection:
+        await connection.execute(update(parties).where(parties.c.id == gone).values(merged_into=kept))
+        await connection.execute(update(party_numbers).values(party_id=kept))
+    async with site.visitor("vera") as client:
+        answer = await found(client, "Иванов")
+        assert names(answer) == ["Иванов Фёдор"]
+        assert [one["id"] for one in answer["calls"]["items"]] == [str(call.id)]

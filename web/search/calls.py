@@ -1,0 +1,40 @@
+"""Calls with parties that answer, and calls from or to numbers that do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Text, and_, literal_column, or_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.tables import calls
+from web.finding import newest
+from web.rights import Scope
+from web.search.asked import Asked
+from web.search.parties import contains
+
+_INBOUND: Final[ColumnElement[str]] = literal_column("'inbound'", Text)
+_OUTBOUND: Final[ColumnElement[str]] = literal_column("'outbound'", Text)
+
+
+async def find(
+    connection: AsyncConnection, scope: Scope, asked: Asked, parties: Collection[int], limit: int
+) -> tuple[Any, ...]:
+    """The calls (rows as `web.finding` gives them) that may be seen, the newest first.
+
+    A query for a number alone finds every call with it; words find the calls with `parties`.
+    """
+    if asked.pieces and not asked.words:
+        return tuple(await newest(connection, scope, _with(asked), limit))
+    if not parties:
+        return ()
+    return tuple(await newest(connection, scope, calls.c.party_id.in_(parties), limit))
+
+
+def _with(asked: Asked) -> ColumnElement[bool]:
+    """Calls from or to such a number. The indexes hold settled ones; those that go on are few."""
+    came = and_(calls.c.direction == _INBOUND, contains(calls.c.caller_number, asked.pieces))
+    went = and_(calls.c.direction == _OUTBOUND, contains(calls.c.dialed, asked.pieces))
+    settled, open_ = calls.c.settled_at.is_not(None), calls.c.settled_at.is_(None)
+    return or_(and_(settled, came), and_(settled, went), and_(open_, came), and_(open_, went))

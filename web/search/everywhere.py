@@ -1,0 +1,113 @@
+"""All kinds of things that answer one query, each up to a limit, the kind that answers best first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from aiohttp import web
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from web.finding import Filters
+from web.guard import VIEWER
+from web.house import HOUSE
+from web.rights import Scope, scope_of
+from web.search import calls, leads, notes, parties, talks
+from web.search.asked import Asked, read
+from web.search.leads import FoundLead
+from web.search.notes import FoundNote
+from web.search.parties import ALIKE, FoundParty
+from web.search.ranking import KINDS, in_order
+from web.services import SERVICES
+
+QUERY_CHARACTERS_MOST: Final = 200
+
+_CLOSE: Final = 0.1
+"""Leads and calls are those of the parties that answer almost as well as the best."""
+
+_SETTINGS: Final = text(
+    "select set_config('pg_trgm.word_similarity_threshold', :alike, true),"
+    # What is asked for decides the plan: a rare piece of a number is looked up, a common one is met soon.
+    " set_config('plan_cache_mode', 'force_custom_plan', true)"
+)
+
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Group(Generic[Item]):
+    """The best of one kind; `more`: there are others."""
+
+    items: tuple[Item, ...] = ()
+    more: bool = False
+
+
+def _group(found: Collection[Item], limit: int) -> Group[Item]:
+    told = tuple(found)
+    return Group(told[:limit], len(told) > limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What answers a query; `order` has the kinds with answers, the best first."""
+
+    asked: Asked
+    parties: Group[FoundParty] = Group()
+    leads: Group[FoundLead] = Group()
+    calls: Group[Any] = Group()
+    notes: Group[FoundNote] = Group()
+    talks: talks.Talks = talks.NONE
+    order: tuple[str, ...] = ()
+
+
+async def search(
+    request: web.Request,
+    query: str,
+    limit: int,
+    kinds: Collection[str] = KINDS,
+    filters: Filters | None = None,
+    cursor: str | None = None,
+) -> Answers:
+    """What answers `query` and the viewer may see, of these kinds; `filters` and `cursor` are of talks.
+
+    That words of talks are shown is noted. Raises FilterError for a cursor that this service did not give.
+    """
+    directory = await request.app[HOUSE].read()
+    scope = scope_of(request[VIEWER], directory)
+    asked = read(query, directory.company.region)
+    async with request.app[SERVICES].engine.begin() as connection:
+        await connection.execute(_SETTINGS, {"alike": str(ALIKE)})
+        found = await _of_parties(connection, scope, asked, kinds, limit)
+        found["notes"] = (
+            _group(await notes.find(connection, scope, query, limit + 1), limit) if "notes" in kinds else Group()
+        )
+        said = talks.Talks()
+        if "talks" in kinds:
+            told = filters or Filters(said=query)
+            said = await talks.find(request, connection, scope, told, cursor, limit)
+    counts = {kind: len(group.items) for kind, group in found.items()} | {"talks": len(said.items)}
+    best = found["parties"].items[0].score if found["parties"].items else 0.0
+    return Answers(asked=asked, talks=said, order=in_order(counts, best), **found)
+
+
+async def _of_parties(
+    connection: AsyncConnection, scope: Scope, asked: Asked, kinds: Collection[str], limit: int
+) -> dict[str, Group[Any]]:
+    if not {"parties", "leads", "calls"} & set(kinds):
+        return dict.fromkeys(("parties", "leads", "calls"), Group())
+    likely = await parties.find(connection, scope, asked)
+    close = [one.id for one in likely if one.score >= likely[0].score - _CLOSE]
+    found_leads = await leads.find(connection, scope, asked.text, close, limit + 1) if "leads" in kinds else ()
+    found_calls: Collection[Any] = ()
+    if "calls" in kinds:
+        theirs = await parties.with_merged(connection, close)
+        found_calls = await calls.find(connection, scope, asked, theirs, limit + 1)
+    shown = likely if "parties" in kinds else ()
+    return {
+        "parties": _group(shown, limit),
+        "leads": _group(found_leads, limit),
+        "calls": _group(found_calls, limit),
+    }

@@ -1,0 +1,118 @@
+"""Parties by their names, misspelt or inflected, and by pieces of their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Subquery, Text, and_, case, func, literal, literal_column, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from crm_sync.tables import FOLDED_NAME, parties, party_numbers
+from recordings.spoken import stem
+from web.rights import Scope, parties_seen
+from web.search.asked import Asked, Piece
+from web.search.likeness import name_score, number_score
+
+LOOKED_AT: Final = 60
+"""Parties that are ranked here; PostgreSQL gives those that are most alike."""
+
+WORDS_MOST: Final = 5
+"""What has more words is no name."""
+
+ALIKE: Final = 0.29
+"""pg_trgm.word_similarity_threshold: of five letters, one may be wrong; more of a longer word."""
+
+ROOT_LEAST: Final = 4
+
+_NAME: Final[ColumnElement[str]] = literal_column(FOLDED_NAME.replace("name", "parties.name"), Text)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundParty:
+    """A party that answers, with all of its numbers (as stored), those that answer first; `score` from `likeness`."""
+
+    id: int
+    name: str | None
+    numbers: tuple[str, ...]
+    do_not_call: bool
+    score: float
+
+
+def is_asked(asked: Asked) -> bool:
+    """Whether the query can be one for a party."""
+    return bool(asked.pieces or 0 < len(asked.words) <= WORDS_MOST)
+
+
+async def find(connection: AsyncConnection, scope: Scope, asked: Asked) -> tuple[FoundParty, ...]:
+    """The parties that answer and may be seen, the best first, at most LOOKED_AT.
+
+    The transaction's `pg_trgm.word_similarity_threshold` says how much a name must be alike to be looked at.
+    """
+    if not is_asked(asked):
+        return ()
+    likely = _likely(asked)
+    # Whether one may be seen is asked of one after the other until there are enough, the most alike first.
+    shown = select(likely.c.id).where(parties_seen(scope, likely.c.id)).order_by(*_best(likely)).limit(LOOKED_AT)
+    numbers = select(func.array_agg(party_numbers.c.number)).where(party_numbers.c.party_id == parties.c.id)
+    columns = (parties.c.id, parties.c.name, parties.c.do_not_call_at, numbers.scalar_subquery().label("numbers"))
+    rows = await connection.execute(select(*columns).where(parties.c.id.in_(shown)))
+    ranked = [found for row in rows if (found := _found(asked, row)).score > 0]
+    return tuple(sorted(ranked, key=lambda one: (-one.score, -one.id)))
+
+
+async def with_merged(connection: AsyncConnection, ids: Sequence[int]) -> list[int]:
+    """These parties, and those that turned out to be one of them: calls stay with the party that they came to."""
+    gone = select(parties.c.id).where(parties.c.merged_into.in_(ids))
+    return [*ids, *(await connection.execute(gone)).scalars()] if ids else []
+
+
+def contains(number: ColumnElement[Any], pieces: Sequence[Piece]) -> ColumnElement[bool]:
+    """The condition that a column of numbers has all of these pieces."""
+    return and_(*(or_(*(number.like(pattern) for pattern in _patterns(piece))) for piece in pieces))
+
+
+def _patterns(piece: Piece) -> list[str]:
+    return [*([f"%{piece.anywhere}%"] if piece.anywhere else []), *(f"{one}%" for one in piece.beginnings)]
+
+
+def _likely(asked: Asked) -> Subquery:
+    """Parties (id, `alike`) that PostgreSQL finds alike, the most alike first."""
+    alike: ColumnElement[float] = literal(0.0)
+    likely = select(parties.c.id).where(parties.c.merged_into.is_(None))
+    if asked.words:
+        likely = likely.where(*(_NAME.op("%>")(_root(word)) for word in asked.words))
+        alike = func.least(*(func.word_similarity(word, _NAME) for word in asked.words), type_=alike.type)
+    if asked.pieces:
+        number = party_numbers.c.number
+        ends = [f"%{piece.anywhere}" for piece in asked.pieces if piece.anywhere]
+        begins = [f"{one}%" for piece in asked.pieces for one in (piece.anywhere, *piece.beginnings) if one]
+        good = case((or_(*(number.like(pattern) for pattern in (*ends, *begins))), 1.0), else_=0.0)
+        graded = (
+            select(party_numbers.c.party_id, func.max(good).label("good"))
+            .where(contains(number, asked.pieces))
+            .group_by(party_numbers.c.party_id)
+            .subquery("graded")
+        )
+        likely, alike = likely.join(graded, graded.c.party_id == parties.c.id), alike + graded.c.good
+    likely = likely.add_columns(alike.label("alike"))
+    # OFFSET 0 keeps the planner from asking of each whether it may be seen before they are in their order.
+    return likely.order_by(alike.desc(), parties.c.id.desc()).offset(0).subquery("likely")
+
+
+def _root(word: str) -> str:
+    """What of a word its inflections have in common, unless so little is left that it begins many others."""
+    root = stem(word)
+    return root if len(root) >= ROOT_LEAST else word
+
+
+def _best(likely: Subquery) -> tuple[ColumnElement[Any], ...]:
+    return likely.c.alike.desc(), likely.c.id.desc()
+
+
+def _found(asked: Asked, row: Any) -> FoundParty:
+    numbers = sorted(row.numbers or (), key=lambda one: (-number_score(asked.pieces, one), one))
+    scores = [name_score(asked.words, row.name or "")] if asked.words else []
+    scores += [number_score(asked.pieces, numbers[0]) if numbers else 0.0] if asked.pieces else []
+    return FoundParty(row.id, row.name, tuple(numbers), row.do_not_call_at is not None, min(scores))
