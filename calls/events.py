@@ -357,7 +357,7 @@ class PartyLinked(_Happened, frozen=True):
 
     party: int = 0
     lead: int | None = None
-    created: Literal["nothing", "lead", "party_and_lead"] = "nothing"
+    created: Literal["nothing", "party", "lead", "party_and_lead"] = "nothing"
 
 
 class IntegrationLost(_Happened, frozen=True):

@@ -6,13 +6,19 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.locks import lock_numbers
 from crm_sync.tables import leads, parties, party_numbers, unwanted_digests
 from directory import keys
+
+_FORGET_MOVED = text(
+    "update party_merges set moved = jsonb_set(moved, '{numbers}', (moved->'numbers') - cast(:numbers as text[]))"
+    " where moved->'numbers' ?| cast(:numbers as text[])"
+)
+"""A merge that was taken back names numbers of a party that is another's row now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,8 @@ class Known:
 async def known_by(connection: AsyncConnection, numbers: Collection[str]) -> Known:
     """Who these numbers (as stored) belong to."""
     mine = select(party_numbers.c.party_id).where(party_numbers.c.number.in_(numbers))
-    rows = (await connection.execute(select(parties).where(parties.c.id.in_(mine)).order_by(parties.c.id))).all()
+    whole = or_(parties.c.id.in_(mine), parties.c.merged_into.in_(mine))
+    rows = (await connection.execute(select(parties).where(whole).order_by(parties.c.id))).all()
     ids = tuple(row.id for row in rows)
     told = select(party_numbers.c.number).where(party_numbers.c.party_id.in_(ids))
     count = select(func.count()).select_from(leads).where(leads.c.party_id.in_(ids))
@@ -49,6 +56,7 @@ async def erase_parties(connection: AsyncConnection, numbers: Collection[str]) -
     """Remove whom these numbers belong to, in the caller's transaction; returns who that was."""
     await lock_numbers(connection, numbers)
     gone = await known_by(connection, numbers)
+    await connection.execute(_FORGET_MOVED, {"numbers": sorted(gone.numbers | set(numbers))})
     await connection.execute(delete(parties).where(parties.c.id.in_(gone.parties)))
     return gone
 

@@ -18,6 +18,8 @@ from calls.record import record, state_call
 from calls.tables import calls
 from calls.view import view
 from crm_sync.book import BookedCall, link
+from crm_sync.concerns import tell_of
+from crm_sync.rules import facts_of
 from directory.store import read
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -38,24 +40,16 @@ class CrmJobs:
         """Link the call: the book and the event in one transaction, so neither is ever there without the other."""
         async with self.engine.begin() as connection:
             row = await _row(connection, call_id)
-            if row is None or row.party_id is not None or not row.caller_number:
+            if row is None or row.party_id is not None:
                 return
-            seen = view(state_call(row.state))
+            seen, directory = view(state_call(row.state)), await read(connection)
+            facts = facts_of(directory, seen)
             # The PBX's time, never the clock: a job that runs late says the same.
             at = seen.started_at or seen.settled_at or datetime.now(UTC)
-            linked = await link(
-                connection,
-                await read(connection),
-                BookedCall(
-                    id=row.id,
-                    number=row.caller_number,
-                    name=row.caller_name,
-                    line=row.line,
-                    person=row.person,
-                    talked=row.answered_at is not None,
-                    at=at,
-                ),
-            )
+            name = seen.caller_name if seen.direction == "inbound" else None
+            linked = await link(connection, directory, BookedCall(row.id, facts, name, at)) if facts else None
+            if facts is not None:
+                await tell_of(connection, directory, row.id, facts, linked.owner if linked else None)
             if linked is not None:
                 told = PartyLinked(
                     pbx=row.pbx,
@@ -70,6 +64,7 @@ class CrmJobs:
             "call linked" if linked else "call has no party",
             call=str(row.id),
             created=linked.created if linked else "",
+            rule=linked.rule if linked else "",
             attempt=attempt,
         )
 

@@ -198,6 +198,13 @@ async def set_fields(
         await _tell(connection, lead, by, "fields", after=", ".join(sorted(fields)))
 
 
+async def move_to_party(connection: AsyncConnection, lead: int, party: int, by: By) -> None:
+    """Give a lead to another party: the two turned out to be one, or that was taken back. Raises NoSuchLead."""
+    row = await locked(connection, lead)
+    await _write(connection, lead, {"party_id": party})
+    await _tell(connection, lead, by, "merged", str(row.party_id), str(party))
+
+
 async def note_contact(connection: AsyncConnection, lead: int, by: By, *, talked: bool) -> None:
     """Note that a call belongs to a lead; a talk is a contact. Raises NoSuchLead."""
     await locked(connection, lead)

@@ -140,9 +140,19 @@ lead_events = Table(
     Column("kind", Text, nullable=False, comment="crm_sync.leads.EVENT_KINDS."),
     Column("before", Text, comment="A stage with its step (in_work/meeting), a person, a time."),
     Column("after", Text),
-    Column("reason", Text, comment="A reason of the policy's, or the key of the rule that decided."),
+    Column(
+        "reason",
+        Text,
+        comment="A reason of the policy's, or the lead rule that decided, and the owner rule: missed/round_robin.",
+    ),
     Column("call_id", UUID(as_uuid=True), comment="The call that brought it about."),
     Index("ix_lead_events_lead_id_id", "lead_id", "id"),
+    Index(
+        "ix_lead_events_one_owner_a_call",
+        "call_id",
+        unique=True,
+        postgresql_where=text("kind = 'owner' and by = 'switchhook'"),
+    ),
     comment="Every change of a lead, append-only.",
 )
 

@@ -40,6 +40,7 @@ def _doubles(directory: Directory) -> Iterator[Problem]:
     for at, line in enumerate(directory.lines):
         yield from _twice((f"lines[{at}].script[{index}].step", step.step) for index, step in enumerate(line.script))
     yield from _twice((f"vip[{at}].number", entry.number) for at, entry in enumerate(directory.vip))
+    yield from _twice((f"allowed[{at}].number", entry.number) for at, entry in enumerate(directory.allowed))
     yield from _lead_doubles(directory.leads)
     for at, person in enumerate(directory.people):
         yield from _twice((f"people[{at}].notify[{index}]", name) for index, name in enumerate(person.notify))

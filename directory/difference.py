@@ -22,6 +22,7 @@ _SECTIONS: Final = (
     ("teams", "team", "key"),
     ("lines", "line", "number"),
     ("blocked", "blocked", "number"),
+    ("allowed", "allowed", "number"),
     ("do_not_call", "do_not_call", "number"),
     ("vip", "vip", "number"),
     ("rules", "rule", "name"),

@@ -9,9 +9,14 @@ from sqlalchemy import Table, delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory.store import CHANNEL
-from directory.tables import blocked_numbers, do_not_call, vip_numbers
+from directory.tables import allowed_numbers, blocked_numbers, do_not_call, vip_numbers
 
-LISTS: Final[dict[str, Table]] = {"blocked": blocked_numbers, "vip": vip_numbers, "do_not_call": do_not_call}
+LISTS: Final[dict[str, Table]] = {
+    "blocked": blocked_numbers,
+    "allowed": allowed_numbers,
+    "vip": vip_numbers,
+    "do_not_call": do_not_call,
+}
 
 _NOTIFY: Final = text("select pg_notify(:channel, '')")
 

@@ -35,6 +35,7 @@ from directory.model import (
     SHOWS,
     WEIGHT_MOST,
     WRAP_UP_SECONDS_MOST,
+    Allowed,
     Blocked,
     Channel,
     Company,
@@ -68,7 +69,8 @@ from directory.script import Step, Topic, script_json
 from directory.script_file import read_script, read_topics
 
 _SECTIONS: Final = (
-    "company", "hours", "people", "teams", "lines", "blocked", "vip", "rules", "do_not_call", "outgoing", "leads",
+    "company", "hours", "people", "teams", "lines", "blocked", "allowed", "vip", "rules", "do_not_call", "outgoing",
+    "leads",
 )  # fmt: skip
 _COMPANY: Final = (
     "name", "region", "time_zone", "language", "ring_seconds_least", "follow_up", "masking", "retention",
@@ -152,6 +154,7 @@ def dumps(directory: Directory) -> str:
         "teams": [_plain(team, _TEAM) for team in directory.teams],
         "lines": [_plain(line, _LINE) for line in directory.lines],
         "blocked": [_plain(entry, _LISTED) for entry in directory.blocked],
+        "allowed": [_plain(entry, _LISTED) for entry in directory.allowed],
         "vip": [_plain(entry, _LISTED) for entry in directory.vip],
         "rules": [rule.to_json() for rule in directory.rules],
         "do_not_call": [_plain(entry, _LISTED) for entry in directory.do_not_call],
@@ -202,6 +205,7 @@ def _directory(reading: Reading, root: yaml.Node | None) -> Directory:
         teams=tuple(_team(fields, company.region) for fields in _each(reading, table, "teams", _TEAM)),
         lines=tuple(_line(fields, company.region) for fields in _each(reading, table, "lines", _LINE)),
         blocked=tuple(Blocked(**_listed(it, company.region)) for it in _each(reading, table, "blocked", _LISTED)),
+        allowed=tuple(Allowed(**_listed(it, company.region)) for it in _each(reading, table, "allowed", _LISTED)),
         vip=tuple(Vip(**_listed(it, company.region)) for it in _each(reading, table, "vip", _LISTED)),
         rules=read_rules(reading, table.get("rules"), company.region),
         do_not_call=read_do_not_call(reading, table, company.region),

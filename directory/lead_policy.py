@@ -148,9 +148,12 @@ NO_POLICY: Final = LeadPolicy()
 BUILT_IN: Final = (
     LeadRule(name="answered", types=("inbound_answered",), owner=("answered",)),
     LeadRule(name="missed", types=("inbound_missed",)),
+    LeadRule(name="called", types=("outbound_answered",), make="nothing", owner=("answered",)),
     LeadRule(name="outbound", make="nothing"),
 )
-"""Asked after the house's own rules: who calls in is a lead, of who answered; whom we call is linked when known."""
+"""Asked after the house's own rules: who calls in is a lead, of who talked with them first, whoever called then; whom
+we call without having heard of them is nobody's.
+"""
 
 
 def plain(policy: LeadPolicy) -> dict[str, Any]:

@@ -253,6 +253,14 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """A caller who is never blocked, whatever else the list of the blocked says."""
+
+    number: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vip:
     """A caller whom rules may put first."""
 
@@ -279,6 +287,7 @@ class Directory:
     do_not_call: tuple[DoNotCall, ...] = ()
     outgoing: Outgoing = BY_DEFAULT
     leads: LeadPolicy = NO_POLICY
+    allowed: tuple[Allowed, ...] = ()
 
     def person(self, key: str) -> Person | None:
         """Find a person by key."""
@@ -347,8 +356,9 @@ class Directory:
         return self.person_of_number(number) is not None or self.line(number) is not None
 
     def is_blocked(self, number: str) -> bool:
-        """Tell whether this caller is not to be put through."""
-        return number in self._blocked or self.normal(number) in self._blocked
+        """Tell whether this caller is not to be put through; who is allowed is."""
+        forms = {number, self.normal(number)}
+        return not forms.isdisjoint(self._blocked) and forms.isdisjoint(self._allowed)
 
     def must_not_be_called(self, number: str) -> bool:
         """Tell whether a number (E.164 digits) is on the list of those whom nobody calls."""
@@ -423,6 +433,10 @@ class Directory:
     @cached_property
     def _blocked(self) -> frozenset[str]:
         return frozenset(entry.number for entry in self.blocked)
+
+    @cached_property
+    def _allowed(self) -> frozenset[str]:
+        return frozenset(entry.number for entry in self.allowed)
 
     @cached_property
     def _vip(self) -> frozenset[str]:

@@ -18,6 +18,7 @@ from directory.lead_policy import policy_from
 from directory.model import (
     DAYS,
     EMPTY,
+    Allowed,
     Blocked,
     Company,
     Consent,
@@ -91,6 +92,9 @@ async def read(connection: AsyncConnection) -> Directory:
         blocked=tuple(
             Blocked(number=row.number, note=row.note) for row in await _rows(connection, tables.blocked_numbers)
         ),
+        allowed=tuple(
+            Allowed(number=row.number, note=row.note) for row in await _rows(connection, tables.allowed_numbers)
+        ),
         do_not_call=tuple(
             DoNotCall(number=row.number, note=row.note) for row in await _rows(connection, tables.do_not_call)
         ),
@@ -158,6 +162,7 @@ async def _write(connection: AsyncConnection, directory: Directory) -> None:
         (tables.team_members, [{"team": it.key, "person": key} for it in directory.teams for key in it.members]),
         (tables.lines, [_line_values(it) for it in directory.lines]),
         (tables.blocked_numbers, [_fields(it, "number", "note") for it in directory.blocked]),
+        (tables.allowed_numbers, [_fields(it, "number", "note") for it in directory.allowed]),
         (tables.do_not_call, [_fields(it, "number", "note") for it in directory.do_not_call]),
         (tables.vip_numbers, [_fields(it, "number", "note") for it in directory.vip]),
     ]

@@ -186,6 +186,15 @@ blocked_numbers = Table(
     Column("position", Integer, nullable=False),
 )
 
+allowed_numbers = Table(
+    "allowed_numbers",
+    metadata,
+    Column("number", Text, primary_key=True),
+    Column("note", Text, nullable=False, server_default=text("''")),
+    Column("position", Integer, nullable=False),
+    comment="Callers who are never blocked.",
+)
+
 absences = Table(
     "absences",
     metadata,

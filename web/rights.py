@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
 
 from calls.tables import calls, follow_ups, legs
+from crm_sync.merging import same_party
 from crm_sync.tables import leads
 from directory.model import Directory
 from web.sessions import Viewer
@@ -75,7 +76,9 @@ def leads_worked(scope: Scope) -> ColumnElement[bool]:
 
 
 def _called(scope: Scope, party: ColumnElement[int]) -> ColumnElement[bool]:
-    seen = select(calls.c.id).where(calls.c.party_id == party, calls.c.joined_into.is_(None), scope.rows())
+    seen = select(calls.c.id).where(
+        calls.c.party_id.in_(same_party(party)), calls.c.joined_into.is_(None), scope.rows()
+    )
     return seen.correlate_except(calls).exists()
 
 

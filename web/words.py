@@ -436,6 +436,7 @@ _OWN: Final[dict[str, tuple[str, str]]] = {
     "time.erased": ("Кто это был, больше не хранится", "Who it was is no longer kept"),
     "time.linked_nothing": ("Связан с известным клиентом", "Linked to a known party"),
     "time.linked_lead": ("Открыта новая заявка", "A new lead is opened"),
+    "time.linked_party": ("Создан клиент", "A party is created"),
     "time.linked_party_and_lead": ("Созданы клиент и заявка", "A party and a lead are created"),
     "time.ended": ("Звонок окончен, говорили {time}.", "The call ends after {time} of talk."),
     "time.ended_missed": ("Звонок окончен без разговора.", "The call ends without a talk."),

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
 from crm_sync.book import BookedCall, link
+from crm_sync.rules import CallFacts
 from directory import store
 from reports.missed_rows import missed_report
 from service.cli import app
@@ -42,8 +43,8 @@ async def test_a_period_tells_its_misses_their_call_backs_and_who_is_new(engine:
         missed_id = await happen(engine, f"{n}.1", answered=False, number=OTHER, at=T0 + timedelta(minutes=n))
         async with engine.begin() as connection:
             at = T0 + timedelta(minutes=n)
-            booked = BookedCall(id=missed_id, number=OTHER, name=None, line=LINE, person=None, talked=False, at=at)
-            await link(connection, HOUSE, booked)
+            facts = CallFacts(number=OTHER, kind="inbound_missed", line=LINE)
+            await link(connection, HOUSE, BookedCall(missed_id, facts, None, at))
     async with engine.connect() as connection:
         report = await missed_report(connection, T0 - timedelta(hours=1), T0 + timedelta(hours=1), "Europe/Moscow")
     assert (report.inbound, report.total.missed, report.total.owed, report.total.called_back) == (4, 3, 3, 1)

@@ -33,6 +33,7 @@ from directory.model import (
     RINGS,
     ROLES,
     SHOWS,
+    Allowed,
     Blocked,
     Company,
     Consent,
@@ -346,6 +347,9 @@ def directories(draw: st.DrawFn) -> Directory:
     blocked = tuple(
         Blocked(number=next(numbers), note=draw(st.just("") | words)) for _ in range(draw(st.integers(0, 2)))
     )
+    allowed = tuple(
+        Allowed(number=next(numbers), note=draw(st.just("") | words)) for _ in range(draw(st.integers(0, 2)))
+    )
     line = st.sampled_from([None, *(one.number for one in lines)])
     people = tuple(replace(person, line=draw(line)) for person in people)
     teams = tuple(replace(team, line=draw(line)) for team in teams)
@@ -370,6 +374,7 @@ def directories(draw: st.DrawFn) -> Directory:
         teams=teams,
         lines=lines,
         blocked=blocked,
+        allowed=allowed,
         vip=vip,
         do_not_call=unwanted,
         outgoing=replace(draw(policies), line=draw(line)),

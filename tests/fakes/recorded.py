@@ -48,6 +48,27 @@ def settled_call(
     return [*events, told(uid, 14, e.Settled)]
 
 
+def outgoing_call(
+    uid: str, *, number: str = "79161234567", device: str = "PJSIP/anna-desk", answered: bool = True, at: datetime = T0
+) -> list[e.Event]:
+    """A settled call out, as a colleague dials it: rung for two seconds, talked for six when `answered`."""
+    other = f"{uid}2"
+
+    def told(channel: str, seconds: float, kind: Any, **more: Any) -> e.Event:
+        event: e.Event = kind(pbx="pbx", channel=channel, linkedid=uid, at=at + timedelta(seconds=seconds), **more)
+        return event
+
+    return [
+        told(uid, 0, e.ChannelCreated, incoming=True, name=f"{device}-1", number="101", dialed=number),
+        told(other, 1, e.ChannelCreated, incoming=False, name="PJSIP/trunk-2", number=number),
+        told(uid, 1, e.Dialed, target=other, target_name="PJSIP/trunk-2"),
+        told(other, 1.2, e.ChannelRang),
+        *([told(channel, 3, e.BridgeEntered, bridge="b") for channel in (uid, other)] if answered else []),
+        *(told(channel, 9, e.ChannelHungUp, cause=16 if answered else 19) for channel in (other, uid)),
+        told(uid, 14, e.Settled),
+    ]
+
+
 def speech(*turns: str | float) -> bytes:
     """Samples (16 bit, 8 kHz) of prompts ("ru/vm-goodbye") and of seconds of silence."""
     sound = b""

@@ -11,7 +11,7 @@ from calls.call import Call, apply
 from calls.due import Change, Job
 from calls.view import CallView, view
 from crm_sync.due import due
-from tests.fakes.recorded import settled_call
+from tests.fakes.recorded import outgoing_call, settled_call
 
 
 def seen(events: list[e.Event]) -> CallView:
@@ -31,6 +31,17 @@ def test_a_settled_call_from_outside_is_linked_once(answered: bool) -> None:
     call = settled_call(answered=answered)
     assert [job.task for job in owed(call[:-1], call)] == ["crm_sync.link_call"]
     assert owed(None, call[:-1]) == []
+    assert owed(call, call) == []
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_settled_call_out_is_linked_once(answered: bool) -> None:
+    """Whom we called may be in the book; they wait in the lane of the number that was called, however it is spelt."""
+    call = outgoing_call("1.1", answered=answered, number="89161234567")
+    (job,) = owed(call[:-1], call)
+    (inbound,) = owed(None, settled_call("2.1", number="+79161234567"))
+    assert job.task == "crm_sync.link_call"
+    assert job.lock == inbound.lock
     assert owed(call, call) == []
 
 
