@@ -17,7 +17,7 @@ from calls import events as e
 from calls.queue import TryAgain
 from calls.record import record
 from recordings.due import due
-from recordings.looking import look_again
+from recordings.looking import judge_old, look_again
 from recordings.store import Store
 from recordings.storing import WAITS, StoringJobs
 from tests.fakes.recorded import T0, pbx_recorded, settled_call, tone, write_wav
@@ -135,6 +135,20 @@ async def test_what_is_missing_is_looked_for_again_until_it_is_there(office: Off
     assert await office.call() == [("stored", "none", "PJSIP/trunk")]
     assert await look_again(office.engine, folders) == 0
     assert list(office.pbx.iterdir()) == []
+
+
+async def test_what_was_stored_before_audio_was_judged_is_judged_as_of_then(office: Office) -> None:
+    """Once, by its rows alone; the alarm of the last days does not hear of it."""
+    pbx_recorded(office.pbx, UID, tone(1), tone(6))
+    await office.looks(LAST)
+    before = await office.call()
+    async with office.engine.begin() as connection:
+        await connection.execute(text("delete from call_audio"))
+        await connection.execute(text("update recordings set stored_at = now() - interval '30 days'"))
+    assert [await judge_old(office.engine), await judge_old(office.engine)] == [1, 0]
+    assert await office.call() == before == [("short", "none", "PJSIP/trunk")]
+    old = "select count(*) from call_audio where judged_at < now() - interval '29 days'"
+    assert await office.asked(old) == [(1,)]
 
 
 async def test_a_talk_that_comes_to_light_makes_a_recording_too_short(office: Office) -> None:
