@@ -144,9 +144,14 @@ class Stage:
 
     @asynccontextmanager
     async def serve(
-        self, *, answering: bool = True, room: int | None = None, settings: Settings | None = None
+        self,
+        *,
+        answering: bool = True,
+        room: int | None = None,
+        settings: Settings | None = None,
+        role: str = "telephony",
     ) -> AsyncIterator[Served]:
-        """The telephony role in a process of its own, ready, and by default asked by the PBX; killed afterwards.
+        """A role of the service in a process of its own, ready and by default asked by the PBX; killed at the end.
 
         `room`: no file that it writes, its log among them, may grow beyond so many bytes. `settings`: others than the
         stage's own.
@@ -156,7 +161,7 @@ class Stage:
         said = settings.data_dir / "said.log"
         if answering:
             await self.forget_mark()
-        process = await begin("serve", "--role", "telephony", said=said, room=room, **_environment(settings))
+        process = await begin("serve", "--role", role, said=said, room=room, **environment(settings))
         served = Served(process, settings.metrics.port, said)
         try:
             await until(lambda: _ready(served), "the service is ready", 40)
@@ -206,7 +211,8 @@ class Stage:
         return [row.body for row in await self.rows(sql, call=call.id, kind=kind)]
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
+    """These settings for a process of its own."""
     told = [pbx.model_dump(mode="json") | {"secret": pbx.secret.get_secret_value()} for pbx in settings.pbx]
     crm = settings.crm.model_dump(mode="json") | {"token": settings.crm.token.get_secret_value()}
     assert settings.database_url is not None
