@@ -133,7 +133,7 @@ def loads(text: str, name: str = "directory.yaml") -> Directory:
 def reads(text: str, name: str = "directory.yaml") -> Written:
     """Read a directory from text with the doubts about it."""
     reading = Reading()
-    directory = _directory(reading, _compose(text, name))
+    directory = _directory(reading, compose(text, name))
     crossed = [problem for problem in check(directory) if problem.path not in {it.path for it in reading.problems}]
     problems = sorted((*reading.problems, *crossed), key=lambda problem: reading.line_of(problem.path))
     if problems:
@@ -161,19 +161,21 @@ def dumps(directory: Directory) -> str:
         "outgoing": plain(directory.outgoing),
         "leads": plain_leads(directory.leads),
     }
-    return _dump({section: content for section, content in whole.items() if content})
+    return dump({section: content for section, content in whole.items() if content})
 
 
 def dump_rules(rules: Sequence[Rule]) -> str:
     """Write rules as the section of a file."""
-    return _dump({"rules": [rule.to_json() for rule in rules]})
+    return dump({"rules": [rule.to_json() for rule in rules]})
 
 
-def _dump(told: dict[str, object]) -> str:
+def dump(told: dict[str, object]) -> str:
+    """Write sections as they stand in a file."""
     return str(yaml.safe_dump(told, allow_unicode=True, sort_keys=False, width=120))
 
 
-def _compose(text: str, name: str) -> yaml.Node | None:
+def compose(text: str, name: str) -> yaml.Node | None:
+    """Read YAML as nodes; raises DirectoryError with the line of what is no YAML."""
     try:
         return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
