@@ -13,6 +13,7 @@ from web.guard import add_headers, know_viewer, refuse_nul, refuse_other_sites, 
 from web.health import READINESS, Readiness
 from web.house import HOUSE, House
 from web.import_page import READERS, READERS_MOST
+from web.leads import decide, lead_page, list_page, party_page, rules_page
 from web.live import LIVE, Live
 from web.login import ATTEMPTS
 from web.render import STATIC
@@ -47,6 +48,14 @@ def make_app(services: WebServices) -> web.Application:
             web.get("/leads/import", import_page.show),
             web.post("/leads/import", import_page.change),
             web.get("/search", searching.show),
+            web.get("/leads", list_page.show),
+            web.get("/leads/rules", rules_page.show),
+            web.post("/leads/rules", rules_page.change),
+            web.get("/leads/{number}", lead_page.show),
+            web.post("/leads/{number}", decide.change),
+            web.post("/leads/{number}/done", decide.finish),
+            web.get("/parties/{number}", party_page.show),
+            web.post("/parties/{number}", party_page.change),
             web.get("/login", login.show),
             web.post("/login", login.enter),
             web.post("/logout", login.leave),

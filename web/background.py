@@ -62,7 +62,10 @@ async def read_background(connection: AsyncConnection, call: LiveCall, directory
     talk = (await connection.execute(_last_talk(forms, call.started_at))).first()
     return Background(
         party=(party.name or "") if party else "",
+        lead=party.lead if party else None,
         stage=(party.stage or "") if party else "",
+        step=(party.step or "") if party else "",
+        deadline_at=party.deadline_at if party else None,
         owner=party.owner if party else None,
         calls_before=before.times,
         last_call_at=before.last_at,
@@ -73,7 +76,9 @@ async def read_background(connection: AsyncConnection, call: LiveCall, directory
 def _party(number: str) -> Any:
     newest_open = (leads.c.closed_at.is_not(None), leads.c.opened_at.desc())
     return (
-        select(parties.c.name, leads.c.stage, leads.c.owner)
+        select(
+            parties.c.name, leads.c.id.label("lead"), leads.c.stage, leads.c.step, leads.c.owner, leads.c.deadline_at
+        )
         .join(party_numbers, party_numbers.c.party_id == parties.c.id)
         .outerjoin(leads, leads.c.party_id == parties.c.id)
         .where(party_numbers.c.number == number)

@@ -23,6 +23,8 @@ from web.evidence import charged, evidence
 from web.guard import VIEWER, nonce
 from web.hearing import hearing_of
 from web.house import HOUSE
+from web.leads.of_call import lead_of_call
+from web.leads.wording import words_of
 from web.listening import Sound, note, transcript_of
 from web.one_call import OneCall, read_call
 from web.page import language_of, page, zone_of
@@ -73,6 +75,7 @@ async def show(request: web.Request) -> web.Response:
         promise = (await connection.execute(promise_of(one.id))).first()
         kept = await keeping.shown(request, connection, one)
         late_in_crm = await is_late_in_crm(connection, one.id)
+        lead = await lead_of_call(connection, directory, request[VIEWER], one.row.lead_id)
         if transcript is not None:
             await note(request, connection, one.id, "transcript")
         else:
@@ -109,6 +112,8 @@ async def show(request: web.Request) -> web.Response:
         unwritten=next((told.reason for told in facts(one.call, TranscriptionGivenUp)), ""),
         facts=measured,
         talk=talk,
+        lead=lead,
+        **words_of(directory.leads, language, datetime.now(UTC)),
         nonce=nonce(request),
     )
 

@@ -52,10 +52,13 @@ class LastTalk:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What is known about the caller apart from this call."""
+    """What is known about the caller apart from this call; `lead` is the id of the open lead, else of the last."""
 
     party: str = ""
+    lead: int | None = None
     stage: str = ""
+    step: str = ""
+    deadline_at: datetime | None = None
     owner: str | None = None
     calls_before: int = 0
     last_call_at: datetime | None = None

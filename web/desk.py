@@ -18,6 +18,7 @@ from directory.model import Directory
 from web.cards import Card, LastTalk, LiveCall, cards_for
 from web.guard import VIEWER
 from web.house import HOUSE
+from web.leads.wording import words_of
 from web.live import LIVE
 from web.page import fragment, language_of, page, today_of
 from web.rights import Scope, own_follow_ups, scope_of
@@ -101,7 +102,7 @@ async def _live(request: web.Request) -> dict[str, Any]:
         "cards": [_shown(card, viewer, scope, directory, language) for card in cards],
         "others": others,
         "sees_all": scope.everything or scope.live,
-    }
+    } | words_of(directory.leads, language, now)
 
 
 def _shown(card: Card, viewer: Viewer, scope: Scope, directory: Directory, language: str) -> Shown:

@@ -71,7 +71,7 @@ async def read_one(request: web.Request, connection: AsyncConnection, call_id: U
 
 
 async def _row(connection: AsyncConnection, call_id: UUID) -> Any:
-    lead = [leads.c.stage, leads.c.owner, leads.c.opened_at, leads.c.deadline_at]
+    lead = [leads.c.stage, leads.c.step, leads.c.owner, leads.c.opened_at, leads.c.deadline_at]
     asked = (
         select(calls, parties.c.name.label("party"), AHEAD.label("ahead"), *lead)
         .outerjoin(parties, parties.c.id == calls.c.party_id)

@@ -56,7 +56,8 @@ def render(template: str, language: str, *, zone: str = "UTC", **context: Any) -
     return _TEMPLATES.get_template(template).render(words | context)
 
 
-def error_page(status: int, language: str) -> str:
-    """What a person sees when something did not work."""
-    key = f"error.{status}" if f"error.{status}" in WORDS else "error.other"
+def error_page(status: int, language: str, section: str = "") -> str:
+    """What a person sees when something did not work; `section` is the first word of the address."""
+    keys = (f"error.{status}.{section}", f"error.{status}", "error.other")
+    key = next(key for key in keys if key in WORDS)
     return render("error.html", language, status=status, message=say(language, key))

@@ -67,6 +67,11 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     **dict.fromkeys(("GET /calls", "GET /search", "POST /language", "POST /logout"), EVERYBODY),
     "POST /desk/status": MANAGERS,  # whose login belongs to somebody in the directory
     "GET /calls/{id}": THEIRS,
+    "GET /leads": EVERYBODY,
+    "GET /leads/rules": HEADS,
+    "POST /leads/rules": ADMINS,
+    **dict.fromkeys(("GET /leads/{number}", "POST /leads/{number}", "POST /leads/{number}/done"), THEIRS),
+    **dict.fromkeys(("GET /parties/{number}", "POST /parties/{number}"), THEIRS),
     "POST /calls/{id}/keeping": HEADS,
     "POST /calls/{id}/recording": HEADS,  # and who talks in it, but this call is over
     **{
@@ -112,6 +117,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "POST /desk/status": {"status": "available"},
     "POST /calls/{id}/keeping": {"do": "link"},
     "POST /language": {"language": "en"},
+    "POST /leads/{number}": {"do": "note", "text": "called back"},
+    "POST /parties/{number}": {"do": "do_not_call"},
     f"POST {API}/calls": {"to": "79165550177", "from_person": "anna"},
     f"POST {API}/status": {"status": "available", "person": "anna"},
     f"POST {API}/absences": {"person": "anna", "from": "2027-01-01T00:00:00Z", "to": "2027-01-02T00:00:00Z"},
@@ -181,6 +188,7 @@ async def things(site: Site) -> dict[str, str]:
             "links": link.id,
         }
         numbers["leads"], numbers["tasks"] = await lead_with_task(connection)
+        numbers["parties"] = (await connection.execute(select(parties.c.id))).scalar_one()
         row = {"asked_by": "ilya", "numbers": ["79165550122"], "pseudonym": "erased000000000001"}
         numbers["erasures"] = (
             await connection.execute(insert(erasures).values(row).returning(erasures.c.id))

@@ -4,7 +4,7 @@ const fold = document.getElementById("fold");
 if (matchMedia("(max-width: 720px)").matches && fold.dataset.asked === "0") fold.open = false;
 
 const form = document.getElementById("filters");
-for (const field of form.querySelectorAll("select, input[type=date]")) {
+for (const field of form.querySelectorAll("select, input[type=date], input[type=checkbox]")) {
   field.addEventListener("change", () => {
     for (const other of form.querySelectorAll("select, input")) if (!other.value) other.disabled = true;
     form.submit();

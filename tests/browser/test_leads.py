@@ -1,0 +1,120 @@
+"""Leads on the pages: moved, disqualified and taken back; another team's refused; rules mended by their lines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from playwright.async_api import Page, expect
+from sqlalchemy import select
+
+from crm_sync.tables import leads
+from directory import store
+from directory.lead_policy import FunnelStep, LeadPolicy
+from tests.browser.conftest import OpenPage
+from tests.fakes.site import Site
+from tests.fakes.story import HOUSE, know
+from web import users
+
+FUNNEL = LeadPolicy(funnel=(FunnelStep(key="meeting", name="Встреча"), FunnelStep(key="contract", name="Договор")))
+
+
+async def lead(site: Site, number: str, name: str, stage: str = "qualifying") -> int:
+    """A lead of Anna's in a house with a funnel."""
+    async with site.engine.begin() as connection:
+        await store.apply(connection, replace(HOUSE, leads=FUNNEL))
+    await know(site.engine, number, name, "anna", stage)
+    async with site.engine.connect() as connection:
+        found = (await connection.execute(select(leads.c.id).order_by(leads.c.id.desc()).limit(1))).scalar_one()
+    return int(found)
+
+
+async def fits(page: Page) -> None:
+    """Nothing is wider than the window, and there is one first heading."""
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await expect(page.locator("h1")).to_have_count(1)
+
+
+async def test_a_manager_qualifies_and_moves_a_lead(site: Site, open_page: OpenPage) -> None:
+    """From the list to the lead, one click a step, a note and a task; a phone's width is enough."""
+    await lead(site, "79165550171", "Иван Петров")
+    page = await open_page(path="/leads", width=390)
+    await fits(page)
+    await page.get_by_role("link", name="Иван Петров").click()
+    await page.get_by_role("button", name="Дальше: Качественная").click()
+    await page.get_by_role("button", name="Дальше: Встреча").click()
+    await expect(page.locator("[aria-current=step]")).to_have_text("Встреча")
+    await page.locator("summary", has_text="Заметка").click()
+    await page.locator(".do[open]").get_by_label("Текст").fill("<b>Хочет</b> двушку")
+    await page.get_by_role("button", name="Добавить").click()
+    await expect(page.locator(".timeline")).to_contain_text("<b>Хочет</b> двушку")
+    await page.locator("summary", has_text="Задача").click()
+    await page.get_by_role("textbox", name="Что сделать").fill("Отправить планировки")
+    await page.get_by_role("button", name="Добавить").click()
+    await page.get_by_role("button", name="Готово: Отправить планировки").click()
+    await expect(page.locator(".todo-done")).to_contain_text("Отправить планировки")
+    await expect(page.locator(".timeline")).to_contain_text("Качественная → Встреча")
+    await fits(page)
+
+
+async def test_a_duplicate_names_the_other_lead_and_a_head_takes_it_back(site: Site, open_page: OpenPage) -> None:
+    """A wrong number is said beside its field and nothing typed is lost; managers cannot undo, heads can."""
+    other = await lead(site, "79165550171", "Иван Петров")
+    mine = await lead(site, "79165550172", "И. Петров")
+    page = await open_page(path=f"/leads/{mine}", forgive=True)
+    form = page.locator(".do[open]")
+    await page.locator("summary", has_text="Отклонить").click()
+    await form.get_by_label("Дубль").check()
+    await page.get_by_label("Номер другой заявки").fill("99999")
+    await form.get_by_label("Комментарий").fill("звонил дважды")
+    await page.get_by_role("button", name="Отклонить").click()
+    field = page.get_by_label("Номер другой заявки")
+    await expect(field).to_have_attribute("aria-invalid", "true")
+    await expect(page.locator("#wrong-disqualify-duplicate_of")).to_contain_text("номер другой существующей заявки")
+    await expect(form.get_by_label("Комментарий")).to_have_value("звонил дважды")
+    await field.fill(str(other))
+    await page.get_by_role("button", name="Отклонить").click()
+    await expect(page.get_by_role("link", name=f"та же, что заявка № {other}")).to_be_visible()
+    await expect(page.locator(".timeline")).to_contain_text("звонил дважды")
+    await expect(page.get_by_role("button", name="Вернуть в квалификацию")).to_have_count(0)
+    head = await open_page("vera", f"/leads/{mine}")
+    await head.get_by_role("button", name="Вернуть в квалификацию").click()
+    await expect(head.locator("[aria-current=step]")).to_have_text("Квалификация")
+
+
+async def test_a_change_meanwhile_is_told(site: Site, open_page: OpenPage) -> None:
+    """Whoever looked at an older state changes nothing and reads what happened."""
+    mine = await lead(site, "79165550171", "Иван Петров")
+    page = await open_page(path=f"/leads/{mine}", forgive=True)
+    head = await open_page("vera", f"/leads/{mine}")
+    await head.get_by_role("button", name="Дальше: Качественная").click()
+    await page.get_by_role("button", name="Дальше: Качественная").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Квалификация → Качественная · Вера Павлова")
+    await expect(page.locator("[aria-current=step]")).to_have_text("Качественная")
+
+
+async def test_another_teams_lead_is_refused_in_words(site: Site, open_page: OpenPage) -> None:
+    mine = await lead(site, "79165550171", "Иван Петров")
+    page = await open_page("gleb", forgive=True)
+    response = await page.goto(f"{site.url}/leads/{mine}")
+    assert response is not None
+    assert response.status == 403
+    await expect(page.get_by_text("Эта заявка не ваша и не вашей команды.")).to_be_visible()
+
+
+async def test_rules_are_mended_by_their_lines_compared_and_saved(site: Site, open_page: OpenPage) -> None:
+    """A fault is told with its line and nothing is saved; a good text shows what it changes before it is."""
+    async with site.engine.begin() as connection:
+        await users.add(connection, "ilya", "admin", password="correct horse 9")
+    page = await open_page("ilya", "/leads/rules", forgive=True)
+    text = page.get_by_label("Раздел leads")
+    await text.fill("leads:\n  funnel:\n  - {key: meeting, name: Встреча}\n  lost_day: 3\n")
+    await page.get_by_role("button", name="Проверить").click()
+    await expect(page.locator(".faults")).to_contain_text("Строка 4. leads.lost_day: unknown key")
+    await expect(page.locator(".faults .code")).to_have_text("lost_day: 3")
+    await text.fill("leads:\n  funnel:\n  - {key: meeting, name: Встреча}\n  lost_days: 3\n")
+    await page.get_by_role("button", name="Проверить").click()
+    await expect(page.locator(".diff-plus", has_text="lost_days: 3")).to_be_visible()
+    await page.get_by_role("button", name="Сохранить").click()
+    await expect(page.get_by_role("status")).to_have_text("Правила сохранены и действуют.")
+    async with site.engine.connect() as connection:
+        assert (await store.read(connection)).leads.lost_days == 3

@@ -1,0 +1,96 @@
+"""A form of a lead's page, sent: carried out and shown, or refused with the words beside its field."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from aiohttp import web
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from crm_sync.decisions import ChangedMeanwhile
+from crm_sync.lifecycle import OPEN, LifecycleError
+from crm_sync.notes import TEXT_MOST, NoSuchTask, finish_task, task_of
+from crm_sync.tables import leads
+from web.guard import read_form
+from web.leads.changes import Form, carry_out, change_of
+from web.leads.lead_page import Wrong, lead_page, teller_of
+from web.leads.one import OneLead, read_lead
+from web.page import language_of
+from web.services import SERVICES
+from web.words import say
+
+_CONFLICT: Final = 409
+
+
+async def change(request: web.Request) -> web.Response:
+    """POST /leads/{number}: `do` and its fields. 303 to the page; refused, the page itself with 400 or 409."""
+    form = await read_form(request)
+    engine = request.app[SERVICES].engine
+    try:
+        async with engine.begin() as connection:
+            one = await _worked_on(request, connection)
+            await carry_out(change_of(request, connection, one, form))
+    except LifecycleError as error:
+        return await _refused(request, form, error)
+    except ChangedMeanwhile as error:
+        return await _meanwhile(request, form, error)
+    return web.Response(status=303, headers={"Location": _after(request, form)})
+
+
+async def finish(request: web.Request) -> web.Response:
+    """POST /leads/{number}/done: the task of that `task` is done."""
+    form = await read_form(request)
+    told = form.get("task", "")
+    task = int(told) if told.isascii() and told.isdecimal() and len(told) < 19 else 0
+    async with request.app[SERVICES].engine.begin() as connection:
+        one = await _worked_on(request, connection)
+        change_ = change_of(request, connection, one, form)
+        try:
+            row = await task_of(connection, task)
+        except NoSuchTask:
+            raise web.HTTPNotFound(text="There is no such task.") from None
+        if row.lead_id != one.row.id:
+            raise web.HTTPNotFound(text="There is no such task of this lead.")
+        await finish_task(connection, task, change_.by)
+    return web.Response(status=303, headers={"Location": _after(request, form)})
+
+
+async def _worked_on(request: web.Request, connection: AsyncConnection) -> OneLead:
+    one = await read_lead(request, connection)
+    if not one.may_change:
+        raise web.HTTPForbidden(text="Another team works on this lead.")
+    return one
+
+
+async def _refused(request: web.Request, form: Form, error: LifecycleError) -> web.Response:
+    async with request.app[SERVICES].engine.connect() as connection:
+        one = await read_lead(request, connection)
+        key = "open" if error.field == "stage" and await _has_another(connection, one) else error.field
+        words = say(language_of(request), f"wrong.{key}", most=TEXT_MOST)
+        wrong = Wrong(form.get("do", ""), error.field, words, form)
+        return await lead_page(request, connection, one, wrong, status=403 if error.field == "head" else 400)
+
+
+async def _meanwhile(request: web.Request, form: Form, error: ChangedMeanwhile) -> web.Response:
+    async with request.app[SERVICES].engine.connect() as connection:
+        one = await read_lead(request, connection)
+        told = error.event and teller_of(request, one).event(error.event)
+        wrong = Wrong(form.get("do", ""), "seen", say(language_of(request), "wrong.meanwhile"), form, told)
+        return await lead_page(request, connection, one, wrong, status=_CONFLICT)
+
+
+async def _has_another(connection: AsyncConnection, one: OneLead) -> bool:
+    asked = select(leads.c.id).where(
+        leads.c.party_id == one.row.party_id, leads.c.id != one.row.id, leads.c.stage.in_(OPEN)
+    )
+    return (await connection.execute(asked.limit(1))).first() is not None and one.row.stage not in OPEN
+
+
+def _after(request: web.Request, form: Form) -> str:
+    """Where to go when it is done: the call's page that the form stood on, or the lead's."""
+    try:
+        return f"/calls/{UUID(form.get('call', ''))}#lead"
+    except ValueError:
+        return f"/leads/{request.match_info['number']}"

@@ -1,0 +1,70 @@
+"""The list of leads: tabs by stage with counts, filters, the rows that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from directory.lead_policy import LeadPolicy
+from directory.model import Directory, Person
+from web.finding import FilterError
+from web.guard import VIEWER
+from web.house import HOUSE
+from web.leads.listing import EVERYBODYS, MINE, TABS, find_leads, in_lists, read_tab, read_wanted, tab_counts
+from web.leads.wording import reason_name, words_of
+from web.page import fragment, language_of, page
+from web.rights import Scope, scope_of
+from web.services import SERVICES
+from web.sessions import Viewer
+
+PAGE: Final = 50
+_KEPT: Final = ("owner", "line", "step", "reason", "field", "overdue")
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /leads: the whole page, or with `cursor` only the rows that follow."""
+    directory, viewer, query = await request.app[HOUSE].read(), request[VIEWER], request.query
+    scope, now = scope_of(viewer, directory), datetime.now(UTC)
+    try:
+        tab, wanted = read_tab(query), read_wanted(query, viewer.person, _usual_owner(viewer, scope))
+        where = in_lists(scope, directory, wanted, now)
+        async with request.app[SERVICES].engine.connect() as connection:
+            found = await find_leads(connection, where, tab, query.get("cursor"), PAGE)
+            counts = {} if "cursor" in query else await tab_counts(connection, where)
+    except FilterError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
+    kept = {name: query[name] for name in _KEPT if query.get(name)}
+    more = urlencode(kept | {"stage": tab, "cursor": found.cursor}) if found.cursor else None
+    context: dict[str, Any] = {"found": found.rows, "more": more} | words_of(directory.leads, language_of(request), now)
+    if "cursor" in query:
+        return web.Response(text=await fragment(request, "leads_rows.html", **context), content_type="text/html")
+    context |= {
+        "tabs": [(told, counts[told], urlencode(kept | {"stage": told})) for told in TABS],
+        "tab": tab,
+        "kept": kept,
+        "owner": query.get("owner") or _usual_owner(viewer, scope),
+        "whose": _whose(scope, directory),
+        "lines": [line for line in directory.lines if scope.everything or line.number in scope.lines],
+        "policy": directory.leads,
+        "reasons": _reasons(directory.leads, language_of(request)),
+        "may_see_rules": viewer.role in {"head", "admin"},
+    }
+    return await page(request, "leads.html", **context)
+
+
+def _usual_owner(viewer: Viewer, scope: Scope) -> str:
+    """Whose leads are shown where nobody said: a manager's own, everybody's for a head."""
+    return EVERYBODYS if scope.everything or viewer.person is None else MINE
+
+
+def _whose(scope: Scope, directory: Directory) -> list[Person]:
+    """The people whose leads may be chosen."""
+    return [one for one in directory.people if (scope.everything or one.key in scope.people) and one.role != "operator"]
+
+
+def _reasons(policy: LeadPolicy, language: str) -> Mapping[str, str]:
+    return {key: reason_name(policy, language, key) for key in (*policy.disqualifies(), *policy.loses())}

@@ -1,0 +1,121 @@
+"""The house's rules of leads: read by heads, changed by admins as text, checked and compared before they are saved."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from directory import store
+from directory.lead_policy import BUILT_IN, MINUTES, LeadPolicy
+from directory.lead_section import Fault, SectionError, read_section, write_section
+from directory.model import Directory
+from web.guard import VIEWER, read_form
+from web.leads.wording import age, reason_name
+from web.page import language_of, page
+from web.services import SERVICES
+from web.words import say
+
+_READERS: Final = frozenset({"head", "admin"})
+_MINUTE: Final = 60
+_STAGES: Final = ("new", "qualifying", "qualified", "in_work")
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A text that somebody wrote, and what is to be said of it: its faults, or what it changes line by line.
+
+    `checked` is the text's digest once it has no faults: only what was shown so is saved.
+    """
+
+    text: str
+    faults: tuple[Fault, ...] = ()
+    change: tuple[str, ...] = ()
+    checked: str = ""
+    told: str = ""
+
+    def line(self, number: int) -> str:
+        """A line of the text, counted from 1."""
+        lines = self.text.splitlines()
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /leads/rules."""
+    _only(request, _READERS)
+    async with request.app[SERVICES].engine.connect() as connection:
+        directory = await store.read(connection)
+    draft = Draft(write_section(directory.leads)) if request[VIEWER].role == "admin" else None
+    return await _page(request, directory, draft, saved="saved" in request.query)
+
+
+async def change(request: web.Request) -> web.Response:
+    """POST /leads/rules, by admins: `do` is check or save, `text` the section; only what was checked is saved."""
+    _only(request, frozenset({"admin"}))
+    form = await read_form(request)
+    text = form.get("text", "").replace("\r\n", "\n")
+    async with request.app[SERVICES].engine.begin() as connection:
+        directory = await store.read(connection)
+        try:
+            policy = read_section(text, directory)
+        except SectionError as error:
+            return await _page(request, directory, Draft(text, tuple(error.faults)), status=400)
+        stale = form.get("version", "") != _digest(write_section(directory.leads))
+        if form.get("do") == "save" and form.get("checked") == _digest(text) and not stale:
+            return await _save(request, connection, directory, policy, text)
+    told = say(language_of(request), "rules.meanwhile") if stale else ""
+    draft = Draft(text, (), _difference(directory.leads, policy), _digest(text), told)
+    return await _page(request, directory, draft, status=409 if stale else 200)
+
+
+async def _save(
+    request: web.Request, connection: AsyncConnection, directory: Directory, policy: LeadPolicy, text: str
+) -> web.Response:
+    try:
+        changes = await store.apply(connection, replace(directory, leads=policy))
+    except store.DirectoryRefused as error:
+        told = say(language_of(request), "rules.others", faults=str(error))
+        return await _page(request, directory, Draft(text, told=told), status=400)
+    _log.info("rules of leads saved", user=request[VIEWER].user, change_count=len(changes))
+    return web.Response(status=303, headers={"Location": "/leads/rules?saved"})
+
+
+async def _page(
+    request: web.Request, directory: Directory, draft: Draft | None, *, saved: bool = False, status: int = 200
+) -> web.Response:
+    policy, language = directory.leads, language_of(request)
+    response = await page(
+        request,
+        "lead_rules.html",
+        policy=policy,
+        rules=[*((rule, True) for rule in policy.rules), *((rule, False) for rule in BUILT_IN)],
+        targets=[(stage, policy.minutes.get(stage, MINUTES.get(stage))) for stage in _STAGES],
+        draft=draft,
+        version=_digest(write_section(policy)),
+        saved=saved,
+        reason_of=lambda key: reason_name(policy, language, key),
+        span=lambda minutes: age(minutes * _MINUTE, language),
+    )
+    response.set_status(status)
+    return response
+
+
+def _difference(before: LeadPolicy, after: LeadPolicy) -> tuple[str, ...]:
+    """What changes between two policies, as lines of a unified difference; empty when nothing does."""
+    told = difflib.unified_diff(write_section(before).splitlines(), write_section(after).splitlines(), lineterm="", n=2)
+    return tuple(line for line in told if not line.startswith(("---", "+++")))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _only(request: web.Request, roles: frozenset[str]) -> None:
+    if request[VIEWER].role not in roles:
+        raise web.HTTPForbidden(text=f"Only for {' and '.join(sorted(roles))}.")
