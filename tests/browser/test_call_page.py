@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from playwright.async_api import Page, expect
 
+from calls.events import RecordingMuted
 from recordings.archiving import ArchivingJobs
 from recordings.processes import Processes
 from recordings.store import Store
@@ -95,6 +96,29 @@ async def test_both_voices_are_drawn(site: Site, open_page: OpenPage) -> None:
         "all => all.map(it => it.getContext('2d').getImageData(0, 0, it.width, it.height).data.some(byte => byte))"
     )
     assert inked == [True, True]
+
+
+async def test_the_seconds_that_were_paused_are_hatched_where_they_lie(site: Site, open_page: OpenPage) -> None:
+    """With the reason for whoever points at them or reads by ear; a click goes there."""
+    call = Told(site.engine, name="Иван Петров", at=datetime.now(UTC) - timedelta(minutes=10))
+    await call.arrives(owner="anna")
+    await call.rings("PJSIP/anna-desk")
+    await call.answers("PJSIP/anna-desk")
+    await call.tell(RecordingMuted(**call.later(3).base(), muted=True))
+    await call.tell(RecordingMuted(**call.later(2).base(), muted=False))
+    await call.hangs_up(after=7)
+    await call.keeps(site.store, SAID)
+    page = await open_page(path=f"/calls/{call.id}")
+    silence = page.get_by_role("button", name="Запись была приостановлена, 0:03–0:05")
+    await expect(silence).to_be_visible()
+    wave, hatched = await page.locator("#wave").bounding_box(), await silence.bounding_box()
+    assert wave
+    assert hatched
+    seconds = float(await page.locator("#seek").get_attribute("max") or 0)
+    assert abs((hatched["x"] - wave["x"]) / wave["width"] - 3 / seconds) < 0.02
+    assert abs(hatched["width"] / wave["width"] - 2 / seconds) < 0.02
+    await silence.click()
+    await expect(page.locator("#position")).to_have_text("0:03")
 
 
 async def test_the_page_tells_what_happened_and_why(site: Site, open_page: OpenPage) -> None:
