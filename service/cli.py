@@ -14,6 +14,7 @@ import typer
 from service.follow_ups_cli import follow_ups_app, report_app
 from service.jobs_cli import jobs
 from service.leads_cli import leads_app
+from service.parties_cli import parties_app
 from service.person_cli import person_app
 from service.privacy_cli import erase, hold_app, links_app, retention
 from service.recordings_cli import recordings_app
@@ -32,6 +33,7 @@ app.add_typer(db_app, name="db")
 app.add_typer(tape_app, name="tape")
 app.add_typer(follow_ups_app, name="follow-ups")
 app.add_typer(leads_app, name="leads")
+app.add_typer(parties_app, name="parties")
 app.add_typer(report_app, name="report")
 app.add_typer(recordings_app, name="recordings")
 app.command("export")(export)

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -19,6 +20,9 @@ from crm_sync.merging import PartyRefused, add_number, merge, rename, same_party
 from crm_sync.tables import notes, parties, party_merges, party_numbers, tasks
 from directory.file import loads
 from directory.store import apply
+from service import parties as commands
+from service.faults import UserFault
+from service.settings import load
 from tests.fakes.recorded import T0, settled_call
 
 BY = By(who="vera", at=T0)
@@ -203,3 +207,28 @@ async def test_a_merged_person_is_erased_whole_also_from_merges_taken_back(engin
         gone = await erase_parties(connection, ["79161230002"])
         assert gone.names == {"Имя 1", "Имя 2"}
         assert await whole(connection) == []
+
+
+async def test_the_command_line_merges_shows_and_refuses(engine: AsyncEngine, database_url: str) -> None:
+    """What people do with parties, and one line with field and value for what cannot be."""
+    async with engine.begin() as connection:
+        await apply(connection, HOUSE)
+        one, other = await two(connection)
+    settings = load(database_url=SecretStr(database_url))
+    assert await commands.add_party_number(settings, one, "8 916 123-00-05") == "79161230005"
+    await commands.merge_parties(settings, one, other, "anna")
+    told, words = await commands.show_party(settings, "8 (916) 123-00-02")
+    assert (told["id"], told["numbers"]) == (one, ["79161230001", "79161230002", "79161230005"])
+    assert f"anna merged {other} into {one}" in words
+    assert await commands.unmerge_party(settings, other, "anna") == one
+    await commands.rename_party(settings, other, "Мария П.")
+    told, words = await commands.show_party(settings, str(other))
+    assert (told["name"], told["merges"][0]["undone_by"]) == ("Мария П.", "anna")
+    for doing, message in (
+        (commands.show_party(settings, "999"), "PARTY: there is no party '999'"),
+        (commands.merge_parties(settings, one, other, "who"), "--by: there is nobody 'who'"),
+        (commands.merge_parties(settings, one, one, "anna"), "with: must be another party"),
+        (commands.add_party_number(settings, one, "101"), "number: must be a telephone number"),
+    ):
+        with pytest.raises(UserFault, match=message):
+            await doing

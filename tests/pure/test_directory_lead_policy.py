@@ -1,10 +1,21 @@
 """The file's `leads:`."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from directory.difference import difference
 from directory.file import DirectoryError, dumps, loads
-from directory.lead_policy import LeadPolicy, TaskWish
+from directory.lead_policy import (
+    BUILT_IN,
+    CALL_TYPES,
+    FIRST_STAGES,
+    MAKES,
+    OWNER_RULES,
+    LeadPolicy,
+    TaskWish,
+)
 
 HOUSE = """
 company: {name: Ромашка}
@@ -88,3 +99,16 @@ def test_a_fault_names_its_place_and_its_value(written: str, said: str) -> None:
     with pytest.raises(DirectoryError) as refused:
         loads(f"{HOUSE}leads:\n  {written}\n")
     assert said in str(refused.value)
+
+
+def test_the_how_to_of_lead_rules_is_true() -> None:
+    """Its example is a policy that is read, and every condition, owner rule and built-in rule has its words."""
+    told = Path("docs/how_to/add_a_lead_rule.md").read_text()
+    (example,) = re.findall(r"```yaml\n(leads:.*?)```", told, re.DOTALL)
+    support = '  - {number: "+7 495 123-45-68", name: Поддержка, team: sales}\n'
+    lines = 'lines:\n  - {number: "+7 495 123-45-67", name: Основная, team: sales}\n' + support
+    house = "\n".join(line for line in HOUSE.splitlines() if not line.startswith("lines")) + "\n" + lines
+    rules = {rule.name: rule for rule in loads(house + example).leads.rules}
+    assert (rules["new_clients"].minutes, rules["support"].make) == (15, "party")
+    for key in (*CALL_TYPES, *OWNER_RULES, *MAKES, *FIRST_STAGES, *(rule.name for rule in BUILT_IN)):
+        assert f"`{key}`" in told, key

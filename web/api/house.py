@@ -102,7 +102,9 @@ async def list_parties(request: web.Request, query: PageQuery) -> models.PartyPa
     """GET /parties: for a manager, those who have called them or their team, or whose leads they work on."""
     scope = scope_of(request[VIEWER], await request.app[HOUSE].read())
     numbers = select(func.array_agg(party_numbers.c.number)).where(party_numbers.c.party_id == parties.c.id)
-    asked = select(parties, numbers.scalar_subquery().label("numbers")).where(parties_seen(scope, parties.c.id))
+    asked = select(parties, numbers.scalar_subquery().label("numbers")).where(
+        parties.c.merged_into.is_(None), parties_seen(scope, parties.c.id)
+    )
     if query.cursor is not None:
         asked = asked.where(parties.c.id < query.cursor)
     rows, more = await _page(request, asked.order_by(parties.c.id.desc()), query.limit)
