@@ -61,6 +61,9 @@ class FollowUpRefused(ValueError):
 Numbers = Callable[[AsyncConnection, str], Awaitable[Collection[str]]]
 """Tells every number of the party that has this one, itself among them."""
 
+Late = Callable[[AsyncConnection, Directory, Row[Any], str | None], Awaitable[None]]
+"""Is told of a promise (its row) that became the business of a head (their key, None: there is none)."""
+
 LeadOwner = Callable[[AsyncConnection, str], Awaitable[str | None]]
 """Tells the key of the person who owns the open lead of a number."""
 
@@ -290,8 +293,11 @@ async def close_by_hand(connection: AsyncConnection, follow_up_id: int, who: str
     await connection.execute(_NOTIFY, {"channel": CHANNEL, "call": str(call_id)})
 
 
-async def escalate(engine: AsyncEngine) -> int:
-    """Make what is overdue the head's business, each promise once; returns how many."""
+async def escalate(engine: AsyncEngine, told: Late | None = None) -> int:
+    """Make what is overdue the head's business, each promise once; returns how many.
+
+    `told` is called with each and whose business it is, in the same transaction.
+    """
     async with engine.begin() as connection:
         late = select(follow_ups).where(
             _OPEN, follow_ups.c.escalated_at.is_(None), follow_ups.c.due_at < func.clock_timestamp()
@@ -303,5 +309,7 @@ async def escalate(engine: AsyncEngine) -> int:
             values = {"escalated_at": func.clock_timestamp(), "escalated_to": head}
             await connection.execute(update(follow_ups).where(follow_ups.c.id == row.id).values(**values))
             await note(connection, row.id, "escalated", head or "nobody")
+            if told is not None and directory is not None:
+                await told(connection, directory, row, head)
             await connection.execute(_NOTIFY, {"channel": CHANNEL, "call": str(row.call_id)})
     return len(rows)

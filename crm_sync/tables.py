@@ -5,9 +5,11 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     SmallInteger,
     Table,
@@ -190,4 +192,16 @@ tasks = Table(
     Index("ix_tasks_open", "assignee", "due_at", postgresql_where=text("done_at is null")),
     Index("ix_tasks_once", "lead_id", "made_because", unique=True),
     comment="What somebody shall do for a party; to call back whom nobody talked with is a follow-up.",
+)
+
+attention_days = Table(
+    "attention_days",
+    metadata,
+    Column("day", Date, primary_key=True, comment="Of the company's time zone."),
+    Column("overdue", Integer, nullable=False, server_default=text("0")),
+    Column("forgotten", Integer, nullable=False, server_default=text("0")),
+    Column("long", Integer, nullable=False, server_default=text("0"), comment="Longer at their stage than its target."),
+    Column("overloaded", Integer, nullable=False, server_default=text("0"), comment="People, not leads."),
+    Column("made_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    comment="How many leads needed attention each day, when the heads were told.",
 )

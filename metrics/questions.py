@@ -119,6 +119,24 @@ _OVERDUE = """
     select word, count(leads.id) from unnest(cast(:stages as text[])) as word
     left join leads on stage = word and deadline_at < clock_timestamp() group by word
 """
+_NOTICES = """
+    select channel, result, coalesce(count, 0)
+    from unnest(array['email', 'telegram', 'webhook']) as channel
+    cross join unnest(array['done', 'dead', 'unknown']) as result
+    left join notice_counts using (channel, result)
+"""
+_NOTICES_OPEN = """
+    select word, count(notice_messages.id) from unnest(array['email', 'telegram', 'webhook']) as word
+    left join notice_messages on channel = word and due_at < clock_timestamp()
+        and (state = 'planned' or (state = 'sent' and reason is null))
+    group by word
+"""
+_CHANNELS_DEAD = """
+    select word, count(dead_channels.person) from unnest(array['email', 'telegram', 'webhook']) as word
+    left join dead_channels on channel = word group by word
+"""
+_FORGOTTEN = "select forgotten from attention_days order by day desc limit 1"
+_OVERLOADED = "select overloaded from attention_days order by day desc limit 1"
 _DEVICES = """
     select device, max(device_states.reachable::int) from device_states
     join devices on address = device where kind <> 'mobile' group by device
@@ -222,6 +240,11 @@ QUESTIONS: Final = (
     Question(
         "leads_overdue", "Open leads past the deadline of their stage.", ("deadline",), _OVERDUE, {"stages": OPEN}
     ),
+    Question("leads_forgotten", "Open leads without contact and task for too long, as of today.", (), _FORGOTTEN),
+    Question("leads_overloaded_people", "People with more open leads than their limit.", (), _OVERLOADED),
+    Question("notices_total", "Messages of notices, by how they ended.", ("channel", "result"), _NOTICES, counts=True),
+    Question("notices_open", "Messages of notices that are due and not delivered.", ("channel",), _NOTICES_OPEN),
+    Question("notice_addresses_dead", "Addresses of people that take no message.", ("channel",), _CHANNELS_DEAD),
     Question("calendars", "Feeds of people's calendars by how they are kept.", ("state",), _CALENDARS),
     Question("calendar_oldest_seconds", "Age of the oldest copy of a calendar.", (), _CALENDAR_AGE),
     Question("device_reachable", "A phone of staff can be rung (1) or not (0).", ("device",), _DEVICES),

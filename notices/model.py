@@ -10,10 +10,12 @@ Rules kept here:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
+
+from directory.model import Directory
 
 Subject = Literal["call", "lead", "follow_up", "house"]
 """What a notice is about; `house` is the company's work as a whole."""
@@ -75,19 +77,9 @@ def _is_number(value: str | int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A notice in words: one line that says it, one that says more (or nothing), and where to go (None: nowhere)."""
-
-    title: str
-    text: str
-    link: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Told:
     """A notice as it was told a person, and the language that they read."""
 
-    id: int
     person: str
     kind: str
     subject: Subject
@@ -95,3 +87,16 @@ class Told:
     values: Mapping[str, str | int]
     made_at: datetime
     language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A notice in words: one line that says it, what more there is to say (or nothing), where to go (None: nowhere)."""
+
+    title: str
+    text: str
+    link: str | None
+
+
+Words = Callable[[Directory, Told], Written]
+"""Puts a notice into words, with what people and lines are called in the directory."""

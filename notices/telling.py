@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
-from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,8 +20,9 @@ from calls.due import Job
 from calls.jobs import enqueue
 from directory.contact import tell_at
 from directory.model import Directory, Person, Role
+from notices.addresses import dead_of
 from notices.model import Notice
-from notices.tables import SENT_BY, dead_channels, notice_messages, notices
+from notices.tables import SENT_BY, notice_messages, notices
 
 CHANNEL: Final = "switchhook_notices"
 """NOTIFY channel; its payload is the key of the person who was told something, or has read it."""
@@ -95,7 +95,7 @@ async def _write(connection: AsyncConnection, person: Person, notice: Notice) ->
 async def _plan(
     connection: AsyncConnection, directory: Directory, person: Person, notice_id: int, at: datetime
 ) -> None:
-    dead = await _dead(connection, person)
+    dead = await dead_of(connection, person)
     wanted = [channel for channel in person.notify if channel in SENT_BY and channel not in dead]
     if not wanted:
         return
@@ -108,22 +108,3 @@ async def _plan(
 def _job(message_id: object, channel: str, person: str) -> Job:
     """Messages to one address go one after another."""
     return Job(TASK, QUEUE, {"message_id": str(message_id)}, lock=f"notices {channel} {person}")
-
-
-async def _dead(connection: AsyncConnection, person: Person) -> set[str]:
-    """The channels whose address of now is known to be dead."""
-    asked = select(dead_channels).where(dead_channels.c.person == person.key)
-    rows = await connection.execute(asked)
-    return {row.channel for row in rows if row.address_digest == digest_of(person, row.channel)}
-
-
-def address_of(person: Person, channel: str) -> str | None:
-    """Where a channel finds a person; the company's webhook knows them by their key."""
-    told: dict[str, Any] = {"email": person.email, "telegram": person.telegram, "webhook": person.key}
-    address: str | None = told[channel]
-    return address
-
-
-def digest_of(person: Person, channel: str) -> bytes:
-    """What stands for an address where it need not be readable."""
-    return sha256((address_of(person, channel) or "").encode()).digest()

@@ -14,6 +14,7 @@ import typer
 from service.follow_ups_cli import follow_ups_app, report_app
 from service.jobs_cli import jobs
 from service.leads_cli import leads_app
+from service.notices_cli import notify
 from service.parties_cli import parties_app
 from service.person_cli import person_app
 from service.privacy_cli import erase, hold_app, links_app, retention
@@ -40,6 +41,7 @@ app.command("export")(export)
 app.command("talk-facts")(talk_facts)
 app.add_typer(hold_app, name="hold")
 app.add_typer(links_app, name="links")
+app.command()(notify)
 app.command()(erase)
 app.command()(jobs)
 app.command()(retention)

@@ -7,10 +7,9 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import aiohttp
 from sqlalchemy import text
@@ -24,7 +23,9 @@ from directory.store import read as read_directory
 from recordings.disk import Level
 from recordings.rows import gaps_of
 from recordings.store import StoreError
+from service.check import Check
 from service.database import status
+from service.doctor_notices import examine_channels, examine_people
 from service.settings import CrmSettings, PbxSettings, Settings
 from service.wiring import cel_source, open_database, open_store, store_disk
 from telephony.cel_file import newest
@@ -36,29 +37,9 @@ from web import upload_tokens
 
 _CRM_SECONDS = 5.0
 _NOBODYS_NUMBER = "70000000000"
-_LEVELS = {"ok": 0, "warn": 1, "fail": 2}
 _OF_LEVEL: dict[Level, Literal["ok", "warn", "fail"]] = {"room": "ok", "low": "warn", "full": "fail"}
 _DAYS = 7
 _LOW_BYTES = 2_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line: what was looked at, how it stands, why, and what to do when it is not well."""
-
-    name: str
-    state: Literal["ok", "warn", "fail"]
-    why: str
-    remedy: str = ""
-
-    @property
-    def level(self) -> int:
-        """0 ok, 1 warn, 2 fail: the command's exit status is the highest."""
-        return _LEVELS[self.state]
-
-    def to_json(self) -> dict[str, Any]:
-        """The check as JSON."""
-        return asdict(self)
 
 
 def render(checks: list[Check]) -> str:
@@ -82,6 +63,7 @@ async def examine(settings: Settings) -> list[Check]:
         checks.append(Check("pbx", "fail", "no PBX in the settings", remedy))
     for pbx in settings.pbx:
         checks += await _pbx(pbx, settings.recordings_of(pbx))
+    checks += await examine_channels(settings.notices)
     if settings.crm.owner_url is not None:
         checks.append(await _crm(settings.crm.owner_url, settings.crm))
     return checks
@@ -103,6 +85,7 @@ async def _database(settings: Settings) -> AsyncIterator[Check]:
                     directory = await read_directory(connection)
                     logins = (await connection.execute(text("select count(*) from users"))).scalar_one()
                     feeds = await calendars.states(connection)
+                    unheard = await examine_people(connection, directory, settings.notices)
                     sent = {
                         pbx.name: await upload_tokens.used_at(connection, pbx.name)
                         for pbx in settings.pbx
@@ -126,6 +109,8 @@ async def _database(settings: Settings) -> AsyncIterator[Check]:
         yield _uploads(name, tokens, used_at)
     if feeds:
         yield _calendars(feeds)
+    for check in unheard:
+        yield check
 
 
 def _uploads(name: str, tokens: int, used_at: datetime | None) -> Check:

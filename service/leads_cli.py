@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from service.attention_cli import leads_attention
 from service.terminal import Json, many, run, settled
 
 leads_app = typer.Typer(no_args_is_help=True, help="Leads and their parties.")
@@ -46,3 +47,6 @@ def leads_export(
 
     count = run(export_leads(settled(), Wanted(form=form, stage=stage, owner=owner), to))
     typer.echo(f"{many(count, 'lead')} exported", err=True)
+
+
+leads_app.command("attention")(leads_attention)

@@ -13,10 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from calls.database import plain
+from directory.contact import email
+from notices.signing import read_secret
 from telephony.cel_table import TABLE
 from telephony.pbx import LinkSettings
 
 DEFAULT_FILE = Path("switchhook.toml")
+_HTTP = r"^https?://[^\s/@]+(/\S*)?$"
 
 
 def cache_folder() -> Path:
@@ -126,6 +129,64 @@ class CrmSettings(_Part):
     late_minutes: float = Field(default=60.0, gt=0, le=10_080)
 
 
+class MailSettings(_Part):
+    """The mail server that takes notices; without `host` none are sent by e-mail. `ca_file` vouches for its name."""
+
+    host: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.:_-]{1,253}$")
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password: SecretStr | None = None
+    sender: str | None = None
+    ca_file: Path | None = None
+
+    @field_validator("sender")
+    @classmethod
+    def _is_mailbox(cls, value: str | None) -> str | None:
+        return None if value is None else email(value)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.host is not None and self.sender is None:
+            raise ValueError("sender is required: the address that notices come from")
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password go together")
+        if self.security == "none" and self.username is not None:
+            raise ValueError("a password is not sent without encryption: set security to starttls or tls")
+        return self
+
+
+class TelegramSettings(_Part):
+    """The bot that writes notices; without `token` none. `url`: a Bot API server of your own."""
+
+    token: SecretStr | None = None
+    url: str = Field(default="https://api.telegram.org", pattern=_HTTP)
+
+
+class WebhookSettings(_Part):
+    """Where notices go as signed JSON; without `url` nowhere. `secret` is `whsec_` and Base64."""
+
+    url: str | None = Field(default=None, pattern=_HTTP)
+    secret: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.url is not None:
+            try:
+                read_secret(self.secret.get_secret_value() if self.secret else "")
+            except ValueError as error:
+                raise ValueError(f"secret: {error}") from None
+        return self
+
+
+class NoticesSettings(_Part):
+    """By what people can be told beside the pages."""
+
+    mail: MailSettings = MailSettings()
+    telegram: TelegramSettings = TelegramSettings()
+    webhook: WebhookSettings = WebhookSettings()
+
+
 class RecordingsSettings(_Part):
     """Where audio is kept: in `folder` (None: under the data folder), or in an S3-compatible bucket.
 
@@ -206,6 +267,7 @@ class Settings(BaseSettings):
     transcription: TranscriptionSettings = TranscriptionSettings()
     jobs: JobSettings = JobSettings()
     calendars: CalendarSettings = CalendarSettings()
+    notices: NoticesSettings = NoticesSettings()
 
     @field_validator("database_url")
     @classmethod
@@ -289,7 +351,7 @@ def _address(value: SecretStr | None) -> SecretStr | None:
 def _problem(error: Any) -> str:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
     # A misspelt name may be that of a secret, and a PBX as text holds its own.
-    secret = any(word in path for word in ("secret", "token", "database_url", "cel_url")) or path == "pbx"
+    secret = any(word in path for word in ("secret", "token", "password", "database_url", "cel_url")) or path == "pbx"
     hidden = secret or error["type"] == "extra_forbidden" or not isinstance(error["input"], str | int | float)
     value = "" if hidden else f", got {error['input']!r}"
     words = {"extra_forbidden": "no such setting", "missing": "is required"}

@@ -16,6 +16,7 @@ from crm_sync.parties import numbers_of
 from crm_sync.sending import SendingJobs
 from directory import calendars
 from directory.feed import Limits
+from notices.inbox import keep_forgetting
 from recordings import looking, upkeep
 from recordings.archiving import ArchivingJobs, has_room
 from recordings.model import SpeechSettings
@@ -31,6 +32,7 @@ from service.privacy import erasing_of
 from service.retention import keep as keep_what_may_be
 from service.settings import Settings, TranscriptionSettings
 from service.stopping import stopping
+from service.telling import open_telling
 from service.wiring import House, lead_owner, open_house, open_store, open_tasks, owes, store_disk
 from telephony.clocks import AHEAD
 
@@ -84,7 +86,8 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             engine=house.engine, numbers=numbers_of, lead_owner=lead_owner(settings.crm), ahead=AHEAD
         )
         sending = await stack.enter_async_context(open_sending(house))
-        rooms = (storing, transcribing, archiving, leads, sending, answers, promises)
+        notices = await stack.enter_async_context(open_telling(house))
+        rooms = (storing, transcribing, archiving, leads, sending, answers, promises, notices)
         app = make_app(house.url, [task for jobs in rooms for task in jobs.tasks()])
         crews = [Crew((queue,), _at_once(queue, settings)) for queue in queues if queue in QUEUES]
         log.info("working", queues=list(queues))
@@ -96,6 +99,8 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             if "recordings" in queues:
                 running(upkeep.keep(house.engine, store))
                 running(looking.keep_looking(house.engine, folders))
+            if "notices" in queues:
+                running(keep_forgetting(house.engine))
             if RETENTION in queues:
                 erasing = erasing_of(settings, house.engine, store)
                 running(keep_what_may_be(house.engine, erasing.remover, erasing))

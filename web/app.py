@@ -6,7 +6,20 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from web import call_page, calls_list, desk, health, import_page, keeping, linked, login, pausing, searching, status
+from web import (
+    bell,
+    call_page,
+    calls_list,
+    desk,
+    health,
+    import_page,
+    keeping,
+    linked,
+    login,
+    pausing,
+    searching,
+    status,
+)
 from web.api.routes import routes
 from web.attempts import Attempts
 from web.guard import add_headers, know_viewer, refuse_nul, refuse_other_sites, tell_errors
@@ -39,6 +52,8 @@ def make_app(services: WebServices) -> web.Application:
             web.get("/desk/stream", desk.stream),
             web.get("/desk/today", desk.show_today),
             web.get("/desk/status", status.show),
+            web.get("/desk/notices", bell.show),
+            web.post("/desk/notices", bell.read),
             web.post("/desk/status", status.choose),
             web.get("/calls", calls_list.show),
             web.get("/calls/{id}", call_page.show),

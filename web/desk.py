@@ -15,6 +15,7 @@ from calls.follow_up_list import most_urgent
 from calls.tables import calls, follow_ups, legs
 from crm_sync.tables import parties, party_numbers
 from directory.model import Directory
+from web.bell import unread
 from web.cards import Card, LastTalk, LiveCall, cards_for
 from web.guard import VIEWER
 from web.house import HOUSE
@@ -44,7 +45,14 @@ class Shown:
 
 async def show(request: web.Request) -> web.Response:
     """GET /: the whole desk; the cards are in the page already when it arrives."""
-    return await page(request, "desk.html", **await _live(request), **await _today(request), **await own(request))
+    return await page(
+        request,
+        "desk.html",
+        **await _live(request),
+        **await _today(request),
+        **await own(request),
+        **await unread(request),
+    )
 
 
 async def show_today(request: web.Request) -> web.Response:
@@ -56,7 +64,8 @@ async def show_today(request: web.Request) -> web.Response:
 async def stream(request: web.Request) -> web.StreamResponse:
     """GET /desk/stream: the live part of the desk whenever it changes.
 
-    Event `today`: the day's lists changed; `status`: what the viewer, or a talk's end, said of them did.
+    Event `today`: the day's lists changed; `status`: what the viewer, or a talk's end, said of them did;
+    `notices`: they were told something.
     """
     live, services, right = request.app[LIVE], request.app[SERVICES], await Right.of(request)
     watch = live.open(right.concerns, right.viewer.person)
@@ -75,6 +84,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
                         services.on_push(monotonic() - noticed_at)
                 if any(_ended(live.calls.get(id_)) for id_ in changed):
                     await response.send("", event="today")
+                if watch.take_notices():
+                    await response.send("", event="notices")
                 if watch.take_presence():
                     await response.send("", event="status")
                 changed, noticed_at = await watch.wait(right.good_seconds)

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.record import CHANNEL
 from directory import presence_store
+from notices import telling
 from web.background import read_background, read_live
 from web.cards import LiveCall
 from web.house import House
@@ -37,6 +38,7 @@ class Page:
     concerns: Callable[[LiveCall], bool]
     person: str | None = None
     presence_changed: bool = False
+    notices_changed: bool = False
     noticed_at: float | None = None
     changed: set[UUID] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -55,6 +57,16 @@ class Page:
     def take_presence(self) -> bool:
         """Whether the presence of the page's person changed since this was asked last."""
         changed, self.presence_changed = self.presence_changed, False
+        return changed
+
+    def wake_notices(self) -> None:
+        """The page's person was told something, or has read it."""
+        self.notices_changed = True
+        self._woken.set()
+
+    def take_notices(self) -> bool:
+        """Whether that happened since this was asked last."""
+        changed, self.notices_changed = self.notices_changed, False
         return changed
 
     async def wait(self, seconds: float) -> tuple[frozenset[UUID], float | None]:
@@ -124,6 +136,7 @@ class Live:
             driver.add_termination_listener(gone)
             await driver.add_listener(CHANNEL, self._notice)
             await driver.add_listener(presence_store.CHANNEL, self._notice_presence)
+            await driver.add_listener(telling.CHANNEL, self._notice_told)
             try:
                 await self._reread()
                 self.connected = True
@@ -141,6 +154,11 @@ class Live:
         for page in self._pages:
             if page.person == payload:
                 page.wake_presence()
+
+    def _notice_told(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+        for page in self._pages:
+            if page.person == payload:
+                page.wake_notices()
 
     async def _step(self) -> None:
         """Wait for notices and read what they name; all that come together are one reading."""

@@ -4,6 +4,7 @@ from typing import Final
 
 from web.bulk_words import BULK_WORDS
 from web.lead_words import LEAD_WORDS
+from web.notice_words import NOTICE_WORDS
 from web.reason_words import REASON_WORDS
 from web.search_words import SEARCH_WORDS
 from web.talk_words import TALK_WORDS
@@ -476,7 +477,9 @@ _OWN: Final[dict[str, tuple[str, str]]] = {
     "stage.reviving": ("Прогревается", "Warming up"),
 }
 
-WORDS: Final[dict[str, tuple[str, str]]] = _OWN | BULK_WORDS | LEAD_WORDS | REASON_WORDS | SEARCH_WORDS | TALK_WORDS
+WORDS: Final[dict[str, tuple[str, str]]] = (
+    _OWN | NOTICE_WORDS | BULK_WORDS | LEAD_WORDS | REASON_WORDS | SEARCH_WORDS | TALK_WORDS
+)
 
 
 def say(language: str, key: str, **values: object) -> str:

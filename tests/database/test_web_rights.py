@@ -65,6 +65,10 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     "GET /linked/{link}": ANYBODY,
     **dict.fromkeys(("GET /", "GET /desk/stream", "GET /desk/today", "GET /desk/status"), EVERYBODY),
     **dict.fromkeys(("GET /calls", "GET /search", "POST /language", "POST /logout"), EVERYBODY),
+    "GET /desk/notices": EVERYBODY,
+    "POST /desk/notices": MANAGERS,
+    **dict.fromkeys((f"GET {API}/notices", f"POST {API}/notices/read", f"GET {API}/leads/attention"), EVERYBODY),
+    f"POST {API}/notices/{{number}}/read": EVERYBODY,  # what is not theirs they cannot read, and nothing is told of it
     "POST /desk/status": MANAGERS,  # whose login belongs to somebody in the directory
     "GET /calls/{id}": THEIRS,
     "GET /leads": EVERYBODY,

@@ -6,6 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from web.api import (
+    attention,
     bulk,
     calls,
     follow_ups,
@@ -15,6 +16,7 @@ from web.api import (
     leads,
     links,
     models,
+    notices,
     outgoing,
     pausing,
     presence,
@@ -28,6 +30,10 @@ from web.api import (
 from web.api.operations import PREFIX, Command, NoBody, NoQuery, Operation, openapi
 
 OPERATIONS: Final = (
+    Operation(
+        "/leads/attention", attention.get_attention, "Leads that need attention", NoQuery, attention.AttentionTold
+    ),
+    Operation("/notices", notices.list_notices, "What the viewer was told", notices.NoticesQuery, notices.NoticePage),
     Operation("/calls", calls.list_calls, "Calls, the newest first", calls.CallsQuery, models.CallPage),
     Operation("/calls/{id}", calls.get_call, "One call", NoQuery, models.CallWhole),
     Operation("/calls/{id}/timeline", calls.get_timeline, "What happened, in words", NoQuery, models.Timeline),
@@ -90,6 +96,17 @@ _ON_LEADS: Final = tuple(
 
 COMMANDS: Final = (
     *_ON_LEADS,
+    Command(
+        "/notices/{number}/read",
+        notices.read_notice,
+        "Mark one of the viewer's notices as read",
+        NoBody,
+        notices.NoticesRead,
+        keyed=False,
+    ),
+    Command(
+        "/notices/read", notices.read_notices, "Mark all of them as read", NoBody, notices.NoticesRead, keyed=False
+    ),
     Command(
         "/calls", outgoing.begin_call, "Call a number: the person first, then it", models.CallWish, models.OutgoingCall
     ),

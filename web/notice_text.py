@@ -1,0 +1,71 @@
+"""Puts a notice into words, with names and times as its reader knows them (pure but for the clock's day)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from directory.model import Directory
+from notices.model import Told, Written
+from web.names import line_name, person_name
+from web.wording import deadline
+from web.words import WORDS, say
+
+_PATHS: Final = {"call": "/calls/{id}", "lead": "/leads/{id}", "follow_up": "/", "house": "/"}
+
+
+class NoticeWords:
+    """The words of notices for messages; `address` is where people open our pages, None: messages have no link."""
+
+    def __init__(self, address: str | None) -> None:
+        self._address = address.rstrip("/") if address else None
+
+    def __call__(self, directory: Directory, told: Told) -> Written:
+        """A notice in the language of its reader."""
+        link = path_of(told)
+        whole = f"{self._address}{link}" if self._address and link else None
+        return Written(title_of(told), text_of(directory, told), whole)
+
+
+def title_of(told: Told) -> str:
+    """The one line that says it."""
+    return say(told.language, f"notice.{told.kind}", id=told.subject_id)
+
+
+def text_of(directory: Directory, told: Told) -> str:
+    """What more there is to say."""
+    person = directory.person(told.person)
+    zone = ZoneInfo(directory.zone_of(person) if person else directory.company.time_zone)
+    values = {name: _value(directory, told, name, value, zone) for name, value in told.values.items()}
+    return say(told.language, f"notice.{told.kind}.text", **values)
+
+
+def path_of(told: Told) -> str | None:
+    """Where on our pages it is; None: nowhere in particular."""
+    return _PATHS[told.subject].format(id=told.subject_id) if told.kind != "test" else None
+
+
+def _value(directory: Directory, told: Told, name: str, value: str | int, zone: ZoneInfo) -> str:
+    text = str(value)
+    if name.endswith("_at"):
+        try:
+            return deadline(datetime.fromisoformat(text), datetime.now(UTC), zone, told.language)
+        except ValueError:
+            return "—"
+    if name in {"owner", "person"}:
+        return person_name(directory, text) or say(told.language, "notice.nobody")
+    if name == "line":
+        return line_name(directory, text) or text or "—"
+    if name == "deadline":
+        return _place(directory, text, told.language)
+    return text
+
+
+def _place(directory: Directory, text: str, language: str) -> str:
+    """A stage, or the step of the funnel that a lead in work is at."""
+    stage, _, step = text.partition("/")
+    found = directory.leads.step(step) if step else None
+    if found is not None:
+        return found.name
+    return say(language, f"stage.{stage}") if f"stage.{stage}" in WORDS else text
