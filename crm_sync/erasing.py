@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -19,6 +20,19 @@ _FORGET_MOVED = text(
     " where moved->'numbers' ?| cast(:numbers as text[])"
 )
 """A merge that was taken back names numbers of a party that is another's row now."""
+
+_FORGOTTEN = """
+    update crm_effects set lane = '', request = null, remote_id = null,
+        answer = jsonb_build_object('not_told', 'erased'), next_at = null,
+        ended_at = coalesce(ended_at, clock_timestamp()), state = case when ended_at is null then 'done' else state end
+"""
+_FORGET_CALL = text(f"{_FORGOTTEN} where call_id = :call_id")
+_FORGET_LEADS = text(
+    f"""
+    {_FORGOTTEN} where step = 'lead' and subject in (
+        select v.id from lead_events v join leads l on l.id = v.lead_id where l.party_id = any(:parties))
+    """  # noqa: S608 - of our own text
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +71,18 @@ async def erase_parties(connection: AsyncConnection, numbers: Collection[str]) -
     await lock_numbers(connection, numbers)
     gone = await known_by(connection, numbers)
     await connection.execute(_FORGET_MOVED, {"numbers": sorted(gone.numbers | set(numbers))})
+    await connection.execute(_FORGET_LEADS, {"parties": list(gone.parties)})
     await connection.execute(delete(parties).where(parties.c.id.in_(gone.parties)))
     return gone
+
+
+async def forget_effects(connection: AsyncConnection, call_id: UUID) -> int:
+    """Forget who a call was with in what CRMs were told of it, and tell none of it any more; returns how much it was.
+
+    That it was told stays: whoever was told has to forget it by themselves.
+    """
+    told = await connection.execute(_FORGET_CALL, {"call_id": call_id})
+    return told.rowcount
 
 
 async def keep_unwanted(connection: AsyncConnection, numbers: Collection[str], since: datetime) -> None:

@@ -5,12 +5,13 @@ Rules kept here:
    therefore safe, and nothing needs to be read back.
 2. Only 2xx is a success. Redirects are not followed, 410 ends the connection, `Retry-After` is kept to.
 3. The address is a user's: only public ones and the networks that the settings name (`directory.networks`).
-4. An answer is read to a bound, and its text is stored cut; our secrets are in no text.
+4. An answer is read to a bound, and its text is stored cut, numbers and secrets in it masked.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,8 @@ PING: Final = "switchhook.ping"
 SECONDS: Final = 15.0
 _ANSWER_BYTES: Final = 65_536
 _ANSWER_KEPT: Final = 500
+_MASKED: Final = re.compile(r"whsec_[A-Za-z0-9+/=]*|[0-9]{5,}")
+"""A receiver may repeat what it was told: secrets and numbers keep two characters."""
 _AWAY: Final = frozenset({502, 503, 504})
 _NEVER: Final = frozenset({400, 405, 406, 409, 411, 413, 414, 415, 422})
 
@@ -179,7 +182,8 @@ async def _answer(response: aiohttp.ClientResponse) -> dict[str, Any]:
         body += piece
         if len(body) > _ANSWER_BYTES:
             break
-    text = bytes(body[:_ANSWER_KEPT]).decode(errors="replace").replace("\0", "")
+    told = bytes(body[:_ANSWER_KEPT]).decode(errors="replace").replace("\0", "")
+    text = _MASKED.sub(lambda found: "…" + found[0][-2:], told)
     return {"status": response.status, "text": text}
 
 

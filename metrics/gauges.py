@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import structlog
 from prometheus_client import Metric
@@ -60,8 +61,10 @@ async def _ask(connection: AsyncConnection, question: Question) -> Metric:
     values = {name: list(told) for name, told in question.values.items()}
     rows = (await connection.execute(text(question.sql), values)).all()
     if isinstance(family, HistogramMetricFamily):
-        buckets = [("+Inf" if most == "Infinity" else most, float(count)) for most, count, _ in rows]
-        family.add_metric([], buckets, float(rows[-1][2]))
+        for labels, buckets_of in groupby(rows, key=lambda row: list(row[:-3])):
+            series = list(buckets_of)
+            buckets = [("+Inf" if row[-3] == "Infinity" else row[-3], float(row[-2])) for row in series]
+            family.add_metric([str(label) for label in labels], buckets, float(series[-1][-1]))
         return family
     for row in rows:
         *labels, value = row
@@ -72,6 +75,6 @@ async def _ask(connection: AsyncConnection, question: Question) -> Metric:
 
 def _family(question: Question) -> CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily:
     if question.histogram:
-        return HistogramMetricFamily(f"{PREFIX}_{question.name}", question.about)
+        return HistogramMetricFamily(f"{PREFIX}_{question.name}", question.about, labels=question.labels)
     kind = CounterMetricFamily if question.counts else GaugeMetricFamily
     return kind(f"{PREFIX}_{question.name}", question.about, labels=question.labels)

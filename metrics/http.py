@@ -127,5 +127,11 @@ class _Together(Collector):
         self._families = families
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._registry.collect()
-        yield from self._families
+        told = {family.name: family for family in self._families}
+        for family in self._registry.collect():
+            # One family may be counted by this process and, of workers, by the database.
+            other = told.pop(family.name, None)
+            if other is not None:
+                family.samples.extend(other.samples)
+            yield family
+        yield from told.values()

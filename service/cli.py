@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from service.crm_cli import crm_app
 from service.follow_ups_cli import follow_ups_app, report_app
 from service.jobs_cli import jobs
 from service.lead_rules_cli import lead_rules
@@ -42,6 +43,7 @@ app.add_typer(recordings_app, name="recordings")
 app.command("export")(export)
 app.command("talk-facts")(talk_facts)
 app.add_typer(hold_app, name="hold")
+app.add_typer(crm_app, name="crm")
 app.add_typer(links_app, name="links")
 app.command()(notify)
 app.command()(erase)

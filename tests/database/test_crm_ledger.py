@@ -89,7 +89,7 @@ ANSWERS = [
     (Said(status=404), "planned", "transient"),
     (Said(status=302, headers={"Location": "http://127.0.0.1:1/"}), "planned", "transient"),
     (Said(status=429, headers={"Retry-After": "77"}), "planned", "rate_limited"),
-    (Said(status=422, body=b"no such field"), "dead", "permanent"),
+    (Said(status=422, body=f"no such field: {NUMBER} {SECRET}".encode()), "dead", "permanent"),
     (Said(status=410), "dead", "gone"),
     (Said(status=401), "planned", "auth_dead"),
     (Said(cut=True), "unknown", "unknown"),
@@ -113,7 +113,7 @@ async def test_each_answer_has_its_consequence(ledger: Ledger) -> None:
         assert (row.state, row.error, row.attempts) == (state, kind, 1)
         assert SECRET not in str(row)
         if said.status == 422:
-            assert row.answer == {"reason": "status 422", "status": 422, "text": "no such field"}
+            assert row.answer == {"reason": "status 422", "status": 422, "text": f"no such field: …67 …{SECRET[-2:]}"}
         if said.status == 429:
             ((_, seconds),) = ledger.waits
             assert 77 <= seconds < 78

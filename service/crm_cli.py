@@ -1,0 +1,97 @@
+"""`switchhook crm`: who is told of what happens, what each was told, and what none took."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from service.terminal import Json, many, run, settled
+
+crm_app = typer.Typer(no_args_is_help=True, help="Connections to CRMs, and the ledger of what they are told.")
+add_app = typer.Typer(no_args_is_help=True, help="Connect a CRM.")
+crm_app.add_typer(add_app, name="add")
+
+Key = Annotated[str, typer.Argument(help="The connection's name: a-z, 0-9, - and _.")]
+
+
+@add_app.command("webhook")
+def add_webhook(
+    key: Key,
+    url: Annotated[str, typer.Argument(help="Where events are sent.")],
+    event: Annotated[list[str] | None, typer.Option(help="Only these; all when left out.")] = None,
+    shadow: Annotated[bool, typer.Option("--shadow", help="Show what would be sent, and send nothing.")] = False,
+    link_days: Annotated[int, typer.Option(help="For so long links to recordings open.")] = 30,
+    probe: Annotated[bool, typer.Option("--probe/--no-probe", help="Send a ping first, which must be taken.")] = True,
+) -> None:
+    """Send signed webhooks to an address; prints the secret to verify them with, once."""
+    from service.crm_commands import add_webhook as work
+
+    given = event or []
+    typer.echo(run(work(settled(), key, url, given, shadow=shadow, link_days=link_days, probe=probe and not shadow)))
+    typer.echo(f"{key} is told what happens from now on", err=True)
+
+
+@crm_app.command("secret")
+def crm_secret(key: Key) -> None:
+    """Make a new secret and print it; the last one signs too, until the next is made."""
+    from service.crm_commands import new_secret
+
+    typer.echo(run(new_secret(settled(), key)))
+
+
+@crm_app.command("list")
+def crm_list(as_json: Json = False) -> None:
+    """Tell every connection: state, and how much was told, waits, or was given up."""
+    from service.crm_commands import list_connections
+
+    told, words = run(list_connections(settled()))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+
+
+@crm_app.command("effects")
+def crm_effects(
+    key: Key,
+    state: Annotated[str | None, typer.Option(help="Only planned, sent, unknown, done, dead or shadow.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell what a connection was told, the newest first: state, attempts, and what it answered."""
+    from service.crm_commands import list_effects
+
+    told, words = run(list_effects(settled(), key, state))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+
+
+@crm_app.command("retry")
+def crm_retry(
+    key: Key,
+    effect: Annotated[
+        str | None, typer.Argument(help="One effect, also a done one; all dead ones when left out.")
+    ] = None,
+) -> None:
+    """Send dead letters again, under the same id."""
+    from service.crm_commands import retry
+
+    typer.echo(f"{many(run(retry(settled(), key, effect)), 'effect')} on the way again", err=True)
+
+
+@crm_app.command("stop")
+def crm_stop(key: Key) -> None:
+    """Send nothing more; what is planned stays planned, and what happens from now on is not."""
+    from service.crm_commands import switch
+
+    run(switch(settled(), key, "stopped"))
+    typer.echo(f"{key} is stopped", err=True)
+
+
+@crm_app.command("start")
+def crm_start(
+    key: Key,
+    shadow: Annotated[bool, typer.Option("--shadow", help="Show what would be sent, and send nothing.")] = False,
+) -> None:
+    """Send again, first what is planned; also after the other side had ended it."""
+    from service.crm_commands import switch
+
+    count = run(switch(settled(), key, "shadow" if shadow else "active"))
+    typer.echo(f"{key} is {'in shadow' if shadow else 'started'}, {many(count, 'effect')} on the way", err=True)

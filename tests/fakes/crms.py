@@ -1,0 +1,76 @@
+"""The CRMs that the contract suite runs against: an adapter, and a strict server that it speaks to.
+
+A new adapter is one more entry of `RIGS`; the suite asks nothing else of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, Protocol
+
+from crm_sync.crm import Crm
+from crm_sync.webhook import Endpoint, Webhook
+from tests.fakes.ledger import LOOPBACK
+from tests.fakes.webhooks import KEY, OK, SECRET, Receiver, Said, open_receiver
+
+Fault = Literal["lost_before", "lost_after", "hangs", "limit", "away", "refuses", "shut_out", "redirects"]
+
+SECONDS: Final = 0.3
+"""So long the adapters of the suite wait for an answer."""
+
+
+class Rig(Protocol):
+    """One adapter with its CRM."""
+
+    crm: Crm
+    secrets: tuple[str, ...]
+
+    def fail(self, fault: Fault) -> None:
+        """Let the next request go wrong so; those after it go well."""
+
+    def records(self) -> list[dict[str, Any]]:
+        """What the CRM holds, in the order in which it took it."""
+
+
+@dataclass
+class WebhookRig:
+    """The webhook adapter and a receiver."""
+
+    crm: Crm
+    receiver: Receiver
+    secrets: tuple[str, ...] = (SECRET, KEY.decode())
+
+    def fail(self, fault: Fault) -> None:
+        said = _SAID[fault]
+        first = len(self.receiver.requests) + 1
+        self.receiver.script = lambda count, _told: said if count == first else OK
+
+    def records(self) -> list[dict[str, Any]]:
+        return self.receiver.order
+
+
+_SAID: Final[dict[Fault, Said]] = {
+    "lost_before": Said(cut=True),
+    "lost_after": Said(cut=True, takes=True),
+    "hangs": Said(hang=True),
+    "limit": Said(status=429, headers={"Retry-After": "7"}),
+    "away": Said(status=503),
+    "refuses": Said(status=422),
+    "shut_out": Said(status=401),
+    "redirects": replace(OK, status=307, takes=False, headers={"Location": "http://127.0.0.1:9/"}),
+}
+
+
+@asynccontextmanager
+async def open_webhook_rig() -> AsyncIterator[Rig]:
+    async with open_receiver() as receiver:
+        crm = Webhook(Endpoint(url=receiver.url, keys=[KEY], networks=LOOPBACK, seconds=SECONDS))
+        try:
+            yield WebhookRig(crm, receiver)
+        finally:
+            await crm.close()
+
+
+RIGS: Final[dict[str, Callable[[], AbstractAsyncContextManager[Rig]]]] = {"webhook": open_webhook_rig}
