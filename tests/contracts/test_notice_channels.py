@@ -14,6 +14,8 @@ from pydantic import SecretStr
 
 from notices.channel import AddressDead, AnswerLost, Message, NotDelivered, Refused, TryLater
 from notices.model import Told
+from service.doctor_notices import examine_channels
+from service.settings import MailSettings, WebhookSettings
 from service.telling import channels_of, open_channels
 from tests.fakes.directories import OFFICE
 from tests.fakes.listeners import CHAT, hang_up, says, telegram_error
@@ -176,3 +178,27 @@ def test_without_settings_no_channel_is_there(world: ToldWorld) -> None:
     settings = world.settings
     assert sorted(channels_of(settings)) == ["email", "telegram", "webhook"]
     assert channels_of(type(settings)()) == {}
+
+
+async def test_the_doctor_says_which_channel_does_not_let_us_in(world: ToldWorld) -> None:
+    mail = world.settings.mail.model_copy(update={"password": SecretStr("another")})
+    checks = await examine_channels(world.settings.model_copy(update={"mail": mail}))
+    assert {check.name.removeprefix("notices by "): check.state for check in checks} == {
+        "email": "fail", "telegram": "ok", "webhook": "ok",
+    }  # fmt: skip
+    assert "another" not in str(checks)
+
+
+def test_settings_that_would_give_a_secret_away_are_refused() -> None:
+    """A password without encryption, a server without a sender, and a webhook that nobody could check."""
+    login = {"host": "mail", "sender": SENDER, "username": "a", "password": SecretStr("secret-b")}
+    for wrong, why in (
+        (login | {"security": "none"}, "without encryption"),
+        (login | {"password": None}, "go together"),
+        ({"host": "mail"}, "sender is required"),
+        ({"host": "mail", "sender": "a b@c"}, "must be one e-mail address"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            MailSettings.model_validate(wrong)
+    with pytest.raises(ValueError, match="must be whsec_"):
+        WebhookSettings(url="https://example.org/hook", secret=SecretStr("short"))
