@@ -7,7 +7,7 @@ from dataclasses import replace
 from playwright.async_api import Page, expect
 from sqlalchemy import select
 
-from crm_sync.tables import leads
+from crm_sync.tables import leads, parties
 from directory import store
 from directory.lead_policy import FunnelStep, LeadPolicy
 from tests.browser.conftest import OpenPage
@@ -118,3 +118,28 @@ async def test_rules_are_mended_by_their_lines_compared_and_saved(site: Site, op
     await expect(page.get_by_role("status")).to_have_text("Правила сохранены и действуют.")
     async with site.engine.connect() as connection:
         assert (await store.read(connection)).leads.lost_days == 3
+
+
+async def test_two_clients_that_are_one_are_merged_and_parted_again(site: Site, open_page: OpenPage) -> None:
+    """A head finds the other by number, sees what moves, and can take it back; a manager is not offered it."""
+    await lead(site, "79165550171", "Иван Петров", "won")
+    await lead(site, "79165550172", "Ваня", "won")
+    async with site.engine.connect() as connection:
+        kept = (await connection.execute(select(parties.c.id).where(parties.c.name == "Иван Петров"))).scalar_one()
+    manager = await open_page(path=f"/parties/{kept}")
+    await expect(manager.locator("summary", has_text="Объединить с другим")).to_have_count(0)
+    page = await open_page("vera", f"/parties/{kept}", forgive=True)
+    await page.locator("summary", has_text="Добавить номер").click()
+    await page.locator(".do[open]").get_by_label("Номер").fill("8 916 555-01-72")
+    await page.locator(".do[open]").get_by_role("button", name="Добавить").click()
+    await expect(page.locator("#wrong-number-number")).to_contain_text("не другого клиента")
+    await page.goto(f"{site.url}/parties/{kept}")
+    await page.locator("summary", has_text="Объединить с другим").click()
+    await page.get_by_label("Имя или номер другого клиента").fill("916 555-01-72")
+    await page.get_by_label("Имя или номер другого клиента").press("Enter")
+    await expect(page.locator(".todo-text", has_text="Ваня")).to_contain_text("номеров 1, заявок 1")
+    await page.get_by_role("button", name="Объединить с другим: Ваня").click()
+    await expect(page.locator(".call-head")).to_contain_text("+7 916 555-01-72")
+    await page.get_by_role("button", name="Разделить").click()
+    await expect(page.locator(".call-head")).not_to_contain_text("+7 916 555-01-72")
+    await fits(page)

@@ -20,7 +20,7 @@ from web.guard import VIEWER
 from web.leads.one import OneLead
 from web.page import zone_of
 
-_LAST_NUMBER: Final = re.compile(r"(\d{1,18})\D*\Z", re.ASCII)
+LAST_NUMBER: Final = re.compile(r"(\d{1,18})\D*\Z", re.ASCII)
 FIELD: Final = "field:"
 WAS: Final = "was:"
 
@@ -80,7 +80,7 @@ async def _lose(change: Change) -> None:
 
 async def _disqualify(change: Change) -> None:
     reason, other = change.form.get("reason", ""), change.form.get("duplicate_of", "").strip()
-    named = _LAST_NUMBER.search(other)
+    named = LAST_NUMBER.search(other)
     if other and named is None:
         raise LifecycleError("duplicate_of", f"must be the number of a lead, got {other[:40]!r}")
     move = Move(stage="disqualified", reason=reason, duplicate_of=int(named[1]) if named else None)
