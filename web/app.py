@@ -26,7 +26,7 @@ from web.guard import add_headers, know_viewer, refuse_nul, refuse_other_sites, 
 from web.health import READINESS, Readiness
 from web.house import HOUSE, House
 from web.import_page import READERS, READERS_MOST
-from web.leads import decide, lead_page, list_page, party_page, rules_page
+from web.leads import attention_page, decide, lead_page, list_page, party_page, rules_page
 from web.live import LIVE, Live
 from web.login import ATTEMPTS
 from web.render import STATIC
@@ -64,6 +64,7 @@ def make_app(services: WebServices) -> web.Application:
             web.post("/leads/import", import_page.change),
             web.get("/search", searching.show),
             web.get("/leads", list_page.show),
+            web.get("/leads/attention", attention_page.show),
             web.get("/leads/rules", rules_page.show),
             web.post("/leads/rules", rules_page.change),
             web.get("/leads/{number}", lead_page.show),

@@ -31,7 +31,6 @@ LEAD_WORDS: Final[dict[str, tuple[str, str]]] = {
     "leads.field": ("Поле", "Field"),
     "leads.field_hint": ("проект=Лесная", "project=Forest"),
     "leads.overdue": ("Просроченные", "Overdue"),
-    "leads.forgotten": ("Забытые", "Forgotten"),
     "leads.none": ("Таких заявок нет", "No such leads"),
     "leads.none_more": (
         "Заявка появится сама, когда позвонит новый клиент.",
@@ -158,6 +157,14 @@ LEAD_WORDS: Final[dict[str, tuple[str, str]]] = {
     "revived.unwanted": ("клиент просил не писать", "the client does not want messages"),
     "revived.other_lead": ("у клиента есть открытая заявка", "the client has an open lead"),
     "revived.chain_gone": ("такого шага больше нет", "there is no such step any more"),
+    # what needs attention
+    "attention.title": ("Требуют внимания", "Need attention"),
+    "attention.overdue": ("Просрочены", "Overdue"),
+    "attention.forgotten": ("Забыты", "Forgotten"),
+    "attention.long": ("Долго на этапе", "Long at a stage"),
+    "attention.overloaded": ("Слишком много заявок", "Too many leads"),
+    "attention.of": ("{count} при пределе {most}", "{count} of at most {most}"),
+    "attention.none": ("Пусто", "None"),
     # one party
     "party.known": ("знаком: {when}", "known: {when}"),
     "party.do_not_call": ("Просит не звонить", "Does not want to be called"),

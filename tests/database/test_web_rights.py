@@ -71,7 +71,7 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     f"POST {API}/notices/{{number}}/read": EVERYBODY,  # what is not theirs they cannot read, and nothing is told of it
     "POST /desk/status": MANAGERS,  # whose login belongs to somebody in the directory
     "GET /calls/{id}": THEIRS,
-    "GET /leads": EVERYBODY,
+    **dict.fromkeys(("GET /leads", "GET /leads/attention"), EVERYBODY),
     "GET /leads/rules": HEADS,
     "POST /leads/rules": ADMINS,
     **dict.fromkeys(("GET /leads/{number}", "POST /leads/{number}", "POST /leads/{number}/done"), THEIRS),
