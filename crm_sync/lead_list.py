@@ -89,7 +89,7 @@ async def whole(connection: AsyncConnection, lead: int) -> Whole | None:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """How a lead was lost that came back since: when, why, and what was done meanwhile (events of kind `revival`)."""
+    """How a lead was lost: when, why, and what was done since (events of kinds `revival` and `message`)."""
 
     at: datetime
     reason: str | None
@@ -102,7 +102,7 @@ def last_lost(events: Sequence[Row[Any]]) -> Lost | None:
     if not found:
         return None
     lost, later = events[found[-1]], events[found[-1] + 1 :]
-    return Lost(lost.at, lost.reason, tuple(event for event in later if event.kind == "revival"))
+    return Lost(lost.at, lost.reason, tuple(event for event in later if event.kind in {"revival", "message"}))
 
 
 def _loses(event: Row[Any]) -> bool:

@@ -18,14 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.deadlines import deadline, due_at
 from crm_sync.lifecycle import AWAY, OPEN, LifecycleError, Move, check
-from crm_sync.revival import chain_of, enters_at, next_at
+from crm_sync.revival import SENT, chain_of, enters_at, next_at
 from crm_sync.tables import lead_events, leads, parties
 from directory.model import Directory
 
-EventKind = Literal["opened", "linked", "stage", "owner", "deadline", "fields", "merged", "revival"]
+EventKind = Literal["opened", "linked", "stage", "owner", "deadline", "fields", "merged", "revival", "message"]
 
 EVENT_KINDS: Final[tuple[EventKind, ...]] = (
-    "opened", "linked", "stage", "owner", "deadline", "fields", "merged", "revival",
+    "opened", "linked", "stage", "owner", "deadline", "fields", "merged", "revival", "message",
 )  # fmt: skip
 
 SERVICE = "switchhook"
@@ -216,8 +216,12 @@ async def note_contact(connection: AsyncConnection, lead: int, by: By, *, talked
 async def tell_revival(  # what one step came to
     connection: AsyncConnection, lead: int, step: str, words: str | None, result: str, by: By
 ) -> None:
-    """Note what a step of a revival chain (winter/2) came to (`crm_sync.revival.RESULTS`), and its words."""
-    await _tell(connection, lead, by, "revival", step, words, result)
+    """Note what a step of a revival chain (winter/2) came to (`crm_sync.revival.RESULTS`), and its words.
+
+    What is to be sent to the client is a `message`, which connections to CRMs are told of as such.
+    """
+    kind: EventKind = "message" if result in SENT else "revival"
+    await _tell(connection, lead, by, kind, step, words, result)
 
 
 async def next_step(connection: AsyncConnection, lead: int, taken: int, at: datetime | None) -> None:

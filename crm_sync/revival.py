@@ -14,10 +14,13 @@ from typing import Final
 
 from directory.lead_policy import LeadPolicy, RevivalChain, RevivalStep
 
-RESULTS: Final = ("task", "sent_webhook", "sent_email", "no_channel", "unwanted", "other_lead", "chain_gone")
-"""What a step came to. A message is `sent` by each channel that took it; `no_channel`: there is none, the heads are
-told; `unwanted`: they do not want to hear of us, or are blocked. Two end the chain: `other_lead`, the client has an
-open lead beside this one, and `chain_gone`, there is no such step any more."""
+SENT: Final = ("sent_webhook",)
+"""By what a message goes out: the webhooks of connections that are told of leads."""
+
+RESULTS: Final = ("task", *SENT, "no_channel", "unwanted", "other_lead", "chain_gone")
+"""What a step came to. `no_channel`: nothing sends messages, the heads are told; `unwanted`: the client does not want
+to hear of us, or is blocked. Two end the chain: `other_lead`, the client has an open lead beside this one, and
+`chain_gone`, there is no such step any more."""
 
 TASK_MINUTES: Final = 480
 """A task of a chain is to be done within a working day."""

@@ -13,6 +13,7 @@ from calls.queue import QUEUES
 from crm_sync.counting import SECONDS
 from crm_sync.ledger_tables import OPEN_STATES
 from crm_sync.lifecycle import OPEN, STAGES
+from crm_sync.revival import RESULTS
 from recordings.gaps import LOST, OF_CALLS
 from recordings.privacy_tables import REMOVED
 from routing.outgoing import REFUSALS
@@ -140,6 +141,15 @@ _CHANNELS_DEAD = """
 """
 _FORGOTTEN = "select forgotten from attention_days order by day desc limit 1"
 _OVERLOADED = "select overloaded from attention_days order by day desc limit 1"
+_REVIVED = """
+    select count(*) from lead_events where kind = 'stage' and before in ('lost', 'reviving') and after ~ '^in_work'
+"""
+_REVIVAL_STEPS = """
+    select case word when 'task' then 'task' when 'other_lead' then 'none' when 'chain_gone' then 'none'
+                else 'message' end, word, count(lead_events.id)
+    from unnest(cast(:results as text[])) as word
+    left join lead_events on kind in ('revival', 'message') and reason = word group by word
+"""
 _DEVICES = """
     select device, max(device_states.reachable::int) from device_states
     join devices on address = device where kind <> 'mobile' group by device
@@ -281,6 +291,15 @@ QUESTIONS: Final = (
         _CRM_SECONDS,
         {"buckets": tuple("Infinity" if most == float("inf") else f"{most:g}" for most in SECONDS)},
         histogram=True,
+    ),
+    Question("leads_revived", "Lost leads that came back to work.", (), _REVIVED, counts=True),
+    Question(
+        "revival_steps",
+        "Steps of revival chains that were taken, by what they came to.",
+        ("do", "result"),
+        _REVIVAL_STEPS,
+        {"results": RESULTS},
+        counts=True,
     ),
     Question("calendars", "Feeds of people's calendars by how they are kept.", ("state",), _CALENDARS),
     Question("calendar_oldest_seconds", "Age of the oldest copy of a calendar.", (), _CALENDAR_AGE),

@@ -29,6 +29,7 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "colleague_answered": ("person",),
     "device_without_person": ("device", "line"),
     "follow_up_overdue": ("line", "due_at", "owner"),
+    "revival_without_channel": ("step",),
     "attention": ("overdue", "forgotten", "long", "overloaded"),
 }
 """Every kind, and the values that its words name; `web.notice_words` has the words of each."""

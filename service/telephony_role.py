@@ -26,6 +26,7 @@ from service.overdue import keep_escalating
 from service.reconcile import PBX_STORE
 from service.recorder import Recorder
 from service.reminders import keep_reminding
+from service.reviving import keep_reviving
 from service.settle import keep_settling
 from service.wiring import House, cel_source, outgoing_desk, owes
 from service.wrap_up import WrapUps
@@ -100,6 +101,7 @@ class Telephony:
             group.create_task(self.memory.run())
             group.create_task(keep_settling(self.recorder))
             group.create_task(keep_escalating(self.house.engine))
+            group.create_task(keep_reviving(self.house.engine))
             group.create_task(keep_telling_losses(self.recorder, self._late))
             group.create_task(keep_reminding(self.house.engine))
             group.create_task(self._keep_partitions())

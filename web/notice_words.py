@@ -36,6 +36,14 @@ NOTICE_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Линия {line}, срок был {due_at}. Ответственный: {owner}.",
         "Line {line}, was due {due_at}. Owner: {owner}.",
     ),
+    "notice.revival_without_channel": (
+        "Сообщение клиентам не отправлено: нет канала",
+        "A message to clients was not sent: there is no channel",
+    ),
+    "notice.revival_without_channel.text": (
+        "Шаг {step} возврата заявок. Текст — в истории каждой заявки. Подключите вебхук, которому сообщают о заявках.",
+        "Step {step} of reviving leads. Its words are in each lead's history. Connect a webhook that is told of leads.",
+    ),
     "notice.attention": ("Заявки, которым нужно внимание", "Leads that need attention"),
     "notice.attention.text": (
         "Просрочено: {overdue}. Забыто: {forgotten}. Долго на этапе: {long}. Перегружено сотрудников: {overloaded}.",

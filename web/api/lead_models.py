@@ -99,7 +99,7 @@ class TaskTold(Answer):
 
 
 class LostTold(Answer):
-    """How it was lost last, and what was done to revive it: events of kind `revival`."""
+    """How it was lost last, and what was done to revive it: events of kinds `revival` and `message`."""
 
     at: AwareDatetime
     reason: str | None

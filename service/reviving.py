@@ -1,0 +1,25 @@
+"""Revives lost leads: what their chains say is done on its day, once, whatever restarts meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from crm_sync.reviving import revive
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+async def keep_reviving(engine: AsyncEngine, every_seconds: float = 30.0) -> None:
+    """Take the steps that are due for ever; a database that is away is asked again."""
+    while True:
+        try:
+            if came_to := await revive(engine, datetime.now(UTC)):
+                log.info("steps of revival are taken", **came_to)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("lost leads could not be revived now", error=type(error).__name__)
+        await asyncio.sleep(every_seconds)
