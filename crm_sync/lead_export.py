@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -35,11 +35,12 @@ class ExportRefused(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which leads: at a stage, of an owner (the key of a person); empty is any."""
+    """Which leads: at a stage, of an owner (the key of a person), with these fields of the house's; empty is any."""
 
     form: Form = "csv"
     stage: str = ""
     owner: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 async def count_leads(connection: AsyncConnection, directory: Directory, wanted: Wanted) -> int:
@@ -75,6 +76,8 @@ async def lead_rows(
 def _chosen(asked: Select[Any], wanted: Wanted) -> Select[Any]:
     if wanted.stage:
         asked = asked.where(leads.c.stage == wanted.stage)
+    if wanted.fields:
+        asked = asked.where(leads.c.fields.contains(dict(wanted.fields)))
     return asked.where(leads.c.owner == wanted.owner) if wanted.owner else asked
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from service.attention_cli import leads_attention
-from service.terminal import Json, many, run, settled
+from service.terminal import Json, many, named, run, settled
 
 leads_app = typer.Typer(no_args_is_help=True, help="Leads and their parties.")
 
@@ -39,13 +39,15 @@ def leads_export(
     form: Annotated[Literal["csv", "xlsx"], typer.Option("--format")] = "csv",
     stage: Annotated[str, typer.Option(help="Only leads at this stage.")] = "",
     owner: Annotated[str, typer.Option(help="Only leads of this person (a key).")] = "",
+    field: Annotated[list[str] | None, typer.Option(help="Only leads with this field, like project=Park.")] = None,
     to: Annotated[Path | None, typer.Option(help="A new file to write; standard output when left out.")] = None,
 ) -> None:
     """Write leads with their parties as a table, which can be imported again."""
     from crm_sync.lead_export import Wanted
     from service.leads import export_leads
 
-    count = run(export_leads(settled(), Wanted(form=form, stage=stage, owner=owner), to))
+    wanted = Wanted(form=form, stage=stage, owner=owner, fields=named("--field", field))
+    count = run(export_leads(settled(), wanted, to))
     typer.echo(f"{many(count, 'lead')} exported", err=True)
 
 

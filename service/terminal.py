@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -64,3 +64,14 @@ def moment(option: str, text: str) -> datetime:
     if told is None or told.tzinfo is None:
         refuse(f"{option}: must be ISO 8601 with a zone, like 2026-11-23T10:00:00+03:00, got {text!r}")
     return told.astimezone(UTC)
+
+
+def named(option: str, told: Sequence[str] | None) -> dict[str, str]:
+    """The values of a repeated option like `project=Park`, by their names."""
+    found: dict[str, str] = {}
+    for text in told or ():
+        name, equals, value = text.partition("=")
+        if not name.strip() or not equals:
+            refuse(f"{option}: must look like name=value, got {text!r}")
+        found[name.strip()] = value.strip()
+    return found

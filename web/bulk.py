@@ -56,6 +56,7 @@ async def begin_export(connection: AsyncConnection, directory: Directory, wanted
     """Write down who exports which leads, and tell how many they are. Raises ExportRefused."""
     count = await count_leads(connection, directory, wanted)
     told = {"format": wanted.form, "stage": wanted.stage, "owner": wanted.owner, "count": count}
+    told |= {"fields": dict(wanted.fields)} if wanted.fields else {}
     await note(connection, actor, "leads_exported", _SUBJECT, told)
     return count
 

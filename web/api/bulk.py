@@ -70,6 +70,7 @@ class ExportQuery(Query):
     format: Literal["csv", "xlsx"] = "csv"
     stage: str = Field(default="", max_length=40)
     owner: str = Field(default="", max_length=64)
+    fields: dict[str, str] = Field(default_factory=dict)
 
 
 async def import_leads(request: web.Request) -> web.StreamResponse:
@@ -103,7 +104,7 @@ async def export_leads(request: web.Request, query: ExportQuery) -> web.StreamRe
     """GET /leads/export, for heads and admins; who takes which leads is written down before the first byte."""
     only_keepers(request)
     directory, engine = await request.app[HOUSE].read(), request.app[SERVICES].engine
-    wanted = Wanted(form=query.format, stage=query.stage, owner=query.owner)
+    wanted = Wanted(form=query.format, stage=query.stage, owner=query.owner, fields=query.fields)
     try:
         async with engine.begin() as connection:
             await begin_export(connection, directory, wanted, actor_of(request))
