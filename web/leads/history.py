@@ -18,7 +18,7 @@ from web.words import WORDS, say
 
 _ICONS: Final = {
     "opened": "lead", "linked": "phone", "stage": "route", "owner": "user", "deadline": "clock", "fields": "text",
-    "merged": "transfer", "revival": "clock", "note": "text",
+    "merged": "transfer", "revival": "clock", "message": "clock", "note": "text",
 }  # fmt: skip
 _TONES: Final = {"won": "talk", "lost": "bad", "disqualified": "bad"}
 
@@ -53,7 +53,7 @@ class Teller:
     def event(self, row: Any) -> Happened:
         """One row of `lead_events`."""
         tone = _TONES.get((row.after or "").partition("/")[0], "quiet") if row.kind == "stage" else "quiet"
-        text = (row.after or "") if row.kind == "revival" else ""
+        text = (row.after or "") if row.kind in {"revival", "message"} else ""
         icon = _ICONS.get(row.kind, "dash")
         return Happened(row.at, icon, tone, self.words(row), self._who(row.by), text, row.call_id)
 
@@ -76,7 +76,7 @@ class Teller:
                 return self._say("deadline", at=self._moment(row.after)) if row.after else self._say("no_deadline")
             case "fields":
                 return self._say("fields", names=row.after or "")
-            case "revival":
+            case "revival" | "message":
                 return self._say("revival", step=row.before or "", result=self._result(row.reason))
             case kind:
                 return self._say(kind) if f"happened.{kind}" in WORDS else kind
