@@ -14,6 +14,7 @@ from directory.hours import read_dates, read_week, write_dates, write_week
 from directory.lead_policy import LEADS_MOST
 from directory.lead_policy import plain as plain_leads
 from directory.lead_policy_file import read_lead_policy
+from directory.lead_rule_checks import lead_doubts
 from directory.masking import Masking
 from directory.masking_file import read_masking
 from directory.model import (
@@ -138,7 +139,8 @@ def reads(text: str, name: str = "directory.yaml") -> Written:
     problems = sorted((*reading.problems, *crossed), key=lambda problem: reading.line_of(problem.path))
     if problems:
         raise DirectoryError([_said(name, reading.line_of(problem.path), problem) for problem in problems])
-    told = tuple(_said(name, reading.line_of(warning.path), warning) for warning in doubts(directory))
+    found = (*doubts(directory), *lead_doubts(directory.leads))
+    told = tuple(_said(name, reading.line_of(warning.path), warning) for warning in found)
     return Written(directory, told)
 
 

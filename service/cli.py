@@ -15,6 +15,7 @@ from service.crm_cli import crm_app
 from service.follow_ups_cli import follow_ups_app, report_app
 from service.jobs_cli import jobs
 from service.lead_cli import leads_app
+from service.lead_rules_cli import lead_rules
 from service.notices_cli import notify
 from service.parties_cli import parties_app
 from service.person_cli import person_app
@@ -34,6 +35,7 @@ app.add_typer(user_app, name="user")
 app.add_typer(db_app, name="db")
 app.add_typer(tape_app, name="tape")
 app.add_typer(follow_ups_app, name="follow-ups")
+leads_app.command("rules")(lead_rules)
 app.add_typer(leads_app, name="leads")
 app.add_typer(parties_app, name="parties")
 app.add_typer(report_app, name="report")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import insert, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,6 +25,9 @@ from directory import presence_store
 from directory.file import loads
 from directory.presence import Absence
 from directory.store import apply
+from service.faults import UserFault
+from service.lead_rules import replay_rules
+from service.settings import load
 from tests.fakes.recorded import LINE, T0, outgoing_call, settled_call
 
 NUMBER, OTHER = "79161234567", "79161234568"
@@ -228,3 +233,32 @@ async def test_a_lost_lead_that_comes_back_is_its_owners_or_by_the_rules_of_retu
         async with jobs.engine.begin() as connection:
             away = Absence(0, T0 - timedelta(days=1), datetime.now(T0.tzinfo) + timedelta(days=1))
             await presence_store.send_away(connection, ("anna", "boris")[n - 2], away)
+
+
+async def test_other_rules_are_tried_on_past_calls_and_change_nothing(
+    jobs: CrmJobs, database_url: str, tmp_path: Path
+) -> None:
+    """By the rules in force all is as it was; others tell which calls would make something else, by no number."""
+    await house(jobs.engine)
+    first = await linked(jobs, settled_call("1.1", answered=False))
+    await linked(jobs, settled_call("2.1", at=T0 + timedelta(minutes=1)))
+    cold = await linked(jobs, outgoing_call("3.1", number=OTHER, at=T0 + timedelta(minutes=2)))
+    before = await asked(jobs.engine, "select * from lead_events order by id")
+    settings = load(database_url=SecretStr(database_url))
+    period = (T0 - timedelta(hours=1), T0 + timedelta(hours=1))
+    told, _ = await replay_rules(settings, *period, None)
+    assert (told["calls"], told["rules"]) == (3, {"answered": 1, "called": 1, "missed": 1})
+    assert told["differences"] == []
+    other = tmp_path / "other.yaml"
+    quiet = "{name: quiet, types: [inbound_missed], make: party}"
+    section = f"leads: {{rules: [{{name: cold, types: [outbound_answered]}}, {quiet}]}}"
+    other.write_text(HOUSE + section)
+    told, words = await replay_rules(settings, *period, other)
+    assert [(it["call"], it["was"]["created"], it["would_be"]) for it in told["differences"]] == [
+        (str(first), "party_and_lead", {"rule": "quiet", "created": "party"}),
+        (str(cold), "nothing", {"rule": "cold", "created": "party_and_lead"}),
+    ]
+    assert NUMBER not in words + str(told)
+    assert await asked(jobs.engine, "select * from lead_events order by id") == before
+    with pytest.raises(UserFault, match="--from: must be before --to"):
+        await replay_rules(settings, period[1], period[0], None)

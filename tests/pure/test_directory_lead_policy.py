@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from directory.difference import difference
-from directory.file import DirectoryError, dumps, loads
+from directory.file import DirectoryError, dumps, loads, reads
 from directory.lead_policy import (
     BUILT_IN,
     CALL_TYPES,
@@ -112,3 +112,12 @@ def test_the_how_to_of_lead_rules_is_true() -> None:
     assert (rules["new_clients"].minutes, rules["support"].make) == (15, "party")
     for key in (*CALL_TYPES, *OWNER_RULES, *MAKES, *FIRST_STAGES, *(rule.name for rule in BUILT_IN)):
         assert f"`{key}`" in told, key
+
+
+def test_a_rule_that_no_call_can_reach_is_warned_about() -> None:
+    """An earlier rule takes all of its calls: told by file, line and path, and still allowed."""
+    rules = "leads:\n  rules:\n  - {name: a, types: [inbound_missed]}\n"
+    dead = "  - {name: b, types: inbound_missed, known: true}\n"
+    (warning,) = reads(HOUSE + rules + dead).warnings
+    assert "leads.rules[1]: no call can match rule 'b': 'a' (leads.rules[0]) takes it first" in warning
+    assert reads(HOUSE + rules + "  - {name: c, known: true}\n").warnings == ()
