@@ -149,7 +149,7 @@ async def _calls(raw: asyncpg.Connection, dice: random.Random, crowd: Crowd, siz
             out, talked = dice.random() < 0.3, dice.random() < 0.75
             number, line = crowd.numbers[party], str(_LINE + team)
             legs.append((id_, f"17.{place}", f"PJSIP/{person}", person, True, at))
-            if talked and len(talks) < size.talks and dice.random() < 2 * size.talks / size.calls:
+            if talked and len(talks) < size.talks and dice.random() < size.talks / size.calls / 0.75:
                 talks.append(id_)
             yield (
                 *(id_, "main", _STATE, "outbound" if out else "inbound", "answered" if talked else "missed", line),

@@ -22,8 +22,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.dialects.postgresql import UUID as UUID_COLUMN
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.joining import ids_of
@@ -40,7 +39,7 @@ Side = tuple[str, str]
 
 
 FEW: Final = 5000
-"""Talks that a search names one by one; words that more of them hold are met soon, whichever calls are looked at."""
+"""Talks that a search looks up one by one; words that more of them hold are met soon, whichever calls are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,15 +232,16 @@ def said(query: str) -> ColumnElement[bool]:
 async def talks_of(connection: AsyncConnection, query: str) -> ColumnElement[bool]:
     """The condition on the table of calls that `query` was said there.
 
-    Calls are listed the newest first. What few talks hold is told by name, for the planner would look for it in one
-    call after the other, to the very first; what many hold is met in that order soon.
+    Calls are listed the newest first. What few talks hold is looked up at once, for the planner would look for it in
+    one call after the other, to the very first; what many hold is met in that order soon.
     """
     found = select(transcripts.c.call_id).where(said(query))
-    few = list((await connection.execute(found.limit(FEW + 1))).scalars())
-    if len(few) > FEW:
-        return calls.c.id.in_(found)
-    named: ColumnElement[bool] = calls.c.id == any_(literal(few, ARRAY(UUID_COLUMN(as_uuid=True))))
-    return named
+    few = select(func.count()).select_from(found.limit(FEW + 1).subquery())
+    if (await connection.execute(few)).scalar_one() > FEW:
+        # A scalar subquery is asked of one call after the other; for other forms PostgreSQL may read all talks first.
+        held = select(literal(1)).where(transcripts.c.call_id == calls.c.id, said(query))
+        return held.correlate(calls).scalar_subquery().is_not(None)
+    return calls.c.id == any_(func.array(found.scalar_subquery()))
 
 
 async def words_of(connection: AsyncConnection, call_ids: Iterable[UUID]) -> dict[UUID, list[dict[str, Any]]]:

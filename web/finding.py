@@ -87,22 +87,39 @@ async def find(
         asked = asked.where(await talks_of(connection, filters.said))
     if cursor is not None:
         asked = asked.where(tuple_(calls.c.started_at, calls.c.id) < tuple_(*_read_cursor(cursor)))
-    rows = list((await connection.execute(_newest_first(asked, limit + 1))).all())
+    rows = list(await connection.execute(_told(asked, limit + 1)))
     more = _cursor(rows[limit - 1]) if len(rows) > limit else None
     return Found(rows[:limit], more)
 
 
-async def newest(connection: AsyncConnection, scope: Scope, condition: ColumnElement[bool], limit: int) -> list[Any]:
-    """The newest calls that meet a condition and may be seen, as `find` gives them."""
-    return list(await connection.execute(_newest_first(_seen(scope).where(condition), limit)))
+async def newest(
+    connection: AsyncConnection, scope: Scope, condition: ColumnElement[bool], limit: int, *, rare: bool = False
+) -> list[Any]:
+    """The newest calls that meet a condition and may be seen, as `find` gives them.
+
+    Those of a `rare` condition are all looked up and put in order; the planner might look through the newest calls.
+    """
+    asked = _seen(scope).where(condition)
+    if rare:
+        few = asked.add_columns(calls.c.started_at).offset(0).subquery("few")
+        asked = select(few.c.id).order_by(few.c.started_at.desc(), few.c.id.desc()).limit(limit)
+        return list(await connection.execute(_columns_of(asked)))
+    return list(await connection.execute(_told(asked, limit)))
 
 
 def _seen(scope: Scope) -> Select[Any]:
-    return _columns().where(calls.c.joined_into.is_(None), calls.c.started_at.is_not(None), scope.rows())
+    seen = select(calls.c.id).outerjoin(call_audio)
+    return seen.where(calls.c.joined_into.is_(None), calls.c.started_at.is_not(None), scope.rows())
 
 
-def _newest_first(asked: Select[Any], limit: int) -> Select[Any]:
-    return asked.order_by(calls.c.started_at.desc(), calls.c.id.desc()).limit(limit)
+def _told(asked: Select[Any], limit: int) -> Select[Any]:
+    return _columns_of(asked.order_by(calls.c.started_at.desc(), calls.c.id.desc()).limit(limit))
+
+
+def _columns_of(chosen: Select[Any]) -> Select[Any]:
+    """What is told of the calls that were chosen; only of them is it looked up."""
+    told = _columns().where(calls.c.id.in_(chosen.correlate(None)))
+    return told.order_by(calls.c.started_at.desc(), calls.c.id.desc())
 
 
 def _columns() -> Select[Any]:

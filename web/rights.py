@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, false, literal, or_, select, true
 
 from calls.tables import calls, follow_ups, legs
 from crm_sync.merging import same_party
@@ -35,7 +36,8 @@ class Scope:
         """The same as `covers`, as a condition on the table of calls."""
         if self.everything:
             return true()
-        reached = exists(select(legs.c.call_id).where(legs.c.call_id == calls.c.id, legs.c.person.in_(self.people)))
+        theirs = select(literal(1)).where(legs.c.call_id == calls.c.id, legs.c.person.in_(self.people))
+        reached = _asked_of_each(theirs)
         going_on = and_(calls.c.ended_at.is_(None), true() if self.live else false())
         return or_(calls.c.person.in_(self.people), calls.c.line.in_(self.lines), reached, going_on)
 
@@ -59,7 +61,7 @@ def parties_seen(scope: Scope, party: ColumnElement[int]) -> ColumnElement[bool]
     if scope.everything:
         return true()
     owned = select(leads.c.id).where(leads.c.party_id == party, leads_worked(scope))
-    return or_(_called(scope, party), owned.correlate_except(leads).exists())
+    return or_(_called(scope, party), _asked_of_each(owned.correlate_except(leads)))
 
 
 def leads_seen(scope: Scope) -> ColumnElement[bool]:
@@ -79,7 +81,12 @@ def _called(scope: Scope, party: ColumnElement[int]) -> ColumnElement[bool]:
     seen = select(calls.c.id).where(
         calls.c.party_id.in_(same_party(party)), calls.c.joined_into.is_(None), scope.rows()
     )
-    return seen.correlate_except(calls).exists()
+    return _asked_of_each(seen.correlate_except(calls))
+
+
+def _asked_of_each(found: Select[Any]) -> ColumnElement[bool]:
+    """Whether there is such a row. Lists are short and end soon; of EXISTS, PostgreSQL may first read all there are."""
+    return found.limit(1).scalar_subquery().is_not(None)
 
 
 def own_follow_ups(viewer: Viewer, scope: Scope) -> ColumnElement[bool]:

@@ -29,7 +29,7 @@ async def find(
         return tuple(await newest(connection, scope, _with(asked), limit))
     if not parties:
         return ()
-    return tuple(await newest(connection, scope, calls.c.party_id.in_(parties), limit))
+    return tuple(await newest(connection, scope, calls.c.party_id.in_(parties), limit, rare=True))
 
 
 def _with(asked: Asked) -> ColumnElement[bool]:

@@ -26,6 +26,9 @@ ALIKE: Final = 0.29
 
 ROOT_LEAST: Final = 4
 
+MISSPELT_MOST: Final = 2000
+"""Names that are like a misspelt one and are compared with it; of more, any."""
+
 _NAME: Final[ColumnElement[str]] = literal_column(FOLDED_NAME.replace("name", "parties.name"), Text)
 
 
@@ -52,7 +55,13 @@ async def find(connection: AsyncConnection, scope: Scope, asked: Asked) -> tuple
     """
     if not is_asked(asked):
         return ()
-    likely = _likely(asked)
+    found = await _ranked(connection, scope, asked, _likely(asked, misspelt=False))
+    if found or not asked.words:
+        return found
+    return await _ranked(connection, scope, asked, _likely(asked, misspelt=True))
+
+
+async def _ranked(connection: AsyncConnection, scope: Scope, asked: Asked, likely: Subquery) -> tuple[FoundParty, ...]:
     # Whether one may be seen is asked of one after the other until there are enough, the most alike first.
     shown = select(likely.c.id).where(parties_seen(scope, likely.c.id)).order_by(*_best(likely)).limit(LOOKED_AT)
     numbers = select(func.array_agg(party_numbers.c.number)).where(party_numbers.c.party_id == parties.c.id)
@@ -77,13 +86,25 @@ def _patterns(piece: Piece) -> list[str]:
     return [*([f"%{piece.anywhere}%"] if piece.anywhere else []), *(f"{one}%" for one in piece.beginnings)]
 
 
-def _likely(asked: Asked) -> Subquery:
-    """Parties (id, `alike`) that PostgreSQL finds alike, the most alike first."""
+def _likely(asked: Asked, *, misspelt: bool) -> Subquery:
+    """Parties (id, `alike`) that PostgreSQL finds alike, the most alike first.
+
+    Only when nobody has the words as they were typed, in any inflection, are they taken to be `misspelt`: to say how
+    much a name is alike costs a hundred times what it costs to say that it has a word, so few are asked.
+    """
     alike: ColumnElement[float] = literal(0.0)
     likely = select(parties.c.id).where(parties.c.merged_into.is_(None))
-    if asked.words:
-        likely = likely.where(*(_NAME.op("%>")(_root(word)) for word in asked.words))
+    roots = [_root(word) for word in asked.words]
+    if asked.words and misspelt:
+        few = select(parties.c.id).where(*(_NAME.op("%>")(root) for root in roots)).limit(MISSPELT_MOST)
+        likely = likely.where(parties.c.id.in_(few))
         alike = func.least(*(func.word_similarity(word, _NAME) for word in asked.words), type_=alike.type)
+    elif asked.words:
+        likely = likely.where(*(_NAME.like(f"%{root}%") for root in roots))
+        spaced = literal(" ").concat(_NAME).concat(" ")
+        starts = and_(*(spaced.like(f"% {word}%") for word in asked.words))
+        whole = and_(*(spaced.like(f"% {word} %") for word in asked.words))
+        alike = case((whole, 1.0), (starts, 0.5), else_=0.0)
     if asked.pieces:
         number = party_numbers.c.number
         ends = [f"%{piece.anywhere}" for piece in asked.pieces if piece.anywhere]
