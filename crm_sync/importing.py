@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Text, any_, bindparam, func, insert, literal, select, update
+from sqlalchemy import Insert, Text, any_, bindparam, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -48,7 +48,9 @@ async def import_rows(connection: AsyncConnection, directory: Directory, reading
     changed = [outcome for outcome in plan.outcomes if outcome.what == "known" and outcome.changes]
     made = await _make_parties(connection, new, by)
     await _fill_parties(connection, changed)
-    await _take_numbers(connection, [*zip(made, new, strict=True), *((_party(it), it.row) for it in changed)])
+    await _take_numbers(connection, insert(party_numbers), list(zip(made, new, strict=True)))
+    missing = upsert(party_numbers).on_conflict_do_nothing()  # some are theirs already
+    await _take_numbers(connection, missing, [(_party(it), it.row) for it in changed])
     first = [(_party(it), it.row) for it in changed if "lead" in it.changes]
     begun = [*zip(made, new, strict=True), *first]
     opened = await open_leads(connection, directory, [_lead(party, row) for party, row in begun], by)
@@ -146,11 +148,11 @@ async def _fill_parties(connection: AsyncConnection, changed: Sequence[Outcome])
         await connection.execute(update(parties).where(parties.c.id == bindparam("of")).values(filled), values)
 
 
-async def _take_numbers(connection: AsyncConnection, rows: Sequence[tuple[int, ImportRow]]) -> None:
-    """Give the parties the numbers of their rows; those that are theirs already stay so."""
+async def _take_numbers(connection: AsyncConnection, how: Insert, rows: Sequence[tuple[int, ImportRow]]) -> None:
+    """Give the parties the numbers of their rows."""
     values = [{"number": number, "party_id": party} for party, row in rows for number in row.numbers]
     if values:
-        await connection.execute(upsert(party_numbers).on_conflict_do_nothing(), values)
+        await connection.execute(how, values)
 
 
 async def _fill_lead(

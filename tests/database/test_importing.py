@@ -181,3 +181,5 @@ async def test_a_hostile_workbook_is_refused_and_costs_no_more_than_its_process(
         with pytest.raises(FileFault) as fault:
             await read_apart(body, TERMS, {})
         assert fault.value.why in {"too_large", "unreadable"}
+    with pytest.raises(FileFault, match="unreadable"):
+        await read_apart(b"phone\n" + b'"\n' * 5_000_000, TERMS, {}, cpu_seconds=1)
