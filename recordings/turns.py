@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 
 from recordings.heard import Talk
 
-TOGETHER: Final = 16
+TOGETHER: Final = 32
 """Recordings that one process hears at once, at most."""
 
 TOGETHER_SECONDS: Final = 600.0

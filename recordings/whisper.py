@@ -257,7 +257,7 @@ class _Windows:
             beam_size=Process.settings.beam,
             batch_size=_BATCH,
             word_timestamps=True,
-            without_timestamps=False,
+            without_timestamps=True,
             clip_timestamps=clips,
         )
         said: list[list[Word]] = [[] for _ in windows]
