@@ -9,14 +9,16 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy import Row, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from yarl import URL
 
 from calls.jobs import enqueue
 from crm_sync.crm import Crm, Step
 from crm_sync.ledger import job_of, revive
 from crm_sync.ledger_tables import EFFECT_STATES, OPEN_STATES, crm_connections, crm_effects
+from crm_sync.secrets import Keeper, SecretKeyError
 
 State = Literal["active", "shadow", "stopped"]
 
@@ -33,7 +35,11 @@ class ConnectionRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One connection. `stopped_by`: hand, or the kind of error that ended it; `secrets` are sealed."""
+    """One connection. `stopped_by`: hand, or the kind of error that ended it.
+
+    `secrets` are sealed: the address (`url`) and the `keys`. `settings` have the address's `origin` alone, and how long
+    links open where that is not usual (`link_days`).
+    """
 
     key: str
     kind: str
@@ -108,6 +114,40 @@ async def start(connection: AsyncConnection, key: str, *, shadow: bool = False) 
     return await revive(connection, key)
 
 
+async def remove(connection: AsyncConnection, key: str) -> None:
+    """Forget a connection with all that it was owed and told. Raises ConnectionRefused when there is none."""
+    await _must_be(connection, key)
+    await connection.execute(delete(crm_connections).where(crm_connections.c.key == key))
+
+
+async def set_secrets(connection: AsyncConnection, key: str, settings: Mapping[str, Any], secrets: bytes) -> None:
+    """Write settings and sealed secrets anew; adapters are opened again. Raises ConnectionRefused."""
+    await _set(connection, key, {"settings": dict(settings), "secrets": secrets})
+
+
+def settled(url: str, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that tell of an address its origin alone, with the rest as it was."""
+    return {name: value for name, value in before.items() if name != "url"} | {"origin": str(URL(url).origin())}
+
+
+async def seal_addresses(connection: AsyncConnection, keeper: Keeper) -> int:
+    """Seal the addresses that versions before 0027 kept in clear; returns how many.
+
+    One whose secrets this key does not open waits, and is told nothing: nobody could sign for it either.
+    """
+    asked = select(crm_connections).where(crm_connections.c.settings.has_key("url")).with_for_update()
+    count = 0
+    for row in (await connection.execute(asked)).all():
+        try:
+            secrets = keeper.open(row.key, row.secrets)
+        except SecretKeyError:
+            continue
+        url = row.settings["url"]
+        await set_secrets(connection, row.key, settled(url, row.settings), keeper.seal(row.key, secrets | {"url": url}))
+        count += 1
+    return count
+
+
 async def pause(connection: AsyncConnection, key: str, until: datetime) -> None:
     """Send nothing before `until`, unless it is paused for longer already."""
     longer = or_(crm_connections.c.paused_until.is_(None), crm_connections.c.paused_until < until)
@@ -145,6 +185,18 @@ async def retry(connection: AsyncConnection, key: str, effect: UUID | None = Non
         raise ConnectionRefused(f"effect: there is none {str(effect)!r} that was told or given up, and may be again")
     await enqueue(connection, [job_of(row) for row in rows])
     return len(rows)
+
+
+async def discard(connection: AsyncConnection, key: str, effect: UUID | None = None) -> int:
+    """Give up dead letters, or one, for good, with what they told; returns how many. Raises ConnectionRefused."""
+    await _must_be(connection, key)
+    which = crm_effects.c.connection == key, crm_effects.c.state == "dead"
+    one = which if effect is None else (*which, crm_effects.c.key == effect)
+    told = {"state": "done", "request": None, "answer": {"not_told": "discarded"}}
+    count = (await connection.execute(update(crm_effects).where(*one).values(**told))).rowcount
+    if effect is not None and not count:
+        raise ConnectionRefused(f"effect: there is no dead letter {str(effect)!r}")
+    return count
 
 
 async def _set(connection: AsyncConnection, key: str, values: Mapping[str, Any]) -> None:

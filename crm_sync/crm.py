@@ -16,7 +16,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-Step = Literal["call_started", "call_answered", "call_finished", "recording", "transcript", "task", "lead"]
+Step = Literal["call_started", "call_answered", "call_finished", "recording", "transcript", "task", "lead", "message"]
 
 STEPS: Final[tuple[Step, ...]] = (
     "call_started",
@@ -26,6 +26,7 @@ STEPS: Final[tuple[Step, ...]] = (
     "transcript",
     "task",
     "lead",
+    "message",
 )
 """What a CRM can be owed, in the order in which it is told of one call."""
 
@@ -65,12 +66,15 @@ class CrmCall(Struct, frozen=True, kw_only=True):
 
 
 class CrmRecording(Struct, frozen=True, kw_only=True):
-    """The sound of a call at a signed address: `url` is made anew from the link's number `link` at each attempt."""
+    """The sound of a call at a signed address: `url` is made anew from the link's number `link` at each attempt.
+
+    A connection in shadow has no link: `link` and `expires_at` are None, and no adapter is told so.
+    """
 
     call: UUID
     seconds: float
-    expires_at: datetime
-    link: int
+    expires_at: datetime | None
+    link: int | None
     url: str = ""
 
 
@@ -102,7 +106,8 @@ class CrmTask(Struct, frozen=True, kw_only=True):
 class CrmLead(Struct, frozen=True, kw_only=True):
     """A lead, and what happened to it: `change` is the kind of its event, `before` and `after` what it changed.
 
-    `numbers` and `name` are the party's; `reason` is a key of the house's policy or of what decided.
+    `numbers` and `name` are the party's; `after` of a message are its words; `reason` is a key of the house's policy or
+    of what decided.
     """
 
     id: int
@@ -131,6 +136,7 @@ SUBJECTS: Final[Mapping[Step, type[Subject]]] = {
     "transcript": CrmTranscript,
     "task": CrmTask,
     "lead": CrmLead,
+    "message": CrmLead,
 }
 """What each step is told."""
 
@@ -215,6 +221,9 @@ class Crm(Protocol):
 
     async def ensure_lead(self, effect: Effect, lead: CrmLead) -> Done:
         """A lead was opened or changed: make it so there, found by what we called it before."""
+
+    async def send_message(self, effect: Effect, lead: CrmLead) -> Done:
+        """Take a message for a lead's client (`after`), to be sent on to them by a channel of the other side."""
 
     async def create_task(self, effect: Effect, task: CrmTask) -> Done:
         """A promise to call back was opened or changed: make it so there, once, found by what we called it before."""

@@ -29,7 +29,7 @@ _FORGOTTEN = """
 _FORGET_CALL = text(f"{_FORGOTTEN} where call_id = :call_id")
 _FORGET_LEADS = text(
     f"""
-    {_FORGOTTEN} where step = 'lead' and subject in (
+    {_FORGOTTEN} where step in ('lead', 'message') and subject in (
         select v.id from lead_events v join leads l on l.id = v.lead_id where l.party_id = any(:parties))
     """  # noqa: S608 - of our own text
 )

@@ -15,7 +15,7 @@ from typing import Final
 from directory.lead_policy import LeadPolicy, RevivalChain, RevivalStep
 
 SENT: Final = ("sent_webhook",)
-"""By what a message goes out: the webhooks of connections that are told of leads."""
+"""To whom a message is handed over: the webhooks of connections that take messages, to send them on."""
 
 RESULTS: Final = ("task", *SENT, "no_channel", "unwanted", "other_lead", "chain_gone")
 """What a step came to. `no_channel`: nothing sends messages, the heads are told; `unwanted`: the client does not want

@@ -1,7 +1,7 @@
 """Takes the steps of revival chains that are due, each once: a lead, its step and what it owes are one transaction.
 
 What a step owes is written where the step is written as taken, so a service that dies between the two has done neither.
-A message is an event of its lead: every connection that is told of leads sends it on (`lead.message`).
+A message is an event of its lead, handed over to every connection that takes messages to send on (`lead.message`).
 """
 
 from __future__ import annotations
@@ -153,8 +153,8 @@ async def _send(  # one step, and of what it is one
 
 
 async def _is_sent_on(connection: AsyncConnection) -> bool:
-    """Whether somebody is there who sends messages on: a connection that is told of leads."""
-    told = crm_connections.c.steps.any_() == "lead"
+    """Whether somebody is there who sends messages on: a connection that takes messages."""
+    told = crm_connections.c.steps.any_() == "message"
     asked = select(exists().where(crm_connections.c.state == "active", told))
     return bool((await connection.execute(asked)).scalar_one())
 

@@ -1,11 +1,13 @@
 """Carries out the effects of the ledger, one job an effect.
 
 Rules kept here:
-1. What is told is read once, before the first attempt, and kept: every attempt tells the same.
+1. What is told is read once, before the first attempt, and kept: every attempt tells the same. What was said is never
+   kept: of a transcript and of a recording only which, and it is read at each attempt as it may be told then.
 2. The state and what the CRM calls it are written in one transaction with the count of the request.
 3. An effect that was sent and of which nobody knows, also because this process died, is read back before it is sent
    again.
 4. Errors become run again, dead letter or a stopped connection in one place, by `crm_sync.retry`.
+5. What was ended while it was on its way, as by erasing, stays so, whatever is answered.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from calls.queue import Task, TryAgain
 from crm_sync import connections, counting
 from crm_sync.connections import Connection, Open
-from crm_sync.crm import SUBJECTS, Crm, CrmRecording, Done, Effect, Step, Subject
+from crm_sync.crm import SUBJECTS, Crm, CrmRecording, CrmTranscript, Done, Effect, Step, Subject
 from crm_sync.errors import CrmError, TransientError, UnknownOutcomeError
 from crm_sync.ledger import QUEUE, TASK
 from crm_sync.ledger_tables import crm_effects
@@ -44,6 +46,7 @@ _OPERATIONS: Final[Mapping[Step, Callable[[Crm], Callable[..., Awaitable[Done]]]
     "transcript": lambda crm: crm.attach_transcript,
     "task": lambda crm: crm.create_task,
     "lead": lambda crm: crm.ensure_lead,
+    "message": lambda crm: crm.send_message,
 }
 _OF_A_CALL: Final = frozenset({"call_started", "call_answered", "call_finished"})
 
@@ -119,40 +122,52 @@ class SendingJobs:
         now = self.now()
         if to.paused_until is not None and to.paused_until > now:
             raise TryAgain("paused", max((to.paused_until - now).total_seconds(), 0.1))
-        request = row.request or await self._read(connection, row, to.link_days)
+        # What was shown in shadow was never told, and names no link.
+        request = (row.request if row.attempts else None) or await self._read(connection, row, to)
         if request is None:
             return None
         if to.state == "shadow":
             await _write(connection, key, {"state": "shadow", "request": request, "ended_at": now})
             return None
+        subject = await self._told(connection, row, request)
+        if subject is None:
+            return None
         first = row.first_sent_at or now
         begun = {"state": "sent", "attempts": row.attempts + 1, "sent_at": now, "first_sent_at": first}
         await _write(connection, key, begun | {"request": request, "next_at": None})
-        at, subject = await self._told(connection, row.step, request)
-        effect = Effect(key, at, await _remote(connection, row))
+        effect = Effect(key, msgspec.convert(request["at"], datetime), await _remote(connection, row))
         return _Begun(key, row.step, to, effect, subject, row.attempts + 1, first, row.state in {"sent", "unknown"})
 
-    async def _read(self, connection: AsyncConnection, row: Row[Any], link_days: int) -> dict[str, Any] | None:
+    async def _read(self, connection: AsyncConnection, row: Row[Any], to: Connection) -> dict[str, Any] | None:
         """What the effect tells; None: it is not there yet, or there is nothing to tell."""
         same = await _same(connection, row)
         try:
             if same is not None:
                 raise NothingToTell("told_of_a_call_that_joined")
-            return _kept(*await subject_of(connection, row, self.rooms, link_days))
+            return _kept(*await subject_of(connection, row, self.rooms, to))
         except NotThereYet:
             await _write(connection, row.key, {"waits": True})
         except NothingToTell as nothing:
-            ended = {"state": "done", "answer": {"not_told": str(nothing)}, "ended_at": self.now()}
-            await _write(connection, row.key, ended | {"remote_id": same})
+            await self._not_told(connection, row.key, str(nothing), same)
         return None
 
-    async def _told(
-        self, connection: AsyncConnection, step: Step, request: Mapping[str, Any]
-    ) -> tuple[datetime, Subject]:
-        told = msgspec.convert(request["told"], SUBJECTS[step])
-        if isinstance(told, CrmRecording):
-            told = msgspec.structs.replace(told, url=await self.rooms.address(connection, told.link) or "")
-        return msgspec.convert(request["at"], datetime), told
+    async def _told(self, connection: AsyncConnection, row: Row[Any], request: Mapping[str, Any]) -> Subject | None:
+        """What is told at this attempt; None: it may not be told any more."""
+        subject: Subject | None = None
+        if row.step == "transcript":
+            subject = await self.rooms.transcript(connection, UUID(request["told"]["call"]))
+        else:
+            subject = msgspec.convert(request["told"], SUBJECTS[row.step])
+        if isinstance(subject, CrmRecording):
+            url = await self.rooms.address(connection, subject.link) if subject.link else None
+            subject = msgspec.structs.replace(subject, url=url) if url else None
+        if subject is None:
+            await self._not_told(connection, row.key, "removed", row.remote_id)
+        return subject
+
+    async def _not_told(self, connection: AsyncConnection, key: UUID, why: str, remote_id: str | None) -> None:
+        ended = {"state": "done", "answer": {"not_told": why}, "ended_at": self.now(), "next_at": None}
+        await _write(connection, key, ended | {"remote_id": remote_id})
 
     async def _done(self, begun: _Begun) -> Done:
         crm = await self._adapter(begun.connection)
@@ -210,15 +225,20 @@ class SendingJobs:
 
 
 def _kept(at: datetime, subject: Subject) -> dict[str, Any]:
-    """How it is stored: a signed address is a secret, and made anew."""
+    """How it is stored: a signed address is a secret, and what was said is the archive's, which forgets it in time."""
+    told = msgspec.to_builtins(subject)
     if isinstance(subject, CrmRecording):
-        subject = msgspec.structs.replace(subject, url="")
-    kept: dict[str, Any] = msgspec.to_builtins({"at": at, "told": subject})
+        del told["url"]
+    if isinstance(subject, CrmTranscript):
+        told = {"call": told["call"]}
+    kept: dict[str, Any] = msgspec.to_builtins({"at": at, "told": told})
     return kept
 
 
 async def _write(connection: AsyncConnection, key: UUID, values: Mapping[str, Any]) -> None:
-    await connection.execute(update(crm_effects).where(crm_effects.c.key == key).values(**values))
+    """Write an effect that has not ended."""
+    still = crm_effects.c.key == key, crm_effects.c.ended_at.is_(None)
+    await connection.execute(update(crm_effects).where(*still).values(**values))
 
 
 async def _same(connection: AsyncConnection, row: Row[Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Reads what an effect tells of, as it is now; afterwards it is kept with the effect and never read again."""
+"""Reads what an effect tells of, as it is now; afterwards it is kept with the effect, but for sound and text."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from calls.follow_up import number_of
 from calls.record import state_call
 from calls.tables import calls, follow_up_actions, follow_ups
 from calls.view import view
+from crm_sync.connections import Connection
 from crm_sync.crm import CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript, Subject
 from crm_sync.tables import lead_events, leads, parties, party_numbers
 from directory.numbers import normal
@@ -31,27 +32,27 @@ class NotThereYet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """What other rooms know. `recording` makes a link for so many days, `address` gives an old one's whole address.
+    """What other rooms know. `recording` makes a link for a connection, in shadow none; `address` tells an old one's.
 
     Each gives None for what is not there, or not for everybody's ears; `recording` raises NotThereYet.
     """
 
-    recording: Callable[[AsyncConnection, UUID, int], Awaitable[CrmRecording | None]]
+    recording: Callable[[AsyncConnection, UUID, Connection], Awaitable[CrmRecording | None]]
     address: Callable[[AsyncConnection, int], Awaitable[str | None]]
     transcript: Callable[[AsyncConnection, UUID], Awaitable[CrmTranscript | None]]
 
 
 async def subject_of(
-    connection: AsyncConnection, effect: Row[Any], rooms: Rooms, link_days: int
+    connection: AsyncConnection, effect: Row[Any], rooms: Rooms, to: Connection
 ) -> tuple[datetime, Subject]:
     """What the effect tells, and when it happened. Raises NothingToTell, NotThereYet."""
     if effect.step == "task":
         return await _task(connection, effect.subject)
-    if effect.step == "lead":
+    if effect.step in {"lead", "message"}:
         return await _lead(connection, effect.subject)
     row = await _call(connection, effect.call_id)
     if effect.step == "recording":
-        recording = await rooms.recording(connection, row.id, link_days)
+        recording = await rooms.recording(connection, row.id, to)
         if recording is None:
             raise NothingToTell("not_for_everybody")
         return row.ended_at or row.updated_at, recording

@@ -12,7 +12,7 @@ from crm_sync.ledger_tables import crm_connections
 from crm_sync.owed import Owed, lane_of
 
 KEPT_DAYS: Final = 30
-"""What was told is kept for so long, to be looked at and sent again; that it was told stays."""
+"""What was told, or given up, is kept for so long, to be looked at and sent again; that it was stays."""
 
 _LOOK_BACK: Final = 1000
 """Rows that were numbered earlier and committed later: more than that many are never written at once."""
@@ -29,20 +29,24 @@ _ACTIONS = text(
 )
 _LEADS = text(
     """
-    select a.id, a.lead_id, a.call_id, c.pbx,
+    select a.id, a.lead_id, a.call_id, c.pbx, told.step,
            (select min(number) from party_numbers n where n.party_id = l.party_id) as number
     from lead_events a join leads l on l.id = a.lead_id left join calls c on c.id = a.call_id
+    cross join lateral (select case a.kind when 'message' then 'message' else 'lead' end as step) as told
     where a.at > :since
-      and a.id > (select coalesce(max(subject), 0) - :back from crm_effects where step = 'lead')
-      and not exists (select from crm_effects e where e.step = 'lead' and e.subject = a.id)
+      and a.id > (select coalesce(max(subject), 0) - :back from crm_effects where step in ('lead', 'message'))
+      and not exists (select from crm_effects e where e.step in ('lead', 'message') and e.subject = a.id)
+      and exists (select from crm_connections w
+                  where told.step = any(w.steps) and (w.state <> 'stopped' or w.stopped_by = 'auth_dead'))
     order by a.id limit 500
     """
 )
 _FORGET = text(
     """
-    update crm_effects set request = null, answer = null
-    where request is not null and state in ('done', 'shadow')
-      and ended_at < clock_timestamp() - make_interval(days => :days)
+    update crm_effects e set request = null, answer = null from crm_connections c
+    where c.key = e.connection and e.request is not null
+      and (e.ended_at is not null or c.state = 'stopped' and c.stopped_by <> 'auth_dead')
+      and coalesce(e.ended_at, e.sent_at, e.planned_at) < clock_timestamp() - make_interval(days => :days)
     """
 )
 
@@ -63,7 +67,7 @@ async def plan_told(engine: AsyncEngine) -> int:
         for row in events:
             # A call that an event names may be forgotten since.
             lane = lane_of(row.number or f"lead {row.lead_id}")
-            told.append(Owed(row.pbx and row.call_id, row.pbx or "", "lead", lane, subject=row.id))
+            told.append(Owed(row.pbx and row.call_id, row.pbx or "", row.step, lane, subject=row.id))
         return await plan(connection, told)
 
 

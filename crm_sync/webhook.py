@@ -57,8 +57,12 @@ EVENTS: Final[Mapping[str, Step]] = {
     "transcript.ready": "transcript",
     "follow_up": "task",
     "lead": "lead",
+    "message": "message",
 }
 """What an endpoint may ask for, and the step behind it; a missed call's end is told as `call.missed`."""
+
+USUAL: Final = tuple(event for event in EVENTS if event != "message")
+"""What one that names no event is told. Who takes messages has to send them on to clients, and must say so."""
 
 PING: Final = "switchhook.ping"
 SECONDS: Final = 15.0
@@ -124,6 +128,10 @@ class Webhook:
     async def ensure_lead(self, effect: Effect, lead: CrmLead) -> Done:
         """`lead.` and what happened to it."""
         return await self._tell(f"lead.{lead.change}", effect, lead)
+
+    async def send_message(self, effect: Effect, lead: CrmLead) -> Done:
+        """`lead.message`, which the receiver sends on."""
+        return await self._tell("lead.message", effect, lead)
 
     async def create_task(self, effect: Effect, task: CrmTask) -> Done:
         """`follow_up.` and what happened to it."""

@@ -43,6 +43,13 @@ ACTIONS: Final = (
     "link_key_made",
     "leads_imported",
     "leads_exported",
+    "crm_added",
+    "crm_secret_made",
+    "crm_started",
+    "crm_stopped",
+    "crm_retried",
+    "crm_discarded",
+    "crm_removed",
 )
 """What is written down besides listening (`listens`); `recordings.audit` says what each is about."""
 

@@ -20,7 +20,7 @@ Key = Annotated[str, typer.Argument(help="The connection's name: a-z, 0-9, - and
 def add_webhook(
     key: Key,
     url: Annotated[str, typer.Argument(help="Where events are sent.")],
-    event: Annotated[list[str] | None, typer.Option(help="Only these; all when left out.")] = None,
+    event: Annotated[list[str] | None, typer.Option(help="Only these; all but message when left out.")] = None,
     shadow: Annotated[bool, typer.Option("--shadow", help="Show what would be sent, and send nothing.")] = False,
     link_days: Annotated[int, typer.Option(help="For so long links to recordings open.")] = 30,
     probe: Annotated[bool, typer.Option("--probe/--no-probe", help="Send a ping first, which must be taken.")] = True,
@@ -34,11 +34,16 @@ def add_webhook(
 
 
 @crm_app.command("secret")
-def crm_secret(key: Key) -> None:
+def crm_secret(
+    key: Key,
+    url: Annotated[
+        str | None, typer.Option(help="A new address; required after SWITCHHOOK_SECRET_KEY was lost.")
+    ] = None,
+) -> None:
     """Make a new secret and print it; the last one signs too, until the next is made."""
     from service.crm_commands import new_secret
 
-    typer.echo(run(new_secret(settled(), key)))
+    typer.echo(run(new_secret(settled(), key, url)))
 
 
 @crm_app.command("list")
@@ -74,6 +79,25 @@ def crm_retry(
     from service.crm_commands import retry
 
     typer.echo(f"{many(run(retry(settled(), key, effect)), 'effect')} on the way again", err=True)
+
+
+@crm_app.command("discard")
+def crm_discard(
+    key: Key, effect: Annotated[str, typer.Argument(help="A dead letter's id, or all of them: all.")]
+) -> None:
+    """Give dead letters up for good: what they were to tell is forgotten."""
+    from service.crm_commands import discard
+
+    typer.echo(f"{many(run(discard(settled(), key, effect)), 'effect')} discarded", err=True)
+
+
+@crm_app.command("remove")
+def crm_remove(key: Key) -> None:
+    """Forget a connection with all that it was told; the links to recordings that were made for it end."""
+    from service.crm_commands import remove
+
+    run(remove(settled(), key))
+    typer.echo(f"{key} is removed", err=True)
 
 
 @crm_app.command("stop")

@@ -8,20 +8,23 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from yarl import URL
 
 from crm_sync import connections
 from crm_sync.connections import LINK_DAYS, Connection, ConnectionRefused
 from crm_sync.crm import Step
 from crm_sync.errors import CrmError
-from crm_sync.ledger_tables import EFFECT_STATES, crm_connections
-from crm_sync.secrets import Keeper, SecretKeyError
-from crm_sync.webhook import EVENTS, Endpoint, Webhook
+from crm_sync.ledger_tables import EFFECT_STATES
+from crm_sync.secrets import SETTING, Keeper, SecretKeyError
+from crm_sync.webhook import EVENTS, USUAL, Endpoint, Webhook
 from notices.signing import read_secret, write_secret
+from recordings.audit import THE_OPERATOR, note
+from service.crms import maker
 from service.faults import UserFault
 from service.settings import Settings
 from service.wiring import open_house
+from web import links
 from web.links import DAYS_MOST
 
 _KEY_BYTES: Final = 32
@@ -37,13 +40,14 @@ async def add_webhook(
     if not 1 <= link_days <= DAYS_MOST:
         raise UserFault(f"--link-days: must be 1 to {DAYS_MOST}, got {link_days}")
     secret = write_secret(secrets.token_bytes(_KEY_BYTES))
-    sealed = _keeper(settings).seal(key, {"keys": [secret]})
-    kept = {"url": url} | ({"link_days": link_days} if link_days != LINK_DAYS else {})
+    sealed = _keeper(settings).seal(key, {"keys": [secret], "url": url})
+    kept = connections.settled(url, {"link_days": link_days} if link_days != LINK_DAYS else {})
     state: connections.State = "shadow" if shadow else "active"
     async with open_house(settings, pool=1) as house:
         try:
             async with house.engine.begin() as connection:
                 await connections.add(connection, key, "webhook", kept, sealed, steps, state)
+                await _noted(connection, "crm_added", key)
                 if probe:
                     await _ping(settings, url, [secret])
         except ConnectionRefused as error:
@@ -51,21 +55,29 @@ async def add_webhook(
     return secret
 
 
-async def new_secret(settings: Settings, key: str) -> str:
-    """Sign with a new secret and, until the next one is made, with the last one too; gives the new one."""
+async def new_secret(settings: Settings, key: str, url: str | None = None) -> str:
+    """Sign with a new secret and, until the next one is made, with the last one too; gives the new one.
+
+    Where the key that sealed is lost, the last secret is lost too, and the address (`url`) has to be told again.
+    """
     keeper = _keeper(settings)
+    if url is not None:
+        _check(url)
     async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
         known = await connections.read(connection, key)
         if known is None:
             raise UserFault(f"key: there is no connection {key!r}")
         try:
-            before = keeper.open(key, known.secrets)["keys"]
-        except SecretKeyError as error:
-            raise UserFault(str(error)) from None
+            before = keeper.open(key, known.secrets)
+        except SecretKeyError:
+            before = {"keys": []}
+        to = url or before.get("url") or known.settings.get("url")
+        if to is None:
+            raise UserFault(f"--url: is required, for {SETTING} is not the key with which the address was sealed")
         secret = write_secret(secrets.token_bytes(_KEY_BYTES))
-        sealed = keeper.seal(key, {"keys": [secret, before[0]]})
-        told = {"secrets": sealed, "changed_at": func.clock_timestamp()}
-        await connection.execute(update(crm_connections).where(crm_connections.c.key == key).values(**told))
+        sealed = keeper.seal(key, {"keys": [secret, *before["keys"][:1]], "url": to})
+        await connections.set_secrets(connection, key, connections.settled(to, known.settings), sealed)
+        await _noted(connection, "crm_secret_made", key)
     return secret
 
 
@@ -77,7 +89,7 @@ async def list_connections(settings: Settings) -> tuple[list[dict[str, Any]], st
     for one, counts in told:
         ended = f" by {one.stopped_by}" if one.stopped_by else ""
         numbers = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-        words.append(f"{one.key}: {one.kind} {_host(one)}, {one.state}{ended}; {numbers or 'nothing told yet'}")
+        words.append(f"{one.key}: {one.kind} {_origin(one)}, {one.state}{ended}; {numbers or 'nothing told yet'}")
     return [_json(one, counts) for one, counts in told], "\n".join(words) or "no connections"
 
 
@@ -101,15 +113,36 @@ async def list_effects(settings: Settings, key: str, state: str | None) -> tuple
 
 async def retry(settings: Settings, key: str, effect: str | None) -> int:
     """Send dead letters again, or one effect."""
-    try:
-        told = UUID(effect) if effect else None
-    except ValueError:
-        raise UserFault(f"EFFECT: must be the id of an effect, got {effect!r}") from None
+    told = _effect(effect) if effect else None
     async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
         try:
-            return await connections.retry(connection, key, told)
+            count = await connections.retry(connection, key, told)
         except ConnectionRefused as error:
             raise UserFault(str(error)) from None
+        await _noted(connection, "crm_retried", key)
+    return count
+
+
+async def discard(settings: Settings, key: str, effect: str) -> int:
+    """Give a dead letter up for good, or all of them (`all`); returns how many."""
+    told = None if effect == "all" else _effect(effect)
+    async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
+        try:
+            count = await connections.discard(connection, key, told)
+        except ConnectionRefused as error:
+            raise UserFault(str(error)) from None
+        await _noted(connection, "crm_discarded", key)
+    return count
+
+
+async def remove(settings: Settings, key: str) -> None:
+    """Forget a connection, what it was told, and end the links that were made for it."""
+    async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
+        if await connections.read(connection, key) is None:
+            raise UserFault(f"key: there is no connection {key!r}")
+        await _noted(connection, "crm_removed", key)
+        await links.revoke_of(connection, maker(key).login)
+        await connections.remove(connection, key)
 
 
 async def switch(settings: Settings, key: str, state: connections.State) -> int:
@@ -117,11 +150,28 @@ async def switch(settings: Settings, key: str, state: connections.State) -> int:
     async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
         try:
             if state == "stopped":
+                count = 0
                 await connections.stop(connection, key)
-                return 0
-            return await connections.start(connection, key, shadow=state == "shadow")
+            else:
+                count = await connections.start(connection, key, shadow=state == "shadow")
         except ConnectionRefused as error:
             raise UserFault(str(error)) from None
+        await _noted(connection, "crm_stopped" if state == "stopped" else "crm_started", key)
+    return count
+
+
+async def _noted(connection: AsyncConnection, action: str, key: str) -> None:
+    """Write down who did what to which connection: its key and the host, nothing of the rest of the address."""
+    known = await connections.read(connection, key)
+    host = URL(_origin(known)).host if known else None
+    await note(connection, THE_OPERATOR, action, f"crm {key}", {"host": host})
+
+
+def _effect(told: str) -> UUID:
+    try:
+        return UUID(told)
+    except ValueError:
+        raise UserFault(f"EFFECT: must be the id of an effect, got {told!r}") from None
 
 
 def _keeper(settings: Settings) -> Keeper:
@@ -135,7 +185,7 @@ def _steps(events: Sequence[str]) -> list[Step]:
     for event in events:
         if event not in EVENTS:
             raise UserFault(f"--event: must be one of {', '.join(EVENTS)}, got {event!r}")
-    return [EVENTS[event] for event in events or EVENTS]
+    return [EVENTS[event] for event in events or USUAL]
 
 
 def _check(url: str) -> None:
@@ -144,7 +194,8 @@ def _check(url: str) -> None:
     except ValueError:
         told = URL()
     if told.scheme not in {"http", "https"} or not told.host or told.user or told.fragment:
-        raise UserFault(f"URL: must be http:// or https:// with a host, without user or fragment, got {url!r}")
+        # Not repeated: whoever knows an address may need no more to send there.
+        raise UserFault("URL: must be http:// or https:// with a host, without user or fragment")
 
 
 async def _ping(settings: Settings, url: str, keys: Sequence[str]) -> None:
@@ -158,16 +209,16 @@ async def _ping(settings: Settings, url: str, keys: Sequence[str]) -> None:
         await crm.close()
 
 
-def _host(one: Connection) -> str:
+def _origin(one: Connection) -> str:
     """The address without what may be a secret in it."""
-    return str(URL(one.settings["url"]).origin())
+    return str(one.settings.get("origin") or URL(one.settings["url"]).origin())
 
 
 def _json(one: Connection, counts: dict[str, int]) -> dict[str, Any]:
     return {
         "key": one.key,
         "kind": one.kind,
-        "host": _host(one),
+        "host": _origin(one),
         "state": one.state,
         "stopped_by": one.stopped_by,
         "paused_until": one.paused_until.isoformat() if one.paused_until else None,

@@ -10,15 +10,15 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from crm_sync import upkeep
+from crm_sync import connections, upkeep
 from crm_sync.connections import Connection, Open
 from crm_sync.crm import Crm, CrmRecording, CrmTranscript
-from crm_sync.secrets import Keeper
+from crm_sync.secrets import Keeper, SecretKeyError
 from crm_sync.subjects import NotThereYet, Rooms
 from crm_sync.webhook import Endpoint, Webhook
 from directory import store
 from notices.signing import read_secret
-from recordings.audit import THE_SERVICE
+from recordings.audit import Actor
 from recordings.rows import transcript_of
 from service.settings import Settings
 from web import links
@@ -32,28 +32,38 @@ _TEXT_MOST: Final = 15_000
 
 
 def opener(settings: Settings) -> Open:
-    """Makes adapters of connections, by the settings."""
+    """Makes adapters of connections, by the settings; an address that is not sealed yet is as good."""
 
     def open_crm(to: Connection) -> Crm:
         secrets = Keeper(settings.secret_key.get_secret_value()).open(to.key, to.secrets)
         keys = [read_secret(secret) for secret in secrets["keys"]]
-        return Webhook(Endpoint(url=to.settings["url"], keys=keys, networks=settings.crm.networks))
+        return Webhook(
+            Endpoint(url=secrets.get("url") or to.settings["url"], keys=keys, networks=settings.crm.networks)
+        )
 
     return open_crm
+
+
+def maker(key: str) -> Actor:
+    """Who makes the links of a connection: they end when it is removed."""
+    return Actor(login=f"crm {key}")
 
 
 def rooms(settings: Settings) -> Rooms:
     """What the ledger asks of recordings and links."""
     base = settings.web.public_url or ""
 
-    async def recording(connection: AsyncConnection, call_id: UUID, days: int) -> CrmRecording | None:
+    async def recording(connection: AsyncConnection, call_id: UUID, to: Connection) -> CrmRecording | None:
         archive = await archive_for_all(connection, call_id, await store.read(connection))
         if archive is None:
             if await given_up(connection, call_id):
                 return None  # it has no text, so nobody knows what must be muted: never for everybody
             raise NotThereYet
-        link = await links.make(connection, THE_SERVICE, call_id, days)
-        return CrmRecording(call=call_id, seconds=round(archive.seconds, 1), expires_at=link.expires_at, link=link.id)
+        seconds = round(archive.seconds, 1)
+        if to.state == "shadow":
+            return CrmRecording(call=call_id, seconds=seconds, expires_at=None, link=None)
+        link = await links.make(connection, maker(to.key), call_id, to.link_days)
+        return CrmRecording(call=call_id, seconds=seconds, expires_at=link.expires_at, link=link.id)
 
     async def address(connection: AsyncConnection, link: int) -> str | None:
         path = await links.path_of(connection, link)
@@ -69,7 +79,20 @@ def rooms(settings: Settings) -> Rooms:
     return Rooms(recording=recording, address=address, transcript=transcript)
 
 
-async def keep_telling(engine: AsyncEngine, every: float = EVERY_SECONDS, tidy_every: float = TIDY_SECONDS) -> None:
+async def seal_addresses(engine: AsyncEngine, settings: Settings) -> None:
+    """Seal what earlier versions kept in clear; without the key it waits for one."""
+    try:
+        keeper = Keeper(settings.secret_key.get_secret_value())
+    except SecretKeyError:
+        return
+    async with engine.begin() as connection:
+        if count := await connections.seal_addresses(connection, keeper):
+            log.info("addresses of connections are sealed now", count=count)
+
+
+async def keep_telling(
+    engine: AsyncEngine, settings: Settings, every: float = EVERY_SECONDS, tidy_every: float = TIDY_SECONDS
+) -> None:
     """Plan what no change of a call owes, and put what got lost on its way again, until cancelled."""
     tidied_at = float("-inf")
     while True:
@@ -77,6 +100,7 @@ async def keep_telling(engine: AsyncEngine, every: float = EVERY_SECONDS, tidy_e
         try:
             await upkeep.plan_told(engine)
             if now - tidied_at >= tidy_every:
+                await seal_addresses(engine, settings)
                 await upkeep.tidy(engine)
                 tidied_at = now
         except (SQLAlchemyError, OSError) as error:

@@ -95,7 +95,7 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             if CALENDARS in queues:
                 running(calendars.keep(house.engine, _limits(settings), settings.calendars.every_seconds))
             if "crm" in queues:
-                running(crms.keep_telling(house.engine))
+                running(crms.keep_telling(house.engine, settings))
             if "recordings" in queues:
                 running(upkeep.keep(house.engine, store))
                 running(looking.keep_looking(house.engine, folders))

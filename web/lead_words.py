@@ -151,7 +151,7 @@ LEAD_WORDS: Final[dict[str, tuple[str, str]]] = {
     "happened.note": ("Заметка", "Note"),
     "happened.rule": ("по правилу {rule}", "by the rule {rule}"),
     "revived.task": ("поставлена задача", "a task was made"),
-    "revived.sent_webhook": ("сообщение отправлено", "a message was sent"),
+    "revived.sent_webhook": ("сообщение передано для отправки", "a message was handed over to be sent"),
     "revived.no_channel": ("отправить нечем, руководителю сообщено", "no way to send it; the head was told"),
     "revived.unwanted": ("клиент просил не писать", "the client does not want messages"),
     "revived.other_lead": ("у клиента есть открытая заявка", "the client has an open lead"),

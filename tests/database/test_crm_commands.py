@@ -10,16 +10,20 @@ from prometheus_client import generate_latest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crm_sync import connections
 from crm_sync.erasing import erase_parties, forget_effects
+from crm_sync.secrets import Keeper
 from metrics.gauges import DatabaseGauges
 from metrics.http import _Together, new_registry
 from metrics.observe import CrmAsked
-from service import crm_commands
+from notices.signing import read_secret
+from service import crm_commands, crms
 from service.faults import UserFault
 from service.settings import Settings
 from tests.fakes.ledger import LOOPBACK, SECRET_KEY, Ledger, open_ledger
 from tests.fakes.recorded import settled_call
-from tests.fakes.webhooks import Said, open_receiver
+from tests.fakes.webhooks import SECRET, Said, open_receiver
+from web import links
 
 
 @pytest.fixture
@@ -55,15 +59,86 @@ async def test_an_endpoint_is_connected_when_it_takes_a_ping_and_keeps_no_secret
     async with engine.connect() as connection:
         (row,) = (await connection.execute(text("select * from crm_connections"))).all()
     assert secret.encode() not in row.secrets
-    assert secret not in str(row)
+    assert not any(one in f"{row} {row.secrets!r}" for one in (secret, "/hook"))
+    assert await audited(engine) == [
+        ("crm_added", "crm site", "127.0.0.1"),
+        ("crm_secret_made", "crm site", "127.0.0.1"),
+    ]
+
+
+async def audited(engine: AsyncEngine) -> list[tuple[str, str, str]]:
+    async with engine.connect() as connection:
+        sql = "select action, subject, details->>'host' from audit where action like 'crm%' order by id"
+        return [tuple(row) for row in await connection.execute(text(sql))]
+
+
+async def test_a_secret_is_made_anew_when_the_key_that_sealed_is_lost(settings: Settings, engine: AsyncEngine) -> None:
+    """The address has to be told again then, for it was sealed too; what is told is taken."""
+    told: dict[str, Any] = settings.model_dump() | {"secret_key": SECRET_KEY.replace("c3", "d3")}
+    other = Settings(**told)
+    async with open_receiver() as receiver:
+        await add(settings, "site", receiver.url, probe=False)
+        with pytest.raises(UserFault, match="--url"):
+            await crm_commands.new_secret(other, "site")
+        secret = await crm_commands.new_secret(other, "site", receiver.url)
+        receiver.keys = (read_secret(secret),)
+        async with engine.connect() as connection:
+            to = await connections.read(connection, "site")
+        assert to is not None
+        crm = crms.opener(other)(to)
+        await crm.probe()
+        await crm.close()
+    assert receiver.types() == ["switchhook.ping"]
+
+
+async def test_an_address_that_an_earlier_version_kept_in_clear_is_sealed_by_the_worker(
+    settings: Settings, ledger: Ledger
+) -> None:
+    """Once there is the key; without it, and with another, nothing is lost."""
+    sealed = Keeper(SECRET_KEY).seal("site", {"keys": [SECRET]})
+    async with ledger.engine.begin() as connection:
+        sql = "update crm_connections set secrets = :sealed, settings = jsonb_build_object('url', cast(:url as text))"
+        await connection.execute(text(sql), {"sealed": sealed, "url": ledger.receiver.url})
+    for key in ("", SECRET_KEY.replace("c3", "d3"), SECRET_KEY):
+        (row,) = await ledger.rows("select settings from crm_connections")
+        assert row.settings == {"url": ledger.receiver.url}
+        told: dict[str, Any] = settings.model_dump() | {"secret_key": key}
+        await crms.seal_addresses(ledger.engine, Settings(**told))
+    (row,) = await ledger.rows("select settings from crm_connections")
+    assert row.settings == {"origin": ledger.receiver.url.removesuffix("/hook")}
+    await ledger.happen(settled_call())
+    await ledger.run()
+    assert ledger.receiver.types() == ["call.ended"]
+
+
+async def test_a_removed_connection_leaves_no_row_and_no_link(settings: Settings, ledger: Ledger) -> None:
+    """Nothing that was made for it opens; links of others do. What is under way there meanwhile ends quietly."""
+    call = await ledger.happen(settled_call())
+    async with ledger.engine.begin() as connection:
+        for actor in (crms.maker("site"), crms.maker("other")):
+            await links.make(connection, actor, call)
+
+    async def removes() -> None:
+        await crm_commands.remove(settings, "site")
+
+    ledger.receiver.meanwhile = removes
+    await ledger.run()
+    assert [
+        row.n for row in await ledger.rows("select count(*) n from crm_connections, crm_effects, crm_requests")
+    ] == [0]
+    rows = await ledger.rows("select made_by, revoked_at is null as opens from links order by id")
+    assert [tuple(row) for row in rows] == [("crm site", False), ("crm other", True)]
+    with pytest.raises(UserFault, match="'site'"):
+        await crm_commands.remove(settings, "site")
+    assert await audited(ledger.engine) == [("crm_removed", "crm site", "127.0.0.1")]
 
 
 @pytest.mark.parametrize(
     "key, url, more, names",
     [
         ("Site", "https://example.com/", {}, "key: .*'Site'"),
-        ("site", "ftp://example.com/", {}, "URL: .*'ftp://example.com/'"),
-        ("site", "https://user@example.com/", {}, "URL"),
+        ("site", "ftp://example.com/", {}, "URL: must be http"),
+        ("site", "ftp://user@example.com/hook", {}, "URL: (?!.*hook)"),
         ("site", "https://example.com/", {"link_days": 91}, "--link-days: .*91"),
         ("site", "http://10.0.0.1/", {"probe": True}, "crm.networks"),
     ],
@@ -91,10 +166,20 @@ async def test_dead_letters_are_told_and_sent_again_by_command(settings: Setting
             await crm_commands.retry(settings, "site", wrong)
     with pytest.raises(UserFault, match="'lost'"):
         await crm_commands.list_effects(settings, "site", "lost")
+    await ledger.run()
+    assert await crm_commands.discard(settings, "site", told[0]["key"]) == 1
+    with pytest.raises(UserFault, match=told[0]["key"]):
+        await crm_commands.discard(settings, "site", told[0]["key"])
+    (row,) = await ledger.rows("select state, request, answer from crm_effects")
+    assert tuple(row) == ("done", None, {"not_told": "discarded"})
+    assert await crm_commands.discard(settings, "site", "all") == 0
     await crm_commands.switch(settings, "site", "stopped")
     assert (await crm_commands.list_connections(settings))[0][0]["stopped_by"] == "hand"
     with pytest.raises(UserFault, match="'nobody'"):
         await crm_commands.switch(settings, "nobody", "active")
+    assert [action for action, _, _ in await audited(ledger.engine)] == [
+        "crm_retried", "crm_discarded", "crm_discarded", "crm_stopped",
+    ]  # fmt: skip
 
 
 async def test_the_ledger_is_measured_by_connection(ledger: Ledger) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls import events as e
 from calls.record import record
 from crm_sync import connections
+from crm_sync.connections import Connection
+from crm_sync.crm import CrmRecording, CrmTranscript
+from crm_sync.erasing import forget_effects
 from crm_sync.errors import PermanentError
 from crm_sync.ledger import release, revive
 from crm_sync.secrets import Keeper, SecretKeyError
@@ -173,7 +178,7 @@ async def test_who_was_tried_for_a_day_is_a_dead_letter_and_a_person_sends_it_ag
 
 async def test_a_connection_in_shadow_shows_what_it_would_be_told_and_is_told_nothing(ledger: Ledger) -> None:
     """Beside a connector that is there already."""
-    await add_connection(ledger.engine, ledger.receiver.url, "beside", state="shadow")
+    await add_connection(ledger.engine, ledger.receiver.url, "beside", ("call_finished",), state="shadow")
     await ledger.happen(settled_call())
     await ledger.run()
     assert ledger.receiver.types() == ["call.ended"]  # of the other connection
@@ -244,7 +249,7 @@ async def test_secrets_are_sealed_and_open_with_the_key_alone(ledger: Ledger) ->
     """Not in clear in the database; another key, and another connection's row, open nothing."""
     (row,) = await ledger.rows("select * from crm_connections")
     assert SECRET.encode() not in row.secrets
-    assert Keeper(SECRET_KEY).open("site", row.secrets) == {"keys": [SECRET]}
+    assert Keeper(SECRET_KEY).open("site", row.secrets) == {"keys": [SECRET], "url": ledger.receiver.url}
     other = SECRET_KEY.replace("c3", "d3")
     for key, name in ((other, "site"), (SECRET_KEY, "another")):
         with pytest.raises(SecretKeyError, match="SWITCHHOOK_SECRET_KEY"):
@@ -266,14 +271,94 @@ async def test_a_job_that_got_lost_is_put_on_its_way_again_once(ledger: Ledger) 
 
 
 async def test_what_was_told_long_ago_is_forgotten_but_not_that_it_was(ledger: Ledger) -> None:
-    """After thirty days the words go; dead letters keep theirs, for a person has still to see them."""
+    """After thirty days the words go, of dead letters too, and of what a person stopped before it was told."""
+    said = {1: OK, 2: Said(status=422), 3: Said(status=500)}
+    ledger.receiver.script = lambda count, _told: said[count]
+    for number in range(3):
+        await ledger.happen(settled_call(f"{number}.1", number=f"7916000000{number}"))
+    await ledger.run()
+    asked = "select state, request is null, answer is null from crm_effects order by number"
+    for stopped_by in ("auth_dead", "hand"):
+        async with ledger.engine.begin() as connection:
+            long_ago = "now() - interval '31 days'"
+            await connection.execute(text(f"update crm_effects set ended_at = {long_ago} where ended_at is not null"))
+            await connection.execute(text(f"update crm_effects set sent_at = {long_ago}, planned_at = {long_ago}"))
+            await connections.stop(connection, "site", stopped_by)
+        await tidy(ledger.engine)
+        gone = stopped_by == "hand"
+        told = [("done", True, True), ("dead", True, True), ("planned", gone, gone)]
+        assert [tuple(row) for row in await ledger.rows(asked)] == told
+    async with ledger.engine.begin() as connection:
+        await connections.start(connection, "site")
+    ledger.receiver.script = lambda _count, _told: OK
+    await ledger.run()
+    assert len(ledger.receiver.order) == 2
+
+
+async def test_what_was_said_is_in_no_effect_and_is_read_at_each_attempt(ledger: Ledger) -> None:
+    """A text that was removed between two attempts is not told at the second."""
+    texts: list[str | None] = ["Добрый день", "Добрый день", None]
+
+    async def transcript(_connection: object, call_id: UUID) -> CrmTranscript | None:
+        told = texts.pop(0)
+        return CrmTranscript(call=call_id, language="ru", text=told, is_whole=True) if told else None
+
+    ledger.jobs.rooms = replace(ledger.jobs.rooms, transcript=transcript)
+    ledger.receiver.script = lambda _count, told: Said(status=500) if told["type"] == "transcript.ready" else OK
     await ledger.happen(settled_call())
+    where: Any = {"pbx": "pbx", "channel": "1795427050.1", "linkedid": "1795427050.1", "at": T0}
+    await ledger.happen([e.Transcribed(**where, model="base")])
+    await ledger.run()
+    assert ledger.receiver.requests[-1]["data"]["text"] == "Добрый день"
+    (row,) = await ledger.rows("select cast(crm_effects as text) as kept from crm_effects where step = 'transcript'")
+    assert "Добрый" not in row.kept
+    ledger.later(60)
+    await ledger.run()
+    (row,) = await ledger.rows("select state, answer from crm_effects where step = 'transcript'")
+    assert (tuple(row), len(ledger.receiver.requests)) == (("done", {"not_told": "removed"}), 2)
+
+
+@pytest.mark.parametrize("said", [OK, Said(status=422, body=b"no"), Said(cut=True)])
+async def test_what_is_erased_while_it_is_on_its_way_stays_erased(ledger: Ledger, said: Said) -> None:
+    """Whatever is answered then, none of it is written, and the job ends."""
+    call = await ledger.happen(settled_call())
+
+    async def erases() -> None:
+        async with ledger.engine.begin() as connection:
+            assert await forget_effects(connection, call) == 1
+
+    ledger.receiver.script, ledger.receiver.meanwhile = always(said), erases
+    await ledger.run(2)
+    (row,) = await ledger.rows("select state, request, answer, error, remote_id from crm_effects")
+    assert tuple(row) == ("done", None, {"not_told": "erased"}, None, None)
+    assert len(ledger.receiver.requests) == 1
+
+
+async def test_what_is_sent_again_of_shadow_is_read_anew(ledger: Ledger) -> None:
+    """In shadow a recording has no link, and what has none is told to nobody."""
+    connection_of: list[str] = []
+
+    async def recording(_connection: object, call_id: UUID, to: Connection) -> CrmRecording | None:
+        connection_of.append(to.state)
+        link = None if to.state == "shadow" else 17
+        return CrmRecording(call=call_id, seconds=6.0, expires_at=T0 if link else None, link=link)
+
+    ledger.jobs.rooms = replace(ledger.jobs.rooms, recording=recording)
+    call = await ledger.happen(settled_call())
+    where: Any = {"pbx": "pbx", "channel": "1795427050.1", "linkedid": "1795427050.1", "at": T0}
+    await ledger.happen([e.RecordingStored(**where, side="caller")])
+    async with ledger.engine.begin() as connection:
+        await release(connection, call)
+        await connections.start(connection, "site", shadow=True)
     await ledger.run()
     async with ledger.engine.begin() as connection:
-        await connection.execute(text("update crm_effects set ended_at = now() - interval '31 days'"))
-    await tidy(ledger.engine)
-    (row,) = await ledger.rows("select state, request, answer from crm_effects")
-    assert tuple(row) == ("done", None, None)
+        (row,) = [row for row in await connections.effects_of(connection, "site", "shadow") if row.step == "recording"]
+        assert row.request["told"]["link"] is None
+        await connections.start(connection, "site")
+        await connections.retry(connection, "site", row.key)
+    await ledger.run()
+    assert [told["data"]["url"] for told in ledger.receiver.order] == ["https://calls.example.com/linked/17.signature"]
+    assert connection_of == ["shadow", "active"]
 
 
 async def test_promises_and_leads_are_told_from_their_own_histories(ledger: Ledger) -> None:

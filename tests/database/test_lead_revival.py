@@ -17,11 +17,13 @@ from crm_sync.ledger_tables import crm_connections
 from crm_sync.lifecycle import Move
 from crm_sync.reviving import revive
 from crm_sync.tables import parties, party_numbers
+from crm_sync.upkeep import plan_told
 from directory import store
 from directory.lead_policy import LeadPolicy, RevivalChain, RevivalStep
 from directory.model import Directory
 from metrics.gauges import DatabaseGauges
 from tests.fakes.directories import LINE, OFFICE
+from tests.fakes.ledger import open_ledger
 
 NUMBER: Final = "79161234567"
 LOST_AT: Final = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)  # Monday noon in Moscow, the office is open
@@ -40,12 +42,20 @@ LOST: Final = Move(stage="lost", reason="too_expensive")
 _STEPS: Final = "select kind, before, after, reason from lead_events where kind in ('revival', 'message') order by id"
 
 
-async def lost(engine: AsyncEngine, house: Directory = HOUSE, *, hears: bool = True, **party: Any) -> int:
-    """A lead of Anna's that was lost; with `hears` a connection is told of leads."""
+async def lost(
+    engine: AsyncEngine, house: Directory = HOUSE, *, steps: tuple[str, ...] = ("lead", "message"), **party: Any
+) -> int:
+    """A lead of Anna's that was lost; a connection is told the `steps`."""
     async with engine.begin() as connection:
         await store.apply(connection, house)
-        if hears:
-            told = {"key": "site", "kind": "webhook", "steps": ["lead"], "state": "active", "settings": {}}
+        if steps:
+            told = {
+                "key": "site",
+                "kind": "webhook",
+                "steps": list(steps),
+                "state": "active",
+                "settings": {},
+            }
             await connection.execute(insert(crm_connections).values(told | {"secrets": b"x"}))
         made = insert(parties).values({"name": "Пётр"} | party).returning(parties.c.id)
         party_id = (await connection.execute(made)).scalar_one()
@@ -88,12 +98,28 @@ async def test_a_lost_lead_goes_through_its_chain_once_and_is_lost_again(engine:
 
 async def test_without_a_channel_the_lead_says_so_and_the_heads_are_told_once_a_day(engine: AsyncEngine) -> None:
     """Nothing is lost silently: the words that were not sent are in the history."""
-    await lost(engine, hears=False)
+    await lost(engine, steps=("lead",))
     await days_pass(engine, 7, 7.01)
     assert await asked(engine, _STEPS) == [("revival", "park/1", "Здравствуйте, Пётр! Цены снижены.", "no_channel")]
     assert await asked(engine, "select person, kind, values->>'step' from notices") == [
         ("vera", "revival_without_channel", "park/1")
     ]
+
+
+async def test_a_message_is_handed_over_to_whoever_takes_messages(engine: AsyncEngine) -> None:
+    """Signed, to a strict receiver: the words and the numbers, beside what else happens to the lead; once."""
+    async with open_ledger(engine) as ledger:
+        async with engine.begin() as connection:
+            await connection.execute(text("update crm_connections set created_at = '2026-11-01'"))
+        await lost(engine, steps=())
+        await days_pass(engine, 7)
+        await plan_told(engine)
+        assert await plan_told(engine) == 0
+        await ledger.run()
+        told = [one["data"] for one in ledger.receiver.order if one["type"] == "lead.message"]
+        assert [(one["after"], one["numbers"]) for one in told] == [("Здравствуйте, Пётр! Цены снижены.", [NUMBER])]
+        assert (ledger.receiver.refused, "lead.stage" in ledger.receiver.types()) == ([], True)
+        assert await asked(engine, "select count(*) from crm_effects where step = 'message'") == [(1,)]
 
 
 async def test_who_does_not_want_to_be_called_or_is_blocked_gets_no_message(engine: AsyncEngine) -> None:

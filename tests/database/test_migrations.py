@@ -74,3 +74,28 @@ async def test_this_month_and_the_next_have_partitions_of_events(empty_database_
         )
         assert len(found.all()) == 3
     await engine.dispose()
+
+
+_OF_0026 = """
+insert into crm_connections (key, kind, settings, secrets, steps, state)
+    values ('site', 'webhook', '{"url": "https://example.com/hook"}', 'x', '{transcript}', 'active');
+insert into crm_effects (key, connection, step, lane, waits, state, ended_at, request)
+    values (gen_random_uuid(), 'site', 'transcript', 'x', false, 'done', now(),
+            '{"at": "2026-11-26T09:00:00Z", "told": {"call": "c", "language": "ru", "text": "said"}}')
+"""
+
+
+async def test_what_was_said_leaves_the_ledger_with_the_upgrade(empty_database_url: str) -> None:
+    """Of a text only which it was stays; the connection is as it was, until the worker seals its address."""
+    engine = connect(empty_database_url, pool=1)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "0026"))
+        for statement in _OF_0026.split(";"):
+            await connection.exec_driver_sql(statement)
+    await upgrade(empty_database_url)
+    async with engine.connect() as connection:
+        asked = "select request, settings from crm_effects join crm_connections c on c.key = connection"
+        (row,) = (await connection.execute(text(asked))).all()
+    await engine.dispose()
+    assert row.request == {"at": "2026-11-26T09:00:00Z", "told": {"call": "c"}}
+    assert row.settings == {"url": "https://example.com/hook"}

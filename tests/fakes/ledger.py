@@ -34,8 +34,8 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 OWES = Owing(owe_nothing, plan_changes)
 
 
-async def _recording(connection: AsyncConnection, call_id: UUID, days: int) -> CrmRecording | None:
-    return CrmRecording(call=call_id, seconds=6.0, expires_at=datetime(2027, 1, days, tzinfo=UTC), link=17)
+async def _recording(connection: AsyncConnection, call_id: UUID, to: Connection) -> CrmRecording | None:
+    return CrmRecording(call=call_id, seconds=6.0, expires_at=datetime(2027, 1, to.link_days, tzinfo=UTC), link=17)
 
 
 async def _address(connection: AsyncConnection, link: int) -> str | None:
@@ -51,17 +51,18 @@ ROOMS = Rooms(recording=_recording, address=_address, transcript=_transcript)
 
 def open_webhook(to: Connection, *, seconds: float = 5.0) -> Crm:
     """The adapter of a connection, which may speak to this machine."""
-    keys = [read_secret(one) for one in Keeper(SECRET_KEY).open(to.key, to.secrets)["keys"]]
-    return Webhook(Endpoint(url=to.settings["url"], keys=keys, networks=LOOPBACK, seconds=seconds))
+    secrets = Keeper(SECRET_KEY).open(to.key, to.secrets)
+    keys = [read_secret(one) for one in secrets["keys"]]
+    return Webhook(Endpoint(url=secrets["url"], keys=keys, networks=LOOPBACK, seconds=seconds))
 
 
 async def add_connection(
     engine: AsyncEngine, url: str, key: str = "site", steps: Sequence[Step] = STEPS, state: State = "active"
 ) -> None:
     """A webhook to `url`."""
-    sealed = Keeper(SECRET_KEY).seal(key, {"keys": [SECRET]})
+    sealed = Keeper(SECRET_KEY).seal(key, {"keys": [SECRET], "url": url})
     async with engine.begin() as connection:
-        await connections.add(connection, key, "webhook", {"url": url}, sealed, steps, state)
+        await connections.add(connection, key, "webhook", connections.settled(url, {}), sealed, steps, state)
 
 
 @dataclass

@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,10 +51,14 @@ OK = Said()
 
 @dataclass
 class Receiver:
-    """`script` answers each request that is well-formed, given how many there were; `taken` are bodies by id."""
+    """`script` answers each request that is well-formed, given how many there were; `taken` are bodies by id.
+
+    `meanwhile` happens after a message was taken and before it is answered.
+    """
 
     url: str = ""
     script: Callable[[int, dict[str, Any]], Said] = lambda _count, _told: OK
+    meanwhile: Callable[[], Awaitable[None]] | None = None
     keys: tuple[bytes, ...] = (KEY,)
     taken: dict[str, bytes] = field(default_factory=dict)
     order: list[dict[str, Any]] = field(default_factory=list)
@@ -75,6 +79,8 @@ class Receiver:
         if said.commits and request.headers["webhook-id"] not in self.taken:
             self.taken[request.headers["webhook-id"]] = raw
             self.order.append(told)
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if said.hang:
             await self.over.wait()
         if said.cut or said.hang:

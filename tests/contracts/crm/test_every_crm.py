@@ -50,6 +50,7 @@ SUBJECTS: dict[Step, Subject] = {
     "transcript": CrmTranscript(call=CALL.id, language="ru", text="Добрый день", is_whole=True),
     "task": TASK,
     "lead": LEAD,
+    "message": LEAD,
 }
 
 
