@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, text
+from sqlalchemy import Table, Text, cast, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.forgetting import Person
+from crm_sync.ledger_tables import crm_effects
 from crm_sync.locks import lock_numbers
-from crm_sync.tables import leads, parties, party_numbers, unwanted_digests
+from crm_sync.tables import leads, notes, parties, party_numbers, tasks, unwanted_digests
 from directory import keys
 
 _FORGET_MOVED = text(
@@ -33,6 +36,19 @@ _FORGET_LEADS = text(
         select v.id from lead_events v join leads l on l.id = v.lead_id where l.party_id = any(:parties))
     """  # noqa: S608 - of our own text
 )
+
+
+_MASK = "•••"
+"""In what people wrote of others, where they named who is forgotten."""
+
+_WRITTEN: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
+    (parties, "id", ("name", "email")),
+    (leads, "id", ("fields",)),
+    (notes, "id", ("text",)),
+    (tasks, "id", ("text",)),
+    (crm_effects, "key", ("request", "answer")),
+)
+"""Table, key and columns of what people wrote, and what CRMs were told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +90,30 @@ async def erase_parties(connection: AsyncConnection, numbers: Collection[str]) -
     await connection.execute(_FORGET_LEADS, {"parties": list(gone.parties)})
     await connection.execute(delete(parties).where(parties.c.id.in_(gone.parties)))
     return gone
+
+
+async def mask_mentions(connection: AsyncConnection, pattern: str, person: Person) -> int:
+    """Mask the person where other parties' names, fields, notes, tasks or effects tell a number of theirs.
+
+    `pattern` is that of `person.numbers`. Returns how many rows told one.
+    """
+    unnamed, count = replace(person, pseudonym=_MASK), 0
+    for table, key, columns in _WRITTEN:
+        told = or_(*(cast(table.c[name], Text).regexp_match(pattern) for name in columns))
+        asked = select(table.c[key], *(table.c[name] for name in columns)).where(told).order_by(table.c[key])
+        for row in (await connection.execute(asked.with_for_update())).all():
+            kept = {name: _masked(value, unnamed) for name in columns if (value := getattr(row, name)) is not None}
+            await connection.execute(update(table).where(table.c[key] == row[0]).values(kept))
+            count += 1
+    return count
+
+
+def _masked(told: Any, unnamed: Person) -> Any:
+    if isinstance(told, str):
+        return unnamed.text(told)
+    if isinstance(told, dict):
+        return {unnamed.text(name): _masked(value, unnamed) for name, value in told.items()}
+    return [_masked(value, unnamed) for value in told] if isinstance(told, list) else told
 
 
 async def forget_effects(connection: AsyncConnection, call_id: UUID) -> int:

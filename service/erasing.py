@@ -25,7 +25,7 @@ from sqlalchemy.types import Text
 
 from calls.erasing import NotYetError, calls_that_tell, forget_promises_to, stored_events
 from calls.forgetting import DIGITS_LEAST, Person, forgotten, pattern
-from crm_sync.erasing import erase_parties, keep_unwanted, known_by
+from crm_sync.erasing import erase_parties, keep_unwanted, known_by, mask_mentions
 from directory import store
 from directory.erasing import forget_numbers
 from directory.model import Directory
@@ -191,6 +191,7 @@ class Erasing:
             if _held_whole(account, whom, held):  # since the calls were looked for
                 return
             known = await erase_parties(connection, whom.numbers)
+            account.went["mentions"] += await mask_mentions(connection, whom.pattern, whom.person)
             listed = await forget_numbers(connection, whom.numbers)
             since = datetime.now(UTC) if listed.pop("do_not_call", 0) else known.unwanted_since
             if since is not None:

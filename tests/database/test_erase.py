@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, insert, select, text
@@ -20,8 +21,9 @@ from calls import events as e
 from calls.rebuild import rebuild
 from calls.record import event_from_json
 from calls.tables import call_events, calls, follow_ups
+from crm_sync.ledger_tables import crm_connections, crm_effects
 from crm_sync.parties import must_not_be_called
-from crm_sync.tables import leads, parties, party_numbers
+from crm_sync.tables import leads, notes, parties, party_numbers, tasks
 from directory import store
 from directory.retention import Retention
 from directory.tables import blocked_numbers, vip_numbers
@@ -43,6 +45,7 @@ NUMBER, SECOND, NAME = "79165550123", "79165550124", "Мария Веснина"
 DIGITS: Final = "9165550123"
 WORDS: Final = ("весн", "9165550124", "vesnina")
 OTHER: Final = "79161234567"
+BOOK: Final = parties.join(leads).join(notes, notes.c.lead_id == leads.c.id)
 KEPT: Final = "direction", "status", "line", "started_at", "answered_at", "ended_at", "missed_cause", "talk_seconds"
 
 
@@ -146,8 +149,30 @@ async def _lists(engine: AsyncEngine, talk: Told) -> None:
     await talk.tell(linked)
 
 
+async def _written(engine: AsyncEngine) -> None:
+    """What people wrote of another client, and what a CRM was told of that: her number stands in all of it."""
+    said = f"Соседка {NAME}, 8 (916) 555-01-23, просит позвонить"
+    await know(engine, OTHER, "Иван (звонить 8-916-555-01-23)", "boris")
+    async with engine.begin() as connection:
+        other = (
+            await connection.execute(select(party_numbers.c.party_id).where(party_numbers.c.number == OTHER))
+        ).scalar()
+        lead = (await connection.execute(select(leads.c.id).where(leads.c.party_id == other))).scalar()
+        fields = {"channel": f"+7{DIGITS}", "project": "Лес"}
+        await connection.execute(leads.update().where(leads.c.id == lead).values(fields=fields))
+        whose = {"party_id": other, "lead_id": lead, "text": said}
+        await connection.execute(insert(notes).values(whose | {"at": func.now(), "by": "boris"}))
+        await connection.execute(insert(tasks).values(whose | {"made_at": func.now(), "made_by": "boris"}))
+        told = {"key": "shop", "kind": "webhook", "settings": {}, "secrets": b"", "steps": ["lead"], "state": "active"}
+        await connection.execute(insert(crm_connections).values(told))
+        effect = {"key": uuid4(), "connection": "shop", "step": "lead", "lane": "x", "waits": False, "state": "done"}
+        effect |= {"request": {"lead": {"fields": fields}}, "answer": {"said": said}, "ended_at": func.now()}
+        await connection.execute(insert(crm_effects).values(effect))
+
+
 async def test_after_erasing_a_scan_of_everything_finds_no_trace(house: House) -> None:
     """No table, no search index, no file of the store or the PBX's folder; not even the digest of an old event."""
+    await _written(house.engine)
     before = await house.rows()
     tables, _ = await house.scan()
     assert {
@@ -158,6 +183,7 @@ async def test_after_erasing_a_scan_of_everything_finds_no_trace(house: House) -
         "public.vip_numbers",
     } <= tables.keys()
     assert {"public.outgoing_calls", "public.owner_copies", "public.follow_ups"} <= tables.keys()
+    assert {"public.leads", "public.notes", "public.tasks", "public.crm_effects"} <= tables.keys()
     erasing = house.erasing
     report = await erasing.run(await erasing.ask([NUMBER], THE_OPERATOR))
     assert (report.state, sorted(report.calls)) == ("finished", sorted(str(call.id) for call in house.hers))
@@ -175,7 +201,7 @@ async def test_after_erasing_a_scan_of_everything_finds_no_trace(house: House) -
         "calls_out": 2,
         "crm_owners": 1,
         "do_not_call": 1,
-        "mentions": 1,
+        "mentions": 6,
     }
     assert {name: report.went.get(name) for name in wanted} == wanted
     assert not (house.data / "pbx" / f"{house.hers[0].uid}-caller.wav").exists()
@@ -184,10 +210,16 @@ async def test_after_erasing_a_scan_of_everything_finds_no_trace(house: House) -
         kept = (await connection.execute(select(transcripts.c.call_id, transcripts.c.text))).all()
         originals = (await connection.execute(select(unmasked_transcripts))).all()
         spoken = (await connection.execute(select(talk_facts.c.caller_seconds, talk_facts.c.staff_seconds > 0))).all()
+        others = (
+            await connection.execute(select(parties.c.name, leads.c.fields, notes.c.text).select_from(BOOK))
+        ).all()
         found = (await connection.execute(text("select count(*) from transcripts where search @@ 'соседк'"))).scalar()
     assert not stored & {digest(event) for event in house.told if DIGITS in str(event)}
     assert kept == [(house.others[0].id, "Записала спасибо")]
     assert found == 0
+    assert others == [
+        ("Иван (звонить •••)", {"channel": "•••", "project": "Лес"}, "Соседка •••, •••, просит позвонить")
+    ]
     assert (originals, spoken) == ([], [(0.0, True)])
 
 
