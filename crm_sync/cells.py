@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-from crm_sync.import_faults import BYTES_MOST, COLUMNS_MOST, ROWS_MOST, FileFault
+from crm_sync.import_faults import BYTES_MOST, COLUMNS_MOST, ROWS_MOST, TEXT_MOST, FileFault
 
 Row = tuple[int, list[str]]
 """A row's number as the spreadsheet shows it, from 1, and its cells."""
@@ -18,7 +18,9 @@ _TOLD: Final = re.compile(r"sep=([;,\t|])\n", re.IGNORECASE)
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _LINES: Final = re.compile(r"[^\n]*\n|[^\n]+")
 _CONTROL: Final = {code: None for code in (*range(32), 127, 0xFEFF) if chr(code) not in "\n\t"}
-_HARMLESS: Final = ("'=", "'+", "'-", "'@")
+_EVALUATED: Final = re.compile(r"\A(?='*[\t\r])|(?:\A|[;,\t\r\n])\s*(?='*[=+\-@])")
+"""Where a spreadsheet would take what follows for a formula; also within a cell, which another delimiter may end."""
+_HARMLESS: Final = re.compile(r"\A'(?='*[\t\r])|((?:\A|[;,\t\r\n])\s*)'(?='*[=+\-@])")
 
 
 def decode(body: bytes) -> str:
@@ -54,9 +56,13 @@ def csv_rows(body: bytes) -> list[Row]:
 def bounded(rows: Iterable[Sequence[object]], first: int = 1) -> list[Row]:
     """The rows in which something stands, their cells as text, none at a row's end empty. Raises FileFault."""
     kept: list[Row] = []
+    length = 0
     for number, cells in enumerate(_texts(rows), first):
         if cells:
             kept.append((number, cells))
+        length += sum(map(len, cells))
+        if length > TEXT_MOST:
+            raise FileFault("too_much_text")
         if len(cells) > COLUMNS_MOST:
             raise FileFault("too_many_columns", len(cells))
         if len(kept) > ROWS_MOST + 1:  # the header is one
@@ -66,14 +72,18 @@ def bounded(rows: Iterable[Sequence[object]], first: int = 1) -> list[Row]:
     return kept
 
 
+def harmless(text: str) -> str:
+    """A cell's text with an apostrophe before whatever a spreadsheet would work out; `as_text` takes it away again."""
+    return _EVALUATED.sub(r"\g<0>'", text)
+
+
 def as_text(value: object) -> str:
     """What a cell shows: no control characters, whole numbers without a fraction, times as ISO 8601.
 
-    An apostrophe that an export put before `=`, `+`, `-` or `@` is taken away again.
+    The apostrophes that `harmless` put before formulas are taken away again.
     """
     if isinstance(value, str):
-        text = value.translate(_CONTROL).strip()
-        return text[1:] if text.startswith(_HARMLESS) else text
+        return _HARMLESS.sub(r"\1", value.translate(_CONTROL).strip())
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, float) and value.is_integer():

@@ -9,10 +9,12 @@ BYTES_MOST: Final = 10 * 1024 * 1024
 ROWS_MOST: Final = 20_000
 COLUMNS_MOST: Final = 60
 CELL_MOST: Final = 2000
-"""Bounds of a file: its bytes, its rows with something in them, its columns, the characters of a cell."""
+TEXT_MOST: Final = 32 * 1024 * 1024
+"""Bounds of a file: its bytes, its rows with something in them, its columns, the characters of a cell and of all."""
 
 FILE_FAULTS: Final = (
     "too_large",
+    "too_much_text",
     "empty",
     "no_rows",
     "too_many_rows",

@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 import zipfile
+from asyncio.subprocess import Process
 from collections.abc import Mapping
 from contextlib import suppress
 from io import BytesIO
@@ -21,12 +22,15 @@ import msgspec
 from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from crm_sync.cells import Row, bounded, csv_rows
-from crm_sync.import_faults import BYTES_MOST, FileFault
+from crm_sync.import_faults import BYTES_MOST, TEXT_MOST, FileFault
 from crm_sync.import_rows import Reading, Terms, read_rows
 
 CPU_SECONDS: Final = 30
 MEMORY_BYTES: Final = 1 << 30
 UNPACKED_MOST: Final = 200 * 1024 * 1024
+ANSWER_MOST: Final = 2 * TEXT_MOST
+"""Bytes: a reading repeats what stands in the file, and little more."""
+_PIECE: Final = 1 << 20
 _SECONDS: Final = 120.0
 _ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")  # no secrets of ours
 _ZIP: Final = b"PK\x03\x04"
@@ -65,19 +69,41 @@ async def read_apart(
     )  # fmt: skip
     try:
         async with asyncio.timeout(_SECONDS):
-            answer, _ = await child.communicate(asked + b"\n" + body)
+            answer = await _answer(child, asked + b"\n" + body)
     except TimeoutError:
         raise FileFault("unreadable") from None
     finally:
         with suppress(ProcessLookupError):
             child.kill()
         await child.wait()
-    if child.returncode:
-        raise FileFault("unreadable")
     told = msgspec.json.decode(answer, type=_Told)
     if told.reading is None:
         raise FileFault(*told.fault or ("unreadable",))
     return told.reading
+
+
+async def _answer(child: Process, question: bytes) -> bytes:
+    """What the process answers. Raises FileFault for one that says too much, or ends otherwise than it should."""
+    assert child.stdin is not None  # noqa: S101  # both are pipes
+    assert child.stdout is not None  # noqa: S101
+    answer, asking = bytearray(), asyncio.create_task(_ask(child.stdin, question))
+    try:
+        while piece := await child.stdout.read(_PIECE):
+            answer += piece
+            if len(answer) > ANSWER_MOST:
+                raise FileFault("too_much_text")
+    finally:
+        asking.cancel()
+    if await child.wait():
+        raise FileFault("unreadable")
+    return bytes(answer)
+
+
+async def _ask(into: asyncio.StreamWriter, question: bytes) -> None:
+    with suppress(ConnectionError):  # who ended early tells so by how it ended
+        into.write(question)
+        await into.drain()
+    into.close()
 
 
 def _xlsx_rows(body: bytes) -> list[Row]:

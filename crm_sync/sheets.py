@@ -13,6 +13,8 @@ from typing import Final, Literal
 
 from xlsxwriter import Workbook
 
+from crm_sync.cells import harmless
+
 Form = Literal["csv", "xlsx"]
 Cell = str | int | datetime | None
 """What stands in a cell; a time is without a zone, as spreadsheets have them."""
@@ -23,8 +25,6 @@ MEDIA: Final[dict[Form, str]] = {
 }
 XLSX_ROWS_MOST: Final = 1_048_576
 _PIECE_BYTES: Final = 64 * 1024
-_EVALUATED: Final = ("=", "+", "-", "@")
-"""A spreadsheet takes what begins so in a csv file for a formula, and works it out."""
 
 
 async def written(form: Form, delimiter: str, pieces: AsyncIterator[Sequence[Sequence[Cell]]]) -> AsyncIterator[bytes]:
@@ -46,11 +46,10 @@ async def _csv(delimiter: str, pieces: AsyncIterator[Sequence[Sequence[Cell]]]) 
 
 
 def _plain(cell: Cell) -> str:
-    """The text of a cell, with an apostrophe before what would be worked out."""
+    """The text of a cell, in which no spreadsheet finds a formula."""
     if isinstance(cell, datetime):
         return f"{cell:%Y-%m-%d %H:%M}"
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(_EVALUATED) else text
+    return "" if cell is None else harmless(str(cell))
 
 
 async def _xlsx(pieces: AsyncIterator[Sequence[Sequence[Cell]]]) -> AsyncIterator[bytes]:

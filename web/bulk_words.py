@@ -81,6 +81,7 @@ BULK_WORDS: Final[dict[str, tuple[str, str]]] = {
     "column.closed": ("Закрыта", "Closed"),
     # what is wrong with a file
     "file.too_large": ("Файл больше {megabytes} МБ.", "The file is larger than {megabytes} MB."),
+    "file.too_much_text": ("В файле слишком много текста.", "The file holds too much text."),
     "file.empty": ("Файл пуст.", "The file is empty."),
     "file.no_rows": ("В файле только названия столбцов.", "The file has only the names of its columns."),
     "file.too_many_rows": ("В файле больше {value} строк.", "The file has more than {value} rows."),

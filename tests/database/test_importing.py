@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crm_sync import import_process
 from crm_sync.import_faults import FileFault
 from crm_sync.import_plan import Plan
 from crm_sync.import_process import read_apart
@@ -183,3 +184,14 @@ async def test_a_hostile_workbook_is_refused_and_costs_no_more_than_its_process(
         assert fault.value.why in {"too_large", "unreadable"}
     with pytest.raises(FileFault, match="unreadable"):
         await read_apart(b"phone\n" + b'"\n' * 5_000_000, TERMS, {}, cpu_seconds=1)
+
+
+async def test_a_reader_that_answers_too_much_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read no further than that: the process that still writes is killed."""
+    rows = [["phone", "note"], *(["8 916 123-45-67", "x" * 1000] for _ in range(2000))]
+    assert len((await read(rows)).rows) == 2000
+    monkeypatch.setattr(import_process, "ANSWER_MOST", 100_000)
+    async with asyncio.timeout(30):
+        with pytest.raises(FileFault) as fault:
+            await read(rows)
+    assert fault.value.why == "too_much_text"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from io import StringIO
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crm_sync.cells import as_text, bounded, csv_rows
+from crm_sync import cells
+from crm_sync.cells import as_text, bounded, csv_rows, harmless
 from crm_sync.import_columns import IGNORED, columns_of, is_target, read_mapping
 from crm_sync.import_faults import BYTES_MOST, CELL_MOST, COLUMNS_MOST, FILE_FAULTS, ROWS_MOST, FileFault
 from crm_sync.import_plan import KnownLead, KnownParty, Plan, plan_import
@@ -343,3 +345,28 @@ def test_a_lead_begins_only_where_one_may(stage: str, reason: str | None, why: s
     assert [problem.why for problem in plan_import([row], (), {"1": KnownParty(id=1)}).problems] == [why]
     had = KnownParty(id=1, lead=KnownLead(id=5, open=False, stage=stage))
     assert plan_import([row], (), {"1": had}).problems == ()
+
+
+_EVALUATED = re.compile(r"(?:\A|[;,\t\r\n])\s*[=+\-@]|\A[\t\r]")
+SHOWN = st.text(st.sampled_from(";,\t\n =+-@'\"a1|!"), max_size=12).map(str.strip)
+
+
+@given(SHOWN)
+@example("x;=cmd|'/c calc'!A1;y")
+@example("'=1")
+@example("Парк,\t'\t+1")
+def test_no_part_of_an_exported_cell_is_a_formula_and_it_comes_in_as_it_was(value: str) -> None:
+    """Whatever delimiter opens the file; apostrophes that were there before stay."""
+    cell = harmless(value)
+    assert not _EVALUATED.search(cell)
+    assert as_text(cell) == value
+    assert harmless("\t=1\r-2") == "'\t'=1\r'-2"
+
+
+def test_a_file_has_so_many_characters_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where few cells of the file are shown in many places."""
+    monkeypatch.setattr(cells, "TEXT_MOST", 15)
+    assert len(bounded([["phone"], ["79161234"], ["12"]])) == 3
+    with pytest.raises(FileFault) as fault:
+        bounded([["phone"], ["79161234"], ["123"]])
+    assert fault.value.why == "too_much_text"
