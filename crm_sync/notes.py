@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Final
+from unicodedata import category
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_once
@@ -81,7 +82,10 @@ async def task_of(connection: AsyncConnection, task: int) -> Row[Any]:
 
 
 def _text(text: str) -> str:
-    told = text.strip()
-    if not told or len(told) > TEXT_MOST or "\0" in told:
+    told = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if not told or len(told) > TEXT_MOST:
         raise LifecycleError("text", f"must be 1 to {TEXT_MOST} characters, got {len(told)}")
+    control = next((sign for sign in told if category(sign) == "Cc" and sign not in "\n\t"), None)
+    if control is not None:  # a terminal would obey it
+        raise LifecycleError("text", f"must have no control characters but line breaks and tabs, got {control!r}")
     return told
