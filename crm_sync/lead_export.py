@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.import_rows import REASONED, Terms
 from crm_sync.import_terms import word_for
+from crm_sync.lead_list import Wanted
 from crm_sync.lifecycle import STAGES
 from crm_sync.sheets import XLSX_ROWS_MOST, Cell, Form
 from crm_sync.tables import leads, parties, party_numbers
@@ -33,24 +33,11 @@ class ExportRefused(ValueError):
     """Such an export cannot be; the text says why, naming field and value."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Which leads: at a stage, of an owner (the key of a person), with these fields of the house's; empty is any."""
-
-    form: Form = "csv"
-    stage: str = ""
-    owner: str = ""
-    fields: Mapping[str, str] = field(default_factory=dict)
-
-
-async def count_leads(connection: AsyncConnection, directory: Directory, wanted: Wanted) -> int:
+async def count_leads(connection: AsyncConnection, wanted: Wanted, form: Form) -> int:
     """How many leads an export has. Raises ExportRefused for one that cannot be."""
-    if wanted.stage and wanted.stage not in STAGES:
-        raise ExportRefused(f"stage: must be one of {', '.join(STAGES)}, got {wanted.stage[:100]!r}")
-    if wanted.owner and directory.person(wanted.owner) is None:
-        raise ExportRefused(f"owner: nobody in the directory has the key {wanted.owner[:100]!r}")
-    count: int = (await connection.execute(_chosen(select(func.count()).select_from(leads), wanted))).scalar_one()
-    if wanted.form == "xlsx" and count >= XLSX_ROWS_MOST:
+    asked = select(func.count()).select_from(leads).where(wanted.condition())
+    count: int = (await connection.execute(asked)).scalar_one()
+    if form == "xlsx" and count >= XLSX_ROWS_MOST:
         raise ExportRefused(f"format: {count} leads are more than xlsx has rows, take csv")
     return count
 
@@ -60,25 +47,17 @@ async def lead_rows(
 ) -> AsyncIterator[Sequence[Sequence[Cell]]]:
     """The header, then the leads, some hundred rows at once as the database gives them."""
     keys = func.jsonb_object_keys(leads.c.fields)
-    asked = _chosen(select(keys).select_from(leads), wanted).distinct()
+    asked = select(keys).select_from(leads).where(wanted.condition()).distinct()
     fields = sorted((await connection.execute(asked)).scalars())
     yield [[*(say(f"column.{name}") for name in COLUMNS), *fields]]
     numbers = (
         select(func.string_agg(party_numbers.c.number, ", ")).where(party_numbers.c.party_id == leads.c.party_id)
     ).scalar_subquery()
     columns = select(leads, parties.c.name, parties.c.email, numbers.label("numbers")).join(parties)
-    found = await connection.stream(_chosen(columns, wanted).order_by(leads.c.id))
+    found = await connection.stream(columns.where(wanted.condition()).order_by(leads.c.id))
     words = _Words(directory, terms, say)
     async for rows in found.partitions(_AT_ONCE):
         yield [[*words.of(row), *(row.fields.get(name) for name in fields)] for row in rows]
-
-
-def _chosen(asked: Select[Any], wanted: Wanted) -> Select[Any]:
-    if wanted.stage:
-        asked = asked.where(leads.c.stage == wanted.stage)
-    if wanted.fields:
-        asked = asked.where(leads.c.fields.contains(dict(wanted.fields)))
-    return asked.where(leads.c.owner == wanted.owner) if wanted.owner else asked
 
 
 class _Words:

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.lifecycle import AWAY, OPEN
+from crm_sync.lifecycle import AWAY, OPEN, STAGES
 from crm_sync.tables import lead_events, leads, notes, parties, party_numbers, tasks
 from directory.lead_policy import LeadPolicy
+from directory.model import Directory
 
 OVERDUE: Final = and_(leads.c.stage.in_(OPEN), leads.c.deadline_at < func.clock_timestamp())
 
 NOBODY: Final = "-"
 """In the place of an owner: nobody owns it."""
+
+
+class WantedRefused(ValueError):
+    """Leads are looked for by what the house does not know; `field` is of Wanted, the text names it and the value."""
+
+    def __init__(self, field: str, message: str) -> None:
+        """Keep the field beside the message."""
+        super().__init__(f"{field}: {message}")
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +51,29 @@ class Wanted:
             told.append(leads.c.owner.is_(None) if self.owner == NOBODY else leads.c.owner == self.owner)
         named = {leads.c.step: self.step, leads.c.source_line: self.line, leads.c.reason: self.reason}
         return and_(True, *told, *(column == value for column, value in named.items() if value))
+
+
+def checked(wanted: Wanted, directory: Directory) -> Wanted:
+    """The same with the line's number as leads keep it. Raises WantedRefused."""
+    policy = directory.leads
+    known = {
+        "stage": (wanted.stages, STAGES),
+        "step": ((wanted.step,), [step.key for step in policy.funnel]),
+        "reason": ((wanted.reason,), (*policy.disqualifies(), *policy.loses())),
+    }
+    for name, (told, keys) in known.items():
+        for value in told:
+            if value and value not in keys:
+                listed = ", ".join(dict.fromkeys(keys)) or "of the house's funnel, which has no steps"
+                raise WantedRefused(name, f"must be one of {listed}, got {value[:100]!r}")
+    if wanted.owner not in {"", NOBODY} and directory.person(wanted.owner) is None:
+        raise WantedRefused("owner", f"nobody in the directory has the key {wanted.owner[:100]!r}")
+    if not wanted.line:
+        return wanted
+    line = directory.line(wanted.line)
+    if line is None:
+        raise WantedRefused("line", f"the directory has no line {wanted.line[:100]!r}")
+    return replace(wanted, line=line.number)
 
 
 def on_managers_list(policy: LeadPolicy, now: datetime) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.leads_cli import leads_app
+from service.leads_cli import Fields, Line, Overdue, Owner, Reason, Stages, Step, leads_app, wanted_of
 from service.terminal import Json, moment, named, run, settled
 
 __all__ = ["leads_app"]
@@ -18,29 +18,20 @@ Login = Annotated[str, typer.Option("--by", help="The login of who decides so.")
 
 @leads_app.command("list")
 def leads_list(  # noqa: PLR0913, PLR0917  # each is an option of the command line
-    stage: Annotated[list[str] | None, typer.Option(help="At this stage; may be repeated.")] = None,
-    step: Annotated[str, typer.Option(help="At this step of the funnel.")] = "",
-    owner: Annotated[str, typer.Option(help="Of this person; - for nobody's.")] = "",
-    line: Annotated[str, typer.Option(help="That came by this line.")] = "",
-    reason: Annotated[str, typer.Option(help="Lost or disqualified for this reason.")] = "",
-    field: Annotated[list[str] | None, typer.Option(help="With this field, like project=Park.")] = None,
-    overdue: Annotated[bool, typer.Option("--overdue", help="Open and past their deadline.")] = False,
+    stage: Stages = None,
+    step: Step = "",
+    owner: Owner = "",
+    line: Line = "",
+    reason: Reason = "",
+    field: Fields = None,
+    overdue: Overdue = False,
     only_count: Annotated[bool, typer.Option("--count", help="Only how many, by stage.")] = False,
     as_json: Json = False,
 ) -> None:
     """List leads, the newest first, at most a thousand: a segment by stage, reason and fields."""
-    from crm_sync.lead_list import Wanted
     from service.lead_desk import list_leads
 
-    wanted = Wanted(
-        stages=tuple(stage or ()),
-        step=step,
-        owner=owner,
-        line=line,
-        reason=reason,
-        overdue=overdue,
-        fields=named("--field", field),
-    )
+    wanted = wanted_of(stage, step, owner, line, reason, field, overdue=overdue)
     told, words = run(list_leads(settled(), wanted, only_count=only_count))
     typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
 

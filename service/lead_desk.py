@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync import decisions, notes
 from crm_sync.decisions import ChangedMeanwhile
-from crm_sync.lead_list import Wanted, count, newest, whole
+from crm_sync.lead_list import Wanted, WantedRefused, checked, count, newest, whole
 from crm_sync.leads import By, NoSuchLead, place
 from crm_sync.lifecycle import STAGES, LifecycleError, Move
 from crm_sync.notes import NoSuchTask
@@ -33,10 +33,11 @@ async def list_leads(
     settings: Settings, wanted: Wanted, *, only_count: bool
 ) -> tuple[list[dict[str, Any]] | dict[str, int], str]:
     """(JSON, a line each) of the newest thousand of such leads, or how many there are at each stage."""
-    unknown = sorted(set(wanted.stages) - set(STAGES))
-    if unknown:
-        raise UserFault(f"--stage: must be one of {', '.join(STAGES)}, got {unknown[0]!r}")
     async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
+        try:
+            wanted = checked(wanted, await store.read(connection))
+        except WantedRefused as error:
+            raise UserFault(f"--{error}") from None
         if only_count:
             stages = await count(connection, wanted.condition())
             words = [f"{stages[stage]:>6}  {stage}" for stage in STAGES if stage in stages]

@@ -12,7 +12,9 @@ from crm_sync.import_columns import read_mapping
 from crm_sync.import_faults import BYTES_MOST, FileFault
 from crm_sync.import_plan import Plan
 from crm_sync.importing import ImportRefused, preview
-from crm_sync.lead_export import ExportRefused, Wanted
+from crm_sync.lead_export import ExportRefused
+from crm_sync.lead_list import Wanted, WantedRefused, checked
+from crm_sync.sheets import Form
 from directory.store import read
 from recordings.audit import THE_OPERATOR
 from service.faults import UserFault
@@ -47,18 +49,19 @@ async def import_leads(
     return plan_json(plan, "en", imported=imported), _words(plan, imported=imported), not plan.problems
 
 
-async def export_leads(settings: Settings, wanted: Wanted, to: Path | None) -> int:
+async def export_leads(settings: Settings, wanted: Wanted, form: Form, to: Path | None) -> int:
     """Write the leads to a file, or to standard output; gives how many they are."""
     async with open_house(settings, pool=2) as house:
         async with house.engine.begin() as connection:
             directory = await read(connection)
             try:
-                count = await begin_export(connection, directory, wanted, THE_OPERATOR)
-            except ExportRefused as error:
+                wanted = checked(wanted, directory)
+                count = await begin_export(connection, wanted, form, THE_OPERATOR)
+            except (ExportRefused, WantedRefused) as error:
                 raise UserFault(f"--{error}") from None
         async with house.engine.connect() as connection:
             with _opened(to) as out:
-                async for piece in export_file(connection, directory, wanted, settings.language):
+                async for piece in export_file(connection, directory, wanted, form, settings.language):
                     out.write(piece)
     return count
 

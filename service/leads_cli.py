@@ -4,14 +4,45 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from service.attention_cli import leads_attention
 from service.terminal import Json, many, named, run, settled
 
+if TYPE_CHECKING:
+    from crm_sync.lead_list import Wanted
+
 leads_app = typer.Typer(no_args_is_help=True, help="Leads and their parties.")
+
+
+Stages = Annotated[list[str] | None, typer.Option("--stage", help="At this stage; may be repeated.")]
+Step = Annotated[str, typer.Option(help="At this step of the funnel.")]
+Owner = Annotated[str, typer.Option(help="Of this person (a key); - for nobody's.")]
+Line = Annotated[str, typer.Option(help="That came by this line.")]
+Reason = Annotated[str, typer.Option(help="Lost or disqualified for this reason.")]
+Fields = Annotated[list[str] | None, typer.Option("--field", help="With this field, like project=Park.")]
+Overdue = Annotated[bool, typer.Option("--overdue", help="Open and past their deadline.")]
+
+
+def wanted_of(  # each is an option of the command line
+    stages: list[str] | None,
+    step: str,
+    owner: str,
+    line: str,
+    reason: str,
+    fields: list[str] | None,
+    *,
+    overdue: bool,
+) -> Wanted:
+    """Which leads these options mean."""
+    from crm_sync.lead_list import Wanted
+
+    told = named("--field", fields)
+    return Wanted(
+        stages=tuple(stages or ()), step=step, owner=owner, line=line, reason=reason, overdue=overdue, fields=told
+    )
 
 
 @leads_app.command("import")
@@ -35,19 +66,22 @@ def leads_import(
 
 
 @leads_app.command("export")
-def leads_export(
+def leads_export(  # noqa: PLR0913, PLR0917  # each is an option of the command line
     form: Annotated[Literal["csv", "xlsx"], typer.Option("--format")] = "csv",
-    stage: Annotated[str, typer.Option(help="Only leads at this stage.")] = "",
-    owner: Annotated[str, typer.Option(help="Only leads of this person (a key).")] = "",
-    field: Annotated[list[str] | None, typer.Option(help="Only leads with this field, like project=Park.")] = None,
+    stage: Stages = None,
+    step: Step = "",
+    owner: Owner = "",
+    line: Line = "",
+    reason: Reason = "",
+    field: Fields = None,
+    overdue: Overdue = False,
     to: Annotated[Path | None, typer.Option(help="A new file to write; standard output when left out.")] = None,
 ) -> None:
     """Write leads with their parties as a table, which can be imported again."""
-    from crm_sync.lead_export import Wanted
     from service.leads import export_leads
 
-    wanted = Wanted(form=form, stage=stage, owner=owner, fields=named("--field", field))
-    count = run(export_leads(settled(), wanted, to))
+    wanted = wanted_of(stage, step, owner, line, reason, field, overdue=overdue)
+    count = run(export_leads(settled(), wanted, form, to))
     typer.echo(f"{many(count, 'lead')} exported", err=True)
 
 

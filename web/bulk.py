@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -15,10 +16,11 @@ from crm_sync.import_process import read_apart
 from crm_sync.import_rows import Problem, Reading, Terms
 from crm_sync.import_terms import terms_of
 from crm_sync.importing import import_rows
-from crm_sync.lead_export import Wanted, count_leads, lead_rows
+from crm_sync.lead_export import count_leads, lead_rows
+from crm_sync.lead_list import Wanted
 from crm_sync.leads import SERVICE, By
 from crm_sync.lifecycle import STAGES
-from crm_sync.sheets import written
+from crm_sync.sheets import Form, written
 from directory.model import Directory
 from recordings.audit import Actor, note
 from web.reason_words import REASON_WORDS
@@ -52,21 +54,22 @@ async def import_file(
     return plan
 
 
-async def begin_export(connection: AsyncConnection, directory: Directory, wanted: Wanted, actor: Actor) -> int:
+async def begin_export(connection: AsyncConnection, wanted: Wanted, form: Form, actor: Actor) -> int:
     """Write down who exports which leads, and tell how many they are. Raises ExportRefused."""
-    count = await count_leads(connection, directory, wanted)
-    told = {"format": wanted.form, "stage": wanted.stage, "owner": wanted.owner, "count": count}
-    told |= {"fields": dict(wanted.fields)} if wanted.fields else {}
+    count = await count_leads(connection, wanted, form)
+    told: dict[str, Any] = {name: value for name, value in asdict(wanted).items() if value}
+    told |= {"format": form, "count": count}
+    told |= {"fields": sorted(wanted.fields)} if wanted.fields else {}  # no values: they may be personal
     await note(connection, actor, "leads_exported", _SUBJECT, told)
     return count
 
 
 def export_file(
-    connection: AsyncConnection, directory: Directory, wanted: Wanted, language: str
+    connection: AsyncConnection, directory: Directory, wanted: Wanted, form: Form, language: str
 ) -> AsyncIterator[bytes]:
     """The file, piece by piece; the connection is used until the last."""
     rows = lead_rows(connection, directory, house_terms(directory), wanted, partial(say, language))
-    return written(wanted.form, _DELIMITERS[language], rows)
+    return written(form, _DELIMITERS[language], rows)
 
 
 def fault_words(language: str, fault: FileFault) -> str:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.lead_export import Wanted
+from crm_sync.lead_list import Wanted
 from service.faults import UserFault
 from service.leads import export_leads, import_leads
 from service.settings import load
@@ -50,6 +50,6 @@ async def test_leads_come_in_and_go_out_by_the_command_line(
     with pytest.raises(UserFault, match=r'--map: The file has no column "X"'):
         await import_leads(settings, good, ["X=phone"], dry_run=False)
     with pytest.raises(UserFault, match="--owner: nobody in the directory has the key 'nobody'"):
-        await export_leads(settings, Wanted(owner="nobody"), None)
+        await export_leads(settings, Wanted(owner="nobody"), "csv", None)
     with pytest.raises(FileExistsError):
-        await export_leads(settings, Wanted(), out)
+        await export_leads(settings, Wanted(), "csv", out)

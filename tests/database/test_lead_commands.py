@@ -51,7 +51,8 @@ async def test_a_lead_is_worked_on_from_the_command_line(
     segment = ("--stage", "lost", "--field", "project=Парк")
     assert (await leads("list", *segment, "--count"))[1] == "     1  lost\n"
     assert [lead["id"] for lead in json.loads((await leads("list", *segment, "--json"))[1])] == [1]
-    assert (await leads("export", *segment))[1].count("\n") == 2
+    assert (await leads("export", *segment, "--line", "8 495 123-45-67"))[1].count("\n") == 2
+    assert (await leads("export", *segment, "--overdue"))[1].count("\n") == 1
     assert (await leads("return", "1", *by))[0] == 0
     shown = (await leads("show", "1"))[1]
     for part in ("in_work  boris  Пётр", "project: Парк", "in_work -> lost (no_contact)", "anna  note  Хочет угловую"):
@@ -61,7 +62,12 @@ async def test_a_lead_is_worked_on_from_the_command_line(
         (("move", "99", "won", *by), "ID: there is no lead 99"),
         (("move", "1", "won", "--by", "nobody"), "--by: there is no login 'nobody'"),
         (("list", "--stage", "nowhere"), "--stage: must be one of new"),
+        (("list", "--owner", "vra"), "--owner: nobody in the directory has the key 'vra'"),
+        (("list", "--step", "nowhere", "--count"), "--step: must be"),
+        (("export", "--reason", "bad"), "--reason: must be one of"),
+        (("export", "--line", "101"), "--line: the directory has no line '101'"),
         (("list", "--field", "project"), "--field: must look like name=value, got 'project'"),
+        (("note", "1", "\x1b]0;owned\x07", *by), "text: must have no control characters"),
         (("done", "99", *by), "ID: there is no task 99"),
         (("deadline", "1", "tomorrow", *by), "AT: must be ISO 8601"),
     ]

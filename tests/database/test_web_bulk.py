@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import AsyncIterator, Sequence
+from html import unescape
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -201,10 +202,23 @@ async def test_an_export_is_harmless_to_open_and_can_be_imported_again(
             async with client.post(f"{API}{PAGE}", data=body) as response:
                 told = await response.json()
             assert (response.status, told["counts"]["known"], told["counts"]["changed"]) == (200, 2, 0), told
-        async with client.get(f"{API}/leads/export?stage=lost&owner=") as response:
+        async with client.get(f"{API}/leads/export?stage=lost&owner=&fields[Проект]=-1") as response:
             assert len((await response.text()).splitlines()) == 2
         monkeypatch.setattr(lead_export, "XLSX_ROWS_MOST", 2)  # the sheet would hold the header and one
-        for query in ("stage=perhaps", "owner=nobody", "format=pdf", "format=xlsx"):
+        for query in ("format=pdf", "format=xlsx"):
             assert (await client.get(f"{API}/leads/export?{query}")).status == 400, query
-    taken = "select details->>'format', details->>'count' from audit where action = 'leads_exported' order by id"
-    assert await asked(site, taken) == [("csv", "2"), ("xlsx", "2"), ("csv", "1")]
+        async with client.get("/leads?stage=lost&owner=-&field=Проект%3D-1&overdue=1") as response:
+            (link,) = re.findall(r'href="(/api/v1/leads/export[^"]*)"', await response.text())
+        async with client.get(unescape(link)) as response:
+            assert (response.status, len((await response.text()).splitlines())) == (200, 1)
+        async with client.get(unescape(link).replace("&overdue=true", "")) as response:
+            assert len((await response.text()).splitlines()) == 2
+    taken = "select details->>'format', details->>'count', details->'fields' from audit"
+    exported = await asked(site, f"{taken} where action = 'leads_exported' order by id")
+    assert exported == [
+        ("csv", "2", None),
+        ("xlsx", "2", None),
+        ("csv", "1", ["Проект"]),
+        ("csv", "0", ["Проект"]),
+        ("csv", "1", ["Проект"]),
+    ]

@@ -147,3 +147,12 @@ async def test_segments_of_lost_leads_are_listed_and_counted(site: Site) -> None
         assert (await told(client, "/leads?fields[project]=Парк&limit=1"))[1]["next"] == "2"
         assert (await told(client, "/leads/count?fields[project]=Сад"))[1]["total"] == 0
         assert (await told(client, "/leads?field[project]=Парк"))[0] == 400
+        assert (await told(client, "/leads/count?stage=open&line=8+495+123-45-67"))[1] == {"total": 0, "stages": {}}
+        assert (await told(client, "/leads/count?line=8+495+123-45-67"))[1]["total"] == 2
+        for wrong in ("owner=vra", "step=nowhere", "reason=bad", "line=101", "stage=perhaps"):
+            name, value = wrong.split("=")
+            for path in ("/leads", "/leads/count", "/leads/export"):
+                status, problem = await told(client, f"{path}?{wrong}")
+                assert (status, problem["field"]) == (422, name), path
+                assert problem["detail"].startswith(f"{name}: ")
+                assert repr(value) in problem["detail"]

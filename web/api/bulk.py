@@ -8,13 +8,15 @@ from http import HTTPStatus
 from typing import Any, Final, Literal
 
 from aiohttp import hdrs, web
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from crm_sync.import_columns import read_mapping
 from crm_sync.import_faults import BYTES_MOST, FileFault
 from crm_sync.importing import ImportRefused, preview
-from crm_sync.lead_export import ExportRefused, Wanted
+from crm_sync.lead_export import ExportRefused
+from crm_sync.lead_list import WantedRefused
 from crm_sync.sheets import MEDIA
+from web.api.leads import SegmentQuery, refused_wanted
 from web.api.operations import PREFIX, PROBLEM, Answer, Query, refusal
 from web.bulk import begin_export, export_file, fault_words, import_file, plan_json
 from web.guard import VIEWER
@@ -64,13 +66,10 @@ class ImportTold(Answer):
     problems: list[RowProblem]
 
 
-class ExportQuery(Query):
+class ExportQuery(SegmentQuery):
     """Which leads, and as what; all as csv unless told."""
 
     format: Literal["csv", "xlsx"] = "csv"
-    stage: str = Field(default="", max_length=40)
-    owner: str = Field(default="", max_length=64)
-    fields: dict[str, str] = Field(default_factory=dict)
 
 
 async def import_leads(request: web.Request) -> web.StreamResponse:
@@ -104,18 +103,20 @@ async def export_leads(request: web.Request, query: ExportQuery) -> web.StreamRe
     """GET /leads/export, for heads and admins; who takes which leads is written down before the first byte."""
     only_keepers(request)
     directory, engine = await request.app[HOUSE].read(), request.app[SERVICES].engine
-    wanted = Wanted(form=query.format, stage=query.stage, owner=query.owner, fields=query.fields)
     try:
+        wanted = query.wanted(directory)
         async with engine.begin() as connection:
-            await begin_export(connection, directory, wanted, actor_of(request))
+            await begin_export(connection, wanted, query.format, actor_of(request))
+    except WantedRefused as error:
+        return refused_wanted(error)
     except ExportRefused as error:
         raise web.HTTPBadRequest(text=str(error)) from None
-    disposition = f'attachment; filename="leads-{datetime.now(UTC):%Y-%m-%d}.{wanted.form}"'
+    disposition = f'attachment; filename="leads-{datetime.now(UTC):%Y-%m-%d}.{query.format}"'
     response = web.StreamResponse(headers={hdrs.CONTENT_DISPOSITION: disposition})
-    response.headers[hdrs.CONTENT_TYPE] = MEDIA[wanted.form]
+    response.headers[hdrs.CONTENT_TYPE] = MEDIA[query.format]
     async with engine.connect() as connection:
         await response.prepare(request)
-        async for piece in export_file(connection, directory, wanted, language_of(request)):
+        async for piece in export_file(connection, directory, wanted, query.format, language_of(request)):
             await response.write(piece)
     await response.write_eof()
     return response

@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync import decisions, notes
 from crm_sync.decisions import UNSEEN, ChangedMeanwhile
-from crm_sync.lead_list import Wanted, count, last_lost, newest, on_managers_list, whole
+from crm_sync.lead_list import Wanted, WantedRefused, checked, count, last_lost, newest, on_managers_list, whole
 from crm_sync.leads import By
-from crm_sync.lifecycle import LifecycleError, Move
+from crm_sync.lifecycle import OPEN, LifecycleError, Move
 from crm_sync.tables import leads
 from directory import store
 from directory.blocking import blocked_of
@@ -32,7 +32,10 @@ from web.sessions import Viewer
 
 
 class SegmentQuery(Query):
-    """Which leads; `fields[name]=value` asks for what the house's own fields hold, `owner` `-` for nobody's."""
+    """Which leads; `fields[name]=value` asks for what the house's own fields hold, `owner` `-` for nobody's.
+
+    `stage`: one, or `open` for every one that is worked on.
+    """
 
     stage: str = ""
     step: str = ""
@@ -42,14 +45,35 @@ class SegmentQuery(Query):
     overdue: bool = False
     fields: dict[str, str] = Field(default_factory=dict)
 
+    def wanted(self, directory: Directory) -> Wanted:
+        """Which leads are asked for. Raises WantedRefused."""
+        told = Wanted(
+            stages=OPEN if self.stage == "open" else (self.stage,) if self.stage else (),
+            step=self.step,
+            owner=self.owner,
+            line=self.line,
+            reason=self.reason,
+            overdue=self.overdue,
+            fields=self.fields,
+        )
+        return checked(told, directory)
+
+
+def refused_wanted(error: WantedRefused) -> web.Response:
+    """The problem document of leads that are looked for by what the house does not know."""
+    return refusal(422, f"wrong_{error.field}", str(error), field=error.field)
+
 
 class LeadsQuery(SegmentQuery, PageQuery):
     """Which leads, and which page of them."""
 
 
-async def list_leads(request: web.Request, query: LeadsQuery) -> models.LeadPage:
+async def list_leads(request: web.Request, query: LeadsQuery) -> models.LeadPage | web.Response:
     """GET /leads: for a manager, what they work on and whose parties called; what was lost long ago is heads' only."""
-    where = await _where(request, query)
+    try:
+        where = await _where(request, query)
+    except WantedRefused as error:
+        return refused_wanted(error)
     async with request.app[SERVICES].engine.connect() as connection:
         asked = newest(where, before=query.cursor).limit(query.limit + 1)
         rows = (await connection.execute(asked)).all()
@@ -57,9 +81,12 @@ async def list_leads(request: web.Request, query: LeadsQuery) -> models.LeadPage
     return models.LeadPage(items=items, next=str(items[-1].id) if len(rows) > query.limit else None)
 
 
-async def count_leads(request: web.Request, query: SegmentQuery) -> models.LeadCount:
+async def count_leads(request: web.Request, query: SegmentQuery) -> models.LeadCount | web.Response:
     """GET /leads/count: of the same."""
-    where = await _where(request, query)
+    try:
+        where = await _where(request, query)
+    except WantedRefused as error:
+        return refused_wanted(error)
     async with request.app[SERVICES].engine.connect() as connection:
         stages = await count(connection, where)
     return models.LeadCount(total=sum(stages.values()), stages=stages)
@@ -68,15 +95,7 @@ async def count_leads(request: web.Request, query: SegmentQuery) -> models.LeadC
 async def _where(request: web.Request, query: SegmentQuery) -> ColumnElement[bool]:
     directory = await request.app[HOUSE].read()
     scope = scope_of(request[VIEWER], directory)
-    wanted = Wanted(
-        stages=(query.stage,) if query.stage else (),
-        step=query.step,
-        owner=query.owner,
-        line=query.line,
-        reason=query.reason,
-        overdue=query.overdue,
-        fields=query.fields,
-    )
+    wanted = query.wanted(directory)
     if scope.everything:
         return wanted.condition()
     return and_(wanted.condition(), leads_seen(scope), on_managers_list(directory.leads, datetime.now(UTC)))

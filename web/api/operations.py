@@ -75,7 +75,10 @@ Handler = Callable[[web.Request, Any], Awaitable[BaseModel | web.StreamResponse]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A GET under PREFIX. `answer` None: bytes of `media` come, not JSON; `ranges`: parts of them may be asked for."""
+    """A GET under PREFIX. `answer` None: bytes of `media` come, not JSON; `ranges`: parts of them may be asked for.
+
+    `refuses`: a query that can be read may be refused with 422.
+    """
 
     path: str
     handler: Handler
@@ -84,6 +87,7 @@ class Operation:
     answer: type[BaseModel] | None
     media: str = "application/json"
     ranges: bool = False
+    refuses: bool = False
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Check the query, run the handler, write the answer. Raises 400 for a query that does not fit."""
@@ -109,8 +113,9 @@ class Operation:
         if self.ranges:
             answers["206"] = {"description": "The part that was asked for.", "content": {self.media: {}}}
             errors += [416, 503]
+        errors += [422] if self.refuses else []
         for status in sorted(errors):
-            problem = {PROBLEM: {"schema": {"$ref": _ref(Problem)}}}
+            problem = {PROBLEM: {"schema": {"$ref": _ref(Refusal if status == 422 else Problem)}}}
             answers[str(status)] = {"description": _WHY[status], "content": problem}
         return {
             "operationId": self.handler.__name__,

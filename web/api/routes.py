@@ -65,9 +65,13 @@ OPERATIONS: Final = (
         gaps.GapsQuery,
         models.GapPage,
     ),
-    Operation("/leads/export", bulk.export_leads, "Leads as a table", bulk.ExportQuery, None, "text/csv"),
-    Operation("/leads", leads.list_leads, "Leads, the newest first", leads.LeadsQuery, lead_models.LeadPage),
-    Operation("/leads/count", leads.count_leads, "How many leads", leads.SegmentQuery, lead_models.LeadCount),
+    Operation("/leads/export", bulk.export_leads, "Leads as a table", bulk.ExportQuery, None, "text/csv", refuses=True),
+    Operation(
+        "/leads", leads.list_leads, "Leads, the newest first", leads.LeadsQuery, lead_models.LeadPage, refuses=True
+    ),
+    Operation(
+        "/leads/count", leads.count_leads, "How many leads", leads.SegmentQuery, lead_models.LeadCount, refuses=True
+    ),
     Operation("/leads/{number}", leads.get_lead, "One lead with its history", NoQuery, lead_models.LeadWhole),
     Operation("/parties", house.list_parties, "People outside, the newest first", house.PageQuery, models.PartyPage),
     Operation("/people", house.list_people, "People who work here", NoQuery, models.PersonList),

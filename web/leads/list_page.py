@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from crm_sync.lead_list import Wanted
 from directory.lead_policy import LeadPolicy
 from directory.model import Directory, Person
 from web.finding import FilterError
@@ -45,6 +46,7 @@ async def show(request: web.Request) -> web.Response:
     context |= {
         "tabs": [(told, counts[told], urlencode(kept | {"stage": told})) for told in TABS],
         "tab": tab,
+        "export": _query_of(tab, wanted),
         "kept": kept,
         "owner": query.get("owner") or _usual_owner(viewer, scope),
         "whose": _whose(scope, directory),
@@ -59,6 +61,14 @@ async def show(request: web.Request) -> web.Response:
 def _usual_owner(viewer: Viewer, scope: Scope) -> str:
     """Whose leads are shown where nobody said: a manager's own, everybody's for a head."""
     return EVERYBODYS if scope.everything or viewer.person is None else MINE
+
+
+def _query_of(tab: str, wanted: Wanted) -> str:
+    """The query by which the API gives the leads of a tab."""
+    told = {"stage": tab, "owner": wanted.owner, "line": wanted.line, "step": wanted.step, "reason": wanted.reason}
+    told |= {"overdue": "true" if wanted.overdue else ""}
+    told |= {f"fields[{name}]": value for name, value in wanted.fields.items()}
+    return urlencode({name: value for name, value in told.items() if value})
 
 
 def _whose(scope: Scope, directory: Directory) -> list[Person]:
