@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -50,12 +50,13 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class BookedCall:
-    """What the book asks of a settled call; `name` as the trunk told it, `at` by the PBX's clock."""
+    """What the book asks of a settled call; `name` as the trunk told it, `at` by the PBX's clock, `ahead` of ours."""
 
     id: UUID
     facts: CallFacts
     name: str | None
     at: datetime
+    ahead: timedelta = timedelta()
 
 
 async def link(connection: AsyncConnection, directory: Directory, call: BookedCall) -> Linked | None:
@@ -70,7 +71,8 @@ async def link(connection: AsyncConnection, directory: Directory, call: BookedCa
     party = await _party_of(connection, call.facts.number)
     lead = await _last_lead(connection, party) if party is not None else None
     known, stage = party is not None, lead.stage if lead is not None else None
-    booking = decide(directory.leads, call.facts, known=known, stage=stage)
+    closed_since = lead is not None and lead.closed_at is not None and lead.closed_at >= call.at - call.ahead
+    booking = decide(directory.leads, call.facts, known=known, stage=stage, closed_since=closed_since)
     if party is None:
         if booking.created == "nothing":
             return None
@@ -85,15 +87,24 @@ async def link(connection: AsyncConnection, directory: Directory, call: BookedCa
 
 
 async def _party_of(connection: AsyncConnection, number: str) -> int | None:
-    """The party of a number, locked: calls from two numbers of one party come one after the other."""
-    whose = select(party_numbers.c.party_id).where(party_numbers.c.number == number).scalar_subquery()
-    locked = select(parties.c.id).where(parties.c.id == whose).with_for_update()
-    return (await connection.execute(locked)).scalar_one_or_none()
+    """The party of a number, locked: calls from two numbers of one party come one after the other.
+
+    A party that was merged while we waited for it is the one that was kept.
+    """
+    whose = select(party_numbers.c.party_id).where(party_numbers.c.number == number)
+    party: int | None = (await connection.execute(whose)).scalar_one_or_none()
+    while party is not None:
+        locked = select(parties.c.merged_into).where(parties.c.id == party).with_for_update(key_share=True)
+        row = (await connection.execute(locked)).one_or_none()
+        if row is None or row.merged_into is None:
+            return party if row is not None else None
+        party = row.merged_into
+    return None
 
 
 async def _last_lead(connection: AsyncConnection, party: int) -> Any:
     """The party's open lead, else its last."""
-    last = select(leads.c.id, leads.c.stage, leads.c.owner).where(leads.c.party_id == party)
+    last = select(leads.c.id, leads.c.stage, leads.c.owner, leads.c.closed_at).where(leads.c.party_id == party)
     return (await connection.execute(last.order_by(leads.c.stage.in_(OPEN).desc(), leads.c.id.desc()).limit(1))).first()
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.import_plan import KnownLead, KnownParty, Outcome, Plan, plan_import
 from crm_sync.import_rows import ImportRow, Reading
-from crm_sync.leads import By, NewLead, give_lead, open_leads, set_deadline, set_fields
+from crm_sync.leads import By, NewLead, give_lead, locked, open_leads, set_deadline, set_fields
 from crm_sync.lifecycle import OPEN
 from crm_sync.locks import lock_book
 from crm_sync.tables import leads, notes, parties, party_numbers
@@ -158,13 +158,19 @@ async def _take_numbers(connection: AsyncConnection, how: Insert, rows: Sequence
 async def _fill_lead(
     connection: AsyncConnection, directory: Directory, lead: KnownLead, outcome: Outcome, by: By
 ) -> None:
+    """Fill what is blank still: a person may have decided about the lead since the plan was made."""
     row, changes = outcome.row, set(outcome.changes)
-    if "owner" in changes:
+    if not {"owner", "deadline", "fields"} & changes:
+        return
+    now = await locked(connection, lead.id)
+    if now.stage not in OPEN:
+        return
+    if "owner" in changes and now.owner is None:
         await give_lead(connection, lead.id, row.owner, by)
-    if "deadline" in changes:
+    if "deadline" in changes and now.deadline_at is None:
         await set_deadline(connection, lead.id, row.deadline_at, by)
-    if "fields" in changes:
-        blanks: Mapping[str, str] = {name: told for name, told in row.fields.items() if name not in lead.fields}
+    blanks: Mapping[str, str] = {name: told for name, told in row.fields.items() if name not in now.fields}
+    if "fields" in changes and blanks:
         await set_fields(connection, directory, lead.id, blanks, by)
 
 

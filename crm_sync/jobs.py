@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Interval, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.due import Owes
@@ -24,13 +24,16 @@ from directory.store import read
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+_NOT_AHEAD: ColumnElement[Any] = literal(timedelta(), Interval)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CrmJobs:
-    """The job and what it needs."""
+    """The job and what it needs; `ahead` tells for a row of `calls` how far its PBX's clock is before ours."""
 
     engine: AsyncEngine
     owes: Owes
+    ahead: ColumnElement[Any] = _NOT_AHEAD
 
     def tasks(self) -> list[Task]:
         """The tasks for the queue."""
@@ -39,7 +42,7 @@ class CrmJobs:
     async def link_call(self, call_id: UUID, attempt: int) -> None:
         """Link the call: the book and the event in one transaction, so neither is ever there without the other."""
         async with self.engine.begin() as connection:
-            row = await _row(connection, call_id)
+            row = await _row(connection, call_id, self.ahead)
             if row is None or row.party_id is not None:
                 return
             seen, directory = view(state_call(row.state)), await read(connection)
@@ -47,7 +50,8 @@ class CrmJobs:
             # The PBX's time, never the clock: a job that runs late says the same.
             at = seen.started_at or seen.settled_at or datetime.now(UTC)
             name = seen.caller_name if seen.direction == "inbound" else None
-            linked = await link(connection, directory, BookedCall(row.id, facts, name, at)) if facts else None
+            booked = BookedCall(row.id, facts, name, at, row.ahead) if facts else None
+            linked = await link(connection, directory, booked) if booked else None
             if facts is not None:
                 await tell_of(connection, directory, row.id, facts, linked.owner if linked else None)
             if linked is not None:
@@ -69,7 +73,8 @@ class CrmJobs:
         )
 
 
-async def _row(connection: AsyncConnection, call_id: UUID) -> Any:
+async def _row(connection: AsyncConnection, call_id: UUID, ahead: ColumnElement[Any]) -> Any:
     """The call's row, or that of the call it was joined into."""
-    row = (await connection.execute(select(calls).where(calls.c.id == call_id))).one_or_none()
-    return row if row is None or row.joined_into is None else await _row(connection, row.joined_into)
+    asked = select(calls, ahead.label("ahead")).where(calls.c.id == call_id)
+    row = (await connection.execute(asked)).one_or_none()
+    return row if row is None or row.joined_into is None else await _row(connection, row.joined_into, ahead)

@@ -1,7 +1,8 @@
 """Changes of a lead: each locks it, checks it, writes it and its event in the caller's transaction.
 
 Nothing else writes to `leads` or `lead_events`. Locks are taken in one order, so that nobody waits for another
-crosswise: the number's (`crm_sync.locks`, where a number is at stake), the party's row, the lead's row.
+crosswise: the number's (`crm_sync.locks`, where a number is at stake), the party's row, the lead's row. Rows are locked
+without their keys (FOR NO KEY UPDATE): whoever writes a note or a task of them never waits for these locks.
 """
 
 from __future__ import annotations
@@ -234,7 +235,7 @@ async def held(connection: AsyncConnection, lead: int) -> Row[Any]:
     while True:
         asked = select(leads.c.party_id).where(leads.c.id == lead)
         party = (await connection.execute(asked)).scalar_one_or_none()
-        await connection.execute(select(parties.c.id).where(parties.c.id == party).with_for_update())
+        await connection.execute(select(parties.c.id).where(parties.c.id == party).with_for_update(key_share=True))
         row = await locked(connection, lead)
         if row.party_id == party:  # a merge may have moved it meanwhile
             return row
@@ -242,7 +243,8 @@ async def held(connection: AsyncConnection, lead: int) -> Row[Any]:
 
 async def locked(connection: AsyncConnection, lead: int) -> Row[Any]:
     """Give the row of a lead, which nobody else changes until the transaction ends. Raises NoSuchLead."""
-    row = (await connection.execute(select(leads).where(leads.c.id == lead).with_for_update())).one_or_none()
+    asked = select(leads).where(leads.c.id == lead).with_for_update(key_share=True)
+    row = (await connection.execute(asked)).one_or_none()
     if row is None:
         raise NoSuchLead(f"there is no lead {lead}")
     return row

@@ -4,7 +4,8 @@ Rules kept here:
 1. Nothing is lost by a merge: numbers, leads, notes, tasks and earlier merges move to the party that is kept, and what
    moved is written down; calls keep their party, and are read through `parties.merged_into`.
 2. Where both have an open lead, that of the party that goes is disqualified as a duplicate of the kept one's.
-3. To unmerge gives back exactly what moved, as far as it is still there, and opens the duplicate again.
+3. To unmerge gives back exactly what moved, as far as it is still there, with what was written of these leads since,
+   and opens the duplicate again.
 """
 
 from __future__ import annotations
@@ -92,7 +93,9 @@ async def unmerge(connection: AsyncConnection, directory: Directory, gone: int, 
         (tasks, tasks.c.id, "tasks"),
     ):
         await _move(connection, table, column, gone, kept, moved[name])
-    await _move_leads(connection, kept, gone, by, moved["leads"])
+    back_again = await _move_leads(connection, kept, gone, by, moved["leads"])
+    for table in (notes, tasks):
+        await _move(connection, table, table.c.lead_id, gone, kept, back_again)
     back = and_(parties.c.id.in_(moved["parties"]), parties.c.merged_into == kept)
     await connection.execute(update(parties).where(back).values(merged_into=gone))
     for name in moved["taken"]:
@@ -139,11 +142,21 @@ async def merges_of(connection: AsyncConnection, party: int) -> list[Row[Any]]:
 
 
 async def _locked(connection: AsyncConnection, ids: Collection[int], more: Collection[str] = ()) -> dict[int, Row[Any]]:
-    """The rows of parties, locked after all of their numbers, and some `more`. Raises PartyRefused."""
+    """The rows of parties, locked after all of their numbers, and some `more`. Raises PartyRefused.
+
+    A number that one of them got while we waited is locked too: then all locks are taken anew, in their order.
+    """
     asked = select(party_numbers.c.number).where(party_numbers.c.party_id.in_(ids))
-    await lock_numbers(connection, [*(await connection.execute(asked)).scalars(), *more])
-    locked = select(parties).where(parties.c.id.in_(ids)).order_by(parties.c.id).with_for_update()
-    rows = {row.id: row for row in await connection.execute(locked)}
+    locked = select(parties).where(parties.c.id.in_(ids)).order_by(parties.c.id).with_for_update(key_share=True)
+    while True:
+        attempt = await connection.begin_nested()  # taken back, it lets its locks go
+        numbers = set((await connection.execute(asked)).scalars())
+        await lock_numbers(connection, [*numbers, *more])
+        rows = {row.id: row for row in await connection.execute(locked)}
+        if numbers.issuperset((await connection.execute(asked)).scalars()):
+            await attempt.commit()
+            break
+        await attempt.rollback()
     for party in ids:
         if party not in rows:
             raise PartyRefused("party", f"there is no party {party}")

@@ -43,7 +43,7 @@ def asked(
     """Give the owner rules that a call asks about a lead of `owner`, in their order; none: the owner stays."""
     rule = booking.rule
     gone = owner is None or directory.person(owner) is None
-    if booking.then == "none":
+    if booking.then in {"none", "over"}:
         return ()
     if booking.then != "back":
         return rule.owner if gone or rule.reassign else ()

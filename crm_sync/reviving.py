@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Row, exists, select
+from sqlalchemy import ColumnElement, Row, and_, exists, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -21,13 +21,13 @@ from crm_sync.ledger_tables import crm_connections
 from crm_sync.lifecycle import OPEN, Move
 from crm_sync.notes import add_task
 from crm_sync.parties import must_not_be_called
-from crm_sync.revival import TASK_MINUTES, chain_of, next_at, step_of, words
+from crm_sync.revival import TASK_MINUTES, chain_of, enters_at, next_at, step_of, words
 from crm_sync.tables import leads, parties, party_numbers
 from directory import store
 from directory.blocking import blocked_of
 from directory.hours import next_open
-from directory.lead_policy import RevivalStep
-from directory.model import EMPTY, Directory
+from directory.lead_policy import LeadPolicy, RevivalChain, RevivalStep
+from directory.model import Directory
 from notices.model import Notice
 from notices.telling import heads_of, tell
 
@@ -38,10 +38,12 @@ _BATCH: Final = 200
 
 async def revive(engine: AsyncEngine, now: datetime) -> Counter[str]:
     """Take every step that is due at `now`; gives how many came to what (`crm_sync.revival.RESULTS`)."""
+    async with engine.begin() as connection:
+        directory = await store.read(connection)
+        await _let_in(connection, directory.leads, now)
     async with engine.connect() as connection:
         asked = select(leads.c.id).where(leads.c.chain_at <= now).order_by(leads.c.chain_at).limit(_BATCH)
         due = list((await connection.execute(asked)).scalars())
-        directory = await store.read(connection) if due else EMPTY
     came_to: Counter[str] = Counter()
     for lead in due:
         try:
@@ -52,6 +54,24 @@ async def revive(engine: AsyncEngine, now: datetime) -> Counter[str]:
         except SQLAlchemyError as error:  # the others go on; this one is met again in the next round
             log.warning("a step of revival could not be taken now", lead=lead, error=type(error).__name__)
     return came_to
+
+
+async def _let_in(connection: AsyncConnection, policy: LeadPolicy, now: datetime) -> None:
+    """Have lost leads wait for a chain that the house wrote since they were lost; who was in one is not met again."""
+    if not policy.revival:
+        return
+    waits = and_(leads.c.stage == "lost", leads.c.chain.is_(None), leads.c.chain_at.is_(None))
+    fits = or_(*(_fits(chain) for chain in policy.revival))
+    asked = select(leads).where(waits, fits).order_by(leads.c.id).limit(_BATCH)
+    for row in (await connection.execute(asked.with_for_update(key_share=True, skip_locked=True))).all():
+        at = enters_at(policy, row.reason, row.fields, row.closed_at or now)
+        await next_step(connection, row.id, 0, at and max(at, now))
+
+
+def _fits(chain: RevivalChain) -> ColumnElement[bool]:
+    """Whether a chain is for a lead, as `crm_sync.revival.chain_of` says, in SQL."""
+    asked = [leads.c.fields[name].astext.in_(wanted) for name, wanted in chain.fields.items()]
+    return and_(leads.c.stage == "lost", *asked, *([leads.c.reason.in_(chain.reasons)] if chain.reasons else []))
 
 
 async def _take(connection: AsyncConnection, directory: Directory, lead: int, now: datetime) -> list[str]:

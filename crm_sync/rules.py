@@ -3,6 +3,7 @@
 1. `facts_of` reads a call as rules see it: with which number outside, what became of it, who talked with the client.
 2. The first rule that holds decides (`rule_for`); the house's own are asked before those that are built in.
 3. A rule says what is new. What is there goes on whatever rules say: an open lead is linked, a lost one comes back.
+4. A lead that was closed after a call began is not changed by it: whoever closed it knew of the call, or did so later.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from directory.model import Directory
 from directory.numbers import is_anonymous
 
 Created = Literal["nothing", "party", "lead", "party_and_lead"]
-Then = Literal["none", "new", "goes_on", "back"]
-"""What there is of a lead after a call: none, one that it opened, one that was open, one that was lost and is not."""
+Then = Literal["none", "new", "goes_on", "back", "over"]
+"""What there is of a lead after a call: none, one that it opened, one that was open, one that was lost and is not, one
+that was closed since the call began and stays so."""
 
 NUMBER_DIGITS: Final = range(7, 16)
 """Of a number in the book: fewer are an extension, more are no telephone number (ITU-T E.164)."""
@@ -68,7 +70,7 @@ class Booking:
     @property
     def owes_task(self) -> bool:
         """Whether the rule's task is owed: there is a lead to work on, or a new party."""
-        return self.rule.task is not None and (self.then != "none" or self.created == "party")
+        return self.rule.task is not None and (self.then not in {"none", "over"} or self.created == "party")
 
 
 def number_in_book(directory: Directory, written: str) -> str | None:
@@ -105,9 +107,16 @@ def rule_for(policy: LeadPolicy, call: CallFacts, *, known: bool) -> LeadRule:
     return next(rule for rule in (*policy.rules, *BUILT_IN) if _holds(rule, call, known=known))
 
 
-def decide(policy: LeadPolicy, call: CallFacts, *, known: bool, stage: str | None) -> Booking:
-    """Decide what a call makes; `stage` is that of its party's open lead, else of the last, None: it never had one."""
+def decide(
+    policy: LeadPolicy, call: CallFacts, *, known: bool, stage: str | None, closed_since: bool = False
+) -> Booking:
+    """Decide what a call makes; `stage` is that of its party's open lead, else of the last, None: it never had one.
+
+    `closed_since`: that lead was closed when the call had begun.
+    """
     rule = rule_for(policy, call, known=known)
+    if closed_since and stage is not None and stage not in OPEN:
+        return Booking(rule, "nothing", "over", stage)
     if stage in OPEN or stage in AWAY:
         # Nobody answered us: that is no sign of the client's, so what was lost stays so.
         after = stage if call.kind == "outbound_unanswered" else after_call(stage, talked=call.answered)

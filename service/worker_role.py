@@ -80,7 +80,7 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             no_room=has_room if disk is None else disk.no_room,
             archived=release,
         )
-        leads = CrmJobs(engine=house.engine, owes=owes)
+        leads = CrmJobs(engine=house.engine, owes=owes, ahead=AHEAD)
         answers = AnswerJobs(engine=house.engine)
         promises = FollowUpJobs(
             engine=house.engine, numbers=numbers_of, lead_owner=lead_owner(settings.crm), ahead=AHEAD

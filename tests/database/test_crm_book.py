@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert, text, update
+from sqlalchemy import Interval, insert, literal, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
@@ -178,7 +178,7 @@ async def test_a_lost_lead_comes_back_by_a_call_and_spam_does_not(engine: AsyncE
     await directory(engine)
     await linked(engine, "1.1")
     async with engine.begin() as connection:
-        await connection.execute(update(leads).values(stage="lost", closed_at=T0))
+        await connection.execute(update(leads).values(stage="lost", closed_at=T0 - timedelta(minutes=1)))
     await linked(engine, "2.1")
     assert await asked(engine, "select stage, closed_at from leads") == [("in_work", None)]
     async with engine.begin() as connection:
@@ -186,6 +186,53 @@ async def test_a_lost_lead_comes_back_by_a_call_and_spam_does_not(engine: AsyncE
     await linked(engine, "3.1")
     assert await asked(engine, "select count(*) from leads") == [(1,)]
     assert await asked(engine, "select count(*) from calls where party_id is not null and lead_id is null") == [(1,)]
+
+
+@pytest.mark.parametrize("stage", ["won", "lost", "disqualified"])
+async def test_a_call_never_undoes_what_was_decided_while_it_lasted(engine: AsyncEngine, stage: str) -> None:
+    """Won or lost during the talk, or long after a call that is caught up on: it is linked, and all else stays."""
+    await directory(engine)
+    await linked(engine, "1.1", answered=False)
+    async with engine.begin() as connection:
+        await connection.execute(update(leads).values(stage=stage, closed_at=T0 + timedelta(minutes=5, seconds=4)))
+    await linked(engine, "2.1", at=T0 + timedelta(minutes=5))
+    await linked(engine, "3.1", at=T0 + timedelta(minutes=1), answered=False)
+    told = "select stage, owner, contact_at from leads"
+    assert await asked(engine, told) == [(stage, None, T0 + timedelta(minutes=5))]
+    assert await asked(engine, "select count(*) from calls where lead_id = 1") == [(3,)]
+    await linked(engine, "4.1", at=T0 + timedelta(minutes=6))
+    open_now = [] if stage == "disqualified" else [("anna",)]
+    assert await asked(engine, "select owner from leads where closed_at is null") == open_now
+
+
+async def test_what_was_decided_and_the_call_are_compared_by_one_clock(engine: AsyncEngine) -> None:
+    """The PBX's clock is an hour ahead: the lead that was lost during the talk seems lost long before it."""
+    await directory(engine)
+    await linked(engine, "1.1")
+    async with engine.begin() as connection:
+        await connection.execute(update(leads).values(stage="lost", closed_at=T0 + timedelta(seconds=4)))
+    call_id = await happen(engine, "2.1", at=T0 + timedelta(hours=1))
+    ahead = literal(timedelta(hours=1), Interval)
+    await CrmJobs(engine=engine, owes=owe_nothing, ahead=ahead).link_call(call_id, 0)
+    assert await asked(engine, "select stage from leads") == [("lost",)]
+
+
+async def test_a_call_that_waited_for_a_merge_is_the_kept_partys(engine: AsyncEngine) -> None:
+    """The number became one of the party that goes just before the merge, which did not know of it."""
+    await directory(engine)
+    await linked(engine, "1.1")
+    call_id = await happen(engine, "2.1")
+    async with engine.begin() as merging:
+        kept = (await merging.execute(text("insert into parties default values returning id"))).scalar_one()
+        await merging.execute(text("update parties set merged_into = :kept where id = 1"), {"kept": kept})
+        await merging.execute(text("update leads set party_id = :kept"), {"kept": kept})
+        linking = asyncio.create_task(CrmJobs(engine=engine, owes=owe_nothing).link_call(call_id, 0))
+        waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        async with asyncio.timeout(10):
+            while await asked(engine, waits) != [(1,)]:
+                await asyncio.sleep(0.01)
+    await linking
+    assert await asked(engine, f"select party_id, lead_id from calls where id = '{call_id}'") == [(kept, 1)]
 
 
 async def test_a_person_who_left_owns_nothing(engine: AsyncEngine) -> None:

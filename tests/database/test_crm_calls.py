@@ -222,7 +222,7 @@ async def test_a_lost_lead_that_comes_back_is_its_owners_or_by_the_rules_of_retu
     """While Anna is away the line's person has it; the client who did not answer us is no sign of life."""
     await house(jobs.engine, "leads: {return_owner: [line_person]}")
     await linked(jobs, settled_call("1.1"))
-    lost = update(leads).values(stage="lost", closed_at=T0, reason="no_contact")
+    lost = update(leads).values(stage="lost", closed_at=T0 - timedelta(minutes=1), reason="no_contact")
     for n, (device, owner) in enumerate((("PJSIP/boris-desk", "anna"), ("PJSIP/boris-desk", "vera")), 2):
         async with jobs.engine.begin() as connection:
             await connection.execute(lost)

@@ -14,9 +14,11 @@ from calls.due import owe_nothing
 from calls.record import record
 from crm_sync.erasing import erase_parties
 from crm_sync.jobs import CrmJobs
-from crm_sync.leads import By, move_lead, open_lead
+from crm_sync.leads import By, locked, move_lead, open_lead
 from crm_sync.lifecycle import Move
+from crm_sync.locks import lock_numbers
 from crm_sync.merging import PartyRefused, add_number, merge, rename, same_party, unmerge
+from crm_sync.notes import add_note, add_task
 from crm_sync.tables import notes, parties, party_merges, party_numbers, tasks
 from directory.file import loads
 from directory.store import apply
@@ -124,6 +126,66 @@ async def test_what_others_changed_since_stays_when_a_merge_is_taken_back(engine
         assert await asked(connection, "select stage, reason from leads where id = 2") == [("disqualified", "spam")]
 
 
+async def test_what_was_written_during_a_merge_goes_with_the_lead_it_is_of(engine: AsyncEngine) -> None:
+    """A note and a task of a lead that is given back are given back with it; those of the kept lead stay."""
+    async with engine.begin() as connection:
+        one, other = await two(connection)
+        await merge(connection, HOUSE, one, other, BY)
+        for lead in (1, 2):
+            await add_note(connection, lead, "позже", BY)
+            await add_task(connection, HOUSE, lead, "позвонить", BY)
+        await unmerge(connection, HOUSE, other, BY)
+        for table in ("notes", "tasks"):
+            whose = f"select distinct lead_id, party_id from {table} order by 1"
+            assert await asked(connection, whose) == [(1, one), (2, other)]
+
+
+async def until_it_waits(engine: AsyncEngine, lock: str) -> None:
+    waits = f"select count(*) from pg_stat_activity where wait_event = '{lock}' and datname = current_database()"
+    async with asyncio.timeout(10), engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        while await asked(connection, waits) != [(1,)]:
+            await asyncio.sleep(0.01)
+
+
+async def become_one(engine: AsyncEngine, one: int, other: int) -> None:
+    async with engine.begin() as connection:
+        await merge(connection, HOUSE, one, other, BY)
+
+
+async def test_a_note_and_a_merge_at_once_never_wait_for_each_other_crosswise(engine: AsyncEngine) -> None:
+    """The note's lead is locked, the merge holds both parties and waits for it: the note is written, then moved."""
+    async with engine.begin() as connection:
+        one, other = await two(connection)
+    async with engine.begin() as writing:
+        await locked(writing, 2)
+        merging = asyncio.create_task(become_one(engine, one, other))
+        await until_it_waits(engine, "transactionid")
+        await add_note(writing, 2, "во время", BY)
+    await merging
+    async with engine.connect() as connection:
+        assert await asked(connection, "select distinct party_id from notes") == [(one,)]
+
+
+async def test_a_number_that_comes_while_a_merge_waits_is_locked_with_the_others(engine: AsyncEngine) -> None:
+    """A call from it comes before the merge or after it, never into the midst."""
+    async with engine.begin() as connection:
+        one, other = await two(connection)
+    async with engine.begin() as adding:
+        await lock_numbers(adding, ["79161230002", "79161230003"])
+        merging = asyncio.create_task(become_one(engine, one, other))
+        await until_it_waits(engine, "advisory")
+        await adding.execute(insert(party_numbers).values(number="79161230003", party_id=other))
+        async with engine.begin() as holding:
+            # The merge has the numbers that it knew of, and waits for its second lead.
+            await locked(holding, 2)
+            await adding.commit()
+            await until_it_waits(engine, "transactionid")
+            free = "select pg_try_advisory_xact_lock(hashtextextended('79161230003', 7))"
+            assert await asked(holding, free) == [(False,)]
+    await merging
+
+
 async def test_a_party_of_parties_can_be_taken_apart_in_any_order(engine: AsyncEngine) -> None:
     """Three become one in two steps; the first that was merged goes its own way again, then the second."""
     async with engine.begin() as connection:
@@ -176,13 +238,8 @@ async def test_calls_while_two_parties_become_one_never_make_a_second_lead(engin
             (change,) = await record(connection, settled_call(f"{n}.1", number=f"7916123000{n % 2 + 1}"))
             ids.append(change.call_id)
     jobs = CrmJobs(engine=engine, owes=owe_nothing)
-
-    async def become_one() -> None:
-        async with engine.begin() as connection:
-            await merge(connection, HOUSE, one, other, BY)
-
     async with asyncio.timeout(60):
-        await asyncio.gather(become_one(), *(jobs.link_call(call_id, 0) for call_id in ids))
+        await asyncio.gather(become_one(engine, one, other), *(jobs.link_call(call_id, 0) for call_id in ids))
     async with engine.connect() as connection:
         assert await asked(connection, "select count(*) from leads") == [(2,)]
         assert await asked(connection, "select party_id from leads where closed_at is null") == [(one,)]

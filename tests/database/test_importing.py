@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from crm_sync import import_process
+from crm_sync import import_process, importing
 from crm_sync.import_faults import FileFault
 from crm_sync.import_plan import Plan
 from crm_sync.import_process import read_apart
@@ -125,6 +125,35 @@ async def test_only_blanks_of_a_known_party_are_filled_in(engine: AsyncEngine) -
     assert (await seen(engine, rows)).changes_nothing
     whose = "select count(distinct party_id) from party_numbers where number in ('79165000001', '79165000009')"
     assert await asked(engine, whose) == [(1,)]
+
+
+_TAKEN = "owner = 'boris', deadline_at = '2026-11-27', fields = '{\"project\": \"Дом\"}'"
+_LOST = "stage = 'lost', closed_at = now()"
+
+
+@pytest.mark.parametrize("decided", [_TAKEN, _LOST])
+async def test_what_a_person_decides_meanwhile_is_not_overwritten(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, decided: str
+) -> None:
+    """Between the plan and its doing somebody took the lead, set its deadline and a field; or it was lost."""
+    await furnish(engine)
+    await imported(engine, [["phone"], ["79165000001"]])
+    told = "select stage, owner, deadline_at, fields, (select count(*) from lead_events) from leads"
+    meant: list[Any] = []
+
+    async def plan(connection: AsyncConnection, reading: Reading) -> Plan:
+        made = await preview(connection, reading)
+        async with engine.begin() as person:
+            await person.execute(text(f"update leads set {decided}"))
+        meant.extend(await asked(engine, told))
+        return made
+
+    async with engine.begin() as connection:
+        await connection.execute(text("update leads set deadline_at = null"))
+    monkeypatch.setattr(importing, "preview", plan)
+    rows = [["phone", "owner", "deadline", "project"], ["79165000001", "anna", "31.12.2026", "Лес"]]
+    assert (await imported(engine, rows)).outcomes[0].changes == ("owner", "deadline", "fields")
+    assert await asked(engine, told) == meant
 
 
 async def test_one_wrong_row_keeps_the_whole_file_out(engine: AsyncEngine) -> None:

@@ -79,7 +79,11 @@ class Everybody:
         """A client calls, answered or not, and the call's job runs twice at once."""
         self.calls += 1
         uid, number, answered = f"{self.calls}.1", self.chance.choice(NUMBERS), self.chance.random() < 0.5
-        told: dict[str, Any] = {"number": number, "answered": answered, "at": T0 + timedelta(minutes=self.calls)}
+        told: dict[str, Any] = {
+            "number": number,
+            "answered": answered,
+            "at": T0 + timedelta(hours=2 * (self.calls % 2), minutes=self.calls),
+        }
         async with self.engine.begin() as connection:
             (change,) = await record(connection, settled_call(uid, **told))
         await asyncio.gather(*(self.jobs.link_call(change.call_id, 0) for _ in range(2)))

@@ -223,6 +223,23 @@ async def test_a_lead_is_met_in_the_next_round_when_fields_make_it_fit(engine: A
     assert await asked(engine, "select stage from leads") == [("reviving",)]
 
 
+async def test_a_chain_that_is_written_later_is_also_for_who_was_lost_before(engine: AsyncEngine) -> None:
+    """Once: who went through a chain, or whom no chain fits, is not met."""
+    plain = replace(HOUSE, leads=LeadPolicy())
+    await lost(engine, plain)
+    async with engine.begin() as connection:
+        other = await open_lead(connection, plain, 1, ANNA, stage="qualified")
+        await decide(connection, plain, other, LOST, ANNA)
+    await days_pass(engine, 50)
+    assert await asked(engine, "select distinct stage from leads") == [("lost",)]
+    async with engine.begin() as connection:
+        await store.apply(connection, HOUSE)
+    await days_pass(engine, 60, 60.01, 70, 80)
+    assert [row[3] for row in await asked(engine, _STEPS)] == ["sent_webhook", "task"]
+    ends = "select stage, chain, chain_at from leads order by id"
+    assert await asked(engine, ends) == [("lost", "park", None), ("lost", None, None)]
+
+
 async def test_a_blocked_number_gets_no_message(engine: AsyncEngine) -> None:
     """Whoever the house does not want to hear of does not hear of the house."""
     await lost(engine)

@@ -64,6 +64,33 @@ async def test_a_directory_of_an_earlier_version_is_the_same_after_the_upgrade(e
     await engine.dispose()
 
 
+_OF_0027 = """
+insert into parties (id) overriding system value values (1);
+insert into leads (party_id, stage, opened_at, closed_at)
+    values (1, 'lost', '2026-10-01', '2026-10-02'), (1, 'in_work', '2026-11-02', null);
+insert into calls (id, pbx, state, direction, status, party_id, started_at, answered_at) values
+    (gen_random_uuid(), 'pbx', '{}', 'inbound', 'ended', 1, '2026-10-01', '2026-10-01'),
+    (gen_random_uuid(), 'pbx', '{}', 'inbound', 'ended', 1, '2026-11-03', '2026-11-03'),
+    (gen_random_uuid(), 'pbx', '{}', 'inbound', 'ended', 1, '2026-11-04', null)
+"""
+
+
+async def test_an_open_lead_of_an_earlier_version_is_not_called_forgotten_after_the_upgrade(
+    empty_database_url: str,
+) -> None:
+    """It knows its last talk; what is closed is left alone."""
+    engine = connect(empty_database_url, pool=1)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "0027"))
+        for statement in _OF_0027.split(";"):
+            await connection.execute(text(statement))
+    await upgrade(empty_database_url)
+    async with engine.connect() as connection:
+        told = await connection.execute(text("select contact_at::date::text from leads order by id"))
+        assert list(told.scalars()) == [None, "2026-11-03"]
+    await engine.dispose()
+
+
 async def test_this_month_and_the_next_have_partitions_of_events(empty_database_url: str) -> None:
     """Events of now never wait for a partition, odd times have one too."""
     await upgrade(empty_database_url)

@@ -17,7 +17,7 @@ from calls.view import view
 from crm_sync.lifecycle import AWAY, OPEN, STAGES, Move, check
 from crm_sync.ownership import Shares, asked, candidates, choose
 from crm_sync.rules import Booking, CallFacts, Created, Then, decide, facts_of, number_in_book, rule_for
-from directory.lead_policy import BUILT_IN, CALL_TYPES, MAKES, OWNER_RULES, LeadPolicy, LeadRule, OwnerRule
+from directory.lead_policy import BUILT_IN, CALL_TYPES, MAKES, OWNER_RULES, LeadPolicy, LeadRule, OwnerRule, TaskWish
 from directory.model import Allowed, Device, Directory, FollowUpPolicy, Person
 from directory.numbers import e164
 from directory.presence import Absence, Presence
@@ -176,6 +176,17 @@ def test_calling_in_vain_brings_no_lost_lead_back() -> None:
     found = decide(LeadPolicy(), DIALLED, known=True, stage="lost")
     assert (found.then, found.stage) == ("goes_on", "lost")
     assert decide(LeadPolicy(), replace(DIALLED, kind="outbound_answered"), known=True, stage="lost").then == "back"
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in OPEN])
+@pytest.mark.parametrize("call", [ANSWERED, MISSED, DIALLED])
+def test_a_lead_that_was_closed_since_the_call_began_stays_as_it_is(call: CallFacts, stage: str) -> None:
+    """No move, no new lead, no other owner, no task: the call is only linked."""
+    task = TaskWish(text="Позвонить", minutes=60)
+    policy = LeadPolicy(rules=(LeadRule(name="all", make="lead", reassign=True, owner=("answered",), task=task),))
+    found = decide(policy, call, known=True, stage=stage, closed_since=True)
+    assert (found.created, found.then, found.stage, found.owes_task) == ("nothing", "over", stage, False)
+    assert asked(OFFICE, found, None, {}) == ()
 
 
 def booked(rule: LeadRule, then: Then = "goes_on") -> Booking:

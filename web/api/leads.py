@@ -140,7 +140,7 @@ async def give_lead(request: web.Request, wish: models.LeadOwner) -> models.Lead
     scope = scope_of(viewer, await request.app[HOUSE].read())
 
     async def give(connection: AsyncConnection, directory: Directory, lead: int, by: By) -> None:
-        asked = select(leads.c.owner).where(leads.c.id == lead).with_for_update()
+        asked = select(leads.c.owner).where(leads.c.id == lead).with_for_update(key_share=True)
         owner = (await connection.execute(asked)).scalar_one()
         theirs = owner in {None, viewer.person} and (wish.owner is None or wish.owner in scope.people)
         if not scope.everything and not theirs:
