@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync import connections
+from crm_sync.crm import STEPS
 from crm_sync.erasing import erase_parties, forget_effects
 from crm_sync.secrets import Keeper
 from metrics.gauges import DatabaseGauges
@@ -85,6 +86,7 @@ async def test_a_secret_is_made_anew_when_the_key_that_sealed_is_lost(settings: 
         async with engine.connect() as connection:
             to = await connections.read(connection, "site")
         assert to is not None
+        assert set(STEPS) - set(to.steps) == {"message"}  # who sends messages on to clients has to say so
         crm = crms.opener(other)(to)
         await crm.probe()
         await crm.close()
