@@ -19,6 +19,8 @@ from calls.missed import GROUPS
 from calls.record import state_call
 from calls.tables import call_names, calls
 from calls.view import CallView, to_json, view
+from crm_sync.leads import place
+from crm_sync.tables import leads, parties
 from directory.model import Directory
 from directory.store import read
 from recordings.fact_rows import talk_facts_of
@@ -26,6 +28,7 @@ from recordings.rows import Recording, recordings_of, transcript_of
 from web.audio_gaps import gap
 from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
+from web.leads.wording import place_name
 from web.talk import facts_json, lines
 from web.timeline import Moment, Teller, timeline
 from web.told import considered, reasons
@@ -50,11 +53,13 @@ async def tell(connection: AsyncConnection, call_id: UUID, language: str) -> tup
     call = state_call(row.state)
     seen = view(call)
     directory = await read(connection)
+    policy = directory.leads
     recordings = await recordings_of(connection, call_id)
     moments = timeline(call, seen, directory, language, recordings)
     transcript = await transcript_of(connection, call_id)
     facts = await talk_facts_of(connection, call_id)
     decision = _decision(call)
+    party, lead = await _party(connection, row.party_id), await _place(connection, row.lead_id)
     said = (await connection.execute(text("select text from transcripts where call_id = :c"), {"c": call_id})).scalar()
     told = {
         "id": str(call_id),
@@ -64,8 +69,10 @@ async def tell(connection: AsyncConnection, call_id: UUID, language: str) -> tup
         "recordings": [asdict(one) for one in recordings],
         "transcript": said,
         "talk_facts": facts_json(facts) if facts else None,
-        "party": row.party_id,
+        "party": party.id if party else None,
+        "party_name": party.name if party else None,
         "lead": row.lead_id,
+        "lead_place": lead,
     }
     words = [
         *_heading(seen, directory, language),
@@ -77,12 +84,29 @@ async def tell(connection: AsyncConnection, call_id: UUID, language: str) -> tup
         *_kept(seen, recordings, language),
         *([say(language, "story.transcript")] if transcript else []),
         *(lines(facts, language) if facts else []),
-        *([say(language, "story.party", party=row.party_id)] if row.party_id else []),
-        *([say(language, "story.lead", lead=row.lead_id)] if row.lead_id else []),
+        *([_named(say(language, "story.party", party=party.id), party.name)] if party else []),
+        *([_named(say(language, "story.lead", lead=row.lead_id), place_name(policy, language, lead))] if lead else []),
         str(call_id),
     ]
     plain: dict[str, Any] = json.loads(json.dumps(told, default=str))
     return plain, "\n".join(words)
+
+
+async def _party(connection: AsyncConnection, party: int | None) -> Any:
+    """The party of a call, or the one that it turned out to be."""
+    whose = select(func.coalesce(parties.c.merged_into, parties.c.id)).where(parties.c.id == party)
+    asked = select(parties.c.id, parties.c.name).where(parties.c.id == whose.scalar_subquery())
+    return (await connection.execute(asked)).one_or_none()
+
+
+async def _place(connection: AsyncConnection, lead: int | None) -> str | None:
+    """Where a call's lead is by now; None: it has none."""
+    row = (await connection.execute(select(leads.c.stage, leads.c.step).where(leads.c.id == lead))).one_or_none()
+    return place(row.stage, row.step) if row else None
+
+
+def _named(what: str, name: str | None) -> str:
+    return f"{what}: {name}" if name else what
 
 
 def _zone(seen: CallView, directory: Directory) -> ZoneInfo:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import events as e
@@ -72,9 +72,12 @@ async def read_one(request: web.Request, connection: AsyncConnection, call_id: U
 
 async def _row(connection: AsyncConnection, call_id: UUID) -> Any:
     lead = [leads.c.stage, leads.c.step, leads.c.owner, leads.c.opened_at, leads.c.deadline_at]
+    own = parties.alias("own")
+    party = [parties.c.id.label("kept_party"), parties.c.name.label("party")]
     asked = (
-        select(calls, parties.c.name.label("party"), AHEAD.label("ahead"), *lead)
-        .outerjoin(parties, parties.c.id == calls.c.party_id)
+        select(calls, *party, AHEAD.label("ahead"), *lead)
+        .outerjoin(own, own.c.id == calls.c.party_id)
+        .outerjoin(parties, parties.c.id == func.coalesce(own.c.merged_into, own.c.id))
         .outerjoin(leads, leads.c.id == calls.c.lead_id)
         .where(calls.c.id == call_id)
     )

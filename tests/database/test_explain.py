@@ -11,12 +11,13 @@ from uuid import UUID
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import select
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
 from calls.record import record
 from calls.tables import calls
+from crm_sync.tables import leads, parties
 from directory import store
 from directory.model import Company, Device, Directory, Line, Person, Team
 from service.explain import find_call, tell
@@ -42,7 +43,8 @@ HOUSE = Directory(
 RAW = re.compile(r"\b(?:[a-z]+_[a-z_]+|None|null|nan|PJSIP/m[123]|outbound|inbound|ringing)\b|\?|\{|\}")
 """What no reader should meet: names of the program's own, gaps, and devices of people who have names."""
 
-KEYS = {"id", "record", "timeline", "decision", "recordings", "transcript", "talk_facts", "party", "lead"}
+KEYS = {"id", "record", "timeline", "decision", "recordings", "transcript", "talk_facts"}
+KEYS |= {"party", "party_name", "lead", "lead_place"}
 
 
 async def stored(engine: AsyncEngine, path: Path, pbx: str = "main") -> list[UUID]:
@@ -134,6 +136,21 @@ async def test_a_route_is_told_of_calls_that_came_in_only(engine: AsyncEngine) -
         (call,) = await stored(engine, TAPES[0].with_name(f"{name}.ami"), name)
         stories[name] = (await told(engine, call, "ru"))[1]
     assert [WORDS["call.no_decision"][0] in stories[name] for name in ("answered", "outbound")] == [True, False]
+
+
+async def test_a_call_tells_who_its_party_turned_out_to_be_and_where_its_lead_is(engine: AsyncEngine) -> None:
+    """The party that is kept, with its name; the lead with its stage and step."""
+    (call,) = await stored(engine, TAPES[0].with_name("answered.ami"))
+    async with engine.begin() as connection:
+        kept = (await connection.execute(insert(parties).values(name="Пётр").returning(parties.c.id))).scalar_one()
+        gone = (await connection.execute(insert(parties).values(merged_into=kept).returning(parties.c.id))).scalar_one()
+        row = {"party_id": kept, "stage": "in_work", "step": "meeting", "opened_at": func.now()}
+        lead = (await connection.execute(insert(leads).values(row).returning(leads.c.id))).scalar_one()
+        await connection.execute(calls.update().values(party_id=gone, lead_id=lead))
+    facts, story = await told(engine, call, "en")
+    assert (facts["party"], facts["party_name"], facts["lead_place"]) == (kept, "Пётр", "in_work/meeting")
+    assert f"Party no. {kept}: Пётр" in story
+    assert f"Lead no. {lead}: meeting" in story
 
 
 async def test_a_call_is_found_by_any_name_of_the_pbx(engine: AsyncEngine) -> None:

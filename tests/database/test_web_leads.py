@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.fakes.site import Site, open_site
-from tests.fakes.story import SUPPORT, know
+from tests.fakes.story import SUPPORT, Told, know
 
 API: Final = "/api/v1"
 
@@ -156,3 +156,15 @@ async def test_segments_of_lost_leads_are_listed_and_counted(site: Site) -> None
                 assert (status, problem["field"]) == (422, name), path
                 assert problem["detail"].startswith(f"{name}: ")
                 assert repr(value) in problem["detail"]
+
+
+async def test_the_page_of_a_call_names_who_its_party_turned_out_to_be(site: Site) -> None:
+    """Though the call keeps the party that it was of."""
+    call = Told(site.engine, number="79161230009")
+    await call.arrives()
+    await call.hangs_up(after=5)
+    async with site.engine.begin() as connection:
+        await connection.execute(text("insert into parties (merged_into) values (1)"))
+        await connection.execute(text("update calls set party_id = (select max(id) from parties)"))
+    async with site.visitor("vera") as client, client.get(f"/calls/{call.id}") as response:
+        assert '<a href="/parties/1">Пётр</a>' in await response.text()
