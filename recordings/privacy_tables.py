@@ -50,6 +50,7 @@ ACTIONS: Final = (
     "crm_retried",
     "crm_discarded",
     "crm_removed",
+    "lead_rules_changed",
 )
 """What is written down besides listening (`listens`); `recordings.audit` says what each is about."""
 

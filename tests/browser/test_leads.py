@@ -10,6 +10,7 @@ from sqlalchemy import select
 from crm_sync.tables import leads, parties
 from directory import store
 from directory.lead_policy import FunnelStep, LeadPolicy
+from recordings.privacy_tables import audit
 from tests.browser.conftest import OpenPage
 from tests.fakes.site import Site
 from tests.fakes.story import HOUSE, know
@@ -118,6 +119,8 @@ async def test_rules_are_mended_by_their_lines_compared_and_saved(site: Site, op
     await expect(page.get_by_role("status")).to_have_text("Правила сохранены и действуют.")
     async with site.engine.connect() as connection:
         assert (await store.read(connection)).leads.lost_days == 3
+        noted = (await connection.execute(select(audit.c.actor, audit.c.action))).all()
+    assert [tuple(row) for row in noted] == [("ilya", "lead_rules_changed")]
 
 
 async def test_two_clients_that_are_one_are_merged_and_parted_again(site: Site, open_page: OpenPage) -> None:

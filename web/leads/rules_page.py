@@ -15,7 +15,9 @@ from directory import store
 from directory.lead_policy import BUILT_IN, MINUTES, LeadPolicy
 from directory.lead_section import Fault, SectionError, read_section, write_section
 from directory.model import Directory
+from recordings.audit import note
 from web.guard import VIEWER, read_form
+from web.keeping import actor_of
 from web.leads.wording import age, reason_name
 from web.page import language_of, page
 from web.services import SERVICES
@@ -82,6 +84,8 @@ async def _save(
     except store.DirectoryRefused as error:
         told = say(language_of(request), "rules.others", faults=str(error))
         return await _page(request, directory, Draft(text, told=told), status=400)
+    if changes:
+        await note(connection, actor_of(request), "lead_rules_changed", "lead rules")
     _log.info("rules of leads saved", user=request[VIEWER].user, change_count=len(changes))
     return web.Response(status=303, headers={"Location": "/leads/rules?saved"})
 
