@@ -135,6 +135,13 @@ _NOTICES_OPEN = """
         and (state = 'planned' or (state = 'sent' and reason is null))
     group by word
 """
+_NOTICES_OLDEST = """
+    select word, coalesce(extract(epoch from clock_timestamp() - min(due_at)), 0)
+    from unnest(array['email', 'telegram', 'webhook']) as word
+    left join notice_messages on channel = word and due_at < clock_timestamp()
+        and (state = 'planned' or (state = 'sent' and reason is null))
+    group by word
+"""
 _CHANNELS_DEAD = """
     select word, count(dead_channels.person) from unnest(array['email', 'telegram', 'webhook']) as word
     left join dead_channels on channel = word group by word
@@ -279,6 +286,7 @@ QUESTIONS: Final = (
     Question("leads_overloaded_people", "People with more open leads than their limit.", (), _OVERLOADED),
     Question("notices_total", "Messages of notices, by how they ended.", ("channel", "result"), _NOTICES, counts=True),
     Question("notices_open", "Messages of notices that are due and not delivered.", ("channel",), _NOTICES_OPEN),
+    Question("notice_oldest_seconds", "For how long the oldest of them is due.", ("channel",), _NOTICES_OLDEST),
     Question("notice_addresses_dead", "Addresses of people that take no message.", ("channel",), _CHANNELS_DEAD),
     Question("crm_ledger_open", "Effects that are not done, by state.", ("crm", "state"), _LEDGER_OPEN, _OPEN_EFFECTS),
     Question("crm_oldest_effect_seconds", "Since when the oldest effect is owed.", ("crm",), _LEDGER_OLDEST),
