@@ -17,11 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.tables import sessions, tokens
 from directory.tables import users as logins
+from notices.model import Notice
+from notices.telling import tell
 from recordings import holds
 from recordings.audit import THE_OPERATOR
 from recordings.rows import write_call_audio
 from tests.fakes.site import Site, open_site
-from tests.fakes.story import SUPPORT, Told, know
+from tests.fakes.story import HOUSE, SUPPORT, Told, know
 from web import guard, health, links, users, watching
 from web.api.bulk import PATH as IMPORT_PATH
 from web.api.routes import COMMANDS, OPERATIONS
@@ -243,6 +245,8 @@ async def test_the_description_is_true(site: Site) -> None:
         await connection.execute(update(logins).where(logins.c.login == "vera").values(role="admin"))
         await links.make(connection, THE_OPERATOR, call.id or UUID(int=0))
         await holds.add(connection, THE_OPERATOR, "a case", number="79165550166")
+        notice = Notice(key="test 1", kind="test", subject="house")
+        await tell(connection, HOUSE, notice, ["vera"])
     erasure = await site.app[SERVICES].erasing.ask(["79165550155"], THE_OPERATOR)
     async with site.visitor("vera") as client:
         asked = {"to": "79161234567", "from_person": "anna"}

@@ -21,8 +21,8 @@ from service.children import die_with_parent
 
 _OWN = ("SWITCHHOOK_", "DATABASE_URL")
 _COMMANDS = ("cli", "commands", "follow_ups", "leads", "people", "replay", "reconcile", "serve")
-_PROGRAM = multiprocessing.get_context("forkserver")
-_PROGRAM.set_forkserver_preload([f"service.{name}" for name in _COMMANDS])
+PROGRAM = multiprocessing.get_context("forkserver")
+PROGRAM.set_forkserver_preload([f"service.{name}" for name in _COMMANDS])
 
 
 def switchhook(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -32,7 +32,7 @@ def switchhook(*words: str, **environment: str) -> subprocess.CompletedProcess[s
     """
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "stdout"), Path(folder, "stderr")
-        process = _PROGRAM.Process(target=_call, args=(words, _with_ours(environment), out, err))
+        process = PROGRAM.Process(target=_call, args=(words, _with_ours(environment), out, err))
         process.start()
         process.join(60)
         if process.exitcode is None:
@@ -76,7 +76,7 @@ async def begin(*words: str, said: Path, room: int | None = None, **environment:
     A worker may have processes of its own, and so is not ended with ours: the test ends it.
     """
     arguments = (words, _with_ours(environment), said, said, room)
-    process = _PROGRAM.Process(target=_call, args=arguments, daemon=words[0] != "worker")
+    process = PROGRAM.Process(target=_call, args=arguments, daemon=words[0] != "worker")
     await asyncio.to_thread(process.start)
     return Running(process)
 

@@ -1,0 +1,40 @@
+"""A worker of the queue `crm` in a process of its own, quick to try again, that a test may kill at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from multiprocessing.process import BaseProcess
+
+from calls.database import connect
+from calls.queue import Crew, Timing, make_app, work
+from crm_sync.retry import Policy
+from crm_sync.sending import SendingJobs
+from service.children import die_with_parent
+from tests.fakes.command import PROGRAM
+from tests.fakes.ledger import ROOMS, open_webhook
+
+
+async def begin_worker(url: str) -> BaseProcess:
+    """Start it on the database `url`; the test ends it."""
+    process = PROGRAM.Process(target=_work, args=(url,))
+    await asyncio.to_thread(process.start)
+    return process
+
+
+async def kill(worker: BaseProcess) -> None:
+    """SIGKILL."""
+    worker.kill()
+    await asyncio.to_thread(worker.join)
+
+
+def _work(url: str) -> None:
+    die_with_parent()
+    asyncio.run(_send(url))
+
+
+async def _send(url: str) -> None:
+    policy = Policy(waits=(0.02,), doubt_seconds=0.0, banned_seconds=0.02)
+    jobs = SendingJobs(engine=connect(url), rooms=ROOMS, open_crm=partial(open_webhook, seconds=0.5), policy=policy)
+    timing = Timing(heartbeat=0.2, stalled=1.0, upkeep=0.3)
+    await work(make_app(url, jobs.tasks()), [Crew(("crm",), 8)], asyncio.Event(), timing)
