@@ -178,6 +178,9 @@ async def finish_task(request: web.Request, _body: NoBody) -> models.LeadWhole |
             row = await notes.task_of(connection, task)
         except notes.NoSuchTask as error:
             raise web.HTTPNotFound(text=str(error)) from None
+    if row.lead_id is None:
+        # Rights are those of a lead: a task of a party alone is not finished here.
+        raise web.HTTPNotFound(text=f"task {task} belongs to no lead")
 
     async def finish(connection: AsyncConnection, _directory: Directory, _lead: int, by: By) -> None:
         await notes.finish_task(connection, task, by)
