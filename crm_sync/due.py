@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from calls.due import Change, Job
 from calls.follow_up import number_of
 from calls.legs import is_outside
 from calls.view import CallView
+from crm_sync.owed import lane_of
 
 
 def due(change: Change) -> list[Job]:
@@ -18,15 +17,10 @@ def due(change: Change) -> list[Job]:
     if not _owes_link(change.after) or (change.before and _owes_link(change.before)):
         return []
     # A digest: the queue's rows and logs need not know who called.
-    lock = f"party {sha256(_lane(number_of(change.after)).encode()).hexdigest()[:16]}"
+    lock = f"party {lane_of(number_of(change.after))}"
     return [Job("crm_sync.link_call", "crm", {"call_id": str(change.call_id)}, lock=lock)]
 
 
 def _owes_link(call: CallView) -> bool:
     outside = call.direction != "internal" and is_outside(number_of(call))
     return call.settled_at is not None and outside
-
-
-def _lane(number: str) -> str:
-    """The last digits: of every spelling of a number the same, and of hardly another."""
-    return "".join(sign for sign in number if sign.isdigit())[-10:]
