@@ -257,7 +257,7 @@ class _Windows:
             beam_size=Process.settings.beam,
             batch_size=_BATCH,
             word_timestamps=True,
-            without_timestamps=True,
+            without_timestamps=False,  # told to leave them out, Whisper ends behind a sentence and loses what follows
             clip_timestamps=clips,
         )
         said: list[list[Word]] = [[] for _ in windows]

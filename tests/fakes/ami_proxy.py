@@ -30,6 +30,7 @@ class AmiProxy:
         self._flowing.set()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._held: dict[asyncio.StreamWriter, bytes] = {}
         self._injected: dict[asyncio.StreamWriter, list[bytes]] = {}
         self._midway: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,6 +72,9 @@ class AmiProxy:
     def resume(self) -> None:
         """Let everything through again, also what was held."""
         self._flowing.set()
+        for writer, held in self._held.items():
+            writer.write(held)
+        self._held.clear()
 
     def inject(self, data: bytes) -> None:
         """Write to every client what the PBX never said, between two of its messages: it writes an answer in pieces."""
@@ -109,6 +113,7 @@ class AmiProxy:
         for one in (writer, up_writer):
             one.transport.abort()
             self._open.discard(one)
+            self._held.pop(one, None)
             self._injected.pop(one, None)
             self._midway.discard(one)
 
@@ -116,8 +121,10 @@ class AmiProxy:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
                 self.writes.append(data)
-                await self._flowing.wait()
-                writer.write(data)
+                if self._flowing.is_set():
+                    writer.write(data)
+                else:
+                    self._held[writer] = self._held.get(writer, b"") + data
 
     async def _downwards(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         rest = b""
