@@ -11,7 +11,8 @@ from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls, legs
-from crm_sync.tables import leads, parties, party_numbers
+from crm_sync.lead_list import last_lost
+from crm_sync.tables import lead_events, leads, parties, party_numbers
 from directory.model import Directory
 from directory.numbers import is_anonymous
 from recordings.tables import transcripts
@@ -60,6 +61,7 @@ async def read_background(connection: AsyncConnection, call: LiveCall, directory
     party = (await connection.execute(_party(number))).first()
     before = (await connection.execute(_before(forms, call.started_at))).one()
     talk = (await connection.execute(_last_talk(forms, call.started_at))).first()
+    lost = last_lost((await connection.execute(_history(party.lead))).all()) if party and party.lead else None
     return Background(
         party=(party.name or "") if party else "",
         lead=party.lead if party else None,
@@ -67,6 +69,8 @@ async def read_background(connection: AsyncConnection, call: LiveCall, directory
         step=(party.step or "") if party else "",
         deadline_at=party.deadline_at if party else None,
         owner=party.owner if party else None,
+        lost_at=lost.at if lost else None,
+        lost_reason=lost.reason if lost else None,
         calls_before=before.times,
         last_call_at=before.last_at,
         last_talk=_told(talk) if talk else None,
@@ -85,6 +89,10 @@ def _party(number: str) -> Any:
         .order_by(*newest_open)
         .limit(1)
     )
+
+
+def _history(lead: int) -> Any:
+    return select(lead_events).where(lead_events.c.lead_id == lead).order_by(lead_events.c.id)
 
 
 def _before(forms: list[str], at: datetime) -> Any:

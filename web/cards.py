@@ -52,7 +52,10 @@ class LastTalk:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What is known about the caller apart from this call; `lead` is the id of the open lead, else of the last."""
+    """What is known about the caller apart from this call; `lead` is the id of the open lead, else of the last.
+
+    `lost_at`, `lost_reason`: how that lead was lost last, also when it is back since.
+    """
 
     party: str = ""
     lead: int | None = None
@@ -60,6 +63,8 @@ class Background:
     step: str = ""
     deadline_at: datetime | None = None
     owner: str | None = None
+    lost_at: datetime | None = None
+    lost_reason: str | None = None
     calls_before: int = 0
     last_call_at: datetime | None = None
     last_talk: LastTalk | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,9 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.record import record
 from calls.tables import calls
+from crm_sync.decisions import bring_back, decide
+from crm_sync.leads import By
+from crm_sync.lifecycle import Move
+from crm_sync.tables import leads
 from telephony import tape
 from tests.fakes.site import Site, open_site
-from tests.fakes.story import LINE, SUPPORT, Told
+from tests.fakes.story import LINE, SUPPORT, Told, know
 from web.background import read_background, read_live
 from web.cards import cards_for
 from web.house import HOUSE
@@ -91,6 +96,28 @@ async def test_a_card_quotes_only_what_its_viewer_may_read(site: Site) -> None:
                 await asyncio.sleep(0.05)
         assert ("Секретное условие" in text) is quoted
         assert ("card-last" in text) is quoted
+
+
+async def test_the_card_of_a_lost_client_begins_with_how_they_were_lost(site: Site) -> None:
+    """When and why stand above all else on the card, while the phone rings and after the lead is back in work."""
+    await know(site.engine, "79161234567", "Иван Петров", "anna")
+    directory, by = await site.app[HOUSE].read(), By(who="anna", at=datetime(2026, 10, 12, 9, tzinfo=UTC))
+    async with site.engine.begin() as connection:
+        lead = (await connection.execute(select(leads.c.id))).scalar_one()
+        await decide(connection, directory, lead, Move(stage="lost", reason="too_expensive"), by)
+    for again in (False, True):
+        if again:
+            async with site.engine.begin() as connection:
+                await bring_back(connection, directory, lead, replace(by, at=datetime.now(UTC)))
+        call = Told(site.engine)
+        id_ = await call.arrives()
+        await call.rings("PJSIP/anna-desk")
+        async with site.visitor("anna") as client, asyncio.timeout(20):
+            while f'id="card-{id_}"' not in (text := await (await client.get("/")).text()):
+                await asyncio.sleep(0.05)
+        card = text.partition(f'id="card-{id_}"')[2].partition("</article>")[0]
+        assert "Была потеряна 12 октября" in card
+        assert card.index("Была потеряна") < card.index("В работе" if again else "Потеряна")
 
 
 @pytest.mark.parametrize("login", ["anna", "gleb", "vera", "olga"])
