@@ -25,6 +25,7 @@ from calls.record import CHANNEL, event_from_json, state_json
 from calls.tables import call_events, calls, follow_up_actions, follow_up_calls, follow_ups
 from calls.view import view
 from calls.write import Written, write
+from directory.numbers import Regions
 
 ERASED: Final = "erased"
 """What closed a promise to call back whom nobody may call back any more; and stands for words of ours about them."""
@@ -87,7 +88,7 @@ async def take(connection: AsyncConnection, call_id: UUID, tasks: Collection[str
         raise NotYetError(str(call_id))
 
 
-async def erase_call(connection: AsyncConnection, call_id: UUID, whom: Whom, region: str) -> Gone:
+async def erase_call(connection: AsyncConnection, call_id: UUID, whom: Whom, regions: Regions) -> Gone:
     """Forget in this call, which the transaction has taken, whom `whom` says. What other rooms keep is theirs."""
     row = (await connection.execute(select(calls.c.pbx).where(calls.c.id == call_id))).one()
     told = [event for event in await stored_events(connection, call_id) if not isinstance(event, PartyLinked)]
@@ -98,7 +99,7 @@ async def erase_call(connection: AsyncConnection, call_id: UUID, whom: Whom, reg
     kept.append(Erased(pbx=row.pbx, channel=seen.caller_channel or seen.id, at=at))
     call = reduce(apply, kept, Call(pbx=row.pbx))
     await connection.execute(delete(call_events).where(call_events.c.call_id == call_id))
-    await write(connection, [Written(call_id, call, view(call), kept)], region)
+    await write(connection, [Written(call_id, call, view(call), kept)], regions)
     await _forget_joined(connection, call_id, row.pbx)
     promises = await _forget_promises(connection, call_id, person)
     await connection.execute(_NOTIFY, {"channel": CHANNEL, "call": str(call_id)})

@@ -20,6 +20,7 @@ from calls.legs import is_outside
 from calls.view import CallView
 from directory.hours import next_open
 from directory.model import Directory, FollowUpOwner, FollowUpPolicy
+from directory.numbers import Regions, normal
 from directory.presence import Presence, line_up
 from directory.working_time import after_working
 
@@ -67,6 +68,11 @@ def _weighed(call: CallView) -> tuple[object, ...] | None:
 def number_of(call: CallView) -> str:
     """The number outside that the call was with, as the PBX spells it."""
     return call.dialed if call.direction == "outbound" else call.caller_number
+
+
+def stored_number(call: CallView, regions: Regions) -> str:
+    """The same as it is stored: a caller's as the line's region writes numbers, one that we called as the company's."""
+    return normal(number_of(call), regions.of(call.line) if call.direction == "inbound" else regions.company)
 
 
 def origin_of(call: CallView) -> Origin | None:

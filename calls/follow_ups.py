@@ -28,9 +28,9 @@ from calls.follow_up import (
     deadline,
     head_of,
     is_conversation,
-    number_of,
     origin_of,
     priority,
+    stored_number,
 )
 from calls.queue import Task
 from calls.record import CHANNEL, state_call
@@ -38,10 +38,8 @@ from calls.tables import calls, follow_up_actions, follow_up_calls, follow_ups, 
 from calls.view import view
 from directory import presence_store
 from directory.model import Directory, FollowUpOwner
-from directory.numbers import normal
 from directory.presence import Presences
-from directory.store import read
-from directory.tables import company
+from directory.store import read, read_regions
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -105,8 +103,7 @@ class FollowUpJobs:
             if row is None or row.settled_at is None:
                 return
             seen = view(state_call(row.state))
-            region: str = (await connection.execute(select(company.c.region))).scalar() or ""
-            number = normal(number_of(seen), region)
+            number = stored_number(seen, await read_regions(connection))
             numbers = tuple(sorted({number, *await self.numbers(connection, number)}))
             for one in numbers:
                 await connection.execute(_LOCK, {"number": one})

@@ -26,6 +26,7 @@ from calls.jobs import enqueue
 from calls.joining import join_rows
 from calls.view import view
 from calls.write import Written, write
+from directory.numbers import Regions
 
 _state = msgspec.json.Decoder(Call).decode
 
@@ -36,7 +37,9 @@ CHANNEL = "switchhook_calls"
 """NOTIFY channel; the payload is the call's id."""
 
 _LOCK_NAMES = text(
-    "select (select region from company), count(pg_advisory_xact_lock(hashtextextended(n, 5060))\\:\\:text)"
+    "select (select region from company) as company,"
+    " (select jsonb_object_agg(number, region) from lines where region is not null) as lines,"
+    " count(pg_advisory_xact_lock(hashtextextended(n, 5060))\\:\\:text)"
     " from unnest(cast(:names as text[])) as n"
 )
 _FIND = text(
@@ -154,7 +157,7 @@ async def record(connection: AsyncConnection, events: Iterable[Event], owes: Owe
     told = list(events)
     if not told:
         return []
-    region, ids = await _locked_names(connection, told)
+    regions, ids = await _locked_names(connection, told)
     rows = {row.id: row for row in await connection.execute(_LOCK_ROWS, {"ids": sorted(set(ids.values()))})}
     if any(row.joined_into is not None for row in rows.values()):
         raise JoinedMeanwhileError
@@ -167,7 +170,7 @@ async def record(connection: AsyncConnection, events: Iterable[Event], owes: Owe
         joined = len(known) > 1 and bool(one.events)  # nothing joins a call that was erased
         changes.append(Change(one.id, view(one.known) if one.known else None, one.seen, tuple(one.events), joined))
         await asyncio.sleep(0)  # folding takes a millisecond: callers who wait for a plan come in between
-    await write(connection, written, region)
+    await write(connection, written, regions)
     await enqueue(connection, [job for change in changes for job in owes(change)])
     if isinstance(owes, Owing):
         await owes.within(connection, changes)
@@ -175,13 +178,14 @@ async def record(connection: AsyncConnection, events: Iterable[Event], owes: Owe
     return changes
 
 
-async def _locked_names(connection: AsyncConnection, events: Sequence[Event]) -> tuple[str, dict[Name, UUID]]:
-    """Lock every name of the batch at once, in order; gives the company's region and the calls that have the names."""
+async def _locked_names(connection: AsyncConnection, events: Sequence[Event]) -> tuple[Regions, dict[Name, UUID]]:
+    """Lock every name of the batch at once, in order; gives the regions of callers and the calls with these names."""
     wanted = sorted(_names(events))
-    locked = await connection.execute(_LOCK_NAMES, {"names": [f"{pbx} {name}" for pbx, name in wanted]})
-    region: str = locked.scalar() or ""
+    names = [f"{pbx} {name}" for pbx, name in wanted]
+    told = (await connection.execute(_LOCK_NAMES, {"names": names})).one()
     asked = {"pbxes": [pbx for pbx, _ in wanted], "names": [name for _, name in wanted]}
-    return region, {(row.pbx, row.name): row.call_id for row in await connection.execute(_FIND, asked)}
+    regions = Regions(told.company or "", told.lines or {})
+    return regions, {(row.pbx, row.name): row.call_id for row in await connection.execute(_FIND, asked)}
 
 
 def _names(events: Iterable[Event]) -> set[Name]:

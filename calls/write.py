@@ -17,7 +17,7 @@ from calls import tables
 from calls.call import Call, call_names
 from calls.events import Event
 from calls.view import CallView
-from directory.numbers import normal
+from directory.numbers import Regions, normal
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -90,10 +90,10 @@ class Written:
         return call_names(self.call) - (call_names(self.known) if self.known else frozenset())
 
 
-async def write(connection: AsyncConnection, told: Iterable[Written], region: str) -> None:
+async def write(connection: AsyncConnection, told: Iterable[Written], regions: Regions) -> None:
     """Write the rows of all these calls and append their events; a row that would stay as it is is not touched.
 
-    `region` is the company's: numbers are stored in their E.164 form where that can be told.
+    Numbers are stored in their E.164 form where that can be told; `regions`: whose national numbers are meant.
     """
     told = list(told)
     new = [one for one in told if one.call != one.known]
@@ -102,7 +102,7 @@ async def write(connection: AsyncConnection, told: Iterable[Written], region: st
         _WRITE,
         {
             "ids": [one.id for one in new],
-            "calls": _text([row_of(one.id, one.seen, region) | {"state": one.call} for one in new]),
+            "calls": _text([row_of(one.id, one.seen, regions) | {"state": one.call} for one in new]),
             "legs": _text([asdict(leg) | {"call_id": one.id} for one in new for leg in one.seen.legs]),
             "names": _text(names),
             "events": _text([_event(event, one.id) for one in told for event in one.events]),
@@ -110,16 +110,17 @@ async def write(connection: AsyncConnection, told: Iterable[Written], region: st
     )
 
 
-def row_of(call_id: UUID, seen: CallView, region: str) -> dict[str, Any]:
+def row_of(call_id: UUID, seen: CallView, regions: Regions) -> dict[str, Any]:
     """The call's row by column, but for `state` and `person`, which the database looks up."""
+    called = seen.line if seen.direction == "inbound" else ""
     return {
         "id": call_id,
         "pbx": seen.pbx,
         "linkedids": list(seen.linkedids),
         "direction": seen.direction,
         "status": seen.status,
-        "line": normal(seen.line, region) or None,
-        "caller_number": normal(seen.caller_number, region) or None,
+        "line": normal(seen.line, regions.company) or None,
+        "caller_number": normal(seen.caller_number, regions.of(called)) or None,
         "caller_name": seen.caller_name or None,
         "dialed": seen.dialed,
         "started_at": seen.started_at,

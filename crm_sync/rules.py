@@ -73,12 +73,13 @@ class Booking:
         return self.rule.task is not None and (self.then not in {"none", "over"} or self.created == "party")
 
 
-def number_in_book(directory: Directory, written: str) -> str | None:
+def number_in_book(directory: Directory, written: str, line: str = "") -> str | None:
     """Give the form in which the book keeps a number, as a trunk or a person wrote it; None for what is never a party.
 
     That is: who hides their number, extensions and what is no telephone number, colleagues and lines, the blocked.
+    `line`, for a caller: the one that they called, whose region says how they write numbers.
     """
-    number = directory.normal(written)
+    number = directory.normal(written, line)
     if is_anonymous(written) or not number.isascii() or not number.isdigit() or len(number) not in NUMBER_DIGITS:
         return None
     return None if directory.is_staff(number) or directory.is_blocked(number) else number
@@ -87,7 +88,7 @@ def number_in_book(directory: Directory, written: str) -> str | None:
 def facts_of(directory: Directory, call: CallView) -> CallFacts | None:
     """Read a settled call; None for one of which the book knows nothing: with colleagues, or with no number."""
     outside = call.direction in {"inbound", "outbound"} and is_outside(number_of(call))
-    number = number_in_book(directory, number_of(call)) if outside else None
+    number = number_in_book(directory, number_of(call), _called(call)) if outside else None
     if number is None:
         return None
     inbound, answered = call.direction == "inbound", call.answered_at is not None
@@ -142,7 +143,7 @@ def _talked(directory: Directory, call: CallView, number: str) -> tuple[tuple[st
         other
         for talk in sorted(call.talks, key=_since)
         for side, other in (talk.between, talk.between[::-1])
-        if directory.normal(side) == number
+        if directory.normal(side, _called(call)) == number
     ]
     # Where the talks tell another number of the client than the call does, whoever answered talked with them.
     found = [_person(directory, side) for side in sides or call.answered_by]
@@ -159,6 +160,11 @@ def _rung(directory: Directory, call: CallView) -> tuple[str, ...]:
 def _caller(directory: Directory, call: CallView) -> tuple[str, ...]:
     key = _person(directory, call.caller_device) or _person(directory, call.caller_number)
     return (key,) if key else ()
+
+
+def _called(call: CallView) -> str:
+    """The line that the client called; empty where we called them: then numbers are the company's."""
+    return call.line if call.direction == "inbound" else ""
 
 
 def _called_out_as(directory: Directory, key: str) -> str | None:

@@ -11,15 +11,14 @@ from uuid import UUID
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.follow_up import number_of
+from calls.follow_up import stored_number
 from calls.record import state_call
 from calls.tables import calls, follow_up_actions, follow_ups
 from calls.view import view
 from crm_sync.connections import Connection
 from crm_sync.crm import CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript, Subject
 from crm_sync.tables import lead_events, leads, parties, party_numbers
-from directory.numbers import normal
-from directory.tables import company
+from directory.store import read_regions
 
 
 class NothingToTell(Exception):
@@ -76,7 +75,7 @@ async def _call(connection: AsyncConnection, call_id: UUID) -> Any:
 
 async def _told(connection: AsyncConnection, row: Any) -> CrmCall:
     seen = view(state_call(row.state))
-    region: str = (await connection.execute(select(company.c.region))).scalar() or ""
+    regions = await read_regions(connection)
     joined = select(calls.c.id).where(calls.c.joined_into == row.id).order_by(calls.c.id)
     return CrmCall(
         id=row.id,
@@ -84,7 +83,7 @@ async def _told(connection: AsyncConnection, row: Any) -> CrmCall:
         direction=row.direction,
         status=row.status,
         line=row.line,
-        number=normal(number_of(seen), region) or None,
+        number=stored_number(seen, regions) or None,
         name=row.caller_name if row.direction == "inbound" else None,
         started_at=row.started_at,
         answered_at=row.answered_at,

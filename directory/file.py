@@ -84,8 +84,8 @@ _PERSON: Final = (
 _DEVICE: Final = ("kind", "address", "number", "trunk", "mobile_seconds")
 _TEAM: Final = ("key", "name", "strategy", "members", "hours", "time_zone", "wrap_up_seconds", "line")
 _LINE: Final = (
-    "number", "name", "trunk", "team", "hours", "time_zone", "language", "campaign", "ring_seconds", "mobile_shows",
-    "wrap_up_seconds", "fallback", "emergency", "shows", "callback",
+    "number", "name", "trunk", "team", "hours", "time_zone", "region", "language", "campaign", "ring_seconds",
+    "mobile_shows", "wrap_up_seconds", "fallback", "emergency", "shows", "callback",
     "ring_seconds_least", "follow_up", "masking", "retention", "consent", "script",
 )  # fmt: skip
 _CONSENT: Final = ("prompt", "refuse")
@@ -372,6 +372,7 @@ def _line(fields: Fields, region: str) -> Line:
         ring_seconds_least=fields.whole("ring_seconds_least", 0, 1, RING_SECONDS_MOST) or None,
         follow_up=_follow_up(fields),
         campaign=fields.text("campaign"),
+        region=fields.text("region", values.region),
         masking=read_masking(fields),
         retention=read_retention(fields),
         consent=_consent(fields),

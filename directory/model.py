@@ -8,7 +8,7 @@ from typing import Final, Literal
 from directory import masking
 from directory.lead_policy import NO_POLICY, LeadPolicy
 from directory.masking import UNTOLD, Masking
-from directory.numbers import normal
+from directory.numbers import Regions, normal
 from directory.outgoing import BY_DEFAULT, Callback, Outgoing
 from directory.retention import NO_RETENTION, Keep, Retention, kept
 from directory.rules import BUILT_IN, Rule, Strategy
@@ -205,7 +205,7 @@ class Line:
 
     ``emergency`` is a number outside, in E.164 digits, that is rung when nothing else is left. ``mobile_shows`` says
     whose number a mobile shows when the line's callers ring it: the line's, or the caller's. ``campaign`` is what
-    advertises the number.
+    advertises the number. ``region`` is whose national numbers its callers' numbers are; none: the company's.
 
     Calls to the outside show ``shows``, or the number itself. ``callback``: missed callers are called back by itself.
     No ``consent``: callers, and whoever is called for the line, are recorded without a word.
@@ -230,6 +230,7 @@ class Line:
     ring_seconds_least: int | None = None
     follow_up: FollowUpPolicy = FollowUpPolicy()
     campaign: str | None = None
+    region: str | None = None
     masking: Masking = UNTOLD
     retention: Retention = NO_RETENTION
     consent: Consent | None = None
@@ -389,9 +390,14 @@ class Directory:
         """Give what callers of a line hear."""
         return (line.language if line is not None else None) or self.company.language
 
-    def normal(self, number: str) -> str:
-        """Give the form in which the company stores a number."""
-        return normal(number, self.company.region)
+    def normal(self, number: str, line: str = "") -> str:
+        """Give the form in which the company stores a number; ``line`` is the line whose caller has it, if one has."""
+        return normal(number, self.regions.of(line) if line else self.company.region)
+
+    @cached_property
+    def regions(self) -> Regions:
+        """Whose national numbers callers' numbers are, line by line."""
+        return Regions(self.company.region, {line.number: line.region for line in self.lines if line.region})
 
     @cached_property
     def _people(self) -> dict[str, Person]:

@@ -1,6 +1,8 @@
 """Phone numbers: one form for storing, one for showing, whatever a trunk or a person wrote."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -49,6 +51,18 @@ def e164(number: str, region: str) -> str | None:
 def normal(number: str, region: str) -> str:
     """Give the form that is stored: E.164 digits when that can be told, else the text as given, trimmed."""
     return e164(number, region) or number.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """Whose national numbers callers write: the company's region, and those of lines (as stored) with their own."""
+
+    company: str
+    lines: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, line: str) -> str:
+        """The region of a line's callers, however the trunk writes the line; the company's where none is known."""
+        return self.lines.get(line) or self.lines.get(normal(line, self.company), self.company)
 
 
 def significant(number: str, region: str) -> str:

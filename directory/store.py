@@ -33,6 +33,7 @@ from directory.model import (
     Team,
     Vip,
 )
+from directory.numbers import Regions
 from directory.outgoing import Callback, outgoing_from, plain
 from directory.retention import plain as plain_retention
 from directory.retention import retention_from
@@ -53,8 +54,8 @@ _PERSON: Final = (
 )  # fmt: skip
 _TEAM: Final = ("key", "name", "strategy", "hours", "time_zone", "wrap_up_seconds", "line")
 _LINE: Final = (
-    "number", "name", "trunk", "team", "hours", "time_zone", "language", "campaign", "ring_seconds", "mobile_shows",
-    "wrap_up_seconds", "emergency", "shows",
+    "number", "name", "trunk", "team", "hours", "time_zone", "region", "language", "campaign", "ring_seconds",
+    "mobile_shows", "wrap_up_seconds", "emergency", "shows",
     "ring_seconds_least",
 )  # fmt: skip
 
@@ -205,6 +206,13 @@ def _company_values(directory: Directory) -> Values:
         "topics": topics_json(directory.company.topics),
     }
     return {"id": 1, **own, **policies, "outgoing": plain(directory.outgoing), "leads": plain_leads(directory.leads)}
+
+
+async def read_regions(connection: AsyncConnection) -> Regions:
+    """Read whose national numbers callers' numbers are, and nothing else of the directory."""
+    company: str = (await connection.execute(select(tables.company.c.region))).scalar() or ""
+    own = select(tables.lines.c.number, tables.lines.c.region).where(tables.lines.c.region.is_not(None))
+    return Regions(company, {row.number: row.region for row in await connection.execute(own)})
 
 
 def _line_values(line: Line) -> Values:

@@ -153,6 +153,7 @@ lines = Table(
     Column("team", Text, ForeignKey("teams.key"), nullable=False),
     Column("hours", Text, ForeignKey("hours.key"), comment="Null: open around the clock."),
     Column("time_zone", Text, comment="Null: the company's."),
+    Column("region", Text, comment="ISO 3166, of its callers' national numbers; null: the company's."),
     Column("language", Text, comment="Null: the company's."),
     Column("campaign", Text, comment="What advertises this number."),
     Column("ring_seconds", Integer, nullable=False),

@@ -22,7 +22,7 @@ def of(arrival: Arrival, facts: Facts, plan: Plan) -> dict[str, Any]:
     devices = [device for person in found for device in person.devices]
     names = dict.fromkeys(name for it in devices for name in (it.address, *switches(it)))
     told: dict[str, Any] = {name: value for name in _PLAIN if (value := getattr(facts, name)) is not None}
-    told["vip"] = facts.directory.is_vip(arrival.caller_number)
+    told["vip"] = facts.directory.is_vip(facts.directory.normal(arrival.caller_number, arrival.line))
     told["missing"] = sorted(facts.missing)
     told["devices"] = {
         it: [state.state, state.reachable] for it in names if (state := facts.devices.get(it)) is not None

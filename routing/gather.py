@@ -84,7 +84,7 @@ async def read_facts(
 
 def caller(arrival: Arrival, directory: Directory) -> str:
     """Give the number by which a caller can be known again; empty for a hidden or an internal one."""
-    number = directory.normal(arrival.caller_number)
+    number = directory.normal(arrival.caller_number, arrival.line)
     return number if is_public(number) else ""
 
 

@@ -44,7 +44,7 @@ class Situation:
     @cached_property
     def caller(self) -> str:
         """The caller's number in the directory's form."""
-        return self.facts.directory.normal(self.arrival.caller_number)
+        return self.facts.directory.normal(self.arrival.caller_number, self.arrival.line)
 
     @cached_property
     def known(self) -> bool | None:
@@ -194,12 +194,12 @@ _NOT_IN_TIME: Final = (because("party_not_in_time", "the caller could not be loo
 
 
 def _blocked(when: When, situation: Situation) -> Miss | None:
-    blocked = situation.facts.directory.is_blocked(situation.arrival.caller_number)
+    blocked = situation.facts.directory.is_blocked(situation.caller)
     return None if blocked == when.blocked else Miss("blocked")
 
 
 def _vip(when: When, situation: Situation) -> Miss | None:
-    vip = situation.facts.directory.is_vip(situation.arrival.caller_number)
+    vip = situation.facts.directory.is_vip(situation.caller)
     return None if vip == when.vip else Miss("vip")
 
 

@@ -69,7 +69,7 @@ class Draft:
     def nobody(self) -> Reason:
         """Say why nobody can be rung; the key is the cause of the missed call that this makes."""
         situation = self.situation
-        if situation.facts.directory.is_blocked(situation.arrival.caller_number):
+        if situation.facts.directory.is_blocked(situation.caller):
             return because("blocked", "the caller's number is blocked")
         if not situation.is_open and situation.hours is not None:
             return situation.hours

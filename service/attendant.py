@@ -152,7 +152,8 @@ class Attendant:
         if not isinstance(event, Arrived):
             return event
         line = directory.line(event.line)
-        return replace(event, line=line.number if line else event.line, number=directory.normal(event.number))
+        number = directory.normal(event.number, event.line)
+        return replace(event, line=line.number if line else event.line, number=number)
 
     def _arrived(self, event: Arrived, message: Message) -> None:
         arrival = Arrival.of(event)

@@ -164,7 +164,7 @@ class Holding:
         if known or not told["team"] or since is None:
             return False
         directory = self._memory.directory
-        number = directory.normal(told["calleridnum"]) if directory else told["calleridnum"]
+        number = directory.normal(told["calleridnum"], told["line"]) if directory else told["calleridnum"]
         holder = Holder(
             channel=told["uniqueid"],
             name=told["channel"],

@@ -125,9 +125,9 @@ class Remover:
             gone["texts"] += await erasing.text_count(connection, call_id)
             await erasing.remove_rows(connection, call_id, sound=False)
         if "party" in kinds:
-            region = ours.directory.company.region
+            regions = ours.directory.regions
             lost = await erase_call(
-                connection, call_id, lambda told: ours.whole(person, told) if person else ours.outsiders(told), region
+                connection, call_id, lambda told: ours.whole(person, told) if person else ours.outsiders(told), regions
             )
             gone["events"] += lost.event_count
             gone["promises"] += lost.promise_count

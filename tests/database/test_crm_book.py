@@ -14,13 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
 from calls.due import owe_nothing
+from calls.follow_ups import FollowUpJobs
 from calls.record import record
 from crm_sync.jobs import CrmJobs
 from crm_sync.locks import lock_book
 from crm_sync.owners import owner_of, owners
-from crm_sync.parties import leads_list, party_of, stage_counts
+from crm_sync.parties import leads_list, numbers_of, party_of, stage_counts
 from crm_sync.tables import leads
 from directory import tables as d
+from directory.store import read
+from routing.arrival import Arrival
+from routing.gather import caller
+from telephony import clocks
 from tests.fakes.recorded import LINE, T0, settled_call
 
 NUMBER = "79161234567"
@@ -171,6 +176,27 @@ async def test_a_number_in_national_spelling_is_the_same_party(engine: AsyncEngi
     await linked(engine, "1.1", number="89161234567")
     await linked(engine, "2.1", number="+79161234567")
     assert await asked(engine, "select number from party_numbers") == [(NUMBER,)]
+
+
+async def test_a_caller_of_a_line_abroad_is_one_number_everywhere(engine: AsyncEngine) -> None:
+    """A line of Great Britain tells 020…, ours +44…: one in the book, the promises, the calls."""
+    await directory(engine)
+    abroad = "442079460001"
+    async with engine.begin() as connection:
+        values = {"number": abroad, "name": "London", "team": "sales", "ring_seconds": 20, "position": 1}
+        await connection.execute(insert(d.lines).values(region="GB", **values))
+        house = await read(connection)
+    told = [{"number": "020 7946 0018", "line": abroad}, {"number": "+442079460018"}]
+    for n, one in enumerate(told):
+        call_id = await linked(engine, f"{n}.1", answered=False, **one)
+        jobs = FollowUpJobs(engine=engine, numbers=numbers_of, lead_owner=owner_of, ahead=clocks.AHEAD)
+        await jobs.follow_up(call_id, 0)
+        line, number = one.get("line", LINE), one["number"]
+        came = Arrival(pbx="pbx", channel="1", line=line, caller_number=number, caller_name="", at=T0)
+        assert caller(came, house) == "442079460018"
+    assert await asked(engine, "select number from party_numbers") == [("442079460018",)]
+    assert await asked(engine, "select distinct caller_number from calls") == [("442079460018",)]
+    assert await asked(engine, "select distinct number from follow_ups") == [("442079460018",)]
 
 
 async def test_a_lost_lead_comes_back_by_a_call_and_spam_does_not(engine: AsyncEngine) -> None:

@@ -15,6 +15,7 @@ from calls.forgetting import Person, pattern
 from calls.rebuild import rebuild
 from calls.record import record
 from calls.tables import calls, follow_ups
+from directory.numbers import Regions
 from tests.fakes.story import Told, furnish
 
 NUMBER, NAME = "79165550123", "Мария Ивановна"
@@ -45,7 +46,7 @@ async def forget(engine: AsyncEngine, call: Told) -> None:
     assert call.id is not None
     async with engine.begin() as connection:
         await take(connection, call.id)
-        gone = await erase_call(connection, call.id, lambda _told: PERSON, "RU")
+        gone = await erase_call(connection, call.id, lambda _told: PERSON, Regions("RU"))
     assert gone.event_count > 0
     assert gone.promise_count == 1
 

@@ -15,6 +15,7 @@ from calls.erasing import calls_that_tell, erase_call, take
 from calls.events import Event, Settled
 from calls.forgetting import Person, pattern
 from calls.view import view
+from directory.numbers import Regions
 from service.comparison import record_differing
 from service.reconcile import Report, reconcile, repair
 from service.recorder import Recorder
@@ -147,7 +148,7 @@ async def test_an_erased_person_is_no_difference_and_cel_does_not_bring_them_bac
     async with office.engine.begin() as connection:
         (call_id,) = await calls_that_tell(connection, pattern("9161234567"))
         await take(connection, call_id)
-        await erase_call(connection, call_id, lambda _told: whom, "RU")
+        await erase_call(connection, call_id, lambda _told: whom, Regions("RU"))
     since, until = period(*events)
     assert (await office.compared(since, until)).differences == ()
     assert await record_differing("pbx", office.source, office.recorder, since, until, mark=True) == 0

@@ -326,6 +326,7 @@ def directories(draw: st.DrawFn) -> Directory:
             team=draw(st.sampled_from([team.key for team in teams])),
             hours=draw(named_hours),
             time_zone=draw(st.none() | zone),
+            region=draw(st.sampled_from([None, "GB", "KZ"])),
             language=draw(st.sampled_from([None, "ru", "en"])),
             ring_seconds=draw(st.integers(5, 300)),
             mobile_shows=draw(st.sampled_from(SHOWS)),

@@ -24,6 +24,7 @@ def settled_call(
     direction: str = "inbound",
     at: datetime = T0,
     device: str = "PJSIP/anna-desk",
+    line: str = LINE,
 ) -> list[e.Event]:
     """A whole call of nine seconds: rung for three, talked for six when `answered`, then settled."""
     other = f"{uid}2"
@@ -33,7 +34,7 @@ def settled_call(
         return event
 
     inbound = direction == "inbound"
-    caller = {"name": "PJSIP/trunk-1", "number": number, "dialed": LINE} if inbound else {}
+    caller = {"name": "PJSIP/trunk-1", "number": number, "dialed": line} if inbound else {}
     events = [
         told(uid, 0, e.ChannelCreated, incoming=True, **caller),
         told(other, 1, e.ChannelCreated, incoming=False, name=f"{device}-2", number="101"),
@@ -41,7 +42,7 @@ def settled_call(
         told(other, 1.2, e.ChannelRang),
     ]
     if inbound:
-        events.append(told(uid, 0.1, e.Arrived, line=LINE, number=number))
+        events.append(told(uid, 0.1, e.Arrived, line=line, number=number))
     if answered:
         events += [told(channel, 3, e.BridgeEntered, bridge="b") for channel in (uid, other)]
     events += [told(channel, 9, e.ChannelHungUp, cause=16) for channel in (other, uid)]

@@ -67,6 +67,26 @@ def test_a_number_abroad_is_one_number_however_it_is_dialled(number: str) -> Non
     assert {number_in_book(OFFICE, head + number) for head in ("810", "+", "00")} == {number}
 
 
+@pytest.mark.parametrize(
+    "home, abroad, written, number",
+    [
+        ("RU", "KZ", "8 701 123-45-67", "77011234567"),
+        ("KZ", "RU", "8 916 123-45-67", "79161234567"),
+        ("RU", "GB", "020 7946 0018", "442079460018"),
+        ("GB", "RU", "8 916 123-45-67", "79161234567"),
+    ],
+)
+def test_a_caller_of_a_line_abroad_is_the_one_whom_its_country_means(
+    home: str, abroad: str, written: str, number: str
+) -> None:
+    """Written nationally or with the country code, on that line or at home, it is one number of the book."""
+    line = replace(OFFICE.lines[1], region=abroad)
+    house = replace(OFFICE, company=replace(OFFICE.company, region=home), lines=(OFFICE.lines[0], line))
+    assert number_in_book(house, written, line.number) == number
+    assert number_in_book(house, written, f"+{line.number}") == number
+    assert number_in_book(house, f"+{number}") == number_in_book(house, number, line.number) == number
+
+
 @given(st.text(max_size=30) | st.from_regex(r"\+?[0-9 ().\-]{0,24}", fullmatch=True))
 def test_whatever_a_trunk_sends_is_a_number_of_digits_or_nobody(text: str) -> None:
     """The book never holds anything but 7 to 15 digits, and keeps what it holds in that very form."""

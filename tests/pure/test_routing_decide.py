@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calls.events import Arrived
-from directory.model import MOBILE_SECONDS, Directory, Line, Person, Vip
+from directory.model import MOBILE_SECONDS, Blocked, Directory, Line, Person, Vip
 from directory.presence import STATUSES, Absence, Presence
 from directory.rules import DESTINATIONS_MOST, LEAD_STAGES, Destination, DestinationKind, Rule, TeamLoad, When
 from routing import evidence
@@ -469,6 +469,17 @@ def test_a_rule_is_not_for_blocked_callers_unless_it_says_so() -> None:
     written = rule(to("person", "boris"), open=None, blocked=True)
     plan = decide(arrival("79160009999"), Facts(directory=ruled(written), devices=ALL_FREE))
     assert plan.rule == "mine"
+
+
+def test_a_caller_of_a_line_abroad_is_the_vip_or_the_blocked_one_of_its_country() -> None:
+    """Written as that country does, for the rules and in the facts kept with the decision."""
+    line = replace(OFFICE.lines[0], region="GB")
+    house = ruled(rule(to("person", "boris"), vip=True), lines=(line,), vip=(Vip(number="442079460018"),))
+    told, came = Facts(directory=house, devices=ALL_FREE), arrival("020 7946 0018")
+    plan = decide(came, told)
+    assert (plan.rule, evidence.of(came, told, plan)["vip"]) == ("mine", True)
+    blocked = replace(house, blocked=(Blocked(number="442079460018"),))
+    assert decide(came, replace(told, directory=blocked)).rule == "blocked"
 
 
 @pytest.mark.parametrize(
