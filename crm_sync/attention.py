@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Row, and_, exists, func, literal, or_, select, true
@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync.deadlines import forgotten_since, too_long_since
+from crm_sync.lead_list import newest
 from crm_sync.lifecycle import OPEN
 from crm_sync.standing import open_leads
 from crm_sync.tables import attention_days, leads, tasks
@@ -24,14 +25,22 @@ from notices.telling import people_of, tell
 TOLD_FROM_HOUR: Final = 9
 """Of the company's day: from then on the heads are told, once a day."""
 
+Need = Literal["overdue", "forgotten", "long"]
+NEEDS: Final[tuple[Need, ...]] = get_args(Need)
+
 LISTED_MOST: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class NeedyLead:
-    """A lead in a list of attention. `since`: of its stage and step; `contact_at`: of the last talk, None: none yet."""
+    """A lead in a list of attention. `since`: of its stage and step; `contact_at`: of the last talk, None: none yet.
+
+    `name` and `number` are its party's, the least of several numbers; None: not known.
+    """
 
     id: int
+    name: str | None
+    number: str | None
     owner: str | None
     line: str | None
     stage: str
@@ -43,7 +52,15 @@ class NeedyLead:
     def to_json(self) -> dict[str, Any]:
         """The lead as JSON."""
         times = {"since": self.since, "contact_at": self.contact_at, "deadline_at": self.deadline_at}
-        told = {"id": self.id, "owner": self.owner, "line": self.line, "stage": self.stage, "step": self.step}
+        told = {
+            "id": self.id,
+            "name": self.name,
+            "number": self.number,
+            "owner": self.owner,
+            "line": self.line,
+            "stage": self.stage,
+            "step": self.step,
+        }
         return told | {name: at.isoformat() if at else None for name, at in times.items()}
 
 
@@ -87,20 +104,38 @@ async def attention(
 ) -> Attention:
     """What needs attention at `now`, of the leads that are `wanted` (None: all), at most so many a list."""
     mine = and_(leads.c.stage.in_(OPEN), true() if wanted is None else wanted)
-    places = select(leads.c.source_line, leads.c.stage, leads.c.step).where(mine).distinct()
-    groups: Sequence[Any] = (await connection.execute(places)).all()
-    conditions = {
-        "overdue": (leads.c.deadline_at < now, leads.c.deadline_at),
-        "forgotten": (_forgotten(directory, groups, now), func.coalesce(leads.c.contact_at, leads.c.opened_at)),
-        "long": (_long(directory, groups, now), leads.c.stage_at),
+    groups = await _groups(connection, mine)
+    orders = {
+        "overdue": leads.c.deadline_at,
+        "forgotten": func.coalesce(leads.c.contact_at, leads.c.opened_at),
+        "long": leads.c.stage_at,
     }
     counts, lists = dict[str, int](), dict[str, tuple[NeedyLead, ...]]()
-    for name, (condition, order) in conditions.items():
-        counts[name] = (await connection.execute(select(func.count()).where(mine, condition))).scalar_one()
-        rows = await connection.execute(select(leads).where(mine, condition).order_by(order, leads.c.id).limit(most))
-        lists[name] = tuple(_lead(row) for row in rows)
+    for name in NEEDS:
+        where = (mine, _condition(name, directory, groups, now))
+        counts[name] = (await connection.execute(select(func.count(leads.c.id)).where(*where))).scalar_one()
+        listed = newest(*where).order_by(None).order_by(orders[name], leads.c.id).limit(most)
+        lists[name] = tuple(_lead(row) for row in await connection.execute(listed)) if most else ()
     overloaded = tuple(_overloads(directory, await open_leads(connection))) if wanted is None else ()
     return Attention(counts | {"overloaded": len(overloaded)}, overloaded=overloaded, **lists)
+
+
+async def needs(connection: AsyncConnection, directory: Directory, name: Need, now: datetime) -> ColumnElement[bool]:
+    """Whether a lead is in this list of attention at `now`, as a condition on the table of leads."""
+    is_open = leads.c.stage.in_(OPEN)
+    return and_(is_open, _condition(name, directory, await _groups(connection, is_open), now))
+
+
+async def _groups(connection: AsyncConnection, where: ColumnElement[bool]) -> Sequence[Any]:
+    """The lines, stages and steps that such leads are at."""
+    places = select(leads.c.source_line, leads.c.stage, leads.c.step).where(where).distinct()
+    return (await connection.execute(places)).all()
+
+
+def _condition(name: Need, directory: Directory, groups: Sequence[Any], now: datetime) -> ColumnElement[bool]:
+    if name == "overdue":
+        return leads.c.deadline_at < now
+    return (_forgotten if name == "forgotten" else _long)(directory, groups, now)
 
 
 def _forgotten(directory: Directory, groups: Sequence[Any], now: datetime) -> ColumnElement[bool]:
@@ -139,7 +174,16 @@ def _overloads(directory: Directory, counts: dict[str, int]) -> list[Overload]:
 
 def _lead(row: Row[Any]) -> NeedyLead:
     return NeedyLead(
-        row.id, row.owner, row.source_line, row.stage, row.step, row.stage_at, row.contact_at, row.deadline_at
+        id=row.id,
+        name=row.party_name,
+        number=min(row.numbers or (), default=None),
+        owner=row.owner,
+        line=row.source_line,
+        stage=row.stage,
+        step=row.step,
+        since=row.stage_at,
+        contact_at=row.contact_at,
+        deadline_at=row.deadline_at,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -21,9 +21,12 @@ from directory.model import Directory
 
 
 async def past_calls(
-    connection: AsyncConnection, directory: Directory, since: datetime, until: datetime
+    connection: AsyncConnection, directory: Directory, since: datetime, until: datetime, most: int | None = None
 ) -> list[PastCall]:
-    """Settled calls with somebody outside that began in a period, in their order; `directory` tells whose is what."""
+    """Settled calls with somebody outside that began in a period, in their order; `directory` tells whose is what.
+
+    Of more than `most` calls only the latest.
+    """
     asked = select(calls).where(
         calls.c.started_at >= since,
         calls.c.started_at < until,
@@ -31,8 +34,9 @@ async def past_calls(
         calls.c.joined_into.is_(None),
         ~calls.c.erased,
     )
+    latest = asked.order_by(calls.c.started_at.desc(), calls.c.id.desc()).limit(most)
     found = []
-    for row in (await connection.execute(asked.order_by(calls.c.started_at, calls.c.id))).all():
+    for row in reversed((await connection.execute(latest)).all()):
         call = state_call(row.state)
         seen = view(call)
         facts = facts_of(directory, seen)
@@ -40,7 +44,7 @@ async def past_calls(
             continue
         linked = earliest(call, e.PartyLinked)
         created = linked.created if linked else "nothing"
-        at = seen.started_at or datetime.max.replace(tzinfo=UTC)
+        at: datetime = row.started_at
         party = None
         if created not in {"party", "party_and_lead"}:
             party = await _party_then(connection, facts.number, at)
@@ -48,7 +52,7 @@ async def past_calls(
         told = select(lead_events.c.reason).where(lead_events.c.call_id == row.id, lead_events.c.kind == "linked")
         rule = (await connection.execute(told.limit(1))).scalar_one_or_none()
         known = party is not None
-        found.append(PastCall(id=row.id, facts=facts, known=known, stage=stage, created=created, rule=rule))
+        found.append(PastCall(id=row.id, at=at, facts=facts, known=known, stage=stage, created=created, rule=rule))
     return found
 
 

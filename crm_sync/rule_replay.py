@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +15,13 @@ from directory.lead_policy import LeadPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastCall:
-    """A call that settled: what the book knew before it, and what became of it then.
+    """A call that settled, `at` is when it began: what the book knew before it, and what became of it then.
 
     `stage` is that of its party's open lead then, else of the last. `rule` None: none is written down for it.
     """
 
     id: UUID
+    at: datetime
     facts: CallFacts
     known: bool
     stage: str | None

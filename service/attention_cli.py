@@ -29,7 +29,9 @@ async def _attention() -> tuple[dict[str, Any], str]:
     for name, listed in (("overdue", found.overdue), ("forgotten", found.forgotten), ("long", found.long)):
         lines.append(f"{name}: {found.counts[name]}")
         lines += [
-            f"  lead {one.id}  {one.stage}  {one.owner or 'nobody'}  since {one.since:%Y-%m-%d}" for one in listed
+            f"  lead {one.id}  {one.name or one.number or 'unknown'}  {one.stage}  {one.owner or 'nobody'}"
+            f"  since {one.since:%Y-%m-%d}"
+            for one in listed
         ]
     lines.append(f"overloaded: {found.counts['overloaded']}")
     lines += [f"  {one.person}  {one.open_count} open, limit {one.limit}" for one in found.overloaded]

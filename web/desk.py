@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.follow_up_list import most_urgent
 from calls.tables import calls, follow_ups, legs
+from crm_sync.attention import attention
 from crm_sync.tables import parties, party_numbers
 from directory.model import Directory
 from web.bell import unread
@@ -126,13 +127,16 @@ def _shown(card: Card, viewer: Viewer, scope: Scope, directory: Directory, langu
 async def _today(request: web.Request) -> dict[str, Any]:
     """What the template today.html shows: the viewer's own day."""
     viewer, directory = request[VIEWER], await request.app[HOUSE].read()
+    scope = scope_of(viewer, directory)
     async with request.app[SERVICES].engine.connect() as connection:
         rows = await _rows_today(connection, viewer.person, today_of(request, directory))
-        promises = await _promises(connection, viewer, scope_of(viewer, directory))
+        promises = await _promises(connection, viewer, scope)
+        needy = await attention(connection, directory, datetime.now(UTC), most=0) if scope.everything else None
     answered = [row for row in rows if row.person == viewer.person and row.status in {"answered", "talking"}]
     missed = [row for row in rows if row.status == "missed"]
     waits = [row.wait_seconds for row in answered if row.direction == "inbound"]
     return {
+        "attention_counts": {name: how_many for name, how_many in needy.counts.items() if how_many} if needy else {},
         "answered_count": len(answered),
         "missed_count": len(missed),
         "mean_wait": sum(waits) / len(waits) if waits else None,

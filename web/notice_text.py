@@ -13,6 +13,7 @@ from web.wording import deadline
 from web.words import WORDS, say
 
 _PATHS: Final = {"call": "/calls/{id}", "lead": "/leads/{id}", "follow_up": "/", "house": "/"}
+_PATHS_OF_KINDS: Final = {"attention": "/leads/attention", "test": None}
 
 
 class NoticeWords:
@@ -43,7 +44,9 @@ def text_of(directory: Directory, told: Told) -> str:
 
 def path_of(told: Told) -> str | None:
     """Where on our pages it is; None: nowhere in particular."""
-    return _PATHS[told.subject].format(id=told.subject_id) if told.kind != "test" else None
+    if told.kind in _PATHS_OF_KINDS:
+        return _PATHS_OF_KINDS[told.kind]
+    return _PATHS[told.subject].format(id=told.subject_id)
 
 
 def _value(directory: Directory, told: Told, name: str, value: str | int, zone: ZoneInfo) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +12,15 @@ from aiohttp import ClientSession
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls.due import owe_nothing
+from calls.record import record
+from crm_sync.jobs import CrmJobs
+from directory import store
+from tests.fakes.recorded import settled_call
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import SUPPORT, Told, know
+from web import users
+from web.leads.rules_tried import try_on_calls
 
 API: Final = "/api/v1"
 
@@ -168,3 +176,44 @@ async def test_the_page_of_a_call_names_who_its_party_turned_out_to_be(site: Sit
         await connection.execute(text("update calls set party_id = (select max(id) from parties)"))
     async with site.visitor("vera") as client, client.get(f"/calls/{call.id}") as response:
         assert '<a href="/parties/1">Пётр</a>' in await response.text()
+
+
+async def test_a_list_of_attention_is_worked_through_with_names_and_counts(site: Site, engine: AsyncEngine) -> None:
+    """From the head's desk to the page, to the whole list; a manager's is of what they work on."""
+    async with engine.begin() as connection:
+        await connection.execute(text("update leads set deadline_at = '2026-01-01' where owner <> 'boris'"))
+    async with site.visitor("vera") as client:
+        for page, told in (
+            ("/", 'href="/leads?owner=all&amp;attention=overdue"'),
+            ("/leads/attention", "Пётр"),
+            ("/leads/attention", 'href="/leads?owner=all&amp;attention=overdue"'),
+        ):
+            assert told in await (await client.get(page)).text(), page
+        whole = await (await client.get("/leads", params={"owner": "all", "attention": "overdue"})).text()
+        assert [name in whole for name in ("Пётр", "Мария", "Иван")] == [True, False, True]
+        assert (await client.get("/leads", params={"attention": "late"})).status == 400
+    async with site.visitor("anna") as client:
+        mine = await (await client.get("/leads", params={"owner": "all", "attention": "overdue"})).text()
+        assert [name in mine for name in ("Пётр", "Мария", "Иван")] == [True, False, False]
+        assert "attention=overdue" not in await (await client.get("/")).text()
+
+
+async def test_rules_are_tried_on_past_calls_when_they_are_checked(site: Site, engine: AsyncEngine) -> None:
+    """What each would decide and what differs, with links; faults are told in the reader's language; both in time."""
+    async with engine.begin() as connection:
+        await users.add(connection, "ilya", "admin", password="correct horse 9")
+        calls = settled_call("9.1", number="79161239999", at=datetime.now(UTC) - timedelta(days=20))
+        (change,) = await record(connection, calls)
+    await CrmJobs(engine=engine, owes=owe_nothing).link_call(change.call_id, 0)
+    text = "leads:\n  rules:\n  - {name: silent, types: [inbound_answered], make: party}\n"
+    async with site.visitor("ilya") as client:
+        for days, tried in (("7", "Звонков: 0."), ("30", "Звонков: 1. По-другому вышло бы с 1.")):
+            wish = {"do": "check", "text": text, "days": days}
+            page = await (await client.post("/leads/rules", data=wish)).text()
+            assert tried in page
+            assert (f'href="/calls/{change.call_id}"' in page, "silent" in page) == (days == "30", True)
+        wish = {"do": "check", "text": text.replace("make", "mak")}
+        assert "не сохранено ничего" in await (await client.post("/leads/rules", data=wish)).text()
+    async with engine.connect() as connection:
+        house = await store.read(connection)
+    assert (await try_on_calls(engine, house, house.leads, "30", seconds=0)).late

@@ -19,6 +19,8 @@ class NeedyLeadTold(Answer):
     """A lead that needs attention."""
 
     id: int
+    name: str | None = Field(description="Its party's; null: not known.")
+    number: str | None = Field(description="The first of its party's, E.164 digits.")
     owner: str | None
     line: str | None
     stage: str

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from crm_sync.attention import attention
+from crm_sync.attention import NEEDS, attention
 from crm_sync.lead_list import Wanted
 from web.guard import VIEWER
 from web.house import HOUSE
@@ -18,7 +18,6 @@ from web.rights import scope_of
 from web.services import SERVICES
 
 SHOWN: Final = 50
-LISTS: Final = ("overdue", "forgotten", "long")
 
 
 async def show(request: web.Request) -> web.Response:
@@ -32,7 +31,7 @@ async def show(request: web.Request) -> web.Response:
         request,
         "attention.html",
         found=found,
-        lists=[(name, getattr(found, name)) for name in LISTS],
+        lists=[(name, getattr(found, name)) for name in NEEDS],
         age=lambda at: age((now - at).total_seconds(), language),
         **words_of(directory.leads, language, now),
     )

@@ -8,14 +8,26 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from aiohttp import web
+from sqlalchemy import and_
 
+from crm_sync.attention import NEEDS, needs
 from crm_sync.lead_list import Wanted
 from directory.lead_policy import LeadPolicy
 from directory.model import Directory, Person
 from web.finding import FilterError
 from web.guard import VIEWER
 from web.house import HOUSE
-from web.leads.listing import EVERYBODYS, MINE, TABS, find_leads, in_lists, read_tab, read_wanted, tab_counts
+from web.leads.listing import (
+    EVERYBODYS,
+    MINE,
+    TABS,
+    find_leads,
+    in_lists,
+    read_attention,
+    read_tab,
+    read_wanted,
+    tab_counts,
+)
 from web.leads.wording import reason_name, words_of
 from web.page import fragment, language_of, page
 from web.rights import Scope, scope_of
@@ -23,7 +35,7 @@ from web.services import SERVICES
 from web.sessions import Viewer
 
 PAGE: Final = 50
-_KEPT: Final = ("owner", "line", "step", "reason", "field", "overdue")
+_KEPT: Final = ("owner", "line", "step", "reason", "field", "overdue", "attention")
 
 
 async def show(request: web.Request) -> web.Response:
@@ -32,8 +44,10 @@ async def show(request: web.Request) -> web.Response:
     scope, now = scope_of(viewer, directory), datetime.now(UTC)
     try:
         tab, wanted = read_tab(query), read_wanted(query, viewer.person, _usual_owner(viewer, scope))
-        where = in_lists(scope, directory, wanted, now)
+        where, needy = in_lists(scope, directory, wanted, now), read_attention(query)
         async with request.app[SERVICES].engine.connect() as connection:
+            if needy is not None:
+                where = and_(where, await needs(connection, directory, needy, now))
             found = await find_leads(connection, where, tab, query.get("cursor"), PAGE)
             counts = {} if "cursor" in query else await tab_counts(connection, where)
     except FilterError as error:
@@ -53,6 +67,7 @@ async def show(request: web.Request) -> web.Response:
         "lines": [line for line in directory.lines if scope.everything or line.number in scope.lines],
         "policy": directory.leads,
         "reasons": _reasons(directory.leads, language_of(request)),
+        "needs": NEEDS,
         "may_see_rules": viewer.role in {"head", "admin"},
     }
     return await page(request, "leads.html", **context)

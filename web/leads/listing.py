@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync import lead_list
+from crm_sync.attention import NEEDS, Need
 from crm_sync.lead_list import Wanted, on_managers_list
 from crm_sync.lifecycle import OPEN, STAGES
 from crm_sync.tables import leads, tasks
@@ -62,6 +63,15 @@ def read_wanted(query: Mapping[str, str], person: str | None, usual_owner: str) 
     if not (name and given and value):
         raise FilterError("field", f"must be a name and its value like project=Forest, got {told[:80]!r}")
     return replace(wanted, fields={name: value})
+
+
+def read_attention(query: Mapping[str, str]) -> Need | None:
+    """Which list of attention is asked for, None: none. Raises FilterError."""
+    asked = query.get("attention") or None
+    found = next((name for name in NEEDS if name == asked), None)
+    if asked and found is None:
+        raise FilterError("attention", f"must be one of {', '.join(NEEDS)}, got {asked[:80]!r}")
+    return found
 
 
 def in_lists(scope: Scope, directory: Directory, wanted: Wanted, now: datetime) -> ColumnElement[bool]:

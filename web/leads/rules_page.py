@@ -18,6 +18,7 @@ from directory.model import Directory
 from recordings.audit import note
 from web.guard import VIEWER, read_form
 from web.keeping import actor_of
+from web.leads.rules_tried import PERIODS, Tried, try_on_calls
 from web.leads.wording import age, reason_name
 from web.page import language_of, page
 from web.services import SERVICES
@@ -41,6 +42,7 @@ class Draft:
     change: tuple[str, ...] = ()
     checked: str = ""
     told: str = ""
+    tried: Tried | None = None
 
     def line(self, number: int) -> str:
         """A line of the text, counted from 1."""
@@ -72,7 +74,8 @@ async def change(request: web.Request) -> web.Response:
         if form.get("do") == "save" and form.get("checked") == _digest(text) and not stale:
             return await _save(request, connection, directory, policy, text)
     told = say(language_of(request), "rules.meanwhile") if stale else ""
-    draft = Draft(text, (), _difference(directory.leads, policy), _digest(text), told)
+    tried = await try_on_calls(request.app[SERVICES].engine, directory, policy, form.get("days", ""))
+    draft = Draft(text, (), _difference(directory.leads, policy), _digest(text), told, tried)
     return await _page(request, directory, draft, status=409 if stale else 200)
 
 
@@ -101,6 +104,7 @@ async def _page(
         rules=[*((rule, True) for rule in policy.rules), *((rule, False) for rule in BUILT_IN)],
         targets=[(stage, policy.minutes.get(stage, MINUTES.get(stage))) for stage in _STAGES],
         draft=draft,
+        periods=PERIODS,
         version=_digest(write_section(policy)),
         saved=saved,
         reason_of=lambda key: reason_name(policy, language, key),
