@@ -8,6 +8,9 @@ SETUP := $(PYTHON) -m setup
 PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal
 
+# Where it is set, each of the hundreds of processes that tests start would compile all that it reads.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench setup assets lock clean
 
