@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -39,6 +40,7 @@ from telephony.clocks import AHEAD
 LINE: Final = "74951234567"
 SUPPORT: Final = "74951234568"
 PASSWORD: Final = "correct horse 7"
+_RATE: Final = 8000
 
 HOUSE: Final = Directory(
     # What is told here has no archive: it is heard as it was recorded.
@@ -203,7 +205,7 @@ class Told:
         for side in ("caller", "staff"):
             path = f"{self.at:%Y/%m/%d}/{self.id}-{self.uid}-{side}.wav"
             spans = [(float(part["start"]), float(part["end"])) for part in segments if part["side"] == side]
-            speak(store_root / path, spans, at + 0.5, seed=f"{self.uid}{side}")
+            speak(store_root / path, spans, at + 0.5, seed=side)
             size = (store_root / path).stat().st_size
             row = {"call_id": self.id, "channel": self.uid, "side": side, "state": "stored", "path": path}
             rows.append(row | {"bytes": size, "sha256": "0" * 64, "seconds": at + 0.5})
@@ -243,20 +245,25 @@ async def know(engine: AsyncEngine, number: str, name: str, owner: str, stage: s
 
 def speak(path: Path, spans: Iterable[tuple[float, float]], seconds: float, *, seed: str) -> None:
     """Write a WAV of something that looks like speech during `spans` and is quiet elsewhere; 8 kHz, 16 bit, mono."""
-    dice, rate = random.Random(seed), 8000
-    samples = array("h", (dice.randrange(-40, 40) for _ in range(int(seconds * rate))))
-    for start, end in spans:
-        pitch = dice.uniform(110, 220)
-        for index in range(int(start * rate), min(int(end * rate), len(samples))):
-            at = index / rate - start
-            loud = 9000 * abs(math.sin(at * 7.3)) * (0.55 + 0.45 * math.sin(at * 1.9))
-            samples[index] += int(loud * math.sin(2 * math.pi * pitch * at) * dice.uniform(0.6, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.tobytes())
+        file.setframerate(_RATE)
+        file.writeframes(_voice(tuple(spans), seconds, seed))
+
+
+@cache
+def _voice(spans: tuple[tuple[float, float], ...], seconds: float, seed: str) -> bytes:
+    dice = random.Random(seed)
+    samples = array("h", (dice.randrange(-40, 40) for _ in range(int(seconds * _RATE))))
+    for start, end in spans:
+        pitch = dice.uniform(110, 220)
+        for index in range(int(start * _RATE), min(int(end * _RATE), len(samples))):
+            at = index / _RATE - start
+            loud = 9000 * abs(math.sin(at * 7.3)) * (0.55 + 0.45 * math.sin(at * 1.9))
+            samples[index] += int(loud * math.sin(2 * math.pi * pitch * at) * dice.uniform(0.6, 1))
+    return samples.tobytes()
 
 
 def _extension(device: str) -> str:
