@@ -28,7 +28,7 @@ from calls.database import plain
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-QUEUES: Final = ("recordings", "transcription", "crm", "routing", "follow_ups", "notices")
+QUEUES: Final = ("recordings", "transcription", "crm", "effects", "routing", "follow_ups", "notices")
 
 MOST_RETRIES = 8
 """Of an unexpected error, with waits of 1, 2, 4 … seconds; then the job is failed and stays visible."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import Row, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from yarl import URL
@@ -26,6 +26,7 @@ BY_HAND: Final = "hand"
 LINK_DAYS: Final = 30
 """For so long a CRM's link to a recording opens, unless the connection says otherwise."""
 
+_GOING: Final = {"paused_until": None, "paused_at": None, "failures": 0}
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -38,7 +39,8 @@ class Connection:
     """One connection. `stopped_by`: hand, or the kind of error that ended it.
 
     `secrets` are sealed: the address (`url`) and the `keys`. `settings` have the address's `origin` alone, and how long
-    links open where that is not usual (`link_days`).
+    links open where that is not usual (`link_days`). `failures`: pauses in a row,
+    with nothing taken between them.
     """
 
     key: str
@@ -49,6 +51,7 @@ class Connection:
     state: State
     stopped_by: str | None
     paused_until: datetime | None
+    failures: int
     created_at: datetime
     changed_at: datetime
 
@@ -110,7 +113,7 @@ async def start(connection: AsyncConnection, key: str, *, shadow: bool = False) 
 
     Raises ConnectionRefused when there is none.
     """
-    await _set(connection, key, {"state": "shadow" if shadow else "active", "stopped_by": None, "paused_until": None})
+    await _set(connection, key, {"state": "shadow" if shadow else "active", "stopped_by": None, **_GOING})
     return await revive(connection, key)
 
 
@@ -148,18 +151,20 @@ async def seal_addresses(connection: AsyncConnection, keeper: Keeper) -> int:
     return count
 
 
-async def pause(connection: AsyncConnection, key: str, until: datetime) -> None:
-    """Send nothing before `until`, unless it is paused for longer already."""
-    longer = or_(crm_connections.c.paused_until.is_(None), crm_connections.c.paused_until < until)
-    asked = update(crm_connections).where(crm_connections.c.key == key, longer).values(paused_until=until)
-    await connection.execute(asked)
+async def pause(connection: AsyncConnection, to: Connection, now: datetime, seconds: float) -> None:
+    """Send nothing for so long from `now`, or for as long as it is paused already; it failed once more than `to` says.
+
+    What fails together counts once.
+    """
+    until = func.greatest(crm_connections.c.paused_until, now + timedelta(seconds=seconds))
+    values = {"paused_until": until, "paused_at": now, "failures": to.failures + 1}
+    await connection.execute(update(crm_connections).where(crm_connections.c.key == to.key).values(**values))
 
 
-async def resume(connection: AsyncConnection, key: str) -> None:
-    """Send again at once: it took something."""
-    paused = crm_connections.c.paused_until.is_not(None)
-    asked = update(crm_connections).where(crm_connections.c.key == key, paused).values(paused_until=None)
-    await connection.execute(asked)
+async def resume(connection: AsyncConnection, key: str, sent_at: datetime) -> None:
+    """Send again at once: it took something that was sent then, after it was paused last."""
+    before = crm_connections.c.paused_at < sent_at
+    await connection.execute(update(crm_connections).where(crm_connections.c.key == key, before).values(**_GOING))
 
 
 async def effects_of(
@@ -177,7 +182,10 @@ async def retry(connection: AsyncConnection, key: str, effect: UUID | None = Non
     """Send dead letters again, or one effect, whatever its state; returns how many. Raises ConnectionRefused."""
     await _must_be(connection, key)
     which = crm_effects.c.state == "dead" if effect is None else crm_effects.c.key == effect
-    anew = {"state": "planned", "ended_at": None, "first_sent_at": None, "next_at": None, "error": None}
+    # What became of the last attempt of a dead letter is not sure: it is read back first.
+    doubted = (crm_effects.c.state == "dead") & (crm_effects.c.attempts > 0)
+    state = case((doubted, "unknown"), else_="planned")
+    anew = {"state": state, "ended_at": None, "first_sent_at": None, "next_at": None, "error": None}
     may = crm_effects.c.connection == key, crm_effects.c.state.not_in(OPEN_STATES), which
     asked = update(crm_effects).where(*may, crm_effects.c.lane != "").values(**anew).returning(crm_effects)
     rows = sorted((await connection.execute(asked)).all(), key=lambda row: row.number)

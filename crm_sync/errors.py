@@ -8,6 +8,7 @@ CrmError
 ├── RateLimitedError   too much: later, by its own word where it gave one
 ├── TransientError     nobody answered, or with an error that passes; nothing was done there
 ├── UnknownOutcomeError  it was sent and nobody said what became of it: read back before sending again
+├── FaultError         our own adapter failed in a way that nobody foresaw: the same doubt, the same patience
 └── PermanentError     it will never take this one: a dead letter, for a person
 
 Their text is for a person and is stored: it never holds a secret, a number or a name of a party.
@@ -97,6 +98,12 @@ class UnknownOutcomeError(CrmError):
     kind = "unknown"
 
 
+class FaultError(CrmError):
+    """The adapter did not know what to do."""
+
+    kind = "fault"
+
+
 class PermanentError(CrmError):
     """It will be refused however often it is sent."""
 
@@ -113,6 +120,7 @@ KINDS = tuple(
         RateLimitedError,
         TransientError,
         UnknownOutcomeError,
+        FaultError,
         PermanentError,
     )
 )

@@ -26,7 +26,7 @@ from calls.jobs import enqueue
 from crm_sync.owed import Owed, owed
 
 TASK: Final = "crm_sync.send_effect"
-QUEUE: Final = "crm"
+QUEUE: Final = "effects"
 
 _PLAN = text(
     r"""
@@ -69,6 +69,7 @@ def job_of(row: Row[Any]) -> Job:
 
 
 _RELEASE = text("update crm_effects set waits = false where call_id = :call_id and waits")
+_MOST: Final = 500
 _UNSENT = text(
     """
     select e.* from crm_effects e join crm_connections c on c.key = e.connection
@@ -78,8 +79,9 @@ _UNSENT = text(
       and (cast(:call_id as uuid) is null or e.call_id = :call_id)
       and not exists (
           select from procrastinate_jobs j
-          where j.task_name = :task and j.status in ('todo', 'doing') and j.args->>'effect' = cast(e.key as text))
-    order by e.number limit 500 for update of e skip locked
+          where j.task_name = :task and j.status in ('todo', 'doing', 'failed')
+            and j.args->>'effect' = cast(e.key as text))
+    order by e.number limit :most for update of e skip locked
     """
 )
 
@@ -91,12 +93,15 @@ async def release(connection: AsyncConnection, call_id: UUID) -> None:
 
 
 async def revive(connection: AsyncConnection, key: str | None = None) -> int:
-    """Put effects without a job on their way again, those of one connection or of all; returns how many."""
+    """Put effects without a job on their way again, in order, all of a connection or some of each; returns how many.
+
+    One whose job failed waits for a person, who sees the job (`switchhook jobs`).
+    """
     return await _wake(connection, key=key)
 
 
 async def _wake(connection: AsyncConnection, *, call_id: UUID | None = None, key: str | None = None) -> int:
-    asked = {"task": TASK, "call_id": call_id, "connection": key}
+    asked = {"task": TASK, "call_id": call_id, "connection": key, "most": _MOST if key is None else None}
     rows = (await connection.execute(_UNSENT, asked)).all()
     await enqueue(connection, [job_of(row) for row in rows])
     return len(rows)

@@ -48,6 +48,8 @@ crm_connections = Table(
     Column("state", Text, CheckConstraint(_one_of("state", CONNECTION_STATES), name="state"), nullable=False),
     Column("stopped_by", Text, comment="hand, or the kind of the error that ended it; null: it is not stopped."),
     Column("paused_until", _MOMENT, comment="Nothing is sent before: it asked to wait, or nobody is there."),
+    Column("paused_at", _MOMENT, comment="When it was paused last; what was sent after it and taken ends the pause."),
+    Column("failures", Integer, nullable=False, server_default=text("0"), comment="Pauses in a row."),
     Column("created_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     Column("changed_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     CheckConstraint("(state = 'stopped') = (stopped_by is not null)", name="stopped_by_somebody"),

@@ -10,6 +10,7 @@ from crm_sync.errors import (
     AuthDeadError,
     BannedError,
     CrmError,
+    FaultError,
     GoneError,
     PermanentError,
     RateLimitedError,
@@ -54,8 +55,11 @@ class Verdict:
     stop: bool = False
 
 
-def after(error: CrmError, attempts: int, tried_seconds: float, luck: float, policy: Policy) -> Verdict:
-    """What to do after `error`, the last of so many attempts (from 1) in `tried_seconds`."""
+def after(error: CrmError, attempts: int, failures: int, tried_seconds: float, luck: float, policy: Policy) -> Verdict:
+    """What to do after `error`, the last of so many attempts (from 1) in `tried_seconds`.
+
+    `failures`: how often in a row its connection was paused before (from 0); they make the pause longer.
+    """
     if isinstance(error, PermanentError):
         return Verdict(dead=True)
     if isinstance(error, GoneError):
@@ -64,14 +68,16 @@ def after(error: CrmError, attempts: int, tried_seconds: float, luck: float, pol
         return Verdict(stop=True)
     if tried_seconds >= policy.give_up_seconds:
         return Verdict(dead=True)
-    wait = policy.wait(attempts, luck)
+    wait, pause = policy.wait(attempts, luck), policy.wait(failures + 1, luck)
     if isinstance(error, BannedError):
         return Verdict(seconds=policy.banned_seconds, pause=policy.banned_seconds)
     if isinstance(error, RateLimitedError):
-        told = min(max(wait, error.retry_after or 0.0), policy.give_up_seconds)
-        return Verdict(seconds=told, pause=told if error.scope == "connection" else 0.0)
+        told = min(error.retry_after or 0.0, policy.give_up_seconds)
+        return Verdict(seconds=max(wait, told), pause=max(pause, told) if error.scope == "connection" else 0.0)
     if isinstance(error, TransientError):
-        told = min(max(wait, error.retry_after or 0.0), policy.give_up_seconds)
-        return Verdict(seconds=told, pause=told if error.is_away else 0.0)
-    # Who hangs once may hang again, and each time a worker waits for it; but one effect must not hold up all for long.
-    return Verdict(seconds=wait, pause=min(wait, policy.doubt_seconds))
+        told = min(error.retry_after or 0.0, policy.give_up_seconds)
+        return Verdict(seconds=max(wait, told), pause=max(pause, told) if error.is_away else 0.0)
+    if isinstance(error, FaultError):
+        return Verdict(seconds=wait)
+    # Who hangs once may hang again, and each time it has a turn for long; but one effect must not hold up all for long.
+    return Verdict(seconds=wait, pause=min(pause, policy.doubt_seconds))

@@ -5,7 +5,7 @@ Rules kept here:
    kept: of a transcript and of a recording only which, and it is read at each attempt as it may be told then.
 2. The state and what the CRM calls it are written in one transaction with the count of the request.
 3. An effect that was sent and of which nobody knows, also because this process died, is read back before it is sent
-   again.
+   again; the doubt stays until that was answered.
 4. Errors become run again, dead letter or a stopped connection in one place, by `crm_sync.retry`.
 5. What was ended while it was on its way, as by erasing, stays so, whatever is answered.
 """
@@ -29,12 +29,13 @@ from calls.queue import Task, TryAgain
 from crm_sync import connections, counting
 from crm_sync.connections import Connection, Open
 from crm_sync.crm import SUBJECTS, Crm, CrmRecording, CrmTranscript, Done, Effect, Step, Subject
-from crm_sync.errors import CrmError, TransientError, UnknownOutcomeError
+from crm_sync.errors import CrmError, FaultError, TransientError, UnknownOutcomeError
 from crm_sync.ledger import QUEUE, TASK
 from crm_sync.ledger_tables import crm_effects
 from crm_sync.retry import Policy, Verdict, after
 from crm_sync.secrets import SecretKeyError
 from crm_sync.subjects import NothingToTell, NotThereYet, Rooms, subject_of
+from crm_sync.turns import Turns
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -48,6 +49,9 @@ _OPERATIONS: Final[Mapping[Step, Callable[[Crm], Callable[..., Awaitable[Done]]]
     "lead": lambda crm: crm.ensure_lead,
     "message": lambda crm: crm.send_message,
 }
+ASK_AGAIN_SECONDS: Final = 300.0
+"""What was not there yet is looked for again after so long (`upkeep.tidy`), or when `ledger.release` is called."""
+
 _OF_A_CALL: Final = frozenset({"call_started", "call_answered", "call_finished"})
 
 
@@ -55,9 +59,9 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Begun:
-    """An effect that is to be sent now; `doubted`: it was sent before, and nobody knows what became of it."""
+    """An effect that is to be sent now; `doubted`: it was sent before, and nobody knows yet what became of it."""
 
     key: UUID
     step: Step
@@ -66,6 +70,7 @@ class _Begun:
     subject: Subject
     attempts: int
     first_sent_at: datetime
+    sent_at: datetime
     doubted: bool
 
 
@@ -77,6 +82,7 @@ class SendingJobs:
     rooms: Rooms
     open_crm: Open
     policy: Policy = field(default_factory=Policy)
+    turns: Turns = field(default_factory=Turns)
     now: Callable[[], datetime] = _now
     _open: dict[str, tuple[datetime, Crm]] = field(default_factory=dict)
 
@@ -92,6 +98,13 @@ class SendingJobs:
 
     async def send_effect(self, key: UUID, attempt: int) -> None:
         """Tell a connection what it is owed, or learn that it was told already."""
+        async with self.engine.connect() as connection:
+            whose = await connection.scalar(select(crm_effects.c.connection).where(crm_effects.c.key == key))
+        if whose is not None:
+            async with self.turns.turn(whose):
+                await self._send(key, attempt)
+
+    async def _send(self, key: UUID, attempt: int) -> None:
         async with self.engine.begin() as connection:
             begun = await self._begin(connection, key)
         if begun is None:
@@ -108,7 +121,7 @@ class SendingJobs:
         async with self.engine.begin() as connection:
             values = {"state": "done", "remote_id": done.remote_id, "answer": dict(done.answer), "error": None}
             await _write(connection, key, values | {"ended_at": self.now(), "next_at": None})
-            await connections.resume(connection, begun.connection.key)
+            await connections.resume(connection, begun.connection.key, begun.sent_at)
         bound.info("effect done", remote_id=done.remote_id)
 
     async def _begin(self, connection: AsyncConnection, key: UUID) -> _Begun | None:
@@ -136,7 +149,8 @@ class SendingJobs:
         begun = {"state": "sent", "attempts": row.attempts + 1, "sent_at": now, "first_sent_at": first}
         await _write(connection, key, begun | {"request": request, "next_at": None})
         effect = Effect(key, msgspec.convert(request["at"], datetime), await _remote(connection, row))
-        return _Begun(key, row.step, to, effect, subject, row.attempts + 1, first, row.state in {"sent", "unknown"})
+        doubted = row.state in {"sent", "unknown"}
+        return _Begun(key, row.step, to, effect, subject, row.attempts + 1, first, now, doubted)
 
     async def _read(self, connection: AsyncConnection, row: Row[Any], to: Connection) -> dict[str, Any] | None:
         """What the effect tells; None: it is not there yet, or there is nothing to tell."""
@@ -146,7 +160,8 @@ class SendingJobs:
                 raise NothingToTell("told_of_a_call_that_joined")
             return _kept(*await subject_of(connection, row, self.rooms, to))
         except NotThereYet:
-            await _write(connection, row.key, {"waits": True})
+            again = self.now() + timedelta(seconds=ASK_AGAIN_SECONDS)
+            await _write(connection, row.key, {"waits": True, "next_at": again})
         except NothingToTell as nothing:
             await self._not_told(connection, row.key, str(nothing), same)
         return None
@@ -175,18 +190,24 @@ class SendingJobs:
             known: Done | None = await self._asked(begun, "read_back", crm.read_back(begun.step, begun.effect))
             if known is not None:
                 return known
+            begun.doubted = False
         carry_out = _OPERATIONS[begun.step](crm)
         told: Done = await self._asked(begun, begun.step, carry_out(begun.effect, begun.subject))
         return told
 
     async def _asked(self, begun: _Begun, operation: str, answer: Awaitable[Any]) -> Any:
         """Wait for one request and count it, whatever becomes of it."""
-        began, result = time.perf_counter(), "done"
+        began, result = time.perf_counter(), FaultError.kind
         try:
-            return await answer
+            told = await answer
+            result = "done"
+            return told
         except CrmError as error:
             result = error.kind
             raise
+        except Exception as error:
+            log.exception("adapter failed", crm=begun.connection.key, effect=str(begun.key), operation=operation)
+            raise FaultError(f"the adapter failed: {type(error).__name__}") from error
         finally:
             async with self.engine.begin() as connection:
                 spent = time.perf_counter() - began
@@ -200,6 +221,9 @@ class SendingJobs:
             crm = self.open_crm(to)
         except SecretKeyError as error:
             raise TransientError(str(error), is_away=True) from None
+        except Exception as error:
+            log.exception("adapter could not be made", crm=to.key)
+            raise FaultError(f"the adapter could not be made: {type(error).__name__}") from error
         if known is not None:
             await known[1].close()
         self._open[to.key] = to.changed_at, crm
@@ -209,8 +233,9 @@ class SendingJobs:
         """The one place where an error becomes run again, dead letter, or a connection that is stopped."""
         now = self.now()
         tried = (now - begun.first_sent_at).total_seconds()
-        verdict = after(error, begun.attempts, tried, random.random(), self.policy)
-        state = "dead" if verdict.dead else "unknown" if isinstance(error, UnknownOutcomeError) else "planned"
+        verdict = after(error, begun.attempts, begun.connection.failures, tried, random.random(), self.policy)
+        doubted = begun.doubted or isinstance(error, UnknownOutcomeError | FaultError)
+        state = "dead" if verdict.dead else "unknown" if doubted else "planned"
         values: dict[str, Any] = {"state": state, "error": error.kind}
         values |= {"answer": {"reason": str(error), **error.answer}}
         values |= {"ended_at": now} if verdict.dead else {"next_at": now + timedelta(seconds=verdict.seconds)}
@@ -219,8 +244,7 @@ class SendingJobs:
             if verdict.stop:
                 await connections.stop(connection, begun.connection.key, error.kind)
             elif verdict.pause:
-                until = now + timedelta(seconds=verdict.pause)
-                await connections.pause(connection, begun.connection.key, until)
+                await connections.pause(connection, begun.connection, now, verdict.pause)
         return verdict
 
 

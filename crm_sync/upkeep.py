@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from crm_sync.ledger import plan, revive
 from crm_sync.ledger_tables import crm_connections
 from crm_sync.owed import Owed, lane_of
+from crm_sync.sending import ASK_AGAIN_SECONDS
 
 KEPT_DAYS: Final = 30
 """What was told, or given up, is kept for so long, to be looked at and sent again; that it was stays."""
@@ -51,6 +52,15 @@ _FORGET = text(
 )
 
 
+_LOOK_AGAIN = text(
+    """
+    update crm_effects set waits = false, next_at = null
+    where waits and ended_at is null
+      and coalesce(next_at, planned_at + make_interval(secs => :seconds)) < clock_timestamp()
+    """
+)
+
+
 async def plan_told(engine: AsyncEngine) -> int:
     """Plan what happened to promises and leads since the first connection was made; returns how many effects that is.
 
@@ -75,6 +85,7 @@ async def tidy(engine: AsyncEngine) -> int:
     """Put what lost its job on its way again, and forget what was told long ago; returns how much was put."""
     async with engine.begin() as connection:
         await connection.execute(_FORGET, {"days": KEPT_DAYS})
+        await connection.execute(_LOOK_AGAIN, {"seconds": ASK_AGAIN_SECONDS})
         return await revive(connection)
 
 

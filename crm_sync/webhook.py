@@ -199,7 +199,8 @@ def _unanswered(error: Exception) -> CrmError:
     """Nobody was there, and nothing was sent; or it was, and nobody knows."""
     inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(inner, RefusedError) or isinstance(inner.__cause__, RefusedError):
-        return PermanentError("the address leads into a network that crm.networks does not name")
+        # A name may lead elsewhere for a while, and a setting be mended: what is owed waits for that.
+        return TransientError("the address leads into a network that crm.networks does not name", is_away=True)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL | aiohttp.ConnectionTimeoutError):
         return TransientError(f"nobody answers there: {type(error).__name__}", is_away=True)
     return UnknownOutcomeError(f"no whole answer: {type(error).__name__}")

@@ -94,6 +94,19 @@ async def awaits_text(connection: AsyncConnection, call_id: UUID) -> bool:
     return bool((await connection.execute(_OPEN, {"call_id": str(call_id)})).scalar_one())
 
 
+_FAILED = text(
+    """
+    select coalesce(bool_and(status = 'failed'), false) from procrastinate_jobs
+    where task_name = 'recordings.archive' and status in ('todo', 'doing', 'failed') and args->>'call_id' = :call_id
+    """
+)
+
+
+async def archiving_failed(connection: AsyncConnection, call_id: UUID) -> bool:
+    """Tell whether the call's archive was given up and nothing makes it any more."""
+    return bool((await connection.execute(_FAILED, {"call_id": str(call_id)})).scalar_one())
+
+
 _OWED = text(
     """
     select distinct side.call_id from recordings as side

@@ -18,8 +18,9 @@ from crm_sync.subjects import NotThereYet, Rooms
 from crm_sync.webhook import Endpoint, Webhook
 from directory import store
 from notices.signing import read_secret
+from recordings.archive_rows import archiving_failed
 from recordings.audit import Actor
-from recordings.rows import transcript_of
+from recordings.rows import is_removed, transcript_of
 from service.settings import Settings
 from web import links
 from web.hearing import archive_for_all, given_up
@@ -58,6 +59,8 @@ def rooms(settings: Settings) -> Rooms:
         if archive is None:
             if await given_up(connection, call_id):
                 return None  # it has no text, so nobody knows what must be muted: never for everybody
+            if await is_removed(connection, call_id) or await archiving_failed(connection, call_id):
+                return None
             raise NotThereYet
         seconds = round(archive.seconds, 1)
         if to.state == "shadow":

@@ -49,7 +49,7 @@ WORK = (*QUEUES, CALENDARS, RETENTION)
 _ENCODERS = 1
 """Processes that make archives: one does an hour of talk in a minute or two."""
 
-_AT_ONCE = {"recordings": 4, "crm": 4, "routing": 2, "follow_ups": 4, "notices": 4}
+_AT_ONCE = {"recordings": 4, "crm": 4, "effects": 256, "routing": 2, "follow_ups": 4, "notices": 4}
 
 
 async def worker(settings: Settings, queues: Sequence[str]) -> None:
@@ -94,7 +94,7 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
         async with open_tasks() as running:
             if CALENDARS in queues:
                 running(calendars.keep(house.engine, _limits(settings), settings.calendars.every_seconds))
-            if "crm" in queues:
+            if "effects" in queues:
                 running(crms.keep_telling(house.engine, settings))
             if "recordings" in queues:
                 running(upkeep.keep(house.engine, store))

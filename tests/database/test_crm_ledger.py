@@ -18,7 +18,7 @@ from crm_sync import connections
 from crm_sync.connections import Connection
 from crm_sync.crm import CrmRecording, CrmTranscript
 from crm_sync.erasing import forget_effects
-from crm_sync.errors import PermanentError
+from crm_sync.errors import TransientError
 from crm_sync.ledger import release, revive
 from crm_sync.secrets import Keeper, SecretKeyError
 from crm_sync.upkeep import plan_told, tidy
@@ -59,7 +59,7 @@ async def test_effects_are_there_when_and_only_when_the_change_is(ledger: Ledger
     assert await ledger.states() == []
     await ledger.happen(settled_call())
     (job,) = await ledger.rows("select j.*, e.key from procrastinate_jobs j, crm_effects e")
-    assert (job.task_name, job.queue_name, job.args["effect"]) == ("crm_sync.send_effect", "crm", str(job.key))
+    assert (job.task_name, job.queue_name, job.args["effect"]) == ("crm_sync.send_effect", "effects", str(job.key))
     assert NUMBER[-10:] not in str(job.args) + job.lock
 
 
@@ -204,7 +204,7 @@ async def test_an_address_inside_the_house_is_not_spoken_to(ledger: Ledger) -> N
     """Neither by its number nor by a name that leads there; the receiver hears nothing."""
     for url in (ledger.receiver.url, ledger.receiver.url.replace("127.0.0.1", "localhost"), "http://10.0.0.1/"):
         crm = Webhook(Endpoint(url=url, keys=[b"k" * 24]))
-        with pytest.raises(PermanentError, match="network"):
+        with pytest.raises(TransientError, match="network"):
             await crm.probe()
         await crm.close()
     assert (ledger.receiver.requests, ledger.receiver.refused) == ([], [])

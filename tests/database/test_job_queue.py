@@ -128,6 +128,7 @@ async def test_a_job_given_up_fails_at_once_and_stays_visible(engine: AsyncEngin
         "recordings": (0, 0),
         "transcription": (0, 0),
         "crm": (0, 1),
+        "effects": (0, 0),
         "routing": (0, 0),
         "follow_ups": (0, 0),
         "notices": (0, 0),

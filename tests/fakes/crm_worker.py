@@ -1,4 +1,4 @@
-"""A worker of the queue `crm` in a process of its own, quick to try again, that a test may kill at any moment."""
+"""A worker of the queue `effects` in a process of its own, quick to try again, that a test may kill at any moment."""
 
 from __future__ import annotations
 
@@ -37,4 +37,4 @@ async def _send(url: str) -> None:
     policy = Policy(waits=(0.02,), doubt_seconds=0.0, banned_seconds=0.02)
     jobs = SendingJobs(engine=connect(url), rooms=ROOMS, open_crm=partial(open_webhook, seconds=0.5), policy=policy)
     timing = Timing(heartbeat=0.2, stalled=1.0, upkeep=0.3)
-    await work(make_app(url, jobs.tasks()), [Crew(("crm",), 8)], asyncio.Event(), timing)
+    await work(make_app(url, jobs.tasks()), [Crew(("effects",), 64)], asyncio.Event(), timing)

@@ -19,6 +19,7 @@ from crm_sync.errors import (
     AuthExpiredError,
     BannedError,
     CrmError,
+    FaultError,
     GoneError,
     PermanentError,
     RateLimitedError,
@@ -37,10 +38,10 @@ POLICY = Policy()
 
 def test_an_error_that_passes_is_tried_again_with_growing_waits_for_a_day() -> None:
     """1, 5, 30, 120, 600 seconds, then 600 again and again; after a day a person is told."""
-    waits = [after(TransientError(""), n, 0, 0, POLICY).seconds for n in range(1, 8)]
+    waits = [after(TransientError(""), n, 0, 0, 0, POLICY).seconds for n in range(1, 8)]
     assert waits == [1, 5, 30, 120, 600, 600, 600]
-    assert after(TransientError(""), 5, 0, 1, POLICY).seconds == pytest.approx(720)
-    assert after(TransientError(""), 99, GIVE_UP_SECONDS, 0, POLICY).dead
+    assert after(TransientError(""), 5, 0, 0, 1, POLICY).seconds == pytest.approx(720)
+    assert after(TransientError(""), 99, 0, GIVE_UP_SECONDS, 0, POLICY).dead
 
 
 @pytest.mark.parametrize(
@@ -56,25 +57,32 @@ def test_an_error_that_passes_is_tried_again_with_growing_waits_for_a_day() -> N
         (TransientError(""), False, False, False),
         (TransientError("", is_away=True), False, False, True),
         (UnknownOutcomeError(""), False, False, True),
+        (FaultError(""), False, False, False),
     ],
 )
 def test_each_error_has_one_consequence(error: CrmError, dead: bool, stop: bool, pauses: bool) -> None:
     """Dead letter, a stopped connection, a pause for all, or just this one later."""
-    verdict = after(error, 1, 0, 0, POLICY)
+    verdict = after(error, 1, 0, 0, 0, POLICY)
     assert (verdict.dead, verdict.stop, verdict.pause > 0) == (dead, stop, pauses)
 
 
 def test_a_limit_is_kept_to_as_long_as_it_asks_but_a_day() -> None:
     """Retry-After wins over our own waits, and no answer silences us for ever."""
-    assert after(RateLimitedError("", retry_after=90.0), 1, 0, 0, POLICY).pause == 90
-    assert after(RateLimitedError("", retry_after=0.0), 3, 0, 0, POLICY).seconds == 30
-    assert after(RateLimitedError("", retry_after=9e9), 1, 0, 0, POLICY).seconds == GIVE_UP_SECONDS
-    assert after(BannedError(""), 1, 0, 0, POLICY).pause >= 3600
+    assert after(RateLimitedError("", retry_after=90.0), 1, 0, 0, 0, POLICY).pause == 90
+    assert after(RateLimitedError("", retry_after=0.0), 3, 0, 0, 0, POLICY).seconds == 30
+    assert after(RateLimitedError("", retry_after=9e9), 1, 0, 0, 0, POLICY).seconds == GIVE_UP_SECONDS
+    assert after(BannedError(""), 1, 0, 0, 0, POLICY).pause >= 3600
+
+
+def test_a_connection_is_left_alone_for_longer_the_more_often_it_fails_in_a_row() -> None:
+    """However many effects it fails with, each of them for the first time."""
+    away = TransientError("", is_away=True)
+    assert [after(away, 1, failures, 0, 0, POLICY).pause for failures in range(6)] == [1, 5, 30, 120, 600, 600]
 
 
 def test_one_that_hangs_holds_up_the_others_for_half_a_minute_at_most() -> None:
     """Its own next attempt may be later."""
-    verdict = after(UnknownOutcomeError(""), 9, 0, 0, POLICY)
+    verdict = after(UnknownOutcomeError(""), 9, 9, 0, 0, POLICY)
     assert (verdict.seconds, verdict.pause) == (600, 30)
 
 
