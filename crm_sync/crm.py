@@ -169,6 +169,15 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
+class CrmUser:
+    """Somebody who works there: what the CRM calls them, and their internal number; None: unknown, or they have none."""
+
+    id: str
+    name: str
+    extension: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """Somebody there who has a number: `owner` is the key of a person here, None for nobody or nobody known."""
 
@@ -235,8 +244,8 @@ class Crm(Protocol):
 class Asked(Protocol):
     """An adapter that can be asked (`parties`)."""
 
-    async def users(self) -> Mapping[str, str]:
-        """Extension -> the user there; the last good answer when there is none now."""
+    async def users(self) -> Sequence[CrmUser]:
+        """Who works there now; who keeps the last good answer is `crm_sync.people`."""
 
     async def find_party(self, number: str, deadline: float) -> Sequence[Candidate]:
         """Who has this number (E.164 digits), within `deadline` seconds; raises TransientError after it."""

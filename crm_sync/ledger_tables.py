@@ -24,7 +24,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from crm_sync.crm import STEPS
 from directory.tables import metadata
 
-KINDS = ("webhook",)
 CONNECTION_STATES = ("active", "shadow", "stopped")
 EFFECT_STATES = ("planned", "sent", "unknown", "done", "dead", "shadow")
 OPEN_STATES = ("planned", "sent", "unknown")
@@ -41,7 +40,7 @@ crm_connections = Table(
     "crm_connections",
     metadata,
     Column("key", Text, primary_key=True),
-    Column("kind", Text, CheckConstraint(_one_of("kind", KINDS), name="kind"), nullable=False),
+    Column("kind", Text, nullable=False, comment="As crm_sync.kinds names it."),
     Column("settings", JSONB, nullable=False, comment="What is no secret: of the address its origin."),
     Column("secrets", LargeBinary, nullable=False, comment="AES-256-GCM of JSON, with the key of the environment."),
     Column("steps", ARRAY(Text), nullable=False, comment="What it is to be told."),

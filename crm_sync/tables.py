@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from crm_sync import ledger_tables  # noqa: F401 - its rows are of this room too
+from crm_sync import connection_tables, ledger_tables  # noqa: F401 - their rows are of this room too
 from crm_sync.lifecycle import OPEN, STAGES
 from directory.tables import metadata
 

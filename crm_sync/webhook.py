@@ -4,25 +4,20 @@ Rules kept here:
 1. `webhook-id` is the effect's key: the same at every attempt, so whoever receives twice knows it. Sending again is
    therefore safe, and nothing needs to be read back.
 2. Only 2xx is a success. Redirects are not followed, 410 ends the connection, `Retry-After` is kept to.
-3. The address is a user's: only public ones and the networks that the settings name (`directory.networks`).
-4. An answer is read to a bound, and its text is stored cut, numbers and secrets in it masked.
+3. How it is sent, to which networks, and what is kept of an answer `crm_sync.http` says.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from uuid import uuid4
 
-import aiohttp
 import msgspec
-from yarl import URL
 
 from crm_sync.crm import (
     Capability,
@@ -44,9 +39,9 @@ from crm_sync.errors import (
     PermanentError,
     RateLimitedError,
     TransientError,
-    UnknownOutcomeError,
 )
-from directory.networks import Guarded, Network, RefusedError, check_host
+from crm_sync.http import SECONDS, Answer, Http
+from crm_sync.workplace import Kind, Workplace
 from notices import signing
 
 EVENTS: Final[Mapping[str, Step]] = {
@@ -65,22 +60,16 @@ USUAL: Final = tuple(event for event in EVENTS if event != "message")
 """What one that names no event is told. Who takes messages has to send them on to clients, and must say so."""
 
 PING: Final = "switchhook.ping"
-SECONDS: Final = 15.0
-_ANSWER_BYTES: Final = 65_536
-_ANSWER_KEPT: Final = 500
-_MASKED: Final = re.compile(r"whsec_[A-Za-z0-9+/=]*|[0-9]{5,}")
-"""A receiver may repeat what it was told: secrets and numbers keep two characters."""
 _AWAY: Final = frozenset({502, 503, 504})
 _NEVER: Final = frozenset({400, 405, 406, 409, 411, 413, 414, 415, 422})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where to: the address, the keys that sign (two while one is replaced), and inner networks that are allowed."""
+    """Where to: the address, and the keys that sign (two while one is replaced)."""
 
     url: str
     keys: Sequence[bytes]
-    networks: Sequence[Network] = ()
     seconds: float = SECONDS
 
 
@@ -89,10 +78,10 @@ class Webhook:
 
     capabilities: frozenset[Capability] = frozenset()
 
-    def __init__(self, endpoint: Endpoint, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, endpoint: Endpoint, http: Http, clock: Callable[[], float] = time.time) -> None:
         self._endpoint = endpoint
+        self._http = http
         self._clock = clock
-        self._session: aiohttp.ClientSession | None = None
 
     async def probe(self) -> Probed:
         """Send a `switchhook.ping`, which asks nothing but an answer of 2xx."""
@@ -139,9 +128,7 @@ class Webhook:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._http.close()
 
     async def _tell(self, kind: str, effect: Effect, subject: Subject) -> Done:
         data: dict[str, Any] = msgspec.to_builtins(subject)
@@ -151,63 +138,22 @@ class Webhook:
     async def _post(self, message: str, kind: str, at: datetime, data: Mapping[str, Any]) -> Done:
         told = {"type": kind, "timestamp": at.astimezone(UTC).isoformat(), "data": data}
         body = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-        headers = self._signed(message, body) | {"Content-Type": "application/json", "User-Agent": "Switchhook"}
-        try:
-            check_host(URL(self._endpoint.url), self._endpoint.networks)
-            async with self._client().post(
-                self._endpoint.url, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                answer, asked = await _answer(response), response.headers.get("Retry-After", "")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _unanswered(error) from None
-        if 200 <= answer["status"] < 300:
-            return Done(answer=answer)
-        raise _refused(answer, _retry_after(asked, self._clock()))
+        headers = self._signed(message, body) | {"Content-Type": "application/json"}
+        answer = await self._http.send(
+            "POST", self._endpoint.url, headers=headers, body=body, seconds=self._endpoint.seconds
+        )
+        if answer.is_success:
+            return Done(answer=answer.kept())
+        raise _refused(answer, answer.retry_after(self._clock()))
 
     def _signed(self, message: str, body: bytes) -> dict[str, str]:
         """The headers of one attempt, with a signature of each key: while one is replaced, either verifies."""
         told = [signing.headers(key, message, int(self._clock()), body) for key in self._endpoint.keys]
         return told[0] | {signing.SIGNATURE: " ".join(one[signing.SIGNATURE] for one in told)}
 
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    resolver=Guarded(self._endpoint.networks), use_dns_cache=False, force_close=True
-                ),
-                timeout=aiohttp.ClientTimeout(total=self._endpoint.seconds),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                auto_decompress=False,
-            )
-        return self._session
 
-
-async def _answer(response: aiohttp.ClientResponse) -> dict[str, Any]:
-    """The status and the beginning of what was said; what is longer than the bound is left unread."""
-    body = bytearray()
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > _ANSWER_BYTES:
-            break
-    told = bytes(body[:_ANSWER_KEPT]).decode(errors="replace").replace("\0", "")
-    text = _MASKED.sub(lambda found: "…" + found[0][-2:], told)
-    return {"status": response.status, "text": text}
-
-
-def _unanswered(error: Exception) -> CrmError:
-    """Nobody was there, and nothing was sent; or it was, and nobody knows."""
-    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(inner, RefusedError) or isinstance(inner.__cause__, RefusedError):
-        # A name may lead elsewhere for a while, and a setting be mended: what is owed waits for that.
-        return TransientError("the address leads into a network that crm.networks does not name", is_away=True)
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL | aiohttp.ConnectionTimeoutError):
-        return TransientError(f"nobody answers there: {type(error).__name__}", is_away=True)
-    return UnknownOutcomeError(f"no whole answer: {type(error).__name__}")
-
-
-def _refused(answer: dict[str, Any], retry_after: float | None) -> CrmError:
-    status = answer["status"]
+def _refused(said: Answer, retry_after: float | None) -> CrmError:
+    status, answer = said.status, said.kept()
     reason = f"status {status}"
     if status == 410:
         return GoneError(reason, answer)
@@ -223,12 +169,23 @@ def _refused(answer: dict[str, Any], retry_after: float | None) -> CrmError:
     return TransientError(reason, answer, retry_after=retry_after, is_away=is_away)
 
 
-def _retry_after(told: str, now: float) -> float | None:
-    """Seconds of a Retry-After, which is seconds or a date (RFC 9110, 10.2.3)."""
-    if told.isascii() and told.isdecimal():
-        return float(told[:9])
-    try:
-        at = parsedate_to_datetime(told)
-    except (ValueError, TypeError):
-        return None
-    return max(at.timestamp() - now, 0.0) if at.tzinfo else None
+class Settings(msgspec.Struct, frozen=True):
+    """What is no secret of a webhook. `url`: the address as versions before 0027 kept it, until it is sealed."""
+
+    origin: str = ""
+    url: str | None = None
+
+
+def _open(at: Workplace) -> Webhook:
+    keys = [signing.read_secret(secret) for secret in at.secrets["keys"]]
+    return Webhook(Endpoint(url=at.secrets.get("url") or at.settings.url, keys=keys), at.http)
+
+
+KIND: Final = Kind(
+    name="webhook",
+    title="Webhook",
+    settings=Settings,
+    secrets={"url": "Where events are sent", "keys": "What signs them"},
+    steps=tuple(EVENTS[event] for event in USUAL),
+    open=_open,
+)

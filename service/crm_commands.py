@@ -15,6 +15,7 @@ from crm_sync import connections
 from crm_sync.connections import LINK_DAYS, Connection, ConnectionRefused
 from crm_sync.crm import Step
 from crm_sync.errors import CrmError
+from crm_sync.http import Http
 from crm_sync.ledger_tables import EFFECT_STATES
 from crm_sync.secrets import SETTING, Keeper, SecretKeyError
 from crm_sync.webhook import EVENTS, USUAL, Endpoint, Webhook
@@ -200,7 +201,7 @@ def _check(url: str) -> None:
 
 async def _ping(settings: Settings, url: str, keys: Sequence[str]) -> None:
     signing = [read_secret(one) for one in keys]
-    crm = Webhook(Endpoint(url=url, keys=signing, networks=settings.crm.networks))
+    crm = Webhook(Endpoint(url=url, keys=signing), Http(settings.crm.networks, secrets=[url]))
     try:
         await crm.probe()
     except CrmError as error:

@@ -11,13 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync import connections, upkeep
-from crm_sync.connections import Connection, Open
-from crm_sync.crm import Crm, CrmRecording, CrmTranscript
+from crm_sync.connections import Connection
+from crm_sync.crm import CrmRecording, CrmTranscript
 from crm_sync.secrets import Keeper, SecretKeyError
 from crm_sync.subjects import NotThereYet, Rooms
-from crm_sync.webhook import Endpoint, Webhook
 from directory import store
-from notices.signing import read_secret
 from recordings.archive_rows import archiving_failed
 from recordings.audit import Actor
 from recordings.rows import is_removed, transcript_of
@@ -30,19 +28,6 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 EVERY_SECONDS: Final = 2.0
 TIDY_SECONDS: Final = 30.0
 _TEXT_MOST: Final = 15_000
-
-
-def opener(settings: Settings) -> Open:
-    """Makes adapters of connections, by the settings; an address that is not sealed yet is as good."""
-
-    def open_crm(to: Connection) -> Crm:
-        secrets = Keeper(settings.secret_key.get_secret_value()).open(to.key, to.secrets)
-        keys = [read_secret(secret) for secret in secrets["keys"]]
-        return Webhook(
-            Endpoint(url=secrets.get("url") or to.settings["url"], keys=keys, networks=settings.crm.networks)
-        )
-
-    return open_crm
 
 
 def maker(key: str) -> Actor:

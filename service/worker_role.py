@@ -27,6 +27,7 @@ from recordings.transcribing import TranscribingJobs
 from recordings.turns import TOGETHER
 from routing.answers import AnswerJobs
 from service import crms
+from service.crm_workplaces import opener
 from service.faults import UserFault
 from service.privacy import erasing_of
 from service.retention import keep as keep_what_may_be
@@ -126,7 +127,7 @@ def _limits(settings: Settings) -> Limits:
 async def open_sending(house: House) -> AsyncIterator[SendingJobs]:
     """The jobs that tell CRMs; their connections end with the body."""
     told = house.settings
-    sending = SendingJobs(engine=house.engine, rooms=crms.rooms(told), open_crm=crms.opener(told))
+    sending = SendingJobs(engine=house.engine, rooms=crms.rooms(told), open_crm=opener(told, house.engine))
     try:
         yield sending
     finally:

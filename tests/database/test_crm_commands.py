@@ -19,6 +19,7 @@ from metrics.http import _Together, new_registry
 from metrics.observe import CrmAsked
 from notices.signing import read_secret
 from service import crm_commands, crms
+from service.crm_workplaces import opener
 from service.faults import UserFault
 from service.settings import Settings
 from tests.fakes.ledger import LOOPBACK, SECRET_KEY, Ledger, open_ledger
@@ -87,7 +88,7 @@ async def test_a_secret_is_made_anew_when_the_key_that_sealed_is_lost(settings: 
             to = await connections.read(connection, "site")
         assert to is not None
         assert set(STEPS) - set(to.steps) == {"message"}  # who sends messages on to clients has to say so
-        crm = crms.opener(other)(to)
+        crm = opener(other, engine)(to)
         await crm.probe()
         await crm.close()
     assert receiver.types() == ["switchhook.ping"]

@@ -19,6 +19,7 @@ from crm_sync.connections import Connection
 from crm_sync.crm import CrmRecording, CrmTranscript
 from crm_sync.erasing import forget_effects
 from crm_sync.errors import TransientError
+from crm_sync.http import Http
 from crm_sync.ledger import release, revive
 from crm_sync.secrets import Keeper, SecretKeyError
 from crm_sync.upkeep import plan_told, tidy
@@ -203,7 +204,7 @@ async def test_connections_are_told_what_each_wants_and_none_waits_for_another(l
 async def test_an_address_inside_the_house_is_not_spoken_to(ledger: Ledger) -> None:
     """Neither by its number nor by a name that leads there; the receiver hears nothing."""
     for url in (ledger.receiver.url, ledger.receiver.url.replace("127.0.0.1", "localhost"), "http://10.0.0.1/"):
-        crm = Webhook(Endpoint(url=url, keys=[b"k" * 24]))
+        crm = Webhook(Endpoint(url=url, keys=[b"k" * 24]), Http())
         with pytest.raises(TransientError, match="network"):
             await crm.probe()
         await crm.close()
@@ -214,7 +215,7 @@ async def test_while_a_key_is_replaced_a_receiver_that_knows_either_verifies(led
     """One header, a signature of each."""
     for knows in (b"a" * 24, b"b" * 24):
         ledger.receiver.keys = (knows,)
-        crm = Webhook(Endpoint(url=ledger.receiver.url, keys=[b"a" * 24, b"b" * 24], networks=LOOPBACK))
+        crm = Webhook(Endpoint(url=ledger.receiver.url, keys=[b"a" * 24, b"b" * 24]), Http(LOOPBACK))
         await crm.probe()
         await crm.close()
     assert ledger.receiver.types() == ["switchhook.ping"] * 2

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 from crm_sync.crm import Crm
+from crm_sync.http import Http
 from crm_sync.webhook import Endpoint, Webhook
 from tests.fakes.ledger import LOOPBACK
 from tests.fakes.webhooks import KEY, OK, SECRET, Receiver, Said, open_receiver
@@ -66,7 +67,7 @@ _SAID: Final[dict[Fault, Said]] = {
 @asynccontextmanager
 async def open_webhook_rig() -> AsyncIterator[Rig]:
     async with open_receiver() as receiver:
-        crm = Webhook(Endpoint(url=receiver.url, keys=[KEY], networks=LOOPBACK, seconds=SECONDS))
+        crm = Webhook(Endpoint(url=receiver.url, keys=[KEY], seconds=SECONDS), Http(LOOPBACK))
         try:
             yield WebhookRig(crm, receiver)
         finally:

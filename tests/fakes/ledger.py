@@ -20,6 +20,7 @@ from calls.record import Owing, record
 from crm_sync import connections
 from crm_sync.connections import Connection, State
 from crm_sync.crm import STEPS, Crm, CrmRecording, CrmTranscript, Step
+from crm_sync.http import Http
 from crm_sync.ledger import plan_changes
 from crm_sync.retry import Policy
 from crm_sync.secrets import Keeper
@@ -53,7 +54,7 @@ def open_webhook(to: Connection, *, seconds: float = 5.0) -> Crm:
     """The adapter of a connection, which may speak to this machine."""
     secrets = Keeper(SECRET_KEY).open(to.key, to.secrets)
     keys = [read_secret(one) for one in secrets["keys"]]
-    return Webhook(Endpoint(url=secrets["url"], keys=keys, networks=LOOPBACK, seconds=seconds))
+    return Webhook(Endpoint(url=secrets["url"], keys=keys, seconds=seconds), Http(LOOPBACK))
 
 
 async def add_connection(

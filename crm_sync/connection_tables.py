@@ -1,0 +1,56 @@
+"""The rows of what a connection works with: what lets it in, how much it has sent, and who is who there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import TIMESTAMP, Column, Double, ForeignKey, Index, Integer, LargeBinary, Table, Text, func, text
+
+from directory.tables import metadata
+
+_MOMENT = TIMESTAMP(timezone=True)
+
+
+def _whose() -> Column[str]:
+    return Column("connection", Text, ForeignKey("crm_connections.key", ondelete="CASCADE"), primary_key=True)
+
+
+crm_grants: Final = Table(
+    "crm_grants",
+    metadata,
+    _whose(),
+    Column(
+        "sealed", LargeBinary, nullable=False, comment="The tokens: AES-256-GCM of JSON, as crm_connections.secrets."
+    ),
+    Column("number", Integer, nullable=False, server_default=text("1"), comment="How many there were."),
+    Column("expires_at", _MOMENT, comment="When the access ends and is renewed; null: never."),
+    Column("refresh_expires_at", _MOMENT, comment="When it cannot be renewed any more; null: never."),
+    Column("granted_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    comment="What lets us into CRMs that give access by OAuth.",
+)
+
+crm_paces: Final = Table(
+    "crm_paces",
+    metadata,
+    _whose(),
+    Column("bucket", Text, primary_key=True, comment="What is limited together: all requests, or one method."),
+    Column("level", Double, nullable=False, server_default=text("0"), comment="How full it was at `level_at`."),
+    Column("level_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Column("used", Double, comment="What the CRM says that we used of `most`; null: it does not say."),
+    Column("most", Double),
+    Column("resets_at", _MOMENT, comment="When what was used is forgotten there."),
+    comment="How much was sent to CRMs that limit it, by all processes together.",
+)
+
+crm_users: Final = Table(
+    "crm_users",
+    metadata,
+    _whose(),
+    Column("user", Text, primary_key=True, comment="What the CRM calls them."),
+    Column("name", Text, nullable=False, server_default=text("''")),
+    Column("extension", Text, comment="Their internal number, as the CRM has it."),
+    Column("person", Text, ForeignKey("people.key", ondelete="SET NULL"), comment="Who it is, said by hand."),
+    Column("seen_at", _MOMENT, comment="When the CRM named them last; null: it never did."),
+    Index("uq_crm_users_person", "connection", "person", unique=True, postgresql_where=text("person is not null")),
+    comment="Who is who in a CRM: what it said last, and what was said by hand.",
+)

@@ -1,0 +1,11 @@
+"""Every kind of CRM that can be connected: a newcomer adds one line (docs/how_to/add_a_crm.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from crm_sync import webhook
+from crm_sync.workplace import Kind
+
+KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in (webhook.KIND,)}

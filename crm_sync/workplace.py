@@ -1,0 +1,68 @@
+"""What an adapter is given to work with, and what says how a CRM is connected."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from crm_sync.crm import Crm, Step
+from crm_sync.grants import Grant, Grants
+from crm_sync.http import Http
+from crm_sync.pacing import Pace
+from crm_sync.people import People
+
+Sounds = Callable[[UUID], Awaitable[bytes | None]]
+"""The sound of a call as everybody may hear it, as MP3; None: there is none, or not yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """All that an adapter may touch: `settings` is of its kind's type, `secrets` are by its kind's names.
+
+    The adapter closes `http`. `now` is aware UTC.
+    """
+
+    key: str
+    settings: Any
+    secrets: Mapping[str, Any]
+    http: Http
+    grants: Grants
+    pace: Pace
+    people: People
+    sound: Sounds
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """How a person lets us in by OAuth.
+
+    `address` makes the page where they agree, with (workplace, address to return to, state). `exchange` makes a grant
+    of what came back, with (workplace, the query of the return, address to return to); it raises `crm_sync.errors`.
+    """
+
+    address: Callable[[Workplace, str, str], str]
+    exchange: Callable[[Workplace, Mapping[str, str], str], Awaitable[Grant]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of CRM. `title` is its name for people, `settings` what is no secret, checked as the struct says.
+
+    `secrets` are names, each with what to tell a person who is asked for it. `steps` are what a new connection is told.
+    `consent`: None where keys are enough. `guide` is what to do on the other side, a line each.
+    """
+
+    name: str
+    title: str
+    settings: type[Struct]
+    secrets: Mapping[str, str]
+    steps: tuple[Step, ...]
+    open: Callable[[Workplace], Crm]
+    consent: Consent | None = None
+    guide: tuple[str, ...] = ()
