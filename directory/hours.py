@@ -33,7 +33,7 @@ def next_open(hours: Hours | None, time_zone: str, at: datetime) -> datetime | N
     """Give the first moment from ``at`` on when the hours are open, in UTC; None when they are not within 400 days."""
     if open_at(hours, time_zone, at):
         return at.astimezone(UTC)
-    if hours is None or not (hours.spans or any(special.spans for special in hours.dates)):
+    if hours is None or not ever_open(hours):
         return None
     found: list[datetime] = []
     for offset in range(-1, _HORIZON_DAYS):
@@ -43,6 +43,35 @@ def next_open(hours: Hours | None, time_zone: str, at: datetime) -> datetime | N
         if late_enough:
             break
     return min(found, default=None)
+
+
+def ever_open(hours: Hours) -> bool:
+    """Tell whether these hours have a span at all, whatever its day."""
+    return bool(hours.spans or any(special.spans for special in hours.dates))
+
+
+def open_spans(hours: Hours, time_zone: str, since: datetime) -> list[tuple[datetime, datetime]]:
+    """Give when the hours are open within a day (24 hours) from `since`, in UTC and in order; two may touch."""
+    zone, begin = _zone(time_zone), since.astimezone(UTC)
+    end = begin + timedelta(days=1)
+    first, last = begin.astimezone(zone), end.astimezone(zone)
+    turns = {begin, end}
+    for day in range((last.date() - first.date()).days + 2):
+        turns.update(_turns(hours, zone, first.date() + timedelta(days=day - 1)))
+    if first.utcoffset() != last.utcoffset():
+        turns.add(_jump(zone, begin, end))
+    parts = pairwise(sorted(turn for turn in turns if begin <= turn <= end))
+    return [(opens, closes) for opens, closes in parts if open_at(hours, time_zone, opens)]
+
+
+def _turns(hours: Hours, zone: ZoneInfo, day: date) -> Iterator[datetime]:
+    """Give every moment at which the spans of a date begin or end, of an hour that the clock repeats both."""
+    for span in _spans_on(hours, day):
+        closes = span.closes if span.closes > span.opens else span.closes + DAY_MINUTES
+        for minute in (span.opens, closes):
+            at = day + timedelta(days=minute // DAY_MINUTES)
+            wall = datetime.combine(at, time(minute % DAY_MINUTES // 60, minute % 60), zone)
+            yield from (wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
 def prepare(hours: Iterable[Hours], at: datetime) -> None:
