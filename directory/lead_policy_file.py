@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -47,6 +48,7 @@ _REVIVAL: Final = ("days", "do", "text")
 TARGETS: Final = ("new", "qualifying", "qualified", "in_work")
 TEXT_MOST: Final = 1000
 ENTRIES_MOST: Final = 100
+_PLACE: Final = re.compile(r"\{[^{}]*\}")
 
 
 def read_lead_policy(reading: Reading, table: Table, region: str) -> LeadPolicy:
@@ -143,7 +145,7 @@ def _revival(fields: Fields) -> RevivalStep:
     return RevivalStep(
         days=int(fields.needed("days", _days) or 0),
         do=cast("Do", fields.needed("do", values.one_of(DOES)) or "task"),
-        text=fields.needed("text", _short),
+        text=fields.needed("text", _revived),
     )
 
 
@@ -156,6 +158,16 @@ def _days(value: str) -> str:
 def _owners(fields: Fields, key: str) -> tuple[OwnerRule, ...]:
     check: Callable[[str], str] = values.one_of(OWNER_RULES)
     return cast("tuple[OwnerRule, ...]", fields.some(key, check))
+
+
+def _revived(value: str) -> str:
+    """Check the words of a step: they stand without the name of a client who has told none."""
+    unknown = next((found for found in _PLACE.findall(value) if found != "{name}"), None)
+    if unknown is not None:
+        raise ValueError(f"knows no {unknown!r}, only {{name}}")
+    if not value.replace("{name}", "").strip(" ,\t\r\n"):
+        raise ValueError(f"must say something beside {{name}}: some clients have none, got {value!r}")
+    return _short(value)
 
 
 def _short(value: str) -> str:

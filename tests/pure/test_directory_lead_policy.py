@@ -85,6 +85,14 @@ def test_what_changes_is_told_in_words() -> None:
         ("disqualified: [{key: spam, name: Спам}]", "leads.disqualified[0].key: 'spam' is a reason that there is"),
         ("minutes: {won: 5}", "leads.minutes.won: unknown key"),
         ("minutes: {new: 0}", "leads.minutes.new: must be a whole number from 1"),
+        (
+            "revival: [{name: a, steps: [{days: 1, do: task, text: '{name},'}]}]",
+            "leads.revival[0].steps[0].text: must say something beside {name}",
+        ),
+        (
+            "revival: [{name: a, steps: [{days: 1, do: message, text: 'Здравствуйте, {имя}!'}]}]",
+            "leads.revival[0].steps[0].text: knows no '{имя}', only {name}",
+        ),
         ("revival: [{name: a, steps: []}]", "leads.revival[0].steps: must have at least one step"),
         ("revival: [{name: a, reasons: why, steps: [{days: 1, do: task, text: x}]}]", "no reason for losing 'why'"),
         (
