@@ -307,6 +307,17 @@ async def escalate(engine: AsyncEngine, told: Late | None = None) -> int:
             await connection.execute(update(follow_ups).where(follow_ups.c.id == row.id).values(**values))
             await note(connection, row.id, "escalated", head or "nobody")
             if told is not None and directory is not None:
-                await told(connection, directory, row, head)
+                await _told_of(connection, directory, row, head, told)
             await connection.execute(_NOTIFY, {"channel": CHANNEL, "call": str(row.call_id)})
     return len(rows)
+
+
+async def _told_of(
+    connection: AsyncConnection, directory: Directory, row: Row[Any], head: str | None, told: Late
+) -> None:
+    """Who cannot be told of one promise, which nobody foresaw, is its own fault: it is escalated, as the others are."""
+    try:
+        async with connection.begin_nested():
+            await told(connection, directory, row, head)
+    except Exception as error:  # noqa: BLE001
+        log.error("an overdue follow-up could not be told", follow_up=row.id, error=type(error).__name__)  # noqa: TRY400

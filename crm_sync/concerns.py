@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.rules import CallFacts
 from directory.model import Directory
-from notices.model import Notice
+from notices.model import Notice, plain
 from notices.telling import heads_of, tell
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9_.+-]{1,100}")
@@ -40,6 +40,6 @@ async def tell_of(
             subject="call",
             subject_id=str(call_id),
             # The call tells of what cannot stand in a message.
-            values={"device": device if _PLAIN.fullmatch(device) else "", "line": call.line or ""},
+            values={"device": device if _PLAIN.fullmatch(device) else "", "line": plain(call.line)},
         )
         await tell(connection, directory, nobodys, heads_of(directory, call.line))

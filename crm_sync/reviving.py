@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import ColumnElement, Row, and_, exists, or_, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync.deadlines import due_at
@@ -51,7 +50,7 @@ async def revive(engine: AsyncEngine, now: datetime) -> Counter[str]:
                 came_to.update(await _take(connection, directory, lead, now))
         except NoSuchLead:  # erased since
             continue
-        except SQLAlchemyError as error:  # the others go on; this one is met again in the next round
+        except Exception as error:  # noqa: BLE001  # the others go on; this one is met again in the next round
             log.warning("a step of revival could not be taken now", lead=lead, error=type(error).__name__)
     return came_to
 

@@ -35,7 +35,15 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
 """Every kind, and the values that its words name; `web.notice_words` has the words of each."""
 
 _VALUE: Final = re.compile(r"[A-Za-z0-9_@/:.+-]{0,120}")
+_OURS: Final = ("line", "owner", "person")
+"""Values that are ours, though they may look like a number of somebody outside."""
+
 _NUMBER: Final = re.compile(r"\+?[0-9]{7,}")
+
+
+def plain(value: str | None) -> str:
+    """Give a line, as a PBX wrote it, if a notice can hold it; else nothing: the notice's subject tells it."""
+    return value if value is not None and _VALUE.fullmatch(value) else ""
 
 
 class NoticeRefused(ValueError):
@@ -64,7 +72,7 @@ class Notice:
         told = {"subject_id": self.subject_id, **self.values}
         wrong = next((name for name, value in told.items() if not _VALUE.fullmatch(str(value))), None)
         wrong = wrong or next(
-            (name for name, value in self.values.items() if name != "line" and _is_number(value)), None
+            (name for name, value in self.values.items() if name not in _OURS and _is_number(value)), None
         )
         if wrong is not None:
             raise NoticeRefused(f"{wrong} of {self.kind}: must be an id, a key, a number or a time")

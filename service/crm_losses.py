@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from calls.events import IntegrationLost
 from crm_sync.losses import late_sound, lost_calls
 from recordings.rows import note_not_in_crm
 from service.recorder import Recorder
+from service.rounds import come_round
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -35,10 +34,9 @@ async def tell_losses(recorder: Recorder, late: timedelta) -> int:
 
 async def keep_telling_losses(recorder: Recorder, late: timedelta, every_seconds: float = EVERY_SECONDS) -> None:
     """Do so for ever; a database that is away is asked again."""
-    while True:
-        try:
-            if count := await tell_losses(recorder, late):
-                log.warning("answered calls are lost in a CRM", count=count)
-        except (SQLAlchemyError, OSError, ValueError) as error:
-            log.warning("what CRMs do not know could not be told now", error=type(error).__name__)
-        await asyncio.sleep(every_seconds)
+
+    async def once() -> None:
+        if count := await tell_losses(recorder, late):
+            log.warning("answered calls are lost in a CRM", count=count)
+
+    await come_round("what CRMs do not know", once, every_seconds)

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import structlog
 from sqlalchemy import Row
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.follow_ups import escalate
 from directory.model import Directory
-from notices.model import Notice
+from notices.model import Notice, plain
 from notices.telling import tell
+from service.rounds import come_round
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 async def keep_escalating(engine: AsyncEngine, every_seconds: float = 15.0) -> None:
     """Escalate for ever; a database that is away is asked again."""
-    while True:
-        try:
-            if count := await escalate(engine, _tell):
-                log.info("follow-ups are overdue", count=count)
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("follow-ups could not be escalated now", error=type(error).__name__)
-        await asyncio.sleep(every_seconds)
+
+    async def once() -> None:
+        if count := await escalate(engine, tell_overdue):
+            log.info("follow-ups are overdue", count=count)
+
+    await come_round("escalation of follow-ups", once, every_seconds)
 
 
-async def _tell(connection: AsyncConnection, directory: Directory, row: Row[Any], head: str | None) -> None:
+async def tell_overdue(connection: AsyncConnection, directory: Directory, row: Row[Any], head: str | None) -> None:
     """Whose promise it is and whose business it became are told, once."""
     values = {
-        "line": row.line,
+        "line": plain(row.line),
         "due_at": row.due_at.isoformat(timespec="seconds"),
         "owner": row.owner or "",
     }

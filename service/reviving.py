@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync.reviving import revive
+from service.rounds import come_round
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 async def keep_reviving(engine: AsyncEngine, every_seconds: float = 30.0) -> None:
     """Take the steps that are due for ever; a database that is away is asked again."""
-    while True:
-        try:
-            if came_to := await revive(engine, datetime.now(UTC)):
-                log.info("steps of revival are taken", **came_to)
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("lost leads could not be revived now", error=type(error).__name__)
-        await asyncio.sleep(every_seconds)
+
+    async def once() -> None:
+        if came_to := await revive(engine, datetime.now(UTC)):
+            log.info("steps of revival are taken", **came_to)
+
+    await come_round("revival of lost leads", once, every_seconds)

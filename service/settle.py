@@ -5,7 +5,6 @@ A missed call is told then, too, which of the phones and trunks it needed could 
 
 from __future__ import annotations
 
-import asyncio
 from uuid import UUID
 
 import structlog
@@ -14,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from calls.events import DeviceUnreachable, Event, Settled
 from service.recorder import Recorder
+from service.rounds import come_round
 from telephony.reachability import gone_during
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -61,9 +61,8 @@ async def _settle(recorder: Recorder, last_words: list[Event], call_id: UUID) ->
 
 async def keep_settling(recorder: Recorder, every_seconds: float = 1.0) -> None:
     """Settle for ever; a database that is away is asked again."""
-    while True:
-        try:
-            await settle_ripe(recorder)
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("calls could not be settled now", error=type(error).__name__)
-        await asyncio.sleep(every_seconds)
+
+    async def once() -> None:
+        await settle_ripe(recorder)
+
+    await come_round("the settling of calls", once, every_seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -16,7 +16,9 @@ from crm_sync.parties import numbers_of
 from crm_sync.sending import SendingJobs
 from directory import calendars
 from directory.feed import Limits
+from notices.delivering import NoticeJobs
 from notices.inbox import keep_forgetting
+from notices.telling import QUEUE as NOTICES
 from recordings import looking, upkeep
 from recordings.archiving import ArchivingJobs, has_room
 from recordings.model import SpeechSettings
@@ -31,6 +33,7 @@ from service.crm_workplaces import opener
 from service.faults import UserFault
 from service.privacy import erasing_of
 from service.retention import keep as keep_what_may_be
+from service.rounds import come_round
 from service.settings import Settings, TranscriptionSettings
 from service.stopping import stopping
 from service.telling import open_telling
@@ -90,7 +93,7 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
         notices = await stack.enter_async_context(open_telling(house))
         rooms = (storing, transcribing, archiving, leads, sending, answers, promises, notices)
         app = make_app(house.url, [task for jobs in rooms for task in jobs.tasks()])
-        crews = [Crew((queue,), _at_once(queue, settings)) for queue in queues if queue in QUEUES]
+        crews = crews_of(queues, settings, notices.channels)
         log.info("working", queues=list(queues))
         async with open_tasks() as running:
             if CALENDARS in queues:
@@ -100,12 +103,31 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             if "recordings" in queues:
                 running(upkeep.keep(house.engine, store))
                 running(looking.keep_looking(house.engine, folders))
-            if "notices" in queues:
+            if NOTICES in queues:
                 running(keep_forgetting(house.engine))
+                running(keep_ending(notices))
             if RETENTION in queues:
                 erasing = erasing_of(settings, house.engine, store)
                 running(keep_what_may_be(house.engine, erasing.remover, erasing))
             await work(app, crews, stop, _timing(settings.jobs.stalled_seconds))
+
+
+def crews_of(queues: Sequence[str], settings: Settings, channels: Collection[str]) -> list[Crew]:
+    """Who does which queue; notices are left to other workers where no channel of theirs is set up."""
+    mine = [queue for queue in queues if queue in QUEUES and (queue != NOTICES or channels)]
+    if NOTICES in queues and not channels:
+        log.info("no channel of notices is set up here: messages are left to other workers")
+    return [Crew((queue,), _at_once(queue, settings)) for queue in mine]
+
+
+async def keep_ending(notices: NoticeJobs, every_seconds: float = 600.0) -> None:
+    """End messages that are late for ever; a database that is away is asked again."""
+
+    async def once() -> None:
+        if count := await notices.end_late():
+            log.warning("messages are too late to be sent", count=count)
+
+    await come_round("the end of late messages", once, every_seconds)
 
 
 def _timing(stalled: float) -> Timing:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 from pydantic import SecretStr
 from sqlalchemy import insert, text, update
 from sqlalchemy.exc import IntegrityError
@@ -216,6 +217,15 @@ async def test_an_owner_hears_of_a_colleague_who_answered_and_a_head_of_a_device
         ("vera", "device_without_person", {"device": "PJSIP/reception", "line": LINE}),
     ]
     assert await asked(jobs.engine, "select owner from leads") == [("anna",)]
+
+
+async def test_a_call_by_a_line_that_no_message_can_name_is_booked_and_told(jobs: CrmJobs) -> None:
+    """The call itself tells by what it came."""
+    await house(jobs.engine)
+    events = settled_call("1.1", device="PJSIP/reception")
+    await linked(jobs, [replace(one, line="#31#") if isinstance(one, e.Arrived) else one for one in events])
+    assert await asked(jobs.engine, "select \"values\"->>'line' from notices") == [("",)]
+    assert await asked(jobs.engine, "select count(*) from calls where party_id is not null") == [(1,)]
 
 
 async def test_a_lost_lead_that_comes_back_is_its_owners_or_by_the_rules_of_return(jobs: CrmJobs) -> None:

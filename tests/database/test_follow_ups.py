@@ -23,6 +23,7 @@ from directory import store
 from directory.model import FollowUpPolicy
 from routing import look_up
 from routing.owner import Copy
+from service.overdue import tell_overdue
 from service.settings import CrmSettings
 from service.wiring import lead_owner
 from telephony import clocks
@@ -184,6 +185,25 @@ async def test_what_is_overdue_is_the_heads_business_once(engine: AsyncEngine) -
     assert await asked(engine, "select who, why from follow_up_actions where what = 'escalated'") == [
         ("switchhook", "vera")
     ]
+
+
+async def test_one_promise_that_cannot_be_told_keeps_no_other_from_being(engine: AsyncEngine) -> None:
+    """A line as a PBX wrote it is left out, a key may be digits; what nobody can tell of is escalated in silence."""
+    for uid, number in (("1.1", NUMBER), ("2.1", OTHER), ("3.1", "79161234569")):
+        await happen(engine, uid, answered=False, at=datetime.now(UTC) - timedelta(hours=3), number=number)
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("update follow_ups set line = '#31#', owner = 'anna' where number = :n"), {"n": OTHER}
+        )
+        await connection.execute(text("update follow_ups set owner = 'Анна' where number = :n"), {"n": NUMBER})
+        await connection.execute(text("update follow_ups set owner = '7000001' where number = '79161234569'"))
+    assert await escalate(engine, tell_overdue) == 3
+    assert await asked(engine, "select count(*) from follow_ups where escalated_to = 'vera'") == [(3,)]
+    said = """
+        select number, "values"->>'line' from notices join follow_ups on subject_id = follow_ups.id::text
+        where notices.person = 'vera' order by number
+    """
+    assert await asked(engine, said) == [(OTHER, ""), ("79161234569", LINE)]
 
 
 async def test_a_person_closes_one_only_with_a_reason_and_both_are_kept(engine: AsyncEngine) -> None:

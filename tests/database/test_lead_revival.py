@@ -43,7 +43,12 @@ _STEPS: Final = "select kind, before, after, reason from lead_events where kind 
 
 
 async def lost(
-    engine: AsyncEngine, house: Directory = HOUSE, *, steps: tuple[str, ...] = ("lead", "message"), **party: Any
+    engine: AsyncEngine,
+    house: Directory = HOUSE,
+    *,
+    steps: tuple[str, ...] = ("lead", "message"),
+    number: str = NUMBER,
+    **party: Any,
 ) -> int:
     """A lead of Anna's that was lost; a connection is told the `steps`."""
     async with engine.begin() as connection:
@@ -59,7 +64,7 @@ async def lost(
             await connection.execute(insert(crm_connections).values(told | {"secrets": b"x"}))
         made = insert(parties).values({"name": "Пётр"} | party).returning(parties.c.id)
         party_id = (await connection.execute(made)).scalar_one()
-        await connection.execute(insert(party_numbers).values(number=NUMBER, party_id=party_id))
+        await connection.execute(insert(party_numbers).values(number=number, party_id=party_id))
         fields = {"project": "Парк"}
         lead = await open_lead(
             connection, house, party_id, ANNA, stage="qualified", owner="anna", line=LINE, fields=fields
@@ -94,6 +99,16 @@ async def test_a_lost_lead_goes_through_its_chain_once_and_is_lost_again(engine:
     assert await asked(engine, "select stage, reason, chain_at from leads") == [("lost", "too_expensive", None)]
     (task,) = await asked(engine, "select text, assignee, due_at from tasks")
     assert task == ("Позвонить: Пётр", "anna", LOST_AT + 15 * DAY - timedelta(hours=1))
+
+
+async def test_a_step_that_cannot_be_taken_keeps_no_other_from_being(engine: AsyncEngine) -> None:
+    """Its words are nothing without a name, as a house of before could write them, and the client has told none."""
+    steps = (RevivalStep(days=7, do="task", text="{name}"), *CHAIN.steps[1:])
+    house = replace(OFFICE, leads=LeadPolicy(revival=(RevivalChain(name="park", steps=steps),)))
+    await lost(engine, house, name=None)
+    await lost(engine, house, steps=(), number="79161234568")
+    await days_pass(engine, 7, 7.01)
+    assert await asked(engine, "select text from tasks") == [("Пётр",)]
 
 
 async def test_without_a_channel_the_lead_says_so_and_the_heads_are_told_once_a_day(engine: AsyncEngine) -> None:

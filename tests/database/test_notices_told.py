@@ -104,10 +104,10 @@ async def test_an_overdue_promise_is_told_its_owner_and_the_head_once(engine: As
     await call.rings("PJSIP/anna-desk")
     await call.hangs_up(after=30)
     await call.is_promised()
-    assert await escalate(engine, overdue._tell) == 0
+    assert await escalate(engine, overdue.tell_overdue) == 0
     async with engine.begin() as connection:
         await connection.execute(update(follow_ups).values(due_at=datetime.now(UTC) - timedelta(minutes=1)))
-    assert [await escalate(engine, overdue._tell) for _ in range(2)] == [1, 0]
+    assert [await escalate(engine, overdue.tell_overdue) for _ in range(2)] == [1, 0]
     async with engine.connect() as connection:
         asked = text("select person, kind, subject, values ->> 'line', values ->> 'owner' from notices order by person")
         rows = [tuple(row) for row in await connection.execute(asked)]
