@@ -5,11 +5,11 @@ What was told is in the notices themselves, so a restart tells nothing again. A 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Text, and_, column, literal, or_, select, tuple_, values
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync.deadlines import due_at
@@ -55,25 +55,38 @@ async def _near(connection: AsyncConnection, directory: Directory, now: datetime
 async def _tell(
     connection: AsyncConnection, directory: Directory, kind: str, which: ColumnElement[bool], now: datetime
 ) -> int:
-    second = func.floor(func.extract("epoch", leads.c.deadline_at))
-    key = func.concat(kind, " ", leads.c.id, " ", second)
-    new = ~exists(select(notices.c.id).where(notices.c.key == key))
-    asked = select(leads, key.label("key")).where(leads.c.stage.in_(OPEN), which, new).order_by(leads.c.deadline_at)
-    rows = (await connection.execute(asked.limit(_BATCH))).all()
+    """Page by page, so that leads of whom nobody is to be told keep none behind them from being."""
+    place_of = tuple_(leads.c.deadline_at, leads.c.id)
+    asked = select(leads).where(leads.c.stage.in_(OPEN), which).order_by(leads.c.deadline_at, leads.c.id).limit(_BATCH)
+    rows: Sequence[Row[Any]] = (await connection.execute(asked)).all()
     told = 0
-    for row in rows:
-        told += await tell(connection, directory, _notice(kind, row), _whom(directory, row), at=now)
+    while rows:
+        owed = {(person, _key(kind, row)): row for row in rows for person in _whom(directory, row)}
+        pairs = values(column("person", Text), column("key", Text), name="owed").data(list(owed))
+        known = select(notices.c.person, notices.c.key)
+        known = known.join(pairs, and_(notices.c.person == pairs.c.person, notices.c.key == pairs.c.key))
+        before = {tuple(one) for one in await connection.execute(known)} if owed else set()
+        for (person, key), row in owed.items():
+            if (person, key) not in before:
+                told += await tell(connection, directory, _notice(kind, row), [person], at=now)
+        after = place_of > tuple_(literal(rows[-1].deadline_at), literal(rows[-1].id))
+        rows = (await connection.execute(asked.where(after))).all()
     return told
 
 
-def _whom(directory: Directory, row: Row[Any]) -> Collection[str | None]:
-    return (row.owner, *heads_of(directory, row.source_line))
+def _whom(directory: Directory, row: Row[Any]) -> Collection[str]:
+    """Whoever of them was told of it before is told no more; a new owner was not."""
+    return {key for key in (row.owner, *heads_of(directory, row.source_line)) if key and directory.person(key)}
+
+
+def _key(kind: str, row: Row[Any]) -> str:
+    return f"{kind} {row.id} {int(row.deadline_at.timestamp())}"
 
 
 def _notice(kind: str, row: Row[Any]) -> Notice:
-    values = {
+    told = {
         "deadline": place(row.stage, row.step),
         "due_at": row.deadline_at.isoformat(timespec="seconds"),
         "owner": row.owner or "",
     }
-    return Notice(key=row.key, kind=kind, subject="lead", subject_id=str(row.id), values=values)
+    return Notice(key=_key(kind, row), kind=kind, subject="lead", subject_id=str(row.id), values=told)

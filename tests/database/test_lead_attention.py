@@ -91,6 +91,25 @@ async def test_what_passed_days_ago_is_only_listed(engine: AsyncEngine) -> None:
     assert await remind(engine, at("05T11:59")) == 2
 
 
+async def test_a_new_owner_is_told_though_the_head_was_and_many_of_nobody_keep_nobody_behind_them(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leads go by pages: two of somebody who left, of a house without heads, come first."""
+    monkeypatch.setattr("crm_sync.reminding._BATCH", 1)
+    await furnish(engine)
+    moved = await lead(engine, "02T10:00", "02T12:00")
+    assert await remind(engine, at("02T12:00")) == 2
+    async with engine.begin() as connection:
+        await connection.execute(update(leads).where(leads.c.id == moved).values(owner="boris"))
+    assert await remind(engine, at("02T12:01")) == 1
+    await furnish(engine, replace(HOUSE, people=tuple(replace(one, role="manager") for one in HOUSE.people)))
+    for due in ("02T12:10", "02T12:20"):
+        await lead(engine, "02T10:00", due, owner="left")
+    last = await lead(engine, "02T10:00", "02T12:30")
+    await remind(engine, at("02T12:30"))
+    assert ("anna", "deadline_passed", str(last)) in await rows(engine, TOLD)
+
+
 async def test_a_lead_of_nobody_is_told_the_heads(engine: AsyncEngine) -> None:
     await furnish(engine)
     await lead(engine, "02T10:00", "02T12:00", owner=None)
