@@ -86,6 +86,7 @@ calls = Table(
     Index("ix_calls_caller_number_started_at", "caller_number", "started_at"),
     Index("ix_calls_person_started_at", "person", "started_at"),
     Index("ix_calls_party_id_started_at", "party_id", "started_at", postgresql_where=text("party_id is not null")),
+    Index("ix_calls_lead_id", "lead_id", postgresql_where=text("lead_id is not null")),
     _pieces_of("caller_number", "inbound"),
     _pieces_of("dialed", "outbound"),
     Index("ix_calls_joined_into", "joined_into", postgresql_where=text("joined_into is not null")),

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, insert, select, text
+from sqlalchemy import exists, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls
@@ -30,6 +30,12 @@ from directory import presence_store
 from directory.model import Directory
 from directory.presence import Presence, Presences
 
+_LAST_GIVEN = text(
+    """
+    select owner, last.id from unnest(cast(:members as text[])) as owner
+    cross join lateral (select id from leads where leads.owner = owner.owner order by id desc limit 1) as last
+    """
+)
 _ROUND = text("select pg_advisory_xact_lock(hashtextextended(:team, 8))")
 """Two new leads of one team are given one after the other, each by the shares that the one before has left."""
 
@@ -155,8 +161,7 @@ async def _shares(connection: AsyncConnection, directory: Directory, call: Booke
         return Shares()
     await connection.execute(_ROUND, {"team": line.team})
     members = [person.key for person in directory.members(line.team)]
-    last = select(leads.c.owner, func.max(leads.c.id).label("id")).where(leads.c.owner.in_(members))
-    given = {row.owner: row.id for row in await connection.execute(last.group_by(leads.c.owner))}
+    given = {row.owner: row.id for row in await connection.execute(_LAST_GIVEN, {"members": members})}
     return Shares(open_leads=await open_leads(connection, members), last_given=given)
 
 

@@ -39,6 +39,9 @@ FIELDS_WORDS = "to_tsvector('russian'::regconfig, fields)"
 NOTE_WORDS = "to_tsvector('russian'::regconfig, text)"
 """The words of a lead's fields and of a note, in SQL, on their tables."""
 
+REVIVED = "kind = 'stage' and before in ('lost', 'reviving') and after ~ '^in_work'"
+"""Whether an event of a lead brought it back to work, in SQL, on the table of events."""
+
 parties = Table(
     "parties",
     metadata,
@@ -149,6 +152,8 @@ lead_events = Table(
     ),
     Column("call_id", UUID(as_uuid=True), comment="The call that brought it about."),
     Index("ix_lead_events_lead_id_id", "lead_id", "id"),
+    Index("ix_lead_events_revived", "id", postgresql_where=text(REVIVED)),
+    Index("ix_lead_events_revival", "reason", postgresql_where=text("kind in ('revival', 'message')")),
     Index(
         "ix_lead_events_one_owner_a_call",
         "call_id",

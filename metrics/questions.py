@@ -153,9 +153,9 @@ _REVIVED = """
 """
 _REVIVAL_STEPS = """
     select case word when 'task' then 'task' when 'other_lead' then 'none' when 'chain_gone' then 'none'
-                else 'message' end, word, count(lead_events.id)
+                else 'message' end, word,
+           (select count(*) from lead_events where kind in ('revival', 'message') and reason = word)
     from unnest(cast(:results as text[])) as word
-    left join lead_events on kind in ('revival', 'message') and reason = word group by word
 """
 _DEVICES = """
     select device, max(device_states.reachable::int) from device_states
