@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _SHARE = text("select pg_advisory_xact_lock_shared(5038, 7)")
+_TRY = text("select pg_try_advisory_xact_lock_shared(5038, 7)")
 _NUMBERS = text("select pg_advisory_xact_lock(hashtextextended(n, 7)) from unnest(cast(:numbers as text[])) as n")
 _WHOLE = text("select pg_advisory_xact_lock(5038, 7)")
 
@@ -27,3 +28,8 @@ async def lock_numbers(connection: AsyncConnection, numbers: Collection[str]) ->
 async def lock_book(connection: AsyncConnection) -> None:
     """Wait until nobody works on any number, and have whoever comes later wait."""
     await connection.execute(_WHOLE)
+
+
+async def book_is_free(connection: AsyncConnection) -> bool:
+    """Whether nobody has the whole book; if so, nobody takes it until the transaction ends."""
+    return bool((await connection.execute(_TRY)).scalar_one())

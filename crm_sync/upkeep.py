@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import Row, TextClause, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync.ledger import plan, revive
 from crm_sync.ledger_tables import crm_connections
+from crm_sync.locks import book_is_free
 from crm_sync.owed import Owed, lane_of
 from crm_sync.sending import ASK_AGAIN_SECONDS
 
@@ -16,7 +18,7 @@ KEPT_DAYS: Final = 30
 """What was told, or given up, is kept for so long, to be looked at and sent again; that it was stays."""
 
 _LOOK_BACK: Final = 1000
-"""Rows that were numbered earlier and committed later: more than that many are never written at once."""
+"""Rows that were numbered earlier and committed later: who writes more than that many at once has the whole book."""
 
 _ACTIONS = text(
     """
@@ -67,13 +69,10 @@ async def plan_told(engine: AsyncEngine) -> int:
     Both are written append-only in the transaction of what happened, so nothing is lost by being planned after it.
     """
     async with engine.begin() as connection:
-        since = await _since(connection)
-        if since is None:
-            return 0
-        asked = {"since": since, "back": _LOOK_BACK}
-        actions = (await connection.execute(_ACTIONS, asked)).all()
+        actions = await _asked(connection, _ACTIONS, "task")
         told = [Owed(row.call_id, row.pbx, "task", lane_of(row.number), subject=row.id) for row in actions]
-        events = (await connection.execute(_LEADS, asked)).all()
+        # What an import writes is numbered before, and seen after, what others write meanwhile.
+        events = await _asked(connection, _LEADS, "lead") if await book_is_free(connection) else ()
         for row in events:
             # A call that an event names may be forgotten since.
             lane = lane_of(row.number or f"lead {row.lead_id}")
@@ -89,7 +88,12 @@ async def tidy(engine: AsyncEngine) -> int:
         return await revive(connection)
 
 
-async def _since(connection: AsyncConnection) -> object:
-    """Since when anybody wants to be told; None: nobody does."""
+async def _asked(connection: AsyncConnection, sql: TextClause, step: str) -> Sequence[Row[Any]]:
+    """What nobody is owed yet since the first connection that wants this step was made."""
     wanted = or_(crm_connections.c.state != "stopped", crm_connections.c.stopped_by == "auth_dead")
-    return (await connection.execute(select(func.min(crm_connections.c.created_at)).where(wanted))).scalar()
+    wants = crm_connections.c.steps.any_() == step
+    first = select(func.min(crm_connections.c.created_at)).where(wanted, wants)
+    since = (await connection.execute(first)).scalar()
+    if since is None:
+        return ()
+    return (await connection.execute(sql, {"since": since, "back": _LOOK_BACK})).all()

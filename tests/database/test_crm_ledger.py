@@ -21,6 +21,7 @@ from crm_sync.erasing import forget_effects
 from crm_sync.errors import TransientError
 from crm_sync.http import Http
 from crm_sync.ledger import release, revive
+from crm_sync.locks import lock_book
 from crm_sync.secrets import Keeper, SecretKeyError
 from crm_sync.upkeep import plan_told, tidy
 from crm_sync.webhook import Endpoint, Webhook
@@ -394,6 +395,44 @@ async def test_promises_and_leads_are_told_from_their_own_histories(ledger: Ledg
     assert sorted(ledger.receiver.types()) == ["call.missed", "follow_up.given", "follow_up.opened", "lead.opened"]
     lead = next(told["data"] for told in ledger.receiver.order if told["type"] == "lead.opened")
     assert (lead["numbers"], lead["stage"], lead["call"]) == ([NUMBER], "new", str(call))
+
+
+_OPENED = """
+    insert into lead_events (lead_id, at, by, kind, after)
+    select id, clock_timestamp() - cast(:ago as interval), 'x', 'opened', 'new' from leads, generate_series(1, :count)
+"""
+_LEAD = """
+    with party as (insert into parties (name) values ('Пётр') returning id)
+    insert into leads (party_id, stage, opened_at, stage_at) select id, 'new', now(), now() from party
+"""
+
+
+async def test_an_import_of_any_size_beside_other_changes_is_told_whole(ledger: Ledger) -> None:
+    """It numbers its events first and ends last; nothing of leads is planned meanwhile."""
+    async with ledger.engine.begin() as connection:
+        await connection.execute(text(_LEAD))
+    async with ledger.engine.begin() as importing:
+        await lock_book(importing)
+        await importing.execute(text(_OPENED), {"ago": timedelta(), "count": 1200})
+        async with ledger.engine.begin() as connection:
+            await connection.execute(text(_OPENED), {"ago": timedelta(), "count": 1})
+        assert await plan_told(ledger.engine) == 0
+    assert [await plan_told(ledger.engine) for _ in range(4)] == [500, 500, 201, 0]
+
+
+async def test_who_wants_to_be_told_of_leads_later_is_told_of_nothing_before(ledger: Ledger) -> None:
+    """Another connection, of before, wants other things."""
+    async with ledger.engine.begin() as connection:
+        await connection.execute(text(_LEAD))
+        old = "update crm_connections set created_at = now() - interval '1 year', steps = array_remove(steps, 'lead')"
+        await connection.execute(text(old))
+        await connection.execute(text(_OPENED), {"ago": timedelta(days=9), "count": 1})
+    assert await plan_told(ledger.engine) == 0
+    await add_connection(ledger.engine, "https://later.example/", "later")
+    assert await plan_told(ledger.engine) == 0
+    async with ledger.engine.begin() as connection:
+        await connection.execute(text(_OPENED), {"ago": timedelta(), "count": 1})
+    assert await plan_told(ledger.engine) == 1
 
 
 async def test_without_a_connection_nothing_is_planned(engine: AsyncEngine) -> None:
