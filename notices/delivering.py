@@ -4,6 +4,7 @@ Rules kept here:
 1. `sent` is committed before the other side hears anything. Who finds a message `sent` has a worker that died in
    between: it is sent again where the other side knows it again by its id, and left as it is where not.
 2. What surely did not arrive is tried again, ever more rarely, for a day after the message was due; then it is dead.
+   So is what no worker has the channel for: another one may, or an operator mends the settings.
 3. An address that is dead is written down, and gets no further message while it is the person's address.
 """
 
@@ -35,6 +36,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 TRIED_FOR: Final = timedelta(days=1)
 _WAIT_MOST_SECONDS: Final = 900.0
+_BATCH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class NoticeJobs:
 
     async def deliver(self, message_id: UUID, attempt: int) -> None:
         """Send one message, unless it was. Raises TryAgain."""
-        ready = await self._take(message_id)
+        ready = await self._take(message_id, attempt)
         if ready is None:
             log.info("nothing to send", message=str(message_id), attempt=attempt)
             return
@@ -85,7 +87,7 @@ class NoticeJobs:
         else:
             await self._end(message_id, "done", None)
 
-    async def _take(self, message_id: UUID) -> _Ready | None:
+    async def _take(self, message_id: UUID, attempt: int) -> _Ready | None:
         """Mark a message as sent and give what to send; None when nothing is to be sent. Raises TryAgain."""
         async with self.engine.begin() as connection:
             row = await _row(connection, message_id)
@@ -97,6 +99,8 @@ class NoticeJobs:
             directory = await store.read(connection)
             person, channel = directory.person(row.person), self.channels.get(row.channel)
             address = address_of(person, row.channel) if person else None
+            if channel is None and now - row.due_at <= TRIED_FOR:
+                raise TryAgain("not_set_up", self._wait(attempt))
             why = self._hopeless(row, channel, address, now)
             if why is not None or person is None or channel is None or address is None:
                 await _close(connection, row, "sent" if why == "answer_lost" else "dead", why or "no_address")
@@ -106,6 +110,21 @@ class NoticeJobs:
             told = told_by(row, row.language or directory.company.language)
             message = Message(message_id, told, self.words(directory, told))
             return _Ready(person, address, channel, message, row.tried_count + 1)
+
+    async def end_late(self) -> int:
+        """End what was due a day ago, whose job nobody may be there to do; returns how many, a batch at most."""
+        async with self.engine.begin() as connection:
+            now = datetime.now(UTC)
+            late = select(notice_messages).where(notice_messages.c.state == "planned")
+            late = late.where(notice_messages.c.due_at < now - TRIED_FOR).limit(_BATCH)
+            rows = (await connection.execute(late.with_for_update(skip_locked=True))).all()
+            for row in rows:
+                await _close(connection, row, "dead", "too_late" if row.channel in self.channels else "not_set_up")
+        return len(rows)
+
+    def _wait(self, failures: int) -> float:
+        """Seconds after so many failures and one more."""
+        return min(self.first_seconds * 2.0 ** min(failures, 20), _WAIT_MOST_SECONDS)
 
     @staticmethod
     def _hopeless(row: Row[Any], channel: Channel | None, address: str | None, now: datetime) -> Reason | None:
@@ -120,7 +139,7 @@ class NoticeJobs:
 
     async def _again(self, message_id: UUID, ready: _Ready, reason: Reason, seconds: float | None) -> None:
         """Have the message wait. Raises TryAgain."""
-        wait = min(self.first_seconds * 2.0 ** min(ready.tried_count - 1, 20), _WAIT_MOST_SECONDS)
+        wait = self._wait(ready.tried_count - 1)
         async with self.engine.begin() as connection:
             # One whose answer was lost stays sent: it may be with its person.
             state = "sent" if reason == "answer_lost" else "planned"

@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC
+from typing import Final
 from uuid import uuid4
 
-from notices.channel import Message, TryLater
+from notices.channel import Message, Refused, TryLater
 from notices.posting import Poster
 from notices.signing import headers, read_secret
+
+_LATER: Final = frozenset({408, 425, 429})
+"""Refusals that are not of this message: the other side was too slow, too early, or too much."""
 
 
 class Webhook:
@@ -58,6 +62,8 @@ class Webhook:
             raise TryLater("login_refused", answered.wait_seconds)
         if answered.status == 429:
             raise TryLater("rate_limited", answered.wait_seconds)
+        if 400 <= answered.status < 500 and answered.status not in _LATER:
+            raise Refused("message_refused")  # this one; those behind it do not wait for it
         if not 200 <= answered.status < 300:
             raise TryLater("server_error", answered.wait_seconds)
 

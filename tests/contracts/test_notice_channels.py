@@ -112,6 +112,8 @@ async def test_what_is_sent_again_is_known_again(world: ToldWorld) -> None:
         ("webhook", says(429, headers={"Retry-After": "12"}), TryLater, "rate_limited", 12.0),
         ("webhook", says(503, headers={"Retry-After": "Wed, 21 Oct 2026"}), TryLater, "server_error", None),
         ("webhook", says(302, headers={"Location": "http://127.0.0.1:9/"}), TryLater, "server_error", None),
+        ("webhook", says(400), Refused, "message_refused", None),
+        ("webhook", says(425), TryLater, "server_error", None),
         ("webhook", says(401), TryLater, "login_refused", None),
         ("webhook", hang_up, AnswerLost, "answer_lost", None),
         ("email", "RCPT 550 5.1.1 no such user", AddressDead, "mailbox_refused", None),

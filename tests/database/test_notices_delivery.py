@@ -22,7 +22,9 @@ from notices.channel import REASONS, Channel
 from notices.delivering import NoticeJobs
 from notices.model import KINDS, Notice
 from notices.telling import tell
+from service.settings import Settings
 from service.telling import open_channels
+from service.worker_role import crews_of
 from tests.fakes.directories import OFFICE
 from tests.fakes.listeners import CHAT, hang_up, telegram_error
 from tests.fakes.told_world import ToldWorld, open_told_world
@@ -170,7 +172,7 @@ async def test_a_worker_that_dies_while_it_sends(
 ) -> None:
     """What it had written down before says how far it may have come."""
     async with one_channel(engine, world, channel) as (job, message):
-        assert await job._take(message) is not None
+        assert await job._take(message, 0) is not None
         await job.deliver(message, 1)
     assert await states(engine) == {channel: ends}
     assert len(world.telegram.taken) + len(world.mail.taken) == (channel == "email")
@@ -193,10 +195,23 @@ async def test_servers_that_are_away_are_waited_for_a_day_and_no_longer(engine: 
     assert await states(engine) == {"email": ("dead", "too_late", 10)}
 
 
-async def test_a_channel_that_is_not_set_up_ends_its_messages(engine: AsyncEngine) -> None:
-    ids = await told(engine, replace(VERA, notify=("telegram",)))
-    await jobs(engine, {}).deliver(ids["telegram"], 0)
-    assert await states(engine) == {"telegram": ("dead", "not_set_up", 0)}
+async def test_a_channel_that_is_not_set_up_is_waited_for_a_day(engine: AsyncEngine) -> None:
+    """A worker with other channels soon gives it to one that has this; one that has none leaves the queue to others."""
+    ids = await told(engine, replace(VERA, notify=("telegram", "email")))
+    job = jobs(engine, {})
+    with pytest.raises(TryAgain, match="not_set_up") as again:
+        await job.deliver(ids["telegram"], 0)
+    assert again.value.seconds == 5
+    assert (await job.end_late(), await states(engine)) == (0, dict.fromkeys(ids, ("planned", None, 0)))
+    async with engine.begin() as connection:
+        await connection.execute(text("update notice_messages set due_at = now() - interval '25 hours'"))
+    await job.deliver(ids["telegram"], 1)
+    assert (await states(engine))["email"] == ("planned", None, 0)
+    assert [await job.end_late() for _ in range(2)] == [1, 0]
+    assert await states(engine) == dict.fromkeys(ids, ("dead", "not_set_up", 0))
+    settings = Settings()
+    assert [crew.queues for crew in crews_of(("crm", "notices"), settings, {})] == [("crm",)]
+    assert [crew.queues for crew in crews_of(("crm", "notices"), settings, {"email"})] == [("crm",), ("notices",)]
 
 
 async def test_in_quiet_hours_a_message_waits_and_then_goes_out(engine: AsyncEngine, world: ToldWorld) -> None:
