@@ -91,9 +91,9 @@ async def test_leads_attention_lists_who_waits_and_who_has_too_many(house: Async
     told = json.loads(said)
     assert (code, told["counts"]) == (0, {"overdue": 1, "forgotten": 1, "long": 0, "overloaded": 1})
     words = (await called("leads", "attention"))[1]
-    assert f"overdue: 1\n  lead 1  qualified  anna  since {now - timedelta(days=40):%Y-%m-%d}\n" in words
+    assert f"overdue: 1\n  lead 1  Пётр  qualified  anna  since {now - timedelta(days=40):%Y-%m-%d}\n" in words
     assert "overloaded: 1\n  anna  2 open, limit 1\n" in words
-    assert "Пётр" not in said + words
+    assert [one["name"] for one in told["overdue"]] == ["Пётр"]
 
 
 async def test_an_overdue_promise_is_told_its_owner_and_the_head_once(engine: AsyncEngine) -> None:
