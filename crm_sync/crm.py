@@ -170,7 +170,7 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class CrmUser:
-    """Somebody who works there: what the CRM calls them, and their internal number; None: unknown, or they have none."""
+    """Somebody who works there: what the CRM calls them, and their internal number; None: they have none."""
 
     id: str
     name: str

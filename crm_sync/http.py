@@ -84,17 +84,19 @@ def masked(text: str, secrets: Sequence[str] = ()) -> str:
 
 
 class Http:
-    """The client of one connection. `secrets` are never in what an answer keeps."""
+    """The client of one connection. `secrets` are never in what an answer keeps; `seconds` is how long it waits."""
 
     def __init__(
         self,
         networks: Sequence[Network] = (),
         *,
         secrets: Sequence[str] = (),
+        seconds: float = SECONDS,
         answer_bytes: int = ANSWER_BYTES,
     ) -> None:
         self._networks = networks
         self._secrets = tuple(secrets)
+        self._seconds = seconds
         self._answer_bytes = answer_bytes
         self._session: aiohttp.ClientSession | None = None
 
@@ -108,20 +110,21 @@ class Http:
         json: Any = None,
         form: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
         body: bytes | None = None,
-        seconds: float = SECONDS,
+        seconds: float | None = None,
     ) -> Answer:
-        """Send one request, with `json`, `form` (URL-encoded) or `body`, and wait for its answer.
+        """Send one request, with `json`, `form` (URL-encoded) or `body`; wait for its answer `seconds`, or as usual.
 
         Raises:
             TransientError: nobody was there (`is_away`); nothing was sent.
-            UnknownOutcomeError: it was sent, and no whole answer came within `seconds`.
+            UnknownOutcomeError: it was sent, and no whole answer came in time.
 
         """
         said = {"User-Agent": _AGENT, "Accept-Encoding": "identity", **(headers or {})}
         if json is not None:
             body = json_text.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
             said = {"Content-Type": "application/json", **said}
-        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=seconds * 2 / 3)
+        patience = self._seconds if seconds is None else seconds
+        limits = aiohttp.ClientTimeout(total=patience, sock_connect=patience * 2 / 3)
         to = self._checked(url)
         try:
             async with self._client().request(

@@ -1,0 +1,70 @@
+"""Who is who in a CRM: by extension, by hand, and by what it said last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from crm_sync.crm import CrmUser
+from crm_sync.people import KnownPeople, keep_users, known, pair, unknown
+from directory import tables as d
+from tests.fakes.ledger import add_connection
+
+USERS = (CrmUser("1", "Анна", "101"), CrmUser("7", "Пётр", "207"), CrmUser("9", "Вера"))
+
+
+@pytest.fixture
+async def people(engine: AsyncEngine) -> KnownPeople:
+    """Anna (101) and Boris (102) here, and a CRM that has named its users."""
+    await add_connection(engine, "https://example.com/hook")
+    async with engine.begin() as connection:
+        for position, (key, number) in enumerate((("anna", "101"), ("boris", "102"))):
+            person = {"key": key, "name": key, "role": "manager", "position": position}
+            device = {"address": f"PJSIP/{key}", "person": key, "kind": "desk", "number": number, "position": 0}
+            await connection.execute(insert(d.people).values(**person))
+            await connection.execute(insert(d.devices).values(**device))
+    await _say(engine, USERS)
+    return KnownPeople(engine, "site")
+
+
+async def _say(engine: AsyncEngine, users: Sequence[CrmUser]) -> None:
+    async with engine.begin() as connection:
+        await keep_users(connection, "site", users)
+
+
+async def test_people_are_known_by_their_extension(people: KnownPeople, engine: AsyncEngine) -> None:
+    """Both ways; nobody there and nobody here are None, and who is missing there is told."""
+    assert (await people.user_of("anna"), await people.person_of("1")) == ("1", "anna")
+    assert (await people.user_of("boris"), await people.person_of("7")) == (None, None)
+    assert (await people.user_of(None), await people.person_of(None)) == (None, None)
+    async with engine.connect() as connection:
+        assert await unknown(connection, "site") == ["boris"]
+
+
+async def test_what_a_person_said_goes_before_extensions(people: KnownPeople, engine: AsyncEngine) -> None:
+    """For both sides of the pair; said anew it holds for the other, and taken back the extension counts again."""
+    async with engine.begin() as connection:
+        await pair(connection, "site", "9", "anna")
+    assert (await people.user_of("anna"), await people.person_of("1")) == ("9", None)
+    async with engine.begin() as connection:
+        await pair(connection, "site", "7", "anna")
+    assert (await people.user_of("anna"), await people.person_of("9")) == ("7", None)
+    async with engine.begin() as connection:
+        await pair(connection, "site", "7", None)
+    assert await people.user_of("anna") == "1"
+
+
+async def test_the_last_good_answer_stays(people: KnownPeople, engine: AsyncEngine) -> None:
+    """An empty one is not believed; who is not named any more is forgotten, unless somebody said who that is."""
+    async with engine.begin() as connection:
+        await pair(connection, "site", "9", "boris")
+    await _say(engine, ())
+    assert await people.user_of("anna") == "1"
+    await _say(engine, (CrmUser("2", "Анна Смирнова", "101"),))
+    assert await people.user_of("anna") == "2"
+    async with engine.connect() as connection:
+        told = await known(connection, "site")
+    assert [(one.user, one.person, one.by_hand) for one in told] == [("2", "anna", False), ("9", "boris", True)]

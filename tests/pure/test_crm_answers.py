@@ -1,0 +1,37 @@
+"""What of a CRM's answer may be kept, and what it means."""
+
+from __future__ import annotations
+
+from crm_sync.http import Answer, masked
+
+TOKEN = "9f1c7e3a5b2d4c6e8f0a1b3d5c7e9f1a"
+
+
+def test_no_secret_and_no_number_is_kept_of_an_answer() -> None:
+    """A CRM may repeat what it was told: tokens, secrets of the connection, and telephone numbers."""
+    body = f'{{"error":"NO_AUTH_FOUND","auth":"{TOKEN}","phone":"+79161234567","code":"hunter2"}}'
+    kept = Answer(401, {}, body.encode(), secrets=("hunter2",)).kept()
+    assert kept == {"status": 401, "text": '{"error":"NO_AUTH_FOUND","auth":"…1a","phone":"+…67","code":"…"}'}
+    assert masked("CRM_FIELD_ERROR_VALUE_NOT_VALID") == "CRM_FIELD_ERROR_VALUE_NOT_VALID"
+
+
+def test_a_secret_at_the_cut_is_masked_before_it() -> None:
+    """What is left of it would not be known as one."""
+    text = Answer(500, {}, ("x " * 245 + TOKEN).encode()).kept()["text"]
+    assert TOKEN[:8] not in text
+    assert len(text) <= 500
+
+
+def test_what_is_no_json_is_none() -> None:
+    """An error page, an answer that was cut, one that nests without end."""
+    for body in (b"<html>429</html>", b"", b"[" * 100_000, b"\xff"):
+        assert Answer(200, {}, body).json() is None
+    assert Answer(200, {}, b'{"a":1}', is_whole=False).json() is None
+    assert Answer(200, {}, b'{"a":1}').json() == {"a": 1}
+
+
+def test_retry_after_is_seconds_or_a_date() -> None:
+    """Anything else is nothing."""
+    asked = {"7": 7.0, "Mon, 23 Nov 2026 09:00:10 GMT": 10.0, "soon": None, "-1": None, "": None}
+    now = 1795424400.0
+    assert {told: Answer(429, {"retry-after": told}, b"").retry_after(now) for told in asked} == asked
