@@ -145,12 +145,16 @@ SUBJECTS: Final[Mapping[Step, type[Subject]]] = {
 class Effect:
     """One effect: `key` is the same at every attempt and at no other effect, `at` when it happened.
 
-    `remote` are the ids that earlier effects of the same call left there, by step.
+    `remote` are the ids that earlier effects of the same call left there, by step; `lately` is what the latest effect
+    of the same number left, which a search there may not find yet. `sent_at`: when it was last sent and nobody knows
+    what became of it; None: there is no doubt.
     """
 
     key: UUID
     at: datetime
     remote: Mapping[str, str] = field(default_factory=dict)
+    lately: str | None = None
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +192,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """What somebody sent to us, as it came."""
+    """What somebody sent to us, as it came; `query` is of the address."""
 
     headers: Mapping[str, str]
     body: bytes
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,9 @@ _OPERATIONS: Final[Mapping[Step, Callable[[Crm], Callable[..., Awaitable[Done]]]
 ASK_AGAIN_SECONDS: Final = 300.0
 """What was not there yet is looked for again after so long (`upkeep.tidy`), or when `ledger.release` is called."""
 
+_LATELY: Final = 1000
+"""So many effects back it is looked for what the last one of a number left: more than are sent in a few minutes."""
+
 _OF_A_CALL: Final = frozenset({"call_started", "call_answered", "call_finished"})
 
 
@@ -148,8 +151,14 @@ class SendingJobs:
         first = row.first_sent_at or now
         begun = {"state": "sent", "attempts": row.attempts + 1, "sent_at": now, "first_sent_at": first}
         await _write(connection, key, begun | {"request": request, "next_at": None})
-        effect = Effect(key, msgspec.convert(request["at"], datetime), await _remote(connection, row))
         doubted = row.state in {"sent", "unknown"}
+        effect = Effect(
+            key,
+            msgspec.convert(request["at"], datetime),
+            await _remote(connection, row),
+            await _lately(connection, row),
+            row.sent_at if doubted else None,
+        )
         return _Begun(key, row.step, to, effect, subject, row.attempts + 1, first, now, doubted)
 
     async def _read(self, connection: AsyncConnection, row: Row[Any], to: Connection) -> dict[str, Any] | None:
@@ -289,3 +298,15 @@ async def _remote(connection: AsyncConnection, row: Row[Any]) -> dict[str, str]:
         crm_effects.c.remote_id.is_not(None),
     )
     return {one.step: one.remote_id for one in await connection.execute(asked.order_by(crm_effects.c.number))}
+
+
+async def _lately(connection: AsyncConnection, row: Row[Any]) -> str | None:
+    """What the latest effect of the same lane is called there, of those not long ago."""
+    asked = select(crm_effects.c.remote_id).where(
+        crm_effects.c.connection == row.connection,
+        crm_effects.c.number.between(row.number - _LATELY, row.number - 1),
+        crm_effects.c.lane == row.lane,
+        crm_effects.c.remote_id.is_not(None),
+    )
+    told: str | None = await connection.scalar(asked.order_by(crm_effects.c.number.desc()).limit(1))
+    return told

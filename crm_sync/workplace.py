@@ -19,6 +19,9 @@ from crm_sync.people import People
 Sounds = Callable[[UUID], Awaitable[bytes | None]]
 """The sound of a call as everybody may hear it, as MP3; None: there is none, or not yet."""
 
+Links = Callable[[UUID], Awaitable[str | None]]
+"""An address at which the sound of a call opens as soon as it is there for everybody; None: we have no address."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
@@ -35,6 +38,7 @@ class Workplace:
     pace: Pace
     people: People
     sound: Sounds
+    link: Links
     now: Callable[[], datetime]
 
 

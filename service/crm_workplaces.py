@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,12 +19,14 @@ from crm_sync.kinds import KINDS
 from crm_sync.pacing import SharedPace
 from crm_sync.people import KnownPeople
 from crm_sync.secrets import Keeper
-from crm_sync.workplace import Sounds, Workplace
+from crm_sync.workplace import Links, Sounds, Workplace
 from directory import store as directory_store
 from recordings.mp3 import mp3_of
 from recordings.store import Store
+from service.crms import maker
 from service.settings import Settings
 from service.wiring import open_store
+from web import links
 from web.hearing import archive_for_all
 
 
@@ -49,6 +51,7 @@ def workplace(settings: Settings, engine: AsyncEngine, to: Connection, secrets: 
         pace=SharedPace(engine, to.key),
         people=KnownPeople(engine, to.key),
         sound=sounds_of(engine, open_store(settings)),
+        link=links_of(engine, to, settings.web.public_url),
         now=lambda: datetime.now(UTC),
     )
 
@@ -65,6 +68,22 @@ def sounds_of(engine: AsyncEngine, store: Store) -> Sounds:
             return await asyncio.to_thread(mp3_of, file)
 
     return sound
+
+
+def links_of(engine: AsyncEngine, to: Connection, base: str | None) -> Links:
+    """Links to the sound of calls, the same one for a call while it opens for half of its days."""
+
+    async def link(call_id: UUID) -> str | None:
+        if not base:
+            return None
+        made_by, until = maker(to.key), datetime.now(UTC) + timedelta(days=to.link_days / 2)
+        async with engine.begin() as connection:
+            known = [one for one in await links.of_call(connection, call_id) if one.made_by == made_by.login]
+            if not known or known[0].expires_at < until:
+                known = [await links.make(connection, made_by, call_id, to.link_days)]
+        return base + known[0].path
+
+    return link
 
 
 def texts_of(secrets: Mapping[str, Any]) -> list[str]:
