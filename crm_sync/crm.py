@@ -8,7 +8,7 @@ An adapter is one file named for what it speaks to. It has all of `Crm`; of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol
@@ -78,13 +78,23 @@ class CrmRecording(Struct, frozen=True, kw_only=True):
     url: str = ""
 
 
+class CrmTurn(Struct, frozen=True, kw_only=True):
+    """What one side said without a pause, in seconds from the start of the recording; `side` is caller or staff."""
+
+    side: str
+    begins: float
+    ends: float
+    text: str
+
+
 class CrmTranscript(Struct, frozen=True, kw_only=True):
-    """The text of a call, numbers masked. `is_whole`: False when it was cut."""
+    """The text of a call, numbers masked, whole and turn by turn. `is_whole`: False when it was cut."""
 
     call: UUID
     language: str
     text: str
     is_whole: bool
+    turns: tuple[CrmTurn, ...] = ()
 
 
 class CrmTask(Struct, frozen=True, kw_only=True):
@@ -141,13 +151,18 @@ SUBJECTS: Final[Mapping[Step, type[Subject]]] = {
 """What each step is told."""
 
 
+async def _keep_nothing(remote_id: str) -> None:
+    """Whoever asks without a ledger keeps nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """One effect: `key` is the same at every attempt and at no other effect, `at` when it happened.
 
-    `remote` are the ids that earlier effects of the same call left there, by step; `lately` is what the latest effect
-    of the same number left, which a search there may not find yet. `sent_at`: when it was last sent and nobody knows
-    what became of it; None: there is no doubt.
+    `remote` are the ids that effects of the same call left there, by step; `lately` is what the latest effect of the
+    same number left, which a search there may not find yet. `sent_at`: when it was last sent and nobody knows what
+    became of it; None: there is no doubt. `keep` stores at once what this one is called there, where it takes more than
+    one request: the next attempt finds it in `remote`.
     """
 
     key: UUID
@@ -155,6 +170,7 @@ class Effect:
     remote: Mapping[str, str] = field(default_factory=dict)
     lately: str | None = None
     sent_at: datetime | None = None
+    keep: Callable[[str], Awaitable[None]] = _keep_nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +217,12 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What happened there, verified: a click to call, or a new owner, lead or contact. `told` is kind by kind."""
+    """What happened there, verified: a click to call, a form that asks to be called, or a new owner, lead or contact.
 
-    kind: Literal["originate", "owner_changed", "lead_changed", "contact_changed"]
+    `told` is kind by kind.
+    """
+
+    kind: Literal["originate", "call_back", "owner_changed", "lead_changed", "contact_changed"]
     told: Mapping[str, str]
 
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -158,6 +159,7 @@ class SendingJobs:
             await _remote(connection, row),
             await _lately(connection, row),
             row.sent_at if doubted else None,
+            partial(self._keep, key),
         )
         return _Begun(key, row.step, to, effect, subject, row.attempts + 1, first, now, doubted)
 
@@ -203,6 +205,11 @@ class SendingJobs:
         carry_out = _OPERATIONS[begun.step](crm)
         told: Done = await self._asked(begun, begun.step, carry_out(begun.effect, begun.subject))
         return told
+
+    async def _keep(self, key: UUID, remote_id: str) -> None:
+        """What the effect is called there already, also if this process dies before it is done."""
+        async with self.engine.begin() as connection:
+            await _write(connection, key, {"remote_id": remote_id})
 
     async def _asked(self, begun: _Begun, operation: str, answer: Awaitable[Any]) -> Any:
         """Wait for one request and count it, whatever becomes of it."""

@@ -132,7 +132,8 @@ class Webhook:
 
     async def _tell(self, kind: str, effect: Effect, subject: Subject) -> Done:
         data: dict[str, Any] = msgspec.to_builtins(subject)
-        data.pop("link", None)
+        for name in ("link", "turns"):  # a receiver has its own address of the sound, and the text once
+            data.pop(name, None)
         return await self._post(effect.key.hex, kind, effect.at, data)
 
     async def _post(self, message: str, kind: str, at: datetime, data: Mapping[str, Any]) -> Done:

@@ -16,7 +16,7 @@ from calls import events as e
 from calls.record import record
 from crm_sync import connections
 from crm_sync.connections import Connection
-from crm_sync.crm import CrmRecording, CrmTranscript
+from crm_sync.crm import CrmCall, CrmRecording, CrmTranscript, Done, Effect
 from crm_sync.erasing import forget_effects
 from crm_sync.errors import TransientError
 from crm_sync.http import Http
@@ -27,7 +27,7 @@ from crm_sync.upkeep import plan_told, tidy
 from crm_sync.webhook import Endpoint, Webhook
 from tests.fakes.ledger import LOOPBACK, OWES, SECRET_KEY, Ledger, add_connection, open_ledger
 from tests.fakes.recorded import LINE, T0, settled_call
-from tests.fakes.webhooks import OK, SECRET, Said
+from tests.fakes.webhooks import KEY, OK, SECRET, Said
 
 NUMBER = "79161234567"
 
@@ -318,6 +318,27 @@ async def test_what_was_said_is_in_no_effect_and_is_read_at_each_attempt(ledger:
     await ledger.run()
     (row,) = await ledger.rows("select state, answer from crm_effects where step = 'transcript'")
     assert (tuple(row), len(ledger.receiver.requests)) == (("done", {"not_told": "removed"}), 2)
+
+
+async def test_what_an_effect_keeps_is_there_at_its_next_attempt(ledger: Ledger) -> None:
+    """Where it takes two requests and the second fails, or this process dies before it: the first is not done twice."""
+    kept: list[str | None] = []
+
+    class Twice(Webhook):
+        """Keeps an id after its first request."""
+
+        async def call_finished(self, effect: Effect, call: CrmCall) -> Done:
+            kept.append(effect.remote.get("call_finished"))
+            if kept[-1] is None:
+                await effect.keep("first")
+                raise TransientError("the second request was not taken")
+            return Done(kept[-1])
+
+    ledger.jobs.open_crm = lambda to: Twice(Endpoint(url=ledger.receiver.url, keys=[KEY]), Http(LOOPBACK))
+    await ledger.happen(settled_call())
+    await ledger.run(2)
+    (row,) = await ledger.rows("select state, remote_id from crm_effects")
+    assert (kept, tuple(row)) == ([None, "first"], ("done", "first"))
 
 
 @pytest.mark.parametrize("said", [OK, Said(status=422, body=b"no"), Said(cut=True)])
