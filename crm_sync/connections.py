@@ -60,6 +60,16 @@ class Connection:
         """For how long links to recordings open."""
         return int(self.settings.get("link_days", LINK_DAYS))
 
+    @property
+    def origin(self) -> str:
+        """The address without what may be a secret in it."""
+        return str(self.settings.get("origin") or URL(self.settings["url"]).origin())
+
+    @property
+    def host(self) -> str | None:
+        """Where it is, for the audit."""
+        return URL(self.origin).host
+
 
 Open = Callable[[Connection], Crm]
 """Makes the adapter of a connection. Raises SecretKeyError."""
@@ -168,13 +178,18 @@ async def resume(connection: AsyncConnection, key: str, sent_at: datetime) -> No
 
 
 async def effects_of(
-    connection: AsyncConnection, key: str, state: str | None = None, limit: int = 50
+    connection: AsyncConnection, key: str, state: str | None = None, limit: int = 50, *, before: int | None = None
 ) -> Sequence[Row[Any]]:
-    """The effects of a connection, the newest first. Raises ConnectionRefused when there is none."""
+    """The effects of a connection, the newest first, those planned before the `number` given.
+
+    Raises ConnectionRefused when there is no such connection.
+    """
     await _must_be(connection, key)
     asked = select(crm_effects).where(crm_effects.c.connection == key)
     if state is not None:
         asked = asked.where(crm_effects.c.state == state)
+    if before is not None:
+        asked = asked.where(crm_effects.c.number < before)
     return (await connection.execute(asked.order_by(crm_effects.c.number.desc()).limit(limit))).all()
 
 

@@ -90,7 +90,7 @@ async def list_connections(settings: Settings) -> tuple[list[dict[str, Any]], st
     for one, counts in told:
         ended = f" by {one.stopped_by}" if one.stopped_by else ""
         numbers = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-        words.append(f"{one.key}: {one.kind} {_origin(one)}, {one.state}{ended}; {numbers or 'nothing told yet'}")
+        words.append(f"{one.key}: {one.kind} {one.origin}, {one.state}{ended}; {numbers or 'nothing told yet'}")
     return [_json(one, counts) for one, counts in told], "\n".join(words) or "no connections"
 
 
@@ -164,7 +164,7 @@ async def switch(settings: Settings, key: str, state: connections.State) -> int:
 async def _noted(connection: AsyncConnection, action: str, key: str) -> None:
     """Write down who did what to which connection: its key and the host, nothing of the rest of the address."""
     known = await connections.read(connection, key)
-    host = URL(_origin(known)).host if known else None
+    host = known.host if known else None
     await note(connection, THE_OPERATOR, action, f"crm {key}", {"host": host})
 
 
@@ -210,16 +210,11 @@ async def _ping(settings: Settings, url: str, keys: Sequence[str]) -> None:
         await crm.close()
 
 
-def _origin(one: Connection) -> str:
-    """The address without what may be a secret in it."""
-    return str(one.settings.get("origin") or URL(one.settings["url"]).origin())
-
-
 def _json(one: Connection, counts: dict[str, int]) -> dict[str, Any]:
     return {
         "key": one.key,
         "kind": one.kind,
-        "host": _origin(one),
+        "host": one.origin,
         "state": one.state,
         "stopped_by": one.stopped_by,
         "paused_until": one.paused_until.isoformat() if one.paused_until else None,

@@ -28,6 +28,7 @@ from recordings.audit import THE_OPERATOR, Actor
 from recordings.privacy_tables import audit, erasures, links
 from recordings.tables import archives
 from routing.tables import outgoing_calls
+from tests.fakes.ledger import add_connection
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, LINE, PASSWORD, Told
 from web import links as signed
@@ -76,6 +77,8 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     **dict.fromkeys(("GET /leads", "GET /leads/attention"), EVERYBODY),
     "GET /leads/rules": HEADS,
     "POST /leads/rules": ADMINS,
+    **dict.fromkeys(("GET /crm", "GET /crm/{key}"), HEADS),
+    "POST /crm/{key}": ADMINS,
     **dict.fromkeys(("GET /leads/{number}", "POST /leads/{number}", "POST /leads/{number}/done"), THEIRS),
     **dict.fromkeys(("GET /parties/{number}", "POST /parties/{number}"), THEIRS),
     "POST /calls/{id}/keeping": HEADS,
@@ -125,6 +128,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "POST /language": {"language": "en"},
     "POST /leads/{number}": {"do": "note", "text": "called back"},
     "POST /parties/{number}": {"do": "do_not_call"},
+    "POST /crm/{key}": {"do": "shadow"},
     f"POST {API}/calls": {"to": "79165550177", "from_person": "anna"},
     f"POST {API}/status": {"status": "available", "person": "anna"},
     f"POST {API}/absences": {"person": "anna", "from": "2027-01-01T00:00:00Z", "to": "2027-01-02T00:00:00Z"},
@@ -201,7 +205,8 @@ async def things(site: Site) -> dict[str, str]:
         ).scalar_one()
         outgoing = (await connection.execute(asked)).scalar_one()
         token = await upload_tokens.create(connection, "main")
-    told = {name: str(number) for name, number in numbers.items()} | {"pbx": f"Bearer {token}"}
+    await add_connection(site.engine, "https://crm.example.com/told")
+    told = {name: str(number) for name, number in numbers.items()} | {"pbx": f"Bearer {token}", "crm": "site"}
     return told | {"calls": str(call.id), "outgoing-calls": str(outgoing), "link": link.path.rpartition("/")[2]}
 
 
@@ -266,7 +271,7 @@ async def knock(client: ClientSession, door: str, named: dict[str, str]) -> tupl
     """(status, where it sends to, the body or its beginning) of a door."""
     method, _, path = door.partition(" ")
     kind = next((part for part, after in pairwise(path.split("/")) if after in {"{id}", "{number}"}), "")
-    path = path.replace("{link}", named["link"])
+    path = path.replace("{link}", named["link"]).replace("{key}", named["crm"])
     path = path.replace("{id}", named.get(kind, "")).replace("{number}", named.get(kind, ""))
     path = path.replace("{pbx}/{name}", f"main/1.1-caller.wav?sha256={'0' * 64}&size=9&offset=0")
     path = "/static/css/base.css" if path == "/static" else path

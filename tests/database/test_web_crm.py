@@ -1,0 +1,104 @@
+"""The pages of connected CRMs, over a ledger that tells a strict receiver for real."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from crm_sync.connections import read
+from recordings.privacy_tables import audit
+from tests.fakes.ledger import Ledger, open_ledger
+from tests.fakes.recorded import settled_call
+from tests.fakes.site import Site, open_site
+from tests.fakes.story import PASSWORD
+from tests.fakes.webhooks import OK, SECRET, Said
+from web import users
+
+
+@pytest.fixture
+async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
+    """The web role with its house and an admin."""
+    async with open_site(engine, tmp_path) as opened:
+        async with engine.begin() as connection:
+            await users.add(connection, "ilya", "admin", password=PASSWORD)
+        yield opened
+
+
+@pytest.fixture
+async def ledger(engine: AsyncEngine) -> AsyncIterator[Ledger]:
+    """A ledger with the connection `site`, whose receiver refuses the end of a call for good."""
+    async with open_ledger(engine) as told:
+        told.receiver.script = lambda _count, said: Said(status=422) if said["type"] == "call.ended" else OK
+        await told.happen(settled_call())
+        await told.run()
+        yield told
+
+
+async def test_a_dead_letter_is_read_with_what_was_told_and_answered_and_sent_again(site: Site, ledger: Ledger) -> None:
+    """The list tells of it, its page shows both sides and no secret; after a click it is on its way, and taken."""
+    async with site.visitor("ilya") as client:
+        listed = await (await client.get("/crm")).text()
+        assert '<a class="crm-dead" href="/crm/site?state=dead">1</a>' in listed
+        assert "отказано окончательно" in listed
+        dead = await (await client.get("/crm/site?state=dead")).text()
+        for told in ("Звонок закончился", "Не принято", "79161234567", "status 422"):
+            assert told in dead
+        assert "call_answered" not in dead.partition('class="panel ledger"')[2]
+        for secret in (SECRET, ledger.receiver.url):
+            assert secret not in listed + dead
+        (row,) = await ledger.rows("select key from crm_effects where state = 'dead'")
+        ledger.receiver.script = lambda _count, _said: OK
+        form = {"do": "retry", "effect": str(row.key), "state": "dead"}
+        response = await client.post("/crm/site", data=form, allow_redirects=False)
+        assert (response.status, response.headers["Location"]) == (303, "/crm/site?state=dead")
+        await ledger.run()
+        assert await ledger.states() == [("call_finished", "done")]
+        assert "отказано окончательно" not in await (await client.get("/crm")).text()
+    async with site.engine.connect() as connection:
+        (noted,) = await connection.execute(select(audit).where(audit.c.action == "crm_retried"))
+    assert (noted.actor, noted.subject, noted.details) == ("ilya", "crm site", {"host": "127.0.0.1"})
+
+
+async def test_a_head_reads_and_an_admin_stops_and_starts(site: Site, ledger: Ledger) -> None:
+    """The head's page has no button, and theirs would not be taken; what cannot be asked is said with its name."""
+    async with site.visitor("vera") as client:
+        assert 'name="do"' not in await (await client.get("/crm/site")).text()
+        assert (await client.post("/crm/site", data={"do": "stop"})).status == 403
+        assert (await client.get("/crm/other")).status == 404
+        assert (await client.get("/crm/site?state=lost")).status == 400
+        assert (await client.get("/crm/site?before=0x1")).status == 400
+    async with site.visitor("ilya") as client:
+        for do, state, word in (
+            ("stop", "stopped", "Остановлена"),
+            ("shadow", "shadow", "В тени"),
+            ("start", "active", "Работает"),
+        ):
+            assert word in await (await client.post("/crm/site", data={"do": do})).text()
+            async with site.engine.connect() as connection:
+                one = await read(connection, "site")
+            assert one is not None
+            assert one.state == state
+        assert (await client.post("/crm/site", data={"do": "sell"})).status == 400
+        assert (await client.post("/crm/site", data={"do": "retry", "effect": "all"})).status == 400
+        assert (await client.post("/crm/site", data={"do": "retry", "effect": "0" * 32})).status == 409
+
+
+async def test_a_long_ledger_is_read_page_by_page(site: Site, ledger: Ledger) -> None:
+    """Each effect stands on one page, the newest first."""
+    async with ledger.engine.begin() as connection:
+        await connection.exec_driver_sql(
+            "insert into crm_effects (key, connection, step, subject, lane, waits, state, ended_at, remote_id)"
+            " select gen_random_uuid(), 'site', 'lead', n, 'x', false, 'done', now(), 'there-' || n || '.'"
+            " from generate_series(1, 70) n"
+        )
+    async with site.visitor("vera") as client:
+        first = await (await client.get("/crm/site")).text()
+        address = first.partition('class="more"><a class="button-soft" href="')[2].partition('"')[0]
+        second = await (await client.get(address.replace("&amp;", "&"))).text()
+    on = [[n for n in range(1, 71) if f"there-{n}." in text] for text in (first, second)]
+    assert on == [list(range(21, 71)), list(range(1, 21))]
+    assert 'class="more"' not in second
