@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls
 from crm_sync.deadlines import due_at
+from crm_sync.given import tell_task
 from crm_sync.leads import SERVICE, By, give_lead, move_lead, note_contact, open_lead
 from crm_sync.lifecycle import OPEN, Move
 from crm_sync.locks import lock_numbers
@@ -182,7 +183,7 @@ async def _owe_task(  # all that there is of the call and of what it made
     same = (tasks.c.party_id == party, tasks.c.done_at.is_(None), tasks.c.made_because.startswith(because + "/"))
     if (await connection.execute(select(exists().where(*same)))).scalar_one():
         return
-    task = {
+    task: dict[str, Any] = {
         "party_id": party,
         "lead_id": lead,
         "call_id": call.id,
@@ -193,7 +194,9 @@ async def _owe_task(  # all that there is of the call and of what it made
         "made_by": SERVICE,
         "made_because": f"{because}/{call.id}",
     }
-    await connection.execute(insert(tasks).values(task))
+    made: int = (await connection.execute(insert(tasks).values(task).returning(tasks.c.id))).scalar_one()
+    by, due = _by(call, booking.rule.name), task["due_at"]
+    await tell_task(connection, directory, made, by, lead=lead, assignee=owner, due_at=due)
 
 
 def _by(call: BookedCall, rule: str) -> By:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from crm_sync.given import tell_lead
 from crm_sync.leads import By, give_lead, held, locked, move_lead, place, set_deadline, set_fields
 from crm_sync.lifecycle import AWAY, BACK, LifecycleError, Move
 from crm_sync.tables import lead_events, leads, party_numbers
@@ -108,7 +109,7 @@ async def give(  # what a decision is
     *,
     seen: str | None = UNSEEN,
 ) -> bool:
-    """Give a lead to a person (None: nobody); False: it was theirs. `seen`: whose it was when they looked.
+    """Give a lead to a person (None: nobody), who is told; False: it was theirs. `seen`: whose it was to who looked.
 
     Raises LifecycleError, ChangedMeanwhile, NoSuchLead.
     """
@@ -117,16 +118,19 @@ async def give(  # what a decision is
         await _as_seen(connection, row, "owner", seen or "", row.owner or "")
     if owner is not None and directory.person(owner) is None:
         raise LifecycleError("owner", f"there is no person {owner!r}")
-    return await give_lead(connection, lead, owner, by)
+    given = await give_lead(connection, lead, owner, by)
+    if given:
+        await tell_lead(connection, directory, lead, owner, by)
+    return given
 
 
 async def put_off(connection: AsyncConnection, lead: int, at: datetime | None, by: By) -> None:
     """Set by when a lead must go on (None: nobody asks). Raises LifecycleError, NoSuchLead."""
     row = await locked(connection, lead)
     if row.closed_at is not None:
-        raise LifecycleError("at", f"a lead that is {row.stage!r} has no deadline")
+        raise LifecycleError("at", f"a lead that is {row.stage!r} has no deadline", why="closed")
     if at is not None and at <= by.at:
-        raise LifecycleError("at", f"must be in the future, got {at.isoformat()}")
+        raise LifecycleError("at", f"must be in the future, got {at.isoformat()}", why="past")
     await set_deadline(connection, lead, at, by)
 
 

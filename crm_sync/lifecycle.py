@@ -61,12 +61,16 @@ a lead keeps why it was lost."""
 
 
 class LifecycleError(ValueError):
-    """What was asked of a lead cannot be; `field` names what is wrong, `head` is the right."""
+    """What was asked of a lead cannot be; `field` names what is wrong, `head` is the right.
 
-    def __init__(self, field: Fault, message: str) -> None:
+    `why` is the key of its words where a field can be wrong in more than one way, else the field.
+    """
+
+    def __init__(self, field: Fault, message: str, *, why: Literal["past", "closed"] | None = None) -> None:
         """Keep the field beside the message."""
         super().__init__(message)
         self.field = field
+        self.why: str = why or field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

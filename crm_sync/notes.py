@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any, Final
 from unicodedata import category
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_once
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from crm_sync.given import tell_task
 from crm_sync.leads import By, locked, notify
 from crm_sync.lifecycle import LifecycleError
-from crm_sync.tables import notes, tasks
+from crm_sync.tables import notes, parties, tasks
 from directory.model import Directory
 
 TEXT_MOST: Final = 4000
@@ -45,18 +46,20 @@ async def add_task(  # what a task is
 ) -> int | None:
     """Give somebody (the key of a person, None: whoever it will be) a task for a lead, and its id.
 
-    `because`: the rule or the step that owes it; None is given where the lead had a task for that already.
-    Raises LifecycleError, NoSuchLead.
+    They are told, unless they give it themselves. `because`: the rule or the step that owes it; None is given where
+    the lead had a task for that already. Raises LifecycleError, NoSuchLead.
     """
     row = await locked(connection, lead)
     if assignee is not None and directory.person(assignee) is None:
         raise LifecycleError("assignee", f"there is no person {assignee!r}")
     if because is None and due_at is not None and due_at <= by.at:
-        raise LifecycleError("due_at", f"must be in the future, got {due_at.isoformat()}")
+        raise LifecycleError("due_at", f"must be in the future, got {due_at.isoformat()}", why="past")
     whose = {"party_id": row.party_id, "lead_id": lead, "call_id": by.call}
     told = {"assignee": assignee, "due_at": due_at, "made_at": by.at, "made_by": by.who, "made_because": because}
     made = insert_once(tasks).values(**whose, **told, text=_text(text)).on_conflict_do_nothing().returning(tasks.c.id)
     task: int | None = (await connection.execute(made)).scalar_one_or_none()
+    if task is not None:
+        await tell_task(connection, directory, task, by, lead=lead, assignee=assignee, due_at=due_at)
     await notify(connection, lead)
     return task
 
@@ -79,6 +82,12 @@ async def task_of(connection: AsyncConnection, task: int) -> Row[Any]:
     if row is None:
         raise NoSuchTask(f"there is no task {task}")
     return row
+
+
+def open_tasks(*where: ColumnElement[bool]) -> Select[Any]:
+    """Tasks that are still to be done, with the name of their party: what is due first, then those without a time."""
+    asked = select(tasks, parties.c.name.label("party_name")).join(parties, parties.c.id == tasks.c.party_id)
+    return asked.where(tasks.c.done_at.is_(None), *where).order_by(tasks.c.due_at.nulls_last(), tasks.c.id)
 
 
 def _text(text: str) -> str:

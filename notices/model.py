@@ -30,6 +30,8 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "device_without_person": ("device", "line"),
     "follow_up_overdue": ("line", "due_at", "owner"),
     "revival_without_channel": ("step",),
+    "task_given": ("by", "due_at"),
+    "lead_given": ("by",),
     "attention": ("overdue", "forgotten", "long", "overloaded"),
 }
 """Every kind, and the values that its words name; `web.notice_words` has the words of each."""

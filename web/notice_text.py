@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from crm_sync.leads import SERVICE
 from directory.model import Directory
 from notices.model import Told, Written
 from web.names import line_name, person_name
@@ -56,6 +57,8 @@ def _value(directory: Directory, told: Told, name: str, value: str | int, zone: 
             return deadline(datetime.fromisoformat(text), datetime.now(UTC), zone, told.language)
         except ValueError:
             return "—"
+    if name == "by":
+        return say(told.language, "notice.by_rule") if text == SERVICE else person_name(directory, text) or "—"
     if name in {"owner", "person"}:
         return person_name(directory, text) or say(told.language, "notice.nobody")
     if name == "line":

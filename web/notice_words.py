@@ -49,6 +49,11 @@ NOTICE_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Просрочено: {overdue}. Забыто: {forgotten}. Долго на этапе: {long}. Перегружено сотрудников: {overloaded}.",
         "Overdue: {overdue}. Forgotten: {forgotten}. Long at a stage: {long}. Overloaded people: {overloaded}.",
     ),
+    "notice.task_given": ("Вам поставили задачу", "You were given a task"),
+    "notice.task_given.text": ("Поставил: {by}. Срок: {due_at}.", "Given by: {by}. Due: {due_at}."),
+    "notice.lead_given": ("Вам передали заявку № {id}", "You were given lead no. {id}"),
+    "notice.lead_given.text": ("Передал: {by}.", "Given by: {by}."),
+    "notice.by_rule": ("правило", "a rule"),
     "notice.nobody": ("никто", "nobody"),
     # channels
     "channel.email": ("Почта", "E-mail"),

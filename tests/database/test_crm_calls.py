@@ -123,6 +123,8 @@ async def test_a_rule_begins_a_lead_where_it_says_with_its_deadline_and_task(job
         await connection.execute(text("update tasks set done_at = now(), done_by = 'vera'"))
     await linked(jobs, settled_call("3.1", answered=False, at=T0 + timedelta(minutes=2)))
     assert await asked(jobs.engine, "select count(*) from tasks") == [(2,)]
+    told = "select person, count(*) from notices where kind = 'task_given' group by person"
+    assert await asked(jobs.engine, told) == [("vera", 2)]
 
 
 async def test_a_rule_may_make_a_party_alone_or_nothing_at_all(jobs: CrmJobs) -> None:

@@ -99,6 +99,8 @@ async def test_a_lost_lead_goes_through_its_chain_once_and_is_lost_again(engine:
     assert await asked(engine, "select stage, reason, chain_at from leads") == [("lost", "too_expensive", None)]
     (task,) = await asked(engine, "select text, assignee, due_at from tasks")
     assert task == ("Позвонить: Пётр", "anna", LOST_AT + 15 * DAY - timedelta(hours=1))
+    told = "select person, subject_id, values->>'by' from notices where kind = 'task_given'"
+    assert await asked(engine, told) == [("anna", "1", "switchhook")]
 
 
 async def test_a_step_that_cannot_be_taken_keeps_no_other_from_being(engine: AsyncEngine) -> None:
