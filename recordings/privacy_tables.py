@@ -51,6 +51,10 @@ ACTIONS: Final = (
     "crm_discarded",
     "crm_removed",
     "lead_rules_changed",
+    "do_not_call_set",
+    "do_not_call_lifted",
+    "party_renamed",
+    "party_number_added",
 )
 """What is written down besides listening (`listens`); `recordings.audit` says what each is about."""
 

@@ -20,6 +20,7 @@ from crm_sync.owners import owners
 from crm_sync.standing import open_leads, stages
 from directory import file, store
 from directory.numbers import e164, is_anonymous, is_short
+from recordings import audit
 from recordings.heard import SpeechError
 from recordings.remasking import remask
 from recordings.transcribe_file import transcribe_file
@@ -309,8 +310,11 @@ async def do_not_call(settings: Settings, number: str, *, lift: bool) -> None:
     """Note that a party does not want to be called, or does again; raises UserFault when nobody has this number."""
     async with _transaction(settings) as connection:
         stored = (await store.read(connection)).normal(number)
+        party = await parties.party_of(connection, stored)
         if not await parties.set_do_not_call(connection, stored, may_be_called=lift):
             raise UserFault(f"NUMBER: no party has {number!r}; a number alone belongs into the directory's do_not_call")
+        action, subject = "do_not_call_lifted" if lift else "do_not_call_set", party.id if party else "erased"
+        await audit.note(connection, audit.THE_OPERATOR, action, f"party {subject}")
 
 
 async def schema_status(settings: Settings) -> tuple[str | None, str | None]:

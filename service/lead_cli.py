@@ -109,6 +109,18 @@ def leads_task(
     typer.echo(f"task {run(add_task(settled(), lead, text, assignee, at, login))}")
 
 
+@leads_app.command("tasks")
+def leads_tasks(
+    assignee: Annotated[str, typer.Option(help="Only of this person (a key); - for nobody's.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List what is still to be done, what is due first, at most a thousand."""
+    from service.lead_desk import list_tasks
+
+    told, words = run(list_tasks(settled(), assignee))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+
+
 @leads_app.command("done")
 def leads_done(task: Annotated[int, typer.Argument(metavar="TASK", help="The task's number.")], login: Login) -> None:
     """Note that a task is done."""

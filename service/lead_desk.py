@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync import decisions, notes
 from crm_sync.decisions import ChangedMeanwhile
-from crm_sync.lead_list import Wanted, WantedRefused, checked, count, newest, whole
+from crm_sync.lead_list import NOBODY, Wanted, WantedRefused, checked, count, newest, whole
 from crm_sync.leads import By, NoSuchLead, place
 from crm_sync.lifecycle import STAGES, LifecycleError, Move
-from crm_sync.notes import NoSuchTask
+from crm_sync.notes import NoSuchTask, open_tasks
+from crm_sync.tables import tasks
 from directory import store
 from directory.model import Directory
 from directory.tables import users
@@ -97,6 +98,25 @@ async def add_task(
     """Give somebody a task; gives its id."""
     async with _deciding(settings, login) as (connection, directory, by):
         return await notes.add_task(connection, directory, lead, text, by, assignee=assignee, due_at=due_at)
+
+
+async def list_tasks(settings: Settings, assignee: str) -> tuple[list[dict[str, Any]], str]:
+    """(JSON, a line each) of the first thousand open tasks, of a person, of nobody, or (empty) of all."""
+    async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
+        directory = await store.read(connection)
+        if assignee not in {"", NOBODY} and directory.person(assignee) is None:
+            raise UserFault(f"--assignee: there is no person {assignee!r}")
+        whose = tasks.c.assignee.is_(None) if assignee == NOBODY else tasks.c.assignee == assignee
+        asked = open_tasks(*([whose] if assignee else [])).limit(_MOST)
+        rows = (await connection.execute(asked)).all()
+    zone, now = ZoneInfo(directory.company.time_zone), datetime.now(UTC)
+    lines = []
+    for row in rows:
+        late = " (overdue)" if row.due_at and row.due_at < now else ""
+        due = f"due {_clock(row.due_at, zone)}{late}" if row.due_at else "no time"
+        of = f"lead {row.lead_id}" if row.lead_id else f"party {row.party_id}"
+        lines.append(f"{row.id:>6}  {row.assignee or 'nobody'}  {due}  {of}  {row.text}")
+    return [_plain(row) for row in rows], "\n".join(lines) or "no tasks"
 
 
 async def finish_task(settings: Settings, task: int, login: str) -> None:

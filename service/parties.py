@@ -16,6 +16,7 @@ from crm_sync.merging import PartyRefused, merges_of
 from crm_sync.tables import leads, parties, party_numbers
 from directory.model import Directory
 from directory.store import read
+from recordings import audit
 from service.faults import UserFault
 from service.settings import Settings
 from service.wiring import open_house
@@ -85,13 +86,16 @@ async def unmerge_party(settings: Settings, gone: int, by: str) -> int:
 async def add_party_number(settings: Settings, party: int, number: str) -> str:
     """Note another number, and give it as it is kept."""
     async with _book(settings) as (connection, directory):
-        return await merging.add_number(connection, directory, party, number)
+        told = await merging.add_number(connection, directory, party, number)
+        await audit.note(connection, audit.THE_OPERATOR, "party_number_added", f"party {party}")
+        return told
 
 
 async def rename_party(settings: Settings, party: int, name: str) -> None:
     """Write a party's name."""
     async with _book(settings) as (connection, _directory):
         await merging.rename(connection, party, name)
+        await audit.note(connection, audit.THE_OPERATOR, "party_renamed", f"party {party}")
 
 
 def _who(directory: Directory, key: str) -> By:

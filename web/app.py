@@ -27,7 +27,7 @@ from web.guard import add_headers, know_viewer, refuse_nul, refuse_other_sites, 
 from web.health import READINESS, Readiness
 from web.house import HOUSE, House
 from web.import_page import READERS, READERS_MOST
-from web.leads import attention_page, decide, lead_page, list_page, party_page, rules_page
+from web.leads import attention_page, decide, lead_page, list_page, party_page, rules_page, tasks
 from web.live import LIVE, Live
 from web.login import ATTEMPTS
 from web.render import STATIC
@@ -71,6 +71,7 @@ def make_app(services: WebServices) -> web.Application:
             web.get("/leads/{number}", lead_page.show),
             web.post("/leads/{number}", decide.change),
             web.post("/leads/{number}/done", decide.finish),
+            web.post("/tasks/{number}/done", tasks.done),
             web.get("/parties/{number}", party_page.show),
             web.post("/parties/{number}", party_page.change),
             web.get("/crm", crm_page.show_all),

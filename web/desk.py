@@ -20,6 +20,7 @@ from web.bell import unread
 from web.cards import Card, LastTalk, LiveCall, cards_for
 from web.guard import VIEWER
 from web.house import HOUSE
+from web.leads.tasks import own_tasks
 from web.leads.wording import words_of
 from web.live import LIVE
 from web.page import fragment, language_of, page, today_of
@@ -130,6 +131,7 @@ async def _today(request: web.Request) -> dict[str, Any]:
     scope = scope_of(viewer, directory)
     async with request.app[SERVICES].engine.connect() as connection:
         rows = await _rows_today(connection, viewer.person, today_of(request, directory))
+        my_tasks = await own_tasks(connection, viewer.person)
         promises = await _promises(connection, viewer, scope)
         needy = await attention(connection, directory, datetime.now(UTC), most=0) if scope.everything else None
     answered = [row for row in rows if row.person == viewer.person and row.status in {"answered", "talking"}]
@@ -142,6 +144,8 @@ async def _today(request: web.Request) -> dict[str, Any]:
         "mean_wait": sum(waits) / len(waits) if waits else None,
         "promises": promises[:PROMISES_MOST],
         "promises_count": len(promises),
+        "my_tasks": my_tasks[:PROMISES_MOST],
+        "my_tasks_count": len(my_tasks),
         "missed_calls": missed[:TODAY_MOST],
         "my_calls": answered[:TODAY_MOST],
     }

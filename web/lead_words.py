@@ -18,6 +18,7 @@ LEAD_WORDS: Final[dict[str, tuple[str, str]]] = {
     "due.left": ("осталось {age}", "{age} left"),
     "due.over": ("просрочено на {age}", "overdue by {age}"),
     # the list
+    "desk.my_tasks": ("Мои задачи", "My tasks"),
     "leads.title": ("Заявки", "Leads"),
     "leads.stages": ("Этапы", "Stages"),
     "leads.open": ("Открытые", "Open"),
@@ -129,14 +130,21 @@ LEAD_WORDS: Final[dict[str, tuple[str, str]]] = {
     "wrong.owner": ("Такого сотрудника нет, или вам нельзя ему передать.", "No such person, or not yours to give to."),
     "wrong.at": ("Не разобрать время, нужно вида 2026-03-31T14:00.", "Not a time; it looks like 2026-03-31T14:00."),
     "wrong.due_at": ("Не разобрать время, нужно вида 2026-03-31T14:00.", "Not a time; it looks like 2026-03-31T14:00."),
+    "wrong.past": ("Это время уже прошло, нужно будущее.", "This time has passed; it must be in the future."),
+    "wrong.closed": (
+        "Заявка закрыта, срока у неё нет. Сначала верните её в работу.",
+        "The lead is closed and has no deadline. Return it to work first.",
+    ),
     "wrong.text": ("Напишите текст, не длиннее {most} знаков.", "Write a text of at most {most} characters."),
     "wrong.assignee": ("Такого сотрудника нет.", "There is no such person."),
     "wrong.fields": (
-        "Название и значение — печатный текст; название до 100 знаков, значение до 1000, полей не больше 50.",
-        "Name and value are printable text; names up to 100 characters, values up to 1000, at most 50 fields.",
+        "Название и значение — печатный текст: название до {name} знаков, значение до {value}, полей до {fields}.",
+        "Name and value are printable text: names up to {name} characters, values up to {value}, {fields} at most.",
     ),
     "wrong.block": ("Номера блокируют только вместе с причиной «Спам».", "Numbers are blocked only as spam."),
     "wrong.open": ("У клиента уже есть открытая заявка.", "The client has an open lead already."),
+    "wrong.filter_field": ("Нужны название и значение: проект=Лесная.", "A name and its value, like project=Forest."),
+    "wrong.filter_stage": ("Такого этапа нет, показаны открытые.", "There is no such stage; the open ones are shown."),
     # history
     "happened.opened": ("Заявка открыта: {place}", "The lead is opened: {place}"),
     "happened.linked": ("Звонок по этой заявке", "A call of this lead"),
@@ -183,13 +191,20 @@ LEAD_WORDS: Final[dict[str, tuple[str, str]]] = {
     "party.none_found": ("Никого не нашли", "Nobody was found"),
     "party.merged": ("Объединён с: {name}", "Merged with: {name}"),
     "party.unmerge": ("Разделить", "Unmerge"),
-    "wrong.party_name": ("Имя — печатный текст до 200 знаков.", "A name is printable text of at most 200 characters."),
+    "wrong.party_name": (
+        "Имя — печатный текст до {most} знаков.",
+        "A name is printable text of at most {most} characters.",
+    ),
     "wrong.party_number": (
         "Нужен внешний телефонный номер, не наш, не заблокированный и не другого клиента.",
         "A telephone number outside: not ours, not blocked, and of no other client.",
     ),
     "wrong.party_with": ("Нужен другой клиент.", "It must be another client."),
     "wrong.party_party": ("Этих клиентов уже объединили или разделили.", "These were merged or unmerged already."),
+    "party.read_only": (
+        "Имя и номера меняет тот, кто ведёт заявку этого клиента.",
+        "Whoever works on a lead of this client changes the name and the numbers.",
+    ),
     "party.no_leads": ("Заявок нет", "No leads"),
     "party.no_notes": ("Заметок нет", "No notes"),
     "party.other_leads": ("Другие заявки клиента", "Other leads of this client"),

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, literal, or_, select,
 
 from calls.tables import calls, follow_ups, legs
 from crm_sync.merging import same_party
-from crm_sync.tables import leads
+from crm_sync.tables import leads, tasks
 from directory.model import Directory
 from web.sessions import Viewer
 
@@ -75,6 +75,16 @@ def leads_worked(scope: Scope) -> ColumnElement[bool]:
         return true()
     nobodys = and_(leads.c.owner.is_(None), leads.c.source_line.in_(scope.lines))
     return or_(leads.c.owner.in_(scope.people), nobodys)
+
+
+def tasks_worked(viewer: Viewer, scope: Scope) -> ColumnElement[bool]:
+    """The tasks that may be read and done: one's own, those of leads worked on, those of no lead of parties seen."""
+    if scope.everything:
+        return true()
+    own = tasks.c.assignee == viewer.person if viewer.person else false()
+    worked = select(leads.c.id).where(leads.c.id == tasks.c.lead_id, leads_worked(scope))
+    of_no_lead = and_(tasks.c.lead_id.is_(None), parties_seen(scope, tasks.c.party_id))
+    return or_(own, _asked_of_each(worked.correlate_except(leads)), of_no_lead)
 
 
 def _called(scope: Scope, party: ColumnElement[int]) -> ColumnElement[bool]:

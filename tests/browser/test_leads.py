@@ -36,8 +36,8 @@ async def fits(page: Page) -> None:
 
 
 async def test_a_manager_qualifies_and_moves_a_lead(site: Site, open_page: OpenPage) -> None:
-    """From the list to the lead, one click a step, a note and a task; a phone's width is enough."""
-    await lead(site, "79165550171", "Иван Петров")
+    """From the list to the lead, one click a step, a note, a task done at the desk; a phone's width is enough."""
+    mine = await lead(site, "79165550171", "Иван Петров")
     page = await open_page(path="/leads", width=390)
     await fits(page)
     await page.get_by_role("link", name="Иван Петров").click()
@@ -51,7 +51,10 @@ async def test_a_manager_qualifies_and_moves_a_lead(site: Site, open_page: OpenP
     await page.locator("summary", has_text="Задача").click()
     await page.get_by_role("textbox", name="Что сделать").fill("Отправить планировки")
     await page.get_by_role("button", name="Добавить").click()
+    await page.goto(site.url)
     await page.get_by_role("button", name="Готово: Отправить планировки").click()
+    await expect(page.locator("#my-tasks")).to_have_count(0)
+    await page.goto(f"{site.url}/leads/{mine}")
     await expect(page.locator(".todo-done")).to_contain_text("Отправить планировки")
     await expect(page.locator(".timeline")).to_contain_text("Качественная → Встреча")
     await fits(page)

@@ -57,7 +57,11 @@ async def test_a_lead_is_worked_on_from_the_command_line(
     shown = (await leads("show", "1"))[1]
     for part in ("in_work  boris  Пётр", "project: Парк", "in_work -> lost (no_contact)", "anna  note  Хочет угловую"):
         assert part in shown
+    assert (await leads("task", "1", "Перезвонить", "--assignee", "boris", *by))[0] == 0
+    assert (await leads("tasks", "--assignee", "boris"))[1] == "     2  boris  no time  lead 1  Перезвонить\n"
+    assert (await leads("tasks", "--assignee", "-"))[1] == "no tasks\n"
     wrong: list[tuple[tuple[str, ...], str]] = [
+        (("tasks", "--assignee", "nobody"), "--assignee: there is no person 'nobody'"),
         (("move", "1", "lost", *by), "reason: must be one of"),
         (("move", "99", "won", *by), "ID: there is no lead 99"),
         (("move", "1", "won", "--by", "nobody"), "--by: there is no login 'nobody'"),

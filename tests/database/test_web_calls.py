@@ -12,9 +12,10 @@ from uuid import UUID
 
 import pytest
 from aiohttp import ClientSession, web
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crm_sync.tables import parties, tasks
 from directory.tables import sessions, tokens
 from directory.tables import users as logins
 from notices.model import Notice
@@ -247,6 +248,9 @@ async def test_the_description_is_true(site: Site) -> None:
         await holds.add(connection, THE_OPERATOR, "a case", number="79165550166")
         notice = Notice(key="test 1", kind="test", subject="house")
         await tell(connection, HOUSE, notice, ["vera"])
+        party = (await connection.execute(select(parties.c.id))).scalars().first()
+        task = {"party_id": party, "text": "Позвонить", "made_at": func.now(), "made_by": "vera"}
+        await connection.execute(insert(tasks).values(task))
     erasure = await site.app[SERVICES].erasing.ask(["79165550155"], THE_OPERATOR)
     async with site.visitor("vera") as client:
         asked = {"to": "79161234567", "from_person": "anna"}

@@ -53,8 +53,9 @@ async def test_a_lead_is_worked_on_and_its_history_tells_all_of_it(site: Site) -
         await told(client, "/leads/1/fields", {"fields": {"rooms": None}})
         status, lead = await told(client, "/leads/1/tasks", {"text": "Показать", "assignee": "boris"})
         assert status == 200
-        status, lead = await told(client, f"/tasks/{lead['tasks'][0]['id']}/done", {})
-        assert status == 200
+        status, task = await told(client, f"/tasks/{lead['tasks'][0]['id']}/done", {})
+        assert (status, task["lead_id"], task["done_by"]) == (200, 1, "anna")
+        lead = (await told(client, "/leads/1"))[1]
     assert (lead["stage"], lead["owner"], lead["party_name"]) == ("qualified", "anna", "Пётр")
     assert (lead["fields"], lead["deadline_at"]) == ({"project": "Парк"}, "2030-01-01T07:00:00Z")
     assert [(note["by"], note["text"]) for note in lead["notes"]] == [("anna", "Хочет угловую")]

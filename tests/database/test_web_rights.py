@@ -80,7 +80,7 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     **dict.fromkeys(("GET /crm", "GET /crm/{key}"), HEADS),
     "POST /crm/{key}": ADMINS,
     **dict.fromkeys(("GET /leads/{number}", "POST /leads/{number}", "POST /leads/{number}/done"), THEIRS),
-    **dict.fromkeys(("GET /parties/{number}", "POST /parties/{number}"), THEIRS),
+    **dict.fromkeys(("GET /parties/{number}", "POST /parties/{number}", "POST /tasks/{number}/done"), THEIRS),
     "POST /calls/{id}/keeping": HEADS,
     "POST /calls/{id}/recording": HEADS,  # and who talks in it, but this call is over
     **{
@@ -113,6 +113,11 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     f"GET {API}/leads/{{number}}": THEIRS,
     **dict.fromkeys((f"POST {API}/leads/{{number}}/{do}" for do in LEAD_ACTIONS), THEIRS),
     f"POST {API}/tasks/{{number}}/done": THEIRS,
+    f"GET {API}/tasks": EVERYBODY,
+    f"GET {API}/parties/{{number}}": THEIRS,
+    **dict.fromkeys((f"POST {API}/parties/{{number}}/{do}" for do in ("rename", "numbers")), THEIRS),
+    f"POST {API}/parties/{{number}}/merge": HEADS,
+    f"POST {API}/merges/{{number}}/undo": HEADS,
     f"GET {API}/holds": HEADS,
     f"POST {API}/holds": HEADS,
     f"POST {API}/holds/{{number}}/lift": HEADS,
@@ -135,6 +140,9 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     f"POST {API}/follow-ups/{{number}}/close": {"reason": "called by hand"},
     f"POST {API}/calls/{{id}}/links": {"days": 3},
     **{f"POST {API}/leads/{{number}}/{do}": body for do, body in LEAD_ACTIONS.items()},
+    f"POST {API}/parties/{{number}}/rename": {"name": "Пётр"},
+    f"POST {API}/parties/{{number}}/numbers": {"number": "79165550111"},
+    f"POST {API}/parties/{{number}}/merge": {"gone": 99},
     f"POST {API}/holds": {"number": "79165550166", "reason": "case 1"},
     f"POST {API}/erasures": {"numbers": ["79165550155"], "dry_run": True},
 }
@@ -199,6 +207,7 @@ async def things(site: Site) -> dict[str, str]:
         }
         numbers["leads"], numbers["tasks"] = await lead_with_task(connection)
         numbers["parties"] = (await connection.execute(select(parties.c.id))).scalar_one()
+        numbers["merges"] = 1
         row = {"asked_by": "ilya", "numbers": ["79165550122"], "pseudonym": "erased000000000001"}
         numbers["erasures"] = (
             await connection.execute(insert(erasures).values(row).returning(erasures.c.id))

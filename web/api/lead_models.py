@@ -98,6 +98,20 @@ class TaskTold(Answer):
     done_by: str | None
 
 
+class TaskWhole(TaskTold):
+    """A task with whose it is: the party's, and the lead's where it is for one."""
+
+    party_id: int
+    lead_id: int | None
+
+
+class TaskPage(Answer):
+    """One page of tasks, the newest first; `next` asks for the following one."""
+
+    items: list[TaskWhole]
+    next: str | None
+
+
 class LostTold(Answer):
     """How it was lost last, and what was done to revive it: events of kinds `revival` and `message`."""
 

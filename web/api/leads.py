@@ -23,7 +23,7 @@ from directory.blocking import blocked_of
 from directory.model import Directory
 from web.api import lead_models as models
 from web.api.house import PageQuery
-from web.api.operations import NoBody, NoQuery, Query, number_in, refusal
+from web.api.operations import NoQuery, Query, number_in, refusal
 from web.guard import VIEWER
 from web.house import HOUSE
 from web.rights import Scope, leads_seen, scope_of
@@ -170,24 +170,6 @@ async def add_task(request: web.Request, wish: models.LeadTask) -> models.LeadWh
     return await _change(request, add)
 
 
-async def finish_task(request: web.Request, _body: NoBody) -> models.LeadWhole | web.Response:
-    """POST /tasks/{number}/done: one that is done already stays as it is."""
-    task = number_in(request)
-    async with request.app[SERVICES].engine.connect() as connection:
-        try:
-            row = await notes.task_of(connection, task)
-        except notes.NoSuchTask as error:
-            raise web.HTTPNotFound(text=str(error)) from None
-    if row.lead_id is None:
-        # Rights are those of a lead: a task of a party alone is not finished here.
-        raise web.HTTPNotFound(text=f"task {task} belongs to no lead")
-
-    async def finish(connection: AsyncConnection, _directory: Directory, _lead: int, by: By) -> None:
-        await notes.finish_task(connection, task, by)
-
-    return await _change(request, finish, row.lead_id)
-
-
 async def set_deadline(request: web.Request, wish: models.LeadDeadline) -> models.LeadWhole | web.Response:
     """POST /leads/{number}/deadline."""
 
@@ -209,9 +191,9 @@ async def set_fields(request: web.Request, wish: models.LeadFields) -> models.Le
 Changing = Callable[[AsyncConnection, Directory, int, By], Awaitable[None]]
 
 
-async def _change(request: web.Request, change: Changing, lead: int | None = None) -> models.LeadWhole | web.Response:
+async def _change(request: web.Request, change: Changing) -> models.LeadWhole | web.Response:
     """Do one thing to a lead that the viewer works on, and tell the lead as it is then; or why nothing was done."""
-    number = number_in(request) if lead is None else lead
+    number = number_in(request)
     try:
         async with _worked_on(request, number) as (connection, directory):
             await change(connection, directory, number, by_viewer(request[VIEWER]))

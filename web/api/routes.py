@@ -18,6 +18,7 @@ from web.api import (
     models,
     notices,
     outgoing,
+    parties,
     pausing,
     presence,
     privacy,
@@ -25,6 +26,7 @@ from web.api import (
     sound,
     stream,
     talk,
+    tasks,
     uploads,
 )
 from web.api.operations import PREFIX, Command, NoBody, NoQuery, Operation, openapi
@@ -73,6 +75,8 @@ OPERATIONS: Final = (
         "/leads/count", leads.count_leads, "How many leads", leads.SegmentQuery, lead_models.LeadCount, refuses=True
     ),
     Operation("/leads/{number}", leads.get_lead, "One lead with its history", NoQuery, lead_models.LeadWhole),
+    Operation("/tasks", tasks.list_tasks, "Tasks, the newest first", tasks.TasksQuery, lead_models.TaskPage),
+    Operation("/parties/{number}", parties.get_party, "One person outside", NoQuery, parties.PartyWhole),
     Operation("/parties", house.list_parties, "People outside, the newest first", house.PageQuery, models.PartyPage),
     Operation("/people", house.list_people, "People who work here", NoQuery, models.PersonList),
     Operation("/teams", house.list_teams, "Teams", NoQuery, models.TeamList),
@@ -94,12 +98,30 @@ _ON_LEADS: Final = tuple(
         ("/leads/{number}/tasks", leads.add_task, "Give somebody a task for a lead", lead_models.LeadTask),
         ("/leads/{number}/deadline", leads.set_deadline, "Set by when it must go on", lead_models.LeadDeadline),
         ("/leads/{number}/fields", leads.set_fields, "Write the house's own fields", lead_models.LeadFields),
-        ("/tasks/{number}/done", leads.finish_task, "Note that a task is done", NoBody),
+    )
+)
+
+_ON_PARTIES: Final = tuple(
+    Command(path, handler, summary, body, parties.PartyWhole, keyed=False, refuses=(422,))
+    for path, handler, summary, body in (
+        ("/parties/{number}/rename", parties.rename_party, "Write a party's name", parties.PartyName),
+        ("/parties/{number}/numbers", parties.add_party_number, "Note another number", parties.PartyNumber),
+        ("/parties/{number}/merge", parties.merge_parties, "Make another party part of it", parties.PartyMerge),
+        ("/merges/{number}/undo", parties.undo_merge, "Take a merge back", NoBody),
     )
 )
 
 COMMANDS: Final = (
     *_ON_LEADS,
+    *_ON_PARTIES,
+    Command(
+        "/tasks/{number}/done",
+        tasks.finish_task,
+        "Note that a task is done",
+        NoBody,
+        lead_models.TaskWhole,
+        keyed=False,
+    ),
     Command(
         "/notices/{number}/read",
         notices.read_notice,

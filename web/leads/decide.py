@@ -9,19 +9,21 @@ from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.decisions import ChangedMeanwhile
+from crm_sync.decisions import FIELDS_MOST, NAME_MOST, VALUE_MOST, ChangedMeanwhile
 from crm_sync.lifecycle import OPEN, LifecycleError
-from crm_sync.notes import TEXT_MOST, NoSuchTask, finish_task, task_of
+from crm_sync.notes import TEXT_MOST, finish_task
 from crm_sync.tables import leads
 from web.guard import read_form
 from web.leads.changes import Form, carry_out, change_of
 from web.leads.lead_page import Wrong, lead_page, teller_of
 from web.leads.one import OneLead, read_lead
+from web.leads.tasks import worked_task
 from web.page import language_of
 from web.services import SERVICES
 from web.words import say
 
 _CONFLICT: Final = 409
+_LIMITS: Final = {"most": TEXT_MOST, "name": NAME_MOST, "value": VALUE_MOST, "fields": FIELDS_MOST}
 
 
 async def change(request: web.Request) -> web.Response:
@@ -45,15 +47,11 @@ async def finish(request: web.Request) -> web.Response:
     told = form.get("task", "")
     task = int(told) if told.isascii() and told.isdecimal() and len(told) < 19 else 0
     async with request.app[SERVICES].engine.begin() as connection:
-        one = await _worked_on(request, connection)
-        change_ = change_of(request, connection, one, form)
-        try:
-            row = await task_of(connection, task)
-        except NoSuchTask:
-            raise web.HTTPNotFound(text="There is no such task.") from None
+        one = await read_lead(request, connection)
+        row = await worked_task(request, connection, one.directory, task)
         if row.lead_id != one.row.id:
             raise web.HTTPNotFound(text="There is no such task of this lead.")
-        await finish_task(connection, task, change_.by)
+        await finish_task(connection, task, change_of(request, connection, one, form).by)
     return web.Response(status=303, headers={"Location": _after(request, form)})
 
 
@@ -67,8 +65,8 @@ async def _worked_on(request: web.Request, connection: AsyncConnection) -> OneLe
 async def _refused(request: web.Request, form: Form, error: LifecycleError) -> web.Response:
     async with request.app[SERVICES].engine.connect() as connection:
         one = await read_lead(request, connection)
-        key = "open" if error.field == "stage" and await _has_another(connection, one) else error.field
-        words = say(language_of(request), f"wrong.{key}", most=TEXT_MOST)
+        key = "open" if error.field == "stage" and await _has_another(connection, one) else error.why
+        words = say(language_of(request), f"wrong.{key}", **_LIMITS)
         wrong = Wrong(form.get("do", ""), error.field, words, form)
         return await lead_page(request, connection, one, wrong, status=403 if error.field == "head" else 400)
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from crm_sync.decisions import NAME_MOST, VALUE_MOST
 from crm_sync.lead_list import last_lost
 from crm_sync.leads import place
 from crm_sync.lifecycle import OPEN
@@ -23,6 +24,7 @@ from web.leads.one import OneLead, belongings, read_lead
 from web.leads.track import choices, marks
 from web.leads.wording import age, words_of
 from web.page import language_of, page, zone_of
+from web.rights import leads_seen
 from web.services import SERVICES
 
 SHORT: Final = 12
@@ -72,6 +74,8 @@ async def lead_page(
         choices=choices(policy, row.stage, row.step, head=one.head),
         history=teller.all(own.events, own.notes),
         short=SHORT,
+        name_most=NAME_MOST,
+        value_most=VALUE_MOST,
         lost=last_lost(own.events) if row.stage in OPEN else None,
         givable=givable(one),
         may_give=may_give(one, viewer.person),
@@ -93,6 +97,6 @@ def teller_of(request: web.Request, one: OneLead) -> Teller:
 
 
 async def _siblings(connection: AsyncConnection, one: OneLead) -> list[Any]:
-    """The other leads of the same party, the newest first."""
-    asked = select(leads).where(leads.c.party_id == one.row.party_id, leads.c.id != one.row.id)
+    """The other leads of the same party that the viewer may see, the newest first."""
+    asked = select(leads).where(leads.c.party_id == one.row.party_id, leads.c.id != one.row.id, leads_seen(one.scope))
     return list((await connection.execute(asked.order_by(leads.c.id.desc()).limit(20))).all())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -35,6 +35,8 @@ from web.services import SERVICES
 from web.sessions import Viewer
 
 PAGE: Final = 50
+_T = TypeVar("_T")
+_GIVEN_MOST: Final = 200
 _KEPT: Final = ("owner", "line", "step", "reason", "field", "overdue", "attention")
 
 
@@ -42,17 +44,21 @@ async def show(request: web.Request) -> web.Response:
     """GET /leads: the whole page, or with `cursor` only the rows that follow."""
     directory, viewer, query = await request.app[HOUSE].read(), request[VIEWER], request.query
     scope, now = scope_of(viewer, directory), datetime.now(UTC)
+    usual = _usual_owner(viewer, scope)
+    tab, tab_wrong = _or_without("stage", query, read_tab)
+    wanted, field_wrong = _or_without("field", query, lambda told: read_wanted(told, viewer.person, usual))
+    wrong = tab_wrong or field_wrong
+    where = in_lists(scope, directory, wanted, now)
     try:
-        tab, wanted = read_tab(query), read_wanted(query, viewer.person, _usual_owner(viewer, scope))
-        where, needy = in_lists(scope, directory, wanted, now), read_attention(query)
+        needy = read_attention(query)
         async with request.app[SERVICES].engine.connect() as connection:
             if needy is not None:
                 where = and_(where, await needs(connection, directory, needy, now))
             found = await find_leads(connection, where, tab, query.get("cursor"), PAGE)
             counts = {} if "cursor" in query else await tab_counts(connection, where)
-    except FilterError as error:
+    except FilterError as error:  # an address that nobody typed
         raise web.HTTPBadRequest(text=str(error)) from error
-    kept = {name: query[name] for name in _KEPT if query.get(name)}
+    kept = {name: query[name] for name in _KEPT if query.get(name) and name != wrong}
     more = urlencode(kept | {"stage": tab, "cursor": found.cursor}) if found.cursor else None
     context: dict[str, Any] = {"found": found.rows, "more": more} | words_of(directory.leads, language_of(request), now)
     if "cursor" in query:
@@ -62,7 +68,7 @@ async def show(request: web.Request) -> web.Response:
         "tab": tab,
         "export": _query_of(tab, wanted),
         "kept": kept,
-        "owner": query.get("owner") or _usual_owner(viewer, scope),
+        "owner": query.get("owner") or usual,
         "whose": _whose(scope, directory),
         "lines": [line for line in directory.lines if scope.everything or line.number in scope.lines],
         "policy": directory.leads,
@@ -70,7 +76,18 @@ async def show(request: web.Request) -> web.Response:
         "needs": NEEDS,
         "may_see_rules": viewer.role in {"head", "admin"},
     }
-    return await page(request, "leads.html", **context)
+    context |= {"wrong": wrong, "given": query.get(wrong, "")[:_GIVEN_MOST] if wrong else ""}
+    response = await page(request, "leads.html", **context)
+    response.set_status(400 if wrong else 200)
+    return response
+
+
+def _or_without(name: str, query: Mapping[str, str], read: Callable[[Mapping[str, str]], _T]) -> tuple[_T, str]:
+    """What is read from the query; where this value of it cannot be read, what the rest asks, and the value's name."""
+    try:
+        return read(query), ""
+    except FilterError:
+        return read({told: value for told, value in query.items() if told != name}), name
 
 
 def _usual_owner(viewer: Viewer, scope: Scope) -> str:

@@ -20,7 +20,7 @@ from recordings.gaps import KEPT
 from recordings.tables import recordings, transcripts
 from web.api.operations import number_in
 from web.guard import VIEWER
-from web.rights import Scope, leads_seen, own_follow_ups, scope_of
+from web.rights import Scope, leads_seen, own_follow_ups, scope_of, tasks_worked
 from web.sessions import Viewer
 
 EVENTS_MOST: Final = 500
@@ -89,7 +89,7 @@ async def belongings(connection: AsyncConnection, viewer: Viewer, one: OneLead) 
     return Belongings(
         events=await events_of(connection, lead),
         notes=await notes_of(connection, and_(notes.c.party_id == party, notes.c.lead_id.in_([lead]))),
-        tasks=await tasks_of(connection, tasks.c.lead_id == lead),
+        tasks=await tasks_of(connection, tasks.c.lead_id == lead, tasks_worked(viewer, one.scope)),
         calls=await calls_of(connection, one.scope, calls.c.lead_id == lead),
         promises=await promises_of(connection, viewer, one.scope, one.numbers),
     )
@@ -108,9 +108,11 @@ async def notes_of(connection: AsyncConnection, wanted: ColumnElement[bool]) -> 
     return (await connection.execute(select(notes).where(wanted).order_by(notes.c.id.desc()).limit(EVENTS_MOST))).all()
 
 
-async def tasks_of(connection: AsyncConnection, wanted: ColumnElement[bool]) -> Sequence[Any]:
-    """Tasks: open ones first, by when they are due."""
-    asked = select(tasks).where(wanted)
+async def tasks_of(
+    connection: AsyncConnection, wanted: ColumnElement[bool], worked: ColumnElement[bool]
+) -> Sequence[Any]:
+    """Tasks: open ones first, by when they are due; each with whether the viewer may do it (`worked`)."""
+    asked = select(tasks, worked.label("worked")).where(wanted)
     ordered = asked.order_by(tasks.c.done_at.is_not(None), tasks.c.due_at.nulls_last(), tasks.c.id.desc())
     rows: Sequence[Any] = (await connection.execute(ordered.limit(CALLS_MOST))).all()
     return rows

@@ -3,46 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from aiohttp import web
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls
 from crm_sync import merging
-from crm_sync import parties as book
-from crm_sync.leads import By
 from crm_sync.tables import leads, notes, parties, party_merges, party_numbers, tasks
-from directory.model import Directory
-from web.api.operations import number_in
 from web.guard import VIEWER, read_form
-from web.house import HOUSE
+from web.leads import party_changes
 from web.leads.changes import LAST_NUMBER
 from web.leads.lead_page import Wrong
-from web.leads.one import UNDOERS, Belongings, calls_of, notes_of, numbers_of_party, promises_of, tasks_of
+from web.leads.one import Belongings, calls_of, notes_of, promises_of, tasks_of
+from web.leads.party_changes import OneParty, read_party
 from web.leads.wording import words_of
 from web.page import language_of, page
-from web.rights import Scope, parties_seen, scope_of
+from web.rights import leads_seen, tasks_worked
 from web.services import SERVICES
-from web.sessions import Viewer
 from web.words import say
 
 LEADS_MOST: Final = 100
 OTHERS_MOST: Final = 20
 SOUGHT_MOST: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class OneParty:
-    """A party's row with their numbers, and what the viewer may see."""
-
-    row: Any
-    numbers: tuple[str, ...]
-    directory: Directory
-    scope: Scope
 
 
 async def show(request: web.Request) -> web.Response:
@@ -71,33 +56,21 @@ async def change(request: web.Request) -> web.Response:
 
 
 async def _carry_out(request: web.Request, connection: AsyncConnection, one: OneParty, form: Mapping[str, str]) -> None:
-    viewer, party = request[VIEWER], int(one.row.id)
-    by = By(who=viewer.person or viewer.login, at=datetime.now(UTC), head=viewer.role in UNDOERS)
     match form.get("do"):
         case "do_not_call" | "may_be_called" as wish:
-            for number in one.numbers:
-                await book.set_do_not_call(connection, number, may_be_called=wish == "may_be_called")
+            await party_changes.set_wish(request, connection, one, may_be_called=wish == "may_be_called")
         case "rename":
-            await merging.rename(connection, party, form.get("name", ""))
+            await party_changes.rename(request, connection, one, form.get("name", ""))
         case "number":
-            await merging.add_number(connection, one.directory, party, form.get("number", ""))
+            await party_changes.add_number(request, connection, one, form.get("number", ""))
         case "merge":
-            _only_heads(viewer)
-            await merging.merge(connection, one.directory, party, _id(form.get("with", "")), by)
+            party_changes.only_heads(request)
+            await party_changes.merge(request, connection, one, _id(form.get("with", "")))
         case "unmerge":
-            _only_heads(viewer)
-            gone = _id(form.get("with", ""))
-            if gone not in {row.gone for row in await merging.merges_of(connection, party) if row.kept == party}:
-                raise web.HTTPNotFound(text="There is no such merge of this party.")
-            await merging.unmerge(connection, one.directory, gone, by)
+            party_changes.only_heads(request)
+            await party_changes.unmerge(request, connection, one, _id(form.get("with", "")))
         case _:
             raise web.HTTPBadRequest(text="do must be do_not_call, may_be_called, rename, number, merge or unmerge")
-
-
-def _only_heads(viewer: Viewer) -> None:
-    """A merge moves leads between people: heads decide. Raises HTTPForbidden."""
-    if viewer.role not in UNDOERS:
-        raise web.HTTPForbidden(text="Only heads merge parties.")
 
 
 def _id(told: str) -> int:
@@ -109,21 +82,7 @@ def _id(told: str) -> int:
 
 
 def _why(language: str, error: merging.PartyRefused) -> str:
-    return say(language, f"wrong.party_{error.field}")
-
-
-async def read_party(request: web.Request, connection: AsyncConnection) -> OneParty:
-    """The party of `{number}` in the path. Raises 404 when there is none, 403 when the viewer may not see it."""
-    number = number_in(request)
-    directory: Directory = await request.app[HOUSE].read()
-    scope = scope_of(request[VIEWER], directory)
-    seen = parties_seen(scope, literal(number))
-    row = (await connection.execute(select(parties, seen.label("seen")).where(parties.c.id == number))).first()
-    if row is None:
-        raise web.HTTPNotFound(text="There is no such party.")
-    if not row.seen:
-        raise web.HTTPForbidden(text="Neither you nor your team works with this party.")
-    return OneParty(row, await numbers_of_party(connection, number), directory, scope)
+    return say(language, f"wrong.party_{error.field}", most=merging.NAME_MOST)
 
 
 async def party_page(
@@ -131,15 +90,16 @@ async def party_page(
 ) -> web.Response:
     """The page as the party stands now."""
     policy, language, now = one.directory.leads, language_of(request), datetime.now(UTC)
-    party, head = one.row.id, request[VIEWER].role in UNDOERS
+    party, head = one.id, one.head
+    seen = select(leads.c.id).where(leads.c.party_id == party, leads_seen(one.scope))
     own = Belongings(
         events=(),
-        notes=await notes_of(connection, notes.c.party_id == party),
-        tasks=await tasks_of(connection, tasks.c.party_id == party),
+        notes=await notes_of(connection, _of_seen(notes, party, seen)),
+        tasks=await tasks_of(connection, _of_seen(tasks, party, seen), tasks_worked(request[VIEWER], one.scope)),
         calls=await calls_of(connection, one.scope, calls.c.party_id.in_(merging.same_party(party))),
         promises=await promises_of(connection, request[VIEWER], one.scope, one.numbers),
     )
-    theirs = select(leads).where(leads.c.party_id == party).order_by(leads.c.id.desc()).limit(LEADS_MOST)
+    theirs = select(leads).where(leads.c.id.in_(seen)).order_by(leads.c.id.desc()).limit(LEADS_MOST)
     response = await page(
         request,
         "party.html",
@@ -150,6 +110,7 @@ async def party_page(
         others=await _others(connection, party, request.query.get("with", "")[:SOUGHT_MOST]) if head else (),
         wrong=wrong,
         given=wrong.given if wrong else {},
+        name_most=merging.NAME_MOST,
         party=one.row,
         numbers=one.numbers,
         own=own,
@@ -158,6 +119,11 @@ async def party_page(
     )
     response.set_status(400 if wrong else 200)
     return response
+
+
+def _of_seen(table: Table, party: int, seen: Select[int]) -> ColumnElement[bool]:
+    """What is of a party and of no lead, or of one that the viewer may see."""
+    return and_(table.c.party_id == party, or_(table.c.lead_id.is_(None), table.c.lead_id.in_(seen)))
 
 
 async def _merges(connection: AsyncConnection, party: int) -> Sequence[Any]:
