@@ -29,7 +29,7 @@ from calls.joining import ids_of
 from calls.tables import calls
 from recordings import transcript
 from recordings.files import RecordingError, Stored
-from recordings.gaps import LOST, NOT_IN_CRM, OF_CALLS, Verdict
+from recordings.gaps import NOT_IN_CRM, OF_CALLS, Verdict
 from recordings.heard import Heard
 from recordings.privacy_tables import removals
 from recordings.tables import call_audio, recordings, transcripts
@@ -286,9 +286,3 @@ async def gaps_of(connection: AsyncConnection, since: datetime) -> dict[str, int
     rows = (await connection.execute(asked.group_by(literal_column("told")))).all()
     told = {str(state): int(count) for state, count in rows}
     return {state: told[state] for state in OF_CALLS if state in told}
-
-
-async def missing_count(connection: AsyncConnection) -> int:
-    """How many sides of answered calls have no audio."""
-    asked = select(func.count()).select_from(recordings).where(recordings.c.state.in_(LOST))
-    return int((await connection.execute(asked)).scalar_one())

@@ -133,15 +133,6 @@ class Store:
             )
         )
 
-    async def put_file(self, name: str, file: Path) -> Kept:
-        """Keep the file under `name`."""
-
-        def put() -> Kept:
-            with file.open("rb") as opened:
-                return self.put(name, iter(lambda: opened.read(_BLOCK), b""))
-
-        return await asyncio.to_thread(put)
-
     async def put_bytes(self, name: str, data: bytes) -> Kept:
         """Keep these bytes under `name`."""
         return await asyncio.to_thread(self.put, name, [data])

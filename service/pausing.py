@@ -27,7 +27,7 @@ from recordings.pauses import (
     settle,
     unsettled,
 )
-from service.notices import keep_listening
+from service.listening import keep_listening
 from telephony.ami import raised_by_dialplan
 from telephony.link import Link
 from telephony.pbx import ActionRefused, Message

@@ -29,7 +29,7 @@ from routing.plan import Reason, Target
 from routing.recent import Recent
 from routing.requests import CHANNEL
 from service.judge import Tell, shown_by, time_of
-from service.notices import keep_listening
+from service.listening import keep_listening
 from service.recovery import Recovery
 from telephony.link import Link
 from telephony.pbx import ActionRefused, LinkError, Message

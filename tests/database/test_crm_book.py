@@ -19,7 +19,7 @@ from calls.record import record
 from crm_sync.jobs import CrmJobs
 from crm_sync.locks import lock_book
 from crm_sync.owners import owner_of, owners
-from crm_sync.parties import leads_list, numbers_of, party_of, stage_counts
+from crm_sync.parties import numbers_of
 from crm_sync.tables import leads
 from directory import tables as d
 from directory.store import read
@@ -73,14 +73,12 @@ async def test_an_unknown_caller_becomes_a_party_with_a_lead_of_who_answered(eng
     await directory(engine)
     call_id = await linked(engine, "1.1")
     async with engine.connect() as connection:
-        party = await party_of(connection, NUMBER)
         assert await owner_of(connection, NUMBER) == "anna"
         assert await owners(connection) == {NUMBER: "anna"}
-    assert party is not None
-    assert party.numbers == (NUMBER,)
-    assert party.lead is not None
-    assert (party.lead.stage, party.lead.owner, party.lead.source_line) == ("qualifying", "anna", LINE)
-    assert await asked(engine, "select id, party_id, lead_id from calls") == [(call_id, party.id, party.lead.id)]
+        assert await numbers_of(connection, NUMBER) == (NUMBER,)
+    ((lead, party, *told),) = await asked(engine, "select id, party_id, stage, owner, source_line from leads")
+    assert told == ["qualifying", "anna", LINE]
+    assert await asked(engine, "select id, party_id, lead_id from calls") == [(call_id, party, lead)]
 
 
 async def test_a_missed_caller_gets_a_lead_that_nobody_owns_until_someone_talks(engine: AsyncEngine) -> None:
@@ -268,21 +266,6 @@ async def test_a_person_who_left_owns_nothing(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await connection.execute(text("delete from people"))
         assert await owner_of(connection, NUMBER) is None
-
-
-async def test_leads_are_listed_newest_first_and_counted_by_stage(engine: AsyncEngine) -> None:
-    """What pages show."""
-    await directory(engine)
-    for n in range(3):
-        await linked(engine, f"{n}.1", number=f"7916000010{n}", answered=n != 2)
-    async with engine.connect() as connection:
-        rows = await leads_list(connection)
-        assert [row.numbers for row in rows] == [("79160000102",), ("79160000101",), ("79160000100",)]
-        assert [row.lead.id for row in await leads_list(connection, before=rows[0].lead.id, limit=1)] == [
-            rows[1].lead.id
-        ]
-        assert len(await leads_list(connection, owner="anna")) == 2
-        assert (await stage_counts(connection))["new"] == 1
 
 
 async def test_a_call_recorded_meanwhile_keeps_its_link(engine: AsyncEngine) -> None:

@@ -182,4 +182,4 @@ async def test_pages_play_from_a_bucket_and_say_when_it_is_away(
 async def _move(folder: Path, store: Store) -> None:
     """What lies in a folder, put into a bucket under the same names."""
     for path in folder.rglob("*.wav"):
-        await store.put_file(str(path.relative_to(folder)), path)
+        await store.put_bytes(str(path.relative_to(folder)), path.read_bytes())
