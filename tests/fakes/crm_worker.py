@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from multiprocessing.process import BaseProcess
 
 from calls.database import connect
@@ -11,8 +10,8 @@ from calls.queue import Crew, Timing, make_app, work
 from crm_sync.retry import Policy
 from crm_sync.sending import SendingJobs
 from service.children import die_with_parent
+from tests.fakes.chaos import ROOMS, open_adapter
 from tests.fakes.command import PROGRAM
-from tests.fakes.ledger import ROOMS, open_webhook
 
 
 async def begin_worker(url: str) -> BaseProcess:
@@ -34,7 +33,7 @@ def _work(url: str) -> None:
 
 
 async def _send(url: str) -> None:
-    policy = Policy(waits=(0.02,), doubt_seconds=0.0, banned_seconds=0.02)
-    jobs = SendingJobs(engine=connect(url), rooms=ROOMS, open_crm=partial(open_webhook, seconds=0.5), policy=policy)
+    policy, engine = Policy(waits=(0.02,), doubt_seconds=0.0, banned_seconds=0.02), connect(url)
+    jobs = SendingJobs(engine=engine, rooms=ROOMS, open_crm=open_adapter(engine), policy=policy)
     timing = Timing(heartbeat=0.2, stalled=1.0, upkeep=0.3)
     await work(make_app(url, jobs.tasks()), [Crew(("effects",), 64)], asyncio.Event(), timing)

@@ -1,0 +1,239 @@
+"""CRMs that fail in every way, for the story in which each call must end as one record (tests/database/test_crm_chaos).
+
+A new kind is one more entry of `RIGS`: its strict fake, which lets requests go wrong as `Faults` says, and the way to
+connect to it. The adapter itself is opened by `open_adapter` in the worker's process, from the connection's row alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, Protocol
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from crm_sync import connections
+from crm_sync.connections import Connection, Open
+from crm_sync.crm import Crm, CrmRecording, CrmTranscript, Step
+from crm_sync.http import Http
+from crm_sync.kinds import KINDS
+from crm_sync.pacing import WITHIN_SECONDS, SharedPace
+from crm_sync.secrets import Keeper
+from crm_sync.subjects import Rooms
+from service.crm_workplaces import texts_of, workplace
+from service.settings import Settings
+from tests.fakes.ledger import LOOPBACK, SECRET_KEY
+from tests.fakes.webhooks import OK, SECRET, Receiver, Said, open_receiver
+
+Fault = Literal[
+    "error",  # 500, nothing was done
+    "error_after",  # 500, although it was done
+    "limit",  # too many requests: come again at once
+    "lost_before",  # the connection is cut, nothing was done
+    "lost_after",  # the connection is cut, although it was done
+    "hangs_before",  # no answer comes, nothing was done
+    "hangs_after",  # no answer comes, although it was done
+    "gateway_after",  # 504, although it was done
+    "token_end",  # the access is over before its time; of a kind without tokens: "error"
+]
+FAULTS: Final[tuple[Fault, ...]] = (
+    "error", "error_after", "limit", "lost_before", "lost_after", "hangs_before", "hangs_after", "gateway_after",
+    "token_end",
+)  # fmt: skip
+
+Faults = Callable[[int], Fault | None]
+"""How a request goes wrong, by its number from 1; None: not at all."""
+
+SECONDS: Final = 0.5
+"""So long the adapters wait for an answer."""
+
+HURRY: Final = 50.0
+"""Buckets of requests drain so many times faster than the CRM's own: a fake drains its own as fast."""
+
+KEY: Final = "site"
+PEOPLE: Final = ("anna", "boris")
+"""Whose calls they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A call as the CRM holds it: whose it is there, and the mark of the sound that it has (`mark_of`)."""
+
+    call: UUID
+    owner: str | None
+    recording: int | None
+
+
+class ChaosRig(Protocol):
+    """One CRM. `steps` are what it is told; `owners` what it calls the people; `refused` what it found wrong."""
+
+    steps: tuple[Step, ...]
+    owners: Mapping[str, str]
+
+    async def connect(self, engine: AsyncEngine) -> None:
+        """Add the connection `KEY`, with all that it needs to know."""
+
+    @property
+    def refused(self) -> list[str]:
+        """What the CRM refused because we asked it wrongly."""
+
+    @property
+    def request_count(self) -> int:
+        """How many requests it got."""
+
+    def held(self) -> list[Held]:
+        """Every call that it holds, in the order in which it took them."""
+
+    def leads(self) -> list[str]:
+        """The number (E.164 digits) of each lead that it holds."""
+
+
+def mark_of(call: UUID) -> int:
+    """What tells the sound of a call from every other: it is in the sound itself, and in its address."""
+    return call.int >> 66
+
+
+def mark_in(told: str | bytes) -> int:
+    """The mark in an address (`…/linked/123.signature`), or in a sound."""
+    text = told if isinstance(told, str) else told.decode().removeprefix("ID3")
+    return int(text.rpartition("/")[2].partition(".")[0])
+
+
+async def _recording(connection: AsyncConnection, call_id: UUID, to: Connection) -> CrmRecording | None:
+    end = datetime.now(UTC) + timedelta(days=to.link_days)
+    return CrmRecording(call=call_id, seconds=6.0, expires_at=end, link=mark_of(call_id))
+
+
+async def _address(connection: AsyncConnection, link: int) -> str | None:
+    return _url(link)
+
+
+async def _transcript(connection: AsyncConnection, call_id: UUID) -> CrmTranscript | None:
+    return CrmTranscript(call=call_id, language="ru", text="Добрый день", is_whole=True)
+
+
+async def _link(call_id: UUID) -> str | None:
+    return _url(mark_of(call_id))
+
+
+async def _sound(call_id: UUID) -> bytes | None:
+    return f"ID3{mark_of(call_id)}".encode()
+
+
+def _url(mark: int) -> str:
+    return f"https://calls.example.com/linked/{mark}.signature"
+
+
+ROOMS: Final = Rooms(recording=_recording, address=_address, transcript=_transcript)
+
+
+class HurriedPace(SharedPace):
+    """The pace of a connection whose CRM lets `HURRY` times as much through."""
+
+    async def take(
+        self,
+        bucket: str,
+        *,
+        most: float,
+        per_second: float,
+        cost: float = 1.0,
+        low: bool = False,
+        within: float = WITHIN_SECONDS,
+    ) -> None:
+        """See `Pace`."""
+        await super().take(bucket, most=most, per_second=per_second * HURRY, cost=cost, low=low, within=within)
+
+
+def open_adapter(engine: AsyncEngine) -> Open:
+    """Makes adapters as the service does, but impatient, hurried, and with invented sound."""
+    settings = Settings.model_validate({"secret_key": SECRET_KEY, "crm": {"networks": [str(one) for one in LOOPBACK]}})
+
+    def open_crm(to: Connection) -> Crm:
+        secrets = Keeper(SECRET_KEY).open(to.key, to.secrets)
+        at = replace(
+            workplace(settings, engine, to, secrets),
+            http=Http(LOOPBACK, secrets=texts_of(secrets), seconds=SECONDS),
+            pace=HurriedPace(engine, to.key),
+            sound=_sound,
+            link=_link,
+        )
+        return KINDS[to.kind].open(at)
+
+    return open_crm
+
+
+async def connect(
+    engine: AsyncEngine, kind: str, settings: Mapping[str, Any], secrets: Mapping[str, Any], steps: tuple[Step, ...]
+) -> None:
+    """Add the connection `KEY` of this kind."""
+    async with engine.begin() as connection:
+        sealed = Keeper(SECRET_KEY).seal(KEY, secrets)
+        await connections.add(connection, KEY, kind, settings, sealed, steps, "active")
+        # As of long ago: it is owed what happened earlier today.
+        await connection.execute(text("update crm_connections set created_at = clock_timestamp() - interval '1 day'"))
+
+
+@dataclass
+class WebhookChaos:
+    """The webhook adapter and a receiver."""
+
+    receiver: Receiver
+    steps: tuple[Step, ...] = ("call_started", "call_finished", "recording", "lead")
+    owners: Mapping[str, str] = field(default_factory=lambda: {one: one for one in PEOPLE})
+
+    async def connect(self, engine: AsyncEngine) -> None:
+        url = self.receiver.url
+        await connect(engine, "webhook", connections.settled(url, {}), {"keys": [SECRET], "url": url}, self.steps)
+
+    @property
+    def refused(self) -> list[str]:
+        return self.receiver.refused
+
+    @property
+    def request_count(self) -> int:
+        return len(self.receiver.requests)
+
+    def held(self) -> list[Held]:
+        sounds = {
+            UUID(one["data"]["call"]): mark_in(one["data"]["url"])
+            for one in self.receiver.order
+            if one["type"] == "recording.ready"
+        }
+        ended = [one["data"] for one in self.receiver.order if one["type"] == "call.ended"]
+        return [Held(UUID(one["id"]), one["person"], sounds.get(UUID(one["id"]))) for one in ended]
+
+    def leads(self) -> list[str]:
+        return [one["data"]["numbers"][0] for one in self.receiver.order if one["type"] == "lead.opened"]
+
+
+_SAID: Final[Mapping[Fault, Said]] = {
+    "error": Said(status=500),
+    "error_after": Said(status=500, takes=True),
+    "limit": Said(status=429, headers={"Retry-After": "0"}),
+    "lost_before": Said(cut=True),
+    "lost_after": Said(cut=True, takes=True),
+    "hangs_before": Said(hang=True),
+    "hangs_after": Said(hang=True, takes=True),
+    "gateway_after": Said(status=504, takes=True),
+    "token_end": Said(status=302),
+}
+
+
+@asynccontextmanager
+async def open_webhook_chaos(faults: Faults) -> AsyncIterator[ChaosRig]:
+    """A receiver that fails so."""
+
+    def script(count: int, _told: dict[str, Any]) -> Said:
+        fault = faults(count)
+        return _SAID[fault] if fault else OK
+
+    async with open_receiver() as receiver:
+        receiver.script = script
+        yield WebhookChaos(receiver)
+
+
+RIGS: Final[Mapping[str, Callable[[Faults], AbstractAsyncContextManager[ChaosRig]]]] = {"webhook": open_webhook_chaos}
