@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
-from crm_sync.crm import Crm
+from crm_sync.crm import STEPS, Crm, Step
 from crm_sync.http import Http
 from crm_sync.webhook import Endpoint, Webhook
 from tests.fakes.ledger import LOOPBACK
@@ -23,16 +23,27 @@ SECONDS: Final = 0.3
 
 
 class Rig(Protocol):
-    """One adapter with its CRM."""
+    """One adapter with its CRM. `steps` are those that it is told of; `party` a number and a name that it knows there.
+
+    `party` and the user 1 of `users` matter only where the adapter can be asked: both are of the person `anna`.
+    """
 
     crm: Crm
     secrets: tuple[str, ...]
+    steps: tuple[Step, ...]
+    party: tuple[str, str]
 
     def fail(self, fault: Fault) -> None:
         """Let the next request go wrong so; those after it go well."""
 
     def records(self) -> list[dict[str, Any]]:
-        """What the CRM holds, in the order in which it took it."""
+        """What the CRM holds of what it was told: one record a step."""
+
+    def calls(self) -> list[dict[str, Any]]:
+        """What it holds of finished calls."""
+
+    def cards(self) -> list[tuple[str, str]]:
+        """Each card that it was asked to show: (number, user)."""
 
 
 @dataclass
@@ -42,6 +53,8 @@ class WebhookRig:
     crm: Crm
     receiver: Receiver
     secrets: tuple[str, ...] = (SECRET, KEY.decode())
+    steps: tuple[Step, ...] = STEPS
+    party: tuple[str, str] = ("", "")
 
     def fail(self, fault: Fault) -> None:
         said = _SAID[fault]
@@ -50,6 +63,12 @@ class WebhookRig:
 
     def records(self) -> list[dict[str, Any]]:
         return self.receiver.order
+
+    def calls(self) -> list[dict[str, Any]]:
+        return [told for told in self.receiver.order if told["type"] in {"call.ended", "call.missed"}]
+
+    def cards(self) -> list[tuple[str, str]]:
+        return []
 
 
 _SAID: Final[dict[Fault, Said]] = {

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
 
-from crm_sync.crm import STEPS, CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript, Effect, Step, Subject
+from crm_sync.crm import Asked, Cards, CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript, Effect, Step, Subject
 from crm_sync.errors import (
     AuthDeadError,
     CrmError,
@@ -70,18 +72,22 @@ async def test_it_can_be_asked_whether_all_is_well(rig: Rig) -> None:
 
 
 async def test_each_step_is_taken_once_in_the_order_it_is_told(rig: Rig) -> None:
-    """All that the ledger may owe, one after another, the same again leaves no second record."""
-    told = [(step, effect()) for step in STEPS]
-    for _ in range(2):
+    """All that the ledger may owe, one after another; the same again, as after doubt, leaves no second record."""
+    remote: dict[str, str] = {}
+    told = [(step, Effect(uuid4(), T0, remote)) for step in rig.steps]
+    for doubted in (None, datetime.now(UTC)):
         for step, one in told:
-            await _OPERATIONS[step](rig.crm)(one, SUBJECTS[step])
-    assert len(rig.records()) == len(STEPS)
+            again = replace(one, sent_at=doubted)
+            done = await rig.crm.read_back(step, again) if doubted else None
+            done = done or await _OPERATIONS[step](rig.crm)(again, SUBJECTS[step])
+            remote |= {step: done.remote_id} if done.remote_id else {}
+    assert len(rig.records()) == len(rig.steps)
 
 
 async def test_a_finished_call_needs_no_start(rig: Rig) -> None:
     """As after an outage of ours."""
     await rig.crm.call_finished(effect(), CALL)
-    assert len(rig.records()) == 1
+    assert len(rig.calls()) == 1
 
 
 @pytest.mark.parametrize("fault", ["lost_before", "lost_after", "hangs"])
@@ -91,9 +97,10 @@ async def test_what_nobody_heard_of_is_in_doubt_and_ends_as_one_record(rig: Rig,
     rig.fail(fault)
     with pytest.raises(UnknownOutcomeError):
         await rig.crm.call_finished(one, CALL)
-    if await rig.crm.read_back("call_finished", one) is None:
-        await rig.crm.call_finished(one, CALL)
-    assert len(rig.records()) == 1
+    again = replace(one, sent_at=datetime.now(UTC))
+    if await rig.crm.read_back("call_finished", again) is None:
+        await rig.crm.call_finished(again, CALL)
+    assert len(rig.calls()) == 1
 
 
 @pytest.mark.parametrize(
@@ -113,7 +120,7 @@ async def test_each_refusal_is_told_apart_and_tells_no_secret(rig: Rig, fault: F
         await rig.crm.call_finished(effect(), CALL)
     told = f"{refused.value!r} {refused.value.answer}"
     assert not any(secret in told for secret in (*rig.secrets, NUMBER, "Пётр"))
-    assert rig.records() == []
+    assert rig.calls() == []
     if isinstance(refused.value, RateLimitedError):
         assert refused.value.retry_after == 7
 
@@ -123,5 +130,42 @@ async def test_an_answer_that_does_not_come_is_not_waited_for_longer_than_told(r
     rig.fail("hangs")
     began = asyncio.get_running_loop().time()
     with pytest.raises(CrmError):
-        await rig.crm.call_started(effect(), CALL)
+        await rig.crm.call_finished(effect(), CALL)
     assert asyncio.get_running_loop().time() - began < SECONDS + 5
+
+
+async def test_whoever_can_be_asked_knows_its_users_and_whose_a_number_is(rig: Rig) -> None:
+    """By extension, and as a person of ours; a number that nobody has is nobody's."""
+    if "parties" not in rig.crm.capabilities:
+        return
+    asked = cast("Asked", rig.crm)
+    assert "1" in {one.id for one in await asked.users()}
+    number, name = rig.party
+    (found,) = await asked.find_party(number, 2.0)
+    assert (found.name, found.owner) == (name, "anna")
+    assert await asked.find_party("74950000000", 2.0) == []
+
+
+async def test_whoever_is_asked_in_time_answers_or_says_so_in_time(rig: Rig) -> None:
+    """A caller waits: what hangs there is given up when the deadline says."""
+    if "parties" not in rig.crm.capabilities:
+        return
+    rig.fail("hangs")
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(TransientError):
+        await cast("Asked", rig.crm).find_party(rig.party[0], 0.2)
+    assert asyncio.get_running_loop().time() - began < 1.2
+
+
+async def test_a_card_is_shown_to_whom_it_is_for(rig: Rig) -> None:
+    """And taken away again, without an error where nothing is shown any more."""
+    if "live_card" not in rig.crm.capabilities:
+        return
+    one = effect()
+    started = await rig.crm.call_started(one, CALL)
+    told = replace(one, remote={"call_started": started.remote_id} if started.remote_id else {})
+    cards = cast("Cards", rig.crm)
+    await cards.card_show(told, CALL, ["1"])
+    assert rig.cards() == [(NUMBER, "1")]
+    await cards.card_hide(told, CALL, ["1"])
+    await cards.card_hide(told, CALL, ["1"])
