@@ -1,0 +1,420 @@
+"""Keeps amoCRM (Kommo) told of every call, through its API v4 (docs/how_to/connect_amocrm.md).
+
+Rules kept here:
+1. A call is a note on the card that has exactly its number: on their open lead, else on the contact or company. Notes
+   can be read back by `params.uniq`; `POST /calls` goes by ten digits, and nothing of it can be read, changed or taken
+   back. Neither knows a call again, so a call is sent once; after a doubt it is looked for among the notes first.
+2. What was made may not be found at once. A doubt is not over before it is `visible_seconds` old; which card was made
+   for a call, and who called a moment ago, is known from the ledger (`Effect.keep`, `Effect.lately`).
+3. A stranger's call makes a contact with a lead, or an unsorted call (`unknown`). Owners of what is there stay.
+4. A note cannot be given its sound later: it names a link that opens as soon as the sound is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from crm_sync import amocrm_words as words
+from crm_sync.amocrm_link import CONSENT, PAGE, Account, Settings, embedded, unbracketed
+from crm_sync.amocrm_words import Party, ids_of
+from crm_sync.crm import (
+    Candidate,
+    Capability,
+    CrmCall,
+    CrmLead,
+    CrmRecording,
+    CrmTask,
+    CrmTranscript,
+    CrmUser,
+    Done,
+    Effect,
+    Heard,
+    Inbound,
+    Probed,
+    Step,
+)
+from crm_sync.errors import (
+    PermanentError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from crm_sync.workplace import Kind, Workplace
+
+LATE: Final = timedelta(minutes=10)
+_SLACK: Final = timedelta(minutes=10)
+_TEXT_MOST: Final = 15_000
+_CALL_TYPES: Final = ("call_in", "call_out")
+
+
+class Amo:
+    """The adapter of one account."""
+
+    capabilities: frozenset[Capability] = frozenset({"live_card", "readback", "parties", "inbound"})
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._place = workplace
+        self._is: Settings = workplace.settings
+        self._account = Account(workplace)
+
+    async def probe(self) -> Probed:
+        """Ask for the account, and for its users, which only an administrator sees."""
+        await self._account.get("/api/v4/account")
+        try:
+            await self._account.get("/api/v4/users", limit="1")
+        except PermanentError:
+            return Probed(missing=("users",))
+        return Probed()
+
+    async def read_back(self, step: Step, effect: Effect) -> Done | None:
+        """Look for the note of a call or text by its key; leads and tasks are looked for before they are made."""
+        found = None
+        if step == "call_finished":
+            found = await self._call_told(effect)
+        elif step in {"recording", "transcript"}:
+            found = await self._text_told(effect)
+        if found is not None:
+            return Done(found)
+        if effect.sent_at is not None:
+            seconds = self._is.visible_seconds - (self._place.now() - effect.sent_at).total_seconds()
+            if seconds > 0:
+                raise TransientError("what was sent may not be seen there yet", retry_after=seconds)
+        return None
+
+    async def call_started(self, effect: Effect, call: CrmCall) -> Done:
+        """Nothing: amoCRM hears of calls that are over; who is called sees a card (`card_show`)."""
+        del effect, call
+        return Done()
+
+    async def call_answered(self, effect: Effect, call: CrmCall) -> Done:
+        """Nothing, as above."""
+        del effect, call
+        return Done()
+
+    async def call_finished(self, effect: Effect, call: CrmCall) -> Done:
+        """A note on the card of the number, made for it where there is none."""
+        before = effect.remote.get("call_finished", "")
+        if before and await self._is_there(before):
+            return Done(before)
+        if call.number is None or not words.tellable(call.number):
+            return Done(answer={"not_told": "no_number"})
+        user = _user(await self._place.people.user_of(call.person))
+        link = await self._place.link(call.id) if call.talk_seconds > 0 else None
+        party = await self._party([call.number], effect, before)
+        if party is None and self._is.unknown == "unsorted" and call.direction == "inbound":
+            return await self._left_unsorted(effect, call, user, link)
+        if party is None:
+            party = await self._made(effect, call.number, call.name, user)
+            await effect.keep(party.path)
+        kind, place = party.place
+        late = self._place.now() - (call.ended_at or effect.at) > LATE
+        note = words.call_note(effect.key.hex, place, call, user, link, late=late)
+        made = await self._account.send("POST", f"/api/v4/{kind}/notes", json=[note])
+        return Done(f"{party.path}/notes/{_made_id(made, 'notes')}")
+
+    async def attach_recording(self, effect: Effect, recording: CrmRecording) -> Done:
+        """The call's note names the link already; where it does not, as after a message left, a text does."""
+        told_as = effect.remote.get("call_finished")
+        at = ids_of(told_as)
+        if "notes" not in at:
+            return Done(told_as, {"not_told": "unsorted_calls_have_their_link" if told_as else "call_not_told"})
+        kind, _ = _place_of(at)
+        note = await self._account.get(f"/api/v4/{kind}/notes/{at['notes']}")
+        if note is not None and note.get("params", {}).get("link"):
+            return Done(told_as)
+        return await self._text(effect, f"{words.word('recording', self._is.language)}: {recording.url}")
+
+    async def attach_transcript(self, effect: Effect, transcript: CrmTranscript) -> Done:
+        """A text on the card where the call is."""
+        text = f"{words.word('transcript', self._is.language)}:\n{transcript.text[:_TEXT_MOST]}"
+        return await self._text(effect, text if transcript.is_whole else f"{text} …")
+
+    async def ensure_lead(self, effect: Effect, lead: CrmLead) -> Done:
+        """An open lead of the party, made where there is none when ours is opened; its owner and stage follow ours."""
+        user = _user(await self._place.people.user_of(lead.owner))
+        before = ids_of(effect.remote.get("lead") or effect.remote.get("call_finished"))
+        numbers = [number for number in lead.numbers if words.tellable(number)]
+        party = await self._party(numbers, effect) if numbers else None
+        if lead.change == "opened" and numbers and (party is None or party.lead is None):
+            return await self._opened(effect, lead, party, numbers[0], user)
+        target = before.get("leads") or (party and party.lead)
+        change = words.lead_change(lead, user, self._is.stages)
+        if not target or not change:
+            return Done(party.path if party else None)
+        await self._account.send("PATCH", "/api/v4/leads", json=[{"id": int(target), **change}])
+        return Done(f"{party.card}/leads/{target}" if party else f"leads/{target}")
+
+    async def send_message(self, effect: Effect, lead: CrmLead) -> Done:
+        """Refused: there is nobody there who would send it on."""
+        del effect, lead
+        raise PermanentError("amoCRM takes no messages to clients from outside")
+
+    async def create_task(self, effect: Effect, task: CrmTask) -> Done:
+        """A task on the party's card, known by the key in its text; it follows the promise until that is closed."""
+        user = _user(await self._place.people.user_of(task.owner))
+        party = await self._party([task.number], effect) if words.tellable(task.number) else None
+        known = await self._task(effect, task, party)
+        base = f"{party.path}/" if party else ""
+        if task.change == "closed":
+            if known is None:
+                return Done(party.path if party else None)
+            done = {"text": words.word("done", self._is.language)}
+            await self._account.send(
+                "PATCH", "/api/v4/tasks", json=[{"id": known, "is_completed": True, "result": done}]
+            )
+            return Done(f"{base}tasks/{known}")
+        now, place = int(self._place.now().timestamp()), party.place if party else None
+        body = words.task_body(task, place, user, now, self._is.language)
+        if known is not None:
+            changed = {key: body[key] for key in ("text", "complete_till", "responsible_user_id") if key in body}
+            await self._account.send("PATCH", "/api/v4/tasks", json=[{"id": known, **changed}])
+            return Done(f"{base}tasks/{known}")
+        made = await self._account.send("POST", "/api/v4/tasks", json=[body])
+        return Done(f"{base}tasks/{_made_id(made, 'tasks')}")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._place.http.close()
+
+    async def users(self) -> Sequence[CrmUser]:
+        """Who works there; amoCRM knows no extensions, so a person says who is who."""
+        found = await self._account.all("/api/v4/users", "users")
+        return [CrmUser(str(one["id"]), str(one.get("name") or one["id"])) for one in found]
+
+    async def find_party(self, number: str, deadline: float) -> Sequence[Candidate]:
+        """Every card with the whole number, the best first; its owner is the open lead's, else its own."""
+        try:
+            async with asyncio.timeout(deadline):
+                found = await self._parties(number)
+                whose = self._place.people.person_of
+                return [
+                    Candidate(one.path, one.name, await whose(str(one.owner) if one.owner else None)) for one in found
+                ]
+        except TimeoutError:
+            raise TransientError("it took longer than there was time") from None
+
+    async def card_show(self, effect: Effect, call: CrmCall, users: Sequence[str]) -> None:
+        """One popup: each request is one more, so it is never sent again."""
+        del effect
+        ids = [int(one) for one in users if one.isdigit()]
+        if ids and call.number is not None and words.tellable(call.number):
+            popup = {"type": "phone_call", "phone_number": f"+{call.number}", "users": ids}
+            await self._account.send("POST", "/api/v2/events/", json={"add": [popup]}, low=True)
+
+    async def card_hide(self, effect: Effect, call: CrmCall, users: Sequence[str]) -> None:
+        """A popup of amoCRM goes by itself."""
+
+    def parse_inbound(self, request: Inbound) -> Sequence[Heard]:
+        """A webhook, which nobody signs: a secret is in its address; or a click, with the widget's token."""
+        token = next((value for name, value in request.headers.items() if name.lower() == "x-auth-token"), None)
+        if token is not None:
+            return [self._clicked(token, request.body)]
+        secret = str(self._place.secrets.get("inbound") or "")
+        given = request.query.get("secret", "")
+        if not secret or not hmac.compare_digest(given.encode(), secret.encode()):
+            raise PermanentError("the address lacks the secret")
+        return list(words.heard(unbracketed(request.body), self._is.region))
+
+    def _clicked(self, token: str, body: bytes) -> Heard:
+        """`{"phone": …}` of a widget, for the user whom its token names."""
+        client_secret = str(self._place.secrets.get("client_secret") or "")
+        claims = words.clicked(token, self._is.client_id, client_secret, self._place.now().timestamp())
+        try:
+            phone = json.loads(body)["phone"]
+        except (ValueError, KeyError, TypeError):
+            phone = None
+        if not isinstance(phone, str | int):
+            raise PermanentError("a click without a number")
+        return Heard("originate", {"number": str(phone), "user": str(claims.get("user_id", ""))})
+
+    # What is there already
+
+    async def _party(self, numbers: Sequence[str], effect: Effect, made: str = "") -> Party | None:
+        """The card that was made for the effect, else the best that a search finds, else the one of a moment ago."""
+        if known := await self._known(numbers, made):
+            return known
+        for number in numbers:
+            for party in await self._parties(number):
+                return party
+        return await self._known(numbers, effect.lately or "")
+
+    async def _known(self, numbers: Sequence[str], told_as: str) -> Party | None:
+        """The card that the ledger calls so, while it has one of the numbers."""
+        at = ids_of(told_as)
+        kind = "contacts" if "contacts" in at else "companies"
+        card = await self._account.get(f"/api/v4/{kind}/{at[kind]}", **{"with": "leads"}) if kind in at else None
+        if card is None or not any(words.has_number(card, number, self._is.region) for number in numbers):
+            return None
+        return words.chosen(kind, [card], await self._leads([card]))[0]
+
+    async def _parties(self, number: str) -> list[Party]:
+        """Every contact with the whole number, else every company, the best first."""
+        asked = {"query": words.query_of(number, self._is.region), "with": "leads", "limit": "50"}
+        for kind in ("contacts", "companies"):
+            found = embedded(await self._account.get(f"/api/v4/{kind}", **asked), kind)
+            cards = [card for card in found if words.has_number(card, number, self._is.region)]
+            if cards:
+                return words.chosen(kind, cards, await self._leads(cards))
+        return []
+
+    async def _leads(self, cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        ids = sorted({lead for card in cards for lead in words.leads_of(card)})[-PAGE:]
+        if not ids:
+            return []
+        query = [("filter[id][]", str(one)) for one in ids]
+        return embedded(await self._account.send("GET", "/api/v4/leads", query=[*query, ("limit", str(PAGE))]), "leads")
+
+    async def _call_told(self, effect: Effect) -> str | None:
+        """What a call is called there, by its key; None: it is not there, or not to be seen."""
+        for kind in ("leads", "contacts", "companies"):
+            for note in await self._notes(kind, _CALL_TYPES, effect):
+                if note.get("params", {}).get("uniq") == effect.key.hex:
+                    return f"{await self._whole(kind, note['entity_id'])}/notes/{note['id']}"
+        return await self._unsorted_told(effect) if self._is.unknown == "unsorted" else None
+
+    async def _whole(self, kind: str, entity: int) -> str:
+        """What a card or lead is called in the ledger; a lead with the contact that it belongs to."""
+        lead = await self._account.get(f"/api/v4/leads/{entity}", **{"with": "contacts"}) if kind == "leads" else None
+        contacts = embedded(lead, "contacts")
+        return f"contacts/{contacts[0]['id']}/leads/{entity}" if contacts else f"{kind}/{entity}"
+
+    async def _text_told(self, effect: Effect) -> str | None:
+        """What a text is called there, by the key in its last line."""
+        told_as = effect.remote.get("call_finished", "")
+        at = ids_of(told_as)
+        if "notes" not in at:
+            return None
+        kind, place = _place_of(at)
+        for note in await self._notes(kind, ("common",), effect):
+            if note["entity_id"] == place and str(note.get("params", {}).get("text")).endswith(effect.key.hex):
+                return f"{told_as.rpartition('/notes/')[0]}/notes/{note['id']}"
+        return None
+
+    async def _notes(self, kind: str, types: Sequence[str], effect: Effect) -> list[dict[str, Any]]:
+        """The notes of a kind of card since the effect happened. Raises PermanentError for too many to walk."""
+        since = str(int((effect.at - _SLACK).timestamp()))
+        query = [("filter[note_type][]", one) for one in types] + [("filter[updated_at][from]", since)]
+        return await self._account.all(f"/api/v4/{kind}/notes", "notes", query)
+
+    async def _unsorted_told(self, effect: Effect) -> str | None:
+        found = await self._account.all("/api/v4/leads/unsorted", "unsorted", [("filter[category][]", "sip")])
+        uids = [one["uid"] for one in found if one.get("metadata", {}).get("uniq") == effect.key.hex]
+        return f"unsorted/{uids[0]}" if uids else None
+
+    async def _is_there(self, told_as: str) -> bool:
+        """Whether a call is still there as it was told: a person may want it told again because it is not."""
+        at = ids_of(told_as)
+        if "notes" not in at:
+            return "unsorted" in at
+        return await self._account.get(f"/api/v4/{_place_of(at)[0]}/notes/{at['notes']}") is not None
+
+    async def _task(self, effect: Effect, task: CrmTask, party: Party | None) -> int | None:
+        """The open task of a promise: what it was called before, else the one with its key on the party's cards."""
+        key, before = words.task_key(task), ids_of(effect.remote.get("task")).get("tasks")
+        known = await self._account.get(f"/api/v4/tasks/{before}") if before else None
+        if known is not None and not known.get("is_completed") and key in str(known.get("text")):
+            return int(known["id"])
+        since = str(int((effect.at - _SLACK).timestamp()))
+        where = [[("filter[updated_at][from]", since)]]
+        if party is not None:
+            places = {party.place, _place_of(ids_of(party.card))}
+            where = [[("filter[entity_type]", kind), ("filter[entity_id][]", str(at))] for kind, at in sorted(places)]
+        for query in where:
+            for one in await self._account.all("/api/v4/tasks", "tasks", [("filter[is_completed]", "0"), *query]):
+                if key in str(one.get("text")):
+                    return int(one["id"])
+        return None
+
+    # What is made
+
+    async def _made(self, effect: Effect, number: str, name: str | None, user: int | None) -> Party:
+        """A contact with a lead, for a stranger."""
+        owner = user or self._is.responsible
+        stage = (self._is.pipeline, self._is.status)
+        body = words.lead_body(effect.key.hex, number, name, owner, stage, self._is.language)
+        contact = words.contact_body(number, name, owner)
+        made = await self._account.send(
+            "POST", "/api/v4/leads/complex", json=[body | {"_embedded": {"contacts": [contact]}}]
+        )
+        try:
+            return Party(f"contacts/{int(made[0]['contact_id'])}", int(made[0]["id"]), owner, name)
+        except (LookupError, TypeError, ValueError):
+            raise UnknownOutcomeError("it did not say what it made") from None
+
+    async def _opened(self, effect: Effect, lead: CrmLead, party: Party | None, number: str, user: int | None) -> Done:
+        """A lead for a card that has no open one, or with a card of its own."""
+        if party is None:
+            return Done((await self._made(effect, number, lead.name, user)).path)
+        kind, place = party.place
+        stage = (self._is.pipeline, self._is.status)
+        owner = user or party.owner or self._is.responsible
+        body = words.lead_body(effect.key.hex, number, lead.name or party.name, owner, stage, self._is.language)
+        made = await self._account.send("POST", "/api/v4/leads", json=[body | {"_embedded": {kind: [{"id": place}]}}])
+        return Done(f"{party.card}/leads/{_made_id(made, 'leads')}")
+
+    async def _left_unsorted(self, effect: Effect, call: CrmCall, user: int | None, link: str | None) -> Done:
+        """An unsorted call. The same again is refused there: then it was taken."""
+        body = words.unsorted_body(effect.key.hex, call, user, link, self._is.pipeline, self._is.language)
+        try:
+            made = await self._account.send("POST", "/api/v4/leads/unsorted/sip", json=[body])
+        except PermanentError:
+            known = await self._unsorted_told(effect)
+            if known is None:
+                raise
+            return Done(known)
+        return Done(f"unsorted/{_made_id(made, 'unsorted', 'uid')}")
+
+    async def _text(self, effect: Effect, text: str) -> Done:
+        """A text where the call of the effect is."""
+        told_as = effect.remote.get("call_finished", "")
+        at = ids_of(told_as)
+        if "notes" not in at:
+            return Done(answer={"not_told": "call_not_told"})
+        kind, place = _place_of(at)
+        note = words.common_note(effect.key.hex, place, text)
+        made = await self._account.send("POST", f"/api/v4/{kind}/notes", json=[note])
+        return Done(f"{told_as.rpartition('/notes/')[0]}/notes/{_made_id(made, 'notes')}")
+
+
+def _made_id(answer: Any, name: str, key: str = "id") -> str:
+    """The id of the one thing that was made. Raises UnknownOutcomeError when that was not said."""
+    found = embedded(answer, name)
+    if not found or key not in found[0]:
+        raise UnknownOutcomeError("it did not say what it made")
+    return str(found[0][key])
+
+
+def _place_of(at: Mapping[str, str]) -> tuple[str, int]:
+    """Where the notes of something are: its lead, else its card."""
+    kind = next(one for one in ("leads", "contacts", "companies") if one in at)
+    return kind, int(at[kind])
+
+
+def _user(user: str | None) -> int | None:
+    return int(user) if user is not None and user.isdigit() else None
+
+
+KIND: Final = Kind(
+    name="amocrm",
+    title="amoCRM (Kommo)",
+    settings=Settings,
+    secrets={
+        "token": "the long-lived token of a private integration (empty: access by consent)",
+        "client_secret": "the secret key of the integration (empty with a long-lived token)",
+        "inbound": "what the address of webhooks has to hold (empty: none are heard)",
+    },
+    steps=("call_finished", "recording", "transcript", "task", "lead"),
+    open=Amo,
+    consent=CONSENT,
+    guide=(
+        "As an administrator there: amoMarket, …, Create an integration, External integration; access to all data.",
+        "Its redirect address is this service's, with /crm/KEY/oauth.",
+        "Keys and scopes: a long-lived token; or the integration's id (client_id) and secret key, and then consent.",
+        "To hear of changes: Settings, Webhooks, this service's address with /crm/KEY/events?secret=SECRET.",
+        "Users have no extensions there: say who is who.",
+    ),
+)

@@ -1,0 +1,277 @@
+"""Speaks with one account of amoCRM (Kommo): tokens, pace, pages, and what answers mean.
+
+Rules kept here:
+1. An access token is renewed by one process alone (`crm_sync.grants`): the old refresh token dies by it, and its second
+   use loses the account. A long-lived token is renewed by nobody.
+2. Seven requests a second are let in, and some more lead to a ban of all that we send: we send 4.5, by twos, and cards
+   only when nothing waits.
+3. A question that was not answered can be asked again; after a write that was not answered nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final, Literal
+from urllib.parse import parse_qsl, urlencode
+
+from msgspec import Struct
+from yarl import URL
+
+from crm_sync.amocrm_words import Language
+from crm_sync.errors import (
+    AuthDeadError,
+    AuthExpiredError,
+    BannedError,
+    CrmError,
+    PermanentError,
+    RateLimitedError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from crm_sync.grants import Grant
+from crm_sync.http import Answer
+from crm_sync.workplace import Consent, Workplace
+
+MOST, PER_SECOND = 2.0, 4.5
+"""Within any second that makes at most 6.5 requests: seven are let in, and some arrive late."""
+
+REFRESH_DAYS: Final = 90
+PAGE: Final = 250
+
+_PAGES_MOST: Final = 40
+_BUCKET: Final = "requests"
+_EARLY: Final = timedelta(minutes=1)
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """How an account is spoken to. `account` is its address; users, pipelines and statuses are ids there.
+
+    `client_id` is the integration's, empty with a long-lived token. `stages`: the status of each stage or step of ours.
+    """
+
+    account: str
+    client_id: str = ""
+    unknown: Literal["lead", "unsorted"] = "lead"
+    pipeline: int | None = None
+    status: int | None = None
+    responsible: int | None = None
+    stages: dict[str, int] = {}
+    region: str = "RU"
+    language: Language = "ru"
+    visible_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an address that is none of an account."""
+        url = URL(self.account)
+        host = url.host or ""
+        if not url.absolute or str(url.origin()) != self.account or host.startswith("www."):
+            raise ValueError(f"account: must be https://NAME.amocrm.ru or https://NAME.kommo.com, got {self.account!r}")
+        if url.scheme != "https" and host != "127.0.0.1":
+            raise ValueError(f"account: must begin with https://, got {self.account!r}")
+
+
+class NotThere(PermanentError):
+    """What was asked for does not exist."""
+
+
+class Account:
+    """One account there."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._place = workplace
+        self._url: str = workplace.settings.account
+
+    async def get(self, path: str, **query: str) -> Any:
+        """What is there; None: nothing is."""
+        try:
+            return await self.send("GET", path, query=list(query.items()))
+        except NotThere:
+            return None
+
+    async def all(self, path: str, name: str, query: Sequence[tuple[str, str]] = ()) -> list[dict[str, Any]]:
+        """Every page of a list. Raises PermanentError when there are more than it is fair to walk."""
+        found: list[dict[str, Any]] = []
+        for page in range(1, _PAGES_MOST + 1):
+            asked = [*query, ("limit", str(PAGE)), ("page", str(page))]
+            answer = await self.send("GET", path, query=asked)
+            found += embedded(answer, name)
+            if not answer or not answer.get("_links", {}).get("next"):
+                return found
+        raise PermanentError("more is there than may be walked through: a person has to look")
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        json: Any = None,
+        low: bool = False,
+    ) -> Any:
+        """One request with a token that holds, renewed once; gives what was said, None for nothing found (204)."""
+        answer = await self._answered(method, path, query, json, low=low)
+        is_write = method != "GET"
+        if answer.status == 204:
+            return None
+        if answer.status == 404 and not is_write:
+            raise NotThere("status 404", answer.kept())
+        if not answer.is_success:
+            raise _refused(answer, is_write=is_write, now=self._place.now().timestamp())
+        said = answer.json()
+        if said is None:
+            unclear = UnknownOutcomeError if is_write else TransientError
+            raise unclear("what it said is no JSON", answer.kept())
+        return said
+
+    async def _answered(
+        self, method: str, path: str, query: Sequence[tuple[str, str]], json: Any, *, low: bool
+    ) -> Answer:
+        """The answer to one request, whose token is renewed once when it is over."""
+        grant = await self._grant()
+        answer = await self._asked(grant, method, path, query, json, low=low)
+        if answer.status == 401 and not self._is_long_lived:
+            grant = await self._place.grants.renew(grant, self._renewed)
+            answer = await self._asked(grant, method, path, query, json, low=low)
+        if answer.status == 401:
+            raise AuthDeadError("the token is refused: it is over, or was revoked", answer.kept())
+        return answer
+
+    async def _asked(
+        self, grant: Grant, method: str, path: str, query: Sequence[tuple[str, str]], json: Any, *, low: bool
+    ) -> Answer:
+        await self._place.pace.take(_BUCKET, most=MOST, per_second=PER_SECOND, low=low)
+        headers = {"Authorization": f"Bearer {grant.access}"}
+        try:
+            return await self._place.http.send(
+                method, self._url + path, headers=headers, query=query or None, json=json
+            )
+        except UnknownOutcomeError as error:
+            if method != "GET":
+                raise
+            raise TransientError(f"a question was not answered: {error}", error.answer) from None
+
+    @property
+    def _is_long_lived(self) -> bool:
+        return bool(self._place.secrets.get("token"))
+
+    async def _grant(self) -> Grant:
+        if self._is_long_lived:
+            return Grant(access=str(self._place.secrets["token"]))
+        grant = await self._place.grants.current()
+        if grant.expires_at is not None and grant.expires_at - _EARLY <= self._place.now():
+            return await self._place.grants.renew(grant, self._renewed)
+        return grant
+
+    async def _renewed(self, used: Grant) -> Grant:
+        """A new pair of tokens for an old one, which is over whatever becomes of it."""
+        asked = {"grant_type": "refresh_token", "refresh_token": used.refresh}
+        return await _token(self._place, asked, used.told.get("redirect_uri", ""))
+
+
+async def _token(place: Workplace, asked: Mapping[str, str], redirect: str) -> Grant:
+    """Ask for tokens. `redirect` has to be the same at each renewal. Raises AuthDeadError for a grant that is over."""
+    settings: Settings = place.settings
+    await place.pace.take(_BUCKET, most=MOST, per_second=PER_SECOND)
+    ours = {"client_id": settings.client_id, "client_secret": place.secrets.get("client_secret", "")}
+    body = {**ours, **asked, "redirect_uri": redirect}
+    try:
+        answer = await place.http.send("POST", f"{settings.account}/oauth2/access_token", json=body)
+    except UnknownOutcomeError as error:
+        raise AuthExpiredError(f"the token could not be renewed: {error}") from None
+    if answer.status in {400, 401}:
+        raise AuthDeadError("amoCRM does not renew the access: connect it again", {"status": answer.status})
+    said = answer.json()
+    now = place.now()
+    if not answer.is_success:
+        raise _refused(answer, is_write=False, now=now.timestamp())
+    try:
+        return Grant(
+            access=said["access_token"],
+            refresh=said["refresh_token"],
+            expires_at=now + timedelta(seconds=said["expires_in"]),
+            refresh_expires_at=now + timedelta(days=REFRESH_DAYS),
+            told={"redirect_uri": redirect, "account": settings.account},
+        )
+    except (LookupError, TypeError):
+        raise AuthExpiredError("what it said is no token") from None
+
+
+def _consent_address(place: Workplace, redirect: str, state: str) -> str:
+    """The page where an administrator agrees; it lies on the common host of the account's own domain."""
+    del redirect  # amoCRM knows it: it is a field of the integration
+    settings: Settings = place.settings
+    domain = ".".join(settings.account.rpartition("/")[2].split(".")[-2:])
+    return f"https://www.{domain}/oauth?" + urlencode({"client_id": settings.client_id, "state": state})
+
+
+async def _exchange(place: Workplace, query: Mapping[str, str], redirect: str) -> Grant:
+    """A grant for the code of the return, which is good for twenty minutes, once; `referer` is the account's host."""
+    settings: Settings = place.settings
+    host = settings.account.partition("://")[2]
+    if query.get("referer", host) != host:
+        raise PermanentError("another account agreed than the one that is to be connected")
+    if not query.get("code"):
+        raise PermanentError("nobody agreed: the return has no code")
+    return await _token(place, {"grant_type": "authorization_code", "code": query["code"]}, redirect)
+
+
+CONSENT: Final = Consent(address=_consent_address, exchange=_exchange)
+
+
+def embedded(answer: Any, name: str) -> list[dict[str, Any]]:
+    """The items of a page; none of nothing."""
+    found = answer.get("_embedded", {}).get(name) if isinstance(answer, dict) else None
+    return [one for one in found or () if isinstance(one, dict)]
+
+
+def unbracketed(body: bytes) -> dict[str, Any]:
+    """A form as PHP reads it: `leads[add][0][id]=1`. Lists are dicts by number. Raises PermanentError."""
+    found: dict[str, Any] = {}
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20_000)
+    except ValueError:
+        raise PermanentError("what was sent is no form") from None
+    for name, value in pairs:
+        first, *rest = name.replace("]", "").split("[")
+        at = found
+        for key, inner in zip((first, *rest), rest, strict=False):
+            del inner
+            at = at.setdefault(key, {})
+            if not isinstance(at, dict):
+                raise PermanentError("what was sent is no form")
+        at[(first, *rest)[-1]] = value
+    return found
+
+
+def _refused(answer: Answer, *, is_write: bool, now: float) -> CrmError:
+    """What an answer that is none of 2xx means. A ban is a page of HTML, as is a limit; neither promises a time.
+
+    After 500, 502 and 504 nobody knows whether a write was done.
+    """
+    kept, status, body = answer.kept(), answer.status, answer.json()
+    reason = f"status {status}"
+    if status == 402:
+        return AuthDeadError("the account is not paid", kept)
+    if status == 403 and not isinstance(body, dict):
+        return BannedError("shut out: amoCRM's support has to be asked", kept)
+    if status == 403:
+        return PermanentError("the user of the token may not do this", kept)
+    if status == 429:
+        asked = body.get("retry_after") if isinstance(body, dict) else None
+        seconds = float(asked) if isinstance(asked, int | float) else answer.retry_after(now)
+        return RateLimitedError(reason, kept, retry_after=seconds)
+    if status >= 500 and status != 503 and is_write:
+        return UnknownOutcomeError(reason, kept)
+    if status >= 500:
+        return TransientError(reason, kept, retry_after=answer.retry_after(now), is_away=status != 500)
+    if 300 <= status < 400:
+        return TransientError(f"{reason}: redirects are not followed", kept)
+    return PermanentError(f"{reason}{_faults(body)}", kept)
+
+
+def _faults(body: Any) -> str:
+    """Which fields were refused and why, of an answer with validation-errors."""
+    found = body.get("validation-errors") if isinstance(body, dict) else None
+    errors = [one for item in found or () if isinstance(item, dict) for one in item.get("errors") or ()]
+    return "".join(f", {one.get('path')} {one.get('code')}" for one in errors[:3] if isinstance(one, dict))
