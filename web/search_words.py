@@ -20,6 +20,15 @@ SEARCH_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Ищем среди клиентов, заявок, звонков, разговоров и заметок, которые вам доступны.",
         "Searched are the parties, leads, calls, talks and notes that you may see.",
     ),
+    "search.stopped": ("Поиск остановлен", "The search was stopped"),
+    "search.only_excluded": (
+        "Запрос исключает слова, но не говорит, что искать. Добавьте слово, имя или номер.",
+        "This says what to leave out, but not what to look for. Add a word, a name or a number.",
+    ),
+    "search.too_long": (
+        "Он занял бы слишком много времени. Уточните запрос: добавьте слово, имя или цифры номера.",
+        "It would have taken too long. Ask more precisely: add a word, a name or digits of a number.",
+    ),
     "search.kinds": ("Что искать", "What to search"),
     "search.everything": ("Всё", "Everything"),
     "search.parties": ("Клиенты", "Parties"),

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from web.finding import FilterError
 from web.page import page
-from web.search.everywhere import QUERY_CHARACTERS_MOST, Answers, search
+from web.search.everywhere import QUERY_CHARACTERS_MOST, Answers, RefusedError, search
 from web.search.likeness import marked_name, marked_number, marked_words
 from web.search.ranking import KINDS
 from web.wording import phone
@@ -29,14 +29,18 @@ async def show(request: web.Request) -> web.Response:
     if kind and kind not in KINDS:
         raise web.HTTPBadRequest(text=f"in: must be one of {', '.join(KINDS)}, got {kind[:40]!r}")
     limit = FEW if not kind else TALKS if kind == "talks" else MANY
+    found, refused = None, None
     try:
         found = await search(request, query, limit, [kind] if kind else KINDS, cursor=cursor) if query else None
     except FilterError as error:
         raise web.HTTPBadRequest(text=str(error)) from error
+    except RefusedError as error:
+        refused = error.why
     context = _context(found) if found else {}
-    return await page(
-        request, "search.html", query=query, kind=kind, kinds=KINDS, found=found, excerpts_shown=EXCERPTS, **context
-    )
+    context |= {"query": query, "kind": kind, "kinds": KINDS, "excerpts_shown": EXCERPTS}
+    response = await page(request, "search.html", found=found, refused=refused, **context)
+    response.set_status(503 if refused == "too_long" else 200)
+    return response
 
 
 def _context(found: Answers) -> dict[str, Any]:

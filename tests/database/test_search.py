@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from aiohttp import ClientSession
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
@@ -18,6 +18,7 @@ from calls.tables import calls
 from crm_sync.tables import leads, notes, parties, party_numbers
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import LINE, SUPPORT, Told, know
+from web.search import everywhere
 
 API = "/api/v1"
 
@@ -180,6 +181,35 @@ async def test_a_page_shows_a_few_of_each_kind_and_all_of_one(site: Site) -> Non
         answer = await found(client, "Иванов", "&kind=leads&limit=3")
         assert (len(answer["leads"]["items"]), answer["leads"]["more"], answer["parties"]["items"]) == (3, True, [])
         assert (await client.get(f"{API}/search?q=x&kind=people")).status == 400
+
+
+async def test_what_only_leaves_out_words_finds_nothing_and_is_told_why(site: Site) -> None:
+    """Nearly everything would answer; with a word or a number besides, it is an ordinary search."""
+    await know(site.engine, "79161234567", "Иванов Фёдор", "anna")
+    call = await called(site, "79161234567")
+    await call.keeps(site.store, [("caller", "Нужна рассрочка")])
+    async with site.visitor("anna") as client:
+        for query in ("-ипотека", '-"нужна ипотека" -скидка', "и -ипотека", "Иванов or -ипотека"):
+            page = await client.get(f"/search?q={quote(query)}")
+            told = await page.text()
+            assert (page.status, "не говорит, что искать" in told, 'class="row"' in told) == (200, True, False), query
+            refused = await client.get(f"{API}/search?q={quote(query)}")
+            assert (refused.status, "q: This says what to leave out" in await refused.text()) == (400, True), query
+        assert (await found(client, "рассрочка -ипотека"))["order"] == ["talks"]
+        assert names(await found(client, "4567 -ипотека")) == ["Иванов Фёдор"]
+
+
+async def test_a_search_that_takes_too_long_is_stopped_and_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database gives up on it, the page says what to do; the next search is answered."""
+    await know(site.engine, "79161234567", "Иванов Фёдор", "anna")
+    monkeypatch.setattr(everywhere, "SECONDS_MOST", 0.2)
+    async with site.visitor("anna") as client:
+        async with site.engine.begin() as other:
+            await other.execute(text("lock table party_numbers in access exclusive mode"))
+            page = await client.get("/search?q=4567")
+            assert (page.status, "Поиск остановлен" in await page.text()) == (503, True)
+            assert (await client.get(f"{API}/search?q=4567")).status == 503
+        assert names(await found(client, "4567")) == ["Иванов Фёдор"]
 
 
 async def test_a_party_that_was_merged_is_not_found_beside_the_one_it_is(site: Site) -> None:

@@ -12,17 +12,20 @@ from web.api.models import CallBrief
 from web.api.operations import Answer, Query
 from web.finding import FilterError, Filters
 from web.search.asked import Asked
-from web.search.everywhere import QUERY_CHARACTERS_MOST, search
+from web.search.everywhere import QUERY_CHARACTERS_MOST, RefusedError, search
 from web.search.likeness import marked_name, marked_number
 from web.search.parties import FoundParty
 from web.search.ranking import KINDS
 from web.search.talks import Talk
+from web.words import say
 
 Kind = Literal["parties", "leads", "calls", "notes", "talks"]
 
 
 class SearchQuery(Query):
     """What is looked for: a name, a piece of a number, or what was said ("quoted": one after another, -word: not).
+
+    What only leaves out words is refused, and so is what takes too long.
 
     `since` (included), `until` (not), `line`, `person` and `cursor` are of talks: with one of them, only talks answer.
     """
@@ -147,6 +150,9 @@ async def search_all(request: web.Request, query: SearchQuery) -> SearchPage:
         found = await search(request, query.q, query.limit, kinds, filters, query.cursor)
     except FilterError as error:
         raise web.HTTPBadRequest(text=str(error)) from error
+    except RefusedError as error:
+        refused = web.HTTPServiceUnavailable if error.why == "too_long" else web.HTTPBadRequest
+        raise refused(text=f"q: {say('en', f'search.{error.why}')}") from error
     return SearchPage(
         order=list(found.order),
         parties=PartiesFound(items=[_party(found.asked, one) for one in found.parties.items], more=found.parties.more),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from aiohttp import web
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from web.finding import Filters
@@ -24,14 +25,33 @@ from web.services import SERVICES
 
 QUERY_CHARACTERS_MOST: Final = 200
 
+SECONDS_MOST: Final = 3.0
+"""Of one statement to the database."""
+
+Refusal = Literal["only_excluded", "too_long"]
+
+_CANCELLED: Final = "57014"
+"""SQLSTATE query_canceled."""
+
 _CLOSE: Final = 0.1
 """Leads and calls are those of the parties that answer almost as well as the best."""
 
 _SETTINGS: Final = text(
     "select set_config('pg_trgm.word_similarity_threshold', :alike, true),"
     # What is asked for decides the plan: a rare piece of a number is looked up, a common one is met soon.
-    " set_config('plan_cache_mode', 'force_custom_plan', true)"
+    " set_config('plan_cache_mode', 'force_custom_plan', true),"
+    " set_config('statement_timeout', :milliseconds, true),"
+    # What answers though it has no word at all is not asked for by any word, and nearly everything would answer.
+    " cast('' as tsvector) @@ websearch_to_tsquery('russian', :query) as only_excluded"
 )
+
+
+class RefusedError(Exception):
+    """A search that is not answered; `why` is its key, `only_excluded`: it asks for all but some words."""
+
+    def __init__(self, why: Refusal) -> None:
+        super().__init__(why)
+        self.why: Refusal = why
 
 
 Item = TypeVar("Item")
@@ -73,21 +93,35 @@ async def search(
 ) -> Answers:
     """What answers `query` and the viewer may see, of these kinds; `filters` and `cursor` are of talks.
 
-    That words of talks are shown is noted. Raises FilterError for a cursor that this service did not give.
+    That words of talks are shown is noted. Raises FilterError for a cursor that this service did not give, and
+    RefusedError.
     """
+    try:
+        return await _search(request, query, limit, kinds, filters or Filters(said=query), cursor)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", "") != _CANCELLED:
+            raise
+        raise RefusedError("too_long") from error
+
+
+async def _search(
+    request: web.Request, query: str, limit: int, kinds: Collection[str], filters: Filters, cursor: str | None
+) -> Answers:
     directory = await request.app[HOUSE].read()
     scope = scope_of(request[VIEWER], directory)
     asked = read(query, directory.company.region)
     async with request.app[SERVICES].engine.begin() as connection:
-        await connection.execute(_SETTINGS, {"alike": str(ALIKE)})
+        milliseconds = str(round(SECONDS_MOST * 1000))
+        asks = {"alike": str(ALIKE), "milliseconds": milliseconds, "query": query}
+        if (await connection.execute(_SETTINGS, asks)).one().only_excluded:
+            raise RefusedError("only_excluded")
         found = await _of_parties(connection, scope, asked, kinds, limit)
         found["notes"] = (
             _group(await notes.find(connection, scope, query, limit + 1), limit) if "notes" in kinds else Group()
         )
         said = talks.Talks()
         if "talks" in kinds:
-            told = filters or Filters(said=query)
-            said = await talks.find(request, connection, scope, told, cursor, limit)
+            said = await talks.find(request, connection, scope, filters, cursor, limit)
     counts = {kind: len(group.items) for kind, group in found.items()} | {"talks": len(said.items)}
     best = found["parties"].items[0].score if found["parties"].items else 0.0
     return Answers(asked=asked, talks=said, order=in_order(counts, best), **found)
