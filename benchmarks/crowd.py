@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.tables import calls
 from crm_sync.lifecycle import STAGES
-from crm_sync.tables import parties, party_numbers
+from crm_sync.tables import leads, notes, parties, party_numbers
 from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.store import apply
 from recordings.tables import transcripts
@@ -47,6 +47,7 @@ _SAID_TOLD: Final = (
     "площадь метров комната кухня окно вид двор школа парковка лифт ключи сдача дома очередь бронь аванс наличные"
 )
 _SAID: Final = tuple(_SAID_TOLD.split())
+_PROJECTS: Final = ("Лесные Дали", "Парк", "Набережная", "Сады", "Маяк")
 _RARE: Final = tuple(f"{root.lower()}{ending}град" for root in _ROOTS for ending in _ENDINGS)
 
 # A row of a real call holds its folded state, about so much.
@@ -60,6 +61,7 @@ class Size:
     parties: int = 200_000
     calls: int = 1_000_000
     talks: int = 100_000
+    notes: int = 200_000
 
 
 @dataclass
@@ -90,7 +92,9 @@ async def gather(engine: AsyncEngine, dsn: str, size: Size, seed: int = 1) -> Cr
     async with engine.begin() as connection:
         await apply(connection, firm())
     dice, crowd = random.Random(seed), Crowd()
-    searched = [index for table in (calls, parties, party_numbers, transcripts) for index in table.indexes]
+    searched = [
+        index for table in (calls, parties, party_numbers, leads, notes, transcripts) for index in table.indexes
+    ]
     words = [index for index in searched if index.dialect_options["postgresql"]["using"] == "gin"]
     async with engine.begin() as connection:
         for index in words:
@@ -124,10 +128,23 @@ async def _people(raw: asyncpg.Connection, dice: random.Random, crowd: Crowd, si
     numbers = ((number, place) for place, number in enumerate(crowd.numbers, 1))
     await _copy(raw, "party_numbers", ("number", "party_id"), numbers)
     rows = (
-        (place, dice.choice(STAGES), f"p{dice.randrange(TEAMS * IN_A_TEAM)}", now - dice.random() * _YEARS)
+        (place, dice.choice(STAGES), _person(dice), now - dice.random() * _YEARS, _fields(dice))
         for place in range(1, len(crowd.names) + 1)
     )
-    await _copy(raw, "leads", ("party_id", "stage", "owner", "opened_at"), rows)
+    await _copy(raw, "leads", ("party_id", "stage", "owner", "opened_at", "fields"), rows)
+    written = (
+        (dice.randrange(1, len(crowd.names) + 1), _person(dice), now, " ".join(dice.choices(_SAID, k=12)))
+        for _ in range(size.notes)
+    )
+    await _copy(raw, "notes", ("party_id", "by", "at", "text"), written)
+
+
+def _person(dice: random.Random) -> str:
+    return f"p{dice.randrange(TEAMS * IN_A_TEAM)}"
+
+
+def _fields(dice: random.Random) -> str:
+    return json.dumps({"проект": dice.choice(_PROJECTS), "оплата": dice.choice(("ипотека", "наличные"))})
 
 
 async def _calls(raw: asyncpg.Connection, dice: random.Random, crowd: Crowd, size: Size) -> None:

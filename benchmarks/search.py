@@ -53,6 +53,8 @@ QUERIES: Final[Mapping[str, Make]] = {
     "the last four digits": lambda dice, crowd: dice.choice(crowd.numbers)[-4:],
     "three digits": lambda dice, crowd: dice.choice(crowd.numbers)[1:4],
     "a word of every talk": lambda dice, _crowd: dice.choice(("квартиры", "скидку", "договоры", "ипотека")),
+    "a word of many leads": lambda dice, _crowd: dice.choice(("лесные дали", "набережная", "парк")),
+    "two letters": lambda dice, crowd: dice.choice(crowd.names)[:2],
     "a phrase": lambda dice, _crowd: dice.choice(('"хочу посмотреть" скидка', "сколько стоит паркинг")),
     "a rare word": lambda dice, crowd: crowd.names[dice.randrange(len(crowd.names))].split()[0].lower() + "град",
     "a name and digits": _both,
@@ -107,7 +109,7 @@ def tell(told: Mapping[str, Mapping[str, list[float]]]) -> None:
 async def measure(size: Size | None = None) -> None:
     """Print how long the page of the search takes, as it is served."""
     size = size or Size()
-    made = f"{size.parties} parties, {size.calls} calls, {size.talks} of them as text"
+    made = f"{size.parties} parties, {size.notes} notes, {size.calls} calls, {size.talks} of them as text"
     print(f"The page of the search over {made}; a manager is of one of {TEAMS} teams (goal: p95 {GOAL_MS} ms)")
     with tempfile.TemporaryDirectory(prefix="switchhook-bench-") as folder:
         Path(folder).chmod(0o755)

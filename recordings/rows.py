@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Uuid,
     and_,
     any_,
     case,
@@ -22,7 +23,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.joining import ids_of
@@ -236,12 +237,15 @@ async def talks_of(connection: AsyncConnection, query: str) -> ColumnElement[boo
     one call after the other, to the very first; what many hold is met in that order soon.
     """
     found = select(transcripts.c.call_id).where(said(query))
-    few = select(func.count()).select_from(found.limit(FEW + 1).subquery())
-    if (await connection.execute(few)).scalar_one() > FEW:
+    some = found.limit(FEW + 1).subquery()
+    few = case((func.count() <= FEW, func.array_agg(some.c.call_id)))
+    told = (await connection.execute(select(func.count().label("how_many"), few.label("ids")))).one()
+    if told.how_many > FEW:
         # A scalar subquery is asked of one call after the other; for other forms PostgreSQL may read all talks first.
         held = select(literal(1)).where(transcripts.c.call_id == calls.c.id, said(query))
         return held.correlate(calls).scalar_subquery().is_not(None)
-    return calls.c.id == any_(func.array(found.scalar_subquery()))
+    # A phrase costs reading every talk that has its words: what was found is not looked for again.
+    return calls.c.id == any_(literal(told.ids or [], ARRAY(Uuid)))
 
 
 async def words_of(connection: AsyncConnection, call_ids: Iterable[UUID]) -> dict[UUID, list[dict[str, Any]]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, literal, or_, select, true
+from sqlalchemy import ColumnCollection, ColumnElement, Select, and_, false, literal, or_, select, true
 
 from calls.tables import calls, follow_ups, legs
 from crm_sync.merging import same_party
@@ -64,17 +64,17 @@ def parties_seen(scope: Scope, party: ColumnElement[int]) -> ColumnElement[bool]
     return or_(_called(scope, party), _asked_of_each(owned.correlate_except(leads)))
 
 
-def leads_seen(scope: Scope) -> ColumnElement[bool]:
+def leads_seen(scope: Scope, lead: ColumnCollection[str, Any] = leads.c) -> ColumnElement[bool]:
     """The leads that may be seen: those that are worked on, and those of parties one of whose calls may be seen."""
-    return true() if scope.everything else or_(leads_worked(scope), _called(scope, leads.c.party_id))
+    return true() if scope.everything else or_(leads_worked(scope, lead), _called(scope, lead.party_id))
 
 
-def leads_worked(scope: Scope) -> ColumnElement[bool]:
-    """The same as `Scope.works_on`, as a condition on the table of leads."""
+def leads_worked(scope: Scope, lead: ColumnCollection[str, Any] = leads.c) -> ColumnElement[bool]:
+    """The same as `Scope.works_on`, as a condition on the table of leads, or on others with such columns."""
     if scope.everything:
         return true()
-    nobodys = and_(leads.c.owner.is_(None), leads.c.source_line.in_(scope.lines))
-    return or_(leads.c.owner.in_(scope.people), nobodys)
+    nobodys = and_(lead.owner.is_(None), lead.source_line.in_(scope.lines))
+    return or_(lead.owner.in_(scope.people), nobodys)
 
 
 def tasks_worked(viewer: Viewer, scope: Scope) -> ColumnElement[bool]:

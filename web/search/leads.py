@@ -35,8 +35,14 @@ async def find(
     connection: AsyncConnection, scope: Scope, query: str, party_ids: Collection[int], limit: int
 ) -> tuple[FoundLead, ...]:
     """The leads of these parties or with the words in a field that may be seen: open ones first, then the newest."""
-    likely = select(leads).where(or_(leads.c.party_id.in_(party_ids), in_fields(query)), leads_seen(scope))
-    found = likely.order_by(leads.c.stage.in_(OPEN).desc(), leads.c.id.desc()).limit(limit).subquery("found")
-    told = select(found, parties.c.name.label("party_name")).join(parties, parties.c.id == found.c.party_id)
-    rows = await connection.execute(told.order_by(found.c.stage.in_(OPEN).desc(), found.c.id.desc()))
+    is_open = leads.c.stage.in_(OPEN)
+    of_lead = (leads.c.id, leads.c.party_id, leads.c.owner, leads.c.source_line, is_open.label("is_open"))
+    answers = select(*of_lead).where(or_(leads.c.party_id.in_(party_ids), in_fields(query)))
+    # OFFSET 0 keeps the planner from asking of each whether it may be seen before they are in their order.
+    likely = answers.order_by(is_open.desc(), leads.c.id.desc()).offset(0).subquery("likely")
+    seen = select(likely.c.id).where(leads_seen(scope, likely.c))
+    found = seen.order_by(likely.c.is_open.desc(), likely.c.id.desc()).limit(limit)
+    told = select(leads, parties.c.name.label("party_name")).join(parties, parties.c.id == leads.c.party_id)
+    chosen = told.where(leads.c.id.in_(found.correlate(None)))
+    rows = await connection.execute(chosen.order_by(is_open.desc(), leads.c.id.desc()))
     return tuple(FoundLead(*(getattr(row, name) for name in FoundLead.__slots__)) for row in rows)

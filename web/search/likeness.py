@@ -39,11 +39,16 @@ def word_score(asked: str, word: str) -> float:
         return INFLECTED
     if word.startswith(asked):
         return BEGINS
-    slips = (len(asked) >= _LETTERS_FOR_ONE_SLIP) + (len(asked) >= _LETTERS_FOR_TWO_SLIPS)
+    slips = slips_allowed(asked)
     likely = min(_slips(one, other, slips) for one, other in _readings(asked, word))
     if slips and likely <= slips:
         return SLIP - 0.1 * (likely - 1)
     return 0.0
+
+
+def slips_allowed(asked: str) -> int:
+    """How many letters of a word may be wrong."""
+    return (len(asked) >= _LETTERS_FOR_ONE_SLIP) + (len(asked) >= _LETTERS_FOR_TWO_SLIPS)
 
 
 def name_score(asked: Sequence[str], name: str) -> float:

@@ -6,14 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Subquery, Text, and_, case, func, literal, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    case,
+    desc,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.tables import FOLDED_NAME, parties, party_numbers
 from recordings.spoken import stem
 from web.rights import Scope, parties_seen
 from web.search.asked import Asked, Piece
-from web.search.likeness import name_score, number_score
+from web.search.likeness import name_score, number_score, slips_allowed
 
 LOOKED_AT: Final = 60
 """Parties that are ranked here; PostgreSQL gives those that are most alike."""
@@ -25,6 +38,9 @@ ALIKE: Final = 0.29
 """pg_trgm.word_similarity_threshold: of five letters, one may be wrong; more of a longer word."""
 
 ROOT_LEAST: Final = 4
+
+INDEXED_LEAST: Final = 3
+"""Letters anywhere in a name that pg_trgm's index finds."""
 
 MISSPELT_MOST: Final = 2000
 """Names that are like a misspelt one and are compared with it; of more, any."""
@@ -56,7 +72,7 @@ async def find(connection: AsyncConnection, scope: Scope, asked: Asked) -> tuple
     if not is_asked(asked):
         return ()
     found = await _ranked(connection, scope, asked, _likely(asked, misspelt=False))
-    if found or not asked.words:
+    if found or not any(slips_allowed(word) for word in asked.words):
         return found
     return await _ranked(connection, scope, asked, _likely(asked, misspelt=True))
 
@@ -66,8 +82,9 @@ async def _ranked(connection: AsyncConnection, scope: Scope, asked: Asked, likel
     shown = select(likely.c.id).where(parties_seen(scope, likely.c.id)).order_by(*_best(likely)).limit(LOOKED_AT)
     numbers = select(func.array_agg(party_numbers.c.number)).where(party_numbers.c.party_id == parties.c.id)
     columns = (parties.c.id, parties.c.name, parties.c.do_not_call_at, numbers.scalar_subquery().label("numbers"))
-    rows = await connection.execute(select(*columns).where(parties.c.id.in_(shown)))
-    ranked = [found for row in rows if (found := _found(asked, row)).score > 0]
+    found = select(*columns).where(parties.c.id.in_(shown), parties.c.merged_into.is_(None))
+    rows = await connection.execute(found)
+    ranked = [one for row in rows if (one := _found(asked, row)).score > 0]
     return tuple(sorted(ranked, key=lambda one: (-one.score, -one.id)))
 
 
@@ -92,34 +109,55 @@ def _likely(asked: Asked, *, misspelt: bool) -> Subquery:
     Only when nobody has the words as they were typed, in any inflection, are they taken to be `misspelt`: to say how
     much a name is alike costs a hundred times what it costs to say that it has a word, so few are asked.
     """
-    alike: ColumnElement[float] = literal(0.0)
-    likely = select(parties.c.id).where(parties.c.merged_into.is_(None))
+    if not asked.words:
+        graded = _graded(asked)
+        return _fenced(select(graded.c.party_id.label("id"), graded.c.good.label("alike")))
+    # Names that are like another are few, and looked at without reading all parties again to join them.
+    named = select(parties.c.id, _NAME.label("name")).where(parties.c.merged_into.is_(None))
     roots = [_root(word) for word in asked.words]
-    if asked.words and misspelt:
-        few = select(parties.c.id).where(*(_NAME.op("%>")(root) for root in roots)).limit(MISSPELT_MOST)
-        likely = likely.where(parties.c.id.in_(few))
-        alike = func.least(*(func.word_similarity(word, _NAME) for word in asked.words), type_=alike.type)
-    elif asked.words:
-        likely = likely.where(*(_NAME.like(f"%{root}%") for root in roots))
-        spaced = literal(" ").concat(_NAME).concat(" ")
-        starts = and_(*(spaced.like(f"% {word}%") for word in asked.words))
-        whole = and_(*(spaced.like(f"% {word} %") for word in asked.words))
-        alike = case((whole, 1.0), (starts, 0.5), else_=0.0)
-    if asked.pieces:
-        number = party_numbers.c.number
-        ends = [f"%{piece.anywhere}" for piece in asked.pieces if piece.anywhere]
-        begins = [f"{one}%" for piece in asked.pieces for one in (piece.anywhere, *piece.beginnings) if one]
-        good = case((or_(*(number.like(pattern) for pattern in (*ends, *begins))), 1.0), else_=0.0)
-        graded = (
-            select(party_numbers.c.party_id, func.max(good).label("good"))
-            .where(contains(number, asked.pieces))
-            .group_by(party_numbers.c.party_id)
-            .subquery("graded")
-        )
-        likely, alike = likely.join(graded, graded.c.party_id == parties.c.id), alike + graded.c.good
-    likely = likely.add_columns(alike.label("alike"))
-    # OFFSET 0 keeps the planner from asking of each whether it may be seen before they are in their order.
-    return likely.order_by(alike.desc(), parties.c.id.desc()).offset(0).subquery("likely")
+    if misspelt:
+        named = named.where(*(_NAME.op("%>")(root) for root in roots)).limit(MISSPELT_MOST)
+    else:
+        named = named.where(*(_named(root) for root in roots))
+    likely = named.subquery("named")
+    alike = _alike(asked, likely.c.name, misspelt=misspelt)
+    if not asked.pieces:
+        return _fenced(select(likely.c.id, alike.label("alike")))
+    graded = _graded(asked)
+    both = select(likely.c.id, (alike + graded.c.good).label("alike"))
+    return _fenced(both.join(graded, graded.c.party_id == likely.c.id))
+
+
+def _fenced(likely: Select[Any]) -> Subquery:
+    """In their order; OFFSET 0 keeps the planner from asking of each whether it may be seen before they are in it."""
+    return likely.order_by(desc("alike"), desc("id")).offset(0).subquery("likely")
+
+
+def _graded(asked: Asked) -> Subquery:
+    """The parties (party_id) whose numbers have the pieces; `good`: 1 where one ends or begins a number."""
+    number = party_numbers.c.number
+    ends = [f"%{piece.anywhere}" for piece in asked.pieces if piece.anywhere]
+    begins = [f"{one}%" for piece in asked.pieces for one in (piece.anywhere, *piece.beginnings) if one]
+    good = case((or_(*(number.like(pattern) for pattern in (*ends, *begins))), 1.0), else_=0.0)
+    graded = select(party_numbers.c.party_id, func.max(good).label("good")).where(contains(number, asked.pieces))
+    return graded.group_by(party_numbers.c.party_id).subquery("graded")
+
+
+def _alike(asked: Asked, name: ColumnElement[str], *, misspelt: bool) -> ColumnElement[Any]:
+    """How much a folded name is like the words."""
+    if misspelt:
+        return func.least(*(func.word_similarity(word, name) for word in asked.words))
+    spaced = literal(" ").concat(name).concat(" ")
+    starts = and_(*(spaced.like(f"% {word}%") for word in asked.words))
+    whole = and_(*(spaced.like(f"% {word} %") for word in asked.words))
+    return case((whole, 1.0), (starts, 0.5), else_=0.0)
+
+
+def _named(root: str) -> ColumnElement[bool]:
+    """Whether a name has such a word. Two letters answer where they begin one, and only there the index knows them."""
+    if len(root) < INDEXED_LEAST:
+        return or_(*(_NAME.like(f"{before}{root}%") for before in ("", "% ", "%-")))
+    return _NAME.like(f"%{root}%")
 
 
 def _root(word: str) -> str:
