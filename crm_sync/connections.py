@@ -16,6 +16,7 @@ from yarl import URL
 
 from calls.jobs import enqueue
 from crm_sync.crm import Crm, Step
+from crm_sync.errors import AuthDeadError
 from crm_sync.ledger import job_of, revive
 from crm_sync.ledger_tables import EFFECT_STATES, OPEN_STATES, crm_connections, crm_effects
 from crm_sync.secrets import Keeper, SecretKeyError
@@ -23,6 +24,9 @@ from crm_sync.secrets import Keeper, SecretKeyError
 State = Literal["active", "shadow", "stopped"]
 
 BY_HAND: Final = "hand"
+AUTH_DEAD: Final = AuthDeadError.kind
+"""Who stopped itself so is still owed what happens."""
+
 LINK_DAYS: Final = 30
 """For so long a CRM's link to a recording opens, unless the connection says otherwise."""
 
@@ -39,8 +43,8 @@ class Connection:
     """One connection. `stopped_by`: hand, or the kind of error that ended it.
 
     `secrets` are sealed: the address (`url`) and the `keys`. `settings` have the address's `origin` alone, and how long
-    links open where that is not usual (`link_days`). `failures`: pauses in a row,
-    with nothing taken between them.
+    links open where that is not usual (`link_days`). `failures`: pauses in a row, with nothing taken between them. What
+    was over before `since` is not owed to it.
     """
 
     key: str
@@ -52,6 +56,7 @@ class Connection:
     stopped_by: str | None
     paused_until: datetime | None
     failures: int
+    since: datetime
     created_at: datetime
     changed_at: datetime
 
@@ -100,15 +105,17 @@ async def add(
     secrets: bytes,
     steps: Sequence[Step],
     state: State,
+    since: datetime | None = None,
 ) -> None:
-    """Add a connection, which is owed what happens from now on. Raises ConnectionRefused."""
+    """Add a connection, which is owed what happens from now on, or happened `since`. Raises ConnectionRefused."""
     if not _KEY.fullmatch(key):
         raise ConnectionRefused(f"key: must be 1 to 40 of a-z, 0-9, - and _, got {key!r}")
     if await read(connection, key) is not None:
         raise ConnectionRefused(f"key: there is a connection {key!r} already")
     row = {"key": key, "kind": kind, "settings": dict(settings), "secrets": secrets, "steps": list(steps)}
+    told = {**row, "state": state, "since": since or func.clock_timestamp()}
     try:
-        await connection.execute(insert(crm_connections).values(**row, state=state))
+        await connection.execute(insert(crm_connections).values(**told))
     except IntegrityError:
         raise ConnectionRefused(f"key: there is a connection {key!r} already") from None
 
@@ -121,9 +128,12 @@ async def stop(connection: AsyncConnection, key: str, by: str = BY_HAND) -> None
 async def start(connection: AsyncConnection, key: str, *, shadow: bool = False) -> int:
     """Send again, what is planned first, in its order; or only show what would be sent. Returns how much that is.
 
-    Raises ConnectionRefused when there is none.
+    What happened while it was to be told nothing is not owed to it. Raises ConnectionRefused when there is none.
     """
-    await _set(connection, key, {"state": "shadow" if shadow else "active", "stopped_by": None, **_GOING})
+    deaf = crm_connections.c.stopped_by != AUTH_DEAD
+    since = case((deaf, func.clock_timestamp()), else_=crm_connections.c.since)
+    state = "shadow" if shadow else "active"
+    await _set(connection, key, {"state": state, "stopped_by": None, "since": since, **_GOING})
     return await revive(connection, key)
 
 

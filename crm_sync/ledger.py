@@ -5,8 +5,8 @@ Rules kept here:
    often the change is told.
 2. Jobs of one connection and lane run one after another, in the order in which they were planned, also through
    retries; those of another connection never wait for them.
-3. A connection that lets us in no more is still owed what happens, and told when a person mended it; one that a person
-   stopped, or that wants nothing more, is not.
+3. A connection is owed what happens from the moment that its row names (`since`). One that lets us in no more is still
+   owed it, and told when a person mended it; one that a person stopped, or that wants nothing more, is not.
 4. The row says what is so. A job is only its engine: one that got lost is put on its way again (`revive`).
 """
 
@@ -33,13 +33,15 @@ _PLAN = text(
     with told as (
         select * from rows from (
             jsonb_to_recordset(cast(:owed as jsonb))
-            as (call_id uuid, pbx text, step text, subject bigint, lane text, waits boolean)) with ordinality),
+            as (call_id uuid, pbx text, step text, subject bigint, lane text, waits boolean, at timestamptz)
+        ) with ordinality),
     made as (
         insert into crm_effects (key, connection, call_id, step, subject, lane, waits, state)
         select cast(encode(substr(sha256(convert_to(
                    concat_ws(E'\n', c.key, pbx, call_id, step, subject), 'UTF8')), 1, 16), 'hex') as uuid),
                c.key, call_id, step, subject, lane, waits, 'planned'
         from told join crm_connections c on step = any(c.steps) and (c.state <> 'stopped' or c.stopped_by = 'auth_dead')
+        where (at is null or at >= c.since) and c.key = coalesce(cast(:only as text), c.key)
         order by ordinality, c.key
         on conflict (key) do nothing
         returning *)
@@ -48,11 +50,15 @@ _PLAN = text(
 )
 
 
-async def plan(connection: AsyncConnection, told: Sequence[Owed]) -> int:
-    """Write what every connection is owed, and its jobs, in the caller's transaction; gives how many may be sent."""
+async def plan(connection: AsyncConnection, told: Sequence[Owed], only: str | None = None) -> int:
+    """Write what every connection is owed, or `only` one, and its jobs, in the caller's transaction.
+
+    Returns how many may be sent.
+    """
     if not told:
         return 0
-    rows = (await connection.execute(_PLAN, {"owed": json.dumps([asdict(one) for one in told], default=str)})).all()
+    asked = {"owed": json.dumps([asdict(one) for one in told], default=str), "only": only}
+    rows = (await connection.execute(_PLAN, asked)).all()
     await enqueue(connection, [job_of(row) for row in rows])
     return len(rows)
 

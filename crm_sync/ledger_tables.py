@@ -49,6 +49,13 @@ crm_connections = Table(
     Column("paused_until", _MOMENT, comment="Nothing is sent before: it asked to wait, or nobody is there."),
     Column("paused_at", _MOMENT, comment="When it was paused last; what was sent after it and taken ends the pause."),
     Column("failures", Integer, nullable=False, server_default=text("0"), comment="Pauses in a row."),
+    Column(
+        "since",
+        _MOMENT,
+        nullable=False,
+        server_default=func.clock_timestamp(),
+        comment="What was over before is not owed to it.",
+    ),
     Column("created_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     Column("changed_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     CheckConstraint("(state = 'stopped') = (stopped_by is not null)", name="stopped_by_somebody"),
@@ -82,6 +89,13 @@ crm_effects = Table(
     Index("ix_crm_effects_connection_number", "connection", "number"),
     Index("ix_crm_effects_subject", "step", "subject", postgresql_where=text("subject is not null")),
     Index("ix_crm_effects_kept", "ended_at", postgresql_where=text("request is not null")),
+    Index(
+        "ix_crm_effects_passing",
+        "ended_at",
+        postgresql_where=text(
+            "step in ('call_started', 'call_answered', 'task', 'lead', 'message') and remote_id is null"
+        ),
+    ),
     Index(
         "ix_crm_effects_open",
         "connection",

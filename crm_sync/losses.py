@@ -33,7 +33,8 @@ _SOUND = text(
     select e.call_id, min(e.planned_at) as since
     from crm_effects e join crm_connections c on c.key = e.connection
     where e.state in ('planned', 'sent', 'unknown', 'dead') and e.step = 'recording' and {_OWED}
-    group by e.call_id
+      and (cast(:behind as uuid) is null or e.call_id > :behind)
+    group by e.call_id order by e.call_id limit :most
     """  # noqa: S608 - of our own text
 )
 
@@ -56,7 +57,12 @@ async def lost_calls(connection: AsyncConnection, late: timedelta) -> list[LostC
     return [LostCall(row.call_id, row.connection, row.why, row.pbx, row.channel, row.at) for row in rows]
 
 
-async def late_sound(connection: AsyncConnection, late: timedelta) -> dict[UUID, datetime]:
-    """The calls whose sound a CRM is owed for longer than `late`, or will not have, and since when it is owed."""
-    rows = await connection.execute(_SOUND, {"late": late})
+async def late_sound(
+    connection: AsyncConnection, late: timedelta, behind: UUID | None, most: int
+) -> dict[UUID, datetime]:
+    """Calls whose sound a CRM is owed for longer than `late`, or will not have, and since when it is owed.
+
+    `most` of them, in the order of their ids, `behind` one where that is told: fewer, and there are no others.
+    """
+    rows = await connection.execute(_SOUND, {"late": late, "behind": behind, "most": most})
     return {row.call_id: row.since for row in rows}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -22,7 +23,7 @@ class Owed:
     """One effect that each connection which wants `step` is owed; `subject` tells rows of one call apart.
 
     `lane`: a digest of whom it is about; effects of one lane are told one after another. `waits`: it is told of, but
-    not before `ledger.release`.
+    not before `ledger.release`. `at`: when it was over; None: it goes on.
     """
 
     call_id: UUID | None
@@ -31,6 +32,7 @@ class Owed:
     lane: str
     subject: int | None = None
     waits: bool = False
+    at: datetime | None = None
 
 
 def owed(change: Change) -> list[Owed]:
@@ -53,7 +55,8 @@ def owed(change: Change) -> list[Owed]:
     if change.first(Transcribed) is not None:
         steps.append("transcript")
     lane = lane_of(number_of(after) or str(change.call_id))
-    return [Owed(change.call_id, after.pbx, step, lane, waits=step == "recording") for step in steps]
+    over = after.ended_at
+    return [Owed(change.call_id, after.pbx, step, lane, waits=step == "recording", at=over) for step in steps]
 
 
 def lane_of(number: str) -> str:

@@ -1,13 +1,13 @@
-"""Keeps the ledger up: plans what happened to promises and leads, revives lost effects, forgets old texts."""
+"""Keeps the ledger up: plans what happened to promises and leads, revives lost effects, forgets what is old."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, TextClause, func, or_, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Row, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crm_sync.connections import AUTH_DEAD
 from crm_sync.ledger import plan, revive
 from crm_sync.ledger_tables import crm_connections
 from crm_sync.locks import book_is_free
@@ -20,29 +20,28 @@ KEPT_DAYS: Final = 30
 _LOOK_BACK: Final = 1000
 """Rows that were numbered earlier and committed later: who writes more than that many at once has the whole book."""
 
+_MISSING = """
+    a.at >= :since
+    and a.id > (
+        select coalesce(max(subject), 0) - :back from crm_effects where step = any(:steps) and connection = :key)
+    and not exists (
+        select from crm_effects e where e.step = any(:steps) and e.subject = a.id and e.connection = :key)
+"""
 _ACTIONS = text(
-    """
-    select a.id, f.call_id, f.number, c.pbx
+    f"""
+    select a.id, a.at, f.call_id, f.number, c.pbx, 'task' as step
     from follow_up_actions a join follow_ups f on f.id = a.follow_up_id join calls c on c.id = f.call_id
-    where a.at > :since
-      and a.id > (select coalesce(max(subject), 0) - :back from crm_effects where step = 'task')
-      and not exists (select from crm_effects e where e.step = 'task' and e.subject = a.id)
-    order by a.id limit 500
-    """
+    where {_MISSING} order by a.id limit 500
+    """  # noqa: S608 - of our own text
 )
 _LEADS = text(
-    """
-    select a.id, a.lead_id, a.call_id, c.pbx, told.step,
+    f"""
+    select a.id, a.at, a.lead_id, a.call_id, c.pbx, told.step,
            (select min(number) from party_numbers n where n.party_id = l.party_id) as number
     from lead_events a join leads l on l.id = a.lead_id left join calls c on c.id = a.call_id
     cross join lateral (select case a.kind when 'message' then 'message' else 'lead' end as step) as told
-    where a.at > :since
-      and a.id > (select coalesce(max(subject), 0) - :back from crm_effects where step in ('lead', 'message'))
-      and not exists (select from crm_effects e where e.step in ('lead', 'message') and e.subject = a.id)
-      and exists (select from crm_connections w
-                  where told.step = any(w.steps) and (w.state <> 'stopped' or w.stopped_by = 'auth_dead'))
-    order by a.id limit 500
-    """
+    where {_MISSING} and told.step = any(:steps) order by a.id limit 500
+    """  # noqa: S608 - of our own text
 )
 _FORGET = text(
     """
@@ -52,7 +51,21 @@ _FORGET = text(
       and coalesce(e.ended_at, e.sent_at, e.planned_at) < clock_timestamp() - make_interval(days => :days)
     """
 )
-
+_REMOVE = text(
+    """
+    delete from crm_effects e
+    where e.step in ('call_started', 'call_answered', 'task', 'lead', 'message') and e.remote_id is null
+      and e.state in ('done', 'shadow') and e.ended_at < clock_timestamp() - make_interval(days => :days)
+      and case when e.subject is null
+          then exists (select from calls where calls.id = e.call_id and calls.ended_at is not null)
+          else e.subject < (select max(n.subject) - :back from crm_effects n
+                            where n.step = e.step and n.connection = e.connection)
+          end
+    """
+)
+"""What needs no proof any more that it was told: no call that is over rings, and of promises and leads nothing that is
+so far behind is planned. A call's end, sound and text are kept as long as the call, and so is what has a name there.
+"""
 
 _LOOK_AGAIN = text(
     """
@@ -64,36 +77,40 @@ _LOOK_AGAIN = text(
 
 
 async def plan_told(engine: AsyncEngine) -> int:
-    """Plan what happened to promises and leads since the first connection was made; returns how many effects that is.
+    """Plan what each connection is owed of promises and leads; returns how many effects that is.
 
     Both are written append-only in the transaction of what happened, so nothing is lost by being planned after it.
     """
+    wanted = or_(crm_connections.c.state != "stopped", crm_connections.c.stopped_by == AUTH_DEAD)
+    count = 0
     async with engine.begin() as connection:
-        actions = await _asked(connection, _ACTIONS, "task")
-        told = [Owed(row.call_id, row.pbx, "task", lane_of(row.number), subject=row.id) for row in actions]
         # What an import writes is numbered before, and seen after, what others write meanwhile.
-        events = await _asked(connection, _LEADS, "lead") if await book_is_free(connection) else ()
-        for row in events:
-            # A call that an event names may be forgotten since.
-            lane = lane_of(row.number or f"lead {row.lead_id}")
-            told.append(Owed(row.pbx and row.call_id, row.pbx or "", row.step, lane, subject=row.id))
-        return await plan(connection, told)
+        is_free = await book_is_free(connection)
+        for to in (await connection.execute(select(crm_connections).where(wanted))).all():
+            asked = {"key": to.key, "since": to.since, "back": _LOOK_BACK}
+            told = list[Owed]()
+            if steps := [step for step in to.steps if step == "task"]:
+                actions = await connection.execute(_ACTIONS, asked | {"steps": steps})
+                told += [
+                    Owed(row.call_id, row.pbx, row.step, lane_of(row.number), row.id, at=row.at) for row in actions
+                ]
+            if is_free and (steps := [step for step in to.steps if step in {"lead", "message"}]):
+                events = await connection.execute(_LEADS, asked | {"steps": steps})
+                told += [_of_lead(row) for row in events]
+            count += await plan(connection, told, to.key)
+    return count
+
+
+def _of_lead(row: Row[Any]) -> Owed:
+    lane = lane_of(row.number or f"lead {row.lead_id}")
+    # A call that an event names may be forgotten since.
+    return Owed(row.pbx and row.call_id, row.pbx or "", row.step, lane, row.id, at=row.at)
 
 
 async def tidy(engine: AsyncEngine) -> int:
     """Put what lost its job on its way again, and forget what was told long ago; returns how much was put."""
     async with engine.begin() as connection:
         await connection.execute(_FORGET, {"days": KEPT_DAYS})
+        await connection.execute(_REMOVE, {"days": KEPT_DAYS, "back": _LOOK_BACK})
         await connection.execute(_LOOK_AGAIN, {"seconds": ASK_AGAIN_SECONDS})
         return await revive(connection)
-
-
-async def _asked(connection: AsyncConnection, sql: TextClause, step: str) -> Sequence[Row[Any]]:
-    """What nobody is owed yet since the first connection that wants this step was made."""
-    wanted = or_(crm_connections.c.state != "stopped", crm_connections.c.stopped_by == "auth_dead")
-    wants = crm_connections.c.steps.any_() == step
-    first = select(func.min(crm_connections.c.created_at)).where(wanted, wants)
-    since = (await connection.execute(first)).scalar()
-    if since is None:
-        return ()
-    return (await connection.execute(sql, {"since": since, "back": _LOOK_BACK})).all()

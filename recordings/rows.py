@@ -266,15 +266,22 @@ _LATE = text("""
           from call_audio
           left join unnest(cast(:calls as uuid[]), cast(:since as timestamptz[])) as told (call_id, since)
               on told.call_id = call_audio.call_id
-          where told.call_id is not null or not_in_crm_since is not null
+          where (told.call_id is not null or not_in_crm_since is not null)
+            and (cast(:behind as uuid) is null or call_audio.call_id > :behind)
+            and (cast(:last as uuid) is null or call_audio.call_id <= :last)
           group by call_audio.call_id) as late
     where call_audio.call_id = late.call_id and not_in_crm_since is distinct from late.since
 """)
 
 
-async def note_not_in_crm(connection: AsyncConnection, late: Mapping[UUID, datetime]) -> int:
-    """Note of which calls a CRM is owed the sound, and since when; of all others none is. Returns how many changed."""
-    told = {"calls": list(late), "since": list(late.values())}
+async def note_not_in_crm(
+    connection: AsyncConnection, late: Mapping[UUID, datetime], behind: UUID | None = None, last: UUID | None = None
+) -> int:
+    """Note of which calls a CRM is owed the sound, and since when; of all others none is. Returns how many changed.
+
+    It is about calls with ids `behind` one, to the `last`; None: all.
+    """
+    told = {"calls": list(late), "since": list(late.values()), "behind": behind, "last": last}
     return (await connection.execute(_LATE, told)).rowcount
 
 

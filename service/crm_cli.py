@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.terminal import Json, many, run, settled
+from service.terminal import Json, many, moment, run, settled
 
 crm_app = typer.Typer(no_args_is_help=True, help="Connections to CRMs, and the ledger of what they are told.")
 add_app = typer.Typer(no_args_is_help=True, help="Connect a CRM.")
@@ -23,14 +23,19 @@ def add_webhook(
     event: Annotated[list[str] | None, typer.Option(help="Only these; all but message when left out.")] = None,
     shadow: Annotated[bool, typer.Option("--shadow", help="Show what would be sent, and send nothing.")] = False,
     link_days: Annotated[int, typer.Option(help="For so long links to recordings open.")] = 30,
+    since: Annotated[
+        str | None, typer.Option(help="Tell also what happened since then, ISO 8601; nothing before now when left out.")
+    ] = None,
     probe: Annotated[bool, typer.Option("--probe/--no-probe", help="Send a ping first, which must be taken.")] = True,
 ) -> None:
     """Send signed webhooks to an address; prints the secret to verify them with, once."""
     from service.crm_commands import add_webhook as work
 
     given = event or []
-    typer.echo(run(work(settled(), key, url, given, shadow=shadow, link_days=link_days, probe=probe and not shadow)))
-    typer.echo(f"{key} is told what happens from now on", err=True)
+    then = moment("--since", since) if since else None
+    told = work(settled(), key, url, given, shadow=shadow, link_days=link_days, probe=probe and not shadow, since=then)
+    typer.echo(run(told))
+    typer.echo(f"{key} is told what happens from now on{', and since then' if since else ''}", err=True)
 
 
 @crm_app.command("secret")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from crm_sync.crm import Step
 from crm_sync.errors import CrmError
 from crm_sync.http import Http
 from crm_sync.ledger_tables import EFFECT_STATES
+from crm_sync.past import plan_past
 from crm_sync.secrets import SETTING, Keeper, SecretKeyError
 from crm_sync.webhook import EVENTS, USUAL, Endpoint, Webhook
 from notices.signing import read_secret, write_secret
@@ -33,11 +35,24 @@ _MOST: Final = 1000
 
 
 async def add_webhook(
-    settings: Settings, key: str, url: str, events: Sequence[str], *, shadow: bool, link_days: int, probe: bool
+    settings: Settings,
+    key: str,
+    url: str,
+    events: Sequence[str],
+    *,
+    shadow: bool,
+    link_days: int,
+    probe: bool,
+    since: datetime | None = None,
 ) -> str:
-    """Connect an endpoint, which answers a signed ping first; gives the secret that it verifies with."""
+    """Connect an endpoint, which answers a signed ping first; gives the secret that it verifies with.
+
+    It is owed what happens from now on, or happened `since`.
+    """
     steps = _steps(events)
     _check(url)
+    if since is not None and since > datetime.now(UTC):
+        raise UserFault(f"--since: must not be later than now, got {since.isoformat()}")
     if not 1 <= link_days <= DAYS_MOST:
         raise UserFault(f"--link-days: must be 1 to {DAYS_MOST}, got {link_days}")
     secret = write_secret(secrets.token_bytes(_KEY_BYTES))
@@ -47,7 +62,9 @@ async def add_webhook(
     async with open_house(settings, pool=1) as house:
         try:
             async with house.engine.begin() as connection:
-                await connections.add(connection, key, "webhook", kept, sealed, steps, state)
+                await connections.add(connection, key, "webhook", kept, sealed, steps, state, since)
+                if since is not None:
+                    await plan_past(connection, key, since)
                 await _noted(connection, "crm_added", key)
                 if probe:
                     await _ping(settings, url, [secret])
@@ -217,6 +234,7 @@ def _json(one: Connection, counts: dict[str, int]) -> dict[str, Any]:
         "host": one.origin,
         "state": one.state,
         "stopped_by": one.stopped_by,
+        "since": one.since.isoformat(),
         "paused_until": one.paused_until.isoformat() if one.paused_until else None,
         "steps": list(one.steps),
         "effects": counts,

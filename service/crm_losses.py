@@ -16,10 +16,14 @@ from service.rounds import come_round
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 EVERY_SECONDS: Final = 15.0
+_AT_ONCE: Final = 1000
 
 
-async def tell_losses(recorder: Recorder, late: timedelta) -> int:
-    """Record each answered call that a CRM was not told of, once a connection; returns how many."""
+async def tell_losses(recorder: Recorder, late: timedelta, at_once: int = _AT_ONCE) -> int:
+    """Record each answered call that a CRM was not told of, once a connection; returns how many.
+
+    And note whose sound is late, of so many calls at a time.
+    """
     async with recorder.engine.connect() as connection:
         lost = await lost_calls(connection, late)
     told = [
@@ -27,8 +31,14 @@ async def tell_losses(recorder: Recorder, late: timedelta) -> int:
         for one in lost
     ]
     await recorder.write(told)
-    async with recorder.engine.begin() as connection:
-        await note_not_in_crm(connection, await late_sound(connection, late))
+    behind, is_last = None, False
+    while not is_last:
+        async with recorder.engine.begin() as connection:
+            sound = await late_sound(connection, late, behind, at_once)
+            is_last = len(sound) < at_once
+            last = None if is_last else max(sound)
+            await note_not_in_crm(connection, sound, behind, last)
+        behind = last
     return len(told)
 
 

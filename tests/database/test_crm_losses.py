@@ -20,7 +20,7 @@ from crm_sync import connections
 from crm_sync.ledger import release
 from metrics.gauges import DatabaseGauges
 from metrics.observe import Observed
-from recordings.rows import gaps_of, is_late_in_crm, write_call_audio
+from recordings.rows import gaps_of, is_late_in_crm, note_not_in_crm, write_call_audio
 from service.crm_losses import tell_losses
 from service.explain import tell
 from service.recorder import Recorder
@@ -121,28 +121,31 @@ async def test_who_is_not_owed_a_call_has_not_lost_it(ledger: Ledger) -> None:
 async def test_sound_that_the_crm_does_not_have_in_time_is_a_gap_until_it_has(ledger: Ledger) -> None:
     """Behind every gap of the sound itself: in the lists, in the metric, on the page; it goes when it is told."""
     watched = Watched(ledger.engine)
-    await watched.recorder.write(settled_call())
-    row, _ = await call_of(ledger)
-    await watched.recorder.write(
-        [e.RecordingStored(pbx="pbx", channel="1795427050.1", linkedid="1795427050.1", at=T0, side="caller")]
-    )
+    for uid in ("1.1", "2.1"):
+        await watched.recorder.write(settled_call(uid))
+        await watched.recorder.write([e.RecordingStored(pbx="pbx", channel=uid, linkedid=uid, at=T0, side="caller")])
+    rows = await ledger.rows("select id from calls order by id")
     async with ledger.engine.begin() as connection:
-        await write_call_audio(connection, row.id, "stored", "none", "PJSIP/trunk")
+        for row in rows:
+            await write_call_audio(connection, row.id, "stored", "none", "PJSIP/trunk")
         await connection.execute(text("update crm_effects set planned_at = planned_at - interval '61 minutes'"))
-    await ledger.run()  # the call itself is told; its sound waits for the archive
+    await ledger.run()  # the calls themselves are told; their sound waits for the archive
 
     async def told() -> tuple[dict[str, int], bool, float]:
-        await tell_losses(watched.recorder, HOUR)
+        await tell_losses(watched.recorder, HOUR, at_once=1)
         families = await DatabaseGauges(ledger.engine).read()
         judged = next(one for one in families if one.name == "switchhook_recordings_judged")
         count = next(one.value for one in judged.samples if one.labels["state"] == "not_in_crm")
         async with ledger.engine.connect() as connection:
             return await gaps_of(connection, T0), await is_late_in_crm(connection, row.id), count
 
-    assert await told() == ({"not_in_crm": 1}, True, 1.0)
-    ledger.receiver.script = lambda _count, _told: OK
+    assert await told() == ({"not_in_crm": 2}, True, 2.0)
     async with ledger.engine.begin() as connection:
-        await release(connection, row.id)
-    await ledger.run()
-    assert await told() == ({"stored": 1}, False, 0.0)
+        assert await note_not_in_crm(connection, {}, last=rows[0].id) == 1  # what is behind the last one stays noted
+    ledger.receiver.script = lambda _count, _told: OK
+    for row, gaps in zip(rows, ({"not_in_crm": 1, "stored": 1}, {"stored": 2}), strict=True):
+        async with ledger.engine.begin() as connection:
+            await release(connection, row.id)
+        await ledger.run()
+        assert await told() == (gaps, False, gaps.get("not_in_crm", 0.0))
     assert watched.lost == 0

@@ -31,6 +31,7 @@ from notices.signing import read_secret
 from tests.fakes.webhooks import SECRET, Receiver, open_receiver
 
 SECRET_KEY = "c3dpdGNoaG9vay10ZXN0cy1zd2l0Y2hob29rLXRlc3Q="
+EARLIER = datetime(2026, 1, 1, tzinfo=UTC)
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 OWES = Owing(owe_nothing, plan_changes)
 
@@ -59,12 +60,17 @@ def open_webhook(to: Connection, *, seconds: float = 5.0) -> Crm:
 
 
 async def add_connection(
-    engine: AsyncEngine, url: str, key: str = "site", steps: Sequence[Step] = STEPS, state: State = "active"
+    engine: AsyncEngine,
+    url: str,
+    key: str = "site",
+    steps: Sequence[Step] = STEPS,
+    state: State = "active",
+    since: datetime | None = EARLIER,
 ) -> None:
-    """A webhook to `url`."""
+    """A webhook to `url`, which is owed what the calls of tests were."""
     sealed = Keeper(SECRET_KEY).seal(key, {"keys": [SECRET], "url": url})
     async with engine.begin() as connection:
-        await connections.add(connection, key, "webhook", connections.settled(url, {}), sealed, steps, state)
+        await connections.add(connection, key, "webhook", connections.settled(url, {}), sealed, steps, state, since)
 
 
 @dataclass
