@@ -208,7 +208,7 @@ async def retry(connection: AsyncConnection, key: str, effect: UUID | None = Non
     await _must_be(connection, key)
     which = crm_effects.c.state == "dead" if effect is None else crm_effects.c.key == effect
     # What became of the last attempt of a dead letter is not sure: it is read back first.
-    doubted = (crm_effects.c.state == "dead") & (crm_effects.c.attempts > 0)
+    doubted = (crm_effects.c.state == "dead") & crm_effects.c.sent_at.is_not(None)
     state = case((doubted, "unknown"), else_="planned")
     anew = {"state": state, "ended_at": None, "first_sent_at": None, "next_at": None, "error": None}
     may = crm_effects.c.connection == key, crm_effects.c.state.not_in(OPEN_STATES), which

@@ -101,7 +101,7 @@ async def release(connection: AsyncConnection, call_id: UUID) -> None:
 async def revive(connection: AsyncConnection, key: str | None = None) -> int:
     """Put effects without a job on their way again, in order, all of a connection or some of each; returns how many.
 
-    One whose job failed waits for a person, who sees the job (`switchhook jobs`).
+    One whose job failed is none of them: `upkeep.tidy` makes it a dead letter.
     """
     return await _wake(connection, key=key)
 

@@ -6,7 +6,8 @@ Rules kept here:
 2. The state and what the CRM calls it are written in one transaction with the count of the request.
 3. An effect that was sent and of which nobody knows, also because this process died, is read back before it is sent
    again; the doubt stays until that was answered.
-4. Errors become run again, dead letter or a stopped connection in one place, by `crm_sync.retry`.
+4. Errors become run again, dead letter or a stopped connection in one place, by `crm_sync.retry`; those that nobody
+   foresaw too, also of what could not even be read.
 5. What was ended while it was on its way, as by erasing, stays so, whatever is answered.
 """
 
@@ -23,11 +24,11 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.queue import Task, TryAgain
-from crm_sync import connections, counting
+from crm_sync import connections, counting, effect_rows
 from crm_sync.connections import Connection, Open
 from crm_sync.crm import SUBJECTS, Crm, CrmRecording, CrmTranscript, Done, Effect, Step, Subject
 from crm_sync.errors import CrmError, FaultError, TransientError, UnknownOutcomeError
@@ -52,11 +53,6 @@ _OPERATIONS: Final[Mapping[Step, Callable[[Crm], Callable[..., Awaitable[Done]]]
 }
 ASK_AGAIN_SECONDS: Final = 300.0
 """What was not there yet is looked for again after so long (`upkeep.tidy`), or when `ledger.release` is called."""
-
-_LATELY: Final = 1000
-"""So many effects back it is looked for what the last one of a number left: more than are sent in a few minutes."""
-
-_OF_A_CALL: Final = frozenset({"call_started", "call_answered", "call_finished"})
 
 
 def _now() -> datetime:
@@ -109,8 +105,15 @@ class SendingJobs:
                 await self._send(key, attempt)
 
     async def _send(self, key: UUID, attempt: int) -> None:
-        async with self.engine.begin() as connection:
-            begun = await self._begin(connection, key)
+        try:
+            async with self.engine.begin() as connection:
+                begun = await self._begin(connection, key)
+        except TryAgain:
+            raise
+        except Exception as error:
+            log.exception("effect could not be begun", effect=str(key))
+            await self._not_begun(key, FaultError(f"it could not be begun: {type(error).__name__}"))
+            return
         if begun is None:
             return
         bound = log.bind(crm=begun.connection.key, step=begun.step, effect=str(key), attempt=attempt)
@@ -124,7 +127,7 @@ class SendingJobs:
             return
         async with self.engine.begin() as connection:
             values = {"state": "done", "remote_id": done.remote_id, "answer": dict(done.answer), "error": None}
-            await _write(connection, key, values | {"ended_at": self.now(), "next_at": None})
+            await effect_rows.write(connection, key, values | {"ended_at": self.now(), "next_at": None})
             await connections.resume(connection, begun.connection.key, begun.sent_at)
         bound.info("effect done", remote_id=done.remote_id)
 
@@ -144,20 +147,20 @@ class SendingJobs:
         if request is None:
             return None
         if to.state == "shadow":
-            await _write(connection, key, {"state": "shadow", "request": request, "ended_at": now})
+            await effect_rows.write(connection, key, {"state": "shadow", "request": request, "ended_at": now})
             return None
         subject = await self._told(connection, row, request)
         if subject is None:
             return None
         first = row.first_sent_at or now
         begun = {"state": "sent", "attempts": row.attempts + 1, "sent_at": now, "first_sent_at": first}
-        await _write(connection, key, begun | {"request": request, "next_at": None})
+        await effect_rows.write(connection, key, begun | {"request": request, "next_at": None})
         doubted = row.state in {"sent", "unknown"}
         effect = Effect(
             key,
             msgspec.convert(request["at"], datetime),
-            await _remote(connection, row),
-            await _lately(connection, row),
+            await effect_rows.remote(connection, row),
+            await effect_rows.lately(connection, row),
             row.sent_at if doubted else None,
             partial(self._keep, key),
         )
@@ -165,14 +168,14 @@ class SendingJobs:
 
     async def _read(self, connection: AsyncConnection, row: Row[Any], to: Connection) -> dict[str, Any] | None:
         """What the effect tells; None: it is not there yet, or there is nothing to tell."""
-        same = await _same(connection, row)
+        same = await effect_rows.same(connection, row)
         try:
             if same is not None:
                 raise NothingToTell("told_of_a_call_that_joined")
             return _kept(*await subject_of(connection, row, self.rooms, to))
         except NotThereYet:
             again = self.now() + timedelta(seconds=ASK_AGAIN_SECONDS)
-            await _write(connection, row.key, {"waits": True, "next_at": again})
+            await effect_rows.write(connection, row.key, {"waits": True, "next_at": again})
         except NothingToTell as nothing:
             await self._not_told(connection, row.key, str(nothing), same)
         return None
@@ -193,7 +196,7 @@ class SendingJobs:
 
     async def _not_told(self, connection: AsyncConnection, key: UUID, why: str, remote_id: str | None) -> None:
         ended = {"state": "done", "answer": {"not_told": why}, "ended_at": self.now(), "next_at": None}
-        await _write(connection, key, ended | {"remote_id": remote_id})
+        await effect_rows.write(connection, key, ended | {"remote_id": remote_id})
 
     async def _done(self, begun: _Begun) -> Done:
         crm = await self._adapter(begun.connection)
@@ -209,7 +212,7 @@ class SendingJobs:
     async def _keep(self, key: UUID, remote_id: str) -> None:
         """What the effect is called there already, also if this process dies before it is done."""
         async with self.engine.begin() as connection:
-            await _write(connection, key, {"remote_id": remote_id})
+            await effect_rows.write(connection, key, {"remote_id": remote_id})
 
     async def _asked(self, begun: _Begun, operation: str, answer: Awaitable[Any]) -> Any:
         """Wait for one request and count it, whatever becomes of it."""
@@ -245,23 +248,44 @@ class SendingJobs:
         self._open[to.key] = to.changed_at, crm
         return crm
 
+    async def _not_begun(self, key: UUID, fault: FaultError) -> None:
+        """Count the attempt, though nothing was sent. Raises TryAgain, unless it was tried for long enough."""
+        now = self.now()
+        async with self.engine.begin() as connection:
+            asked = select(crm_effects).where(crm_effects.c.key == key, crm_effects.c.ended_at.is_(None))
+            row = (await connection.execute(asked.with_for_update())).one_or_none()
+            if row is None:
+                return
+            first, attempts = row.first_sent_at or now, row.attempts + 1
+            verdict = after(fault, attempts, 0, (now - first).total_seconds(), random.random(), self.policy)
+            request = row.request if row.attempts else None
+            values = {"attempts": attempts, "first_sent_at": first, "request": request}
+            await effect_rows.write(connection, key, values | _outcome(verdict, row.state, fault, now))
+        if not verdict.dead:
+            raise TryAgain(fault.kind, verdict.seconds)
+
     async def _failed(self, begun: _Begun, error: CrmError) -> Verdict:
         """The one place where an error becomes run again, dead letter, or a connection that is stopped."""
         now = self.now()
         tried = (now - begun.first_sent_at).total_seconds()
         verdict = after(error, begun.attempts, begun.connection.failures, tried, random.random(), self.policy)
         doubted = begun.doubted or isinstance(error, UnknownOutcomeError | FaultError)
-        state = "dead" if verdict.dead else "unknown" if doubted else "planned"
-        values: dict[str, Any] = {"state": state, "error": error.kind}
-        values |= {"answer": {"reason": str(error), **error.answer}}
-        values |= {"ended_at": now} if verdict.dead else {"next_at": now + timedelta(seconds=verdict.seconds)}
+        values = _outcome(verdict, "unknown" if doubted else "planned", error, now)
         async with self.engine.begin() as connection:
-            await _write(connection, begun.key, values)
+            await effect_rows.write(connection, begun.key, values)
             if verdict.stop:
                 await connections.stop(connection, begun.connection.key, error.kind)
             elif verdict.pause:
                 await connections.pause(connection, begun.connection, now, verdict.pause)
         return verdict
+
+
+def _outcome(verdict: Verdict, state: str, error: CrmError, now: datetime) -> dict[str, Any]:
+    """What an effect that failed says; `state` is what it is in where it is not dead."""
+    told = {"error": error.kind, "answer": {"reason": str(error), **error.answer}}
+    if verdict.dead:
+        return {**told, "state": "dead", "ended_at": now, "next_at": None}
+    return {**told, "state": state, "next_at": now + timedelta(seconds=verdict.seconds)}
 
 
 def _kept(at: datetime, subject: Subject) -> dict[str, Any]:
@@ -273,47 +297,3 @@ def _kept(at: datetime, subject: Subject) -> dict[str, Any]:
         told = {"call": told["call"]}
     kept: dict[str, Any] = msgspec.to_builtins({"at": at, "told": told})
     return kept
-
-
-async def _write(connection: AsyncConnection, key: UUID, values: Mapping[str, Any]) -> None:
-    """Write an effect that has not ended."""
-    still = crm_effects.c.key == key, crm_effects.c.ended_at.is_(None)
-    await connection.execute(update(crm_effects).where(*still).values(**values))
-
-
-async def _same(connection: AsyncConnection, row: Row[Any]) -> str | None:
-    """What the same step is called there that was told of a call which became part of this one; None: none was."""
-    if row.step not in _OF_A_CALL:
-        return None
-    earlier = select(func.coalesce(crm_effects.c.remote_id, "")).where(
-        crm_effects.c.connection == row.connection,
-        crm_effects.c.call_id == row.call_id,
-        crm_effects.c.step == row.step,
-        crm_effects.c.number < row.number,
-        crm_effects.c.first_sent_at.is_not(None),
-    )
-    told: str | None = (await connection.execute(earlier)).scalars().first()
-    return told
-
-
-async def _remote(connection: AsyncConnection, row: Row[Any]) -> dict[str, str]:
-    if row.call_id is None:
-        return {}
-    asked = select(crm_effects.c.step, crm_effects.c.remote_id).where(
-        crm_effects.c.connection == row.connection,
-        crm_effects.c.call_id == row.call_id,
-        crm_effects.c.remote_id.is_not(None),
-    )
-    return {one.step: one.remote_id for one in await connection.execute(asked.order_by(crm_effects.c.number))}
-
-
-async def _lately(connection: AsyncConnection, row: Row[Any]) -> str | None:
-    """What the latest effect of the same lane is called there, of those not long ago."""
-    asked = select(crm_effects.c.remote_id).where(
-        crm_effects.c.connection == row.connection,
-        crm_effects.c.number.between(row.number - _LATELY, row.number - 1),
-        crm_effects.c.lane == row.lane,
-        crm_effects.c.remote_id.is_not(None),
-    )
-    told: str | None = await connection.scalar(asked.order_by(crm_effects.c.number.desc()).limit(1))
-    return told

@@ -8,7 +8,7 @@ from sqlalchemy import Row, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync.connections import AUTH_DEAD
-from crm_sync.ledger import plan, revive
+from crm_sync.ledger import TASK, plan, revive
 from crm_sync.ledger_tables import crm_connections
 from crm_sync.locks import book_is_free
 from crm_sync.owed import Owed, lane_of
@@ -67,6 +67,21 @@ _REMOVE = text(
 so far behind is planned. A call's end, sound and text are kept as long as the call, and so is what has a name there.
 """
 
+_GIVE_UP = text(
+    """
+    update crm_effects e
+    set state = 'dead', error = 'fault', answer = jsonb_build_object('reason', 'its job failed'), next_at = null,
+        ended_at = clock_timestamp()
+    from procrastinate_jobs j
+    where j.status = 'failed' and j.task_name = :task and e.key = cast(j.args->>'effect' as uuid)
+      and e.ended_at is null
+      and not exists (
+          select from procrastinate_jobs n
+          where n.task_name = :task and n.args->>'effect' = j.args->>'effect' and n.id > j.id)
+    """
+)
+"""A job that failed is run no more: a person sees the dead letter, and sends it again."""
+
 _LOOK_AGAIN = text(
     """
     update crm_effects set waits = false, next_at = null
@@ -108,9 +123,13 @@ def _of_lead(row: Row[Any]) -> Owed:
 
 
 async def tidy(engine: AsyncEngine) -> int:
-    """Put what lost its job on its way again, and forget what was told long ago; returns how much was put."""
+    """Put what lost its job on its way again, and forget what was told long ago; returns how much was put.
+
+    One whose job failed is a dead letter.
+    """
     async with engine.begin() as connection:
         await connection.execute(_FORGET, {"days": KEPT_DAYS})
         await connection.execute(_REMOVE, {"days": KEPT_DAYS, "back": _LOOK_BACK})
+        await connection.execute(_GIVE_UP, {"task": TASK})
         await connection.execute(_LOOK_AGAIN, {"seconds": ASK_AGAIN_SECONDS})
         return await revive(connection)

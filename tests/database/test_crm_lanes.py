@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -179,12 +180,43 @@ async def test_an_error_that_nobody_foresaw_is_a_fault_and_in_the_end_a_dead_let
     assert await ledger.states() == [("call_finished", "dead")]
 
 
-async def test_an_effect_whose_job_failed_is_given_no_other_job(ledger: Ledger) -> None:
-    """A person sees the failed one; another would only fail again."""
+async def test_an_effect_whose_job_failed_is_a_dead_letter_until_a_person_sends_it_again(ledger: Ledger) -> None:
+    """Another job would only fail again; the failed one ends nothing that was begun after it."""
     await ledger.happen(settled_call())
     async with ledger.engine.begin() as connection:
         await connection.execute(text("update procrastinate_jobs set status = 'failed'"))
     assert await tidy(ledger.engine) == 0
+    (row,) = await ledger.rows("select state, error, answer from crm_effects")
+    assert tuple(row) == ("dead", "fault", {"reason": "its job failed"})
+    async with ledger.engine.begin() as connection:
+        assert await connections.retry(connection, "site") == 1
+    assert await tidy(ledger.engine) == 0
+    await ledger.run()
+    assert await ledger.states() == [("call_finished", "done")]
+
+
+async def test_what_cannot_even_be_begun_is_a_fault_and_in_the_end_a_dead_letter(ledger: Ledger) -> None:
+    """A text that cannot be read: said with the effect, no job fails, and it is told when that is mended."""
+    there = ledger.jobs.rooms
+
+    async def transcript(_connection: object, _call: UUID) -> Any:
+        raise LookupError("79161234567")
+
+    ledger.jobs.rooms = replace(there, transcript=transcript)
+    await ledger.happen([*settled_call(), e.Transcribed(pbx="pbx", channel="1795427050.1", at=T0, model="base")])
+    await ledger.run(2)
+    asked = "select state, error, attempts, answer from crm_effects where step = 'transcript'"
+    said = {"reason": "it could not be begun: LookupError"}
+    assert [tuple(row) for row in await ledger.rows(asked)] == [("planned", "fault", 2, said)]
+    assert [reason for reason, _ in ledger.waits] == ["fault", "fault"]
+    ledger.later(GIVE_UP_SECONDS)
+    await ledger.run()
+    assert [tuple(row) for row in await ledger.rows(asked)] == [("dead", "fault", 3, said)]
+    ledger.jobs.rooms = there
+    async with ledger.engine.begin() as connection:
+        await connections.retry(connection, "site")
+    await ledger.run()
+    assert ledger.receiver.types() == ["call.ended", "transcript.ready"]
 
 
 async def test_what_was_sent_before_a_pause_does_not_end_it(ledger: Ledger) -> None:
