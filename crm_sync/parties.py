@@ -30,6 +30,12 @@ async def unwanted(connection: AsyncConnection) -> frozenset[str]:
     return frozenset((await connection.execute(asked)).scalars())
 
 
+async def party_of(connection: AsyncConnection, number: str) -> int | None:
+    """The id of the party that has `number` (as stored: E.164 digits), None when it is unknown."""
+    asked = select(party_numbers.c.party_id).where(party_numbers.c.number == number)
+    return (await connection.execute(asked)).scalar_one_or_none()
+
+
 async def set_do_not_call(connection: AsyncConnection, number: str, *, may_be_called: bool) -> bool:
     """Note that the party of `number` does not want to be called, or does again; False: nobody known has it."""
     whose = select(party_numbers.c.party_id).where(party_numbers.c.number == number).scalar_subquery()

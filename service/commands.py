@@ -313,7 +313,7 @@ async def do_not_call(settings: Settings, number: str, *, lift: bool) -> None:
         party = await parties.party_of(connection, stored)
         if not await parties.set_do_not_call(connection, stored, may_be_called=lift):
             raise UserFault(f"NUMBER: no party has {number!r}; a number alone belongs into the directory's do_not_call")
-        action, subject = "do_not_call_lifted" if lift else "do_not_call_set", party.id if party else "erased"
+        action, subject = "do_not_call_lifted" if lift else "do_not_call_set", party or "erased"
         await audit.note(connection, audit.THE_OPERATOR, action, f"party {subject}")
 
 
