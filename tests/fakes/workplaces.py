@@ -1,0 +1,96 @@
+"""What an adapter is given, without a database: one grant, limits that are written down, and who is who by a dict."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from crm_sync.errors import RateLimitedError
+from crm_sync.grants import Grant, Renewing
+from crm_sync.http import Http
+from crm_sync.workplace import Workplace
+from tests.fakes.ledger import LOOPBACK
+
+
+@dataclass
+class HeldGrants:
+    """One grant, renewed by one at a time."""
+
+    grant: Grant
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def current(self) -> Grant:
+        return self.grant
+
+    async def renew(self, used: Grant, ask: Renewing) -> Grant:
+        async with self.lock:
+            if self.grant.access == used.access:
+                self.grant = await ask(self.grant)
+            return self.grant
+
+
+@dataclass
+class ToldPace:
+    """Lets everything through, but what is `full`; `uses` is what the CRM said of itself."""
+
+    taken: list[tuple[str, bool]] = field(default_factory=list)
+    uses: dict[str, tuple[float, float]] = field(default_factory=dict)
+    full: set[str] = field(default_factory=set)
+
+    async def take(self, bucket: str, *, low: bool = False, **_limits: float) -> None:
+        self.taken.append((bucket, low))
+
+    async def fill(self, bucket: str, *, most: float) -> None:
+        self.uses[bucket] = (most, most)
+
+    async def used(self, bucket: str, amount: float, most: float, resets_at: datetime | None) -> None:
+        self.uses[bucket] = (amount, most)
+
+    async def check(self, bucket: str, *, low: bool = False) -> None:
+        if bucket in self.full:
+            raise RateLimitedError("nearly all that may be used is used", retry_after=60, scope="method")
+
+
+@dataclass
+class KnownFew:
+    """Persons and users, both ways."""
+
+    users: dict[str, str] = field(default_factory=dict)
+
+    async def user_of(self, person: str | None) -> str | None:
+        return self.users.get(person or "")
+
+    async def person_of(self, user: str | None) -> str | None:
+        return next((key for key, one in self.users.items() if one == user), None)
+
+
+async def sound_of(call_id: UUID) -> bytes | None:
+    """The sound of any call: its id, so that a test sees whose it is."""
+    return b"ID3" + call_id.bytes
+
+
+async def link_of(call_id: UUID) -> str | None:
+    """Where the sound of any call opens."""
+    return f"https://calls.example.com/linked/{call_id}"
+
+
+def workplace(
+    settings: Any, secrets: Mapping[str, Any], grant: Grant, users: Mapping[str, str], *, seconds: float = 5.0
+) -> Workplace:
+    """A workplace that may speak to this machine."""
+    return Workplace(
+        key="crm",
+        settings=settings,
+        secrets=secrets,
+        http=Http(LOOPBACK, secrets=[str(one) for one in secrets.values()], seconds=seconds),
+        grants=HeldGrants(grant),
+        pace=ToldPace(),
+        people=KnownFew(dict(users)),
+        sound=sound_of,
+        link=link_of,
+        now=lambda: datetime.now(UTC),
+    )
