@@ -229,7 +229,8 @@ class Amo:
             phone = None
         if not isinstance(phone, str | int):
             raise PermanentError("a click without a number")
-        return Heard("originate", {"number": str(phone), "user": str(claims.get("user_id", ""))})
+        clicked = {"number": str(phone), "user": str(claims.get("user_id", ""))}
+        return Heard("originate", clicked | ({"remote_id": str(claims["jti"])} if claims.get("jti") else {}))
 
     # What is there already
 
@@ -415,6 +416,6 @@ KIND: Final = Kind(
         "Its redirect address is this service's, with /crm/KEY/oauth.",
         "Keys and scopes: a long-lived token; or the integration's id (client_id) and secret key, and then consent.",
         "To hear of changes: Settings, Webhooks, this service's address with /crm/KEY/events?secret=SECRET.",
-        "Users have no extensions there: say who is who.",
+        "Users have no extensions there: `switchhook crm pair KEY USER PERSON` says who is who.",
     ),
 )

@@ -246,7 +246,10 @@ def word(key: str, words: Language) -> str:
 
 
 def heard(form: Mapping[str, Any], region: str) -> Iterable[Heard]:
-    """What happened there, as webhooks tell it: `remote_id`, `number` of cards, `owner` (the user there)."""
+    """What happened there, as webhooks tell it: `remote_id`, `what`, and the `number` of cards, each told of alone.
+
+    Whose a number is now is not told: the owner of an open lead goes before the card's, and only a search knows both.
+    """
     for kind in ("leads", "contacts", "companies"):
         happened = form.get(kind)
         for what, items in happened.items() if isinstance(happened, dict) else ():
@@ -258,16 +261,13 @@ def heard(form: Mapping[str, Any], region: str) -> Iterable[Heard]:
 def _heard_of(kind: str, what: str, item: Mapping[str, Any], region: str) -> Iterable[Heard]:
     """One event of one thing; contacts and companies come under `contacts`, told apart by `type`."""
     kind = "companies" if item.get("type") == "company" else kind
-    base = {"remote_id": f"{kind}/{item['id']}", "what": what}
-    owner = {"owner": str(item["responsible_user_id"])} if item.get("responsible_user_id") else {}
-    if kind == "leads":
-        yield Heard("owner_changed" if what == "responsible" else "lead_changed", base | owner)
-        return
+    told_of = {"remote_id": f"{kind}/{item['id']}", "what": what}
+    changed: Literal["lead_changed", "contact_changed"] = "lead_changed" if kind == "leads" else "contact_changed"
     plain = {"custom_fields": [_listed(one) for one in _values(item.get("custom_fields"))]}
     numbers = sorted({found for one in phones(plain) if (found := e164(_EXTENSION.sub("", one), region))})
     for number in numbers or ("",):
-        told_of = base | owner | ({"number": number} if number else {})
-        yield Heard("owner_changed" if what == "responsible" else "contact_changed", told_of)
+        more = {"number": number} if number else {}
+        yield Heard("owner_changed" if what == "responsible" else changed, told_of | more)
 
 
 def _listed(field: Mapping[str, Any]) -> dict[str, Any]:

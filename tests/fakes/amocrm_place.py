@@ -1,4 +1,4 @@
-"""A connection to the account of amoCRM that tests open: its rows, and the workplace of its adapter."""
+"""The adapter of amoCRM at an account of tests, without a database."""
 
 from __future__ import annotations
 
@@ -7,87 +7,32 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 
-import msgspec
-from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from crm_sync import connections
 from crm_sync.amocrm import KIND, Amo
 from crm_sync.amocrm_link import Settings
-from crm_sync.connections import Connection
-from crm_sync.grants import Grant, SealedGrants, keep_grant
-from crm_sync.http import Http
-from crm_sync.pacing import SharedPace
-from crm_sync.people import KnownPeople, pair
-from crm_sync.secrets import Keeper
+from crm_sync.crm import Step
+from crm_sync.grants import Grant
 from crm_sync.workplace import Workplace
-from directory.tables import people
-from tests.fakes.amocrm import ANNA, BORIS, CLIENT, CLIENT_SECRET, REDIRECT, open_amo
+from tests.fakes.amocrm import ANNA, BORIS, CLIENT, CLIENT_SECRET, REDIRECT, Asked, open_amo
 from tests.fakes.amocrm import Amo as Account
-from tests.fakes.ledger import LOOPBACK, SECRET_KEY
+from tests.fakes.webhooks import OK, Said
+from tests.fakes.workplaces import workplace
 
 INBOUND: Final = "secret-of-the-address-0123456789"
-SECONDS: Final = 0.4
-KEEPER: Final = Keeper(SECRET_KEY)
+SECONDS: Final = 0.3
+NOBODY_CALLS: Final = "79165550001"
+"""The number of Anna's client, whom the suite only asks about."""
 
 
-class Hasty(SharedPace):
-    """A pace that is so many times as fast: the account of a test lets in as many more."""
-
-    times = 100
-
-    async def take(self, bucket: str, *, most: float, per_second: float, **more: Any) -> None:
-        await super().take(bucket, most=most * self.times, per_second=per_second * self.times, **more)
-
-
-async def link_of(call_id: UUID) -> str:
-    return f"https://calls.example.com/linked/{call_id.hex}"
-
-
-async def connect_amo(
-    engine: AsyncEngine, account: Account, *, long_lived: bool = False, key: str = "amo", **settings: Any
-) -> Connection:
-    """Connect an account: Anna and Boris are its users."""
-    told = {"account": account.url, "client_id": CLIENT, "visible_seconds": 0.0} | settings
+def workplace_at(account: Account, *, long_lived: bool = False, **settings: Any) -> Workplace:
+    """As the service makes it, in haste: Anna and Boris are users there."""
+    told: dict[str, Any] = {"account": account.url, "client_id": CLIENT, "visible_seconds": 0.0} | settings
     secrets = {"client_secret": CLIENT_SECRET, "inbound": INBOUND}
     secrets |= {"token": account.give_long_lived()} if long_lived else {}
-    async with engine.begin() as connection:
-        await connections.add(connection, key, "amocrm", told, KEEPER.seal(key, secrets), KIND.steps, "active")
-        for position, (person, user) in enumerate((("anna", ANNA), ("boris", BORIS))):
-            row = {"key": person, "name": person, "role": "manager", "position": position}
-            await connection.execute(insert(people).values(**row))
-            await pair(connection, key, str(user), person)
-        if not long_lived:
-            access, refresh = account.grant()
-            until = datetime.now(UTC) + timedelta(days=1)
-            grant = Grant(access, refresh, until, until + timedelta(days=89), {"redirect_uri": REDIRECT})
-            await keep_grant(connection, KEEPER, key, grant)
-        known = await connections.read(connection, key)
-    assert known is not None
-    return known
-
-
-def workplace_of(engine: AsyncEngine, to: Connection) -> Workplace:
-    """As the service makes it, but in haste, and with invented links."""
-    secrets = KEEPER.open(to.key, to.secrets)
-
-    async def silent(_call: UUID) -> None:
-        return None
-
-    return Workplace(
-        key=to.key,
-        settings=msgspec.convert(dict(to.settings), Settings),
-        secrets=secrets,
-        http=Http(LOOPBACK, secrets=[str(one) for one in secrets.values()], seconds=SECONDS),
-        grants=SealedGrants(engine, KEEPER, to.key),
-        pace=Hasty(engine, to.key),
-        people=KnownPeople(engine, to.key),
-        sound=silent,
-        link=link_of,
-        now=lambda: datetime.now(UTC),
-    )
+    access, refresh = account.grant()
+    until = datetime.now(UTC) + timedelta(days=1)
+    grant = Grant(access, refresh, until, until + timedelta(days=89), {"redirect_uri": REDIRECT})
+    return workplace(Settings(**told), secrets, grant, {"anna": str(ANNA), "boris": str(BORIS)}, seconds=SECONDS)
 
 
 @dataclass
@@ -97,7 +42,6 @@ class Rig:
     crm: Amo
     account: Account
     workplace: Workplace
-    to: Connection
 
     def again(self, **changes: Any) -> Amo:
         """Another adapter at the same workplace, with these changes."""
@@ -108,13 +52,70 @@ class Rig:
 
 
 @asynccontextmanager
-async def open_rig(engine: AsyncEngine, *, long_lived: bool = False, **settings: Any) -> AsyncIterator[Rig]:
-    """An account that lets in much, and the adapter of a connection to it."""
-    async with open_amo(per_second=700, account_per_second=5000) as account:
-        to = await connect_amo(engine, account, long_lived=long_lived, **settings)
-        workplace = workplace_of(engine, to)
-        crm = Amo(workplace)
+async def open_rig(*, long_lived: bool = False, **settings: Any) -> AsyncIterator[Rig]:
+    """An account that lets in as much as a test asks, and an adapter."""
+    async with open_amo(per_second=10_000, account_per_second=10_000) as account:
+        place = workplace_at(account, long_lived=long_lived, **settings)
+        crm = Amo(place)
         try:
-            yield Rig(crm, account, workplace, to)
+            yield Rig(crm, account, place)
         finally:
             await crm.close()
+
+
+_SAID: Final[dict[str, Said]] = {
+    "lost_before": Said(cut=True),
+    "lost_after": Said(cut=True, takes=True),
+    "hangs": Said(hang=True),
+    "limit": Said(status=429, headers={"Retry-After": "7"}),
+    "away": Said(status=503),
+    "refuses": Said(status=422),
+    "shut_out": Said(status=401),
+    "redirects": Said(status=307, headers={"Location": "http://127.0.0.1:9/"}),
+}
+
+
+@dataclass
+class SuiteRig:
+    """The adapter with a long-lived token, for the suite of every CRM."""
+
+    crm: Amo
+    account: Account
+    secrets: tuple[str, ...]
+    steps: tuple[Step, ...] = KIND.steps
+    party: tuple[str, str] = (NOBODY_CALLS, "Вера")
+
+    def fail(self, fault: str) -> None:
+        """The next write, or question about the party, goes wrong so: others may be asked again."""
+        failed: list[Asked] = []
+
+        def script(_count: int, asked: Asked) -> Said:
+            if failed or not (asked.is_write or ("query", NOBODY_CALLS[1:]) in asked.query):
+                return OK
+            failed.append(asked)
+            return _SAID[fault]
+
+        self.account.script = script
+
+    def records(self) -> list[dict[str, Any]]:
+        """Calls, the sound that they name, texts, tasks and leads."""
+        sounds = [{"link": call["params"]["link"]} for call in self.calls()]
+        return [*self.account.notes.values(), *sounds, *self.account.tasks.values(), *self.account.leads.values()]
+
+    def calls(self) -> list[dict[str, Any]]:
+        return [note for note in self.account.notes.values() if note["note_type"] == "call_in"]
+
+    def cards(self) -> list[tuple[str, str]]:
+        return [
+            (popup["phone_number"].removeprefix("+"), str(user))
+            for popup in self.account.popups
+            for user in popup["users"]
+        ]
+
+
+@asynccontextmanager
+async def open_amo_rig() -> AsyncIterator[SuiteRig]:
+    """One for the suite, with Anna's client."""
+    async with open_rig(long_lived=True) as rig:
+        rig.account.add_contact(NOBODY_CALLS, owner=ANNA, name="Вера")
+        yield SuiteRig(rig.crm, rig.account, tuple(str(one) for one in rig.workplace.secrets.values()))

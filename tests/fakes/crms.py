@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Protocol
 from crm_sync.crm import STEPS, Crm, Step
 from crm_sync.http import Http
 from crm_sync.webhook import Endpoint, Webhook
+from tests.fakes.amocrm_place import open_amo_rig
 from tests.fakes.ledger import LOOPBACK
 from tests.fakes.webhooks import KEY, OK, SECRET, Receiver, Said, open_receiver
 
@@ -28,10 +29,13 @@ class Rig(Protocol):
     `party` and the user 1 of `users` matter only where the adapter can be asked: both are of the person `anna`.
     """
 
-    crm: Crm
     secrets: tuple[str, ...]
     steps: tuple[Step, ...]
     party: tuple[str, str]
+
+    @property
+    def crm(self) -> Crm:
+        """The adapter."""
 
     def fail(self, fault: Fault) -> None:
         """Let the next request go wrong so; those after it go well."""
@@ -93,4 +97,7 @@ async def open_webhook_rig() -> AsyncIterator[Rig]:
             await crm.close()
 
 
-RIGS: Final[dict[str, Callable[[], AbstractAsyncContextManager[Rig]]]] = {"webhook": open_webhook_rig}
+RIGS: Final[dict[str, Callable[[], AbstractAsyncContextManager[Rig]]]] = {
+    "amocrm": open_amo_rig,
+    "webhook": open_webhook_rig,
+}
