@@ -24,7 +24,8 @@ from crm_sync.ledger import release
 from crm_sync.upkeep import plan_told
 from directory.file import loads
 from directory.store import apply
-from tests.fakes.chaos import FAULTS, PEOPLE, RIGS, ChaosRig, Fault, Held, mark_of
+from tests.fakes.chaos import FAULTS, PEOPLE, ChaosRig, Fault, Held, mark_of
+from tests.fakes.chaos_rigs import RIGS
 from tests.fakes.crm_worker import begin_worker, kill
 from tests.fakes.ledger import OWES
 from tests.fakes.recorded import settled_call

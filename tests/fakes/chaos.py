@@ -1,13 +1,14 @@
 """CRMs that fail in every way, for the story in which each call must end as one record (tests/database/test_crm_chaos).
 
-A new kind is one more entry of `RIGS`: its strict fake, which lets requests go wrong as `Faults` says, and the way to
-connect to it. The adapter itself is opened by `open_adapter` in the worker's process, from the connection's row alone.
+A new kind is one more entry of `RIGS` (tests/fakes/chaos_rigs.py): its strict fake, which lets requests go wrong as
+`Faults` says, and the way to connect to it. The adapter itself is opened by `open_adapter` in the worker's process,
+from the connection's row alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Protocol
@@ -234,6 +235,3 @@ async def open_webhook_chaos(faults: Faults) -> AsyncIterator[ChaosRig]:
     async with open_receiver() as receiver:
         receiver.script = script
         yield WebhookChaos(receiver)
-
-
-RIGS: Final[Mapping[str, Callable[[Faults], AbstractAsyncContextManager[ChaosRig]]]] = {"webhook": open_webhook_chaos}

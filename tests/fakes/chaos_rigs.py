@@ -1,0 +1,15 @@
+"""Every kind of CRM that is told of calls while it fails in every way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+from tests.fakes.amocrm_chaos import open_amo_chaos
+from tests.fakes.chaos import ChaosRig, Faults, open_webhook_chaos
+
+RIGS: Final[Mapping[str, Callable[[Faults], AbstractAsyncContextManager[ChaosRig]]]] = {
+    "amocrm": open_amo_chaos,
+    "webhook": open_webhook_chaos,
+}
