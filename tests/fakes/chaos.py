@@ -27,7 +27,7 @@ from crm_sync.secrets import Keeper
 from crm_sync.subjects import Rooms
 from service.crm_workplaces import texts_of, workplace
 from service.settings import Settings
-from tests.fakes.ledger import LOOPBACK, SECRET_KEY
+from tests.fakes.ledger import EARLIER, LOOPBACK, SECRET_KEY
 from tests.fakes.webhooks import OK, SECRET, Receiver, Said, open_receiver
 
 Fault = Literal[
@@ -173,7 +173,7 @@ async def connect(
     """Add the connection `KEY` of this kind."""
     async with engine.begin() as connection:
         sealed = Keeper(SECRET_KEY).seal(KEY, secrets)
-        await connections.add(connection, KEY, kind, settings, sealed, steps, "active")
+        await connections.add(connection, KEY, kind, settings, sealed, steps, "active", EARLIER)
         # As of long ago: it is owed what happened earlier today.
         await connection.execute(text("update crm_connections set created_at = clock_timestamp() - interval '1 day'"))
 
