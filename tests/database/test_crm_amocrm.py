@@ -1,0 +1,99 @@
+"""What the ledger knows keeps amoCRM from holding anything twice: who called lately, and since when it doubts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from crm_sync import connections
+from crm_sync.amocrm import KIND
+from crm_sync.sending import SendingJobs
+from service.crm_workplaces import links_of
+from service.crms import maker
+from tests.fakes.amocrm import Asked
+from tests.fakes.amocrm_place import Rig, open_rig
+from tests.fakes.ledger import ROOMS, Ledger
+from tests.fakes.recorded import settled_call
+from tests.fakes.webhooks import OK, Receiver, Said
+from web import links
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    """An account whose searches find nothing for a while."""
+    async with open_rig(visible_seconds=30.0) as opened:
+        opened.account.hidden_for = 3600.0
+        yield opened
+
+
+@pytest.fixture
+async def ledger(engine: AsyncEngine, rig: Rig) -> AsyncIterator[Ledger]:
+    """A ledger whose only connection is that account, told of finished calls."""
+    async with engine.begin() as connection:
+        await connections.add(connection, "amo", "amocrm", {}, b"", ("call_finished",), "active")
+        await connection.execute(text("update crm_connections set created_at = clock_timestamp() - interval '1 hour'"))
+    jobs = SendingJobs(engine=engine, rooms=ROOMS, open_crm=lambda _to: rig.at(lambda: opened.at))
+    opened = Ledger(engine, Receiver(), jobs)
+    jobs.now = lambda: opened.at
+    yield opened
+    await opened.jobs.close()
+
+
+async def test_who_called_a_moment_ago_is_known_before_a_search_finds_them(ledger: Ledger, rig: Rig) -> None:
+    """Three calls of one stranger, of whom no search knows: one contact, one lead, three records."""
+    for number in range(3):
+        await ledger.happen(settled_call(f"179543{number}.1", number="79161234567", at=ledger.at))
+        await ledger.run()
+    await ledger.happen(settled_call("1795439.1", number="79160000000", at=ledger.at))
+    await ledger.run()
+    assert [(step, state) for step, state in await ledger.states()] == [("call_finished", "done")] * 4
+    assert (len(rig.account.contacts), len(rig.account.leads), len(rig.account.notes)) == (2, 2, 4)
+
+
+async def test_a_doubt_stays_one_until_what_was_sent_would_be_seen(ledger: Ledger, rig: Rig) -> None:
+    """It is counted from the last request, kept through questions that come too early, and then sent again, once."""
+    rig.account.add_contact("79161234567")
+    sent: list[Asked] = []
+
+    def script(_count: int, asked: Asked) -> Said:
+        if asked.is_write:
+            sent.append(asked)
+        return Said(cut=True) if asked.is_write and len(sent) == 1 else OK
+
+    rig.account.script = script
+    await ledger.happen(settled_call(at=ledger.at))
+    await ledger.run()
+    assert await ledger.states() == [("call_finished", "unknown")]
+    ledger.later(2)
+    await ledger.run()
+    assert (ledger.waits[-1][0], await ledger.states()) == ("transient", [("call_finished", "unknown")])
+    assert 27 < ledger.waits[-1][1] <= 30
+    ledger.later(31)
+    await ledger.run()
+    assert (await ledger.states(), len(sent), len(rig.account.notes)) == ([("call_finished", "done")], 2, 1)
+
+
+async def test_a_call_has_one_address_of_its_sound_while_that_opens_for_long(
+    engine: AsyncEngine, ledger: Ledger
+) -> None:
+    """Whoever asks again is told the same, another when that soon ends; without an address of ours there is none."""
+    call = await ledger.happen(settled_call(at=ledger.at))
+    async with engine.begin() as connection:
+        to = await connections.read(connection, "amo")
+        assert to is not None
+        old = await links.make(connection, maker("amo"), call, 30, now=datetime.now(UTC) - timedelta(days=16))
+        await links.make(connection, maker("other"), call, 30)
+    link = links_of(engine, to, "https://calls.example.com")
+    first = await link(call)
+    assert first is not None
+    assert first.startswith("https://calls.example.com/linked/")
+    assert first != f"https://calls.example.com{old.path}"
+    assert await link(call) == first
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("select count(*) from links")) == 3
+    assert await links_of(engine, to, None)(call) is None
+    assert KIND.name == to.kind
