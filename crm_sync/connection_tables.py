@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import TIMESTAMP, Column, Double, ForeignKey, Index, Integer, LargeBinary, Table, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from directory.tables import metadata
 
@@ -53,4 +54,20 @@ crm_users: Final = Table(
     Column("seen_at", _MOMENT, comment="When the CRM named them last; null: it never did."),
     Index("uq_crm_users_person", "connection", "person", unique=True, postgresql_where=text("person is not null")),
     comment="Who is who in a CRM: what it said last, and what was said by hand.",
+)
+
+crm_heard: Final = Table(
+    "crm_heard",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("connection", Text, ForeignKey("crm_connections.key", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False, comment="As crm_sync.crm.Heard names it."),
+    Column("told", JSONB, comment="What it told; null: it was acted on."),
+    Column("remote_id", Text, comment="What the CRM calls the call that somebody asked for there."),
+    Column("wish", UUID(as_uuid=True), comment="The call out that was asked for, as outgoing_calls.id."),
+    Column("heard_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Index("ix_crm_heard_remote", "connection", "remote_id", postgresql_where=text("remote_id is not null")),
+    Index("ix_crm_heard_wish", "wish", postgresql_where=text("wish is not null")),
+    Index("ix_crm_heard_at", "heard_at"),
+    comment="What CRMs told us, until it is acted on; of clicks which call came of them, for a week.",
 )

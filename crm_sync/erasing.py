@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.forgetting import Person
+from crm_sync.connection_tables import crm_heard
 from crm_sync.ledger_tables import crm_effects
 from crm_sync.locks import lock_numbers
 from crm_sync.tables import leads, notes, parties, party_numbers, tasks, unwanted_digests
@@ -47,8 +48,9 @@ _WRITTEN: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
     (notes, "id", ("text",)),
     (tasks, "id", ("text",)),
     (crm_effects, "key", ("request", "answer")),
+    (crm_heard, "id", ("told",)),
 )
-"""Table, key and columns of what people wrote, and what CRMs were told of it."""
+"""Table, key and columns of what people wrote, what CRMs were told of it, and what they told us."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,10 @@ class Grant:
     told: Mapping[str, str] = field(default_factory=dict)
 
 
+class NoGrantError(AuthDeadError):
+    """Nobody has let us in yet."""
+
+
 Renewing = Callable[[Grant], Awaitable[Grant]]
 """Asks for a newer grant with the one that is over. Raises AuthDeadError when that is no good any more."""
 
@@ -125,7 +129,7 @@ async def keep_grant(connection: AsyncConnection, keeper: Keeper, key: str, gran
 
 def _opened(keeper: Keeper, key: str, row: Row[Any] | None) -> Grant:
     if row is None:
-        raise AuthDeadError(f"nobody has let us in yet: `switchhook crm grant {key}`")
+        raise NoGrantError(f"nobody has let us in yet: `switchhook crm grant {key}`")
     told = keeper.open(_bound(key), row.sealed)
     times = {"expires_at": row.expires_at, "refresh_expires_at": row.refresh_expires_at}
     return msgspec.convert({**told, **times}, Grant)

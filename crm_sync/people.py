@@ -95,6 +95,11 @@ async def unknown(connection: AsyncConnection, key: str) -> list[str]:
     return [row.key for row in rows if row.key not in there]
 
 
+async def is_person(connection: AsyncConnection, person: str) -> bool:
+    """Whether the directory has a person of that key."""
+    return bool(await connection.scalar(select(people.c.key).where(people.c.key == person)))
+
+
 async def keep_users(connection: AsyncConnection, key: str, users: Sequence[CrmUser]) -> None:
     """Keep what the CRM says now. Who is not named any more is forgotten, unless a person said who that is.
 

@@ -32,6 +32,7 @@ from crm_sync import connections, counting, effect_rows
 from crm_sync.connections import Connection, Open
 from crm_sync.crm import SUBJECTS, Crm, CrmRecording, CrmTranscript, Done, Effect, Step, Subject
 from crm_sync.errors import CrmError, FaultError, TransientError, UnknownOutcomeError
+from crm_sync.heard import remote_of
 from crm_sync.ledger import QUEUE, TASK
 from crm_sync.ledger_tables import crm_effects
 from crm_sync.retry import Policy, Verdict, after
@@ -159,7 +160,7 @@ class SendingJobs:
         effect = Effect(
             key,
             msgspec.convert(request["at"], datetime),
-            await effect_rows.remote(connection, row),
+            await self._remote(connection, row),
             await effect_rows.lately(connection, row),
             row.sent_at if doubted else None,
             partial(self._keep, key),
@@ -208,6 +209,15 @@ class SendingJobs:
         carry_out = _OPERATIONS[begun.step](crm)
         told: Done = await self._asked(begun, begun.step, carry_out(begun.effect, begun.subject))
         return told
+
+    async def _remote(self, connection: AsyncConnection, row: Row[Any]) -> dict[str, str]:
+        """What effects of the call are called there; a call that was asked for there is known there before it rings."""
+        if row.call_id is None:
+            return {}
+        wish = await self.rooms.wish(connection, row.call_id)
+        clicked = await remote_of(connection, row.connection, wish) if wish is not None else None
+        known = {"call_started": clicked} if clicked is not None else {}
+        return known | await effect_rows.remote(connection, row)
 
     async def _keep(self, key: UUID, remote_id: str) -> None:
         """What the effect is called there already, also if this process dies before it is done."""

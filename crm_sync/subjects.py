@@ -29,9 +29,14 @@ class NotThereYet(Exception):
     """What the effect tells of is being prepared; `crm_sync.ledger.release` is called when it is there."""
 
 
+async def _no_wish(_connection: AsyncConnection, _call_id: UUID) -> UUID | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """What other rooms know. `recording` makes a link for a connection, in shadow none; `address` tells an old one's.
+    `wish` is the request that a call out came of, None for one that nobody asked for.
 
     Each gives None for what is not there, or not for everybody's ears; `recording` raises NotThereYet.
     """
@@ -39,6 +44,7 @@ class Rooms:
     recording: Callable[[AsyncConnection, UUID, Connection], Awaitable[CrmRecording | None]]
     address: Callable[[AsyncConnection, int], Awaitable[str | None]]
     transcript: Callable[[AsyncConnection, UUID], Awaitable[CrmTranscript | None]]
+    wish: Callable[[AsyncConnection, UUID], Awaitable[UUID | None]] = _no_wish
 
 
 async def subject_of(

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Row, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crm_sync import heard
 from crm_sync.connections import AUTH_DEAD
 from crm_sync.ledger import TASK, plan, revive
 from crm_sync.ledger_tables import crm_connections
@@ -132,4 +133,5 @@ async def tidy(engine: AsyncEngine) -> int:
         await connection.execute(_REMOVE, {"days": KEPT_DAYS, "back": _LOOK_BACK})
         await connection.execute(_GIVE_UP, {"task": TASK})
         await connection.execute(_LOOK_AGAIN, {"seconds": ASK_AGAIN_SECONDS})
+        await heard.forget(connection)
         return await revive(connection)

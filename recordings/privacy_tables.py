@@ -55,6 +55,8 @@ ACTIONS: Final = (
     "do_not_call_lifted",
     "party_renamed",
     "party_number_added",
+    "crm_granted",
+    "crm_paired",
 )
 """What is written down besides listening (`listens`); `recordings.audit` says what each is about."""
 

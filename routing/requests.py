@@ -280,6 +280,16 @@ async def find(connection: AsyncConnection, call_id: UUID) -> Row[Any] | None:
     return (await connection.execute(select(outgoing_calls, call).where(outgoing_calls.c.id == call_id))).one_or_none()
 
 
+async def wish_of(connection: AsyncConnection, call_id: UUID) -> UUID | None:
+    """The request that a call came of; None: nobody asked for it."""
+    asked = text(
+        "select o.id from outgoing_calls o join call_names n on n.pbx = o.pbx and n.name = o.channel"
+        " where n.call_id = :call_id order by o.asked_at desc limit 1"
+    )
+    found: UUID | None = await connection.scalar(asked, {"call_id": call_id})
+    return found
+
+
 async def _asked_before(connection: AsyncConnection, wish: Wish, directory: Directory) -> Answered | None:
     asked = select(outgoing_calls).where(
         outgoing_calls.c.asked_by == wish.asked_by, outgoing_calls.c.idempotency_key == wish.key

@@ -31,6 +31,7 @@ from routing.dry_run import dry_run
 from routing.requests import ASKED_PER_MINUTE_MOST, TooManyAskedError, UnknownPersonError, Wish
 from routing.rerouting import Rerouting, decisions
 from service.comparison import record_differing
+from service.crm_owners import open_crm
 from service.database import status
 from service.explain import find_call, tell
 from service.faults import UserFault
@@ -38,7 +39,7 @@ from service.reconcile import PBX_STORE, repair
 from service.reconcile import reconcile as compare_calls
 from service.recorder import Recorder
 from service.settings import Settings
-from service.wiring import cel_source, open_crm, open_database, open_house, outgoing_desk, owes
+from service.wiring import cel_source, open_database, open_house, outgoing_desk, owes
 from service.worker_role import open_speech
 from telephony import devices
 from telephony.cel_file import CelFile

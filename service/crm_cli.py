@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from service.crm_adding import KindsGroup
 from service.terminal import Json, many, moment, run, settled
 
 crm_app = typer.Typer(no_args_is_help=True, help="Connections to CRMs, and the ledger of what they are told.")
-add_app = typer.Typer(no_args_is_help=True, help="Connect a CRM.")
+add_app = typer.Typer(cls=KindsGroup, no_args_is_help=True, help="Connect a CRM.")
 crm_app.add_typer(add_app, name="add")
 
 Key = Annotated[str, typer.Argument(help="The connection's name: a-z, 0-9, - and _.")]
@@ -36,6 +37,46 @@ def add_webhook(
     told = work(settled(), key, url, given, shadow=shadow, link_days=link_days, probe=probe and not shadow, since=then)
     typer.echo(run(told))
     typer.echo(f"{key} is told what happens from now on{', and since then' if since else ''}", err=True)
+
+
+@crm_app.command("check")
+def crm_check(key: Key) -> None:
+    """Ask a connection how it is and who works there; tells what is missing."""
+    from service.crm_setup import check
+
+    run(check(settled(), key, typer.echo))
+
+
+@crm_app.command("grant")
+def crm_grant(key: Key) -> None:
+    """Agree anew, on the CRM's page, that we come in; a connection that stopped for want of it goes on."""
+    from service.crm_setup import grant
+
+    run(grant(settled(), key, lambda line: typer.echo(line, err=True)))
+
+
+@crm_app.command("users")
+def crm_users(key: Key, as_json: Json = False) -> None:
+    """Tell who works there and who that is here, and who here is nobody there."""
+    from service.crm_setup import list_users
+
+    told, words = run(list_users(settled(), key))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+
+
+@crm_app.command("pair")
+def crm_pair(
+    key: Key,
+    user: Annotated[str, typer.Argument(help="What the CRM calls them.")],
+    person: Annotated[
+        str | None, typer.Argument(help="Who that is here; whoever has their extension when left out.")
+    ] = None,
+) -> None:
+    """Say who a user of the CRM is."""
+    from service.crm_setup import pair
+
+    run(pair(settled(), key, user, person))
+    typer.echo(f"{user} is {person or 'whoever has their extension'}", err=True)
 
 
 @crm_app.command("secret")

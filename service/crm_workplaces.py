@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crm_sync import connections
 from crm_sync.connections import Connection, Open
 from crm_sync.crm import Crm
 from crm_sync.grants import SealedGrants
@@ -92,3 +93,31 @@ def texts_of(secrets: Mapping[str, Any]) -> list[str]:
     for value in secrets.values():
         told += [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
     return told
+
+
+class Adapters:
+    """The adapters of this process by the key of their connection, each kept until that changes."""
+
+    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
+        self._open = opener(settings, engine)
+        self._engine = engine
+        self._opened: dict[str, tuple[datetime, Crm]] = {}
+
+    async def of(self, key: str) -> tuple[Connection, Crm] | None:
+        """A connection as it stands, and its adapter; None: there is none. Raises SecretKeyError."""
+        async with self._engine.connect() as connection:
+            to = await connections.read(connection, key)
+        if to is None:
+            return None
+        known = self._opened.get(key)
+        if known is None or known[0] != to.changed_at:
+            if known is not None:
+                await known[1].close()
+            known = self._opened[key] = to.changed_at, self._open(to)
+        return to, known[1]
+
+    async def close(self) -> None:
+        """Give back the connections of every adapter."""
+        for _, crm in self._opened.values():
+            await crm.close()
+        self._opened.clear()

@@ -19,6 +19,7 @@ from directory import store
 from recordings.archive_rows import archiving_failed
 from recordings.audit import Actor
 from recordings.rows import is_removed, transcript_of
+from routing.requests import wish_of
 from service.settings import Settings
 from web import links
 from web.hearing import archive_for_all, given_up
@@ -68,7 +69,7 @@ def rooms(settings: Settings) -> Rooms:
         is_whole = len(text) == len(told.text)
         return CrmTranscript(call=call_id, language=told.language, text=text, is_whole=is_whole, turns=turns)
 
-    return Rooms(recording=recording, address=address, transcript=transcript)
+    return Rooms(recording=recording, address=address, transcript=transcript, wish=wish_of)
 
 
 async def seal_addresses(engine: AsyncEngine, settings: Settings) -> None:

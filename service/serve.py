@@ -12,12 +12,13 @@ import structlog
 from metrics.http import new_registry
 from metrics.observe import CrmAsked, Pushed
 from service.children import keep_worker
+from service.crm_owners import open_crm
 from service.ports import refuse_taken
 from service.settings import Settings
 from service.stopping import stopping
 from service.telephony_role import Telephony
 from service.web_role import open_metrics, open_web
-from service.wiring import House, open_crm, open_house, open_tasks
+from service.wiring import House, open_house, open_tasks
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

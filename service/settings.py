@@ -116,7 +116,8 @@ class CalendarSettings(_Part):
 
 
 class CrmSettings(_Part):
-    """Who is asked for the owner of a caller: the CRM at `owner_url`, with `token`; without one our own lead book.
+    """Who is asked for the owner of a caller: the CRM at `owner_url`, with `token`, or that of the connection
+    `owner_from`; without either our own lead book.
 
     A caller waits for its answer at most `budget_seconds`. `networks` are those inside the house where webhooks may go.
     What a connection was not told `late_minutes` after it was owed counts as lost there.
@@ -124,9 +125,16 @@ class CrmSettings(_Part):
 
     owner_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/\S*)?$")
     token: SecretStr = SecretStr("")
+    owner_from: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
     budget_seconds: float = Field(default=0.3, gt=0, le=1)
     networks: list[IPv4Network | IPv6Network] = Field(default_factory=list)
     late_minutes: float = Field(default=60.0, gt=0, le=10_080)
+
+    @model_validator(mode="after")
+    def _asks_one(self) -> Self:
+        if self.owner_url is not None and self.owner_from is not None:
+            raise ValueError("owner_url and owner_from do not go together: one CRM is asked")
+        return self
 
 
 class MailSettings(_Part):

@@ -10,6 +10,7 @@ from pathlib import Path
 from metrics.gauges import DatabaseGauges
 from metrics.http import PortTakenError, Registry, make_app, serving
 from metrics.links import LinkGauges, StoreGauges, WatchedLink
+from service.crm_doors import Doors
 from service.faults import UserFault
 from service.privacy import erasing_of
 from service.readiness import readiness
@@ -25,6 +26,7 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
     """Pages and API served while the body runs; gives their address."""
     told = house.settings.web
     store = open_store(house.settings)
+    doors = Doors(house.settings, house.engine)
     pages = make_pages(
         WebServices(
             engine=house.engine,
@@ -37,6 +39,7 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
             on_push=on_push,
             outgoing=outgoing_desk(),
             uploads=_uploads(house.settings),
+            crm=doors,
         )
     )
     try:
@@ -44,6 +47,8 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
             yield address
     except PortTakenError as error:
         raise UserFault(str(error)) from None
+    finally:
+        await doors.close()
 
 
 def _uploads(settings: Settings) -> dict[str, Path]:

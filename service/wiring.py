@@ -20,12 +20,10 @@ from calls.follow_ups import LeadOwner
 from calls.record import Owing
 from crm_sync import parties
 from crm_sync.ledger import plan_changes
-from crm_sync.owner_by_http import HttpOwners
 from crm_sync.owners import owner_of
 from recordings.disk import Disk
 from recordings.store import Bucket, Store
 from routing import look_up
-from routing.look_up import CrmOwners, Waited
 from routing.requests import Desk
 from service.database import upgrade
 from service.postgres import AlreadyServedError, Postgres, PostgresError, served_url
@@ -70,7 +68,7 @@ def outgoing_desk() -> Desk:
 
 def lead_owner(crm: CrmSettings) -> LeadOwner:
     """Tells whose lead a number is: by the CRM's last word where one is asked, else by our own lead book."""
-    if crm.owner_url is None:
+    if crm.owner_url is None and crm.owner_from is None:
         return owner_of
 
     async def told(connection: AsyncConnection, number: str) -> str | None:
@@ -78,22 +76,6 @@ def lead_owner(crm: CrmSettings) -> LeadOwner:
         return copy.owner if copy is not None else await owner_of(connection, number)
 
     return told
-
-
-@asynccontextmanager
-async def open_crm(house: House, waited: Waited = lambda _result, _seconds: None) -> AsyncIterator[CrmOwners | None]:
-    """The CRM of the settings, asked for owners; None: our own lead book is. `waited` is told each caller's wait."""
-    crm = house.settings.crm
-    if crm.owner_url is None:
-        yield None
-        return
-    http = HttpOwners(crm.owner_url, crm.token.get_secret_value())
-    asked = CrmOwners(http, house.engine, budget_seconds=crm.budget_seconds, waited=waited)
-    try:
-        yield asked
-    finally:
-        await asked.close()
-        await http.close()
 
 
 def open_store(settings: Settings) -> Store:

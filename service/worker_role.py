@@ -10,6 +10,7 @@ import structlog
 
 from calls.follow_ups import FollowUpJobs
 from calls.queue import QUEUES, Crew, Timing, make_app, work
+from crm_sync.heard import HeardJobs
 from crm_sync.jobs import CrmJobs
 from crm_sync.ledger import release
 from crm_sync.parties import numbers_of
@@ -29,6 +30,7 @@ from recordings.transcribing import TranscribingJobs
 from recordings.turns import TOGETHER
 from routing.answers import AnswerJobs
 from service import crms
+from service.crm_doors import acts
 from service.crm_workplaces import opener
 from service.faults import UserFault
 from service.privacy import erasing_of
@@ -91,7 +93,8 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
         )
         sending = await stack.enter_async_context(open_sending(house))
         notices = await stack.enter_async_context(open_telling(house))
-        rooms = (storing, transcribing, archiving, leads, sending, answers, promises, notices)
+        heard = HeardJobs(engine=house.engine, acts=acts(settings, house.engine))
+        rooms = (storing, transcribing, archiving, leads, sending, heard, answers, promises, notices)
         app = make_app(house.url, [task for jobs in rooms for task in jobs.tasks()])
         crews = crews_of(queues, settings, notices.channels)
         log.info("working", queues=list(queues))

@@ -1,6 +1,7 @@
 """The doors: safe headers on every answer, no requests from other sites, nobody unknown, and errors in words."""
 
 import json
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -25,6 +26,9 @@ NONCE: Final = web.RequestKey("nonce", str)
 _OPEN: Final = ("/login", "/healthz", "/readyz")
 UPLOADS: Final = "/api/v1/uploads/"
 """Has a door of its own: PBXes send there, with tokens that open nothing else (`web.api.uploads`)."""
+
+CRM_DOORS: Final = re.compile(r"/crm/[a-z0-9][a-z0-9_-]{0,39}/(?:oauth|events)")
+"""Who comes here brings no cookie of ours; each door checks by itself who is before it (`web.crm_doors`)."""
 
 _LINKED_HEADERS: Final = {
     # A page that plays it tells nobody its address, no index keeps it, and another site's page may play it.
@@ -109,7 +113,7 @@ async def refuse_other_sites(request: web.Request, handler: Handler) -> web.Stre
 
     Browsers tell the sender in Sec-Fetch-Site, older ones in Origin; a program with a token sends neither.
     """
-    if request.method not in _SAFE and "Authorization" not in request.headers:
+    if request.method not in _SAFE and "Authorization" not in request.headers and not CRM_DOORS.fullmatch(request.path):
         site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
         foreign = site not in {"same-origin", "none"} if site else origin and urlsplit(origin).netloc != request.host
         if foreign:
@@ -138,7 +142,8 @@ async def read_form(request: web.Request) -> dict[str, str]:
 @web.middleware
 async def know_viewer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks; nobody unknown passes but to the login page, the health checks and what has its own door."""
-    if request.path in _OPEN or request.path.startswith(("/static/", UPLOADS, LINKED)):
+    has_own_door = request.path.startswith(("/static/", UPLOADS, LINKED)) or CRM_DOORS.fullmatch(request.path)
+    if request.path in _OPEN or has_own_door:
         return await handler(request)
     viewer = await viewer_of(request)
     if viewer is None:

@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crm_sync.crm import Inbound
 from recordings.audit import Actor
 from recordings.erasures import Report
 from recordings.store import Store
@@ -27,6 +28,26 @@ class Part:
 async def always_ready() -> Sequence[Part]:
     """Nothing to wait for."""
     return ()
+
+
+class DoorClosed(Exception):
+    """Whoever is before the door of a CRM is not let in; `status` says how they are told."""
+
+    def __init__(self, status: Literal[403, 404, 502, 503]) -> None:
+        super().__init__(str(status))
+        self.status = status
+
+
+class CrmDoors(Protocol):
+    """What takes what CRMs send to us, by their connection's key. Raises DoorClosed."""
+
+    async def returned(self, key: str, query: Mapping[str, str]) -> None:
+        """A person agreed there that we come in, and was sent back with this query."""
+        ...
+
+    async def heard(self, key: str, request: Inbound) -> None:
+        """Something happened there: stored when this returns."""
+        ...
 
 
 class Erases(Protocol):
@@ -56,7 +77,7 @@ class WebServices:
     `secure` is True behind TLS: the session cookie is then `__Host-` and Secure. `on_push` receives the seconds from
     a call's change to the bytes of its cards on the wire, once a change and page. Only who asks from one of
     `trusted_proxies` may say in X-Forwarded-For for whom. `outgoing` knows of calls to the outside what is in other
-    rooms. `uploads`: the PBXes that send their recordings, and the folder of each.
+    rooms. `uploads`: the PBXes that send their recordings, and the folder of each. `crm`: None lets no CRM in.
     """
 
     engine: AsyncEngine
@@ -69,6 +90,7 @@ class WebServices:
     on_push: Callable[[float], None] = _nobody_counts
     outgoing: Desk = ALONE
     uploads: Mapping[str, Path] = field(default_factory=dict)
+    crm: CrmDoors | None = None
 
 
 SERVICES: web.AppKey[WebServices] = web.AppKey("services", WebServices)

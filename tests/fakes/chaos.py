@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync import connections
@@ -27,7 +26,7 @@ from crm_sync.secrets import Keeper
 from crm_sync.subjects import Rooms
 from service.crm_workplaces import texts_of, workplace
 from service.settings import Settings
-from tests.fakes.ledger import EARLIER, LOOPBACK, SECRET_KEY
+from tests.fakes.ledger import LOOPBACK, SECRET_KEY
 from tests.fakes.webhooks import OK, SECRET, Receiver, Said, open_receiver
 
 Fault = Literal[
@@ -170,12 +169,11 @@ def open_adapter(engine: AsyncEngine) -> Open:
 async def connect(
     engine: AsyncEngine, kind: str, settings: Mapping[str, Any], secrets: Mapping[str, Any], steps: tuple[Step, ...]
 ) -> None:
-    """Add the connection `KEY` of this kind."""
+    """Add the connection `KEY` of this kind, which is owed what happened since yesterday."""
     async with engine.begin() as connection:
         sealed = Keeper(SECRET_KEY).seal(KEY, secrets)
-        await connections.add(connection, KEY, kind, settings, sealed, steps, "active", EARLIER)
-        # As of long ago: it is owed what happened earlier today.
-        await connection.execute(text("update crm_connections set created_at = clock_timestamp() - interval '1 day'"))
+        since = datetime.now(UTC) - timedelta(days=1)
+        await connections.add(connection, KEY, kind, settings, sealed, steps, "active", since)
 
 
 @dataclass

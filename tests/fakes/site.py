@@ -22,7 +22,7 @@ from web import sessions, users
 from web.addresses import Network
 from web.app import WebServices, make_app
 from web.live import LIVE
-from web.services import Part, always_ready
+from web.services import CrmDoors, Part, always_ready
 
 LOGINS = (
     ("anna", "manager", "anna"),
@@ -44,6 +44,7 @@ class Site:
     trusted_proxies: Sequence[Network] = ()
     readiness: Callable[[], Awaitable[Sequence[Part]]] = always_ready
     uploads: Mapping[str, Path] = field(default_factory=dict)
+    crm: CrmDoors | None = None
     port: int = 0
     pushes: list[float] = field(default_factory=list)
     app: web.Application = field(init=False)
@@ -66,6 +67,7 @@ class Site:
             trusted_proxies=self.trusted_proxies,
             on_push=self.pushes.append,
             uploads=self.uploads,
+            crm=self.crm,
         )
         self.app = make_app(services)
         self._runner = web.AppRunner(self.app, shutdown_timeout=1)

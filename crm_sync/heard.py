@@ -1,0 +1,131 @@
+"""What CRMs tell us: stored as it comes, so that they are answered at once, and acted on by a job.
+
+Rules kept here:
+1. What was not verified is not stored; what was is in the database before the CRM is told that we have it.
+2. A click that comes twice within seconds, as a double click does, is one.
+3. Once it was acted on nothing of it stays but which call came of it: the CRM may know that call already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import delete, exists, func, insert, null, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from calls.due import Job
+from calls.jobs import enqueue
+from calls.queue import Task
+from crm_sync.connection_tables import crm_heard
+from crm_sync.crm import Heard
+from crm_sync.people import KnownPeople
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+TASK: Final = "crm_sync.act_on_heard"
+QUEUE: Final = "crm"
+DAYS: Final = 7
+_CALLS: Final = frozenset({"originate", "call_back"})
+_LATE: Final = timedelta(minutes=2)
+"""Who clicked so long ago has given up, and would not understand why it rings now."""
+
+_TWICE: Final = text("interval '15 seconds'")
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """What other rooms do.
+
+    `call_out` asks for a call of a person (their key) to a number, out as a line or their own, for the connection; it
+    gives the wish's id, None when it may not be. `owner_told` takes whose a number is (E.164 digits): a person's key,
+    None for nobody. `look_again` asks the connection whose a number is.
+    """
+
+    call_out: Callable[[AsyncConnection, str, str, str, str | None, str | None], Awaitable[UUID | None]]
+    owner_told: Callable[[AsyncConnection, str, str, str | None], Awaitable[None]]
+    look_again: Callable[[str, str], Awaitable[None]]
+
+
+@dataclass(kw_only=True, slots=True)
+class HeardJobs:
+    """The job and what it needs."""
+
+    engine: AsyncEngine
+    acts: Acts
+
+    def tasks(self) -> list[Task]:
+        """The tasks for the queue."""
+        return [Task(TASK, QUEUE, self.act_on_heard, works_on="heard")]
+
+    async def act_on_heard(self, heard: UUID, attempt: int) -> None:
+        """Do what a CRM asked for, once."""
+        async with self.engine.begin() as connection:
+            asked = select(crm_heard).where(crm_heard.c.id == heard, crm_heard.c.told.is_not(None)).with_for_update()
+            row = (await connection.execute(asked)).first()
+            if row is None:
+                return
+            wish, again = None, None
+            if row.kind in _CALLS:
+                is_late = datetime.now(UTC) - row.heard_at > _LATE
+                wish = None if is_late else await self._call(connection, row.connection, row.id, row.told)
+            else:
+                again = await self._changed(connection, row.connection, row.told)
+            done = update(crm_heard).where(crm_heard.c.id == heard).values(told=null(), wish=wish)
+            await connection.execute(done)
+        if again is not None:
+            await self.acts.look_again(row.connection, again)
+        log.info("crm heard", crm=row.connection, kind=row.kind, heard=str(heard), called=bool(wish), attempt=attempt)
+
+    async def _call(self, connection: AsyncConnection, key: str, heard: UUID, told: Mapping[str, str]) -> UUID | None:
+        person = await KnownPeople(self.engine, key).person_of(told.get("user"))
+        return await self.acts.call_out(connection, key, str(heard), told["number"], told.get("line"), person)
+
+    async def _changed(self, connection: AsyncConnection, key: str, told: Mapping[str, str]) -> str | None:
+        """Write whose the number is now, where it was told; else gives the number to be asked about."""
+        number = told.get("number")
+        if number is None:
+            return None
+        if "owner" not in told:
+            return number
+        owner = await KnownPeople(self.engine, key).person_of(told["owner"])
+        await self.acts.owner_told(connection, key, number, owner)
+        return None
+
+
+async def store(connection: AsyncConnection, key: str, told: Sequence[Heard]) -> int:
+    """Write what a connection told, with its jobs, in the caller's transaction; returns how much of it is new."""
+    count = 0
+    for one in told:
+        remote_id = one.told.get("remote_id") if one.kind == "originate" else None
+        if remote_id is not None and await _is_known(connection, key, remote_id):
+            continue
+        row = {"id": uuid4(), "connection": key, "kind": one.kind, "told": dict(one.told), "remote_id": remote_id}
+        await connection.execute(insert(crm_heard).values(**row))
+        await enqueue(connection, [Job(TASK, QUEUE, {"heard": str(row["id"])}, priority=1)])
+        count += 1
+    return count
+
+
+async def _is_known(connection: AsyncConnection, key: str, remote_id: str) -> bool:
+    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{key} {remote_id}", 0))))
+    lately = crm_heard.c.heard_at > func.clock_timestamp() - _TWICE
+    asked = exists().where(crm_heard.c.connection == key, crm_heard.c.remote_id == remote_id, lately)
+    return bool(await connection.scalar(select(asked)))
+
+
+async def remote_of(connection: AsyncConnection, key: str, wish: UUID) -> str | None:
+    """What the CRM calls the call of a wish that was asked for there; None: it was not, or has no name there."""
+    asked = select(crm_heard.c.remote_id).where(crm_heard.c.connection == key, crm_heard.c.wish == wish)
+    told: str | None = await connection.scalar(asked)
+    return told
+
+
+async def forget(connection: AsyncConnection) -> None:
+    """Forget what was heard long ago."""
+    old = crm_heard.c.heard_at < func.clock_timestamp() - func.make_interval(0, 0, 0, DAYS)
+    await connection.execute(delete(crm_heard).where(old))

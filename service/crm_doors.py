@@ -1,0 +1,156 @@
+"""The doors through which CRMs come to us: a person's consent comes back to one, what happens there to the other."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, cast
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from crm_sync import connections, heard
+from crm_sync.connections import Connection
+from crm_sync.crm import Hears, Inbound
+from crm_sync.errors import AuthDeadError, CrmError, PermanentError
+from crm_sync.grants import keep_grant
+from crm_sync.heard import Acts
+from crm_sync.kinds import KINDS
+from crm_sync.secrets import Keeper, SecretKeyError
+from directory import store as directory_store
+from routing import look_up, requests
+from routing.owner import Copy
+from routing.requests import TooManyAskedError, UnknownPersonError, Wish
+from service.crm_owners import ConnectionOwners
+from service.crm_workplaces import Adapters, workplace
+from service.settings import Settings
+from service.wiring import lead_owner, outgoing_desk
+from web.services import DoorClosed
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+CONSENT_SECONDS: Final = 1200.0
+"""So long a person may take to agree."""
+
+
+def consent_address(settings: Settings, key: str) -> str | None:
+    """Where a CRM sends a person back to; None: we have no address that others know."""
+    return f"{settings.web.public_url.rstrip('/')}/crm/{key}/oauth" if settings.web.public_url else None
+
+
+def digest_of(state: str) -> str:
+    """What is stored of the secret that comes back with a person."""
+    return hashlib.sha256(state.encode()).hexdigest()
+
+
+class Doors:
+    """Takes what CRMs send (`web.services.CrmDoors`)."""
+
+    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._adapters = Adapters(settings, engine)
+
+    async def returned(self, key: str, query: Mapping[str, str]) -> None:
+        """Make a grant of what a person agreed to, and store it."""
+        to = await self._connection(key)
+        kind, state = KINDS[to.kind], query.get("state", "")
+        asked = to.settings.get("consent") or {}
+        back = consent_address(self._settings, key)
+        fits = hmac.compare_digest(digest_of(state), str(asked.get("digest", "")))
+        if kind.consent is None or back is None or not fits or asked["until"] < datetime.now(UTC).timestamp():
+            raise DoorClosed(403)
+        keeper = Keeper(self._settings.secret_key.get_secret_value())
+        at = workplace(self._settings, self._engine, to, keeper.open(key, to.secrets))
+        try:
+            grant = await kind.consent.exchange(at, query, back)
+        except CrmError as error:
+            log.warning("consent could not be used", crm=key, kind=error.kind, reason=str(error))
+            raise DoorClosed(502) from None
+        finally:
+            await at.http.close()
+        async with self._engine.begin() as connection:
+            await keep_grant(connection, keeper, key, grant)
+            told = {name: value for name, value in to.settings.items() if name != "consent"}
+            await connections.set_secrets(connection, key, told, to.secrets)
+        log.info("consent given", crm=key)
+
+    async def heard(self, key: str, request: Inbound) -> None:
+        """Verify what a CRM tells and store it; it is acted on by a job."""
+        try:
+            opened = await self._adapters.of(key)
+        except SecretKeyError as error:
+            log.warning("a connection cannot be opened", crm=key, reason=str(error))
+            raise DoorClosed(503) from None
+        if opened is None:
+            raise DoorClosed(404)
+        to, crm = opened
+        if "inbound" not in crm.capabilities or to.state == "stopped":
+            raise DoorClosed(404)
+        try:
+            told = cast("Hears", crm).parse_inbound(request)
+        except (PermanentError, AuthDeadError) as error:
+            log.warning("not of this crm", crm=key, reason=str(error))
+            raise DoorClosed(403) from None
+        if to.state == "shadow":
+            told = [one for one in told if one.kind not in {"originate", "call_back"}]
+        async with self._engine.begin() as connection:
+            count = await heard.store(connection, key, told)
+        log.info("crm told", crm=key, count=count)
+
+    async def close(self) -> None:
+        """Give back the connections of every adapter."""
+        await self._adapters.close()
+
+    async def _connection(self, key: str) -> Connection:
+        async with self._engine.connect() as connection:
+            to = await connections.read(connection, key)
+        if to is None:
+            raise DoorClosed(404)
+        return to
+
+
+def acts(settings: Settings, engine: AsyncEngine) -> Acts:
+    """What is done about what a CRM tells."""
+    desk, owner_of, owners = outgoing_desk(), lead_owner(settings.crm), ConnectionOwners(settings, engine)
+
+    async def call_out(
+        connection: AsyncConnection, key: str, told: str, number: str, line: str | None, person: str | None
+    ) -> UUID | None:
+        directory = await directory_store.read(connection)
+        person = person or await owner_of(connection, directory.normal(number))
+        if person is None:
+            log.warning("nobody is known whom to call for it", crm=key, heard=told)
+            return None
+        ours = line if line is not None and any(one.number == line for one in directory.lines) else None
+        wish = Wish(to=number, person=person, purpose="click", asked_by=f"crm {key} {person}", key=told, line=ours)
+        try:
+            answered = await requests.ask(connection, wish, desk)
+        except (UnknownPersonError, TooManyAskedError) as error:
+            log.warning("a call could not be asked for", crm=key, heard=told, why=type(error).__name__)
+            return None
+        if answered.reason_key is not None or answered.reason is not None:
+            log.warning("a call may not be made", crm=key, heard=told, why=answered.reason_key)
+        return answered.id
+
+    async def owner_told(connection: AsyncConnection, key: str, number: str, owner: str | None) -> None:
+        if key == settings.crm.owner_from:
+            await look_up.keep(connection, number, Copy(owner, datetime.now(UTC)))
+
+    async def look_again(key: str, number: str) -> None:
+        if key != settings.crm.owner_from:
+            return
+        try:
+            owner = await owners(number)
+        except (CrmError, SecretKeyError) as error:
+            log.warning("the CRM did not tell an owner", crm=key, error=type(error).__name__)
+            return
+        finally:
+            await owners.close()
+        async with engine.begin() as connection:
+            await look_up.keep(connection, number, Copy(owner, datetime.now(UTC)))
+
+    return Acts(call_out=call_out, owner_told=owner_told, look_again=look_again)

@@ -1,0 +1,63 @@
+"""Asks a CRM whose caller a number is, by HTTP or through a connection, as the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, cast
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from crm_sync.crm import Asked
+from crm_sync.errors import TransientError
+from crm_sync.owner_by_http import HttpOwners
+from routing.look_up import CrmOwners, Waited
+from service.crm_workplaces import Adapters
+from service.settings import Settings
+from service.wiring import House
+
+_SECONDS: Final = 8.0
+"""A caller waits for less (`crm.budget_seconds`); an answer that comes later is a younger copy for the next call."""
+
+
+class ConnectionOwners:
+    """Owners by the connection that the setting `crm.owner_from` names (`routing.look_up.OwnerLookup`)."""
+
+    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
+        self._key = settings.crm.owner_from or ""
+        self._adapters = Adapters(settings, engine)
+
+    async def __call__(self, number: str, /) -> str | None:
+        """Key of the person who owns `number` (E.164 digits), None for nobody.
+
+        Raises CrmError, also for a connection that is not there, is stopped or cannot be asked; SecretKeyError.
+        """
+        opened = await self._adapters.of(self._key)
+        if opened is None or opened[0].state == "stopped" or "parties" not in opened[1].capabilities:
+            raise TransientError(f"the connection {self._key!r} cannot be asked")
+        found = await cast("Asked", opened[1]).find_party(number, _SECONDS)
+        return next((one.owner for one in found if one.owner is not None), None)
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        await self._adapters.close()
+
+
+@asynccontextmanager
+async def open_crm(house: House, waited: Waited = lambda _result, _seconds: None) -> AsyncIterator[CrmOwners | None]:
+    """The CRM of the settings, asked for owners; None: our own lead book is. `waited` is told each caller's wait."""
+    crm = house.settings.crm
+    if crm.owner_url is None and crm.owner_from is None:
+        yield None
+        return
+    through: HttpOwners | ConnectionOwners
+    if crm.owner_url is not None:
+        through = HttpOwners(crm.owner_url, crm.token.get_secret_value())
+    else:
+        through = ConnectionOwners(house.settings, house.engine)
+    asked = CrmOwners(through, house.engine, budget_seconds=crm.budget_seconds, waited=waited)
+    try:
+        yield asked
+    finally:
+        await asked.close()
+        await through.close()

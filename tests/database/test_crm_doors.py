@@ -1,0 +1,262 @@
+"""Connections are made with a person's consent, and what CRMs tell us is verified, kept and acted on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from yarl import URL
+
+from calls.forgetting import Person
+from calls.record import record
+from crm_sync import connections, kinds
+from crm_sync.connections import Connection
+from crm_sync.crm import Crm, Done, Effect
+from crm_sync.erasing import mask_mentions
+from crm_sync.grants import Grant, keep_grant
+from crm_sync.heard import HeardJobs, remote_of
+from crm_sync.secrets import Keeper
+from crm_sync.sending import SendingJobs
+from routing import look_up
+from service import crm_setup, crms
+from service.crm_doors import Doors, acts
+from service.crm_owners import open_crm
+from service.crm_setup import Wanted
+from service.crm_workplaces import workplace
+from service.faults import UserFault
+from service.settings import Settings
+from service.wiring import House
+from tests.fakes import pretended
+from tests.fakes.ledger import OWES, SECRET_KEY
+from tests.fakes.recorded import outgoing_call, settled_call
+from tests.fakes.site import Site, open_site
+
+NUMBER = "79161234567"
+
+
+@pytest.fixture(autouse=True)
+def kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pretended CRM is one line of wiring."""
+    monkeypatch.setitem(kinds.KINDS, "pretended", pretended.KIND)
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    told: Any = {
+        "database_url": database_url,
+        "secret_key": SECRET_KEY,
+        "web": {"public_url": "https://calls.example.com"},
+        "crm": {"owner_from": "site", "budget_seconds": 1},
+    }
+    return Settings(**told)
+
+
+@pytest.fixture
+async def site(engine: AsyncEngine, tmp_path: Path, settings: Settings) -> AsyncIterator[Site]:
+    doors = Doors(settings, engine)
+    async with open_site(engine, tmp_path, crm=doors) as opened:
+        yield opened
+    await doors.close()
+
+
+async def connect(engine: AsyncEngine, state: connections.State = "active") -> None:
+    """The connection `site`, which was let in."""
+    keeper = Keeper(SECRET_KEY)
+    async with engine.begin() as connection:
+        sealed = keeper.seal("site", {"client_secret": "s"})
+        await connections.add(connection, "site", "pretended", {"portal": "crm.example.com"}, sealed, (), state)
+        await keep_grant(connection, keeper, "site", Grant(pretended.CODE, "refresh"))
+
+
+async def rows(engine: AsyncEngine, sql: str) -> list[tuple[Any, ...]]:
+    async with engine.connect() as connection:
+        return [tuple(row) for row in await connection.execute(text(sql))]
+
+
+def wanted(**more: Any) -> Wanted:
+    told = {"kind": "pretended", "key": "site", "settings": {"portal": "crm.example.com", "number": "7"}}
+    return Wanted(**{**told, "secrets": {"client_secret": "a-secret-of-tests"}, **more})
+
+
+async def test_a_crm_is_connected_when_a_person_agreed(settings: Settings, engine: AsyncEngine, site: Site) -> None:
+    """The guide and the address are shown, the web role takes what comes back once, and what is missing is told."""
+    said: list[str] = []
+    shown = asyncio.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith("https://crm.example.com/agree"):
+            shown.set()
+
+    adding = asyncio.create_task(crm_setup.add(settings, wanted(), say))
+    async with asyncio.timeout(20), site.visitor() as stranger:
+        await shown.wait()
+        asked = URL(said[-1])
+        assert asked.query["back"] == "https://calls.example.com/crm/site/oauth"
+        for query in ({"code": pretended.CODE}, {"code": pretended.CODE, "state": "x"}):
+            assert (await stranger.get("/crm/site/oauth", params=query)).status == 403
+        back = {"code": pretended.CODE, "state": asked.query["state"]}
+        assert (await stranger.get("/crm/site/oauth", params={**back, "code": "other"})).status == 502
+        assert (await stranger.get("/crm/site/oauth", params=back)).status == 200
+        assert (await stranger.get("/crm/site/oauth", params=back)).status == 403
+        await adding
+    assert said[0] == "Make an application there."
+    assert said[-4:] == [
+        "missing: the right to delete",
+        "2 users there, 1 of them known here",
+        "not known there: boris, vera, gleb; `switchhook crm pair site USER PERSON` says who is who",
+        "what happens there is heard at https://calls.example.com/crm/site/events",
+    ]
+    kept = {"portal": "crm.example.com", "number": 7, "stages": {}}
+    assert await rows(engine, "select state, settings from crm_connections") == [("active", kept)]
+    assert b"a-secret-of-tests" not in (await rows(engine, "select secrets from crm_connections"))[0][0]
+    await crm_setup.pair(settings, "site", "7", "boris")
+    told, words = await crm_setup.list_users(settings, "site")
+    assert [(one["user"], one["person"]) for one in told] == [("1", "anna"), ("7", "boris")]
+    assert words.splitlines()[-1] == "gleb: nobody there"
+    with pytest.raises(UserFault, match="PERSON"):
+        await crm_setup.pair(settings, "site", "7", "nobody")
+
+
+async def test_what_does_not_let_us_in_is_not_kept(
+    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor what names a setting that is wrong; the message says which."""
+    with pytest.raises(UserFault, match="--number: expected `int`"):
+        await crm_setup.add(settings, wanted(settings={"portal": "x", "number": "many"}), print)
+    monkeypatch.setattr(crm_setup, "CONSENT_SECONDS", 0.0)
+    with pytest.raises(UserFault, match="nobody agreed"):
+        await crm_setup.add(settings, wanted(), lambda _line: None)
+    assert await rows(engine, "select key from crm_connections") == []
+    with pytest.raises(UserFault, match=r"web\.public_url"):
+        await crm_setup.add(settings.model_copy(update={"web": type(settings.web)()}), wanted(), lambda _line: None)
+    await crm_setup.add(settings, wanted(probe=False, shadow=True), print)
+    assert await rows(engine, "select state from crm_connections") == [("shadow",)]
+
+
+async def tell(site: Site, *told: dict[str, Any], token: str = pretended.TOKEN, key: str = "site") -> int:
+    async with site.visitor() as stranger:
+        headers = {"Sec-Fetch-Site": "cross-site"}
+        answer = await stranger.post(f"/crm/{key}/events", params={"token": token}, json=list(told), headers=headers)
+        return answer.status
+
+
+CLICK = {"kind": "originate", "told": {"number": NUMBER, "user": "1", "remote_id": "externalCall.1"}}
+
+
+async def test_only_what_is_theirs_is_heard(engine: AsyncEngine, site: Site) -> None:
+    """A stranger, an unknown connection and a stopped one get an error, and nothing is stored."""
+    assert await tell(site, CLICK) == 404
+    await connect(engine)
+    assert await tell(site, CLICK, token="x") == 403
+    async with engine.begin() as connection:
+        await connections.stop(connection, "site")
+    assert await tell(site, CLICK) == 404
+    assert await rows(engine, "select id from crm_heard") == []
+
+
+async def test_a_click_there_calls_here_once(engine: AsyncEngine, site: Site, settings: Settings) -> None:
+    """It is stored with its job when it is answered; twice within seconds is once; nothing of it stays but the call."""
+    await connect(engine)
+    assert [await tell(site, CLICK), await tell(site, CLICK)] == [200, 200]
+    ((heard,),) = await rows(engine, "select id from crm_heard")
+    assert await rows(engine, "select args->>'heard' from procrastinate_jobs where task_name = 'crm_sync.act_on_heard'")
+    await crm_setup.check(settings, "site", lambda _line: None)
+    jobs = HeardJobs(engine=engine, acts=acts(settings, engine))
+    for attempt in range(2):
+        await jobs.act_on_heard(heard, attempt)
+    ((wish, person, number, asked_by),) = await rows(engine, "select id, person, number, asked_by from outgoing_calls")
+    assert (person, number, asked_by) == ("anna", NUMBER, "crm site anna")
+    assert await rows(engine, "select told, wish from crm_heard") == [(None, wish)]
+    async with engine.connect() as connection:
+        assert await remote_of(connection, "site", wish) == "externalCall.1"
+
+
+async def test_a_click_that_comes_late_or_in_shadow_rings_nobody(
+    engine: AsyncEngine, site: Site, settings: Settings
+) -> None:
+    """Who clicked minutes ago would not understand; a connection in shadow does nothing at all."""
+    await connect(engine)
+    await crm_setup.check(settings, "site", lambda _line: None)
+    await tell(site, CLICK)
+    async with engine.begin() as connection:
+        await connection.execute(text("update crm_heard set heard_at = heard_at - interval '10 minutes'"))
+        await connections.start(connection, "site", shadow=True)
+    ((heard,),) = await rows(engine, "select id from crm_heard")
+    await HeardJobs(engine=engine, acts=acts(settings, engine)).act_on_heard(heard, 0)
+    assert await tell(site, CLICK) == 200
+    assert await rows(engine, "select id from outgoing_calls") == []
+    assert await rows(engine, "select told from crm_heard") == [(None,)]
+
+
+async def test_a_new_owner_there_is_known_to_routing_at_once(
+    engine: AsyncEngine, site: Site, settings: Settings
+) -> None:
+    """Told with the event, or asked for after it; a caller asks through the same connection."""
+    await connect(engine)
+    await crm_setup.check(settings, "site", lambda _line: None)
+    await crm_setup.pair(settings, "site", "7", "boris")
+    told = {"kind": "owner_changed", "told": {"number": NUMBER, "owner": "7"}}
+    other = {"kind": "contact_changed", "told": {"number": "79161234568"}}
+    assert await tell(site, told, other, {"kind": "lead_changed", "told": {"remote_id": "5"}}) == 200
+    jobs = HeardJobs(engine=engine, acts=acts(settings, engine))
+    for (heard,) in await rows(engine, "select id from crm_heard"):
+        await jobs.act_on_heard(heard, 0)
+    async with engine.connect() as connection:
+        copies = await look_up.read(connection, [NUMBER, "79161234568"])
+    assert {number: copy.owner for number, copy in copies.items()} == {NUMBER: "boris", "79161234568": "anna"}
+    async with open_crm(House(settings, "", engine)) as crm:
+        assert crm is not None
+        told_of = await crm.owner("79161234569", 5.0)
+    assert (told_of.fault, told_of.copy and told_of.copy.owner) == (None, "anna")
+
+
+async def test_a_call_that_was_asked_for_there_is_known_there_before_it_rings(
+    engine: AsyncEngine, site: Site, settings: Settings
+) -> None:
+    """What is told of it names the call as the CRM does, which has registered it; of other calls it names none."""
+    await connect(engine)
+    await crm_setup.check(settings, "site", lambda _line: None)
+    await tell(site, CLICK)
+    ((heard,),) = await rows(engine, "select id from crm_heard")
+    await HeardJobs(engine=engine, acts=acts(settings, engine)).act_on_heard(heard, 0)
+    ((wish,),) = await rows(engine, "select id from outgoing_calls")
+    seen: list[dict[str, str]] = []
+
+    class Seeing(pretended.Pretended):
+        async def _told(self, effect: Effect, _subject: object) -> Done:
+            seen.append(dict(effect.remote))
+            return Done("there")
+
+        call_finished = _told
+
+    def opened(to: Connection) -> Crm:
+        return Seeing(workplace(settings, engine, to, {}))
+
+    async with engine.begin() as connection:
+        await connection.execute(text("update crm_connections set steps = '{call_finished}', since = '2020-01-01'"))
+        changes = await record(connection, [*outgoing_call("1.1"), *settled_call("2.1")], OWES)
+        asked = {"name": "1.1", "wish": wish}
+        sql = "update outgoing_calls set pbx = 'pbx', channel = :name, state = 'connected' where id = :wish"
+        await connection.execute(text(sql), asked)
+    jobs = SendingJobs(engine=engine, rooms=crms.rooms(settings), open_crm=opened)
+    for (key,) in await rows(engine, "select key from crm_effects order by number"):
+        await jobs.send_effect(key, 0)
+    await jobs.close()
+    assert len(changes) == 2
+    assert seen == [{"call_started": "externalCall.1"}, {}]
+
+
+async def test_an_erased_person_is_not_in_what_crms_told_us(engine: AsyncEngine, site: Site) -> None:
+    """Also what was not acted on yet: nobody is called then."""
+    await connect(engine)
+    await tell(site, CLICK)
+    person = Person(frozenset({NUMBER[1:]}), frozenset(), "•••")
+    async with engine.begin() as connection:
+        await mask_mentions(connection, NUMBER[1:], person)
+    assert NUMBER not in str(await rows(engine, "select told from crm_heard"))

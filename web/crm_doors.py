@@ -1,0 +1,47 @@
+"""Where CRMs come to us, without a login: each door checks by itself who is before it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from crm_sync.crm import Inbound
+from web.page import language_of
+from web.services import SERVICES, CrmDoors, DoorClosed
+
+_AGREED: Final = {
+    "ru": "Доступ получен. Эту страницу можно закрыть.",
+    "en": "We were let in. You can close this page.",
+}
+
+
+async def returned(request: web.Request) -> web.Response:
+    """GET /crm/{key}/oauth: a person agreed, on the CRM's page, that we come in."""
+    try:
+        await _doors(request).returned(request.match_info["key"], dict(request.query))
+    except DoorClosed as closed:
+        raise _refusal(closed) from None
+    return web.Response(text=_AGREED[language_of(request)])
+
+
+async def heard(request: web.Request) -> web.Response:
+    """POST /crm/{key}/events: something happened there; 200 once it is stored."""
+    told = Inbound(dict(request.headers), await request.read(), dict(request.query))
+    try:
+        await _doors(request).heard(request.match_info["key"], told)
+    except DoorClosed as closed:
+        raise _refusal(closed) from None
+    return web.Response(text="ok")
+
+
+def _doors(request: web.Request) -> CrmDoors:
+    doors = request.app[SERVICES].crm
+    if doors is None:
+        raise web.HTTPNotFound
+    return doors
+
+
+def _refusal(closed: DoorClosed) -> web.HTTPException:
+    kinds = {403: web.HTTPForbidden, 404: web.HTTPNotFound, 502: web.HTTPBadGateway, 503: web.HTTPServiceUnavailable}
+    return kinds[closed.status]()
