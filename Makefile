@@ -12,10 +12,10 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench setup assets lock clean
+.PHONY: help demo test test-odoo check bench setup assets lock clean
 
 help: ## Tell what can be made
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 14
 
 demo: ## Show the main job alive: a PBX, phones, callers, the service
 	@$(SETUP) python assets asterisk whisper
@@ -23,6 +23,10 @@ demo: ## Show the main job alive: a PBX, phones, callers, the service
 
 test: setup ## Run the whole suite; ARGS="tests/pure -k hours" for a part of it
 	@exec $(PYTEST) $(ARGS)
+
+test-odoo: setup ## Run what every CRM promises against a real Odoo 19, fetched once (1.6 GB unpacked)
+	@$(PYTHON) -m setup.odoo
+	@SWITCHHOOK_ODOO=1 exec $(BIN)/pytest tests/odoo $(ARGS)
 
 check: setup ## What CI runs: format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .

@@ -183,9 +183,13 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """How a connection looks: `missing` are rights and settings that it lacks, by name; none: all is well."""
+    """How a connection looks: `missing` are rights and settings that it lacks, by name; none: all is well.
+
+    `access_ends_at`: after it nobody is let in who does not get a new key before; None: never, or nobody knows.
+    """
 
     missing: tuple[str, ...] = ()
+    access_ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,15 +112,16 @@ def need_tools() -> Path:
 class PrivateApt:
     """apt with its own state, cache and sources in one folder; the machine's proxy and access settings still hold."""
 
-    def __init__(self, folder: Path) -> None:
-        """Lay out `folder` and write its only source."""
+    def __init__(self, folder: Path, suites: tuple[str, ...] = (SUITE,)) -> None:
+        """Lay out `folder` and write its only sources; of a package that several suites have, the first's is taken."""
         keyring = need_tools()
         for part in ("state/lists/partial", "cache/archives/partial", "log"):
             (folder / part).mkdir(parents=True)
         (folder / "status").touch()
         self.archives = folder / "cache/archives"
         source = folder / "sources.list"
-        source.write_text(f"deb [signed-by={keyring}] {mirror()} {SUITE} main\n")
+        address = mirror()
+        source.write_text("".join(f"deb [signed-by={keyring}] {address} {suite} main\n" for suite in suites))
         settings = {
             "Dir::State": folder / "state",
             "Dir::State::status": folder / "status",
@@ -133,6 +134,7 @@ class PrivateApt:
             # The folder belongs to whoever runs this, and root's helper user could not read it.
             "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
             "APT::Install-Recommends": "false",
+            "APT::Default-Release": suites[0],
             "Acquire::Languages": "none",
             "Acquire::Check-Valid-Until": "false",
             "Acquire::Retries": "3",
@@ -141,8 +143,8 @@ class PrivateApt:
         self._options = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
 
     def update(self) -> None:
-        """Fetch the suite's signed index."""
-        say(f"reading the package index of Debian {SUITE}")
+        """Fetch the suites' signed indexes."""
+        say("reading Debian's package index")
         self._run(["update"])
 
     def download(self, packages: tuple[str, ...], *, closure: bool) -> list[Path]:

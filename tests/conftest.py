@@ -36,7 +36,7 @@ settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("calm")
 
 
-_WAIT_LONGEST_FIRST = ("end_to_end", "lab", "contracts", "browser", "database", "pure")
+_WAIT_LONGEST_FIRST = ("odoo", "end_to_end", "lab", "contracts", "browser", "database", "pure")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,6 +15,7 @@ from crm_sync.http import Http
 from crm_sync.webhook import Endpoint, Webhook
 from tests.fakes.amocrm_place import open_amo_rig
 from tests.fakes.ledger import LOOPBACK
+from tests.fakes.odoo_rig import open_odoo_rig
 from tests.fakes.webhooks import KEY, OK, SECRET, Receiver, Said, open_receiver
 
 Fault = Literal["lost_before", "lost_after", "hangs", "limit", "away", "refuses", "shut_out", "redirects"]
@@ -99,5 +100,6 @@ async def open_webhook_rig() -> AsyncIterator[Rig]:
 
 RIGS: Final[dict[str, Callable[[], AbstractAsyncContextManager[Rig]]]] = {
     "amocrm": open_amo_rig,
+    "odoo": open_odoo_rig,
     "webhook": open_webhook_rig,
 }

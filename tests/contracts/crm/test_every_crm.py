@@ -38,17 +38,18 @@ TASK = CrmTask(
     id=1, change="opened", call=CALL.id, number=NUMBER, line=LINE, origin="missed", cause="rang_out", owner="anna",
     due_at=T0, attempt_count=1, closed_by=None,
 )  # fmt: skip
+RECORDING = CrmRecording(
+    call=CALL.id,
+    seconds=6.0,
+    expires_at=datetime(2027, 1, 1, tzinfo=UTC),
+    link=1,
+    url="https://example.com/linked/1.x",
+)
 SUBJECTS: dict[Step, Subject] = {
     "call_started": CALL,
     "call_answered": CALL,
     "call_finished": CALL,
-    "recording": CrmRecording(
-        call=CALL.id,
-        seconds=6.0,
-        expires_at=datetime(2027, 1, 1, tzinfo=UTC),
-        link=1,
-        url="https://example.com/linked/1.x",
-    ),
+    "recording": RECORDING,
     "transcript": CrmTranscript(call=CALL.id, language="ru", text="Добрый день", is_whole=True),
     "task": TASK,
     "lead": LEAD,

@@ -1,0 +1,331 @@
+"""Odoo: calls are notes on leads and contacts, recordings their attachments, promises to call back activities.
+
+Rules kept here:
+1. Telling again writes the same record (`crm_sync.odoo_records`), so that after a doubt it is told again.
+2. A lead is opened with its owner and its stage; afterwards only what a change names is written, so that what people
+   do in Odoo stays.
+3. A call goes to its lead, else to the open lead or the contact with its number, else to a contact that is made.
+4. The user needs no more than the sales team's right to see all leads: no ir.model.data, no ir.model.
+
+Seen on Odoo 19.0; before it, from 14 on, the same is asked by /jsonrpc, which 19 serves too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct, field
+
+from crm_sync.crm import (
+    Candidate,
+    Capability,
+    CrmCall,
+    CrmLead,
+    CrmRecording,
+    CrmTask,
+    CrmTranscript,
+    CrmUser,
+    Done,
+    Effect,
+    Probed,
+    Step,
+)
+from crm_sync.errors import PermanentError, TransientError
+from crm_sync.odoo_link import OdooLink
+from crm_sync.odoo_records import ACTIVITY, CONTACT, FILE, LEAD, MODEL_IDS, NOTE, OdooRecords, Place
+from crm_sync.odoo_words import (
+    Language,
+    call_note,
+    closed_because,
+    day,
+    id_of,
+    moment,
+    read_moment,
+    sound_note,
+    stage_key,
+    task_note,
+    task_summary,
+    transcript_note,
+    word,
+)
+from crm_sync.workplace import Kind, Workplace
+from directory.numbers import is_short
+
+_NEEDED: Final = (LEAD, CONTACT, NOTE, ACTIVITY, FILE)
+_HAS_ACCESS: Final = 18
+"""The first version where a right is asked by `has_access`."""
+_ENDED: Final = frozenset({"lost", "disqualified"})
+_SOUND_BYTES: Final = 64 * 1024 * 1024
+"""A body is 128 MiB at most there, and base64 makes of three bytes four."""
+_LARGE_BYTES, _LARGE_SECONDS = 1024 * 1024, 120.0
+"""An hour is 14 MB, which takes its time on the way and again in Odoo."""
+
+
+class OdooSettings(Struct, frozen=True, kw_only=True):
+    """Where and how. `stages`: id of a stage there by ours (`won`, or `in_work:demo` with the funnel's step).
+
+    `login` is needed before version 19 alone. `namespace` is what external ids begin with: two installations that
+    write to one database need two.
+    """
+
+    address: Annotated[str, Meta(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+    database: str = ""
+    login: str = ""
+    language: Language = "ru"
+    stages: Mapping[str, int] = field(default_factory=dict)
+    namespace: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "switchhook"
+
+
+class Odoo:
+    """The adapter."""
+
+    capabilities: frozenset[Capability] = frozenset({"readback", "parties"})
+
+    def __init__(self, place: Workplace) -> None:
+        self._settings: OdooSettings = place.settings
+        self._people = place.people
+        self._sound = place.sound
+        self._link = OdooLink(
+            place.http,
+            self._settings.address,
+            place.secrets["key"],
+            place.now,
+            database=self._settings.database,
+            login=self._settings.login,
+        )
+        self._records = OdooRecords(self._link, place.people, self._settings.namespace, self._settings.language)
+
+    async def probe(self) -> Probed:
+        """Ask for each right that is needed, and when the keys of this user end; one without an end lasts."""
+        await self._link.call("res.users", "context_get")
+        missing = [f"{model}:create" for model in _NEEDED if not await self._may_create(model)]
+        keys = await self._link.search("res.users.apikeys", [["scope", "in", ["rpc", False]]], ["expiration_date"])
+        ends = [read_moment(key["expiration_date"]) for key in keys]
+        known = [at for at in ends if at is not None]
+        # Which of several is ours nobody tells: the last one may be.
+        return Probed(tuple(missing), access_ends_at=max(known) if known and len(known) == len(ends) else None)
+
+    async def read_back(self, step: Step, effect: Effect) -> Done | None:
+        """A call's note is found by its message id. All else is told again, which writes the same record."""
+        note = await self._records.note(f"call_{effect.key.hex}") if step == "call_finished" else None
+        return Done(str(note)) if note else None
+
+    async def call_started(self, effect: Effect, call: CrmCall) -> Done:
+        """Nothing: Odoo shows no call that rings."""
+        del effect, call
+        return Done()
+
+    async def call_answered(self, effect: Effect, call: CrmCall) -> Done:
+        """Nothing, as `call_started`."""
+        del effect, call
+        return Done()
+
+    async def call_finished(self, effect: Effect, call: CrmCall) -> Done:
+        """A note by whoever talked."""
+        place = await self._place_of(call)
+        author = id_of((await self._user(await self._people.user_of(call.person))).get("partner_id"))
+        told = {"body": call_note(self._settings.language, call), "date": moment(call.started_at or effect.at)}
+        if author is not None:
+            told["author_id/.id"] = str(author)
+        return Done(str(await self._records.write_note(f"call_{effect.key.hex}", place, told)))
+
+    async def attach_recording(self, effect: Effect, recording: CrmRecording) -> Done:
+        """The file in the call's note; again: in its place. Where there is none to give, its address in a note."""
+        call = _told_before(effect)
+        sound = await self._sound(recording.call)
+        if sound is None or len(sound) > _SOUND_BYTES:
+            told = {"body": sound_note(self._settings.language, recording), "date": moment(effect.at)}
+            return Done(str(await self._records.write_note(f"sound_{effect.key.hex}", call, told)))
+        row = {
+            "name": f"{word(self._settings.language, 'sound')} {recording.call}.mp3",
+            "datas": base64.b64encode(sound).decode(),
+            "mimetype": "audio/mpeg",
+            "res_model": call.model,
+            "res_id": str(call.id),
+        }
+        patience = _LARGE_SECONDS if len(sound) > _LARGE_BYTES else None
+        file = await self._records.load(FILE, f"recording_{effect.key.hex}", row, patience)
+        if call.note is not None:
+            await self._link.write(NOTE, call.note, {"attachment_ids": [[4, file]]})
+        return Done(str(Place(FILE, file)))
+
+    async def attach_transcript(self, effect: Effect, transcript: CrmTranscript) -> Done:
+        """A note of its own beside the call's."""
+        told = {"body": transcript_note(self._settings.language, transcript), "date": moment(effect.at)}
+        ours = f"transcript_{effect.key.hex}"
+        return Done(str(await self._records.write_note(ours, _told_before(effect), told)))
+
+    async def ensure_lead(self, effect: Effect, lead: CrmLead) -> Done:
+        """Open it, or write what the change names."""
+        del effect
+        there, is_ours = await self._records.lead(lead.id)
+        is_new = there is None
+        if there is None:
+            there, is_ours = await self._records.open_lead(lead)
+        if is_ours and (is_new or lead.change == "opened"):
+            # A call that was told first opened it, without an owner; who has one by now keeps it.
+            await self._to_owner(there, lead, anew=False)
+        if lead.change == "owner":
+            await self._to_owner(there, lead, anew=True)
+        if lead.change == "stage" or (is_ours and (is_new or lead.change == "opened")):
+            await self._to_stage(there, lead)
+        if lead.change == "fields" and lead.name:
+            await self._link.write(LEAD, there, {"contact_name": lead.name})
+        return Done(str(Place(LEAD, there)))
+
+    async def send_message(self, effect: Effect, lead: CrmLead) -> Done:
+        """Refused: Odoo has no channel of its own to a client's telephone."""
+        del effect, lead
+        raise PermanentError("Odoo sends no messages to clients")
+
+    async def create_task(self, effect: Effect, task: CrmTask) -> Done:
+        """An activity of the kind "call"; a promise that is closed marks it done, once."""
+        ours = f"task_{task.id}"
+        known = await self._records.known(ACTIVITY, ours)
+        if task.change == "closed":
+            return await self._close_task(known, task)
+        user = await self._people.user_of(task.owner)
+        zone = (await self._user(user)).get("tz") or "UTC"
+        row = {
+            "summary": task_summary(self._settings.language, task),
+            "note": task_note(self._settings.language, task),
+            "date_deadline": day(task.due_at or effect.at, zone).isoformat(),
+        }
+        if user is not None:
+            row["user_id/.id"] = user
+        if known is None:
+            told = effect.remote.get("call_finished")
+            place = Place.read(told) if told else await self._records.place(task.number, None, None)
+            row |= {
+                "res_model_id/id": MODEL_IDS[place.model],
+                "res_id": str(place.id),
+                "activity_type_id/id": "mail.mail_activity_data_call",
+            }
+        return Done(str(Place(ACTIVITY, await self._records.load(ACTIVITY, ours, row))))
+
+    async def users(self) -> Sequence[CrmUser]:
+        """Who works there; whose telephone in Odoo is an internal number has that extension."""
+        rows = await self._link.search("res.users", [["share", "=", False]], ["name", "phone"])
+        return [CrmUser(str(row["id"]), row["name"], _extension(row["phone"])) for row in rows]
+
+    async def find_party(self, number: str, deadline: float) -> Sequence[Candidate]:
+        """Open leads first, for their owner works with the caller now; then contacts."""
+        try:
+            async with asyncio.timeout(deadline):
+                found = await self._records.found(number)
+                told = [(LEAD, row) for row in found.leads] + [(CONTACT, row) for row in found.contacts]
+                owners = {owner for _, row in told if (owner := id_of(row["user_id"])) is not None}
+                persons = {owner: await self._people.person_of(str(owner)) for owner in owners}
+        except TimeoutError:
+            raise TransientError("the caller was not found in time") from None
+        return [_candidate(model, row, persons) for model, row in told]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._link.close()
+
+    async def _may_create(self, model: str) -> bool:
+        if await self._link.version() >= _HAS_ACCESS:
+            return bool(await self._link.call(model, "has_access", {"operation": "create"}, []))
+        asked = {"operation": "create", "raise_exception": False}
+        return bool(await self._link.call(model, "check_access_rights", asked))
+
+    async def _place_of(self, call: CrmCall) -> Place:
+        if call.lead is None or call.number is None:
+            return await self._records.place(call.number, call.party, call.name)
+        there, _ = await self._records.lead(call.lead)
+        if there is None:
+            there, _ = await self._records.open_lead(_lead_of(call, call.lead, call.number))
+        return Place(LEAD, there)
+
+    async def _user(self, user: str | None) -> Mapping[str, Any]:
+        """The contact and the time zone of a user; nothing for nobody."""
+        return (await self._link.read("res.users", int(user), ["partner_id", "tz"]) or {}) if user else {}
+
+    async def _to_owner(self, there: int, lead: CrmLead, *, anew: bool) -> None:
+        """Give it to its owner; unless `anew`, only when nobody has it."""
+        owner = await self._people.user_of(lead.owner)
+        if not anew:
+            now = await self._link.read(LEAD, there, ["user_id"])
+            if owner is None or now is None or now["user_id"]:
+                return
+        await self._link.write(LEAD, there, {"user_id": int(owner) if owner else False})
+
+    async def _to_stage(self, there: int, lead: CrmLead) -> None:
+        """Move it where the settings say; what is lost is archived there, and what comes back is not."""
+        now = await self._link.read(LEAD, there, ["active", "stage_id"])
+        if now is None:
+            raise PermanentError("the lead was removed there")
+        is_lost = lead.stage in _ENDED
+        if is_lost == now["active"]:
+            await self._link.call(LEAD, "action_set_lost" if is_lost else "action_unarchive", ids=[there])
+        stage = self._settings.stages.get(stage_key(lead), self._settings.stages.get(lead.stage))
+        if stage is not None and stage != id_of(now["stage_id"]):
+            await self._link.write(LEAD, there, {"stage_id": stage})
+        elif stage is None and lead.stage == "won":
+            await self._link.call(LEAD, "action_set_won", ids=[there])
+
+    async def _close_task(self, known: int | None, task: CrmTask) -> Done:
+        if known is None:
+            return Done()
+        # One that is done is archived or gone; done again, it would say so twice.
+        if await self._link.search(ACTIVITY, [["id", "=", known]], ["id"]):
+            said = {"feedback": closed_because(self._settings.language, task)}
+            await self._link.call(ACTIVITY, "action_feedback", said, [known])
+        return Done(str(Place(ACTIVITY, known)))
+
+
+def _extension(phone: object) -> str | None:
+    return phone if isinstance(phone, str) and is_short(phone) else None
+
+
+def _candidate(model: str, row: Mapping[str, Any], persons: Mapping[int, str | None]) -> Candidate:
+    owner = id_of(row["user_id"])
+    name = row.get("contact_name") or row["name"]
+    return Candidate(f"{model},{row['id']}", name, persons.get(owner) if owner is not None else None)
+
+
+def _told_before(effect: Effect) -> Place:
+    """Where the effect's call was told. Raises PermanentError when it was not."""
+    told = effect.remote.get("call_finished")
+    if told is None:
+        raise PermanentError("the call itself was not told")
+    return Place.read(told)
+
+
+def _lead_of(call: CrmCall, lead: int, number: str) -> CrmLead:
+    """A lead that a call tells of before its own effect does; whose it is only that one knows."""
+    return CrmLead(
+        id=lead,
+        change="opened",
+        party=call.party or 0,
+        name=call.name,
+        numbers=(number,),
+        stage="new",
+        step=None,
+        owner=None,
+        line=call.line,
+        before=None,
+        after=None,
+        reason=None,
+        by="switchhook",
+        call=call.id,
+    )
+
+
+KIND: Final = Kind(
+    name="odoo",
+    title="Odoo",
+    settings=OdooSettings,
+    secrets={"key": "the API key of Odoo's user"},
+    steps=("call_finished", "recording", "transcript", "task", "lead"),
+    open=Odoo,
+    guide=(
+        "In Odoo make a user for Switchhook with the right Sales: User: All Documents.",
+        "As that user, in Preferences, Account Security, make an API key; an administrator makes one that lasts.",
+        "Give each colleague's extension as their phone in Odoo, or pair them by hand.",
+    ),
+)
