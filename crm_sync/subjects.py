@@ -70,6 +70,11 @@ async def subject_of(
     return times[effect.step] or row.started_at or row.updated_at, await _told(connection, row)
 
 
+async def call_told(connection: AsyncConnection, call_id: UUID) -> CrmCall:
+    """A call as it is now. Raises NothingToTell."""
+    return await _told(connection, await _call(connection, call_id))
+
+
 async def _call(connection: AsyncConnection, call_id: UUID) -> Any:
     row = (await connection.execute(select(calls).where(calls.c.id == call_id))).one_or_none()
     if row is not None and row.joined_into is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import aclosing
 from datetime import timedelta
 from functools import partial
 
@@ -12,6 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from calls.database import ensure_partitions
+from calls.due import Change
 from crm_sync.owners import owners
 from crm_sync.standing import open_leads, stages
 from metrics.http import Registry
@@ -20,6 +22,7 @@ from routing.load import Loads
 from routing.look_up import CrmOwners
 from routing.memory import Memory
 from service.attendant import Attendant
+from service.crm_cards import CardShows
 from service.crm_losses import keep_telling_losses
 from service.duty import Duty
 from service.overdue import keep_escalating
@@ -55,7 +58,8 @@ class Telephony:
         )
         self.observed = Observed(registry, lambda: self.memory.directory)
         wrap_ups = WrapUps(lambda: self.memory.directory)
-        self.recorder = Recorder(house.engine, owes, self.observed.observe, wrap_ups.begin)
+        self.cards = CardShows(house.settings, house.engine, lambda: self.memory.directory, self._ahead)
+        self.recorder = Recorder(house.engine, owes, self._seen, wrap_ups.begin)
         reconciled = Reconciled(registry)
         self.attendants = [
             Attendant(
@@ -71,6 +75,10 @@ class Telephony:
         ]
         self._late = timedelta(minutes=house.settings.crm.late_minutes)
         self.duties = {pbx.name: Duty(house.engine, pbx.name) for pbx in house.settings.pbx}
+
+    def _seen(self, change: Change) -> None:
+        self.observed.observe(change)
+        self.cards.note(change)
 
     def _ahead(self, pbx: str) -> timedelta:
         attendant = next((one for one in self.attendants if one.settings.name == pbx), None)
@@ -97,7 +105,7 @@ class Telephony:
 
     async def run(self) -> None:
         """Attend every PBX that no other service attends, until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        async with aclosing(self.cards), asyncio.TaskGroup() as group:
             group.create_task(self.memory.run())
             group.create_task(keep_settling(self.recorder))
             group.create_task(keep_escalating(self.house.engine))
