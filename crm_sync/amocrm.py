@@ -20,7 +20,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from crm_sync import amocrm_words as words
-from crm_sync.amocrm_link import CONSENT, PAGE, Account, Settings, embedded, unbracketed
+from crm_sync.amocrm_link import CONSENT, Account, Settings, embedded, unbracketed
 from crm_sync.amocrm_words import Party, ids_of
 from crm_sync.crm import (
     Candidate,
@@ -48,6 +48,9 @@ from crm_sync.workplace import Kind, Workplace
 LATE: Final = timedelta(minutes=10)
 _SLACK: Final = timedelta(minutes=10)
 _TEXT_MOST: Final = 15_000
+_LEADS_MOST: Final = 100
+"""Of the leads of one number so many are looked at, the newest: their ids are all in one address."""
+
 _CALL_TYPES: Final = ("call_in", "call_out")
 
 
@@ -134,19 +137,26 @@ class Amo:
         return await self._text(effect, text if transcript.is_whole else f"{text} …")
 
     async def ensure_lead(self, effect: Effect, lead: CrmLead) -> Done:
-        """An open lead of the party, made where there is none when ours is opened; its owner and stage follow ours."""
+        """An open lead of the party, made where there is none when ours is opened; its owner and stage follow ours.
+
+        Where a call of it was told, that call's lead is the one.
+        """
         user = _user(await self._place.people.user_of(lead.owner))
-        before = ids_of(effect.remote.get("lead") or effect.remote.get("call_finished"))
-        numbers = [number for number in lead.numbers if words.tellable(number)]
-        party = await self._party(numbers, effect) if numbers else None
-        if lead.change == "opened" and numbers and (party is None or party.lead is None):
-            return await self._opened(effect, lead, party, numbers[0], user)
-        target = before.get("leads") or (party and party.lead)
         change = words.lead_change(lead, user, self._is.stages)
-        if not target or not change:
-            return Done(party.path if party else None)
-        await self._account.send("PATCH", "/api/v4/leads", json=[{"id": int(target), **change}])
-        return Done(f"{party.card}/leads/{target}" if party else f"leads/{target}")
+        before = effect.remote.get("lead") or effect.remote.get("call_finished", "")
+        told_as = before.partition("/notes/")[0] if "leads" in ids_of(before) else None
+        if lead.change != "opened" and not change:
+            return Done(told_as)
+        if told_as is None:
+            numbers = [number for number in lead.numbers if words.tellable(number)]
+            party = await self._party(numbers, effect) if numbers else None
+            if lead.change == "opened" and numbers and (party is None or party.lead is None):
+                return await self._opened(effect, lead, party, numbers[0], user)
+            told_as = party.path if party else None
+        target = ids_of(told_as).get("leads")
+        if change and target:
+            await self._account.send("PATCH", "/api/v4/leads", json=[{"id": int(target), **change}])
+        return Done(told_as)
 
     async def send_message(self, effect: Effect, lead: CrmLead) -> Done:
         """Refused: there is nobody there who would send it on."""
@@ -182,8 +192,8 @@ class Amo:
 
     async def users(self) -> Sequence[CrmUser]:
         """Who works there; amoCRM knows no extensions, so a person says who is who."""
-        found = await self._account.all("/api/v4/users", "users")
-        return [CrmUser(str(one["id"]), str(one.get("name") or one["id"])) for one in found]
+        found = self._account.each("/api/v4/users", "users")
+        return [CrmUser(str(one["id"]), str(one.get("name") or one["id"])) async for one in found]
 
     async def find_party(self, number: str, deadline: float) -> Sequence[Candidate]:
         """Every card with the whole number, the best first; its owner is the open lead's, else its own."""
@@ -263,16 +273,20 @@ class Amo:
         return []
 
     async def _leads(self, cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        ids = sorted({lead for card in cards for lead in words.leads_of(card)})[-PAGE:]
+        ids = sorted({lead for card in cards for lead in words.leads_of(card)})[-_LEADS_MOST:]
         if not ids:
             return []
         query = [("filter[id][]", str(one)) for one in ids]
-        return embedded(await self._account.send("GET", "/api/v4/leads", query=[*query, ("limit", str(PAGE))]), "leads")
+        return embedded(
+            await self._account.send("GET", "/api/v4/leads", query=[*query, ("limit", str(_LEADS_MOST))]), "leads"
+        )
 
     async def _call_told(self, effect: Effect) -> str | None:
         """What a call is called there, by its key; None: it is not there, or not to be seen."""
+        since = str(int((effect.at - _SLACK).timestamp()))
+        query = [("filter[note_type][]", one) for one in _CALL_TYPES] + [("filter[updated_at][from]", since)]
         for kind in ("leads", "contacts", "companies"):
-            for note in await self._notes(kind, _CALL_TYPES, effect):
+            async for note in self._account.each(f"/api/v4/{kind}/notes", "notes", query):
                 if note.get("params", {}).get("uniq") == effect.key.hex:
                     return f"{await self._whole(kind, note['entity_id'])}/notes/{note['id']}"
         return await self._unsorted_told(effect) if self._is.unknown == "unsorted" else None
@@ -290,21 +304,22 @@ class Amo:
         if "notes" not in at:
             return None
         kind, place = _place_of(at)
-        for note in await self._notes(kind, ("common",), effect):
-            if note["entity_id"] == place and str(note.get("params", {}).get("text")).endswith(effect.key.hex):
+        query = [("filter[note_type][]", "common")]
+        async for note in self._account.each(f"/api/v4/{kind}/{place}/notes", "notes", query):
+            if str(note.get("params", {}).get("text")).endswith(effect.key.hex):
                 return f"{told_as.rpartition('/notes/')[0]}/notes/{note['id']}"
         return None
 
-    async def _notes(self, kind: str, types: Sequence[str], effect: Effect) -> list[dict[str, Any]]:
-        """The notes of a kind of card since the effect happened. Raises PermanentError for too many to walk."""
-        since = str(int((effect.at - _SLACK).timestamp()))
-        query = [("filter[note_type][]", one) for one in types] + [("filter[updated_at][from]", since)]
-        return await self._account.all(f"/api/v4/{kind}/notes", "notes", query)
-
     async def _unsorted_told(self, effect: Effect) -> str | None:
-        found = await self._account.all("/api/v4/leads/unsorted", "unsorted", [("filter[category][]", "sip")])
-        uids = [one["uid"] for one in found if one.get("metadata", {}).get("uniq") == effect.key.hex]
-        return f"unsorted/{uids[0]}" if uids else None
+        """The unsorted call with the key of the effect, of those that were made since."""
+        since = (effect.at - _SLACK).timestamp()
+        query = [("filter[category][]", "sip"), ("order[created_at]", "desc")]
+        async for one in self._account.each("/api/v4/leads/unsorted", "unsorted", query):
+            if one.get("metadata", {}).get("uniq") == effect.key.hex:
+                return f"unsorted/{one['uid']}"
+            if int(one.get("created_at") or since) < since:
+                break
+        return None
 
     async def _is_there(self, told_as: str) -> bool:
         """Whether a call is still there as it was told: a person may want it told again because it is not."""
@@ -325,7 +340,7 @@ class Amo:
             places = {party.place, _place_of(ids_of(party.card))}
             where = [[("filter[entity_type]", kind), ("filter[entity_id][]", str(at))] for kind, at in sorted(places)]
         for query in where:
-            for one in await self._account.all("/api/v4/tasks", "tasks", [("filter[is_completed]", "0"), *query]):
+            async for one in self._account.each("/api/v4/tasks", "tasks", [("filter[is_completed]", "0"), *query]):
                 if key in str(one.get("text")):
                     return int(one["id"])
         return None

@@ -10,7 +10,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, urlencode
@@ -38,6 +38,9 @@ MOST, PER_SECOND = 2.0, 4.5
 
 REFRESH_DAYS: Final = 90
 PAGE: Final = 250
+
+TOKEN_SECONDS: Final = 60.0
+"""So long a new token is waited for: one that was given and not heard is lost, with the account."""
 
 _PAGES_MOST: Final = 40
 _BUCKET: Final = "requests"
@@ -81,6 +84,7 @@ class Account:
     def __init__(self, workplace: Workplace) -> None:
         self._place = workplace
         self._url: str = workplace.settings.account
+        self._held: Grant | None = None
 
     async def get(self, path: str, **query: str) -> Any:
         """What is there; None: nothing is."""
@@ -89,15 +93,14 @@ class Account:
         except NotThere:
             return None
 
-    async def all(self, path: str, name: str, query: Sequence[tuple[str, str]] = ()) -> list[dict[str, Any]]:
-        """Every page of a list. Raises PermanentError when there are more than it is fair to walk."""
-        found: list[dict[str, Any]] = []
+    async def each(self, path: str, name: str, query: Sequence[tuple[str, str]] = ()) -> AsyncIterator[dict[str, Any]]:
+        """The items of a list, page by page. Raises PermanentError when there are more than it is fair to walk."""
         for page in range(1, _PAGES_MOST + 1):
-            asked = [*query, ("limit", str(PAGE)), ("page", str(page))]
-            answer = await self.send("GET", path, query=asked)
-            found += embedded(answer, name)
+            answer = await self.send("GET", path, query=[*query, ("limit", str(PAGE)), ("page", str(page))])
+            for one in embedded(answer, name):
+                yield one
             if not answer or not answer.get("_links", {}).get("next"):
-                return found
+                return
         raise PermanentError("more is there than may be walked through: a person has to look")
 
     async def send(
@@ -131,7 +134,7 @@ class Account:
         grant = await self._grant()
         answer = await self._asked(grant, method, path, query, json, low=low)
         if answer.status == 401 and not self._is_long_lived:
-            grant = await self._place.grants.renew(grant, self._renewed)
+            self._held = grant = await self._place.grants.renew(grant, self._renewed)
             answer = await self._asked(grant, method, path, query, json, low=low)
         if answer.status == 401:
             raise AuthDeadError("the token is refused: it is over, or was revoked", answer.kept())
@@ -156,11 +159,13 @@ class Account:
         return bool(self._place.secrets.get("token"))
 
     async def _grant(self) -> Grant:
+        """What lets us in, held until it is refused or over: somebody else's newer one is found then."""
         if self._is_long_lived:
             return Grant(access=str(self._place.secrets["token"]))
-        grant = await self._place.grants.current()
+        grant = self._held or await self._place.grants.current()
         if grant.expires_at is not None and grant.expires_at - _EARLY <= self._place.now():
-            return await self._place.grants.renew(grant, self._renewed)
+            grant = await self._place.grants.renew(grant, self._renewed)
+        self._held = grant
         return grant
 
     async def _renewed(self, used: Grant) -> Grant:
@@ -176,7 +181,8 @@ async def _token(place: Workplace, asked: Mapping[str, str], redirect: str) -> G
     ours = {"client_id": settings.client_id, "client_secret": place.secrets.get("client_secret", "")}
     body = {**ours, **asked, "redirect_uri": redirect}
     try:
-        answer = await place.http.send("POST", f"{settings.account}/oauth2/access_token", json=body)
+        address = f"{settings.account}/oauth2/access_token"
+        answer = await place.http.send("POST", address, json=body, seconds=TOKEN_SECONDS)
     except UnknownOutcomeError as error:
         raise AuthExpiredError(f"the token could not be renewed: {error}") from None
     if answer.status in {400, 401}:

@@ -480,7 +480,8 @@ class Amo:
             contacts = [self._card("contacts", one | {"unsorted": uid}, 0.0) for one in within.get("contacts", ())]
             leads = [self._lead(one | {"unsorted": uid}, contacts, []) for one in within.get("leads", ())]
             told = {"contacts": [{"id": one} for one in contacts], "leads": [{"id": one} for one in leads]}
-            self.unsorted[uid] = item | {"uid": uid, "category": "sip", "_embedded": told}
+            fixed = {"uid": uid, "category": "sip", "_embedded": told}
+            self.unsorted[uid] = {"created_at": int(self.clock())} | item | fixed
             made.append({"uid": uid, "account_id": 1, "request_id": item.get("request_id", str(at))})
             made[-1]["_embedded"] = told
         return {"_total_items": len(made), "_embedded": {"unsorted": made}}

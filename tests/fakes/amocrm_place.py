@@ -19,7 +19,7 @@ from tests.fakes.webhooks import OK, Said
 from tests.fakes.workplaces import workplace
 
 INBOUND: Final = "secret-of-the-address-0123456789"
-SECONDS: Final = 0.3
+SECONDS: Final = 0.8
 NOBODY_CALLS: Final = "79165550001"
 """The number of Anna's client, whom the suite only asks about."""
 
