@@ -44,6 +44,7 @@ from crm_sync.errors import (
     UnknownOutcomeError,
 )
 from crm_sync.workplace import Kind, Workplace
+from directory.numbers import normal
 
 LATE: Final = timedelta(minutes=10)
 _SLACK: Final = timedelta(minutes=10)
@@ -57,7 +58,7 @@ _CALL_TYPES: Final = ("call_in", "call_out")
 class Amo:
     """The adapter of one account."""
 
-    capabilities: frozenset[Capability] = frozenset({"live_card", "readback", "parties", "inbound"})
+    capabilities: frozenset[Capability] = frozenset({"live_card", "readback", "parties", "inbound", "numbers"})
 
     def __init__(self, workplace: Workplace) -> None:
         self._place = workplace
@@ -207,6 +208,19 @@ class Amo:
         except TimeoutError:
             raise TransientError("it took longer than there was time") from None
 
+    async def numbers_of(self, remote_id: str) -> Sequence[str]:
+        """The numbers of a contact, a company, or the contacts of a lead."""
+        at = ids_of(remote_id)
+        cards = [(kind, at[kind]) for kind in ("contacts", "companies") if kind in at]
+        if "leads" in at:
+            lead = await self._account.get(f"/api/v4/leads/{at['leads']}", **{"with": "contacts"})
+            cards += [("contacts", str(one["id"])) for one in embedded(lead, "contacts")]
+        found: set[str] = set()
+        for kind, number in cards:
+            card = await self._account.get(f"/api/v4/{kind}/{number}")
+            found |= words.numbers_of(card or {}, self._is.region)
+        return sorted(found)
+
     async def card_show(self, effect: Effect, call: CrmCall, users: Sequence[str]) -> None:
         """One popup: each request is one more, so it is never sent again."""
         del effect
@@ -239,7 +253,7 @@ class Amo:
             phone = None
         if not isinstance(phone, str | int):
             raise PermanentError("a click without a number")
-        clicked = {"number": str(phone), "user": str(claims.get("user_id", ""))}
+        clicked = {"number": normal(str(phone), self._is.region), "user": str(claims.get("user_id", ""))}
         return Heard("originate", clicked | ({"remote_id": str(claims["jti"])} if claims.get("jti") else {}))
 
     # What is there already

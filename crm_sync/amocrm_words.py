@@ -95,7 +95,12 @@ def query_of(number: str, region: str) -> str:
 
 def has_number(card: Mapping[str, Any], number: str, region: str) -> bool:
     """Whether a contact or company has exactly this number, however it is written there."""
-    return any(e164(_EXTENSION.sub("", one), region) == number for one in phones(card))
+    return number in numbers_of(card, region)
+
+
+def numbers_of(card: Mapping[str, Any], region: str) -> set[str]:
+    """The numbers of a card, whole."""
+    return {found for one in phones(card) if (found := e164(_EXTENSION.sub("", one), region))}
 
 
 def phones(card: Mapping[str, Any]) -> list[str]:
@@ -264,8 +269,7 @@ def _heard_of(kind: str, what: str, item: Mapping[str, Any], region: str) -> Ite
     told_of = {"remote_id": f"{kind}/{item['id']}", "what": what}
     changed: Literal["lead_changed", "contact_changed"] = "lead_changed" if kind == "leads" else "contact_changed"
     plain = {"custom_fields": [_listed(one) for one in _values(item.get("custom_fields"))]}
-    numbers = sorted({found for one in phones(plain) if (found := e164(_EXTENSION.sub("", one), region))})
-    for number in numbers or ("",):
+    for number in sorted(numbers_of(plain, region)) or ("",):
         more = {"number": number} if number else {}
         yield Heard("owner_changed" if what == "responsible" else changed, told_of | more)
 

@@ -35,6 +35,7 @@ Capability = Literal[
     "readback",  # `read_back` can tell what became of an effect
     "parties",  # Asked: whose a number is, and which users there are
     "inbound",  # Hears: tells of what happened there
+    "numbers",  # Traced: tells which numbers a changed thing there has
 ]
 
 
@@ -277,6 +278,13 @@ class Asked(Protocol):
 
     async def find_party(self, number: str, deadline: float) -> Sequence[Candidate]:
         """Who has this number (E.164 digits), within `deadline` seconds; raises TransientError after it."""
+
+
+class Traced(Protocol):
+    """An adapter that is told of changes without their numbers, and can ask for them (`numbers`)."""
+
+    async def numbers_of(self, remote_id: str) -> Sequence[str]:
+        """The numbers (E.164 digits) of what `Heard.told` calls `remote_id`; none of what is not there any more."""
 
 
 class Cards(Protocol):

@@ -43,12 +43,12 @@ class Acts:
 
     `call_out` asks for a call of a person (their key) to a number, out as a line or their own, for the connection; it
     gives the wish's id, None when it may not be. `owner_told` takes whose a number is (E.164 digits): a person's key,
-    None for nobody. `look_again` asks the connection whose a number is.
+    None for nobody. `look_again` asks the connection whose the `number` is that was told, or those of a `remote_id`.
     """
 
     call_out: Callable[[AsyncConnection, str, str, str, str | None, str | None], Awaitable[UUID | None]]
     owner_told: Callable[[AsyncConnection, str, str, str | None], Awaitable[None]]
-    look_again: Callable[[str, str], Awaitable[None]]
+    look_again: Callable[[str, Mapping[str, str]], Awaitable[None]]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -85,13 +85,13 @@ class HeardJobs:
         person = await KnownPeople(self.engine, key).person_of(told.get("user"))
         return await self.acts.call_out(connection, key, str(heard), told["number"], told.get("line"), person)
 
-    async def _changed(self, connection: AsyncConnection, key: str, told: Mapping[str, str]) -> str | None:
-        """Write whose the number is now, where it was told; else gives the number to be asked about."""
+    async def _changed(
+        self, connection: AsyncConnection, key: str, told: Mapping[str, str]
+    ) -> Mapping[str, str] | None:
+        """Write whose the number is now, where both were told; else gives what is to be asked about."""
         number = told.get("number")
-        if number is None:
-            return None
-        if "owner" not in told:
-            return number
+        if number is None or "owner" not in told:
+            return told if number is not None or "remote_id" in told else None
         owner = await KnownPeople(self.engine, key).person_of(told["owner"])
         await self.acts.owner_told(connection, key, number, owner)
         return None

@@ -32,6 +32,9 @@ from web.services import DoorClosed
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+_NUMBERS_MOST: Final = 5
+"""Of what changed there so many numbers are asked about: a company may have hundreds, whose owners get old."""
+
 CONSENT_SECONDS: Final = 1200.0
 """So long a person may take to agree."""
 
@@ -140,17 +143,19 @@ def acts(settings: Settings, engine: AsyncEngine) -> Acts:
         if key == settings.crm.owner_from:
             await look_up.keep(connection, number, Copy(owner, datetime.now(UTC)))
 
-    async def look_again(key: str, number: str) -> None:
+    async def look_again(key: str, told: Mapping[str, str]) -> None:
         if key != settings.crm.owner_from:
             return
         try:
-            owner = await owners(number)
+            numbers = [told["number"]] if "number" in told else await owners.numbers_of(told["remote_id"])
+            found = {number: await owners(number) for number in numbers[:_NUMBERS_MOST]}
         except (CrmError, SecretKeyError) as error:
             log.warning("the CRM did not tell an owner", crm=key, error=type(error).__name__)
             return
         finally:
             await owners.close()
         async with engine.begin() as connection:
-            await look_up.keep(connection, number, Copy(owner, datetime.now(UTC)))
+            for number, owner in found.items():
+                await look_up.keep(connection, number, Copy(owner, datetime.now(UTC)))
 
     return Acts(call_out=call_out, owner_told=owner_told, look_again=look_again)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.crm import Asked
+from crm_sync.crm import Asked, Crm, Traced
 from crm_sync.errors import TransientError
 from crm_sync.owner_by_http import HttpOwners
 from routing.look_up import CrmOwners, Waited
@@ -32,11 +32,20 @@ class ConnectionOwners:
 
         Raises CrmError, also for a connection that is not there, is stopped or cannot be asked; SecretKeyError.
         """
+        crm = await self._crm()
+        found = await cast("Asked", crm).find_party(number, _SECONDS)
+        return next((one.owner for one in found if one.owner is not None), None)
+
+    async def numbers_of(self, remote_id: str) -> Sequence[str]:
+        """The numbers of what the CRM calls so; none where it cannot be asked for them. Raises as above."""
+        crm = await self._crm()
+        return await cast("Traced", crm).numbers_of(remote_id) if "numbers" in crm.capabilities else ()
+
+    async def _crm(self) -> Crm:
         opened = await self._adapters.of(self._key)
         if opened is None or opened[0].state == "stopped" or "parties" not in opened[1].capabilities:
             raise TransientError(f"the connection {self._key!r} cannot be asked")
-        found = await cast("Asked", opened[1]).find_party(number, _SECONDS)
-        return next((one.owner for one in found if one.owner is not None), None)
+        return opened[1]
 
     async def close(self) -> None:
         """Give back the connections."""

@@ -1,9 +1,11 @@
-"""What the ledger knows keeps amoCRM from holding anything twice: who called lately, and since when it doubts."""
+"""AmoCRM and what the house knows: who called lately, since when there is a doubt, and whose a client is there."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -11,13 +13,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync import connections
 from crm_sync.amocrm import KIND
+from crm_sync.heard import HeardJobs
 from crm_sync.sending import SendingJobs
+from routing import look_up
+from service import crm_setup
+from service.crm_doors import Doors, acts
+from service.crm_setup import Wanted
 from service.crm_workplaces import links_of
 from service.crms import maker
-from tests.fakes.amocrm import Asked
-from tests.fakes.amocrm_place import Rig, open_rig
-from tests.fakes.ledger import ROOMS, Ledger
+from service.settings import Settings
+from tests.fakes.amocrm import ADMIN, BORIS, Asked, open_amo
+from tests.fakes.amocrm_place import INBOUND, Rig, open_rig
+from tests.fakes.ledger import ROOMS, SECRET_KEY, Ledger
 from tests.fakes.recorded import settled_call
+from tests.fakes.site import open_site
 from tests.fakes.webhooks import OK, Receiver, Said
 from web import links
 
@@ -97,3 +106,39 @@ async def test_a_call_has_one_address_of_its_sound_while_that_opens_for_long(
         assert await connection.scalar(text("select count(*) from links")) == 3
     assert await links_of(engine, to, None)(call) is None
     assert KIND.name == to.kind
+
+
+async def test_an_account_is_connected_and_whose_a_client_became_there_is_known_here(
+    engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> None:
+    """By one command with a long-lived token; its webhook names a lead, and the lead's contact has the number."""
+    said: list[str] = []
+    async with open_amo() as account:
+        told: Any = {
+            "database_url": database_url,
+            "secret_key": SECRET_KEY,
+            "web": {"public_url": "https://calls.example.com"},
+            "crm": {"owner_from": "amo", "networks": ["127.0.0.0/8"]},
+        }
+        settings = Settings(**told)
+        doors = Doors(settings, engine)
+        async with open_site(engine, tmp_path, crm=doors) as site:
+            secrets = {"token": account.give_long_lived(), "inbound": INBOUND}
+            wanted = Wanted(kind="amocrm", key="amo", settings={"account": account.url}, secrets=secrets)
+            await crm_setup.add(settings, wanted, said.append)
+            await crm_setup.pair(settings, "amo", str(BORIS), "boris")
+            contact = account.add_contact("8 (916) 123-45-67", owner=ADMIN)
+            lead = account.add_lead(contact, owner=BORIS)
+            hook = f"{site.url}/crm/amo/events"
+            happened = {"leads": {"responsible": [{"id": lead, "responsible_user_id": BORIS}]}}
+            assert await account.tell(hook, happened) == 403
+            assert await account.tell(f"{hook}?secret={INBOUND}", happened) == 200
+        async with engine.connect() as connection:
+            heard = (await connection.execute(text("select id from crm_heard"))).scalar_one()
+        await HeardJobs(engine=engine, acts=acts(settings, engine)).act_on_heard(heard, 0)
+        async with engine.connect() as connection:
+            copies = await look_up.read(connection, ["79161234567"])
+        await doors.close()
+    assert copies["79161234567"].owner == "boris"
+    assert "3 users there, 0 of them known here" in said
+    assert account.wrong == []
