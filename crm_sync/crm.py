@@ -79,7 +79,7 @@ class CrmRecording(Struct, frozen=True, kw_only=True):
     url: str = ""
 
 
-class CrmTurn(Struct, frozen=True, kw_only=True):
+class CrmSegment(Struct, frozen=True, kw_only=True):
     """What one side said without a pause, in seconds from the start of the recording; `side` is caller or staff."""
 
     side: str
@@ -89,13 +89,13 @@ class CrmTurn(Struct, frozen=True, kw_only=True):
 
 
 class CrmTranscript(Struct, frozen=True, kw_only=True):
-    """The text of a call, numbers masked, whole and turn by turn. `is_whole`: False when it was cut."""
+    """The text of a call, numbers masked, whole and segment by segment. `is_whole`: False when it was cut."""
 
     call: UUID
     language: str
     text: str
     is_whole: bool
-    turns: tuple[CrmTurn, ...] = ()
+    segments: tuple[CrmSegment, ...] = ()
 
 
 class CrmTask(Struct, frozen=True, kw_only=True):

@@ -117,8 +117,8 @@ def sound_note(language: Language, recording: CrmRecording) -> str:
 def transcript_note(language: Language, transcript: CrmTranscript) -> str:
     """What was said, a line a turn."""
     cut = "" if transcript.is_whole else f" ({word(language, 'cut')})"
-    turns = [f"<b>{word(language, turn.side)}:</b> {escape(turn.text)}" for turn in transcript.turns]
-    return f"<p>{'<br>'.join(turns or escape(transcript.text).splitlines())}{cut}</p>"
+    said = [f"<b>{word(language, part.side)}:</b> {escape(part.text)}" for part in transcript.segments]
+    return f"<p>{'<br>'.join(said or escape(transcript.text).splitlines())}{cut}</p>"
 
 
 def task_summary(language: Language, task: CrmTask) -> str:

@@ -132,7 +132,7 @@ class Webhook:
 
     async def _tell(self, kind: str, effect: Effect, subject: Subject) -> Done:
         data: dict[str, Any] = msgspec.to_builtins(subject)
-        for name in ("link", "turns"):  # a receiver has its own address of the sound, and the text once
+        for name in ("link", "segments"):  # a receiver has its own address of the sound, and the text once
             data.pop(name, None)
         return await self._post(effect.key.hex, kind, effect.at, data)
 

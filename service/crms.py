@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync import connections, upkeep
 from crm_sync.connections import Connection
-from crm_sync.crm import CrmRecording, CrmTranscript, CrmTurn
+from crm_sync.crm import CrmRecording, CrmSegment, CrmTranscript
 from crm_sync.secrets import Keeper, SecretKeyError
 from crm_sync.subjects import NotThereYet, Rooms
 from directory import store
@@ -63,11 +63,12 @@ def rooms(settings: Settings) -> Rooms:
         if told is None:
             return None
         text = told.text[:_TEXT_MOST]
-        turns = tuple(
-            CrmTurn(side=one["side"], begins=one["start"], ends=one["end"], text=one["text"]) for one in told.segments
+        segments = tuple(
+            CrmSegment(side=one["side"], begins=one["start"], ends=one["end"], text=one["text"])
+            for one in told.segments
         )
         is_whole = len(text) == len(told.text)
-        return CrmTranscript(call=call_id, language=told.language, text=text, is_whole=is_whole, turns=turns)
+        return CrmTranscript(call=call_id, language=told.language, text=text, is_whole=is_whole, segments=segments)
 
     return Rooms(recording=recording, address=address, transcript=transcript, wish=wish_of)
 

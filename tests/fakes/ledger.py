@@ -19,7 +19,7 @@ from calls.queue import TryAgain
 from calls.record import Owing, record
 from crm_sync import connections
 from crm_sync.connections import Connection, State
-from crm_sync.crm import STEPS, Crm, CrmRecording, CrmTranscript, CrmTurn, Step
+from crm_sync.crm import STEPS, Crm, CrmRecording, CrmSegment, CrmTranscript, Step
 from crm_sync.http import Http
 from crm_sync.ledger import plan_changes
 from crm_sync.retry import Policy
@@ -45,8 +45,8 @@ async def _address(connection: AsyncConnection, link: int) -> str | None:
 
 
 async def _transcript(connection: AsyncConnection, call_id: UUID) -> CrmTranscript | None:
-    turn = CrmTurn(side="staff", begins=0.4, ends=1.6, text="Добрый день")
-    return CrmTranscript(call=call_id, language="ru", text="Добрый день", is_whole=True, turns=(turn,))
+    said = CrmSegment(side="staff", begins=0.4, ends=1.6, text="Добрый день")
+    return CrmTranscript(call=call_id, language="ru", text="Добрый день", is_whole=True, segments=(said,))
 
 
 ROOMS = Rooms(recording=_recording, address=_address, transcript=_transcript)
