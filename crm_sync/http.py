@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import Any, Final
 
 import aiohttp
@@ -27,6 +28,7 @@ SECONDS: Final = 15.0
 ANSWER_BYTES: Final = 4 * 1024 * 1024
 
 _AGENT: Final = "Switchhook"
+_STREAMED_BYTES: Final = 512 * 1024
 _KEPT: Final = 500
 _MASKED: Final = re.compile(
     r"whsec_[A-Za-z0-9+/=]*|(?=[A-Za-z0-9_.+/=-]*[0-9])(?=[A-Za-z0-9_.+/=-]*[A-Za-z])[A-Za-z0-9_.+/=-]{20,}|[0-9]{5,}"
@@ -132,7 +134,9 @@ class Http:
                 to,
                 headers=said,
                 params=query,
-                data=body if form is None else aiohttp.FormData(dict(form) if isinstance(form, Mapping) else form),
+                data=_streamed(body)
+                if form is None
+                else aiohttp.FormData(dict(form) if isinstance(form, Mapping) else form),
                 allow_redirects=False,
                 timeout=limits,
             ) as response:
@@ -181,6 +185,11 @@ class Http:
                 auto_decompress=False,
             )
         return self._session
+
+
+def _streamed(body: bytes | None) -> bytes | BytesIO | None:
+    """A large body piece by piece: written at once it would hold up everything else that this process does."""
+    return BytesIO(body) if body is not None and len(body) > _STREAMED_BYTES else body
 
 
 def _unanswered(error: Exception) -> CrmError:
