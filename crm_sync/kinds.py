@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from crm_sync import amocrm, odoo, webhook
+from crm_sync import amocrm, bitrix24, odoo, webhook
 from crm_sync.workplace import Kind
 
-KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in (amocrm.KIND, odoo.KIND, webhook.KIND)}
+KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in (amocrm.KIND, bitrix24.KIND, odoo.KIND, webhook.KIND)}

@@ -14,6 +14,7 @@ from crm_sync.crm import STEPS, Crm, Step
 from crm_sync.http import Http
 from crm_sync.webhook import Endpoint, Webhook
 from tests.fakes.amocrm_place import open_amo_rig
+from tests.fakes.bitrix24_rig import open_bitrix24_rig
 from tests.fakes.ledger import LOOPBACK
 from tests.fakes.odoo_rig import open_odoo_rig
 from tests.fakes.webhooks import KEY, OK, SECRET, Receiver, Said, open_receiver
@@ -100,6 +101,7 @@ async def open_webhook_rig() -> AsyncIterator[Rig]:
 
 RIGS: Final[dict[str, Callable[[], AbstractAsyncContextManager[Rig]]]] = {
     "amocrm": open_amo_rig,
+    "bitrix24": open_bitrix24_rig,
     "odoo": open_odoo_rig,
     "webhook": open_webhook_rig,
 }

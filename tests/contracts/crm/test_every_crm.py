@@ -11,7 +11,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from crm_sync.crm import Asked, Cards, CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript, Effect, Step, Subject
+from crm_sync.crm import (
+    Asked,
+    Cards,
+    CrmCall,
+    CrmLead,
+    CrmRecording,
+    CrmSegment,
+    CrmTask,
+    CrmTranscript,
+    Effect,
+    Step,
+    Subject,
+)
 from crm_sync.errors import (
     AuthDeadError,
     CrmError,
@@ -50,7 +62,13 @@ SUBJECTS: dict[Step, Subject] = {
     "call_answered": CALL,
     "call_finished": CALL,
     "recording": RECORDING,
-    "transcript": CrmTranscript(call=CALL.id, language="ru", text="Добрый день", is_whole=True),
+    "transcript": CrmTranscript(
+        call=CALL.id,
+        language="ru",
+        text="Добрый день",
+        is_whole=True,
+        segments=(CrmSegment(side="staff", begins=0.2, ends=1.4, text="Добрый день"),),
+    ),
     "task": TASK,
     "lead": LEAD,
     "message": LEAD,

@@ -1,0 +1,368 @@
+"""Tells a Bitrix24 portal of calls, leads and promises (docs/how_to/connect_bitrix24.md).
+
+Facts are of the vendor's pages and, where those are silent, of the published source of its module `voximplant`; none of
+it was tried on a portal of the vendor's. Rules kept here:
+1. A call is registered once, by the user of the settings and never by who rings, with our id as EXTERNAL_CALL_ID: by
+   those the portal knows it again for thirty minutes from its start. Its CALL_ID is kept before anything else.
+2. A call whose CALL_ID nobody kept is looked for among finished ones before it is registered: one that began more than
+   thirty minutes ago the portal would not know again. A live call that was lost so stays unfinished there and is seen
+   by nobody: only finished ones are in its history.
+3. `finish` can be done once. That the call is not found then means that it is done, which the history confirms; or that
+   it shared its CALL_ID with another (two clicks on one number) that is finished, and then it is a call of its own.
+4. It ends with who talked last. The portal gives them the lead that it made of the call, and no other.
+5. A lead is looked for by our id, then by its numbers among open ones, and made only then. One that was there before is
+   the portal's: it keeps its owner and stage unless a person changed them here.
+6. Nobody can be found by no number: such a call is not told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+from yarl import URL
+
+from crm_sync.bitrix24_book import WRITTEN, Book
+from crm_sync.bitrix24_rest import MethodError, Rest, Settings, read_form
+from crm_sync.bitrix24_words import (
+    EVENTS,
+    door_key,
+    ending,
+    heard,
+    is_ending_of,
+    is_told,
+    lead_of_call,
+    messages,
+    registration,
+)
+from crm_sync.crm import (
+    Candidate,
+    Capability,
+    CrmCall,
+    CrmLead,
+    CrmRecording,
+    CrmTask,
+    CrmTranscript,
+    CrmUser,
+    Done,
+    Effect,
+    Heard,
+    Inbound,
+    Probed,
+    Step,
+)
+from crm_sync.errors import (
+    AuthDeadError,
+    PermanentError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from crm_sync.grants import Grant
+from crm_sync.workplace import Consent, Kind, Workplace
+
+_REGISTERED_AGAIN: Final = timedelta(minutes=25)
+"""The portal knows a registered call again for thirty minutes from its start, by its own clock."""
+_NO_CALL: Final = "-"
+"""What a call is called there that is not told."""
+_CARD_SECONDS: Final = 10.0
+"""A card that comes later disturbs."""
+_UPLOAD_BYTES: Final = 8 * 1024 * 1024
+"""Longer sound goes as a file and not within JSON."""
+_SCOPES: Final = ("telephony", "crm", "user")
+_NOT_TOLD: Final[Mapping[str, Any]] = {"not_told": "no_number"}
+
+
+class Bitrix24:
+    """The adapter of one portal."""
+
+    capabilities: frozenset[Capability] = frozenset({"live_card", "readback", "parties", "inbound"})
+
+    def __init__(self, work: Workplace) -> None:
+        self._work = work
+        self._settings: Settings = work.settings
+        self._rest = Rest(work)
+        self._book = Book(work, self._rest)
+
+    async def probe(self) -> Probed:
+        """Scopes, an application's access, the history of calls, and whether the user of the settings works there."""
+        scopes = await self._rest.call("scope")
+        missing = [f"scope {name}" for name in _SCOPES if name not in scopes]
+        if not missing:
+            asked: list[tuple[str, str, dict[str, Any]]] = [
+                ("access of an application, not of a webhook", "telephony.externalLine.get", {}),
+                ("right to see the history of calls", "voximplant.statistic.get", {"FILTER": {"CALL_ID": _NO_CALL}}),
+            ]
+            for name, method, params in asked:
+                try:
+                    await self._rest.call(method, params)
+                except AuthDeadError as error:
+                    if error.answer.get("error") not in {"WRONG_AUTH_TYPE", "ACCESS_DENIED"}:
+                        raise
+                    missing.append(name)
+            if not await self._rest.call("user.get", {"FILTER": {"ID": self._settings.user, "ACTIVE": True}}):
+                missing.append(f"active user {self._settings.user}")
+        return Probed(tuple(missing))
+
+    async def read_back(self, step: Step, effect: Effect) -> Done | None:
+        """A finished call is in the history; all else may be told again, for it is looked for first, or replaces."""
+        call_id = effect.remote.get("call_finished")
+        if step != "call_finished" or call_id is None:
+            return None
+        row = await self._finished({"CALL_ID": call_id})
+        return None if row is None or not row.get("EXTERNAL_CALL_ID") else await self._with_lead(effect, row)
+
+    async def call_started(self, effect: Effect, call: CrmCall) -> Done:
+        """Register it, unless it is told so late that it could not be registered again."""
+        if not is_told(call):
+            return Done(answer=_NOT_TOLD)
+        known = effect.remote.get("call_started")
+        if known is None and (call.started_at is None or self._work.now() - call.started_at > _REGISTERED_AGAIN):
+            return Done(answer={"not_told": "late"})
+        return Done(known or await self._register(effect, call))
+
+    async def call_answered(self, effect: Effect, call: CrmCall) -> Done:
+        """Nothing is said of it there; whose screens show what is the cards' matter."""
+        del effect, call
+        return Done()
+
+    async def call_finished(self, effect: Effect, call: CrmCall) -> Done:
+        """Finish it, after it was registered where that was not."""
+        if not is_told(call):
+            return Done(_NO_CALL, _NOT_TOLD)
+        call_id = effect.remote.get("call_finished") or effect.remote.get("call_started")
+        if call_id is None:
+            row = await self._finished({"EXTERNAL_CALL_ID": str(call.id)})
+            if row is not None:
+                return await self._with_lead(effect, row)
+        await self._make_known(call)
+        doubted = effect.sent_at is not None
+        row = await self._finish(call, call_id or await self._register(effect, call), doubted=doubted)
+        if row is None:
+            row = await self._finish(call, await self._register(effect, call), doubted=False)
+        if row is None:
+            raise UnknownOutcomeError("the portal forgot the call that it had just registered")
+        return await self._with_lead(effect, row)
+
+    async def attach_recording(self, effect: Effect, recording: CrmRecording) -> Done:
+        """Upload it; the one before is replaced."""
+        call_id = _told_call(effect)
+        if call_id == _NO_CALL:
+            return Done(answer=_NOT_TOLD)
+        sound = await self._work.sound(recording.call)
+        if sound is None:
+            raise TransientError("the sound of the call is not there")
+        file = f"{recording.call}.mp3"
+        told = {"CALL_ID": call_id, "FILENAME": file}
+        if len(sound) > _UPLOAD_BYTES:
+            place = await self._rest.call("telephony.externalCall.attachRecord", told)
+            await self._rest.upload(place["uploadUrl"], place["fieldName"], file, sound)
+            return Done(call_id)
+        told |= {"FILE_CONTENT": base64.b64encode(sound).decode()}
+        answer = await self._rest.call("telephony.externalCall.attachRecord", told)
+        return Done(str(answer["FILE_ID"]))
+
+    async def attach_transcript(self, effect: Effect, transcript: CrmTranscript) -> Done:
+        """Who said what; the last one told is what the portal shows."""
+        call_id = _told_call(effect)
+        told = messages(transcript)
+        if call_id == _NO_CALL or not told:
+            return Done(answer=_NOT_TOLD if told else {"not_told": "no_words"})
+        params = {"CALL_ID": call_id, "MESSAGES": told}
+        answer = await self._rest.call("telephony.call.attachTranscription", params)
+        return Done(str(answer["TRANSCRIPT_ID"]))
+
+    async def ensure_lead(self, effect: Effect, lead: CrmLead) -> Done:
+        """Find it by our id or its numbers, or make it, and write there what changed here."""
+        if lead.change not in WRITTEN:
+            return Done(answer={"not_told": lead.change})
+        number = await self._book.ensure(lead)
+        if lead.change == "opened" and effect.remote.get("call_finished", _NO_CALL) != _NO_CALL:
+            row = await self._finished({"CALL_ID": effect.remote["call_finished"]})
+            await self._book.bind(row or {}, number)
+        return Done(str(number))
+
+    async def send_message(self, effect: Effect, lead: CrmLead) -> Done:
+        """The portal sends nothing to clients for us."""
+        del effect, lead
+        raise PermanentError("Bitrix24 takes no messages for clients")
+
+    async def create_task(self, effect: Effect, task: CrmTask) -> Done:
+        """A todo of whoever has the number, found by its title; a lead is made to hold it where nobody has."""
+        number = await self._book.task(task, effect.remote.get("task"))
+        return Done(number, {} if number else {"not_told": "never_opened"})
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._work.http.close()
+
+    async def users(self) -> Sequence[CrmUser]:
+        """Active users, with their internal numbers."""
+        rows = await self._rest.rows("user.get", {"FILTER": {"ACTIVE": True}})
+        return [
+            CrmUser(
+                str(row["ID"]),
+                " ".join(str(row[part]) for part in ("NAME", "LAST_NAME") if row.get(part)),
+                str(row["UF_PHONE_INNER"]) if row.get("UF_PHONE_INNER") else None,
+            )
+            for row in rows
+        ]
+
+    async def find_party(self, number: str, deadline: float) -> Sequence[Candidate]:
+        """Contacts first, then leads, then companies, as the portal orders them."""
+        try:
+            async with asyncio.timeout(deadline):
+                rows = await self._book.search(number)
+                return [
+                    Candidate(
+                        f"{row['CRM_ENTITY_TYPE']}:{row['CRM_ENTITY_ID']}",
+                        str(row.get("NAME") or "") or None,
+                        await self._work.people.person_of(str(row.get("ASSIGNED_BY_ID") or "")),
+                    )
+                    for row in rows
+                ]
+        except TimeoutError:
+            raise TransientError("nobody said in time whose the number is") from None
+
+    async def card_show(self, effect: Effect, call: CrmCall, users: Sequence[str]) -> None:
+        """Show the card of a registered call."""
+        del call
+        await self._card("telephony.externalCall.show", effect, users)
+
+    async def card_hide(self, effect: Effect, call: CrmCall, users: Sequence[str]) -> None:
+        """Hide it; `finish` does so only for who finished."""
+        del call
+        await self._card("telephony.externalCall.hide", effect, users)
+
+    def parse_inbound(self, request: Inbound) -> Sequence[Heard]:
+        """An event, verified by its application token, or by the door that it came to."""
+        secrets = self._work.secrets
+        door = door_key(str(secrets.get("client_secret") or ""))
+        told = heard(read_form(request.body), request.query, str(secrets.get("application_token") or ""), door)
+        return [told] if told is not None else []
+
+    # Calls
+
+    async def _register(self, effect: Effect, call: CrmCall) -> str:
+        settings = self._settings
+        params = registration(
+            call, settings.user, creates_lead=settings.creates_leads, chat=settings.chat, source=settings.source
+        )
+        try:
+            told = await self._rest.call("telephony.externalCall.register", params)
+        except MethodError as error:
+            if _is_no_user(error):
+                raise AuthDeadError(f"user {settings.user} of the settings does not work there any more") from None
+            raise
+        call_id = str(told["CALL_ID"])
+        await effect.keep(call_id)
+        if told.get("CRM_CREATED_LEAD"):
+            await self._book.take(int(told["CRM_CREATED_LEAD"]))
+        return call_id
+
+    async def _finish(self, call: CrmCall, call_id: str, *, doubted: bool) -> Mapping[str, Any] | None:
+        """The row of the history; None: another call has finished it, or nobody knows it any more."""
+        talked = await self._book.user(call.person)
+        params = ending(call, call_id, talked or self._settings.user, chat=self._settings.chat)
+        try:
+            row: Mapping[str, Any] = await self._rest.call("telephony.externalCall.finish", params)
+        except MethodError as error:
+            if error.told.startswith("Call is not found"):
+                known = await self._finished({"CALL_ID": call_id})
+                is_ours = known is not None and is_ending_of(known, call, params if doubted else None)
+                return known if is_ours else None
+            if not _is_no_user(error):
+                raise
+            if talked is None or talked == self._settings.user:
+                raise AuthDeadError(
+                    f"user {self._settings.user} of the settings does not work there any more"
+                ) from None
+            return await self._finish(msgspec.structs.replace(call, person=None), call_id, doubted=doubted)
+        return row
+
+    async def _finished(self, wanted: Mapping[str, str]) -> Mapping[str, Any] | None:
+        """The call in the history."""
+        rows: list[Mapping[str, Any]] = await self._rest.call("voximplant.statistic.get", {"FILTER": dict(wanted)})
+        return rows[0] if rows else None
+
+    async def _with_lead(self, effect: Effect, row: Mapping[str, Any]) -> Done:
+        if effect.remote.get("lead"):
+            await self._book.bind(row, int(effect.remote["lead"]))
+        return _done(row)
+
+    async def _make_known(self, call: CrmCall) -> None:
+        """Make the lead of the house first: the portal shows a call nowhere that is of nobody when it ends."""
+        if not self._settings.creates_leads and call.lead is not None and call.number is not None:
+            await self._book.make(lead_of_call(call, call.number, call.lead))
+
+    async def _card(self, method: str, effect: Effect, users: Sequence[str]) -> None:
+        call_id = effect.remote.get("call_started")
+        late = (self._work.now() - effect.at).total_seconds() > _CARD_SECONDS
+        if call_id is None or late or not users:
+            return
+        await self._rest.call(method, {"CALL_ID": call_id, "USER_ID": [int(one) for one in users]}, low=True)
+
+
+def _told_call(effect: Effect) -> str:
+    """The CALL_ID of a call that is finished there."""
+    call_id = effect.remote.get("call_finished")
+    if call_id is None:
+        raise PermanentError("the end of the call is not told there")
+    return call_id
+
+
+def _is_no_user(error: MethodError) -> bool:
+    return error.told.startswith("User is not found")
+
+
+def _done(row: Mapping[str, Any]) -> Done:
+    told = {"activity": row.get("CRM_ACTIVITY_ID"), "entity": row.get("CRM_ENTITY_TYPE"), "user": row["PORTAL_USER_ID"]}
+    return Done(str(row["CALL_ID"]), {name: str(value) for name, value in told.items() if value})
+
+
+def _consent_address(work: Workplace, back: str, state: str) -> str:
+    """The portal sends whoever agrees to the address that the application has there, which must be `back`."""
+    del back
+    base = work.settings.portal if "://" in work.settings.portal else f"https://{work.settings.portal}"
+    return str(URL(base) / "oauth/authorize/" % {"client_id": work.settings.client, "state": state})
+
+
+async def _exchange(work: Workplace, query: Mapping[str, str], back: str) -> Grant:
+    """A grant for the code, which is good for thirty seconds; the application is bound to its events with it."""
+    rest = Rest(work)
+    grant = await rest.ask_token({"grant_type": "authorization_code", "code": query.get("code", "")})
+    door = door_key(str(work.secrets.get("client_secret") or ""))
+    handler = str(URL(back).parent / "events" % {"door": door})
+    for event in EVENTS:
+        told = {"event": event, "handler": handler}
+        try:
+            await rest.call_with(grant, "event.bind", told)
+        except MethodError as error:
+            if "already" not in error.told:
+                raise
+    return grant
+
+
+KIND: Final = Kind(
+    name="bitrix24",
+    title="Bitrix24",
+    settings=Settings,
+    secrets={
+        "client_secret": "The application's key (client_secret)",
+        "application_token": "The application_token of its events, where you know it; it may be left out",
+        "webhook": "Or, without an application, the address of an incoming webhook",
+    },
+    steps=("call_started", "call_finished", "recording", "transcript", "task", "lead"),
+    open=Bitrix24,
+    consent=Consent(address=_consent_address, exchange=_exchange),
+    guide=(
+        "On the portal: Developer resources, Other, Local application, of type server.",
+        "Give it the rights telephony (telephony), crm (CRM) and user (users), and the addresses that are shown here.",
+        "Its code is `client`, its key `client_secret`; `user` is the id of who stands for nobody.",
+        "Who agrees must have the right to see the history of calls.",
+        "Each colleague chooses the application as their number for calls out, to call by a click.",
+    ),
+)

@@ -1,0 +1,312 @@
+"""Speaks REST with a Bitrix24 portal: access, limits and errors, so that `crm_sync.bitrix24` says only what is wanted.
+
+Facts are of the vendor's pages (general-principles, oauth, limits, error-codes). Rules kept here:
+1. The access is renewed only when the portal says `expired_token`, once, and the request is repeated once: renewing
+   oftener gets an app blocked. An incoming webhook has its access in its address, and nothing to renew.
+2. A renamed portal answers 302, and whoever follows it as a browser loses the body. The request is posted again to the
+   new host, which is kept once it has answered.
+3. Limits are kept to before they bite: requests of all processes (`bucket`), and seconds of a method in ten minutes
+   (`operating`), of which every answer tells how many are used.
+4. What was answered by a proxy or not wholly (502, 504, 500, no JSON) may have been done: nobody knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+from urllib.parse import parse_qsl
+
+from msgspec import Struct
+from yarl import URL
+
+from crm_sync.errors import (
+    AuthDeadError,
+    AuthExpiredError,
+    BannedError,
+    CrmError,
+    PermanentError,
+    RateLimitedError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from crm_sync.grants import Grant
+from crm_sync.http import Answer
+from crm_sync.workplace import Workplace
+
+UPLOAD_SECONDS: Final = 60.0
+"""The cloud ends a request after so long."""
+TOKEN_SECONDS: Final = 60.0
+"""An answer of the token server that is not waited for is lost with the only token that would renew."""
+REFRESH_DAYS: Final = 180
+_PAGES_MOST: Final = 40
+_REQUESTS: Final = "requests"
+_PARKED_SECONDS: Final = 60.0
+
+_KEY: Final = re.compile(r"(\w+)((?:\[\w*\])*)")
+_FORM_FIELDS_MOST: Final = 200
+
+_DEAD: Final = frozenset(
+    {
+        "no_auth_found", "invalid_credentials", "insufficient_scope", "user_access_error", "access_denied",
+        "wrong_auth_type", "payment_required", "portal_deleted", "invalid_grant", "invalid_client", "invalid_scope",
+        "invalid_request", "unauthorized_client",
+    }
+)  # fmt: skip
+"""`error` of 401, 402, 403 and of the token server that no renewing and no trying again will mend."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """A connection to Bitrix24. `portal` is its host; `client` the id of the local application.
+
+    `user` is the id there of who stands for nobody: who calls are registered by, and whose a missed one is.
+    `creates_leads`: the portal makes a lead of a caller whom it does not know; without it leads come as the house
+    decides. `chat`: calls are told in the portal's chat. `source` is the status id of where leads come from, `stages`
+    are pairs of our stage and the portal's, instead of the usual ones. `burst` and `per_second` are its limit of
+    requests (an Enterprise plan has 250 and 5), `operating_seconds` what one method may take in ten minutes.
+    """
+
+    portal: str = ""
+    client: str = ""
+    user: int
+    creates_leads: bool = True
+    chat: bool = False
+    source: str = "CALL"
+    language: Literal["ru", "en"] = "ru"
+    stages: dict[str, str] = {}
+    burst: float = 40.0
+    per_second: float = 2.0
+    operating_seconds: float = 480.0
+    token_server: str = "https://oauth.bitrix.info/oauth/token/"  # noqa: S105 an address
+
+
+class MethodError(PermanentError):
+    """A method refused what it was told. `told` is its own text, `code` its `error`."""
+
+    def __init__(self, method: str, code: str, told: str, answer: dict[str, Any]) -> None:
+        super().__init__(f"{method}: {code or 'refused'}", answer)
+        self.code = code
+        self.told = told
+
+
+class _Expired(Exception):
+    """The hour of the access is over."""
+
+
+class Rest:
+    """The methods of one portal."""
+
+    def __init__(self, work: Workplace) -> None:
+        self._work = work
+        self._settings: Settings = work.settings
+        self._hook = str(work.secrets.get("webhook") or "")
+        self._moved = ""
+        self._resets: dict[str, datetime] = {}
+
+    async def call(self, method: str, params: Mapping[str, Any] | None = None, *, low: bool = False) -> Any:
+        """The `result` of a method. Raises `crm_sync.errors`, MethodError for what it does not take."""
+        return (await self._told(method, params or {}, low=low))["result"]
+
+    async def call_with(self, grant: Grant, method: str, params: Mapping[str, Any]) -> Any:
+        """The same with a grant that is not kept yet."""
+        try:
+            return (await self._send_with(grant, method, params, low=False))["result"]
+        except _Expired:
+            raise AuthExpiredError("the new access is over already") from None
+
+    async def rows(self, method: str, params: Mapping[str, Any]) -> list[Any]:
+        """All rows of a list, page by page."""
+        found: list[Any] = []
+        start = 0
+        for _ in range(_PAGES_MOST):
+            told = await self._told(method, {**params, "start": start}, low=False)
+            result = told["result"]
+            found += result["items"] if isinstance(result, dict) else result
+            if not told.get("next"):
+                break
+            start = int(told["next"])
+        return found
+
+    async def upload(self, url: str, field: str, filename: str, sound: bytes) -> None:
+        """Post a file to the address that a method gave for it."""
+        mark = f"switchhook{self._work.now().timestamp():.0f}"
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="{field}"; filename="{filename}"\r\n'
+        body = f"{head}Content-Type: audio/mpeg\r\n\r\n".encode() + sound + f"\r\n--{mark}--\r\n".encode()
+        kind = {"Content-Type": f"multipart/form-data; boundary={mark}"}
+        await self._pace("upload", low=False)
+        answer = await self._work.http.send("POST", url, headers=kind, body=body, seconds=UPLOAD_SECONDS)
+        self._read("upload", answer)
+
+    async def ask_token(self, query: Mapping[str, str]) -> Grant:
+        """A grant of the token server, for a code or a refresh token. Raises AuthDeadError, AuthExpiredError."""
+        settings = self._settings
+        who = {"client_id": settings.client, "client_secret": str(self._work.secrets.get("client_secret", ""))}
+        try:
+            answer = await self._work.http.send(
+                "GET", settings.token_server, query={**query, **who}, seconds=TOKEN_SECONDS
+            )
+        except UnknownOutcomeError as error:
+            raise AuthExpiredError(f"the token server gave no answer: {error}") from None
+        told = answer.json()
+        told = told if isinstance(told, dict) else {}
+        code = str(told.get("error", "")).lower()
+        if code in _DEAD:
+            raise AuthDeadError(f"the token server refuses us: {code}", {"status": answer.status, "error": code})
+        if not (answer.is_success and told.get("access_token") and told.get("client_endpoint")):
+            raise AuthExpiredError(f"the token server answered {answer.status}", {"status": answer.status})
+        now = self._work.now()
+        return Grant(
+            access=str(told["access_token"]),
+            refresh=str(told["refresh_token"]),
+            expires_at=now + timedelta(seconds=float(told.get("expires_in", 3600))),
+            refresh_expires_at=now + timedelta(days=REFRESH_DAYS),
+            told={name: str(told.get(name, "")) for name in ("client_endpoint", "member_id", "domain", "scope")},
+        )
+
+    async def _told(self, method: str, params: Mapping[str, Any], *, low: bool) -> dict[str, Any]:
+        if self._hook:
+            return await self._send(self._moved or self._hook, method, params, low, self._keep_moved)
+        grant = await self._work.grants.current()
+        try:
+            return await self._send_with(grant, method, params, low=low)
+        except _Expired:
+            grant = await self._work.grants.renew(grant, self._renewed)
+        try:
+            return await self._send_with(grant, method, params, low=low)
+        except _Expired:
+            raise AuthExpiredError("the new access is over already") from None
+
+    async def _renewed(self, grant: Grant) -> Grant:
+        return await self.ask_token({"grant_type": "refresh_token", "refresh_token": grant.refresh})
+
+    async def _send_with(self, grant: Grant, method: str, params: Mapping[str, Any], *, low: bool) -> dict[str, Any]:
+        async def keep(base: str) -> None:
+            """Another host, under the lock that renewing holds: nobody writes an older grant over a newer one."""
+
+            async def there(known: Grant) -> Grant:
+                return replace(known, told={**known.told, "client_endpoint": base})
+
+            await self._work.grants.renew(grant, there)
+
+        told = {**params, "auth": grant.access}
+        return await self._send(grant.told["client_endpoint"], method, told, low, keep)
+
+    async def _send(
+        self,
+        base: str,
+        method: str,
+        params: Mapping[str, Any],
+        low: bool,
+        keep: Callable[[str], Awaitable[None]],
+    ) -> dict[str, Any]:
+        await self._pace(method, low=low)
+        to = URL(base.rstrip("/") + "/" + method, encoded=True)
+        answer = await self._work.http.send("POST", to, json=params)
+        moved = _moved(to, answer)
+        if moved is not None:
+            answer = await self._work.http.send("POST", moved, json=params)
+            if answer.json() is not None:
+                await keep(str(moved).removesuffix(method))
+        try:
+            told = self._read(method, answer)
+        except RateLimitedError as error:
+            if error.scope == "connection":
+                await self._work.pace.fill(_REQUESTS, most=self._settings.burst)
+            raise
+        await self._keep_operating(method, told.get("time"))
+        return told
+
+    async def _pace(self, method: str, *, low: bool) -> None:
+        settings = self._settings
+        await self._work.pace.check(_operating(method), low=low)
+        await self._work.pace.take(_REQUESTS, most=settings.burst, per_second=settings.per_second, low=low)
+
+    async def _keep_moved(self, base: str) -> None:
+        self._moved = base
+
+    async def _keep_operating(self, method: str, told: Any) -> None:
+        """Every answer tells what the method took; where nothing is limited it tells none."""
+        if not isinstance(told, dict) or not told.get("operating_reset_at"):
+            return
+        until = datetime.fromtimestamp(float(told["operating_reset_at"]), UTC)
+        self._resets[method] = until
+        limit = self._settings.operating_seconds
+        await self._work.pace.used(_operating(method), float(told.get("operating", 0.0)), limit, until)
+
+    def _read(self, method: str, answer: Answer) -> dict[str, Any]:
+        told = answer.json()
+        if answer.is_success and isinstance(told, dict) and "result" in told:
+            return told
+        raise self._refused(method, answer, told if isinstance(told, dict) else {})
+
+    def _refused(self, method: str, answer: Answer, told: Mapping[str, Any]) -> Exception:
+        code = str(told.get("error", ""))
+        kept = {"status": answer.status, "error": code} if told else answer.kept()
+        reason = f"{method}: status {answer.status} {code}".rstrip()
+        match answer.status, code.lower():
+            case 401, "expired_token":
+                return _Expired()
+            case _, "operation_time_limit":
+                left = self._resets.get(method, self._work.now()) - self._work.now()
+                seconds = max(left.total_seconds(), _PARKED_SECONDS)
+                return RateLimitedError(reason, kept, retry_after=seconds, scope="method")
+            case _, "query_limit_exceeded":
+                return RateLimitedError(reason, kept, retry_after=answer.retry_after(self._work.now().timestamp()))
+            case _, "overload_limit":
+                return BannedError(reason, kept)
+            case (401 | 402 | 403 | 500, known) if known in _DEAD:
+                return AuthDeadError(reason, kept)
+        return _by_status(method, answer, code, str(told.get("error_description", "")), kept, reason)
+
+
+def _by_status(method: str, answer: Answer, code: str, text: str, kept: dict[str, Any], reason: str) -> CrmError:
+    status = answer.status
+    if status in {401, 402, 403}:
+        return AuthDeadError(reason, kept)
+    if status == 429:
+        return RateLimitedError(reason, kept, retry_after=answer.retry_after(0.0))
+    if 300 <= status < 400:
+        return TransientError(f"{reason}: leads elsewhere", kept)
+    if 400 <= status < 500:
+        return MethodError(method, code, text, kept)
+    if status == 503:
+        return TransientError(reason, kept, is_away=True)
+    return UnknownOutcomeError(reason, kept)
+
+
+def _operating(method: str) -> str:
+    return f"operating {method}"
+
+
+def _moved(asked: URL, answer: Answer) -> URL | None:
+    """Where a renamed portal is now: the same method on another host, never less safe than before."""
+    if answer.status not in {301, 302, 307, 308}:
+        return None
+    try:
+        there = asked.join(URL(answer.headers.get("location", ""), encoded=True))
+    except ValueError:
+        return None
+    same = there.scheme == asked.scheme and there.path == asked.path and there.host
+    return there.with_query(None) if same and there.origin() != asked.origin() else None
+
+
+def read_form(body: bytes) -> dict[str, Any]:
+    """A form whose names have brackets, as PHP writes it. Raises PermanentError for what is none."""
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FORM_FIELDS_MOST)
+    except ValueError:
+        raise PermanentError("the event is no form") from None
+    told: dict[str, Any] = {}
+    for name, value in pairs:
+        found = _KEY.fullmatch(name)
+        if found is None:
+            continue
+        path = [found[1], *re.findall(r"\[(\w*)\]", found[2])]
+        place = told
+        for part in path[:-1]:
+            inner = place.setdefault(part, {})
+            place = inner if isinstance(inner, dict) else {}
+        place[path[-1]] = value
+    return told

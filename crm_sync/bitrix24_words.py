@@ -1,0 +1,203 @@
+"""What our calls, leads and promises are called in Bitrix24, and what its events say (pure).
+
+Facts are of the vendor's pages and of the published source of its module `voximplant`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from crm_sync.crm import CrmCall, CrmLead, CrmTask, CrmTranscript, Heard
+from crm_sync.errors import PermanentError
+
+ORIGINATOR: Final = "switchhook"
+"""The originator of leads that were made for us; such are ours to fill in."""
+ADOPTED: Final = "switchhook.adopted"
+"""Of leads that were there before: only what a person decided here is changed in them."""
+
+LEAD: Final = 1
+TYPES: Final[Mapping[str, int]] = {"LEAD": LEAD, "CONTACT": 3, "COMPANY": 4}
+STAGES: Final[Mapping[str, str]] = {
+    "new": "NEW",
+    "qualifying": "IN_PROCESS",
+    "in_work": "IN_PROCESS",
+    "qualified": "PROCESSED",
+    "lost": "JUNK",
+    "disqualified": "JUNK",
+}
+"""Statuses of leads that every portal has, by our stages. A won lead is converted there, by a person."""
+
+WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "ru": {"lead": "Звонок {number}", "task": "Перезвонить {number}"},
+    "en": {"lead": "Call {number}", "task": "Call back {number}"},
+}
+EVENTS: Final = ("ONEXTERNALCALLSTART", "ONEXTERNALCALLBACKSTART", "ONCRMLEADUPDATE", "ONCRMCONTACTUPDATE")
+"""What the application binds itself to."""
+
+_OUTGOING: Final = 1
+_INCOMING: Final = 2
+_CALLED_DIGITS: Final = 7
+"""A number with so many digits is E.164 without its plus; a shorter one is told as it is dialled."""
+
+
+def phone(number: str) -> str:
+    """A number as the portal keeps it."""
+    return f"+{number}" if len(number) >= _CALLED_DIGITS else number
+
+
+def is_told(call: CrmCall) -> bool:
+    """Whether the portal can know of a call: somebody with a number was outside."""
+    return call.number is not None and call.number.isdecimal()
+
+
+def registration(call: CrmCall, user: int, *, creates_lead: bool, chat: bool, source: str) -> dict[str, Any]:
+    """What `register` is told: the same at every attempt, for it is by this that the portal knows the call again."""
+    told = {
+        "USER_ID": user,
+        "PHONE_NUMBER": phone(call.number or ""),
+        "TYPE": _OUTGOING if call.direction == "outbound" else _INCOMING,
+        "CRM_CREATE": int(creates_lead and call.direction == "inbound"),
+        "CRM_SOURCE": source,
+        "SHOW": 0,
+        "ADD_TO_CHAT": int(chat),
+        "EXTERNAL_CALL_ID": str(call.id),
+    }
+    if call.started_at is not None:
+        told["CALL_START_DATE"] = call.started_at.astimezone(UTC).isoformat(timespec="seconds")
+    if call.line:
+        told["LINE_NUMBER"] = phone(call.line)
+    return told
+
+
+def ending(call: CrmCall, call_id: str, user: int, *, chat: bool) -> dict[str, Any]:
+    """What `finish` is told. A call in that nobody answered is missed only by 304; ADD_TO_CHAT is off when left out."""
+    answered = call.status == "answered"
+    told = {
+        "CALL_ID": call_id,
+        "USER_ID": user,
+        "DURATION": max(round(call.talk_seconds), 1) if answered else 0,
+        "STATUS_CODE": "200" if answered else "304" if call.direction == "inbound" else "603-S",
+        "ADD_TO_CHAT": int(chat),
+    }
+    if not answered and call.missed_cause:
+        told["FAILED_REASON"] = call.missed_cause
+    return told
+
+
+def is_ending_of(row: Mapping[str, Any], call: CrmCall, told: Mapping[str, Any] | None) -> bool:
+    """Whether a finished call there is this one, and not another that shared its CALL_ID.
+
+    A call that the portal registered itself (a click) has no id of ours: it is this one when it ended with what was
+    `told`; None: nothing was.
+    """
+    external = row.get("EXTERNAL_CALL_ID")
+    if external or told is None:
+        return bool(external == str(call.id))
+    same = {"PORTAL_USER_ID": "USER_ID", "CALL_DURATION": "DURATION", "CALL_FAILED_CODE": "STATUS_CODE"}
+    return all(str(row.get(theirs)) == str(told[ours]) for theirs, ours in same.items())
+
+
+def messages(transcript: CrmTranscript) -> list[dict[str, Any]]:
+    """What `attachTranscription` is told: who said what, with whole seconds."""
+    return [
+        {
+            "SIDE": "User" if part.side == "staff" else "Client",
+            "START_TIME": int(part.begins),
+            "STOP_TIME": max(round(part.ends), int(part.begins), 1),
+            "MESSAGE": part.text,
+        }
+        for part in transcript.segments
+        if part.text
+    ]
+
+
+def new_lead(lead: CrmLead, owner: int | None, *, language: str, source: str, contact: int | None) -> dict[str, Any]:
+    """The fields of a lead that is made for us."""
+    number = phone(lead.numbers[0]) if lead.numbers else ""
+    told: dict[str, Any] = {
+        "title": lead.name or lead_title(number, language),
+        "sourceId": source,
+        "originatorId": ORIGINATOR,
+        "originId": str(lead.id),
+        "fm": [{"typeId": "PHONE", "valueType": "WORK", "value": phone(one)} for one in lead.numbers],
+    }
+    if lead.name:
+        told["name"] = lead.name
+    if owner is not None:
+        told["assignedById"] = owner
+    if contact is not None:
+        told["contactId"] = contact
+    return told
+
+
+def lead_title(number: str, language: str) -> str:
+    """The title of a lead of whom nobody knows the name."""
+    return WORDS[language]["lead"].format(number=number).strip()
+
+
+def lead_of_call(call: CrmCall, number: str, lead: int) -> CrmLead:
+    """The lead of a call that ends before the portal was told of it."""
+    return CrmLead(
+        id=lead, change="opened", party=call.party or 0, name=call.name, numbers=(number,), stage="new", step=None,
+        owner=call.person, line=call.line, before=None, after=None, reason=None, by=ORIGINATOR, call=call.id,
+    )  # fmt: skip
+
+
+def task_mark(task: CrmTask) -> str:
+    """What a promise is found by again: a todo there has no place for an id of ours but its title."""
+    return f"[SH-{task.id}]"
+
+
+def task_title(task: CrmTask, language: str) -> str:
+    """The title of a promise."""
+    return f"{WORDS[language]['task'].format(number=phone(task.number))} {task_mark(task)}"
+
+
+def moment(at: datetime) -> str:
+    """A time as the portal takes it."""
+    return at.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def door_key(client_secret: str) -> str:
+    """What the address at which we hear events ends with: nobody else can write it."""
+    return hmac.new(client_secret.encode(), b"events", "sha256").hexdigest()[:40] if client_secret else ""
+
+
+def heard(told: Mapping[str, Any], query: Mapping[str, str], application_token: str, door: str) -> Heard | None:
+    """What an event tells; None: nothing that we act on. Raises PermanentError for what is not the portal's.
+
+    Its application token says who sent it, where we know that; else the key of the door that it was given. The domain
+    in it is anybody's to write, and tokens of access may be missing.
+    """
+    auth = told.get("auth", {})
+    inner = str(auth.get("application_token", "")) if isinstance(auth, dict) else ""
+    given, known = (inner, application_token) if application_token else (query.get("door", ""), door)
+    if not known or not hmac.compare_digest(given.encode(), known.encode()):
+        raise PermanentError("the event is not of our application")
+    data = told.get("data")
+    return _event(str(told.get("event", "")).upper(), data if isinstance(data, dict) else {})
+
+
+def _event(name: str, data: Mapping[str, Any]) -> Heard | None:
+    number = re.sub(r"\D", "", str(data.get("PHONE_NUMBER_INTERNATIONAL") or data.get("PHONE_NUMBER") or ""))
+    entity = f"{data.get('CRM_ENTITY_TYPE', '')}:{data.get('CRM_ENTITY_ID', '')}".strip(":")
+    line = re.sub(r"\D", "", str(data.get("LINE_NUMBER", "")))
+    fields = data.get("FIELDS")
+    changed = str(fields.get("ID", "")) if isinstance(fields, dict) else ""
+    match name:
+        case "ONEXTERNALCALLSTART" if number:
+            user, call = str(data.get("USER_ID", "")), str(data.get("CALL_ID", ""))
+            told = {"number": number, "user": user, "line": line, "entity": entity, "remote_id": call}
+            return Heard("originate", {key: value for key, value in told.items() if value})
+        case "ONEXTERNALCALLBACKSTART" if number:
+            told = {"number": number, "line": line, "entity": entity, "text": str(data.get("TEXT", ""))}
+            return Heard("call_back", {key: value for key, value in told.items() if value})
+        case "ONCRMLEADUPDATE" if changed:
+            return Heard("lead_changed", {"entity": f"LEAD:{changed}"})
+        case "ONCRMCONTACTUPDATE" if changed:
+            return Heard("contact_changed", {"entity": f"CONTACT:{changed}"})
+    return None
