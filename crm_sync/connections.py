@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, case, delete, func, insert, select, update
+from sqlalchemy import Row, case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from yarl import URL
@@ -57,6 +57,8 @@ class Connection:
     paused_until: datetime | None
     failures: int
     since: datetime
+    probed_at: datetime | None
+    missing: tuple[str, ...]
     created_at: datetime
     changed_at: datetime
 
@@ -232,6 +234,24 @@ async def discard(connection: AsyncConnection, key: str, effect: UUID | None = N
     return count
 
 
+async def probing(connection: AsyncConnection, every: timedelta) -> list[str]:
+    """Keys of connections that are to be asked how they are; whoever gets a key is the one to ask."""
+    due = or_(crm_connections.c.probed_at.is_(None), crm_connections.c.probed_at < func.clock_timestamp() - every)
+    mine = (
+        select(crm_connections.c.key).where(crm_connections.c.state != "stopped", due).with_for_update(skip_locked=True)
+    )
+    keys = [row.key for row in await connection.execute(mine)]
+    asked = update(crm_connections).where(crm_connections.c.key.in_(keys)).values(probed_at=func.clock_timestamp())
+    await connection.execute(asked)
+    return keys
+
+
+async def probed(connection: AsyncConnection, key: str, missing: Sequence[str]) -> None:
+    """Write what a connection lacks, as it was told just now."""
+    told = {"probed_at": func.clock_timestamp(), "missing": list(missing)}
+    await connection.execute(update(crm_connections).where(crm_connections.c.key == key).values(**told))
+
+
 async def _set(connection: AsyncConnection, key: str, values: Mapping[str, Any]) -> None:
     told = {**values, "changed_at": func.clock_timestamp()}
     asked = update(crm_connections).where(crm_connections.c.key == key).values(**told)
@@ -245,4 +265,5 @@ async def _must_be(connection: AsyncConnection, key: str) -> None:
 
 
 def _connection(row: Row[Any]) -> Connection:
-    return Connection(**{name: getattr(row, name) for name in Connection.__slots__} | {"steps": tuple(row.steps)})
+    listed = {"steps": tuple(row.steps), "missing": tuple(row.missing)}
+    return Connection(**{name: getattr(row, name) for name in Connection.__slots__} | listed)

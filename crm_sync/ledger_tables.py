@@ -56,6 +56,8 @@ crm_connections = Table(
         server_default=func.clock_timestamp(),
         comment="What was over before is not owed to it.",
     ),
+    Column("probed_at", _MOMENT, comment="When it was asked last how it is; null: never."),
+    Column("missing", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]"), comment="What it lacked then."),
     Column("created_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     Column("changed_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     CheckConstraint("(state = 'stopped') = (stopped_by is not null)", name="stopped_by_somebody"),

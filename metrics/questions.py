@@ -14,6 +14,7 @@ from crm_sync.counting import SECONDS
 from crm_sync.ledger_tables import OPEN_STATES
 from crm_sync.lifecycle import OPEN, STAGES
 from crm_sync.revival import RESULTS
+from metrics import crm_questions as crm
 from recordings.gaps import LOST, OF_CALLS
 from recordings.privacy_tables import REMOVED
 from routing.outgoing import REFUSALS
@@ -191,27 +192,6 @@ _CALENDARS = f"""
 _CALENDAR_AGE = f"""
     with {_FEEDS} select extract(epoch from clock_timestamp() - min(fetched_at)) from feeds
 """  # noqa: S608 - of our own text
-_LEDGER_OPEN = """
-    select c.key, word, count(e.key) from crm_connections c cross join unnest(cast(:states as text[])) as word
-    left join crm_effects e on e.connection = c.key and e.state = word
-        and e.state in ('planned', 'sent', 'unknown', 'dead')
-    group by c.key, word
-"""
-# What a person stopped is nobody's delay; a recording that is being prepared is not late at the CRM yet.
-_LEDGER_OLDEST = """
-    select c.key, coalesce(extract(epoch from clock_timestamp() - min(e.planned_at)), 0) from crm_connections c
-    left join crm_effects e on e.connection = c.key and e.state in ('planned', 'sent', 'unknown') and not e.waits
-        and (c.state = 'active' or c.stopped_by = 'auth_dead')
-    group by c.key
-"""
-_CONNECTED = "select key, (coalesce(stopped_by, 'hand') = 'hand')::int from crm_connections"
-_CRM_REQUESTS = "select connection, operation, result, sum(request_count) from crm_requests group by 1, 2, 3"
-_CRM_SECONDS = """
-    select connection, operation, most,
-           coalesce(sum(request_count) filter (where seconds_most <= cast(most as float)), 0), sum(seconds)
-    from crm_requests cross join unnest(cast(:buckets as text[])) as most
-    group by connection, operation, most order by connection, operation, cast(most as float)
-"""
 _QUEUES: Final = {"queues": QUEUES}
 _OPEN_EFFECTS: Final = {"states": (*OPEN_STATES, "dead")}
 _STATES: Final = {"states": OF_CALLS}
@@ -288,18 +268,24 @@ QUESTIONS: Final = (
     Question("notices_open", "Messages of notices that are due and not delivered.", ("channel",), _NOTICES_OPEN),
     Question("notice_oldest_seconds", "For how long the oldest of them is due.", ("channel",), _NOTICES_OLDEST),
     Question("notice_addresses_dead", "Addresses of people that take no message.", ("channel",), _CHANNELS_DEAD),
-    Question("crm_ledger_open", "Effects that are not done, by state.", ("crm", "state"), _LEDGER_OPEN, _OPEN_EFFECTS),
-    Question("crm_oldest_effect_seconds", "Since when the oldest effect is owed.", ("crm",), _LEDGER_OLDEST),
-    Question("crm_connected", "A connection is not ended by the other side (1), or is (0).", ("crm",), _CONNECTED),
-    Question("crm_requests", "What a CRM was asked.", ("crm", "operation", "result"), _CRM_REQUESTS, counts=True),
+    Question(
+        "crm_ledger_open", "Effects that are not done, by state.", ("crm", "state"), crm.LEDGER_OPEN, _OPEN_EFFECTS
+    ),
+    Question("crm_oldest_effect_seconds", "Since when the oldest effect is owed.", ("crm",), crm.LEDGER_OLDEST),
+    Question("crm_connected", "A connection is not ended by the other side (1), or is (0).", ("crm",), crm.CONNECTED),
+    Question("crm_requests", "What a CRM was asked.", ("crm", "operation", "result"), crm.CRM_REQUESTS, counts=True),
     Question(
         "crm_request_seconds",
         "How long CRMs took to answer.",
         ("crm", "operation"),
-        _CRM_SECONDS,
+        crm.CRM_SECONDS,
         {"buckets": tuple("Infinity" if most == float("inf") else f"{most:g}" for most in SECONDS)},
         histogram=True,
     ),
+    Question("crm_grant_seconds", "For how long what lets us in is good.", ("crm", "token"), crm.GRANTS),
+    Question("crm_limit_used", "What a CRM says that we used of a limit.", ("crm", "bucket"), crm.LIMIT_USED),
+    Question("crm_limit_most", "How much of it may be used.", ("crm", "bucket"), crm.LIMIT_MOST),
+    Question("crm_missing", "Rights and settings that a connection lacks.", ("crm",), crm.MISSING),
     Question("leads_revived", "Lost leads that came back to work.", (), _REVIVED, counts=True),
     Question(
         "revival_steps",

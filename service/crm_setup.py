@@ -125,6 +125,8 @@ async def _meet(settings: Settings, engine: AsyncEngine, key: str, say: Say, *, 
     crm = KINDS[to.kind].open(at)
     try:
         probed = await crm.probe()
+        async with engine.begin() as connection:
+            await connections.probed(connection, key, probed.missing)
         for one in probed.missing:
             say(f"missing: {one}")
         if "parties" in crm.capabilities:

@@ -31,6 +31,7 @@ from recordings.turns import TOGETHER
 from routing.answers import AnswerJobs
 from service import crms
 from service.crm_doors import acts
+from service.crm_probing import keep_probing
 from service.crm_workplaces import opener
 from service.faults import UserFault
 from service.privacy import erasing_of
@@ -103,6 +104,7 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
                 running(calendars.keep(house.engine, _limits(settings), settings.calendars.every_seconds))
             if "effects" in queues:
                 running(crms.keep_telling(house.engine, settings))
+                running(keep_probing(house.engine, settings))
             if "recordings" in queues:
                 running(upkeep.keep(house.engine, store))
                 running(looking.keep_looking(house.engine, folders))
