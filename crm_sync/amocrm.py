@@ -16,7 +16,7 @@ import asyncio
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from crm_sync import amocrm_words as words
@@ -34,6 +34,7 @@ from crm_sync.crm import (
     Done,
     Effect,
     Heard,
+    HeldCall,
     Inbound,
     Probed,
     Step,
@@ -53,12 +54,15 @@ _LEADS_MOST: Final = 100
 """Of the leads of one number so many are looked at, the newest: their ids are all in one address."""
 
 _CALL_TYPES: Final = ("call_in", "call_out")
+_CARDS: Final = ("leads", "contacts", "companies")
 
 
 class Amo:
     """The adapter of one account."""
 
-    capabilities: frozenset[Capability] = frozenset({"live_card", "readback", "parties", "inbound", "numbers"})
+    capabilities: frozenset[Capability] = frozenset(
+        {"live_card", "readback", "parties", "inbound", "numbers", "listing"}
+    )
 
     def __init__(self, workplace: Workplace) -> None:
         self._place = workplace
@@ -78,7 +82,9 @@ class Amo:
         """Look for the note of a call or text by its key; leads and tasks are looked for before they are made."""
         found = None
         if step == "call_finished":
-            found = await self._call_told(effect)
+            before = effect.remote.get("call_finished", "")
+            # Whoever accepts an unsorted call takes it out of the list; by its key it was a call of ours.
+            found = before if "unsorted" in ids_of(before) else await self._call_told(effect)
         elif step in {"recording", "transcript"}:
             found = await self._text_told(effect)
         if found is not None:
@@ -221,6 +227,17 @@ class Amo:
             found |= words.numbers_of(card or {}, self._is.region)
         return sorted(found)
 
+    async def calls_told(self, since: datetime, until: datetime) -> Sequence[HeldCall]:
+        """The notes of calls that were written or changed then, by the key in `params.uniq`; none that are unsorted."""
+        ends = {"from": since, "to": until}
+        period = [(f"filter[updated_at][{end}]", str(int(at.timestamp()))) for end, at in ends.items()]
+        types = [("filter[note_type][]", one) for one in _CALL_TYPES]
+        held = []
+        for kind in _CARDS:
+            notes = self._account.each(f"/api/v4/{kind}/notes", "notes", [*types, *period])
+            held += [one async for note in notes if (one := words.held_call(kind, note)) is not None]
+        return held
+
     async def card_show(self, effect: Effect, call: CrmCall, users: Sequence[str]) -> None:
         """One popup: each request is one more, so it is never sent again."""
         del effect
@@ -299,7 +316,7 @@ class Amo:
         """What a call is called there, by its key; None: it is not there, or not to be seen."""
         since = str(int((effect.at - _SLACK).timestamp()))
         query = [("filter[note_type][]", one) for one in _CALL_TYPES] + [("filter[updated_at][from]", since)]
-        for kind in ("leads", "contacts", "companies"):
+        for kind in _CARDS:
             async for note in self._account.each(f"/api/v4/{kind}/notes", "notes", query):
                 if note.get("params", {}).get("uniq") == effect.key.hex:
                     return f"{await self._whole(kind, note['entity_id'])}/notes/{note['id']}"

@@ -15,9 +15,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
+from uuid import UUID
 
-from crm_sync.crm import CrmCall, CrmLead, CrmTask, Heard
+from crm_sync.crm import CrmCall, CrmLead, CrmTask, Heard, HeldCall
 from crm_sync.errors import PermanentError
 from directory.numbers import e164, is_anonymous, is_short, show, significant
 
@@ -27,6 +29,8 @@ WON, LOST = 142, 143
 """The statuses that end a lead, the same in every pipeline."""
 
 _TEN: Final = 10
+_KEY: Final = re.compile("[0-9a-f]{32}")
+_SOURCE: Final = "Switchhook"
 _EXTENSION: Final = re.compile(r"(доб|ext|x|,|;|#).*", re.IGNORECASE)
 _TALKED, _NO_ANSWER = 4, 6
 _TYPES: Final[Mapping[str, str]] = {"inbound": "call_in", "outbound": "call_out"}
@@ -145,7 +149,7 @@ def call_note(key: str, place: int, call: CrmCall, user: int | None, link: str |
     params = told(
         uniq=key,
         duration=round(call.talk_seconds),
-        source=call.line or "Switchhook",
+        source=call.line or _SOURCE,
         link=link,
         phone=f"+{call.number}",
         call_status=_TALKED if call.status == "answered" else _NO_ANSWER,
@@ -160,6 +164,25 @@ def call_note(key: str, place: int, call: CrmCall, user: int | None, link: str |
         created_at=int(at.timestamp()) if late and at else None,
         params=params,
         request_id=key,
+    )
+
+
+def held_call(kind: str, note: Mapping[str, Any]) -> HeldCall | None:
+    """A call that a note of a kind of card tells; None: another telephone system's.
+
+    `call_note` gives each a key in 32 hexadecimal signs and a line, or our name, as its source.
+    """
+    params = note.get("params") or {}
+    uniq, source = str(params.get("uniq", "")), str(params.get("source", ""))
+    if not _KEY.fullmatch(uniq) or not (source.isdigit() or source == _SOURCE):
+        return None
+    talked = params.get("call_responsible")
+    return HeldCall(
+        f"{kind}/{note['entity_id']}/notes/{note['id']}",
+        key=UUID(uniq),
+        at=datetime.fromtimestamp(note["created_at"], UTC),
+        seconds=float(params["duration"]) if "duration" in params else None,
+        owner=str(talked) if talked else None,
     )
 
 

@@ -71,3 +71,16 @@ crm_heard: Final = Table(
     Index("ix_crm_heard_at", "heard_at"),
     comment="What CRMs told us, until it is acted on; of clicks which call came of them, for a week.",
 )
+
+crm_comparisons: Final = Table(
+    "crm_comparisons",
+    metadata,
+    _whose(),
+    Column("next_at", _MOMENT, nullable=False, comment="When it is compared again; whoever does so moves it first."),
+    Column("since", _MOMENT, comment="The period that was compared last; null: none was yet."),
+    Column("until", _MOMENT),
+    Column("compared_at", _MOMENT),
+    Column("differences", Integer, comment="How many calls differed; not to know counts as one."),
+    Column("failed", Text, comment="Why what the CRM holds could not be compared; null: it was, or cannot be read."),
+    comment="What the last comparison of each connection with its CRM found.",
+)

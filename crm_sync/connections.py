@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, case, delete, func, insert, or_, select, update
+from sqlalchemy import Row, case, delete, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from yarl import URL
@@ -31,6 +31,9 @@ LINK_DAYS: Final = 30
 """For so long a CRM's link to a recording opens, unless the connection says otherwise."""
 
 _GOING: Final = {"paused_until": None, "paused_at": None, "failures": 0}
+_PLACES: Final = ("origin", "url", "address", "account", "portal")
+"""The settings that say where a CRM is, as its kind calls them."""
+_OF_AN_END: Final = ("call_finished", "recording", "transcript")
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -69,13 +72,14 @@ class Connection:
 
     @property
     def origin(self) -> str:
-        """The address without what may be a secret in it."""
-        return str(self.settings.get("origin") or URL(self.settings["url"]).origin())
+        """The address without what may be a secret in it; empty when the settings of its kind tell none."""
+        told = next((str(self.settings[name]) for name in _PLACES if self.settings.get(name)), "")
+        return str(URL(told).origin()) if "://" in told else told
 
     @property
     def host(self) -> str | None:
         """Where it is, for the audit."""
-        return URL(self.origin).host
+        return URL(self.origin).host or self.origin or None
 
 
 Open = Callable[[Connection], Crm]
@@ -219,6 +223,25 @@ async def retry(connection: AsyncConnection, key: str, effect: UUID | None = Non
     if effect is not None and not rows:
         raise ConnectionRefused(f"effect: there is none {str(effect)!r} that was told or given up, and may be again")
     await enqueue(connection, [job_of(row) for row in rows])
+    return len(rows)
+
+
+async def retell(connection: AsyncConnection, key: str, calls: Sequence[UUID]) -> int:
+    """Look for the ends of these calls, their sound and text there, and tell again what is not there; returns how many.
+
+    What was not told for a reason, or given up for good, stays so.
+    """
+    anew = {"state": "unknown", "ended_at": None, "first_sent_at": None, "next_at": None, "error": None}
+    asked = update(crm_effects).where(
+        crm_effects.c.connection == key,
+        crm_effects.c.call_id.in_(calls),
+        crm_effects.c.step.in_(_OF_AN_END),
+        crm_effects.c.state.in_(("done", "dead")),
+        crm_effects.c.lane != "",
+        ~func.coalesce(crm_effects.c.answer.has_key("not_told"), literal(value=False)),
+    )
+    rows = (await connection.execute(asked.values(**anew).returning(crm_effects))).all()
+    await enqueue(connection, [job_of(row) for row in sorted(rows, key=lambda row: row.number)])
     return len(rows)
 
 

@@ -36,6 +36,7 @@ Capability = Literal[
     "parties",  # Asked: whose a number is, and which users there are
     "inbound",  # Hears: tells of what happened there
     "numbers",  # Traced: tells which numbers a changed thing there has
+    "listing",  # Lists: tells which calls of ours it holds
 ]
 
 
@@ -212,6 +213,22 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldCall:
+    """A finished call as it is held there. `key` is of the effect that told it, or `call` the call's id: what was kept.
+
+    Neither: it is ours only when the ledger knows its `remote_id`. `at`: when it began, or was told where that is not
+    known. `seconds` of talk and `owner` (a user there) are None where nobody can read them.
+    """
+
+    remote_id: str
+    key: UUID | None = None
+    call: UUID | None = None
+    at: datetime | None = None
+    seconds: float | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inbound:
     """What somebody sent to us, as it came; `query` is of the address."""
 
@@ -302,3 +319,13 @@ class Hears(Protocol):
 
     def parse_inbound(self, request: Inbound) -> Sequence[Heard]:
         """What a request tells, after its signature was verified. Raises PermanentError for one that is not theirs."""
+
+
+class Lists(Protocol):
+    """An adapter that can tell which calls of ours the CRM holds (`listing`)."""
+
+    async def calls_told(self, since: datetime, until: datetime) -> Sequence[HeldCall]:
+        """The finished calls that began, or were told there, from `since` to before `until`: a day or less; also more.
+
+        Raises PermanentError when there are more than it is fair to walk through.
+        """

@@ -95,7 +95,7 @@ _UNSENT = text(
 async def release(connection: AsyncConnection, call_id: UUID) -> None:
     """Let the recording of a call be told: it is there, as everybody may hear it."""
     if (await connection.execute(_RELEASE, {"call_id": call_id})).rowcount:
-        await _wake(connection, call_id=call_id)
+        await put_on_way(connection, call_id=call_id)
 
 
 async def revive(connection: AsyncConnection, key: str | None = None) -> int:
@@ -103,11 +103,14 @@ async def revive(connection: AsyncConnection, key: str | None = None) -> int:
 
     One whose job failed is none of them: `upkeep.tidy` makes it a dead letter.
     """
-    return await _wake(connection, key=key)
+    return len(await put_on_way(connection, key=key))
 
 
-async def _wake(connection: AsyncConnection, *, call_id: UUID | None = None, key: str | None = None) -> int:
+async def put_on_way(
+    connection: AsyncConnection, *, call_id: UUID | None = None, key: str | None = None
+) -> frozenset[UUID]:
+    """As `revive`, of a call or a connection; gives the keys of the effects."""
     asked = {"task": TASK, "call_id": call_id, "connection": key, "most": _MOST if key is None else None}
     rows = (await connection.execute(_UNSENT, asked)).all()
     await enqueue(connection, [job_of(row) for row in rows])
-    return len(rows)
+    return frozenset(row.key for row in rows)

@@ -38,11 +38,12 @@ async def plan_past(connection: AsyncConnection, key: str, since: datetime) -> i
     ids = (await connection.execute(asked)).scalars().all()
     count = 0
     for first in range(0, len(ids), _AT_ONCE):
-        count += await plan(connection, await _owed(connection, ids[first : first + _AT_ONCE]), key)
+        count += await plan(connection, await owed_of(connection, ids[first : first + _AT_ONCE]), key)
     return count
 
 
-async def _owed(connection: AsyncConnection, ids: Sequence[UUID]) -> list[Owed]:
+async def owed_of(connection: AsyncConnection, ids: Sequence[UUID]) -> list[Owed]:
+    """What whoever comes to know of these calls only now is owed."""
     told: dict[UUID, list[Event]] = {}
     for row in await connection.execute(_SOUND_AND_TEXT, {"ids": list(ids)}):
         told.setdefault(row.call_id, []).append(event_from_json(row.body))

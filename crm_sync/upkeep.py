@@ -46,7 +46,10 @@ _LEADS = text(
 )
 _FORGET = text(
     """
-    update crm_effects e set request = null, answer = null from crm_connections c
+    update crm_effects e
+    set request = null,
+        answer = case when answer ? 'not_told' then jsonb_build_object('not_told', answer->'not_told') end
+    from crm_connections c
     where c.key = e.connection and e.request is not null
       and (e.ended_at is not null or c.state = 'stopped' and c.stopped_by <> 'auth_dead')
       and coalesce(e.ended_at, e.sent_at, e.planned_at) < clock_timestamp() - make_interval(days => :days)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -159,12 +159,12 @@ class Pushed:
 
 
 class Reconciled:
-    """How many calls two keepers of the same facts tell differently, as the last comparison of an hour found."""
+    """How many calls two keepers of the same facts tell differently, as their last comparison found."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._differences = Gauge(
             "reconcile_differences",
-            "Calls of the last compared hour that are told differently.",
+            "Calls that are told differently: of the last compared hour (pbx_store), or day (store_crm).",
             ["between"],
             PREFIX,
             registry=registry,
@@ -175,6 +175,11 @@ class Reconciled:
         """The last comparison `between` two keepers (pbx_store) of one PBX's calls."""
         counts = self._counts.setdefault(between, {})
         counts[pbx] = count
+        self._differences.labels(between).set(sum(counts.values()))
+
+    def note_all(self, between: str, counts: Mapping[str, int]) -> None:
+        """The last comparisons `between` two keepers (store_crm), of each connection that there is."""
+        self._counts[between] = dict(counts)
         self._differences.labels(between).set(sum(counts.values()))
 
 

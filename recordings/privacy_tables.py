@@ -57,6 +57,7 @@ ACTIONS: Final = (
     "party_number_added",
     "crm_granted",
     "crm_paired",
+    "crm_repaired",
 )
 """What is written down besides listening (`listens`); `recordings.audit` says what each is about."""
 

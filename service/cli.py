@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -257,15 +257,28 @@ def catch_up(
 def reconcile(
     since: Annotated[str, typer.Option("--from", help="ISO 8601.")],
     until: Annotated[str, typer.Option("--to", help="ISO 8601.")],
-    mend: Annotated[bool, typer.Option("--repair", help="Record what CEL tells and the store lacks.")] = False,
+    crm: Annotated[str | None, typer.Option(help="Only this connection with the store, without the PBX.")] = None,
+    mend: Annotated[
+        bool, typer.Option("--repair", help="Record what the store lacks, tell CRMs what they lack.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare the stored calls of a period with what the PBX wrote. Exit 0 no difference, 1 differences."""
+    """Compare the calls of a period: PBX, store, CRMs. Exit 0 no difference, 1 differences."""
     from service.commands import reconcile as work
+    from service.crm_reconcile import reconcile_crms
 
-    told, words, left = run(work(settled(), moment("--from", since), moment("--to", until), mend=mend))
-    summary = f"{many(told['calls'], 'call')}, {told['repaired']} repaired, {many(left, 'difference')}"
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else "\n".join([*words, summary]))
+    period = moment("--from", since), moment("--to", until)
+    told: dict[str, Any] = {"from": period[0].isoformat(), "to": period[1].isoformat()}
+    words: list[str] = []
+    left = 0
+    if crm is None:
+        told, words, left = run(work(settled(), *period, mend=mend))
+        words.append(f"{many(told['calls'], 'call')}, {told['repaired']} repaired, {many(left, 'difference')}")
+    outcomes = run(reconcile_crms(settled(), *period, crm, mend=mend))
+    left += sum(one.report.left for one in outcomes)
+    told |= {"crms": [one.to_json() for one in outcomes]}
+    words += [line for one in outcomes for line in one.lines()]
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else "\n".join(words))
     raise typer.Exit(1 if left else 0)
 
 

@@ -24,6 +24,7 @@ from routing.memory import Memory
 from service.attendant import Attendant
 from service.crm_cards import CardShows
 from service.crm_losses import keep_telling_losses
+from service.crm_reconcile import keep_noting
 from service.duty import Duty
 from service.overdue import keep_escalating
 from service.reconcile import PBX_STORE
@@ -60,14 +61,14 @@ class Telephony:
         wrap_ups = WrapUps(lambda: self.memory.directory)
         self.cards = CardShows(house.settings, house.engine, lambda: self.memory.directory, self._ahead)
         self.recorder = Recorder(house.engine, owes, self._seen, wrap_ups.begin)
-        reconciled = Reconciled(registry)
+        self._reconciled = Reconciled(registry)
         self.attendants = [
             Attendant(
                 pbx,
                 self.recorder,
                 self.memory,
                 cel_source(pbx),
-                partial(reconciled.note, PBX_STORE, pbx.name),
+                partial(self._reconciled.note, PBX_STORE, pbx.name),
                 crm=crm,
                 desk=outgoing_desk(),
             )
@@ -112,6 +113,7 @@ class Telephony:
             group.create_task(keep_reviving(self.house.engine))
             group.create_task(keep_telling_losses(self.recorder, self._late))
             group.create_task(keep_reminding(self.house.engine))
+            group.create_task(keep_noting(self.house.engine, self._reconciled.note_all))
             group.create_task(self._keep_partitions())
             for attendant in self.attendants:
                 group.create_task(self.duties[attendant.settings.name].run(attendant.run))

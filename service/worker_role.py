@@ -32,6 +32,7 @@ from routing.answers import AnswerJobs
 from service import crms
 from service.crm_doors import acts
 from service.crm_probing import keep_probing
+from service.crm_reconcile import keep_comparing
 from service.crm_workplaces import opener
 from service.faults import UserFault
 from service.privacy import erasing_of
@@ -105,6 +106,7 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             if "effects" in queues:
                 running(crms.keep_telling(house.engine, settings))
                 running(keep_probing(house.engine, settings))
+                running(keep_comparing(house.engine, settings))
             if "recordings" in queues:
                 running(upkeep.keep(house.engine, store))
                 running(looking.keep_looking(house.engine, folders))

@@ -270,6 +270,10 @@ async def test_people_go_away_come_back_and_say_what_they_do(
         (["call", "--person", "bob", "--to", "79161234567"], "--person: there is nobody 'bob' in the directory"),
         (["do-not-call", "79161234567"], "NUMBER: no party has '79161234567'"),
         (["catch-up", "--from", "2026-11-02T00:00Z", "--to", "2026-11-01T00:00Z"], "--from: must be before --to"),
+        (
+            ["reconcile", "--from", "2026-11-01T00:00Z", "--to", "2026-11-02T00:00Z", "--crm", "site"],
+            "--crm: there is no connection 'site'",
+        ),
     ],
 )
 def test_what_is_not_there_is_named(words: list[str], named: str, tmp_path: Path, database_url: str) -> None:
@@ -299,6 +303,7 @@ def test_reconciliation_is_told_by_the_exit_status(tmp_path: Path, database_url:
         (1, 1, 0),
         (1, 0, 0),
     ]
+    assert [one["crms"] for one in told] == [[], [], []]
     (missing,) = told[0]["differences"]
     assert set(missing) == {"kind", "pbx", "linkedid", "started_at", "call", "fields"}
     assert (missing["kind"], missing["call"]) == ("missing", None)

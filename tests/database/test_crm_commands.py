@@ -114,6 +114,25 @@ async def test_an_address_that_an_earlier_version_kept_in_clear_is_sealed_by_the
     assert ledger.receiver.types() == ["call.ended"]
 
 
+@pytest.mark.parametrize(
+    "told, origin, host",
+    [
+        ({"account": "https://house.amocrm.ru"}, "https://house.amocrm.ru", "house.amocrm.ru"),
+        ({"address": "https://crm.example.com/odoo"}, "https://crm.example.com", "crm.example.com"),
+        ({"portal": "house.bitrix24.ru"}, "house.bitrix24.ru", "house.bitrix24.ru"),
+        ({}, "", None),
+    ],
+)
+async def test_every_kind_is_listed_with_where_it_is(
+    engine: AsyncEngine, told: dict[str, str], origin: str, host: str | None
+) -> None:
+    """As its settings call that."""
+    async with engine.begin() as connection:
+        await connections.add(connection, "site", "amocrm", told, b"", STEPS, "active")
+        ((listed, _counts),) = await connections.listed(connection)
+    assert (listed.origin, listed.host) == (origin, host)
+
+
 async def test_a_removed_connection_leaves_no_row_and_no_link(settings: Settings, ledger: Ledger) -> None:
     """Nothing that was made for it opens; links of others do. What is under way there meanwhile ends quietly."""
     call = await ledger.happen(settled_call())

@@ -358,7 +358,8 @@ class Amo:
         return {"_embedded": {"leads": made}}
 
     def notes_listed(self, asked: Asked, kind: str, entity: str = "") -> dict[str, Any] | None:
-        types, since = _filter(asked, "note_type"), dict(asked.query).get("filter[updated_at][from]")
+        types, query = _filter(asked, "note_type"), dict(asked.query)
+        since, until = query.get("filter[updated_at][from]"), query.get("filter[updated_at][to]")
         seen = [
             _without(one, "entity_type", "seen_at")
             for one in self.notes.values()
@@ -366,6 +367,7 @@ class Amo:
             and (not entity or one["entity_id"] == int(entity))
             and (not types or one["note_type"] in types)
             and (since is None or one["updated_at"] >= int(since))
+            and (until is None or one["updated_at"] <= int(until))
             and self._is_indexed(one)
         ]
         return self._page(asked, "notes", seen)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from crm_sync.crm import (
@@ -21,6 +22,7 @@ from crm_sync.crm import (
     CrmTask,
     CrmTranscript,
     Effect,
+    Lists,
     Step,
     Subject,
 )
@@ -188,3 +190,26 @@ async def test_a_card_is_shown_to_whom_it_is_for(rig: Rig) -> None:
     assert rig.cards() == [(NUMBER, "1")]
     await cards.card_hide(told, CALL, ["1"])
     await cards.card_hide(told, CALL, ["1"])
+
+
+async def test_whoever_lists_tells_each_finished_call_of_a_time_once(rig: Rig) -> None:
+    """By its key or its id, whose it was and how long, where that is known there; of another time it tells nothing."""
+    if "listing" not in rig.crm.capabilities:
+        return
+    lists, told = cast("Lists", rig.crm), [effect(), effect()]
+    calls = [
+        CALL,
+        msgspec.structs.replace(CALL, id=UUID(int=2), number="79169876543", status="missed", talk_seconds=0.0),
+    ]
+    for one, call in zip(told, calls, strict=True):
+        await rig.crm.call_finished(one, call)
+    hour = timedelta(hours=1)
+    # When it began, or when it was told: what is kept there differs.
+    held = {
+        one.remote_id: one for at in (T0, datetime.now(UTC)) for one in await lists.calls_told(at - hour, at + hour)
+    }
+    ours = sorted(held.values(), key=lambda one: -(one.seconds or 0.0))
+    assert {one.key or one.call for one in ours} in ({one.key for one in told}, {one.id for one in calls})
+    assert [one.seconds for one in ours] in ([6.0, 0.0], [None, None])
+    assert {one.owner for one in held.values() if CALL.id == one.call or told[0].key == one.key} <= {"1", None}
+    assert await lists.calls_told(T0 - 30 * 24 * hour, T0 - 29 * 24 * hour) == []
