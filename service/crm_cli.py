@@ -83,13 +83,25 @@ def crm_pair(
 def crm_secret(
     key: Key,
     url: Annotated[
-        str | None, typer.Option(help="A new address; required after SWITCHHOOK_SECRET_KEY was lost.")
+        str | None, typer.Option(help="A webhook's new address; required after SWITCHHOOK_SECRET_KEY was lost.")
     ] = None,
+    secrets_file: Annotated[str | None, typer.Option(help="A TOML file with the new secrets of another CRM.")] = None,
 ) -> None:
-    """Make a new secret and print it; the last one signs too, until the next is made."""
-    from service.crm_commands import new_secret
+    """Make a webhook's new secret and print it; the last one signs too, until the next is made.
 
-    typer.echo(run(new_secret(settled(), key, url)))
+    Of another CRM take new secrets, as `add` does; those that are not told stay.
+    """
+    from crm_sync.kinds import KINDS
+    from service.crm_adding import secrets_of
+    from service.crm_commands import new_secret
+    from service.crm_setup import kind_of, renew
+
+    kind = run(kind_of(settled(), key))
+    if kind == "webhook":
+        typer.echo(run(new_secret(settled(), key, url)))
+        return
+    run(renew(settled(), key, secrets_of(KINDS[kind], secrets_file), lambda line: typer.echo(line, err=True)))
+    typer.echo(f"{key} has new secrets", err=True)
 
 
 @crm_app.command("list")

@@ -91,6 +91,40 @@ async def grant(settings: Settings, key: str, say: Say) -> None:
             await note(connection, THE_OPERATOR, "crm_granted", f"crm {key}")
 
 
+async def renew(settings: Settings, key: str, given: Mapping[str, str], say: Say) -> None:
+    """Take new secrets, those that are told; a connection that stopped for want of them goes on.
+
+    What does not let us in is not kept.
+    """
+    keeper, told = _keeper(settings), {name: value for name, value in given.items() if value}
+    if not told:
+        raise UserFault("secrets: at least one has to be told")
+    async with open_house(settings, pool=2) as house:
+        to = await _read(house.engine, key)
+        try:
+            before = keeper.open(key, to.secrets)
+        except SecretKeyError:
+            before = {}
+        async with house.engine.begin() as connection:
+            await connections.set_secrets(connection, key, to.settings, keeper.seal(key, before | told))
+            await note(connection, THE_OPERATOR, "crm_secret_made", f"crm {key}")
+        try:
+            await _meet(settings, house.engine, key, say, may_consent=False)
+        except BaseException:
+            async with house.engine.begin() as connection:
+                await connections.set_secrets(connection, key, to.settings, to.secrets)
+            raise
+        if to.stopped_by == "auth_dead":
+            async with house.engine.begin() as connection:
+                await connections.start(connection, key)
+
+
+async def kind_of(settings: Settings, key: str) -> str:
+    """The kind of a connection."""
+    async with open_house(settings, pool=1) as house:
+        return (await _read(house.engine, key)).kind
+
+
 async def list_users(settings: Settings, key: str) -> tuple[list[dict[str, Any]], str]:
     """(JSON, a line each): who works there, and who that is here."""
     async with open_house(settings, pool=1) as house, house.engine.connect() as connection:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from crm_sync import connections
 from crm_sync.amocrm import KIND
 from crm_sync.heard import HeardJobs
+from crm_sync.secrets import Keeper
 from crm_sync.sending import SendingJobs
 from routing import look_up
 from service import crm_setup
@@ -21,6 +22,7 @@ from service.crm_doors import Doors, acts
 from service.crm_setup import Wanted
 from service.crm_workplaces import links_of
 from service.crms import maker
+from service.faults import UserFault
 from service.settings import Settings
 from tests.fakes.amocrm import ADMIN, BORIS, Asked, open_amo
 from tests.fakes.amocrm_place import INBOUND, Rig, open_rig
@@ -108,19 +110,23 @@ async def test_a_call_has_one_address_of_its_sound_while_that_opens_for_long(
     assert KIND.name == to.kind
 
 
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    told: Any = {
+        "database_url": database_url,
+        "secret_key": SECRET_KEY,
+        "web": {"public_url": "https://calls.example.com"},
+        "crm": {"owner_from": "amo", "networks": ["127.0.0.0/8"]},
+    }
+    return Settings(**told)
+
+
 async def test_an_account_is_connected_and_whose_a_client_became_there_is_known_here(
-    engine: AsyncEngine, database_url: str, tmp_path: Path
+    engine: AsyncEngine, settings: Settings, tmp_path: Path
 ) -> None:
     """By one command with a long-lived token; its webhook names a lead, and the lead's contact has the number."""
     said: list[str] = []
     async with open_amo() as account:
-        told: Any = {
-            "database_url": database_url,
-            "secret_key": SECRET_KEY,
-            "web": {"public_url": "https://calls.example.com"},
-            "crm": {"owner_from": "amo", "networks": ["127.0.0.0/8"]},
-        }
-        settings = Settings(**told)
         doors = Doors(settings, engine)
         async with open_site(engine, tmp_path, crm=doors) as site:
             secrets = {"token": account.give_long_lived(), "inbound": INBOUND}
@@ -142,3 +148,25 @@ async def test_an_account_is_connected_and_whose_a_client_became_there_is_known_
     assert copies["79161234567"].owner == "boris"
     assert "3 users there, 0 of them known here" in said
     assert account.wrong == []
+
+
+async def test_a_token_that_is_over_is_replaced_and_what_was_owed_goes_on(
+    engine: AsyncEngine, settings: Settings
+) -> None:
+    """The others stay, one that does not let us in is not kept, and none at all is refused."""
+    async with open_amo() as account:
+        secrets = {"token": account.give_long_lived(), "inbound": INBOUND}
+        wanted = Wanted(kind="amocrm", key="amo", settings={"account": account.url}, secrets=secrets)
+        await crm_setup.add(settings, wanted, lambda _line: None)
+        account.long_lived.clear()
+        async with engine.begin() as connection:
+            await connections.stop(connection, "amo", "auth_dead")
+        for wrong in ({"token": "wrong"}, {"token": ""}):
+            with pytest.raises(UserFault):
+                await crm_setup.renew(settings, "amo", wrong, lambda _line: None)
+        token = account.give_long_lived()
+        await crm_setup.renew(settings, "amo", {"token": token, "inbound": ""}, lambda _line: None)
+    async with engine.connect() as connection:
+        to = await connections.read(connection, "amo")
+    assert to is not None
+    assert (to.state, Keeper(SECRET_KEY).open("amo", to.secrets)) == ("active", {"token": token, "inbound": INBOUND})
