@@ -70,13 +70,14 @@ class Amo:
         self._account = Account(workplace)
 
     async def probe(self) -> Probed:
-        """Ask for the account, and for its users, which only an administrator sees."""
+        """Ask for the account and its users, whom only an administrator sees; a long-lived token tells its end."""
         await self._account.get("/api/v4/account")
+        missing: tuple[str, ...] = ()
         try:
             await self._account.get("/api/v4/users", limit="1")
         except PermanentError:
-            return Probed(missing=("users",))
-        return Probed()
+            missing = ("users",)
+        return Probed(missing, access_ends_at=words.token_ends(str(self._place.secrets.get("token") or "")))
 
     async def read_back(self, step: Step, effect: Effect) -> Done | None:
         """Look for the note of a call or text by its key; leads and tasks are looked for before they are made."""

@@ -48,9 +48,13 @@ _EARLY: Final = timedelta(minutes=1)
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """How an account is spoken to. `account` is its address; users, pipelines and statuses are ids there.
+    """How an account is spoken to; users, pipelines and statuses are ids there.
 
-    `client_id` is the integration's, empty with a long-lived token. `stages`: the status of each stage or step of ours.
+    `account` is its address, https://NAME.amocrm.ru. `client_id` is the integration's, empty with a long-lived token.
+    `unknown` is what a stranger's call in makes: a lead, or unsorted. `pipeline`, `status` and `responsible` are of new
+    leads; else the account's first, and whoever talked. `stages`: the status of a stage or step of ours. `region`: of
+    numbers that are written there without a country. `language`: of our words there, ru or en. `visible_seconds`: so
+    long a search there may not find what was made.
     """
 
     account: str

@@ -329,5 +329,14 @@ def clicked(token: str, client_id: str, client_secret: str, now: float) -> Mappi
     return claims
 
 
+def token_ends(token: str) -> datetime | None:
+    """When a token is over, as it says itself (they are JWTs); None for one that does not say."""
+    try:
+        until = json.loads(_decoded(token.split(".")[1]))["exp"]
+        return datetime.fromtimestamp(until, UTC)
+    except (LookupError, TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
 def _decoded(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

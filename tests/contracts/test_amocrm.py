@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from crm_sync import amocrm_link
 from crm_sync.amocrm import KIND
 from crm_sync.amocrm_link import Settings
+from crm_sync.amocrm_words import token_ends
 from crm_sync.crm import Candidate, CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript, Effect, Heard, Inbound
 from crm_sync.errors import (
     AuthDeadError,
@@ -613,6 +614,16 @@ def click(claims: dict[str, Any], secret: str = CLIENT_SECRET, algorithm: str = 
     mac = hmac.new(secret.encode(), ".".join(parts).encode(), hashlib.sha256).digest()
     token = ".".join([*parts, base64.urlsafe_b64encode(mac).decode().rstrip("=")])
     return Inbound({"X-Auth-Token": token}, json.dumps({"phone": "+7 916 123-45-67"}).encode())
+
+
+async def test_a_long_lived_token_tells_when_it_ends(rig: Rig) -> None:
+    """So somebody gives a new one before; what tells nothing may last."""
+    (token,) = click({"exp": 1_800_000_000}).headers.values()
+    assert (await rig.crm.probe()).access_ends_at is None
+    known = rig.account.give_long_lived(token)
+    probed = await rig.again(secrets={"token": known}).probe()
+    assert probed.access_ends_at == datetime(2027, 1, 15, 8, tzinfo=UTC)
+    assert all(token_ends(one) is None for one in ("", "a.b", "a.b.c", "a.e30.c"))
 
 
 async def test_a_click_in_a_widget_is_a_call_for_its_user(rig: Rig) -> None:

@@ -130,8 +130,8 @@ class Amo:
         self.refresh_until = self.clock() + REFRESH_SECONDS
         return access, self.refresh
 
-    def give_long_lived(self) -> str:
-        token = secrets.token_hex(40)
+    def give_long_lived(self, token: str = "") -> str:
+        token = token or secrets.token_hex(40)
         self.long_lived.add(token)
         return token
 
