@@ -56,9 +56,9 @@ def command_of(kind: Kind) -> Any:
         paired = field.default_factory is dict
         listed = isinstance(field.default, tuple) or field.default_factory in {list, tuple, dict}
         of: Any = bool | None if isinstance(field.default, bool) else list[str] | None if listed else str | None
-        told = typer.Option(
-            help="NAME=VALUE" if paired else "" if required or listed else f"[{field.default}]", show_default=False
-        )
+        # Not in brackets: the terminal takes a word in them for a colour.
+        usual = "" if required or listed or field.default in {None, ""} else f"default: {field.default}"
+        told = typer.Option(help="NAME=VALUE" if paired else usual, show_default=False)
         parameters[field.name] = (Annotated[str, told], _NO) if required else (Annotated[of, told], None)
     told = typer.Option(help="A TOML file with the secrets; else the environment, else they are asked for.")
     parameters["secrets_file"] = (Annotated[str | None, told], None)
