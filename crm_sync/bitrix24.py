@@ -30,6 +30,7 @@ from crm_sync.bitrix24_book import WRITTEN, Book
 from crm_sync.bitrix24_rest import MethodError, Rest, Settings, read_form
 from crm_sync.bitrix24_words import (
     EVENTS,
+    TYPES,
     door_key,
     ending,
     heard,
@@ -37,6 +38,7 @@ from crm_sync.bitrix24_words import (
     is_told,
     lead_of_call,
     messages,
+    numbers_of,
     registration,
 )
 from crm_sync.crm import (
@@ -79,7 +81,7 @@ _NOT_TOLD: Final[Mapping[str, Any]] = {"not_told": "no_number"}
 class Bitrix24:
     """The adapter of one portal."""
 
-    capabilities: frozenset[Capability] = frozenset({"live_card", "readback", "parties", "inbound"})
+    capabilities: frozenset[Capability] = frozenset({"live_card", "readback", "parties", "inbound", "numbers"})
 
     def __init__(self, work: Workplace) -> None:
         self._work = work
@@ -227,6 +229,15 @@ class Bitrix24:
         except TimeoutError:
             raise TransientError("nobody said in time whose the number is") from None
 
+    async def numbers_of(self, remote_id: str) -> Sequence[str]:
+        """The numbers of a lead, contact or company (`LEAD:7`)."""
+        kind, _, number = remote_id.partition(":")
+        if kind not in TYPES or not number.isdecimal():
+            return ()
+        asked = {"entityTypeId": TYPES[kind], "select": ["*"], "filter": {"id": int(number)}}
+        rows = (await self._rest.call("crm.item.list", asked))["items"]
+        return numbers_of(rows[0], self._settings.region) if rows else ()
+
     async def card_show(self, effect: Effect, call: CrmCall, users: Sequence[str]) -> None:
         """Show the card of a registered call."""
         del call
@@ -241,7 +252,8 @@ class Bitrix24:
         """An event, verified by its application token, or by the door that it came to."""
         secrets = self._work.secrets
         door = door_key(str(secrets.get("client_secret") or ""))
-        told = heard(read_form(request.body), request.query, str(secrets.get("application_token") or ""), door)
+        token = str(secrets.get("application_token") or "")
+        told = heard(read_form(request.body), request.query, token, door, self._settings.region)
         return [told] if told is not None else []
 
     # Calls

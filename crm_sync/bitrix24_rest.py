@@ -61,7 +61,8 @@ _DEAD: Final = frozenset(
 class Settings(Struct, frozen=True, kw_only=True):
     """A connection to Bitrix24. `portal` is its host; `client` the id of the local application.
 
-    `user` is the id there of who stands for nobody: who calls are registered by, and whose a missed one is.
+    `user` is the id there of who stands for nobody: who calls are registered by, and whose a missed one is. `region`:
+    the country (ISO 3166) whose national numbers people write there.
     `creates_leads`: the portal makes a lead of a caller whom it does not know; without it leads come as the house
     decides. `chat`: calls are told in the portal's chat. `source` is the status id of where leads come from, `stages`
     are pairs of our stage and the portal's, instead of the usual ones. `burst` and `per_second` are its limit of
@@ -75,6 +76,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     chat: bool = False
     source: str = "CALL"
     language: Literal["ru", "en"] = "ru"
+    region: str = "RU"
     stages: dict[str, str] = {}
     burst: float = 40.0
     per_second: float = 2.0

@@ -6,13 +6,13 @@ Facts are of the vendor's pages and of the published source of its module `voxim
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from crm_sync.crm import CrmCall, CrmLead, CrmTask, CrmTranscript, Heard
 from crm_sync.errors import PermanentError
+from directory.numbers import e164, normal
 
 ORIGINATOR: Final = "switchhook"
 """The originator of leads that were made for us; such are ours to fill in."""
@@ -47,6 +47,13 @@ _CALLED_DIGITS: Final = 7
 def phone(number: str) -> str:
     """A number as the portal keeps it."""
     return f"+{number}" if len(number) >= _CALLED_DIGITS else number
+
+
+def numbers_of(item: Mapping[str, Any], region: str) -> list[str]:
+    """The numbers (E.164 digits) of a lead, contact or company, however people wrote them there."""
+    phones = [one for one in item.get("fm") or () if isinstance(one, dict) and one.get("typeId") == "PHONE"]
+    found = (e164(str(one.get("value", "")), region) for one in phones)
+    return sorted({number for number in found if number is not None})
 
 
 def is_told(call: CrmCall) -> bool:
@@ -167,7 +174,9 @@ def door_key(client_secret: str) -> str:
     return hmac.new(client_secret.encode(), b"events", "sha256").hexdigest()[:40] if client_secret else ""
 
 
-def heard(told: Mapping[str, Any], query: Mapping[str, str], application_token: str, door: str) -> Heard | None:
+def heard(
+    told: Mapping[str, Any], query: Mapping[str, str], application_token: str, door: str, region: str
+) -> Heard | None:
     """What an event tells; None: nothing that we act on. Raises PermanentError for what is not the portal's.
 
     Its application token says who sent it, where we know that; else the key of the door that it was given. The domain
@@ -179,13 +188,14 @@ def heard(told: Mapping[str, Any], query: Mapping[str, str], application_token: 
     if not known or not hmac.compare_digest(given.encode(), known.encode()):
         raise PermanentError("the event is not of our application")
     data = told.get("data")
-    return _event(str(told.get("event", "")).upper(), data if isinstance(data, dict) else {})
+    return _event(str(told.get("event", "")).upper(), data if isinstance(data, dict) else {}, region)
 
 
-def _event(name: str, data: Mapping[str, Any]) -> Heard | None:
-    number = re.sub(r"\D", "", str(data.get("PHONE_NUMBER_INTERNATIONAL") or data.get("PHONE_NUMBER") or ""))
+def _event(name: str, data: Mapping[str, Any], region: str) -> Heard | None:
+    number = normal(str(data.get("PHONE_NUMBER_INTERNATIONAL") or data.get("PHONE_NUMBER") or ""), region)
+    number = number if number.isascii() and number.isdecimal() else ""
     entity = f"{data.get('CRM_ENTITY_TYPE', '')}:{data.get('CRM_ENTITY_ID', '')}".strip(":")
-    line = re.sub(r"\D", "", str(data.get("LINE_NUMBER", "")))
+    line = normal(str(data.get("LINE_NUMBER", "")), region)
     fields = data.get("FIELDS")
     changed = str(fields.get("ID", "")) if isinstance(fields, dict) else ""
     match name:
@@ -197,7 +207,7 @@ def _event(name: str, data: Mapping[str, Any]) -> Heard | None:
             told = {"number": number, "line": line, "entity": entity, "text": str(data.get("TEXT", ""))}
             return Heard("call_back", {key: value for key, value in told.items() if value})
         case "ONCRMLEADUPDATE" if changed:
-            return Heard("lead_changed", {"entity": f"LEAD:{changed}"})
+            return Heard("lead_changed", {"remote_id": f"LEAD:{changed}"})
         case "ONCRMCONTACTUPDATE" if changed:
-            return Heard("contact_changed", {"entity": f"CONTACT:{changed}"})
+            return Heard("contact_changed", {"remote_id": f"CONTACT:{changed}"})
     return None

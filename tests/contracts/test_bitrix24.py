@@ -383,6 +383,10 @@ async def test_parties_and_users_are_told(told: Told) -> None:
     fails(told.server, "telephony.externalCall.searchCrmEntities", Fault("hang"))
     with pytest.raises(TransientError):
         await told.crm.find_party(NUMBER, 0.05)
+    lead = told.server.portal.add_entity("LEAD", "8 (916) 765-43-21", 6)
+    assert await told.crm.numbers_of(f"LEAD:{lead}") == ["79167654321"]
+    assert await told.crm.numbers_of(found.remote_id) == [NUMBER]
+    assert [*await told.crm.numbers_of("LEAD:999"), *await told.crm.numbers_of("anything")] == []
 
 
 async def test_what_is_missing_is_told_at_the_set_up(told: Told) -> None:
@@ -429,7 +433,7 @@ async def test_only_the_portal_is_listened_to(told: Told) -> None:
     (heard,) = told.crm.parse_inbound(Inbound({}, form))
     assert (heard.kind, dict(heard.told)) == ("call_back", {"number": NUMBER, "text": "Жду"})
     (heard,) = told.crm.parse_inbound(Inbound({}, told.server.event("ONCRMLEADUPDATE", {"FIELDS": {"ID": 7}})))
-    assert (heard.kind, heard.told["entity"]) == ("lead_changed", "LEAD:7")
+    assert (heard.kind, heard.told["remote_id"]) == ("lead_changed", "LEAD:7")
     assert told.crm.parse_inbound(Inbound({}, told.server.event("ONSOMETHING", {}))) == []
     for body in (
         click.replace(b"51856", b"00000"),

@@ -449,15 +449,21 @@ def _lead_fields(portal: Portal, method: str, params: Mapping[str, Any]) -> dict
 
 
 def list_items(portal: Portal, params: Mapping[str, Any]) -> Any:
-    if params.get("entityTypeId") != 1:
+    kind = next((name for name, number in _ENTITIES.items() if number == params.get("entityTypeId")), None)
+    if kind is None:
         raise Refused("Smart process not found", "NOT_FOUND")
-    rows = [_item(row) for row in portal.entities["LEAD"].values()]
-    return {"items": [row for row in rows if _fits(row, params.get("filter") or {})]}
+    rows = [row for row in portal.entities[kind].values() if _fits(_item(row), params.get("filter") or {})]
+    with_phones = params.get("select") == ["*"]  # only who asks for everything gets them
+    return {"items": [_item(row) | (_phones(row) if with_phones else {}) for row in rows]}
 
 
 def _item(row: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: value for name, value in row.items() if name != "phones"}
-    return told | {"stageSemanticId": _CLOSED.get(row["stageId"], "P")}
+    return told | ({"stageSemanticId": _CLOSED.get(row["stageId"], "P")} if "stageId" in row else {})
+
+
+def _phones(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"fm": [{"typeId": "PHONE", "valueType": "WORK", "value": phone} for phone in row["phones"]]}
 
 
 def add_todo(portal: Portal, params: Mapping[str, Any]) -> Any:
