@@ -91,6 +91,8 @@ class Bitrix24:
 
     async def probe(self) -> Probed:
         """Scopes, an application's access, the history of calls, and whether the user of the settings works there."""
+        if not self._work.secrets.get("webhook") and not (self._settings.portal and self._settings.client):
+            raise AuthDeadError("portal and client are required, or the secret webhook")
         scopes = await self._rest.call("scope")
         missing = [f"scope {name}" for name in _SCOPES if name not in scopes]
         if not missing:
