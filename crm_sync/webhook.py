@@ -40,7 +40,7 @@ from crm_sync.errors import (
     RateLimitedError,
     TransientError,
 )
-from crm_sync.http import SECONDS, Answer, Http
+from crm_sync.http import Answer, Http
 from crm_sync.workplace import Kind, Workplace
 from notices import signing
 
@@ -66,11 +66,11 @@ _NEVER: Final = frozenset({400, 405, 406, 409, 411, 413, 414, 415, 422})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where to: the address, and the keys that sign (two while one is replaced)."""
+    """Where to: the address, and the keys that sign (two while one is replaced). `seconds`: None waits as usual."""
 
     url: str
     keys: Sequence[bytes]
-    seconds: float = SECONDS
+    seconds: float | None = None
 
 
 class Webhook:
