@@ -244,7 +244,7 @@ class Amo:
         del effect
         ids = [int(one) for one in users if one.isdigit()]
         if ids and call.number is not None and words.tellable(call.number):
-            popup = {"type": "phone_call", "phone_number": f"+{call.number}", "users": ids}
+            popup = {"type": "phone_call", "phone_number": words.written(call.number), "users": ids}
             await self._account.send("POST", "/api/v2/events/", json={"add": [popup]}, low=True)
 
     async def card_hide(self, effect: Effect, call: CrmCall, users: Sequence[str]) -> None:
@@ -361,10 +361,14 @@ class Amo:
         return await self._account.get(f"/api/v4/{_place_of(at)[0]}/notes/{at['notes']}") is not None
 
     async def _task(self, effect: Effect, task: CrmTask, party: Party | None) -> int | None:
-        """The open task of a promise: what it was called before, else the one with its key on the party's cards."""
+        """The task of a promise: what it was called before, else the open one with its key on the party's cards.
+
+        What somebody there has done stays done, until the client calls in vain again.
+        """
         key, before = words.task_key(task), ids_of(effect.remote.get("task")).get("tasks")
         known = await self._account.get(f"/api/v4/tasks/{before}") if before else None
-        if known is not None and not known.get("is_completed") and key in str(known.get("text")):
+        is_over = known is not None and known.get("is_completed") and task.change in {"opened", "repeated"}
+        if known is not None and not is_over and key in str(known.get("text")):
             return int(known["id"])
         since = str(int((effect.at - _SLACK).timestamp()))
         where = [[("filter[updated_at][from]", since)]]

@@ -92,6 +92,11 @@ def tellable(number: str | None) -> bool:
     return number is not None and number.isdigit() and not is_anonymous(number) and not is_short(number)
 
 
+def written(number: str) -> str:
+    """A number as amoCRM is told it: with a plus where it is a whole one."""
+    return f"+{number}" if e164(f"+{number}", "ZZ") == number else number
+
+
 def query_of(number: str, region: str) -> str:
     """What is searched for: the digits that every spelling of the number ends with, at most ten."""
     return significant(number, region)[-_TEN:]
@@ -103,8 +108,9 @@ def has_number(card: Mapping[str, Any], number: str, region: str) -> bool:
 
 
 def numbers_of(card: Mapping[str, Any], region: str) -> set[str]:
-    """The numbers of a card, whole."""
-    return {found for one in phones(card) if (found := e164(_EXTENSION.sub("", one), region))}
+    """The numbers of a card, whole: E.164 digits where that can be told, else the digits that are there."""
+    plain = (_EXTENSION.sub("", one) for one in phones(card))
+    return {e164(one, region) or "".join(sign for sign in one if sign.isdigit()) for one in plain} - {""}
 
 
 def phones(card: Mapping[str, Any]) -> list[str]:
@@ -151,7 +157,7 @@ def call_note(key: str, place: int, call: CrmCall, user: int | None, link: str |
         duration=round(call.talk_seconds),
         source=call.line or _SOURCE,
         link=link,
-        phone=f"+{call.number}",
+        phone=written(call.number or ""),
         call_status=_TALKED if call.status == "answered" else _NO_ANSWER,
         call_responsible=user,
     )
@@ -206,7 +212,7 @@ def lead_body(
 
 def contact_body(number: str, name: str | None, user: int | None) -> dict[str, Any]:
     """A contact with one number."""
-    values = [{"value": f"+{number}", "enum_code": "WORK"}]
+    values = [{"value": written(number), "enum_code": "WORK"}]
     phone = [{"field_code": "PHONE", "values": values}]
     return told(first_name=name or show(number), responsible_user_id=user, custom_fields_values=phone)
 
@@ -216,8 +222,8 @@ def unsorted_body(
 ) -> dict[str, Any]:
     """An inbound call of a stranger, for a person to sort. The number is in `from` and in `phone`: pages disagree."""
     number, at = call.number or "", call.started_at or call.ended_at
-    metadata = {"from": f"+{number}"} | told(
-        phone=f"+{number}",
+    metadata = {"from": written(number)} | told(
+        phone=written(number),
         uniq=key,
         duration=round(call.talk_seconds),
         called_at=int(at.timestamp()) if at else 0,

@@ -174,6 +174,16 @@ async def test_a_strangers_call_makes_one_contact_and_one_lead() -> None:
     assert len(rig.account.notes) == 2
 
 
+async def test_a_number_that_is_no_whole_one_is_one_card_too(rig: Rig) -> None:
+    """As of a trunk that leaves the area out: told as it came, and known again by its digits."""
+    local = msgspec.structs.replace(CALL, number="2123456")
+    for _ in range(2):
+        await rig.crm.call_finished(effect(), local)
+    (card,) = rig.account.contacts.values()
+    assert card["custom_fields_values"][0]["values"][0]["value"] == "2123456"
+    assert (len(rig.account.leads), len(rig.account.notes)) == (1, 2)
+
+
 @pytest.mark.parametrize("path", ["/contacts", "/companies", "/complex", "/notes"])
 async def test_whatever_fails_of_a_strangers_call_it_is_there_once(rig: Rig, path: str) -> None:
     """Each request lost before and after it was carried out: one contact, one lead, one record."""
@@ -398,6 +408,10 @@ async def test_a_promise_is_one_task_that_follows_it(rig: Rig) -> None:
     for _ in range(2):
         await rig.crm.create_task(effect(remote={"task": str(first.remote_id)}), closed)
     assert (task["is_completed"], task["result"], len(rig.account.tasks)) == (True, {"text": "Перезвонили"}, 1)
+    for change, count in (("tried", 1), ("repeated", 2)):
+        again = msgspec.structs.replace(TASK, change=change)
+        await rig.crm.create_task(effect(remote={"task": str(first.remote_id)}), again)
+        assert len(rig.account.tasks) == count
 
 
 async def test_a_promise_to_nobody_known_is_a_task_of_its_own(rig: Rig) -> None:
