@@ -27,7 +27,7 @@ import msgspec
 from yarl import URL
 
 from crm_sync.bitrix24_book import WRITTEN, Book
-from crm_sync.bitrix24_rest import MethodError, Rest, Settings, read_form
+from crm_sync.bitrix24_rest import UPLOAD_SECONDS, MethodError, Rest, Settings, read_form
 from crm_sync.bitrix24_words import (
     EVENTS,
     TYPES,
@@ -68,6 +68,8 @@ from crm_sync.workplace import Consent, Kind, Workplace
 
 _REGISTERED_AGAIN: Final = timedelta(minutes=25)
 """The portal knows a registered call again for thirty minutes from its start, by its own clock."""
+_NO_LEADS: Final = "2"
+"""The mode of a CRM that keeps deals alone."""
 _NO_CALL: Final = "-"
 """What a call is called there that is not told."""
 _CARD_SECONDS: Final = 10.0
@@ -90,7 +92,7 @@ class Bitrix24:
         self._book = Book(work, self._rest)
 
     async def probe(self) -> Probed:
-        """Scopes, an application's access, the history of calls, and whether the user of the settings works there."""
+        """Scopes, an application's access, the history of calls, leads, and the user of the settings."""
         if not self._work.secrets.get("webhook") and not (self._settings.portal and self._settings.client):
             raise AuthDeadError("portal and client are required, or the secret webhook")
         scopes = await self._rest.call("scope")
@@ -107,6 +109,8 @@ class Bitrix24:
                     if error.answer.get("error") not in {"WRONG_AUTH_TYPE", "ACCESS_DENIED"}:
                         raise
                     missing.append(name)
+            if str(await self._rest.call("crm.settings.mode.get")) == _NO_LEADS:
+                missing.append("leads, which simple CRM mode has none of")
             if not await self._rest.call("user.get", {"FILTER": {"ID": self._settings.user, "ACTIVE": True}}):
                 missing.append(f"active user {self._settings.user}")
         return Probed(tuple(missing))
@@ -166,7 +170,7 @@ class Bitrix24:
             await self._rest.upload(place["uploadUrl"], place["fieldName"], file, sound)
             return Done(call_id)
         told |= {"FILE_CONTENT": base64.b64encode(sound).decode()}
-        answer = await self._rest.call("telephony.externalCall.attachRecord", told)
+        answer = await self._rest.call("telephony.externalCall.attachRecord", told, seconds=UPLOAD_SECONDS)
         return Done(str(answer["FILE_ID"]))
 
     async def attach_transcript(self, effect: Effect, transcript: CrmTranscript) -> Done:

@@ -107,14 +107,24 @@ class Rest:
         self._moved = ""
         self._resets: dict[str, datetime] = {}
 
-    async def call(self, method: str, params: Mapping[str, Any] | None = None, *, low: bool = False) -> Any:
-        """The `result` of a method. Raises `crm_sync.errors`, MethodError for what it does not take."""
-        return (await self._told(method, params or {}, low=low))["result"]
+    async def call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        low: bool = False,
+        seconds: float | None = None,
+    ) -> Any:
+        """The `result` of a method. Raises `crm_sync.errors`, MethodError for what it does not take.
+
+        `low`: it yields to everything else. `seconds`: so long it is waited for; None: as usual.
+        """
+        return (await self._told(method, params or {}, low, seconds))["result"]
 
     async def call_with(self, grant: Grant, method: str, params: Mapping[str, Any]) -> Any:
         """The same with a grant that is not kept yet."""
         try:
-            return (await self._send_with(grant, method, params, low=False))["result"]
+            return (await self._send_with(grant, method, params))["result"]
         except _Expired:
             raise AuthExpiredError("the new access is over already") from None
 
@@ -123,7 +133,7 @@ class Rest:
         found: list[Any] = []
         start = 0
         for _ in range(_PAGES_MOST):
-            told = await self._told(method, {**params, "start": start}, low=False)
+            told = await self._told(method, {**params, "start": start})
             result = told["result"]
             found += result["items"] if isinstance(result, dict) else result
             if not told.get("next"):
@@ -167,23 +177,27 @@ class Rest:
             told={name: str(told.get(name, "")) for name in ("client_endpoint", "member_id", "domain", "scope")},
         )
 
-    async def _told(self, method: str, params: Mapping[str, Any], *, low: bool) -> dict[str, Any]:
+    async def _told(
+        self, method: str, params: Mapping[str, Any], low: bool = False, seconds: float | None = None
+    ) -> dict[str, Any]:
         if self._hook:
-            return await self._send(self._moved or self._hook, method, params, low, self._keep_moved)
+            return await self._send(self._moved or self._hook, method, params, self._keep_moved, low, seconds)
         grant = await self._work.grants.current()
         try:
-            return await self._send_with(grant, method, params, low=low)
+            return await self._send_with(grant, method, params, low, seconds)
         except _Expired:
             grant = await self._work.grants.renew(grant, self._renewed)
         try:
-            return await self._send_with(grant, method, params, low=low)
+            return await self._send_with(grant, method, params, low, seconds)
         except _Expired:
             raise AuthExpiredError("the new access is over already") from None
 
     async def _renewed(self, grant: Grant) -> Grant:
         return await self.ask_token({"grant_type": "refresh_token", "refresh_token": grant.refresh})
 
-    async def _send_with(self, grant: Grant, method: str, params: Mapping[str, Any], *, low: bool) -> dict[str, Any]:
+    async def _send_with(
+        self, grant: Grant, method: str, params: Mapping[str, Any], low: bool = False, seconds: float | None = None
+    ) -> dict[str, Any]:
         async def keep(base: str) -> None:
             """Another host, under the lock that renewing holds: nobody writes an older grant over a newer one."""
 
@@ -193,22 +207,23 @@ class Rest:
             await self._work.grants.renew(grant, there)
 
         told = {**params, "auth": grant.access}
-        return await self._send(grant.told["client_endpoint"], method, told, low, keep)
+        return await self._send(grant.told["client_endpoint"], method, told, keep, low, seconds)
 
     async def _send(
         self,
         base: str,
         method: str,
         params: Mapping[str, Any],
-        low: bool,
         keep: Callable[[str], Awaitable[None]],
+        low: bool,
+        seconds: float | None,
     ) -> dict[str, Any]:
         await self._pace(method, low=low)
         to = URL(base.rstrip("/") + "/" + method, encoded=True)
-        answer = await self._work.http.send("POST", to, json=params)
+        answer = await self._work.http.send("POST", to, json=params, seconds=seconds)
         moved = _moved(to, answer)
         if moved is not None:
-            answer = await self._work.http.send("POST", moved, json=params)
+            answer = await self._work.http.send("POST", moved, json=params, seconds=seconds)
             if answer.json() is not None:
                 await keep(str(moved).removesuffix(method))
         try:

@@ -394,7 +394,9 @@ async def test_what_is_missing_is_told_at_the_set_up(told: Told) -> None:
     assert (await told.crm.probe()).missing == ()
     told.server.portal.may_see_statistics = False
     told.server.portal.users[NOBODY].active = False
-    assert (await told.crm.probe()).missing == ("right to see the history of calls", "active user 1")
+    told.server.portal.has_leads = False
+    lacks = ("right to see the history of calls", "leads, which simple CRM mode has none of", "active user 1")
+    assert (await told.crm.probe()).missing == lacks
     told.server.portal.scopes = ("telephony",)
     assert (await told.crm.probe()).missing == ("scope crm", "scope user")
     async with open_told(hook=True) as hooked:

@@ -89,6 +89,7 @@ class Portal:
     scopes: tuple[str, ...] = ("telephony", "crm", "user", "call")
     may_see_statistics: bool = True
     makes_leads: bool = True
+    has_leads: bool = True
     base: str = ""
     counter: int = 0
 
@@ -584,6 +585,11 @@ def get_scope(portal: Portal, params: Mapping[str, Any]) -> Any:
     return list(portal.scopes)
 
 
+def get_mode(portal: Portal, params: Mapping[str, Any]) -> Any:
+    del params
+    return 1 if portal.has_leads else 2
+
+
 _USER = {"USER_ID", "USER_PHONE_INNER"}
 _REGISTER = _USER | {
     "PHONE_NUMBER", "TYPE", "CALL_START_DATE", "CRM_CREATE", "CRM_SOURCE", "CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "SHOW",
@@ -618,6 +624,7 @@ METHODS: Final[dict[str, Method]] = {
     "crm.activity.update": (update_activity, {"id", "fields"}, "crm"),
     "crm.activity.binding.add": (bind_activity, {"activityId", "entityTypeId", "entityId"}, "crm"),
     "user.get": (get_users, {"FILTER", "SORT", "ORDER", "start"}, "user"),
+    "crm.settings.mode.get": (get_mode, set(), "crm"),
     "event.bind": (bind_event, {"event", "handler", "auth_type"}, ""),
     "scope": (get_scope, set(), ""),
 }
