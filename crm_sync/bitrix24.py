@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -34,10 +34,12 @@ from crm_sync.bitrix24_words import (
     door_key,
     ending,
     heard,
+    held_call,
     is_ending_of,
     is_told,
     lead_of_call,
     messages,
+    moment,
     numbers_of,
     registration,
 )
@@ -53,6 +55,7 @@ from crm_sync.crm import (
     Done,
     Effect,
     Heard,
+    HeldCall,
     Inbound,
     Probed,
     Step,
@@ -83,7 +86,9 @@ _NOT_TOLD: Final[Mapping[str, Any]] = {"not_told": "no_number"}
 class Bitrix24:
     """The adapter of one portal."""
 
-    capabilities: frozenset[Capability] = frozenset({"live_card", "readback", "parties", "inbound", "numbers"})
+    capabilities: frozenset[Capability] = frozenset(
+        {"live_card", "readback", "parties", "inbound", "numbers", "listing"}
+    )
 
     def __init__(self, work: Workplace) -> None:
         self._work = work
@@ -243,6 +248,12 @@ class Bitrix24:
         asked = {"entityTypeId": TYPES[kind], "select": ["*"], "filter": {"id": int(number)}}
         rows = (await self._rest.call("crm.item.list", asked))["items"]
         return numbers_of(rows[0], self._settings.region) if rows else ()
+
+    async def calls_told(self, since: datetime, until: datetime) -> Sequence[HeldCall]:
+        """The calls of the history that began then; ours have our id as EXTERNAL_CALL_ID."""
+        wanted = {">=CALL_START_DATE": moment(since), "<CALL_START_DATE": moment(until)}
+        asked = {"FILTER": wanted, "SORT": "ID", "ORDER": "ASC"}
+        return [held_call(row) for row in await self._rest.rows("voximplant.statistic.get", asked)]
 
     async def card_show(self, effect: Effect, call: CrmCall, users: Sequence[str]) -> None:
         """Show the card of a registered call."""

@@ -6,11 +6,13 @@ Facts are of the vendor's pages and of the published source of its module `voxim
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
-from crm_sync.crm import CrmCall, CrmLead, CrmTask, CrmTranscript, Heard
+from crm_sync.crm import CrmCall, CrmLead, CrmTask, CrmTranscript, Heard, HeldCall
 from crm_sync.errors import PermanentError
 from directory.numbers import e164, normal
 
@@ -38,6 +40,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
 EVENTS: Final = ("ONEXTERNALCALLSTART", "ONEXTERNALCALLBACKSTART", "ONCRMLEADUPDATE", "ONCRMCONTACTUPDATE")
 """What the application binds itself to."""
 
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What `registration` tells as EXTERNAL_CALL_ID."""
 _OUTGOING: Final = 1
 _INCOMING: Final = 2
 _CALLED_DIGITS: Final = 7
@@ -106,6 +110,18 @@ def is_ending_of(row: Mapping[str, Any], call: CrmCall, told: Mapping[str, Any] 
         return bool(external == str(call.id))
     same = {"PORTAL_USER_ID": "USER_ID", "CALL_DURATION": "DURATION", "CALL_FAILED_CODE": "STATUS_CODE"}
     return all(str(row.get(theirs)) == str(told[ours]) for theirs, ours in same.items())
+
+
+def held_call(row: Mapping[str, Any]) -> HeldCall:
+    """A finished call of the history. One that the portal registered itself, as at a click, has no id of ours."""
+    external, began = str(row.get("EXTERNAL_CALL_ID") or ""), row.get("CALL_START_DATE")
+    return HeldCall(
+        str(row["CALL_ID"]),
+        call=UUID(external) if _ID.fullmatch(external) else None,
+        at=datetime.fromisoformat(began) if isinstance(began, str) else None,
+        seconds=float(row.get("CALL_DURATION") or 0),
+        owner=str(row["PORTAL_USER_ID"]) if row.get("PORTAL_USER_ID") else None,
+    )
 
 
 def messages(transcript: CrmTranscript) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct, field
@@ -30,6 +31,7 @@ from crm_sync.crm import (
     CrmUser,
     Done,
     Effect,
+    HeldCall,
     Probed,
     Step,
 )
@@ -82,7 +84,7 @@ class OdooSettings(Struct, frozen=True, kw_only=True):
 class Odoo:
     """The adapter."""
 
-    capabilities: frozenset[Capability] = frozenset({"readback", "parties"})
+    capabilities: frozenset[Capability] = frozenset({"readback", "parties", "listing"})
 
     def __init__(self, place: Workplace) -> None:
         self._settings: OdooSettings = place.settings
@@ -222,6 +224,10 @@ class Odoo:
         except TimeoutError:
             raise TransientError("the caller was not found in time") from None
         return [_candidate(model, row, persons) for model, row in told]
+
+    async def calls_told(self, since: datetime, until: datetime) -> Sequence[HeldCall]:
+        """The notes of calls that began then, each by the key in its message id; how long it was only its text says."""
+        return await self._records.calls(since, until)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -12,12 +12,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from crm_sync.crm import CrmLead
+from crm_sync.crm import CrmLead, HeldCall
 from crm_sync.errors import PermanentError
 from crm_sync.odoo_link import OdooLink
-from crm_sync.odoo_words import Language, exactly, has_number, is_searchable, lead_name, roughly, word
+from crm_sync.odoo_words import (
+    Language,
+    exactly,
+    has_number,
+    id_of,
+    is_searchable,
+    key_of,
+    lead_name,
+    moment,
+    read_moment,
+    roughly,
+    word,
+)
 from crm_sync.people import People
 
 LEAD, CONTACT, NOTE, ACTIVITY, FILE = "crm.lead", "res.partner", "mail.message", "mail.activity", "ir.attachment"
@@ -27,6 +40,7 @@ MODEL_IDS: Final[Mapping[str, str]] = {LEAD: "crm.model_crm_lead", CONTACT: "bas
 _OPEN: Final = (["stage_id.is_won", "=", False], ["active", "=", True])
 _WITH_NUMBERS: Final = ("name", "user_id", "phone", "mobile", "phone_sanitized", "contact_name")
 _MOST: Final = 20
+_CALLS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,27 @@ class OdooRecords:
                     raise
         await self.load(NOTE, ours, values)
         return there
+
+    async def calls(self, since: datetime, until: datetime) -> list[HeldCall]:
+        """The notes of calls that are dated then, with the user who is the author of each."""
+        dated = [["date", ">=", moment(since)], ["date", "<", moment(until)]]
+        domain = [["message_id", "=like", self._message_id("call_%")], *dated]
+        rows = await self._link.search(NOTE, domain, ["message_id", "model", "res_id", "author_id", "date"], _CALLS)
+        if len(rows) == _CALLS:
+            raise PermanentError("more calls than are read at once")
+        authors = sorted({author for row in rows if (author := id_of(row["author_id"])) is not None})
+        users = await self._link.search("res.users", [["partner_id", "in", authors]], ["partner_id"]) if authors else []
+        user_of = {id_of(user["partner_id"]): str(user["id"]) for user in users}
+        return [
+            HeldCall(
+                str(Place(row["model"], row["res_id"], row["id"])),
+                key=key,
+                at=read_moment(row["date"]),
+                owner=user_of.get(id_of(row["author_id"])),
+            )
+            for row in rows
+            if (key := key_of(row["message_id"])) is not None
+        ]
 
     def _message_id(self, ours: str) -> str:
         return f"<{ours}.{self._namespace}@switchhook>"

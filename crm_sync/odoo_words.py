@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from html import escape
 from typing import Any, Final, Literal
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from crm_sync.crm import CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript
@@ -18,6 +19,7 @@ LANGUAGES: Final[tuple[Language, ...]] = ("ru", "en")
 
 _EXTENSION: Final = re.compile(r"\s*(?:доб|ext|x|;ext=|,|;|#).*$", re.IGNORECASE)
 """What follows the number of a house: of the person there."""
+_CALL_NOTE: Final = re.compile(r"<call_([0-9a-f]{32})\.")
 _LEAST_DIGITS: Final = 5
 _SAME_DIGITS: Final = 10
 
@@ -177,6 +179,12 @@ def read_moment(told: object) -> datetime | None:
         return datetime.strptime(told, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC) if isinstance(told, str) else None
     except ValueError:
         return None
+
+
+def key_of(message_id: object) -> UUID | None:
+    """The key of the effect that a call's note was told by, from its message id; None: it is none of ours."""
+    found = _CALL_NOTE.match(message_id) if isinstance(message_id, str) else None
+    return UUID(found[1]) if found else None
 
 
 def id_of(told: object) -> int | None:

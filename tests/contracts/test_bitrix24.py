@@ -12,7 +12,7 @@ import pytest
 from yarl import URL
 
 from crm_sync.bitrix24 import KIND
-from crm_sync.crm import CrmCall, CrmLead, CrmRecording, CrmSegment, CrmTask, CrmTranscript, Effect, Inbound
+from crm_sync.crm import CrmCall, CrmLead, CrmRecording, CrmSegment, CrmTask, CrmTranscript, Effect, HeldCall, Inbound
 from crm_sync.errors import (
     AuthDeadError,
     BannedError,
@@ -466,3 +466,17 @@ async def test_a_person_lets_us_in_and_the_events_are_bound(told: Told) -> None:
         told.crm.parse_inbound(Inbound({}, event, {"door": ""}))
     with pytest.raises(AuthDeadError, match="invalid_grant"):
         await consent.exchange(told.work, {"code": "old"}, back)
+
+
+async def test_a_day_of_many_calls_is_listed_whole_and_clicks_without_an_id_of_ours(told: Told) -> None:
+    """Page by page; a call that the portal registered itself is known by what the portal calls it."""
+    done = await told.tell("call_finished", call := call_of())
+    (row,) = told.server.portal.statistics
+    for number in range(120):
+        told.server.portal.statistics.append({**row, "CALL_ID": f"click.{number}", "EXTERNAL_CALL_ID": None})
+    began = call.started_at or NOW
+    held = await told.crm.calls_told(began - timedelta(hours=1), began + timedelta(hours=1))
+    assert len(held) == 121
+    ours = HeldCall(str(done.remote_id), call=call.id, at=held[0].at, seconds=6.0, owner="5")
+    assert [one for one in held if one.call is not None] == [ours]
+    assert await told.crm.calls_told(began + timedelta(hours=1), began + timedelta(hours=2)) == []

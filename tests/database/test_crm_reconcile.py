@@ -34,8 +34,10 @@ from service.faults import UserFault
 from service.settings import Settings
 from tests.fakes.amocrm import ANNA, BORIS
 from tests.fakes.amocrm_place import Rig, open_rig
+from tests.fakes.crms import RIGS
 from tests.fakes.ledger import OWES, ROOMS, SECRET_KEY, add_connection
-from tests.fakes.recorded import settled_call
+from tests.fakes.odoo import ANNA as ANNA_IN_ODOO
+from tests.fakes.recorded import outgoing_call, settled_call
 from tests.fakes.webhooks import Said
 
 HOUR = timedelta(hours=1)
@@ -289,6 +291,63 @@ def once(said: Said) -> Callable[[int, Any], Said]:
     """This answer to the first request, then the usual one."""
     left = [said]
     return lambda _count, _asked: left.pop() if left else Said()
+
+
+def forget_bitrix24(rig: Any) -> None:
+    rig.told.server.portal.statistics.clear()
+
+
+def forget_odoo(rig: Any) -> None:
+    """With a note its external id goes."""
+    for name, (model, number) in list(rig.odoo.names.items()):
+        if name.startswith("switchhook.call_"):
+            del rig.odoo.names[name], rig.odoo.rows[model][number]
+
+
+@pytest.mark.parametrize(
+    "kind, forget, user", [("bitrix24", forget_bitrix24, "1"), ("odoo", forget_odoo, str(ANNA_IN_ODOO))]
+)
+async def test_every_crm_that_is_read_back_gets_what_it_lacks_once(
+    engine: AsyncEngine, kind: str, forget: Callable[[Any], None], user: str
+) -> None:
+    """Of two calls, in and out, one that was told and removed there and one that nobody planned."""
+    async with RIGS[kind]() as rig:
+        async with engine.begin() as connection:
+            await connections.add(connection, "site", kind, {}, b"", rig.steps, "active", BEGAN - HOUR)
+        jobs = SendingJobs(engine=engine, rooms=ROOMS, open_crm=lambda _to: rig.crm)
+        async with engine.begin() as connection:
+            await record(connection, settled_call("1.1", at=BEGAN), OWES)
+            await connection.execute(calls.update().values(person="anna"))
+            await connection.execute(people.insert().values(key="anna", name="anna", role="manager", position=0))
+            await pair(connection, "site", "777", "anna")
+            to = await connections.read(connection, "site")
+        assert to is not None
+        now = datetime.now(UTC) + HOUR
+
+        async def run() -> Report:
+            async with engine.connect() as connection:
+                rows = (await connection.execute(text("select key from crm_effects where ended_at is null"))).all()
+            for row in rows:
+                await jobs.send_effect(row.key, 0)
+            assert to is not None
+            return await reconcile(engine, to, rig.crm, PERIOD, now, late=HOUR)
+
+        (differs,) = (await run()).differences
+        assert differs.fields == {"owner": ("anna (777)", user)}
+        async with engine.begin() as connection:
+            await pair(connection, "site", user, "anna")
+        found = await run()
+        assert (found.calls, found.differences, found.is_read) == (1, (), True)
+        forget(rig)
+        async with engine.begin() as connection:
+            await record(connection, outgoing_call("2.1", number="79169876543", at=BEGAN + HOUR / 2), OWES)
+            await connection.execute(text("delete from crm_effects where state = 'planned'"))
+        found = await reconcile(engine, to, rig.crm, PERIOD, now, late=HOUR)
+        assert [one.kind for one in found.differences] == ["missing", "not_told"]
+        async with engine.begin() as connection:
+            assert (await repair(connection, found)).differences == ()
+        found = await run()
+        assert (found.calls, found.differences, len(rig.calls())) == (2, (), 2)
 
 
 # --- The command, and the comparison of each day ----------------------------------------------------------------------

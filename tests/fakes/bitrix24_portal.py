@@ -299,9 +299,9 @@ def statistic(portal: Portal, params: Mapping[str, Any]) -> Any:
 
 
 def _fits(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Filters as the lists know them: equal, `@` one of, `%` a part of, `>=` and `<=` of times."""
+    """Filters as the lists know them: equal, `@` one of, `%` a part of, `>=`, `<=` and `<` of times."""
     for key, value in wanted.items():
-        sign, name = re.fullmatch(r"(=|@|%|>=|<=)?(\w+)", key).groups()  # type: ignore[union-attr]
+        sign, name = re.fullmatch(r"(=|@|%|>=|<=|<)?(\w+)", key).groups()  # type: ignore[union-attr]
         mine = row.get(name)
         match sign:
             case "@":
@@ -312,6 +312,8 @@ def _fits(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
                 fits = datetime.fromisoformat(str(mine)) >= datetime.fromisoformat(value)
             case "<=":
                 fits = datetime.fromisoformat(str(mine)) <= datetime.fromisoformat(value)
+            case "<":
+                fits = datetime.fromisoformat(str(mine)) < datetime.fromisoformat(value)
             case _:
                 fits = str(mine) == str(value)
         if not fits:

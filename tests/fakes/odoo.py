@@ -12,6 +12,7 @@ import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import phonenumbers
@@ -330,7 +331,16 @@ class FakeOdoo:
             return bool(self.rows["crm.stage"][row["stage_id"]]["is_won"]) is value
         self._check(model, called)
         has = row.get(called, False)
-        return has in value if operator == "in" else bool(has == value)
+        match operator:
+            case "in":
+                return has in value
+            case "=like":
+                return fnmatchcase(str(has), value.replace("%", "*").replace("_", "?"))
+            case ">=" | "<":
+                return bool(has) and (has >= value if operator == ">=" else has < value)
+            case "=":
+                return bool(has == value)
+        raise Refused(500, "builtins.ValueError", f"Invalid operator {operator!r}")
 
 
 def _json(told: Any) -> Answered:
