@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import delete, exists, func, insert, null, select, text, update
+from sqlalchemy import Row, delete, exists, func, insert, null, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.due import Job
@@ -42,11 +42,13 @@ class Acts:
     """What other rooms do.
 
     `call_out` asks for a call of a person (their key) to a number, out as a line or their own, for the connection; it
-    gives the wish's id, None when it may not be. `owner_told` takes whose a number is (E.164 digits): a person's key,
-    None for nobody. `look_again` asks the connection whose the `number` is that was told, or those of a `remote_id`.
+    gives the wish's id, None when none was written. `owe_call` writes down that a client asked to be called, and tells
+    whose client that is: a person's key, None for nobody's. `owner_told` takes whose a number is (E.164 digits).
+    `look_again` asks the connection whose the `number` is that was told, or those of a `remote_id`.
     """
 
-    call_out: Callable[[AsyncConnection, str, str, str, str | None, str | None], Awaitable[UUID | None]]
+    call_out: Callable[[AsyncConnection, str, str, str, str | None, str], Awaitable[UUID | None]]
+    owe_call: Callable[[AsyncConnection, UUID, Mapping[str, str]], Awaitable[str | None]]
     owner_told: Callable[[AsyncConnection, str, str, str | None], Awaitable[None]]
     look_again: Callable[[str, Mapping[str, str]], Awaitable[None]]
 
@@ -71,8 +73,7 @@ class HeardJobs:
                 return
             wish, again = None, None
             if row.kind in _CALLS:
-                is_late = datetime.now(UTC) - row.heard_at > _LATE
-                wish = None if is_late else await self._call(connection, row.connection, row.id, row.told)
+                wish = await self._call(connection, row)
             else:
                 again = await self._changed(connection, row.connection, row.told)
             done = update(crm_heard).where(crm_heard.c.id == heard).values(told=null(), wish=wish)
@@ -81,9 +82,19 @@ class HeardJobs:
             await self.acts.look_again(row.connection, again)
         log.info("crm heard", crm=row.connection, kind=row.kind, heard=str(heard), called=bool(wish), attempt=attempt)
 
-    async def _call(self, connection: AsyncConnection, key: str, heard: UUID, told: Mapping[str, str]) -> UUID | None:
-        person = await KnownPeople(self.engine, key).person_of(told.get("user"))
-        return await self.acts.call_out(connection, key, str(heard), told["number"], told.get("line"), person)
+    async def _call(self, connection: AsyncConnection, row: Row[Any]) -> UUID | None:
+        """Ring whoever clicked, or whose client asked in a form; the latter is written down whatever becomes of it."""
+        told: Mapping[str, str] = row.told
+        if row.kind == "call_back":
+            person = await self.acts.owe_call(connection, row.id, told)
+        else:
+            person = await KnownPeople(self.engine, row.connection).person_of(told.get("user"))
+        if person is None or datetime.now(UTC) - row.heard_at > _LATE:
+            log.warning("nobody is rung for it", crm=row.connection, heard=str(row.id), is_known=person is not None)
+            return None
+        return await self.acts.call_out(
+            connection, row.connection, str(row.id), told["number"], told.get("line"), person
+        )
 
     async def _changed(
         self, connection: AsyncConnection, key: str, told: Mapping[str, str]

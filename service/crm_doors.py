@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from crm_sync import connections, heard
+from crm_sync import asked_back, connections, heard
 from crm_sync.connections import Connection
 from crm_sync.crm import Hears, Inbound
 from crm_sync.errors import AuthDeadError, CrmError, PermanentError
@@ -21,6 +21,7 @@ from crm_sync.heard import Acts
 from crm_sync.kinds import KINDS
 from crm_sync.secrets import Keeper, SecretKeyError
 from directory import store as directory_store
+from directory.numbers import is_short
 from routing import look_up, requests
 from routing.owner import Copy
 from routing.requests import TooManyAskedError, UnknownPersonError, Wish
@@ -121,13 +122,9 @@ def acts(settings: Settings, engine: AsyncEngine) -> Acts:
     desk, owner_of, owners = outgoing_desk(), lead_owner(settings.crm), ConnectionOwners(settings, engine)
 
     async def call_out(
-        connection: AsyncConnection, key: str, told: str, number: str, line: str | None, person: str | None
+        connection: AsyncConnection, key: str, told: str, number: str, line: str | None, person: str
     ) -> UUID | None:
         directory = await directory_store.read(connection)
-        person = person or await owner_of(connection, directory.normal(number))
-        if person is None:
-            log.warning("nobody is known whom to call for it", crm=key, heard=told)
-            return None
         ours = line if line is not None and any(one.number == line for one in directory.lines) else None
         wish = Wish(to=number, person=person, purpose="click", asked_by=f"crm {key} {person}", key=told, line=ours)
         try:
@@ -138,6 +135,15 @@ def acts(settings: Settings, engine: AsyncEngine) -> Acts:
         if answered.reason_key is not None or answered.reason is not None:
             log.warning("a call may not be made", crm=key, heard=told, why=answered.reason_key)
         return answered.id
+
+    async def owe_call(connection: AsyncConnection, asked: UUID, told: Mapping[str, str]) -> str | None:
+        directory = await directory_store.read(connection)
+        number = directory.normal(told["number"])
+        if is_short(number) or directory.is_staff(number) or directory.is_blocked(number):
+            return None
+        line = told.get("line") if directory.line(told.get("line", "")) else None
+        owner = await asked_back.owe_call(connection, directory, asked, number, line, told.get("text", ""))
+        return owner or await owner_of(connection, number)
 
     async def owner_told(connection: AsyncConnection, key: str, number: str, owner: str | None) -> None:
         if key == settings.crm.owner_from:
@@ -158,4 +164,4 @@ def acts(settings: Settings, engine: AsyncEngine) -> Acts:
             for number, owner in found.items():
                 await look_up.keep(connection, number, Copy(owner, datetime.now(UTC)))
 
-    return Acts(call_out=call_out, owner_told=owner_told, look_again=look_again)
+    return Acts(call_out=call_out, owe_call=owe_call, owner_told=owner_told, look_again=look_again)

@@ -33,7 +33,7 @@ from service.settings import Settings
 from service.wiring import House
 from tests.fakes import pretended
 from tests.fakes.ledger import OWES, SECRET_KEY
-from tests.fakes.recorded import outgoing_call, settled_call
+from tests.fakes.recorded import LINE, outgoing_call, settled_call
 from tests.fakes.site import Site, open_site
 
 NUMBER = "79161234567"
@@ -260,3 +260,32 @@ async def test_an_erased_person_is_not_in_what_crms_told_us(engine: AsyncEngine,
     async with engine.begin() as connection:
         await mask_mentions(connection, NUMBER[1:], person)
     assert NUMBER not in str(await rows(engine, "select told from crm_heard"))
+
+
+async def test_a_form_that_asks_for_a_call_is_a_task_that_nobody_forgets(
+    engine: AsyncEngine, site: Site, settings: Settings
+) -> None:
+    """Of the line's head while the client is nobody's, of the owner else, who is rung at once; told twice it is one."""
+    await connect(engine)
+    form = {"kind": "call_back", "told": {"number": NUMBER, "line": LINE, "text": "about a price"}}
+    assert await tell(site, form) == 200
+    jobs = HeardJobs(engine=engine, acts=acts(settings, engine))
+    ((first,),) = await rows(engine, "select id from crm_heard")
+    for attempt in range(2):
+        await jobs.act_on_heard(first, attempt)
+    told = f"Перезвонить {NUMBER}: попросили в форме CRM. about a price"
+    assert await rows(engine, "select text, assignee, due_at > made_at from tasks") == [(told, "vera", True)]
+    assert await rows(engine, "select stage, owner, source_line from leads") == [("new", None, LINE)]
+    assert await rows(engine, "select id from outgoing_calls") == []
+    async with engine.begin() as connection:
+        await connection.execute(text("update leads set owner = 'anna'"))
+    assert await tell(site, form) == 200
+    ((second,),) = await rows(engine, "select id from crm_heard where told is not null")
+    await jobs.act_on_heard(second, 0)
+    assert await rows(engine, "select assignee from tasks order by id") == [("vera",), ("anna",)]
+    assert await rows(engine, "select person, number from outgoing_calls") == [("anna", NUMBER)]
+    colleague = {"kind": "call_back", "told": {"number": "79160000011"}}
+    assert await tell(site, colleague) == 200
+    ((third,),) = await rows(engine, "select id from crm_heard where told is not null")
+    await jobs.act_on_heard(third, 0)
+    assert await rows(engine, "select count(*) from tasks") == [(2,)]
