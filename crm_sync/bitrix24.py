@@ -77,6 +77,8 @@ _NO_CALL: Final = "-"
 """What a call is called there that is not told."""
 _CARD_SECONDS: Final = 10.0
 """A card that comes later disturbs."""
+_LONG_BYTES: Final = 1024 * 1024
+"""Of so much sound the upload may take longer than other requests do."""
 _UPLOAD_BYTES: Final = 8 * 1024 * 1024
 """Longer sound goes as a file and not within JSON."""
 _SCOPES: Final = ("telephony", "crm", "user")
@@ -175,7 +177,8 @@ class Bitrix24:
             await self._rest.upload(place["uploadUrl"], place["fieldName"], file, sound)
             return Done(call_id)
         told |= {"FILE_CONTENT": base64.b64encode(sound).decode()}
-        answer = await self._rest.call("telephony.externalCall.attachRecord", told, seconds=UPLOAD_SECONDS)
+        seconds = UPLOAD_SECONDS if len(sound) > _LONG_BYTES else None
+        answer = await self._rest.call("telephony.externalCall.attachRecord", told, seconds=seconds)
         return Done(str(answer["FILE_ID"]))
 
     async def attach_transcript(self, effect: Effect, transcript: CrmTranscript) -> Done:
