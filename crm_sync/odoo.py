@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -31,7 +32,9 @@ from crm_sync.crm import (
     CrmUser,
     Done,
     Effect,
+    Heard,
     HeldCall,
+    Inbound,
     Probed,
     Step,
 )
@@ -43,6 +46,7 @@ from crm_sync.odoo_words import (
     call_note,
     closed_because,
     day,
+    heard,
     id_of,
     moment,
     read_moment,
@@ -70,7 +74,7 @@ class OdooSettings(Struct, frozen=True, kw_only=True):
     """Where and how. `stages`: id of a stage there by ours (`won`, or `in_work:demo` with the funnel's step).
 
     `login` is needed before version 19 alone. `namespace` is what external ids begin with: two installations that
-    write to one database need two.
+    write to one database need two. `region`: whose numbers it tells without a country.
     """
 
     address: Annotated[str, Meta(pattern=r"^https?://[^\s/]+(/\S*)?$")]
@@ -78,16 +82,18 @@ class OdooSettings(Struct, frozen=True, kw_only=True):
     login: str = ""
     language: Language = "ru"
     stages: Mapping[str, int] = field(default_factory=dict)
+    region: Annotated[str, Meta(pattern=r"^[A-Z]{2}$")] = "RU"
     namespace: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "switchhook"
 
 
 class Odoo:
     """The adapter."""
 
-    capabilities: frozenset[Capability] = frozenset({"readback", "parties", "listing"})
+    capabilities: frozenset[Capability] = frozenset({"readback", "parties", "inbound", "listing"})
 
     def __init__(self, place: Workplace) -> None:
         self._settings: OdooSettings = place.settings
+        self._secret = str(place.secrets.get("inbound") or "")
         self._people = place.people
         self._sound = place.sound
         self._link = OdooLink(
@@ -229,6 +235,17 @@ class Odoo:
         """The notes of calls that began then, each by the key in its message id; how long it was only its text says."""
         return await self._records.calls(since, until)
 
+    def parse_inbound(self, request: Inbound) -> Sequence[Heard]:
+        """What an automation rule sends: a changed lead or contact. Nobody signs it: a secret is in the address.
+
+        Whose the number is now is asked there, for a lead's owner goes before a contact's, and an open lead's before
+        any other's.
+        """
+        given = request.query.get("secret", "")
+        if not self._secret or not hmac.compare_digest(given.encode(), self._secret.encode()):
+            raise PermanentError("the address lacks the secret")
+        return heard(request.body, self._settings.region)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._link.close()
@@ -326,12 +343,17 @@ KIND: Final = Kind(
     name="odoo",
     title="Odoo",
     settings=OdooSettings,
-    secrets={"key": "the API key of Odoo's user"},
+    secrets={
+        "key": "the API key of Odoo's user",
+        "inbound": "what the address of webhooks has to hold (empty: none are heard)",
+    },
     steps=("call_finished", "recording", "transcript", "task", "lead"),
     open=Odoo,
     guide=(
         "In Odoo make a user for Switchhook with the right Sales: User: All Documents.",
         "As that user, in Preferences, Account Security, make an API key; an administrator makes one that lasts.",
         "Give each colleague's extension as their phone in Odoo, or pair them by hand.",
+        "For whose a caller is to be known at once: an automation rule for leads and one for contacts, on each change,",
+        "that sends a webhook to /crm/KEY/events?secret=… with the field phone.",
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -10,9 +11,9 @@ from typing import Any, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from crm_sync.crm import CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript
+from crm_sync.crm import CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript, Heard
 from crm_sync.errors import AuthDeadError, CrmError, PermanentError, TransientError
-from directory.numbers import is_anonymous, normal, origin, show
+from directory.numbers import e164, is_anonymous, normal, origin, show
 
 Language = Literal["ru", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("ru", "en")
@@ -20,6 +21,10 @@ LANGUAGES: Final[tuple[Language, ...]] = ("ru", "en")
 _EXTENSION: Final = re.compile(r"\s*(?:доб|ext|x|;ext=|,|;|#).*$", re.IGNORECASE)
 """What follows the number of a house: of the person there."""
 _CALL_NOTE: Final = re.compile(r"<call_([0-9a-f]{32})\.")
+_CHANGED: Final[Mapping[str, Literal["lead_changed", "contact_changed"]]] = {
+    "crm.lead": "lead_changed",
+    "res.partner": "contact_changed",
+}
 _LEAST_DIGITS: Final = 5
 _SAME_DIGITS: Final = 10
 
@@ -85,6 +90,22 @@ def has_number(record: Mapping[str, Any], number: str) -> bool:
     region = origin(number)[0]
     told = [record.get(name) for name in ("phone_sanitized", "phone", "mobile")]
     return any(normal(_EXTENSION.sub("", one), region) == number for one in told if isinstance(one, str))
+
+
+def heard(body: bytes, region: str) -> Sequence[Heard]:
+    """What a webhook of an automation rule tells: `{"_model": …, "_id": …, "phone": …}`. Raises PermanentError."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict) or told.get("_model") not in _CHANGED:
+        raise PermanentError("not what an automation rule of a lead or a contact sends")
+    numbers = {
+        number
+        for name in ("phone_sanitized", "phone", "mobile")
+        if isinstance(one := told.get(name), str) and (number := e164(_EXTENSION.sub("", one), region))
+    }
+    return [Heard(_CHANGED[told["_model"]], {"number": number}) for number in sorted(numbers)]
 
 
 # --- Texts ------------------------------------------------------------------------------------------------------------

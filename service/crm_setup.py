@@ -163,6 +163,8 @@ async def _meet(settings: Settings, engine: AsyncEngine, key: str, say: Say, *, 
             await connections.probed(connection, key, probed.missing)
         for one in probed.missing:
             say(f"missing: {one}")
+        if probed.access_ends_at is not None:
+            say(f"the key ends on {probed.access_ends_at:%Y-%m-%d}: give a new one before")
         if "parties" in crm.capabilities:
             users = await cast("Asked", crm).users()
             async with engine.begin() as connection:

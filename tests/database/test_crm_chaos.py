@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,7 @@ from crm_sync.ledger import release
 from crm_sync.upkeep import plan_told
 from directory.file import loads
 from directory.store import apply
-from tests.fakes.chaos import FAULTS, PEOPLE, ChaosRig, Fault, Held, mark_of
+from tests.fakes.chaos import FAULTS, PEOPLE, ChaosRig, Fault, Faults, Held, mark_of
 from tests.fakes.chaos_rigs import RIGS
 from tests.fakes.crm_worker import begin_worker, kill
 from tests.fakes.ledger import OWES
@@ -57,6 +58,16 @@ async def test_every_call_is_told_once_and_whole_whatever_fails(
 
     With the right owner and the right sound, one lead a client, and nothing that it had to refuse.
     """
+    await tell_all(engine, database_url, RIGS[kind], LASTS)
+
+
+async def tell_all(
+    engine: AsyncEngine,
+    database_url: str,
+    open_rig: Callable[[Faults], AbstractAsyncContextManager[ChaosRig]],
+    lasts: float,
+) -> None:
+    """The story, with one CRM that may take so many seconds twice."""
     reached, kills = asyncio.Event(), set(range(CALLS, KILLS * CALLS + 1, CALLS))
 
     def faults(count: int) -> Fault | None:
@@ -66,7 +77,7 @@ async def test_every_call_is_told_once_and_whole_whatever_fails(
         turn, rest = divmod(count, EVERY)
         return None if rest else FAULTS[turn % len(FAULTS)]
 
-    async with RIGS[kind](faults) as rig:
+    async with open_rig(faults) as rig:
         async with engine.begin() as connection:
             await apply(connection, loads(HOUSE))
         await rig.connect(engine)
@@ -74,12 +85,12 @@ async def test_every_call_is_told_once_and_whole_whatever_fails(
         worker = await begin_worker(database_url)
         try:
             for _ in range(KILLS):
-                async with asyncio.timeout(LASTS):
+                async with asyncio.timeout(lasts):
                     await reached.wait()
                 reached.clear()
                 await kill(worker)
                 worker = await begin_worker(database_url)
-            async with asyncio.timeout(LASTS):
+            async with asyncio.timeout(lasts):
                 while await rows(engine, "select key from crm_effects where ended_at is null"):
                     await asyncio.sleep(0.1)
         finally:

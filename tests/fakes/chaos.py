@@ -49,7 +49,7 @@ Faults = Callable[[int], Fault | None]
 """How a request goes wrong, by its number from 1; None: not at all."""
 
 SECONDS: Final = 0.5
-"""So long the adapters wait for an answer."""
+"""So long the adapters wait for an answer, unless the connection's settings say otherwise."""
 
 HURRY: Final = 50.0
 """Buckets of requests drain so many times faster than the CRM's own: a fake drains its own as fast."""
@@ -156,7 +156,7 @@ def open_adapter(engine: AsyncEngine) -> Open:
         secrets = Keeper(SECRET_KEY).open(to.key, to.secrets)
         at = replace(
             workplace(settings, engine, to, secrets),
-            http=Http(LOOPBACK, secrets=texts_of(secrets), seconds=SECONDS),
+            http=Http(LOOPBACK, secrets=texts_of(secrets), seconds=to.settings.get("seconds", SECONDS)),
             pace=HurriedPace(engine, to.key),
             sound=_sound,
             link=_link,

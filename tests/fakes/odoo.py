@@ -181,6 +181,8 @@ class FakeOdoo:
     def do_search_read(
         self, model: str, ids: Sequence[int], domain: list[Any], fields: list[str], limit: int = 0, order: str = "id"
     ) -> Any:
+        for called in fields:
+            self._check(model, called)
         asks_active = any(condition[0] == "active" for condition in domain)
         rows = [
             row
@@ -191,6 +193,8 @@ class FakeOdoo:
         return [self.told(model, row, fields) for row in rows[: limit or None]]
 
     def do_write(self, model: str, ids: Sequence[int], vals: dict[str, Any]) -> Any:
+        for called in vals:
+            self._check(model, called)
         for one in ids:
             if one not in self.rows[model]:
                 raise Refused(404, "odoo.exceptions.MissingError", "Record does not exist or has been deleted.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
@@ -43,9 +43,10 @@ class OdooChaos:
     read: Callable[[str, Sequence[str]], Rows]
     sound: Callable[[int], bytes]
     steps: tuple[Step, ...] = ("call_finished", "recording", "lead")
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     async def connect(self, engine: AsyncEngine) -> None:
-        settings = {"address": self.front.url, "database": DATABASE}
+        settings = {"address": self.front.url, "database": DATABASE, **self.settings}
         await connect(engine, "odoo", settings, {"key": self.key}, self.steps)
         extensions = {"anna": "101", "boris": "102"}
         users = [CrmUser(user, person, extensions[person]) for person, user in self.owners.items()]

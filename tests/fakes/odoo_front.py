@@ -147,9 +147,9 @@ class Front:
 
 def _is_refusal(asked: Asked, answer: Answered) -> bool:
     """Whether what was asked was wrong: not a look for what may not be there, nor two who wrote the same at once."""
-    if answer.status != 200 or not asked.writes or b'"ids": false' not in answer.body:
-        return answer.status != 200
-    return not any(word in answer.body for word in (b"concurrent", b"Only administrators can modify"))
+    if any(word in answer.body for word in (b"concurrent", b"Only administrators can modify")):
+        return False
+    return answer.status != 200 or (asked.writes and b'"ids": false' in answer.body)
 
 
 @asynccontextmanager

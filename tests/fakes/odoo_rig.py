@@ -19,6 +19,7 @@ from tests.fakes.odoo import ANNA, BORIS, DATABASE, KEY, FakeOdoo
 from tests.fakes.odoo_front import Fault, Front, open_front
 
 SECONDS = 1.0
+INBOUND = "a secret of an address"
 STAGES = {"qualified": 2, "in_work": 3, "won": 4}
 SOUND = b"ID3\x04\x00\x00\x00\x00\x00\x00 the sound of "
 
@@ -81,7 +82,7 @@ def open_odoo(
     place = Workplace(
         key="odoo",
         settings=OdooSettings(**told),
-        secrets={"key": key},
+        secrets={"key": key, "inbound": INBOUND},
         http=Http(LOOPBACK, secrets=(key,), seconds=seconds),
         grants=NoGrants(),
         pace=NoPace(),

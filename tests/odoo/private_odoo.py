@@ -43,8 +43,9 @@ anna = user('Anna', 'group_sale_salesman', phone='101', tz='Europe/Moscow')
 boris = user('Boris', 'group_sale_salesman', phone='102', tz='Asia/Vladivostok')
 ends = datetime.now() + timedelta(days=30)
 key = env['res.users.apikeys'].with_user(we)._generate('rpc', 'Switchhook', ends)
+admin_key = env['res.users.apikeys'].with_user(env.ref('base.user_admin'))._generate('rpc', 'Tests', ends)
 env.cr.commit()
-print('MADE', key, we.id, anna.id, boris.id)
+print('MADE', key, admin_key, anna.id, boris.id)
 """
 
 
@@ -55,6 +56,7 @@ class RealOdoo:
     url: str
     key: str
     users: Mapping[str, str]
+    admin_key: str = ""
 
     def ask(self, model: str, method: str, **named: Any) -> Any:
         """Call a method by JSON-2, past any adapter."""
@@ -77,8 +79,8 @@ class House:
     """A database with the CRM in it, to be served once or several times."""
 
     folder: Path
-    dsn: str
     key: str
+    admin_key: str
     users: Mapping[str, str]
 
     @asynccontextmanager
@@ -94,7 +96,7 @@ class House:
                     while not await asyncio.to_thread(_healthy, url):
                         assert process.returncode is None, said.name
                         await asyncio.sleep(0.1)
-                yield RealOdoo(url, self.key, self.users)
+                yield RealOdoo(url, self.key, self.users, self.admin_key)
             finally:
                 await _end(process)
 
@@ -108,15 +110,15 @@ async def open_house() -> AsyncIterator[House]:
         async with Postgres(folder / "postgres", settings=_QUICK) as postgres:
             _lay_out(folder, postgres.dsn)
             with (folder / "made.log").open("wb") as said:
-                made = await _begin(folder, ("-d", DATABASE, "-i", "crm", "--stop-after-init"), said)
+                made = await _begin(folder, ("-d", DATABASE, "-i", "crm,base_automation", "--stop-after-init"), said)
                 assert await asyncio.wait_for(made.wait(), _MAKE_SECONDS) == 0, said.name
             with (folder / "users.log").open("wb") as said:
                 process = await _begin(folder, ("shell", "-d", DATABASE, "--no-http"), said, told=_MAKE_USERS)
                 assert await asyncio.wait_for(process.wait(), _MAKE_SECONDS) == 0
-            found = re.search(r"MADE (\w+) (\d+) (\d+) (\d+)", (folder / "users.log").read_text())
+            found = re.search(r"MADE (\w+) (\w+) (\d+) (\d+)", (folder / "users.log").read_text())
             assert found, (folder / "users.log").read_text()[-2000:]
-            key, _, anna, boris = found.groups()
-            yield House(folder, postgres.dsn, key, {"anna": anna, "boris": boris})
+            key, admin_key, anna, boris = found.groups()
+            yield House(folder, key, admin_key, {"anna": anna, "boris": boris})
 
 
 def _tree(name: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,11 +49,8 @@ class RealRig:
         return told
 
     def remember(self) -> None:
-        """What there was before; whoever has a number there is put away, for each rig begins with nobody known."""
-        for model in ("crm.lead", "res.partner"):
-            rows = self.odoo.ask(model, "search_read", domain=[["phone", "like", "+"]], fields=["id"])
-            if rows:
-                self.odoo.ask(model, "write", ids=[row["id"] for row in rows], vals={"active": False})
+        """What there was before; nobody is known."""
+        put_away_clients(self.odoo)
         for model in ("crm.lead", "mail.activity", "ir.attachment"):
             rows = self.odoo.ask(model, "search_read", domain=[], fields=["id"], order="id desc", limit=1, context=_ALL)
             self.seen[model] = rows[0]["id"] if rows else 0
@@ -74,9 +71,17 @@ class RealRig:
 _ALL = {"active_test": False}
 
 
+def put_away_clients(odoo: RealOdoo) -> None:
+    """Archive whoever has a number there: each story begins with nobody known."""
+    for model in ("crm.lead", "res.partner"):
+        rows = odoo.ask(model, "search_read", domain=[["phone", "like", "+"]], fields=["id"])
+        if rows:
+            odoo.ask(model, "write", ids=[row["id"] for row in rows], vals={"active": False})
+
+
 @asynccontextmanager
-async def open_real_rig(odoo: RealOdoo, *, by_rpc: bool = False, seconds: float = 3.0) -> AsyncIterator[RealRig]:
-    """The rig; `by_rpc`: the server says that it is a version 18, whose API it serves too."""
+async def passing_on(odoo: RealOdoo, *, by_rpc: bool = False) -> AsyncIterator[Callable[[Asked], Awaitable[Answered]]]:
+    """What stands behind the front; `by_rpc`: the server says that it is a version 18, whose API it serves too."""
     async with aiohttp.ClientSession() as client:
 
         async def behind(asked: Asked) -> Answered:
@@ -88,13 +93,19 @@ async def open_real_rig(odoo: RealOdoo, *, by_rpc: bool = False, seconds: float 
             ) as answer:
                 return Answered(answer.status, await answer.read(), answer.headers.get("Content-Type", ""))
 
-        async with open_front(behind) as front:
-            namespace = f"t{uuid4().hex[:12]}"
-            told = {"namespace": namespace, "login": "switchhook"}
-            crm = open_odoo(front.url, odoo.key, odoo.users, seconds, **told)
-            rig = RealRig(crm, front, odoo, namespace, (odoo.key,))
-            rig.remember()
-            try:
-                yield rig
-            finally:
-                await crm.close()
+        yield behind
+
+
+@asynccontextmanager
+async def open_real_rig(odoo: RealOdoo, *, by_rpc: bool = False, seconds: float = 3.0) -> AsyncIterator[RealRig]:
+    """The rig."""
+    async with passing_on(odoo, by_rpc=by_rpc) as behind, open_front(behind) as front:
+        namespace = f"t{uuid4().hex[:12]}"
+        told = {"namespace": namespace, "login": "switchhook"}
+        crm = open_odoo(front.url, odoo.key, odoo.users, seconds, **told)
+        rig = RealRig(crm, front, odoo, namespace, (odoo.key,))
+        rig.remember()
+        try:
+            yield rig
+        finally:
+            await crm.close()

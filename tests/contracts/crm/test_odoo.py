@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,12 +12,12 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from crm_sync.crm import Candidate, CrmUser, Effect
+from crm_sync.crm import Candidate, CrmUser, Effect, Heard, Inbound
 from crm_sync.errors import AuthDeadError, CrmError, PermanentError, TransientError
 from tests.contracts.crm.test_every_crm import CALL, LEAD, NUMBER, RECORDING, TASK
 from tests.fakes.odoo import ANNA, BORIS, WE, FakeOdoo
 from tests.fakes.odoo_front import Answered, Fault, failed, open_front
-from tests.fakes.odoo_rig import OdooRig, open_odoo, open_odoo_rig, sound_of
+from tests.fakes.odoo_rig import INBOUND, OdooRig, open_odoo, open_odoo_rig, sound_of
 from tests.fakes.recorded import T0
 
 OPENED = msgspec.structs.replace(LEAD, change="opened", stage="qualifying", before=None, after=None)
@@ -194,6 +195,24 @@ async def test_whose_telephone_there_is_an_internal_number_has_that_extension(ri
     assert await rig.crm.users() == [
         CrmUser(str(ANNA), "Anna", "101"), CrmUser(str(BORIS), "Boris"), CrmUser(str(WE), "Switchhook"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("model, kind", [("crm.lead", "lead_changed"), ("res.partner", "contact_changed")])
+def test_a_webhook_of_an_automation_rule_is_heard_with_its_secret(rig: OdooRig, model: str, kind: str) -> None:
+    """The number as anybody wrote it; whose it is now is asked."""
+    body = json.dumps({"_model": model, "_id": 4, "_action": "Tell(#9)", "phone": "8 (916) 123-45-67"}).encode()
+    told = rig.crm.parse_inbound(Inbound({}, body, {"secret": INBOUND}))
+    assert told == [Heard(kind, {"number": NUMBER})]  # type: ignore[arg-type]
+    assert rig.crm.parse_inbound(Inbound({}, b'{"_model": "crm.lead", "phone": false}', {"secret": INBOUND})) == []
+    for wrong in (
+        Inbound({}, body, {"secret": "another"}),
+        Inbound({}, body),
+        Inbound({}, b"[]", {"secret": INBOUND}),
+        Inbound({}, b"{", {"secret": INBOUND}),
+        Inbound({}, b'{"_model": "res.users"}', {"secret": INBOUND}),
+    ):
+        with pytest.raises(PermanentError):
+            rig.crm.parse_inbound(wrong)
 
 
 @pytest.mark.parametrize("fault", ["concurrent", "serialization"])
