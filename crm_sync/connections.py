@@ -92,6 +92,12 @@ async def read(connection: AsyncConnection, key: str) -> Connection | None:
     return _connection(row) if row else None
 
 
+async def active(connection: AsyncConnection) -> list[str]:
+    """Keys of the connections that are told what happens."""
+    asked = select(crm_connections.c.key).where(crm_connections.c.state == "active")
+    return [row.key for row in await connection.execute(asked.order_by(crm_connections.c.key))]
+
+
 async def listed(connection: AsyncConnection) -> list[tuple[Connection, dict[str, int]]]:
     """Every connection, by key, with how many effects are in which state."""
     rows = await connection.execute(select(crm_connections).order_by(crm_connections.c.key))

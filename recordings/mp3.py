@@ -6,8 +6,6 @@ import io
 from pathlib import Path
 from typing import Final
 
-import av
-
 from recordings.opus import RATE, decode
 
 _BITRATE: Final = 32_000
@@ -16,6 +14,8 @@ _BITRATE: Final = 32_000
 
 def mp3_of(archive: Path) -> bytes:
     """Both sides of an archive, the caller left, staff right. Raises SoundError."""
+    import av  # noqa: PLC0415 only who encodes pays for it
+
     told = io.BytesIO()
     at = 0
     with av.open(told, "w", format="mp3") as container:

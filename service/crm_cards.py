@@ -108,7 +108,7 @@ class CardShows:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         at = time.monotonic()
-        desk.wanted = {person: desk.wanted.get(person, at) for person in now}
+        desk.wanted = {person: desk.wanted.get(person, at) for person in sorted(now)}
         desk.changed.set()
 
     async def aclose(self) -> None:
@@ -140,7 +140,7 @@ class CardShows:
         at, known = self._known
         if time.monotonic() - at > _KNOWN_SECONDS:
             async with self._engine.connect() as connection:
-                keys = [one.key for one, _ in await connections.listed(connection) if one.state == "active"]
+                keys = await connections.active(connection)
             opened = [one for key in keys if (one := await self._adapters.of(key)) is not None]
             known = [one for one in opened if "live_card" in one[1].capabilities]
             self._known = time.monotonic(), known

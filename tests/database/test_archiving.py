@@ -41,6 +41,7 @@ from recordings.store import Store
 from recordings.storing import StoringJobs
 from recordings.transcribing import TranscribingJobs
 from recordings.upkeep import owe_archives, owe_texts
+from service.crm_workplaces import sounds_of
 from tests.fakes.full_disk import room_for
 from tests.fakes.recorded import T0, pbx_recorded, settled_call
 from tests.fakes.spoken import said
@@ -186,6 +187,26 @@ async def test_what_is_masked_is_silent_on_both_sides(office: Office) -> None:
     await office.hears((1.0, 2.0), (3.0, 4.0))
     await office.jobs.archive(office.call_id, 0)
     assert [loud((await office.sound())[0], at, at + 1) for at in range(4)] == [True, False, True, False]
+
+
+async def test_a_crm_is_given_what_everybody_may_hear_as_mp3(office: Office) -> None:
+    """Both sides in time, silent where they must be; nothing while what must be silent is not yet, or there is none."""
+    sound = sounds_of(office.engine, Store.in_folder(office.folder))
+    assert await sound(office.call_id) is None
+    await office.stores(tone((440, 4)), tone((880, 4)))
+    await office.hears((1.0, 2.0))
+    await office.jobs.archive(office.call_id, 0)
+    told = await sound(office.call_id)
+    assert told is not None
+    assert len(told) < 4 * 6000
+    caller, staff = np.concatenate(list(opus.decode(io.BytesIO(told))), axis=1)
+    assert abs(len(caller) / RATE - 4.0) < 0.3
+    assert [loud(caller, at + 0.1, at + 1) for at in range(4)] == [True, False, True, True]
+    assert [loud(staff, at + 0.1, at + 1) for at in range(4)] == [True, False, True, True]
+    assert abs(pitch(caller, 2.5, 3.5) - 440) < 3
+    assert abs(pitch(staff, 2.5, 3.5) - 880) < 3
+    await office.hears((1.0, 2.0), (3.0, 4.0))
+    assert await sound(office.call_id) is None
 
 
 async def second_channel(office: Office) -> str:
