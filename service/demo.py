@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from calls.database import connect
+from calls.database import connect, plain
 from directory.file import loads
 from directory.model import Directory
 from directory.store import apply
@@ -32,7 +32,12 @@ from service.stopping import stopping
 from service.wiring import House, open_database, open_tasks
 from web import users
 
-LOGIN = "demo"
+LOGINS = (
+    ("demo", "head", "anna", "Анна as a head: everybody's calls and leads"),
+    ("boris", "manager", "boris", "Борис, a manager: his own and his team's"),
+    ("admin", "admin", None, "an admin: changes the rules of leads, too"),
+)
+"""(login, role, person, what the terminal says of it); one password opens all."""
 _ANSWERING_SECONDS = 30.0
 
 
@@ -138,7 +143,8 @@ async def _fill(url: str, directory: Directory, password: str) -> None:
     try:
         async with engine.begin() as connection:
             await apply(connection, directory)
-            await users.add(connection, LOGIN, "head", person="anna", password=password)
+            for login, role, person, _ in LOGINS:
+                await users.add(connection, login, role, person=person, password=password)
     finally:
         await engine.dispose()
 
@@ -148,9 +154,10 @@ def _welcome(running: Demo) -> None:
     lines = (
         "",
         f"  Page     {running.page}",
-        f"  Login    {LOGIN}",
+        *(f"  {'Login' if not number else '':8} {one[0]:8} {one[3]}" for number, one in enumerate(LOGINS)),
         f"  Password {running.password}",
         f"  Metrics  http://{metrics.host}:{metrics.port}/metrics",
+        f"  Commands DATABASE_URL={plain(running.house.url)} .venv/bin/switchhook leads list",
         "",
         "  Calls come in for as long as this runs. Ctrl-C ends everything.",
         "",
