@@ -4,6 +4,8 @@ from typing import Final
 
 CRM_WORDS: Final[dict[str, tuple[str, str]]] = {
     "frame.crm": ("CRM", "CRMs"),
+    "error.403.crm": ("Подключённые CRM — для руководителей.", "Connected CRMs are for heads."),
+    "error.404.crm": ("Такого подключения нет.", "There is no such connection."),
     "crm.title": ("Подключённые CRM", "Connected CRMs"),
     "crm.none": ("Ни одна CRM не подключена", "No CRM is connected"),
     "crm.how": (

@@ -184,8 +184,7 @@ def _told(request: web.Request, status: int, detail: str) -> web.Response:
         problem = {"type": "about:blank", "title": title, "status": status, "detail": detail or title}
         return web.Response(status=status, text=json.dumps(problem), content_type="application/problem+json")
     language = request[VIEWER].language if VIEWER in request else None
-    section = request.path.split("/")[1]
-    text = error_page(status, language or request.app[SERVICES].language, section)
+    text = error_page(status, language or request.app[SERVICES].language, request.path)
     return web.Response(status=status, text=text, content_type="text/html")
 
 

@@ -49,15 +49,20 @@ def render(template: str, language: str, *, zone: str = "UTC", **context: Any) -
         "now": now,
         "clock": lambda at, **how: wording.clock(at, where, **how),
         "moment": lambda at: wording.moment(at, now, where, language),
+        "moment_in": lambda at: wording.within(wording.moment(at, now, where, language)),
         "deadline": lambda at: wording.deadline(at, now, where, language),
         "day": lambda at: wording.day(at.astimezone(where).date(), now.astimezone(where).date(), language),
+        "day_in": lambda at: wording.within(
+            wording.day(at.astimezone(where).date(), now.astimezone(where).date(), language)
+        ),
         "plural": lambda count, key: wording.plural(count, language, say(language, key)),
     }
     return _TEMPLATES.get_template(template).render(words | context)
 
 
-def error_page(status: int, language: str, section: str = "") -> str:
-    """What a person sees when something did not work; `section` is the first word of the address."""
-    keys = (f"error.{status}.{section}", f"error.{status}", "error.other")
+def error_page(status: int, language: str, path: str = "/") -> str:
+    """What a person sees when something did not work; the first words of `path` may have words of their own."""
+    section, page = [*path.split("/")[1:3], ""][:2]
+    keys = (f"error.{status}.{section}.{page}", f"error.{status}.{section}", f"error.{status}", "error.other")
     key = next(key for key in keys if key in WORDS)
     return render("error.html", language, status=status, message=say(language, key))

@@ -42,6 +42,11 @@ def moment(at: datetime, now: datetime, zone: ZoneInfo, language: str) -> str:
     return f"{day(at.astimezone(zone).date(), now.astimezone(zone).date(), language)}, {clock(at, zone)}"
 
 
+def within(told: str) -> str:
+    """A day or a moment as it reads inside a sentence: yesterday, 14:05."""
+    return told[:1].lower() + told[1:]
+
+
 def deadline(at: datetime, now: datetime, zone: ZoneInfo, language: str) -> str:
     """14:05 when it is today's, else 24 November, 10:00."""
     on, today = at.astimezone(zone).date(), now.astimezone(zone).date()

@@ -23,6 +23,10 @@ _OWN: Final[dict[str, tuple[str, str]]] = {
     "frame.back": ("Назад", "Back"),
     "error.title": ("Не получилось", "That did not work"),
     "error.403": ("Этот звонок не ваш и не вашей команды.", "This is not your call, nor your team's."),
+    "error.400": (
+        "Этот адрес или эту форму не понять. Вернитесь и поправьте.",
+        "This address or form cannot be read. Go back and correct it.",
+    ),
     "error.404": ("Такой страницы или такого звонка нет.", "There is no such page or call."),
     "error.other": ("Попробуйте ещё раз чуть позже.", "Please try again in a moment."),
     "error.home": ("На мой стол", "To my desk"),

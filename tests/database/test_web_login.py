@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -55,6 +56,20 @@ async def test_a_login_leads_nowhere_else(site: Site, wanted: str) -> None:
         response = await client.get("/login", params={"next": wanted})
         assert response.status == 200
         assert 'name="next" value="/"' in await response.text()
+
+
+async def test_a_wrong_password_loses_neither_the_way_nor_the_language(site: Site) -> None:
+    """The form posts to its own address, and what comes back still leads to the page that was wanted."""
+    async with site.visitor() as client:
+        address = "/login?next=%2Fcalls&lang=en"
+        form = re.search('<form class="panel"[^>]*>', await (await client.get(address)).text())
+        told = re.search('action="([^"]*)"', form[0] if form else "")
+        sent = {"login": "anna", "password": "not hers", "next": "/calls"}
+        async with client.post(told[1] if told else address, data=sent) as response:
+            assert response.status == 403
+            again = await response.text()
+        assert "The login or the password is wrong." in again
+        assert 'name="next" value="/calls"' in again
 
 
 async def test_the_cookie_is_out_of_reach_and_stored_hashed(site: Site) -> None:

@@ -26,7 +26,7 @@ from web.audio import Line, Piece, byte_range, open_piece, peaks
 from web.decided import known, passed, rule, spent
 from web.talk import lines, shares
 from web.told import reason, reasons, why_person
-from web.wording import day, duration, phone, plural
+from web.wording import day, duration, phone, plural, within
 from web.words import WORDS, say
 
 RULE = re.compile(r"""\bt\(\s*'([a-z_]+\.[a-z_0-9]+)'""")
@@ -125,6 +125,7 @@ def test_days_and_spans_and_numbers() -> None:
     today = date(2026, 11, 24)
     assert day(today, today, "ru") == "Сегодня"
     assert day(date(2026, 11, 23), today, "en") == "Yesterday"
+    assert [within(day(at, today, "ru")) for at in (today, date(2026, 11, 21))] == ["сегодня", "21 ноября"]
     assert day(date(2026, 3, 8), today, "ru") == "8 марта"
     assert day(date(2025, 12, 31), today, "en") == "31 December 2025"
     assert [duration(it) for it in (0, 59.9, 61, 3725)] == ["0:00", "0:59", "1:01", "1:02:05"]
