@@ -30,7 +30,7 @@ BULK_WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "bulk.no_change": ("Всё это уже есть, записывать нечего.", "All of it is there already, nothing is to be written."),
     "bulk.done": ("Загружено: новых {new}, дополнено {changed}.", "Imported: {new} new, {changed} filled in."),
-    "bulk.again": ("Загрузить ещё файл", "Import another file"),
+    "bulk.to_leads": ("К заявкам", "To the leads"),
     "bulk.expired": (
         "Проверенный файл больше не хранится. Выберите его снова.",
         "The checked file is no longer kept. Choose it again.",

@@ -103,6 +103,7 @@ async def show(request: web.Request) -> web.Response:
         gaps=gaps(sides, language) + ([say(language, "gap.not_in_crm")] if late_in_crm else []),
         late=one.row.ended_at is not None and datetime.now(UTC) + one.row.ahead - one.row.ended_at > SOON,
         answerer=_answerer(one),
+        many_talked=len({one.person_of(leg.channel) for leg in one.seen.legs if leg.outcome == "answered"}) > 1,
         evidence=evidence(one.seen, directory, ZoneInfo(zone_of(request, directory)), language),
         charged=charged(one.seen, directory, language),
         promise=promise,

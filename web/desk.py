@@ -152,14 +152,12 @@ async def _today(request: web.Request) -> dict[str, Any]:
 
 
 async def _promises(connection: AsyncConnection, viewer: Viewer, scope: Scope) -> Sequence[Any]:
-    """The open promises that the viewer may see, with the party's name, the most urgent first."""
-    name = (
-        select(parties.c.name)
-        .join(party_numbers)
-        .where(party_numbers.c.number == follow_ups.c.number)
-        .scalar_subquery()
-    )
-    asked = most_urgent(own_follow_ups(viewer, scope)).add_columns(name.label("party"))
+    """The open promises that the viewer may see, with the party's name and wish, the most urgent first."""
+    party = select(parties).join(party_numbers).where(party_numbers.c.number == follow_ups.c.number)
+    name = party.with_only_columns(parties.c.name, maintain_column_froms=True).scalar_subquery()
+    unwanted = party.with_only_columns(parties.c.do_not_call_at.is_not(None), maintain_column_froms=True)
+    told = (name.label("party"), unwanted.scalar_subquery().label("unwanted"))
+    asked = most_urgent(own_follow_ups(viewer, scope)).add_columns(*told)
     return (await connection.execute(asked.limit(200))).all()
 
 

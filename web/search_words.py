@@ -43,6 +43,6 @@ SEARCH_WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "search.nameless": ("Без имени", "No name"),
     "search.do_not_call": ("не звонить", "do not call"),
-    "search.opened": ("с {day}", "since {day}"),
+    "search.opened": ("открыта {day}", "opened {day}"),
     "search.more": ("и ещё {count} в этом разговоре", "and {count} more in this talk"),
 }

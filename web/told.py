@@ -11,7 +11,7 @@ from web.refused import REFUSED
 
 _WHO: Final = {
     "the owner of this caller's lead": "ответственный за заявку этого клиента",
-    "the last who talked with this caller": "говорил с этим клиентом последним",
+    "the last who talked with this caller": "последний, кто говорил с этим клиентом",
     "whom the rule names": "назван в правиле",
 }
 

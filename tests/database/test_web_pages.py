@@ -17,6 +17,7 @@ from calls.tables import calls
 from crm_sync.decisions import bring_back, decide
 from crm_sync.leads import By
 from crm_sync.lifecycle import Move
+from crm_sync.parties import set_do_not_call
 from crm_sync.tables import leads
 from telephony import tape
 from tests.fakes.site import Site, open_site
@@ -24,6 +25,7 @@ from tests.fakes.story import LINE, SUPPORT, Told, know
 from web.background import read_background, read_live
 from web.cards import cards_for
 from web.house import HOUSE
+from web.words import say
 
 TAPES = sorted(Path("tests/tapes").glob("*.ami")) + sorted(Path("tests/tapes").glob("*.cel.csv"))
 
@@ -118,6 +120,50 @@ async def test_the_card_of_a_lost_client_begins_with_how_they_were_lost(site: Si
         card = text.partition(f'id="card-{id_}"')[2].partition("</article>")[0]
         assert "Была потеряна 12 октября" in card
         assert card.index("Была потеряна") < card.index("В работе" if again else "Потеряна")
+
+
+async def test_a_refusal_names_what_is_refused(site: Site) -> None:
+    """Who opens a page for heads, or an address that cannot be read, is told so, and not of a call or a lead."""
+    for login, address, status, words in (
+        ("anna", "/leads/rules", 403, "error.403.leads.rules"),
+        ("anna", "/leads/import", 403, "error.403.leads.import"),
+        ("anna", "/crm", 403, "error.403.crm"),
+        ("vera", "/crm/none", 404, "error.404.crm"),
+        ("vera", "/calls?status=lost", 400, "error.400"),
+    ):
+        async with site.visitor(login) as client, client.get(address) as response:
+            assert (response.status, say("ru", words) in await response.text()) == (status, True), address
+
+
+async def test_who_said_what_is_ours_where_two_of_us_talked(site: Site) -> None:
+    """Anna sends the caller on to Boris: what was said on our side is not all put into her mouth."""
+    for devices, who in ((("PJSIP/anna-desk",), "Анна Смирнова"), (("PJSIP/anna-desk", "PJSIP/boris-soft"), "Мы")):
+        call = Told(site.engine)
+        await call.arrives()
+        for device in devices:
+            await call.rings(device)
+            await call.answers(device)
+        id_ = await call.hangs_up(after=10)
+        await call.keeps(site.store, [("caller", "Алло"), ("staff", "Слушаю вас")])
+        async with site.visitor("vera") as client:
+            text = await (await client.get(f"/calls/{id_}")).text()
+        assert f'<p class="piece-who"><b>{who}</b>' in text
+
+
+async def test_a_promise_to_who_wants_no_call_says_so(site: Site) -> None:
+    """The client was missed and then asked not to be called: the desk tells whoever is to call back."""
+    await know(site.engine, "79161234567", "Иван Петров", "anna")
+    call = Told(site.engine)
+    await call.arrives()
+    await call.rings("PJSIP/anna-desk")
+    await call.hangs_up(after=30)
+    await call.is_promised()
+    async with site.visitor("anna") as client:
+        assert "Просил не звонить" not in await (await client.get("/desk/today")).text()
+        async with site.engine.begin() as connection:
+            await set_do_not_call(connection, "79161234567", may_be_called=False)
+        today = await (await client.get("/desk/today")).text()
+    assert "Просил не звонить" in today.partition('id="promises"')[2].partition("</ul>")[0]
 
 
 @pytest.mark.parametrize("login", ["anna", "gleb", "vera", "olga"])
