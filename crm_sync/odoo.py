@@ -347,6 +347,7 @@ KIND: Final = Kind(
         "key": "the API key of Odoo's user",
         "inbound": "what the address of webhooks has to hold (empty: none are heard)",
     },
+    required=("key",),
     steps=("call_finished", "recording", "transcript", "task", "lead"),
     open=Odoo,
     guide=(

@@ -58,8 +58,9 @@ class Consent:
 class Kind:
     """One kind of CRM. `title` is its name for people, `settings` what is no secret, checked as the struct says.
 
-    `secrets` are names, each with what to tell a person who is asked for it. `steps` are what a new connection is told.
-    `consent`: None where keys are enough. `guide` is what to do on the other side, a line each.
+    `secrets` are names, each with what to tell a person who is asked for it; nothing opens without those that are
+    `required`. `steps` are what a new connection is told. `consent`: None where keys are enough. `guide` is what to do
+    on the other side, a line each.
     """
 
     name: str
@@ -68,5 +69,6 @@ class Kind:
     secrets: Mapping[str, str]
     steps: tuple[Step, ...]
     open: Callable[[Workplace], Crm]
+    required: tuple[str, ...] = ()
     consent: Consent | None = None
     guide: tuple[str, ...] = ()

@@ -30,7 +30,6 @@ from crm_sync.crm import Cards, Crm, CrmCall, Effect
 from crm_sync.errors import CrmError, FaultError
 from crm_sync.ledger_tables import crm_effects
 from crm_sync.people import KnownPeople
-from crm_sync.secrets import SecretKeyError
 from crm_sync.subjects import NothingToTell, call_told
 from directory.model import Directory
 from service.crm_workplaces import Adapters
@@ -130,7 +129,7 @@ class CardShows:
         try:
             shown = [self._show_there(to, cast("Cards", crm), call_id, desk) for to, crm in await self._live()]
             await asyncio.gather(*shown)
-        except (SQLAlchemyError, OSError, SecretKeyError, NothingToTell) as error:
+        except (SQLAlchemyError, OSError, NothingToTell) as error:
             log.warning("cards cannot be shown now", call=str(call_id), error=type(error).__name__)
         finally:
             self._desks.pop(call_id, None)
@@ -141,10 +140,18 @@ class CardShows:
         if time.monotonic() - at > _KNOWN_SECONDS:
             async with self._engine.connect() as connection:
                 keys = await connections.active(connection)
-            opened = [one for key in keys if (one := await self._adapters.of(key)) is not None]
+            opened = [one for key in keys if (one := await self._opened(key)) is not None]
             known = [one for one in opened if "live_card" in one[1].capabilities]
             self._known = time.monotonic(), known
         return known
+
+    async def _opened(self, key: str) -> tuple[Connection, Crm] | None:
+        """One connection; None also for one that cannot be opened, which takes no card from the others."""
+        try:
+            return await self._adapters.of(key)
+        except Exception as error:  # noqa: BLE001  # whatever its kind makes of its settings and secrets
+            log.warning("a connection cannot be opened", crm=key, error=type(error).__name__)
+            return None
 
     async def _show_there(self, to: Connection, crm: Cards, call_id: UUID, desk: _Desk) -> None:
         """Keep the cards in one CRM as they are wanted, until nobody wants one."""

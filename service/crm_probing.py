@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Final, cast
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync import connections
@@ -16,6 +14,7 @@ from crm_sync.errors import AuthDeadError, CrmError
 from crm_sync.people import keep_users
 from crm_sync.secrets import SecretKeyError
 from service.crm_workplaces import Adapters
+from service.rounds import come_round
 from service.settings import Settings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -27,13 +26,12 @@ _LOOK_SECONDS: Final = 60.0
 async def keep_probing(engine: AsyncEngine, settings: Settings, look: float = _LOOK_SECONDS) -> None:
     """Ask whoever is due, until cancelled; of all processes one asks."""
     adapters = Adapters(settings, engine)
+
+    async def once() -> None:
+        await probe_due(engine, adapters)
+
     try:
-        while True:
-            try:
-                await probe_due(engine, adapters)
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("connections could not be asked now", error=type(error).__name__)
-            await asyncio.sleep(look)
+        await come_round("the probing of CRMs", once, look)
     finally:
         await adapters.close()
 
@@ -46,20 +44,28 @@ async def probe_due(engine: AsyncEngine, adapters: Adapters, every: timedelta = 
 
 
 async def _probe(engine: AsyncEngine, adapters: Adapters, key: str) -> bool:
+    """Whether one answered; whatever it answers, the others are asked."""
     try:
-        opened = await adapters.of(key)
-        if opened is None or not opened[1].capabilities:
-            return False  # who can only be told, as a webhook, has nothing to be asked
-        to, crm = opened
+        return await _ask(engine, adapters, key)
+    except (CrmError, SecretKeyError) as error:
+        log.warning("a CRM could not be asked how it is", crm=key, error=type(error).__name__, reason=str(error))
+    except Exception as error:  # noqa: BLE001  # whatever an adapter makes of an answer that nobody foresaw
+        log.error("a CRM could not be asked how it is", crm=key, error=type(error).__name__)  # noqa: TRY400  # no words of answers
+    return False
+
+
+async def _ask(engine: AsyncEngine, adapters: Adapters, key: str) -> bool:
+    opened = await adapters.of(key)
+    if opened is None or not opened[1].capabilities:
+        return False  # who can only be told, as a webhook, has nothing to be asked
+    to, crm = opened
+    try:
         told = await crm.probe()
         users = await cast("Asked", crm).users() if "parties" in crm.capabilities else ()
     except AuthDeadError as error:
         log.warning("a CRM lets us in no more", crm=key, reason=str(error))
         async with engine.begin() as connection:
             await connections.stop(connection, key, error.kind)
-        return False
-    except (CrmError, SecretKeyError) as error:
-        log.warning("a CRM could not be asked how it is", crm=key, error=type(error).__name__, reason=str(error))
         return False
     async with engine.begin() as connection:
         await connections.probed(connection, key, told.missing)

@@ -51,13 +51,15 @@ class Wanted:
 async def add(settings: Settings, wanted: Wanted, say: Say) -> None:
     """Make the connection, which is told what happens from then on. What does not let us in is not kept."""
     kept = _settings(wanted)
-    keeper = _keeper(settings)
-    steps, given = KINDS[wanted.kind].steps, {name: value for name, value in wanted.secrets.items() if value}
+    keeper, kind = _keeper(settings), KINDS[wanted.kind]
+    given = {name: value for name, value in wanted.secrets.items() if value}
+    if missing := next((name for name in kind.required if name not in given), None):
+        raise UserFault(f"{missing}: is required, {kind.secrets[missing]}")
     async with open_house(settings, pool=2) as house:
         try:
             async with house.engine.begin() as connection:
                 sealed = keeper.seal(wanted.key, given)
-                await connections.add(connection, wanted.key, wanted.kind, kept, sealed, steps, "shadow")
+                await connections.add(connection, wanted.key, wanted.kind, kept, sealed, kind.steps, "shadow")
                 await connections.stop(connection, wanted.key)
                 await note(connection, THE_OPERATOR, "crm_added", f"crm {wanted.key}", {"kind": wanted.kind})
         except ConnectionRefused as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -144,3 +145,16 @@ async def test_a_crm_that_refuses_a_card_is_not_asked_again(
     await happen(engine, cards, *rings("1.3", "PJSIP/boris-soft"))
     await until(lambda: pretended.Pretended.cards)
     assert pretended.Pretended.cards == [("show", REMOTE, ("2",))]
+
+
+async def test_a_connection_that_cannot_be_opened_takes_no_card_from_another(
+    engine: AsyncEngine, cards: CardShows
+) -> None:
+    """Its secrets were sealed with a key that is lost, or there are none."""
+    lost = Keeper(base64.b64encode(bytes(32)).decode())
+    async with engine.begin() as connection:
+        for key, sealed in (("lost", lost.seal("lost", {})), ("none", Keeper(SECRET_KEY).seal("none", {}))):
+            await connections.add(connection, key, "odoo", {"address": "https://odoo.example"}, sealed, (), "active")
+    await happen(engine, cards, *ARRIVES, *rings("1.2", "PJSIP/anna-desk"))
+    await registered(engine)
+    await until(lambda: pretended.Pretended.cards)

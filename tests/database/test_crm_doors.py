@@ -129,6 +129,9 @@ async def test_what_does_not_let_us_in_is_not_kept(
     """Nor what names a setting that is wrong; the message says which."""
     with pytest.raises(UserFault, match="--number: expected `int`"):
         await crm_setup.add(settings, wanted(settings={"portal": "x", "number": "many"}), print)
+    odoo = {"kind": "odoo", "settings": {"address": "https://odoo.example"}, "secrets": {"key": ""}}
+    with pytest.raises(UserFault, match="key: is required, the API key"):
+        await crm_setup.add(settings, wanted(**odoo, probe=False), print)
     monkeypatch.setattr(crm_setup, "CONSENT_SECONDS", 0.0)
     with pytest.raises(UserFault, match="nobody agreed"):
         await crm_setup.add(settings, wanted(), lambda _line: None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync import connections, kinds
+from crm_sync.crm import CrmUser
 from crm_sync.grants import Grant, keep_grant
 from crm_sync.pacing import SharedPace
 from crm_sync.people import KnownPeople
@@ -62,6 +65,28 @@ async def test_a_crm_that_lets_us_in_no_more_is_known_before_a_call(engine: Asyn
     assert await probe_due(engine, adapters) == 0
     ended = await rows(engine, "select key, state, stopped_by from crm_connections")
     assert ended == [("hook", "active", None), ("site", "stopped", "auth_dead")]
+
+
+async def test_whatever_one_crm_answers_the_others_are_asked(
+    engine: AsyncEngine, adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that cannot be opened, one whose adapter fails, one whose users cannot be written."""
+
+    class Evil(pretended.Pretended):
+        async def users(self) -> Sequence[CrmUser]:
+            if self._at.key == "b-unforeseen":
+                raise KeyError("id")
+            return [CrmUser("1", "a\0b" if self._at.key == "c-unwritable" else "Анна", "101")]
+
+    monkeypatch.setitem(kinds.KINDS, "pretended", replace(pretended.KIND, open=Evil))
+    keeper = Keeper(SECRET_KEY)
+    async with engine.begin() as connection:
+        for key, kind in (("a-shut", "odoo"), ("b-unforeseen", "pretended"), ("c-unwritable", "pretended")):
+            told = {"address": "https://odoo.example"} if kind == "odoo" else {"portal": "x"}
+            await connections.add(connection, key, kind, told, keeper.seal(key, {}), (), "active")
+            await keep_grant(connection, keeper, key, Grant(pretended.CODE))
+    assert await probe_due(engine, adapters) == 1
+    assert await rows(engine, "select connection, name from crm_users") == [("site", "Анна")]
 
 
 async def test_the_end_of_access_and_of_limits_is_told_before_it_comes(engine: AsyncEngine, adapters: Adapters) -> None:
