@@ -37,6 +37,11 @@ KILLS = 2
 EVERY = 7
 """Each so manieth request fails."""
 
+_PERIOD = EVERY * len(FAULTS)
+_CALM = (EVERY * FAULTS.index("token_end") + _PERIOD // 2) % _PERIOD
+"""A worker is killed halfway between two ends of access: whoever dies between the answer of a token server and the row
+that keeps it loses the one token that renews, and then a person must agree anew, whatever we do."""
+
 LASTS = 60 + CALLS
 _LATER = e.BridgeEntered, e.ChannelHungUp, e.Settled, e.RecordingStored
 HOUSE = """
@@ -68,10 +73,11 @@ async def tell_all(
     lasts: float,
 ) -> None:
     """The story, with one CRM that may take so many seconds twice."""
-    reached, kills = asyncio.Event(), set(range(CALLS, KILLS * CALLS + 1, CALLS))
+    reached = asyncio.Event()
+    kills = {after + (_CALM - after) % _PERIOD for after in range(CALLS, KILLS * CALLS + 1, CALLS)}
 
     def faults(count: int) -> Fault | None:
-        """A worker has its end after as many requests as there are calls, and after twice as many."""
+        """A worker has its end soon after as many requests as there are calls, and after twice as many."""
         if count in kills:
             reached.set()
         turn, rest = divmod(count, EVERY)
