@@ -50,6 +50,7 @@ from directory.numbers import normal
 LATE: Final = timedelta(minutes=10)
 _SLACK: Final = timedelta(minutes=10)
 _TEXT_MOST: Final = 15_000
+_FOUND_MOST: Final = 50
 _LEADS_MOST: Final = 100
 """Of the leads of one number so many are looked at, the newest: their ids are all in one address."""
 
@@ -209,11 +210,11 @@ class Amo:
             async with asyncio.timeout(deadline):
                 found = await self._parties(number)
                 whose = self._place.people.person_of
-                return [
-                    Candidate(one.path, one.name, await whose(str(one.owner) if one.owner else None)) for one in found
-                ]
+                owners = {one.owner for one in found}
+                persons = {owner: await whose(str(owner) if owner else None) for owner in owners}
         except TimeoutError:
             raise TransientError("it took longer than there was time") from None
+        return [Candidate(one.path, one.name, persons[one.owner]) for one in found]
 
     async def numbers_of(self, remote_id: str) -> Sequence[str]:
         """The numbers of a contact, a company, or the contacts of a lead."""
@@ -296,9 +297,9 @@ class Amo:
 
     async def _parties(self, number: str) -> list[Party]:
         """Every contact with the whole number, else every company, the best first."""
-        asked = {"query": words.query_of(number, self._is.region), "with": "leads", "limit": "50"}
+        asked = {"query": words.query_of(number, self._is.region), "with": "leads", "limit": str(_FOUND_MOST)}
         for kind in ("contacts", "companies"):
-            found = embedded(await self._account.get(f"/api/v4/{kind}", **asked), kind)
+            found = embedded(await self._account.get(f"/api/v4/{kind}", **asked), kind)[:_FOUND_MOST]
             cards = [card for card in found if words.has_number(card, number, self._is.region)]
             if cards:
                 return words.chosen(kind, cards, await self._leads(cards))

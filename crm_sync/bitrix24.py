@@ -75,6 +75,7 @@ _NO_LEADS: Final = "2"
 """The mode of a CRM that keeps deals alone."""
 _NO_CALL: Final = "-"
 """What a call is called there that is not told."""
+_FOUND_MOST: Final = 20
 _CARD_SECONDS: Final = 10.0
 """A card that comes later disturbs."""
 _LONG_BYTES: Final = 1024 * 1024
@@ -231,17 +232,19 @@ class Bitrix24:
         """Contacts first, then leads, then companies, as the portal orders them."""
         try:
             async with asyncio.timeout(deadline):
-                rows = await self._book.search(number)
-                return [
-                    Candidate(
-                        f"{row['CRM_ENTITY_TYPE']}:{row['CRM_ENTITY_ID']}",
-                        str(row.get("NAME") or "") or None,
-                        await self._work.people.person_of(str(row.get("ASSIGNED_BY_ID") or "")),
-                    )
-                    for row in rows
-                ]
+                rows = (await self._book.search(number))[:_FOUND_MOST]
+                owners = {str(row.get("ASSIGNED_BY_ID") or "") for row in rows}
+                persons = {owner: await self._work.people.person_of(owner) for owner in owners}
         except TimeoutError:
             raise TransientError("nobody said in time whose the number is") from None
+        return [
+            Candidate(
+                f"{row['CRM_ENTITY_TYPE']}:{row['CRM_ENTITY_ID']}",
+                str(row.get("NAME") or "") or None,
+                persons[str(row.get("ASSIGNED_BY_ID") or "")],
+            )
+            for row in rows
+        ]
 
     async def numbers_of(self, remote_id: str) -> Sequence[str]:
         """The numbers of a lead, contact or company (`LEAD:7`)."""

@@ -41,8 +41,9 @@ UPLOAD_SECONDS: Final = 60.0
 TOKEN_SECONDS: Final = 60.0
 """An answer of the token server that is not waited for is lost with the only token that would renew."""
 REFRESH_DAYS: Final = 180
+_PAGE: Final = 50
 _PAGES_MOST: Final = 400
-"""Of fifty rows each; at the usual limit they take three minutes."""
+"""At the usual limit they take three minutes."""
 _REQUESTS: Final = "requests"
 _PARKED_SECONDS: Final = 60.0
 
@@ -136,7 +137,10 @@ class Rest:
         for _ in range(_PAGES_MOST):
             told = await self._told(method, {**params, "start": start})
             result = told["result"]
-            found += result["items"] if isinstance(result, dict) else result
+            page = result["items"] if isinstance(result, dict) else result
+            if len(page) > _PAGE:
+                raise PermanentError(f"{method}: more rows than a page has")
+            found += page
             if not told.get("next"):
                 return found
             start = int(told["next"])

@@ -42,6 +42,7 @@ EVENTS: Final = ("ONEXTERNALCALLSTART", "ONEXTERNALCALLBACKSTART", "ONCRMLEADUPD
 
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """What `registration` tells as EXTERNAL_CALL_ID."""
+_PHONES_MOST: Final = 20
 _OUTGOING: Final = 1
 _INCOMING: Final = 2
 _CALLED_DIGITS: Final = 7
@@ -56,7 +57,7 @@ def phone(number: str) -> str:
 def numbers_of(item: Mapping[str, Any], region: str) -> list[str]:
     """The numbers (E.164 digits) of a lead, contact or company, however people wrote them there."""
     phones = [one for one in item.get("fm") or () if isinstance(one, dict) and one.get("typeId") == "PHONE"]
-    found = (e164(str(one.get("value", "")), region) for one in phones)
+    found = (e164(str(one.get("value", "")), region) for one in phones[:_PHONES_MOST])
     return sorted({number for number in found if number is not None})
 
 

@@ -170,7 +170,7 @@ class OdooRecords:
 
     async def _having(self, model: str, domain: list[Any], number: str) -> list[dict[str, Any]]:
         rows = await self._link.search(model, domain, await self._fields_of(model), _MOST, "id desc")
-        return [row for row in rows if has_number(row, number)]
+        return [row for row in rows[:_MOST] if has_number(row, number)]
 
     async def _fields_of(self, model: str) -> list[str]:
         """What is asked of a record with a number; before version 19 it may have a mobile beside its phone."""

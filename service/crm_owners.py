@@ -18,6 +18,8 @@ from service.wiring import House
 
 _SECONDS: Final = 8.0
 """A caller waits for less (`crm.budget_seconds`); an answer that comes later is a younger copy for the next call."""
+_ANSWER_BYTES: Final = 256 * 1024
+"""The loop that handles calls reads the answer: a longer one is refused, for it would stop the loop."""
 
 
 class ConnectionOwners:
@@ -25,7 +27,7 @@ class ConnectionOwners:
 
     def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
         self._key = settings.crm.owner_from or ""
-        self._adapters = Adapters(settings, engine)
+        self._adapters = Adapters(settings, engine, _ANSWER_BYTES)
 
     async def __call__(self, number: str, /) -> str | None:
         """Key of the person who owns `number` (E.164 digits), None for nobody.

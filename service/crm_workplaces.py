@@ -15,7 +15,7 @@ from crm_sync import connections
 from crm_sync.connections import Connection, Open
 from crm_sync.crm import Crm
 from crm_sync.grants import SealedGrants
-from crm_sync.http import Http
+from crm_sync.http import ANSWER_BYTES, Http
 from crm_sync.kinds import KINDS
 from crm_sync.pacing import SharedPace
 from crm_sync.people import KnownPeople
@@ -31,23 +31,29 @@ from web import links
 from web.hearing import archive_for_all
 
 
-def opener(settings: Settings, engine: AsyncEngine) -> Open:
-    """Makes adapters of connections, by the settings."""
+def opener(settings: Settings, engine: AsyncEngine, answer_bytes: int = ANSWER_BYTES) -> Open:
+    """Makes adapters of connections, by the settings; of an answer they read so much."""
 
     def open_crm(to: Connection) -> Crm:
         keeper = Keeper(settings.secret_key.get_secret_value())
-        return KINDS[to.kind].open(workplace(settings, engine, to, keeper.open(to.key, to.secrets)))
+        return KINDS[to.kind].open(workplace(settings, engine, to, keeper.open(to.key, to.secrets), answer_bytes))
 
     return open_crm
 
 
-def workplace(settings: Settings, engine: AsyncEngine, to: Connection, secrets: Mapping[str, Any]) -> Workplace:
+def workplace(
+    settings: Settings,
+    engine: AsyncEngine,
+    to: Connection,
+    secrets: Mapping[str, Any],
+    answer_bytes: int = ANSWER_BYTES,
+) -> Workplace:
     """The workplace of one connection, whose secrets are opened. Raises SecretKeyError."""
     return Workplace(
         key=to.key,
         settings=msgspec.convert(dict(to.settings), KINDS[to.kind].settings),
         secrets=secrets,
-        http=Http(settings.crm.networks, secrets=texts_of(secrets)),
+        http=Http(settings.crm.networks, secrets=texts_of(secrets), answer_bytes=answer_bytes),
         grants=SealedGrants(engine, Keeper(settings.secret_key.get_secret_value()), to.key),
         pace=SharedPace(engine, to.key),
         people=KnownPeople(engine, to.key),
@@ -98,8 +104,8 @@ def texts_of(secrets: Mapping[str, Any]) -> list[str]:
 class Adapters:
     """The adapters of this process by the key of their connection, each kept until that changes."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
-        self._open = opener(settings, engine)
+    def __init__(self, settings: Settings, engine: AsyncEngine, answer_bytes: int = ANSWER_BYTES) -> None:
+        self._open = opener(settings, engine, answer_bytes)
         self._engine = engine
         self._opened: dict[str, tuple[datetime, Crm]] = {}
 

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from crm_sync import amocrm_link
 from crm_sync.amocrm import KIND
 from crm_sync.amocrm_link import Settings
-from crm_sync.amocrm_words import token_ends
+from crm_sync.amocrm_words import has_number, token_ends
 from crm_sync.crm import Candidate, CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript, Effect, Heard, Inbound
 from crm_sync.errors import (
     AuthDeadError,
@@ -33,6 +33,7 @@ from crm_sync.errors import (
     UnknownOutcomeError,
 )
 from crm_sync.pacing import SharedPace
+from directory.numbers import e164
 from tests.fakes.amocrm import (
     ADMIN,
     ANNA,
@@ -436,6 +437,16 @@ async def test_whose_a_number_is_goes_by_all_of_it(rig: Rig) -> None:
         Candidate(f"contacts/{first}", "Пётр", None),
     ]
     assert await rig.crm.find_party("74950000000", 5.0) == []
+
+
+def test_a_card_of_thousands_of_numbers_costs_little() -> None:
+    """Those that end otherwise are not even read, of the others twenty: whoever handles calls must not stand still."""
+    before = e164.cache_info().misses
+    for others in ([f"8(916){number:07}" for number in range(3000)], [f"8(9{one:02})123-45-67" for one in range(99)]):
+        values = [{"value": one} for one in (*others, NUMBER)]
+        card = {"custom_fields_values": [{"field_code": "PHONE", "values": values}]}
+        assert has_number(card, NUMBER, "RU")
+    assert e164.cache_info().misses - before < 30
 
 
 async def test_whoever_asks_waits_no_longer_than_told(rig: Rig) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import text
@@ -13,14 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync import connections
 from crm_sync.amocrm import KIND
+from crm_sync.crm import Asked as CanBeAsked
+from crm_sync.errors import TransientError
 from crm_sync.heard import HeardJobs
 from crm_sync.secrets import Keeper
 from crm_sync.sending import SendingJobs
 from routing import look_up
 from service import crm_setup
 from service.crm_doors import Doors, acts
+from service.crm_owners import ConnectionOwners
 from service.crm_setup import Wanted
-from service.crm_workplaces import links_of
+from service.crm_workplaces import Adapters, links_of
 from service.crms import maker
 from service.faults import UserFault
 from service.settings import Settings
@@ -170,3 +173,23 @@ async def test_a_token_that_is_over_is_replaced_and_what_was_owed_goes_on(
         to = await connections.read(connection, "amo")
     assert to is not None
     assert (to.state, Keeper(SECRET_KEY).open("amo", to.secrets)) == ("active", {"token": token, "inbound": INBOUND})
+
+
+async def test_an_answer_that_is_long_is_no_answer_to_a_caller_who_waits(
+    engine: AsyncEngine, settings: Settings
+) -> None:
+    """It would be read in the loop that handles calls; what the ledger asks may be longer."""
+    async with open_amo() as account:
+        secrets = {"token": account.give_long_lived()}
+        wanted = Wanted(kind="amocrm", key="amo", settings={"account": account.url}, secrets=secrets)
+        await crm_setup.add(settings, wanted, lambda _line: None)
+        card = account.add_contact("79161234567", note="x" * 300_000)
+        owners, adapters = ConnectionOwners(settings, engine), Adapters(settings, engine)
+        with pytest.raises(TransientError, match="no JSON"):
+            await owners("79161234567")
+        opened = await adapters.of("amo")
+        assert opened is not None
+        (found,) = await cast("CanBeAsked", opened[1]).find_party("79161234567", 5.0)
+        await owners.close()
+        await adapters.close()
+    assert found.remote_id == f"contacts/{card}"
