@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync import comparisons, connections
-from crm_sync.connections import BY_HAND, Connection
+from crm_sync.connections import AUTH_DEAD, Connection
 from crm_sync.crm import Crm
 from crm_sync.reconciling import Period, Report, repair
 from crm_sync.reconciling import reconcile as compare_calls
@@ -99,8 +99,8 @@ async def _connections(engine: AsyncEngine, key: str | None) -> Sequence[Connect
 
 
 def is_owed(to: Connection) -> bool:
-    """Whether a connection is to be told what happens."""
-    return to.state == "active" or to.stopped_by not in {None, BY_HAND}
+    """Whether a connection is to be told what happens; of one that wants nothing more nothing is missing."""
+    return to.state == "active" or to.stopped_by == AUTH_DEAD
 
 
 async def _reconciled(
@@ -113,7 +113,8 @@ async def _reconciled(
     async with engine.begin() as connection:
         left = await repair(connection, report)
         count = len(report.differences) - len(left.differences)
-        await note(connection, THE_OPERATOR, "crm_repaired", f"crm {to.key}", {"calls": count})
+        if count:
+            await note(connection, THE_OPERATOR, "crm_repaired", f"crm {to.key}", {"calls": count})
     return Outcome(left, count)
 
 
@@ -137,11 +138,12 @@ async def compare_due(engine: AsyncEngine, settings: Settings) -> int:
     """Compare the last day of each connection that is due, by itself alone; returns how many were.
 
     A day is compared when even its last calls should have been told, and nobody who works at the same time does it too.
+    That one lets us in no more is told otherwise.
     """
     late = timedelta(minutes=settings.crm.late_minutes)
     count = 0
     async with engine.connect() as connection:
-        known = [one for one, _ in await connections.listed(connection) if is_owed(one)]
+        known = [one for one, _ in await connections.listed(connection) if one.state == "active"]
     for to in known:
         if not await comparisons.claim(engine, to.key):
             continue

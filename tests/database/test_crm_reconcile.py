@@ -150,6 +150,28 @@ async def test_what_is_missing_there_is_told_again_once_with_its_sound_and_text(
     assert (await office.compared()).differences == ()
 
 
+async def test_what_a_person_gave_up_stays_so_when_its_call_is_told_again(office: Office) -> None:
+    """Sound that was discarded is not told after all."""
+    await office.happen(sound=True)
+    await office.run()
+    discarded = """update crm_effects set answer = '{"not_told": "discarded"}' where step = 'recording'"""
+    await office.sql(discarded)
+    office.rig.account.notes.clear()
+    await office.repaired(await office.compared())
+    rows = await office.sql("select step, state from crm_effects order by step")
+    assert [tuple(row) for row in rows] == [("call_finished", "unknown"), ("recording", "done")]
+
+
+async def test_a_call_of_another_period_is_not_unknown(office: Office) -> None:
+    """The CRM's time of a call may be when it was told, or of another clock."""
+    await office.happen()
+    await office.run()
+    await office.sql("update calls set started_at = :at", at=BEGAN - 2 * HOUR)
+    (note,) = office.notes().values()
+    note["created_at"] = note["updated_at"] = int(BEGAN.timestamp())
+    assert ((found := await office.compared()).calls, found.differences) == (0, ())
+
+
 async def test_what_a_list_leaves_out_and_is_there_is_not_missing(office: Office) -> None:
     """A note that was changed since stands in another period of the list; it is looked for by itself."""
     await office.happen()
@@ -396,12 +418,17 @@ async def test_a_webhook_is_compared_by_the_ledger_and_whoever_is_told_nothing_i
     assert [one["why"] for one in found["differences"]] == ["never_planned"]
     assert (found["is_read_back"], found["failed"]) == (False, None)
     assert (await outcome(settings, mend=True))["repaired"] == 1
-    for wanted, names in (("nobody", "there is no connection"), ("site", "is stopped")):
+    with pytest.raises(UserFault, match="there is no connection"):
+        await crm_reconcile.reconcile_crms(settings, *PERIOD, "nobody", mend=False)
+    for ended_by in ("hand", "gone"):
         async with engine.begin() as connection:
-            await connections.stop(connection, "site")
-        with pytest.raises(UserFault, match=names):
-            await crm_reconcile.reconcile_crms(settings, *PERIOD, wanted, mend=False)
-    assert await crm_reconcile.reconcile_crms(settings, *PERIOD, None, mend=False) == []
+            await connections.stop(connection, "site", ended_by)
+        with pytest.raises(UserFault, match="is stopped"):
+            await crm_reconcile.reconcile_crms(settings, *PERIOD, "site", mend=False)
+        assert await crm_reconcile.reconcile_crms(settings, *PERIOD, None, mend=False) == []
+    async with engine.begin() as connection:
+        await connections.stop(connection, "site", "auth_dead")
+    assert (await outcome(settings))["failed"] == "nobody lets us in"
 
 
 async def test_each_day_is_compared_once_by_one_worker_and_again_soon_when_it_differs(
