@@ -1,4 +1,4 @@
-"""How each connection is: since when it owes something, and when it last took something."""
+"""How each connection is: since when it owes something, when it last took something, and whether it holds all."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from crm_sync.connection_tables import crm_comparisons
 from crm_sync.ledger_tables import OPEN_STATES, crm_connections, crm_effects
 
 
@@ -16,12 +17,16 @@ class Health:
     """`owes_since`: when the oldest effect was planned that is neither told nor given up. `took_at`: the last success.
 
     `error` and `reason`: what the newest effect that failed was answered; None: none of the open ones did.
+    `compared_at`: when what it holds was compared last, with so many `differences`, or what `failed`; None: never.
     """
 
     owes_since: datetime | None
     took_at: datetime | None
     error: str | None
     reason: str | None
+    compared_at: datetime | None = None
+    differences: int | None = None
+    failed: str | None = None
 
 
 async def read(connection: AsyncConnection) -> dict[str, Health]:
@@ -45,9 +50,12 @@ async def read(connection: AsyncConnection) -> dict[str, Health]:
             took.order_by(crm_effects.c.number.desc()).limit(1).scalar_subquery().label("took_at"),
             failed.c.error,
             failed.c.reason,
+            crm_comparisons.c.compared_at,
+            crm_comparisons.c.differences,
+            crm_comparisons.c.failed,
         )
-        .select_from(crm_connections.outerjoin(failed, true()))
+        .select_from(crm_connections.outerjoin(failed, true()).outerjoin(crm_comparisons))
         .order_by(crm_connections.c.key)
     )
     rows = (await connection.execute(asked)).all()
-    return {row.key: Health(row.owes_since, row.took_at, row.error, row.reason) for row in rows}
+    return {row.key: Health(*row[1:]) for row in rows}

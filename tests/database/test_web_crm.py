@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crm_sync import comparisons
+from crm_sync.comparing import Difference
 from crm_sync.connections import read
+from crm_sync.reconciling import Report
 from recordings.privacy_tables import audit
 from tests.fakes.ledger import Ledger, open_ledger
 from tests.fakes.recorded import settled_call
@@ -36,6 +41,24 @@ async def ledger(engine: AsyncEngine) -> AsyncIterator[Ledger]:
         await told.happen(settled_call())
         await told.run()
         yield told
+
+
+async def test_what_the_last_comparison_found_is_shown(site: Site, ledger: Ledger) -> None:
+    """How many calls differ, and when; or why nobody could look. Before the first nothing is said."""
+    at = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+    async with site.visitor("ilya") as client, ledger.engine.connect() as connection:
+        to = await read(connection, "site")
+        assert to is not None
+        assert "Отличий за сутки" not in await (await client.get("/crm")).text()
+        report = Report(to, 3, 0, (Difference("missing", None, None, at),), is_read=True)
+        assert await comparisons.claim(ledger.engine, "site")
+        for found, shown in (
+            (report, "Отличий за сутки</dt><dd>1<small>сверено"),
+            (replace(report, failed="transient: status 503"), "сверить не удалось<small>transient: status 503"),
+        ):
+            await comparisons.keep(ledger.engine, found, (at, at), at)
+            for page in ("/crm", "/crm/site"):
+                assert shown in await (await client.get(page)).text()
 
 
 async def test_a_dead_letter_is_read_with_what_was_told_and_answered_and_sent_again(site: Site, ledger: Ledger) -> None:
