@@ -167,6 +167,18 @@ async def test_a_connection_that_was_made_anew_tells_no_call_again(told: Told) -
     assert told.remote[call.id] == {"call_finished": row["CALL_ID"]}
 
 
+async def test_another_call_is_not_taken_for_ours_where_the_history_cannot_be_asked_for_it() -> None:
+    """A portal whose history lacks our id answers with anybody's calls: a person is told, before and then."""
+    async with open_told() as told:
+        portal = told.server.portal
+        await told.tell("call_finished", call_of())
+        portal.history_fields -= {"EXTERNAL_CALL_ID"}
+        assert (await told.crm.probe()).missing == ("history that can be asked for a call by our id",)
+        with pytest.raises(PermanentError, match="EXTERNAL_CALL_ID"):
+            await told.tell("call_finished", call_of())
+        assert len(portal.statistics) == 1
+
+
 async def test_a_start_that_is_told_too_late_is_left_to_the_end(told: Told) -> None:
     """The portal would not know it again."""
     call = call_of(started_at=NOW - timedelta(minutes=26))
