@@ -16,20 +16,27 @@ Their text is for a person and is stored: it never holds a secret, a number or a
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Literal
+
+from crm_sync.texts import kept
 
 Scope = Literal["connection", "method", "effect"]
 """How much a limit is about: all that is sent there, one kind of request, or this one."""
 
+_REASON_MOST: Final = 200
+_ANSWER_MOST: Final = 500
+
 
 class CrmError(Exception):
-    """A request that a CRM did not carry out. `answer` is what it said, masked and cut, for a person to read."""
+    """A request that a CRM did not carry out. `answer` is what it said, for a person; both are masked and cut."""
 
     kind: ClassVar[str]
 
-    def __init__(self, reason: str, answer: dict[str, Any] | None = None) -> None:
-        super().__init__(reason)
-        self.answer = answer or {}
+    def __init__(self, reason: str, answer: Mapping[str, Any] | None = None) -> None:
+        super().__init__(kept(reason, _REASON_MOST))
+        said = (answer or {}).items()
+        self.answer = {name: kept(told, _ANSWER_MOST) if isinstance(told, str) else told for name, told in said}
 
 
 class AuthExpiredError(CrmError):
@@ -64,7 +71,7 @@ class RateLimitedError(CrmError):
     def __init__(
         self,
         reason: str,
-        answer: dict[str, Any] | None = None,
+        answer: Mapping[str, Any] | None = None,
         *,
         retry_after: float | None = None,
         scope: Scope = "connection",
@@ -82,7 +89,7 @@ class TransientError(CrmError):
     def __init__(
         self,
         reason: str,
-        answer: dict[str, Any] | None = None,
+        answer: Mapping[str, Any] | None = None,
         *,
         retry_after: float | None = None,
         is_away: bool = False,

@@ -22,6 +22,7 @@ import aiohttp
 from yarl import URL
 
 from crm_sync.errors import CrmError, TransientError, UnknownOutcomeError
+from crm_sync.texts import masked, writable
 from directory.networks import Guarded, Network, RefusedError, check_host
 
 SECONDS: Final = 15.0
@@ -30,10 +31,8 @@ ANSWER_BYTES: Final = 4 * 1024 * 1024
 _AGENT: Final = "Switchhook"
 _STREAMED_BYTES: Final = 512 * 1024
 _KEPT: Final = 500
-_MASKED: Final = re.compile(
-    r"whsec_[A-Za-z0-9+/=]*|(?=[A-Za-z0-9_.+/=-]*[0-9])(?=[A-Za-z0-9_.+/=-]*[A-Za-z])[A-Za-z0-9_.+/=-]{20,}|[0-9]{5,}"
-)
-"""Secrets, words as long as one with digits among letters, and numbers keep their last two characters."""
+_UNWRITABLE: Final = re.compile(rb"\x00|\xed[\xa0-\xbf]|\\u(?:0000|[dD][89a-fA-F])")
+"""What a body of JSON may have in it that becomes NUL, or half of a pair of UTF-16; looked for before each text is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +51,12 @@ class Answer:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The body as JSON; None for what is none, such as an error page of HTML, or an answer that was cut."""
+        """The body as JSON, each text writable; None for what is none, as a page of HTML, or an answer that was cut."""
         if not self.is_whole:
             return None
         try:
-            return json_text.loads(self.body)
+            told = json_text.loads(self.body)
+            return writable(told) if _UNWRITABLE.search(self.body) else told
         except (ValueError, RecursionError):
             return None
 
@@ -76,13 +76,6 @@ class Answer:
         # Masked before it is cut: the rest of a secret that was cut is no longer known as one.
         text = masked(self.body[: 8 * _KEPT].decode(errors="replace"), self.secrets)
         return {"status": self.status, "text": text[:_KEPT]}
-
-
-def masked(text: str, secrets: Sequence[str] = ()) -> str:
-    """Text that may be stored: `secrets`, and what looks like one, are not in it, nor any number of five digits."""
-    for secret in secrets:
-        text = text.replace(secret, "…") if secret else text
-    return _MASKED.sub(lambda found: "…" + found[0][-2:], text.replace("\0", ""))
 
 
 class Http:

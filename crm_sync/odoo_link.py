@@ -24,7 +24,7 @@ from crm_sync.errors import (
     UnknownOutcomeError,
 )
 from crm_sync.http import Answer, Http
-from crm_sync.odoo_words import not_loaded, of_name, texts_of
+from crm_sync.odoo_words import name_of, not_loaded, of_name, texts_of
 
 JSON2: Final = 19
 """The first version that serves /json/2."""
@@ -162,7 +162,7 @@ class OdooLink:
         if "error" not in read:
             return read.get("result")
         data = read["error"].get("data") or {}
-        name, message = str(data.get("name", "")), str(data.get("message", ""))
+        name, message = name_of(data), str(data.get("message", ""))
         # The last arguments are what was asked for; those before them name the database and the key.
         error = of_name(name, message, [self._key, *texts_of(list(arguments[3:]))], 200)
         raise error or TransientError(f"the server could not do it: {name}", {"status": 200, "name": name})
@@ -202,10 +202,11 @@ def _refused(answer: Answer, now: datetime, sent: Sequence[str]) -> CrmError:
     if 300 <= status < 400:
         return TransientError(f"{reason}: redirects are not followed", kept, is_away=True)
     if isinstance(told, dict) and "name" in told:
-        error = of_name(str(told["name"]), str(told.get("message", "")), sent, status)
+        name = name_of(told)
+        error = of_name(name, str(told.get("message", "")), sent, status)
         if error is not None:
             return error
-        kept["name"] = str(told["name"])[:100]
+        kept["name"] = name
         return PermanentError(reason, kept) if status < 500 else TransientError(reason, kept)
     if status == 403:
         return BannedError("shut out before Odoo", kept)

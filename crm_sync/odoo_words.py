@@ -34,6 +34,7 @@ _PASSES: Final = re.compile(
     re.IGNORECASE,
 )
 _NEVER: Final = re.compile(r"builtins\.|odoo\.exceptions\.|odoo\.addons\.|psycopg2\.errors\.Invalid")
+_NAME: Final = re.compile(r"[\w.]{1,100}", re.ASCII)
 _DENIED: Final = "odoo.exceptions.AccessDenied"
 
 _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
@@ -215,6 +216,12 @@ def id_of(told: object) -> int | None:
 
 
 # --- Errors -----------------------------------------------------------------------------------------------------------
+
+
+def name_of(told: object) -> str:
+    """The full name of the server's exception, as an error tells it; empty for what is no name."""
+    name = told.get("name") if isinstance(told, Mapping) else None
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else ""
 
 
 def of_name(name: str, message: str, sent: Iterable[str], status: int) -> CrmError | None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from crm_sync.http import Answer, masked
+import time
+
+from crm_sync.errors import RateLimitedError
+from crm_sync.http import Answer
+from crm_sync.odoo_words import name_of
+from crm_sync.texts import masked
 
 TOKEN = "9f1c7e3a5b2d4c6e8f0a1b3d5c7e9f1a"
 
@@ -28,6 +33,31 @@ def test_what_is_no_json_is_none() -> None:
         assert Answer(200, {}, body).json() is None
     assert Answer(200, {}, b'{"a":1}', is_whole=False).json() is None
     assert Answer(200, {}, b'{"a":1}').json() == {"a": 1}
+
+
+def test_every_text_of_an_answer_can_be_written() -> None:
+    """PostgreSQL takes no NUL, and nothing encodes half of a pair of UTF-16; a whole pair is a letter."""
+    body = rb'{"a\u0000":["\ud800x","\ud83d\ude00",1,null],"b":"\u0440"}'
+    assert Answer(200, {}, body).json() == {"a\ufffd": ["\ufffdx", "😀", 1, None], "b": "р"}
+    assert Answer(200, {}, b'["\xed\xa0\x80"]').json() == ["\ufffd"]
+    assert Answer(200, {}, '["\\u0000"]'.encode("utf-16")).json() == ["\ufffd"]
+
+
+def test_an_error_holds_no_more_than_a_person_reads() -> None:
+    """Whatever an adapter makes of what a CRM calls its error: in one line, cut, without numbers and secrets."""
+    told = f"79161234567 {TOKEN}\n\x1b[2J" + " words" * 500_000
+    error = RateLimitedError(f"m: {told}", {"status": 400, "error": told}, scope="method")
+    assert str(error).startswith("m: …67 …1a [2J words")
+    assert (len(str(error)), len(error.answer["error"]), error.answer["status"]) == (200, 500, 400)
+    assert name_of({"name": "odoo.exceptions.UserError"}) == "odoo.exceptions.UserError"
+    assert {name_of(one) for one in ({"name": "x 79161234567"}, {"name": "N" * 101}, {"name": 1}, None)} == {""}
+
+
+def test_a_long_word_takes_no_time_to_mask() -> None:
+    """It is read once, and not once a letter."""
+    began = time.process_time()
+    assert len(masked("a" * 400_000)) == 400_000
+    assert time.process_time() - began < 1
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:
