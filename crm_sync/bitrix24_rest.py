@@ -4,7 +4,8 @@ Facts are of the vendor's pages (general-principles, oauth, limits, error-codes)
 1. The access is renewed only when the portal says `expired_token`, once, and the request is repeated once: renewing
    oftener gets an app blocked. An incoming webhook has its access in its address, and nothing to renew.
 2. A renamed portal answers 302, and whoever follows it as a browser loses the body. The request is posted again to the
-   new host, which is kept once it has answered.
+   new host, which is kept once it has answered; that is one of the same domain, as the cloud gives them, or the same
+   host. A file goes to the portal itself alone: where else it might be sent is not the portal's to say.
 3. Limits are kept to before they bite: requests of all processes (`bucket`), and seconds of a method in ten minutes
    (`operating`), of which every answer tells how many are used.
 4. What was answered by a proxy or not wholly (502, 504, 500, no JSON) may have been done: nobody knows.
@@ -49,6 +50,7 @@ _PARKED_SECONDS: Final = 60.0
 
 _KEY: Final = re.compile(r"(\w+)((?:\[\w*\])*)")
 _FORM_FIELDS_MOST: Final = 200
+_FIELD: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 _DEAD: Final = frozenset(
     {
@@ -147,7 +149,10 @@ class Rest:
         raise PermanentError(f"{method}: more rows than may be walked through")
 
     async def upload(self, url: str, field: str, filename: str, sound: bytes) -> None:
-        """Post a file to the address that a method gave for it."""
+        """Post a file to the address that a method gave for it. Raises PermanentError for another's."""
+        base = self._moved or self._hook or (await self._work.grants.current()).told["client_endpoint"]
+        if not _is_of(url, URL(base)) or not _FIELD.fullmatch(field):
+            raise PermanentError("upload: not to the portal")
         mark = f"switchhook{self._work.now().timestamp():.0f}"
         head = f'--{mark}\r\nContent-Disposition: form-data; name="{field}"; filename="{filename}"\r\n'
         body = f"{head}Content-Type: audio/mpeg\r\n\r\n".encode() + sound + f"\r\n--{mark}--\r\n".encode()
@@ -226,7 +231,7 @@ class Rest:
         await self._pace(method, low=low)
         to = URL(base.rstrip("/") + "/" + method, encoded=True)
         answer = await self._work.http.send("POST", to, json=params, seconds=seconds)
-        moved = _moved(to, answer)
+        moved = moved_to(to, answer)
         if moved is not None:
             answer = await self._work.http.send("POST", moved, json=params, seconds=seconds)
             if answer.json() is not None:
@@ -285,8 +290,9 @@ class Rest:
 
 def _by_status(method: str, answer: Answer, code: str, text: str, kept: dict[str, Any], reason: str) -> CrmError:
     status = answer.status
-    if status in {401, 402, 403}:
-        return AuthDeadError(reason, kept)
+    if status in {401, 402, 403} and not isinstance(answer.json(), dict):
+        # The portal says so in JSON: what else stands before it lets us in again, or a person mends it.
+        return TransientError(f"{reason}: shut out before the portal", kept)
     if status == 429:
         return RateLimitedError(reason, kept, retry_after=answer.retry_after(0.0))
     if 300 <= status < 400:
@@ -302,7 +308,7 @@ def _operating(method: str) -> str:
     return f"operating {method}"
 
 
-def _moved(asked: URL, answer: Answer) -> URL | None:
+def moved_to(asked: URL, answer: Answer) -> URL | None:
     """Where a renamed portal is now: the same method on another host, never less safe than before."""
     if answer.status not in {301, 302, 307, 308}:
         return None
@@ -310,8 +316,25 @@ def _moved(asked: URL, answer: Answer) -> URL | None:
         there = asked.join(URL(answer.headers.get("location", ""), encoded=True))
     except ValueError:
         return None
-    same = there.scheme == asked.scheme and there.path == asked.path and there.host
+    same = there.scheme == asked.scheme and there.path == asked.path and _is_akin(asked.host or "", there.host or "")
     return there.with_query(None) if same and there.origin() != asked.origin() else None
+
+
+def _is_akin(before: str, now: str) -> bool:
+    """Whether a renamed portal may be there: on the same host, or another name in the same domain (not a top one)."""
+    domain = before.partition(".")[2]
+    is_domain = "." in domain and not domain.rpartition(".")[2].isdigit()
+    return now == before or (is_domain and now.partition(".")[2] == domain)
+
+
+def _is_of(url: str, base: URL) -> bool:
+    """Whether an address is of the portal itself, and not less safe."""
+    try:
+        there = URL(url)
+        is_safer = there.scheme == "https" and there.is_default_port() and there.host == base.host
+        return is_safer or there.origin() == base.origin()
+    except ValueError:
+        return False
 
 
 def read_form(body: bytes) -> dict[str, Any]:

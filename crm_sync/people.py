@@ -1,7 +1,11 @@
-"""Who is who: persons of the directory and users of a CRM, by extension, or as a person said by hand."""
+"""Who is who: persons of the directory and users of a CRM, by extension, or as a person said by hand.
+
+Users of a CRM may write their own extension there: one that several say they have is nobody's until it is said by hand.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -69,23 +73,38 @@ async def known(connection: AsyncConnection, key: str) -> list[Known]:
             )
         )
     }
-    extensions = {
-        row.number: row.person
-        for row in await connection.execute(
-            select(devices.c.number, devices.c.person).where(devices.c.number.is_not(None)).order_by(devices.c.position)
-        )
-    }
+    extensions = await _extensions(connection)
     asked = select(crm_users).where(crm_users.c.connection == key).order_by(crm_users.c.name, crm_users.c.user)
+    rows = (await connection.execute(asked)).all()
+    claims = Counter(row.extension for row in rows)
     told, taken = [], set(by_hand)
-    for row in await connection.execute(asked):
+    for row in rows:
         person = row.person
-        if person is None:
+        if person is None and claims[row.extension] == 1:
             person = extensions.get(row.extension)
             person = None if person in taken else person
         if person is not None:
             taken.add(person)
         told.append(Known(row.user, row.name, row.extension, person, row.person is not None, row.seen_at))
     return told
+
+
+async def disputed(connection: AsyncConnection, key: str) -> tuple[str, ...]:
+    """What `Probed.missing` tells of extensions that several users have, while nobody said whose they are."""
+    told = await known(connection, key)
+    extensions, by_hand = await _extensions(connection), {one.person for one in told if one.by_hand}
+    claims = Counter(one.extension for one in told if one.extension is not None)
+    return tuple(
+        f"extension {extension} of one user alone, or `switchhook crm pair`"
+        for extension, count in sorted(claims.items())
+        if count > 1 and extension in extensions and extensions[extension] not in by_hand
+    )
+
+
+async def _extensions(connection: AsyncConnection) -> dict[str, str]:
+    """The persons by the internal numbers of their devices."""
+    asked = select(devices.c.number, devices.c.person).where(devices.c.number.is_not(None))
+    return {row.number: row.person for row in await connection.execute(asked.order_by(devices.c.position))}
 
 
 async def unknown(connection: AsyncConnection, key: str) -> list[str]:

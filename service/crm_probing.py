@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from crm_sync import connections
 from crm_sync.crm import Asked
 from crm_sync.errors import AuthDeadError, CrmError
-from crm_sync.people import keep_users
+from crm_sync.people import disputed, keep_users
 from crm_sync.secrets import SecretKeyError
 from service.crm_workplaces import Adapters
 from service.rounds import come_round
@@ -68,7 +68,8 @@ async def _ask(engine: AsyncEngine, adapters: Adapters, key: str) -> bool:
             await connections.stop(connection, key, error.kind)
         return False
     async with engine.begin() as connection:
-        await connections.probed(connection, key, told.missing)
         await keep_users(connection, key, users)
-    log.info("crm probed", crm=key, kind=to.kind, missing=list(told.missing), users=len(users))
+        missing = (*told.missing, *await disputed(connection, key))
+        await connections.probed(connection, key, missing)
+    log.info("crm probed", crm=key, kind=to.kind, missing=list(missing), users=len(users))
     return True

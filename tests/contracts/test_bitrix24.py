@@ -12,6 +12,7 @@ import pytest
 from yarl import URL
 
 from crm_sync.bitrix24 import KIND
+from crm_sync.bitrix24_rest import Rest, moved_to
 from crm_sync.crm import CrmCall, CrmLead, CrmRecording, CrmSegment, CrmTask, CrmTranscript, Effect, HeldCall, Inbound
 from crm_sync.errors import (
     AuthDeadError,
@@ -22,6 +23,7 @@ from crm_sync.errors import (
     TransientError,
     UnknownOutcomeError,
 )
+from crm_sync.http import Answer
 from tests.fakes.bitrix24 import CLIENT, Bitrix24, Fault
 from tests.fakes.bitrix24_rig import NOBODY, Told, open_told
 from tests.fakes.recorded import LINE
@@ -343,6 +345,7 @@ async def test_a_renamed_portal_is_followed_with_the_body_and_kept(told: Told) -
     [
         ("limit", RateLimitedError, "connection"), ("operating", RateLimitedError, "method"),
         ("overload", BannedError, None), ("503_html", TransientError, None), ("500", UnknownOutcomeError, None),
+        ("401", AuthDeadError, None), ("401_html", TransientError, None), ("403_html", TransientError, None),
     ],
 )  # fmt: skip
 async def test_each_refusal_is_told_apart(told: Told, how: Any, error: type[CrmError], scope: str | None) -> None:
@@ -432,6 +435,40 @@ async def test_a_long_sound_goes_as_a_file(told: Told) -> None:
     object.__setattr__(told.work, "sound", long)
     await told.tell("recording", CrmRecording(call=call.id, seconds=6.0, expires_at=None, link=1))
     assert list(told.server.portal.records.values()) == [sound]
+
+
+@pytest.mark.parametrize("field", ["file", 'f"\r\n\r\nmore', "", "f" * 65])
+async def test_a_sound_goes_nowhere_but_to_the_portal(told: Told, field: str) -> None:
+    """Not to another host or port, nor in clear; nor does the portal write the form."""
+    rest, url = Rest(told.work), told.server.url
+    away = [
+        url.replace("127.0.0.1", "localhost"),
+        told.server.renamed_url,
+        "https://example.com",
+        "file:///x",
+        "",
+        "//",
+    ]
+    for there in away if field == "file" else [url]:
+        with pytest.raises(PermanentError, match="not to the portal"):
+            await rest.upload(f"{there}/upload/1" if there else "", field, "a.mp3", b"ID3")
+    assert told.server.requests == []
+
+
+@pytest.mark.parametrize(
+    "before, now, is_followed",
+    [
+        ("old.bitrix24.ru", "new.bitrix24.ru", True), ("10.0.0.1", "10.0.0.1", True),
+        ("old.bitrix24.ru", "example.com", False), ("old.bitrix24.ru", "bitrix24.ru", False),
+        ("old.bitrix24.ru", "a.new.bitrix24.ru", False), ("example.com", "other.com", False),
+        ("10.0.0.1", "11.0.0.1", False),
+    ],
+)  # fmt: skip
+def test_a_portal_is_followed_within_its_domain(before: str, now: str, is_followed: bool) -> None:
+    """As the cloud renames it; what it is told goes to no other house."""
+    asked = URL(f"https://{before}/rest/profile")
+    answer = Answer(302, {"location": f"https://{now}:8443/rest/profile"}, b"")
+    assert (moved_to(asked, answer) is not None) == is_followed
 
 
 async def test_only_the_portal_is_listened_to(told: Told) -> None:

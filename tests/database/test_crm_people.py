@@ -9,7 +9,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync.crm import CrmUser
-from crm_sync.people import KnownPeople, keep_users, known, pair, unknown
+from crm_sync.people import KnownPeople, disputed, keep_users, known, pair, unknown
 from directory import tables as d
 from tests.fakes.ledger import add_connection
 
@@ -68,3 +68,18 @@ async def test_the_last_good_answer_stays(people: KnownPeople, engine: AsyncEngi
     async with engine.connect() as connection:
         told = await known(connection, "site")
     assert [(one.user, one.person, one.by_hand) for one in told] == [("2", "anna", False), ("9", "boris", True)]
+
+
+async def test_an_extension_that_several_have_is_nobodys_until_it_is_said(
+    people: KnownPeople, engine: AsyncEngine
+) -> None:
+    """Users write their own there: whoever writes another's becomes nobody, and it is told as missing."""
+    await _say(engine, (*USERS, CrmUser("66", "Аноним", "101")))
+    assert [await people.person_of(user) for user in ("1", "66")] == [None, None]
+    assert await people.user_of("anna") is None
+    async with engine.begin() as connection:
+        (told,) = await disputed(connection, "site")
+        await pair(connection, "site", "1", "anna")
+        assert await disputed(connection, "site") == ()
+    assert "extension 101" in told
+    assert [await people.person_of(user) for user in ("1", "66")] == ["anna", None]

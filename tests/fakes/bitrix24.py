@@ -36,7 +36,7 @@ CODE_SECONDS: Final = 30
 
 How = Literal[
     "cut", "cut_body", "hang", "500", "502_html", "503_html", "504", "limit", "operating", "overload", "expired", "400",
-    "401", "302",
+    "401", "302", "401_html", "403_html",
 ]  # fmt: skip
 
 
@@ -289,7 +289,7 @@ class Bitrix24:
             return self._error(*_SAID[fault.how], headers, asked_for=True)
         if fault.how == "302":
             return web.Response(status=302, headers={"Location": f"http://127.0.0.1:9{request.path}"})
-        if fault.how in {"502_html", "503_html", "504"}:
+        if fault.how in {"401_html", "403_html", "502_html", "503_html", "504"}:
             page = "<html><body><h1>nginx</h1></body></html>"
             return web.Response(status=int(fault.how[:3]), text=page, content_type="text/html")
         if fault.how == "cut_body":
