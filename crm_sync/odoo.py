@@ -345,7 +345,7 @@ KIND: Final = Kind(
     settings=OdooSettings,
     secrets={
         "key": "the API key of Odoo's user",
-        "inbound": "what the address of webhooks has to hold (empty: none are heard)",
+        "inbound": "what the address of webhooks has to hold, 24 characters at least (empty: none are heard)",
     },
     required=("key",),
     steps=("call_finished", "recording", "transcript", "task", "lead"),

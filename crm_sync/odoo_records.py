@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2s
 from typing import Any, Final
 
 from crm_sync.crm import CrmLead, HeldCall
@@ -186,10 +187,14 @@ class OdooRecords:
         if number is None or not is_searchable(number):
             ours, row = "nobody", {"name": word(self._language, "nobody")}
         else:
-            ours = f"party_{party}" if party is not None else f"number_{number}"
+            ours = f"party_{party}" if party is not None else f"number_{self._digest(number)}"
             row = {"name": name or f"+{number}", "phone": f"+{number}"}
         known = await self.known(CONTACT, ours)
         return known if known is not None else await self.load(CONTACT, ours, row)
+
+    def _digest(self, number: str) -> str:
+        """What stands for a number in an external id: that stays when the contact is made nameless there."""
+        return blake2s(f"{self._namespace} {number}".encode(), digest_size=16).hexdigest()
 
     # --- Leads --------------------------------------------------------------------------------------------------------
 

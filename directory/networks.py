@@ -54,6 +54,15 @@ def _may_be(host: str, networks: Sequence[Network]) -> bool:
     return address.is_global and not address.is_multicast
 
 
+async def is_inside(host: str, networks: Sequence[Network]) -> bool:
+    """Whether a host leads into these networks alone."""
+    try:
+        found = await ThreadedResolver().resolve(host)
+    except OSError:
+        return False
+    return bool(found) and all(any(ip_address(one["host"]) in network for network in networks) for one in found)
+
+
 class Guarded(AbstractResolver):
     """Resolves names to addresses that may be connected to, and to no others."""
 

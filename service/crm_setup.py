@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
+from yarl import URL
 
 from crm_sync import connections, people
 from crm_sync.connection_tables import crm_grants
@@ -21,6 +22,7 @@ from crm_sync.errors import CrmError
 from crm_sync.grants import NoGrantError
 from crm_sync.kinds import KINDS
 from crm_sync.secrets import Keeper, SecretKeyError
+from directory.networks import is_inside
 from recordings.audit import THE_OPERATOR, note
 from service.crm_doors import CONSENT_SECONDS, consent_address, digest_of
 from service.crm_workplaces import workplace
@@ -30,6 +32,8 @@ from service.wiring import open_house
 from web.links import DAYS_MOST
 
 _LOOK_SECONDS: Final = 1.0
+_DOOR_SIGNS: Final = 24
+"""The secret of an address is all that verifies who comes: one that is shorter could be guessed."""
 
 Say = Callable[[str], None]
 """Tells the person a line."""
@@ -52,7 +56,8 @@ async def add(settings: Settings, wanted: Wanted, say: Say) -> None:
     """Make the connection, which is told what happens from then on. What does not let us in is not kept."""
     kept = _settings(wanted)
     keeper, kind = _keeper(settings), KINDS[wanted.kind]
-    given = {name: value for name, value in wanted.secrets.items() if value}
+    given = _given(wanted.secrets)
+    await _check_plain(settings, {**kept, **given})
     if missing := next((name for name in kind.required if name not in given), None):
         raise UserFault(f"{missing}: is required, {kind.secrets[missing]}")
     async with open_house(settings, pool=2) as house:
@@ -98,9 +103,10 @@ async def renew(settings: Settings, key: str, given: Mapping[str, str], say: Say
 
     What does not let us in is not kept.
     """
-    keeper, told = _keeper(settings), {name: value for name, value in given.items() if value}
+    keeper, told = _keeper(settings), _given(given)
     if not told:
         raise UserFault("secrets: at least one has to be told")
+    await _check_plain(settings, told)
     async with open_house(settings, pool=2) as house:
         to = await _read(house.engine, key)
         try:
@@ -172,7 +178,10 @@ async def _meet(settings: Settings, engine: AsyncEngine, key: str, say: Say, *, 
             async with engine.begin() as connection:
                 await people.keep_users(connection, key, users)
                 known = [one for one in await people.known(connection, key) if one.person is not None]
-                nobody = await people.unknown(connection, key)
+                nobody, disputed = await people.unknown(connection, key), await people.disputed(connection, key)
+                await connections.probed(connection, key, (*probed.missing, *disputed))
+            for one in disputed:
+                say(f"missing: {one}")
             say(f"{len(users)} users there, {len(known)} of them known here")
             if nobody:
                 say(f"not known there: {', '.join(nobody)}; `switchhook crm pair {key} USER PERSON` says who is who")
@@ -238,6 +247,22 @@ def _settings(wanted: Wanted) -> dict[str, Any]:
         why, _, where = str(error).partition(" - at `$.")
         raise UserFault(f"--{where.rstrip('`').replace('_', '-') or 'settings'}: {why[:1].lower()}{why[1:]}") from None
     return kept | ({"link_days": wanted.link_days} if wanted.link_days != connections.LINK_DAYS else {})
+
+
+async def _check_plain(settings: Settings, told: Mapping[str, Any]) -> None:
+    """Raise UserFault for an address whose traffic all could read, unless it is in the house; it may be a secret."""
+    for name, value in told.items():
+        if not isinstance(value, str) or not value.lower().startswith("http://"):
+            continue
+        if not await is_inside(URL(value).host or "", settings.crm.networks):
+            raise UserFault(f"{name}: must begin with https://, unless it leads into crm.networks")
+
+
+def _given(secrets: Mapping[str, str]) -> dict[str, str]:
+    """The secrets that were told. Raises UserFault for one of an address that could be guessed."""
+    if 0 < len(secrets.get("inbound", "")) < _DOOR_SIGNS:
+        raise UserFault(f"inbound: must have at least {_DOOR_SIGNS} characters, got {len(secrets['inbound'])}")
+    return {name: value for name, value in secrets.items() if value}
 
 
 def _keeper(settings: Settings) -> Keeper:

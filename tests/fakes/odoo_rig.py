@@ -19,7 +19,7 @@ from tests.fakes.odoo import ANNA, BORIS, DATABASE, KEY, FakeOdoo
 from tests.fakes.odoo_front import Fault, Front, open_front
 
 SECONDS = 1.0
-INBOUND = "a secret of an address"
+INBOUND = "a-secret-of-an-address-of-tests"
 STAGES = {"qualified": 2, "in_work": 3, "won": 4}
 SOUND = b"ID3\x04\x00\x00\x00\x00\x00\x00 the sound of "
 

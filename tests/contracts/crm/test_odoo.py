@@ -56,6 +56,14 @@ async def test_an_unknown_caller_becomes_one_contact_with_the_number_as_all_read
     assert len(rig.calls()) == 2
 
 
+async def test_what_we_call_a_contact_there_tells_no_number(rig: OdooRig) -> None:
+    """That stays when the contact is made nameless; and it is found by it again."""
+    told = await finished(rig, id=uuid4(), lead=None, party=None)
+    rig.odoo.rows["res.partner"][told[1]] |= {"phone": "", "phone_sanitized": ""}
+    assert await finished(rig, id=uuid4(), lead=None, party=None) == told
+    assert NUMBER not in str(rig.odoo.names)
+
+
 @pytest.mark.parametrize("has_numbers", [True, False])
 @pytest.mark.parametrize(
     "spelled", ["8 (916) 123-45-67", "7 916 123 45 67", "+7 916 123-45-67 доб. 102", "+79161234567"]
