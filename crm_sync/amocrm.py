@@ -273,7 +273,7 @@ class Amo:
         if not isinstance(phone, str | int):
             raise PermanentError("a click without a number")
         clicked = {"number": normal(str(phone), self._is.region), "user": str(claims.get("user_id", ""))}
-        return Heard("originate", clicked | ({"remote_id": str(claims["jti"])} if claims.get("jti") else {}))
+        return Heard("originate", clicked | {"remote_id": claims["jti"]}, is_once=True)
 
     # What is there already
 
@@ -458,7 +458,7 @@ KIND: Final = Kind(
     secrets={
         "token": "the long-lived token of a private integration (empty: access by consent)",
         "client_secret": "the secret key of the integration (empty with a long-lived token)",
-        "inbound": "what the address of webhooks has to hold (empty: none are heard)",
+        "inbound": "what the address of webhooks has to hold, 24 characters at least (empty: none are heard)",
     },
     steps=("call_finished", "recording", "transcript", "task", "lead"),
     open=Amo,

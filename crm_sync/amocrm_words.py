@@ -29,6 +29,7 @@ WON, LOST = 142, 143
 """The statuses that end a lead, the same in every pipeline."""
 
 _TEN: Final = 10
+_WEEK: Final = 7 * 86_400.0
 _ALIKE: Final = 4
 """Numbers that end otherwise are not the same, however they are written."""
 _PHONES_MOST: Final = 20
@@ -341,9 +342,12 @@ def clicked(token: str, client_id: str, client_secret: str, now: float) -> Mappi
         raise refusal
     if not isinstance(algorithm, dict) or algorithm.get("alg") != "HS256" or not isinstance(claims, dict):
         raise refusal
-    until, since = claims.get("exp"), claims.get("nbf", 0)
-    in_time = isinstance(until, int | float) and isinstance(since, int | float) and since - 60 <= now < until
-    if not in_time or claims.get("client_uuid") != client_id:
+    until, since, name = claims.get("exp"), claims.get("nbf", 0), claims.get("jti")
+    if not isinstance(until, int | float) or not isinstance(since, int | float) or not isinstance(name, str):
+        raise refusal
+    # A token is remembered for a week (`heard.DAYS`): one that holds for longer, or has no name, could be used twice.
+    in_time = since - 60 <= now < until <= now + _WEEK
+    if not in_time or not name or claims.get("client_uuid") != client_id:
         raise refusal
     return claims
 

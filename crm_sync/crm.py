@@ -241,11 +241,12 @@ class Inbound:
 class Heard:
     """What happened there, verified: a click to call, a form that asks to be called, or a new owner, lead or contact.
 
-    `told` is kind by kind.
+    `told` is kind by kind. `is_once`: its `remote_id` is of a pass that is good once, so the same again is no wish.
     """
 
     kind: Literal["originate", "call_back", "owner_changed", "lead_changed", "contact_changed"]
     told: Mapping[str, str]
+    is_once: bool = False
 
 
 class Crm(Protocol):

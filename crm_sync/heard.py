@@ -2,8 +2,10 @@
 
 Rules kept here:
 1. What was not verified is not stored; what was is in the database before the CRM is told that we have it.
-2. A click that comes twice within seconds, as a double click does, is one.
+2. A click that comes twice within seconds, as a double click does, is one; so is one with a pass that is good once.
 3. Once it was acted on nothing of it stays but which call came of it: the CRM may know that call already.
+4. Of what changed there, however much at once, the rest of the queue never waits; while one that waits will ask about
+   the same, no other is stored.
 """
 
 from __future__ import annotations
@@ -11,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import Row, delete, exists, func, insert, null, select, text, update
+from sqlalchemy import Row, delete, exists, func, insert, null, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.due import Job
@@ -30,11 +33,18 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 TASK: Final = "crm_sync.act_on_heard"
 QUEUE: Final = "crm"
 DAYS: Final = 7
-_CALLS: Final = frozenset({"originate", "call_back"})
+CALLS: Final = frozenset({"originate", "call_back"})
+MOST: Final = 200
+"""Of one request so much is stored: of what changed besides the copies get old."""
+
 _LATE: Final = timedelta(minutes=2)
 """Who clicked so long ago has given up, and would not understand why it rings now."""
 
 _TWICE: Final = text("interval '15 seconds'")
+_TURN: Final = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
+_WAITING: Final = text(
+    "select queueing_lock from procrastinate_jobs where queueing_lock = any(:locks) and status = 'todo'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ class HeardJobs:
             if row is None:
                 return
             wish, again = None, None
-            if row.kind in _CALLS:
+            if row.kind in CALLS:
                 wish = await self._call(connection, row)
             else:
                 again = await self._changed(connection, row.connection, row.told)
@@ -110,21 +120,45 @@ class HeardJobs:
 
 async def store(connection: AsyncConnection, key: str, told: Sequence[Heard]) -> int:
     """Write what a connection told, with its jobs, in the caller's transaction; returns how much of it is new."""
-    count = 0
-    for one in told:
-        remote_id = one.told.get("remote_id") if one.kind == "originate" else None
-        if remote_id is not None and await _is_known(connection, key, remote_id):
-            continue
-        row = {"id": uuid4(), "connection": key, "kind": one.kind, "told": dict(one.told), "remote_id": remote_id}
-        await connection.execute(insert(crm_heard).values(**row))
-        await enqueue(connection, [Job(TASK, QUEUE, {"heard": str(row["id"])}, priority=1)])
-        count += 1
-    return count
+    new: dict[str | UUID, Heard] = {}
+    for one in told[:MOST]:
+        remote_id = _pass(one)
+        if remote_id is None or not await _is_known(connection, key, remote_id, one.is_once):
+            new.setdefault(_lock(key, one) or remote_id or uuid4(), one)
+    # One at a time: of two that wait for the same the second would be refused.
+    await connection.execute(_TURN, {"key": f"heard {key}"})
+    waiting = set((await connection.execute(_WAITING, {"locks": [str(name) for name in new]})).scalars())
+    rows, jobs = [], []
+    for one in (one for name, one in new.items() if name not in waiting):
+        row = {"id": uuid4(), "connection": key, "kind": one.kind, "told": dict(one.told), "remote_id": _pass(one)}
+        rows.append(row)
+        args, priority = {"heard": str(row["id"])}, 1 if one.kind in CALLS else -1
+        jobs.append(Job(TASK, QUEUE, args, queueing_lock=_lock(key, one), priority=priority))
+    if rows:
+        await connection.execute(insert(crm_heard), rows)
+        await enqueue(connection, jobs)
+    return len(rows)
 
 
-async def _is_known(connection: AsyncConnection, key: str, remote_id: str) -> bool:
-    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{key} {remote_id}", 0))))
-    lately = crm_heard.c.heard_at > func.clock_timestamp() - _TWICE
+def _pass(one: Heard) -> str | None:
+    """What a click is known by when it comes twice."""
+    return one.told.get("remote_id") if one.kind == "originate" else None
+
+
+def _lock(key: str, one: Heard) -> str | None:
+    """What those have in common that ask the same; None: it is a call, or tells all by itself.
+
+    It is no number: what is in the queue nobody erases.
+    """
+    about = one.told.get("number") or one.told.get("remote_id")
+    if one.kind in CALLS or about is None or "owner" in one.told:
+        return None
+    return f"{TASK} {sha256(f'{key} {about}'.encode()).hexdigest()}"
+
+
+async def _is_known(connection: AsyncConnection, key: str, remote_id: str, is_once: bool) -> bool:
+    await connection.execute(_TURN, {"key": f"{key} {remote_id}"})
+    lately = true() if is_once else crm_heard.c.heard_at > func.clock_timestamp() - _TWICE
     asked = exists().where(crm_heard.c.connection == key, crm_heard.c.remote_id == remote_id, lately)
     return bool(await connection.scalar(select(asked)))
 

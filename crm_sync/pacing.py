@@ -22,6 +22,7 @@ WITHIN_SECONDS: Final = 5.0
 """So long a request waits for its place, unless its caller says otherwise."""
 
 _LOW_SHARE: Final = 0.5
+_LOW_SECONDS: Final = 1.0
 _NEARLY: Final = 0.95
 """Of what a CRM says that we used: its limit lets one more through when it is nearly reached, and then none."""
 
@@ -74,11 +75,12 @@ class Pace(Protocol):
 
 
 class SharedPace:
-    """The pace of one connection in the database."""
+    """The pace of one connection in the database; with `low` every request is so."""
 
-    def __init__(self, engine: AsyncEngine, key: str) -> None:
+    def __init__(self, engine: AsyncEngine, key: str, *, low: bool = False) -> None:
         self._engine = engine
         self._key = key
+        self._low = low
 
     async def take(
         self,
@@ -91,8 +93,23 @@ class SharedPace:
         within: float = WITHIN_SECONDS,
     ) -> None:
         """See `Pace`."""
+        patience = 0.0 if low else min(within, _LOW_SECONDS) if self._low else within
+        until = asyncio.get_running_loop().time() + patience
+        while True:
+            try:
+                await self._take(bucket, most, per_second, cost, 0.0 if self._low else patience, low=low or self._low)
+            except RateLimitedError as error:
+                # A place is not taken before it is free, for others would wait behind it.
+                if not self._low or asyncio.get_running_loop().time() + (error.retry_after or 0.0) > until:
+                    raise
+                await asyncio.sleep(error.retry_after or 0.0)
+            else:
+                return
+
+    async def _take(
+        self, bucket: str, most: float, per_second: float, cost: float, patience: float, *, low: bool
+    ) -> None:
         room = most * _LOW_SHARE if low else most
-        patience = 0.0 if low else within
         asked = {"key": self._key, "bucket": bucket, "cost": cost, "rate": per_second, "most": room, "within": patience}
         async with self._engine.begin() as connection:
             level = (await connection.execute(_TAKE, asked)).scalar()
@@ -120,7 +137,7 @@ class SharedPace:
 
     async def check(self, bucket: str, *, low: bool = False) -> None:
         """See `Pace`."""
-        share = _LOW_SHARE if low else _NEARLY
+        share = _LOW_SHARE if low or self._low else _NEARLY
         seconds = func.extract("epoch", crm_paces.c.resets_at - func.clock_timestamp())
         asked = select(seconds).where(
             crm_paces.c.connection == self._key,

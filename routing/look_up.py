@@ -1,7 +1,7 @@
 """Asks a CRM whose caller it is, for so long as a caller may wait; what it said last stands in for a late answer.
 
 A look-up that is late goes on behind the caller's back, so that the next call finds a younger copy. Copies are kept in
-PostgreSQL and told to every process; whoever learns from the CRM that an owner changed writes the copy with ``keep``.
+PostgreSQL and told to every process; who learns from the CRM that an owner changed writes over the copy with ``renew``.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -27,6 +27,8 @@ CHANNEL: Final = "switchhook_owners"
 """NOTIFY channel; the payload is a number."""
 
 BUDGET_SECONDS: Final = 0.3
+DAYS: Final = 90
+"""So long a copy is kept that no call and no word of the CRM renewed."""
 COPIES_MOST: Final = 200_000
 """Copies kept in memory, about 200 bytes each; of the others none stands in for the CRM."""
 
@@ -76,6 +78,22 @@ async def keep(connection: AsyncConnection, number: str, copy: Copy) -> None:
     )
     await connection.execute(upsert)
     await connection.execute(select(func.pg_notify(CHANNEL, number)))
+
+
+async def renew(connection: AsyncConnection, number: str, copy: Copy) -> None:
+    """Write what the CRM told unasked over an older word; of a number that nobody called from nothing is kept."""
+    is_older = owner_copies.c.number == number, owner_copies.c.told_at <= copy.told_at
+    await connection.execute(update(owner_copies).where(*is_older).values(owner=copy.owner, told_at=copy.told_at))
+    await connection.execute(select(func.pg_notify(CHANNEL, number)))
+
+
+async def forget(connection: AsyncConnection) -> int:
+    """Forget what the CRM said last of numbers that nobody called from for so long; returns how many."""
+    old = owner_copies.c.told_at < func.clock_timestamp() - func.make_interval(0, 0, 0, DAYS)
+    gone = await connection.execute(delete(owner_copies).where(old))
+    if gone.rowcount:
+        await connection.execute(select(func.pg_notify(CHANNEL, "")))
+    return gone.rowcount
 
 
 class CrmOwners:

@@ -100,7 +100,9 @@ class Doors:
             log.warning("not of this crm", crm=key, reason=str(error))
             raise DoorClosed(403) from None
         if to.state == "shadow":
-            told = [one for one in told if one.kind not in {"originate", "call_back"}]
+            told = [one for one in told if one.kind not in heard.CALLS]
+        if key != self._settings.crm.owner_from:
+            told = [one for one in told if one.kind in heard.CALLS]
         async with self._engine.begin() as connection:
             count = await heard.store(connection, key, told)
         log.info("crm told", crm=key, count=count)
@@ -119,7 +121,7 @@ class Doors:
 
 def acts(settings: Settings, engine: AsyncEngine) -> Acts:
     """What is done about what a CRM tells."""
-    desk, owner_of, owners = outgoing_desk(), lead_owner(settings.crm), ConnectionOwners(settings, engine)
+    desk, owner_of, owners = outgoing_desk(), lead_owner(settings.crm), ConnectionOwners(settings, engine, low=True)
 
     async def call_out(
         connection: AsyncConnection, key: str, told: str, number: str, line: str | None, person: str
@@ -147,14 +149,16 @@ def acts(settings: Settings, engine: AsyncEngine) -> Acts:
 
     async def owner_told(connection: AsyncConnection, key: str, number: str, owner: str | None) -> None:
         if key == settings.crm.owner_from:
-            await look_up.keep(connection, number, Copy(owner, datetime.now(UTC)))
+            await look_up.renew(connection, number, Copy(owner, datetime.now(UTC)))
 
     async def look_again(key: str, told: Mapping[str, str]) -> None:
         if key != settings.crm.owner_from:
             return
         try:
             numbers = [told["number"]] if "number" in told else await owners.numbers_of(told["remote_id"])
-            found = {number: await owners(number) for number in numbers[:_NUMBERS_MOST]}
+            async with engine.connect() as connection:
+                known = await look_up.read(connection, numbers)
+            found = {number: await owners(number) for number in sorted(known)[:_NUMBERS_MOST]}
         except (CrmError, SecretKeyError) as error:
             log.warning("the CRM did not tell an owner", crm=key, error=type(error).__name__)
             return
@@ -162,6 +166,6 @@ def acts(settings: Settings, engine: AsyncEngine) -> Acts:
             await owners.close()
         async with engine.begin() as connection:
             for number, owner in found.items():
-                await look_up.keep(connection, number, Copy(owner, datetime.now(UTC)))
+                await look_up.renew(connection, number, Copy(owner, datetime.now(UTC)))
 
     return Acts(call_out=call_out, owe_call=owe_call, owner_told=owner_told, look_again=look_again)

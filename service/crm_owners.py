@@ -23,11 +23,14 @@ _ANSWER_BYTES: Final = 256 * 1024
 
 
 class ConnectionOwners:
-    """Owners by the connection that the setting `crm.owner_from` names (`routing.look_up.OwnerLookup`)."""
+    """Owners by the connection that the setting `crm.owner_from` names (`routing.look_up.OwnerLookup`).
 
-    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
+    `low`: nobody waits for them, so that every other request to the CRM goes first.
+    """
+
+    def __init__(self, settings: Settings, engine: AsyncEngine, *, low: bool = False) -> None:
         self._key = settings.crm.owner_from or ""
-        self._adapters = Adapters(settings, engine, _ANSWER_BYTES)
+        self._adapters = Adapters(settings, engine, _ANSWER_BYTES, low=low)
 
     async def __call__(self, number: str, /) -> str | None:
         """Key of the person who owns `number` (E.164 digits), None for nobody.

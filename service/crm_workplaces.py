@@ -31,12 +31,14 @@ from web import links
 from web.hearing import archive_for_all
 
 
-def opener(settings: Settings, engine: AsyncEngine, answer_bytes: int = ANSWER_BYTES) -> Open:
-    """Makes adapters of connections, by the settings; of an answer they read so much."""
+def opener(settings: Settings, engine: AsyncEngine, answer_bytes: int = ANSWER_BYTES, *, low: bool = False) -> Open:
+    """Makes adapters of connections, by the settings; of an answer they read so much. `low`: they yield to others."""
 
     def open_crm(to: Connection) -> Crm:
         keeper = Keeper(settings.secret_key.get_secret_value())
-        return KINDS[to.kind].open(workplace(settings, engine, to, keeper.open(to.key, to.secrets), answer_bytes))
+        return KINDS[to.kind].open(
+            workplace(settings, engine, to, keeper.open(to.key, to.secrets), answer_bytes, low=low)
+        )
 
     return open_crm
 
@@ -47,6 +49,8 @@ def workplace(
     to: Connection,
     secrets: Mapping[str, Any],
     answer_bytes: int = ANSWER_BYTES,
+    *,
+    low: bool = False,
 ) -> Workplace:
     """The workplace of one connection, whose secrets are opened. Raises SecretKeyError."""
     return Workplace(
@@ -55,7 +59,7 @@ def workplace(
         secrets=secrets,
         http=Http(settings.crm.networks, secrets=texts_of(secrets), answer_bytes=answer_bytes),
         grants=SealedGrants(engine, Keeper(settings.secret_key.get_secret_value()), to.key),
-        pace=SharedPace(engine, to.key),
+        pace=SharedPace(engine, to.key, low=low),
         people=KnownPeople(engine, to.key),
         sound=sounds_of(engine, open_store(settings)),
         link=links_of(engine, to, settings.web.public_url),
@@ -104,8 +108,10 @@ def texts_of(secrets: Mapping[str, Any]) -> list[str]:
 class Adapters:
     """The adapters of this process by the key of their connection, each kept until that changes."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, answer_bytes: int = ANSWER_BYTES) -> None:
-        self._open = opener(settings, engine, answer_bytes)
+    def __init__(
+        self, settings: Settings, engine: AsyncEngine, answer_bytes: int = ANSWER_BYTES, *, low: bool = False
+    ) -> None:
+        self._open = opener(settings, engine, answer_bytes, low=low)
         self._engine = engine
         self._opened: dict[str, tuple[datetime, Crm]] = {}
 

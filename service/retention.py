@@ -28,6 +28,7 @@ from recordings.audit import THE_SERVICE, note
 from recordings.erasing import of_calls
 from recordings.retention import Ended, due
 from recordings.store import StoreError
+from routing import look_up
 from service.erasing import EraseBusyError, Erasing
 from service.removing import HeldError, Ours, Remover, held_digits, hold_on
 from web import import_drafts
@@ -99,6 +100,7 @@ async def keep_to(engine: AsyncEngine, remover: Remover, now: datetime) -> Count
         gone += removed.went + Counter(calls=1, files_left=len(removed.files_left))
     async with engine.begin() as connection:
         await import_drafts.forget_old(connection)
+        await look_up.forget(connection)
     return gone
 
 

@@ -655,10 +655,11 @@ async def test_a_click_in_a_widget_is_a_call_for_its_user(rig: Rig) -> None:
     """The token says who; one of another integration, over, unsigned, or signed by another is refused."""
     good = {"client_uuid": CLIENT, "user_id": ANNA, "exp": time.time() + 60, "nbf": time.time(), "jti": "one"}
     assert list(rig.crm.parse_inbound(click(good))) == [
-        Heard("originate", {"number": NUMBER, "user": str(ANNA), "remote_id": "one"})
+        Heard("originate", {"number": NUMBER, "user": str(ANNA), "remote_id": "one"}, is_once=True)
     ]
     for bad in (
         click(good | {"client_uuid": "other"}), click(good | {"exp": 1}), click(good | {"exp": None}),
+        click(good | {"jti": None}), click(good | {"jti": ""}), click(good | {"exp": time.time() + 8 * 86400}),
         click(good, secret="other"), click(good, algorithm="none"), click(good, secret=""),
         Inbound({"X-Auth-Token": "a.b"}, b"{}"), replace(click(good), body=b"[]"),
     ):  # fmt: skip

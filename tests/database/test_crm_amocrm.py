@@ -19,6 +19,7 @@ from crm_sync.heard import HeardJobs
 from crm_sync.secrets import Keeper
 from crm_sync.sending import SendingJobs
 from routing import look_up
+from routing.owner import Copy
 from service import crm_setup
 from service.crm_doors import Doors, acts
 from service.crm_owners import ConnectionOwners
@@ -30,7 +31,7 @@ from service.settings import Settings
 from tests.fakes.amocrm import ADMIN, BORIS, Asked, open_amo
 from tests.fakes.amocrm_place import INBOUND, Rig, open_rig
 from tests.fakes.ledger import ROOMS, SECRET_KEY, Ledger
-from tests.fakes.recorded import settled_call
+from tests.fakes.recorded import T0, settled_call
 from tests.fakes.site import open_site
 from tests.fakes.webhooks import OK, Receiver, Said
 from web import links
@@ -138,6 +139,8 @@ async def test_an_account_is_connected_and_whose_a_client_became_there_is_known_
             await crm_setup.pair(settings, "amo", str(BORIS), "boris")
             contact = account.add_contact("8 (916) 123-45-67", owner=ADMIN)
             lead = account.add_lead(contact, owner=BORIS)
+            async with engine.begin() as connection:
+                await look_up.keep(connection, "79161234567", Copy(None, T0))
             hook = f"{site.url}/crm/amo/events"
             happened = {"leads": {"responsible": [{"id": lead, "responsible_user_id": BORIS}]}}
             assert await account.tell(hook, happened) == 403

@@ -15,6 +15,7 @@ from yarl import URL
 
 from crm_sync.heard import HeardJobs
 from routing import look_up
+from routing.owner import Copy
 from service import crm_setup
 from service.crm_doors import Doors, acts
 from service.crm_setup import Wanted
@@ -23,6 +24,7 @@ from service.settings import Settings
 from tests.fakes.bitrix24 import CLIENT, CLIENT_SECRET, HOOK_CODE, Bitrix24, open_bitrix24
 from tests.fakes.bitrix24_portal import User
 from tests.fakes.ledger import SECRET_KEY
+from tests.fakes.recorded import T0
 from tests.fakes.site import open_site
 
 NUMBER = "79161234567"
@@ -71,6 +73,8 @@ async def test_a_portal_is_connected_by_consent_and_whose_a_client_became_there_
         assert not any(line.startswith("missing") for line in said)
         await crm_setup.pair(settings, "b24", "5", "boris")
         lead = server.portal.add_entity("LEAD", "8 (916) 123-45-67", 5)
+        async with engine.begin() as connection:
+            await look_up.keep(connection, NUMBER, Copy(None, T0))
         event = server.event("ONCRMLEADUPDATE", {"FIELDS": {"ID": lead}})
         (door,) = {URL(handler) for _, handler in server.portal.bound}
         for query, status in (({}, 403), ({"door": "guessed"}, 403), (door.query, 200)):

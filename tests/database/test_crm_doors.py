@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +19,14 @@ from calls.forgetting import Person
 from calls.record import record
 from crm_sync import connections, kinds
 from crm_sync.connections import Connection
-from crm_sync.crm import Crm, Done, Effect
+from crm_sync.crm import Crm, Done, Effect, Heard, Inbound
 from crm_sync.erasing import mask_mentions
 from crm_sync.grants import Grant, keep_grant
-from crm_sync.heard import HeardJobs, remote_of
+from crm_sync.heard import HeardJobs, remote_of, store
 from crm_sync.secrets import Keeper
 from crm_sync.sending import SendingJobs
 from routing import look_up
+from routing.owner import Copy
 from service import crm_setup, crms
 from service.crm_doors import Doors, acts
 from service.crm_owners import open_crm
@@ -33,7 +37,7 @@ from service.settings import Settings
 from service.wiring import House
 from tests.fakes import pretended
 from tests.fakes.ledger import OWES, SECRET_KEY
-from tests.fakes.recorded import LINE, outgoing_call, settled_call
+from tests.fakes.recorded import LINE, T0, outgoing_call, settled_call
 from tests.fakes.site import Site, open_site
 
 NUMBER = "79161234567"
@@ -200,18 +204,28 @@ async def test_a_click_that_comes_late_or_in_shadow_rings_nobody(
 async def test_a_new_owner_there_is_known_to_routing_at_once(
     engine: AsyncEngine, site: Site, settings: Settings
 ) -> None:
-    """Told with the event, or asked for after it; a caller asks through the same connection."""
+    """Told with the event, or asked for after it; a caller asks through the same connection.
+
+    Of whoever never called nothing is written: nor does it bring back who was erased.
+    """
     await connect(engine)
     await crm_setup.check(settings, "site", lambda _line: None)
+    async with engine.begin() as connection:
+        for number in (NUMBER, "79161234568"):
+            await look_up.keep(connection, number, Copy(None, T0))
     await crm_setup.pair(settings, "site", "7", "boris")
     told = {"kind": "owner_changed", "told": {"number": NUMBER, "owner": "7"}}
     other = {"kind": "contact_changed", "told": {"number": "79161234568"}}
-    assert await tell(site, told, other, {"kind": "lead_changed", "told": {"remote_id": "5"}}) == 200
+    others = [
+        {"kind": "owner_changed", "told": {"number": "79161234560", "owner": "7"}},
+        {"kind": "contact_changed", "told": {"number": "79161234561"}},
+    ]
+    assert await tell(site, told, other, *others, {"kind": "lead_changed", "told": {"remote_id": "5"}}) == 200
     jobs = HeardJobs(engine=engine, acts=acts(settings, engine))
     for (heard,) in await rows(engine, "select id from crm_heard"):
         await jobs.act_on_heard(heard, 0)
     async with engine.connect() as connection:
-        copies = await look_up.read(connection, [NUMBER, "79161234568"])
+        copies = await look_up.read(connection)
     assert {number: copy.owner for number, copy in copies.items()} == {NUMBER: "boris", "79161234568": "anna"}
     async with open_crm(House(settings, "", engine)) as crm:
         assert crm is not None
@@ -292,3 +306,64 @@ async def test_a_form_that_asks_for_a_call_is_a_task_that_nobody_forgets(
     ((third,),) = await rows(engine, "select id from crm_heard where told is not null")
     await jobs.act_on_heard(third, 0)
     assert await rows(engine, "select count(*) from tasks") == [(2,)]
+
+
+async def test_a_flood_of_changes_holds_up_nothing_else(engine: AsyncEngine, site: Site, settings: Settings) -> None:
+    """Each is asked about once however often it is told, after all else; one request is cut; a click goes before."""
+    await connect(engine)
+    changes = [{"kind": "contact_changed", "told": {"number": f"7916{one:07}"}} for one in range(150)]
+    assert [await tell(site, *changes, *changes), await tell(site, *changes, CLICK)] == [200, 200]
+    jobs = "select priority, count(*) from procrastinate_jobs where queue_name = 'crm' group by 1 order by 1"
+    assert await rows(engine, jobs) == [(-1, 150), (1, 1)]
+    assert await rows(engine, "select count(*) from crm_heard") == [(151,)]
+    others = settings.model_copy(update={"crm": settings.crm.model_copy(update={"owner_from": "other"})})
+    doors = Doors(others, engine)
+    more = [{"kind": "contact_changed", "told": {"number": "79169999999"}}]
+    await doors.heard("site", Inbound({}, json.dumps(more).encode(), {"token": pretended.TOKEN}))
+    await doors.close()
+    assert await rows(engine, "select count(*) from crm_heard") == [(151,)]
+
+
+async def test_a_pass_that_is_good_once_is_good_once(engine: AsyncEngine) -> None:
+    """A click whose pass comes again is none, also after the seconds of a double click."""
+    await connect(engine)
+    click = Heard("originate", {"number": NUMBER, "user": "1", "remote_id": "one"}, is_once=True)
+    async with engine.begin() as connection:
+        assert await store(connection, "site", [click]) == 1
+        await connection.execute(text("update crm_heard set told = null, heard_at = heard_at - interval '1 hour'"))
+        assert await store(connection, "site", [click, replace(click, told={**click.told, "remote_id": "two"})]) == 1
+
+
+async def test_a_copy_that_nobody_renewed_is_forgotten(engine: AsyncEngine) -> None:
+    """After its days; a younger one stays."""
+    now = datetime.now(UTC)
+    async with engine.begin() as connection:
+        for number, days in ((NUMBER, look_up.DAYS + 1), ("79161234568", look_up.DAYS - 1)):
+            await look_up.keep(connection, number, Copy("anna", now - timedelta(days=days)))
+        assert await look_up.forget(connection) == 1
+        assert list(await look_up.read(connection)) == ["79161234568"]
+
+
+@pytest.mark.parametrize("secret", ["1", "x" * 23])
+async def test_a_door_is_not_opened_by_a_secret_that_can_be_guessed(settings: Settings, secret: str) -> None:
+    """What an address has to hold is 24 characters at least, whenever it is told."""
+    secrets = {"token": "t", "inbound": secret}
+    given = wanted(kind="amocrm", settings={"account": "https://x.amocrm.ru"}, secrets=secrets)
+    with pytest.raises(UserFault, match=f"inbound: must have at least 24 characters, got {len(secret)}"):
+        await crm_setup.add(settings, given, print)
+    with pytest.raises(UserFault, match="inbound"):
+        await crm_setup.renew(settings, "site", secrets, print)
+
+
+@pytest.mark.parametrize("name", ["portal", "webhook"])
+async def test_nothing_is_told_in_clear_outside_the_house(settings: Settings, name: str) -> None:
+    """An address without TLS, in a setting or a secret, is refused unless `crm.networks` names where it leads."""
+    told = {"portal": "https://x.example.com", "webhook": "https://x.example.com/rest/1/x/"} | {
+        name: "http://127.0.0.1/"
+    }
+    secrets = {"webhook": told["webhook"]}
+    given = wanted(kind="bitrix24", settings={"portal": told["portal"], "user": "1"}, secrets=secrets, probe=False)
+    with pytest.raises(UserFault, match=f"{name}: must begin with https://"):
+        await crm_setup.add(settings, given, print)
+    inside = settings.model_copy(update={"crm": type(settings.crm)(networks=["127.0.0.0/8"])})
+    await crm_setup.add(inside, given, print)
