@@ -268,7 +268,7 @@ class Amo:
         claims = words.clicked(token, self._is.client_id, client_secret, self._place.now().timestamp())
         try:
             phone = json.loads(body)["phone"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             phone = None
         if not isinstance(phone, str | int):
             raise PermanentError("a click without a number")

@@ -8,7 +8,6 @@ digits; its own placement of calls goes by ten, which are the same in different 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -331,15 +330,16 @@ def clicked(token: str, client_id: str, client_secret: str, now: float) -> Mappi
     Raises PermanentError for one that is not theirs, not for us, or over.
     """
     refusal = PermanentError("the token is not of our integration, or over")
+    signed, _, signature = token.rpartition(".")
+    right = hmac.new(client_secret.encode(), signed.encode(errors="replace"), hashlib.sha256).digest()
     try:
-        head, body, signature = token.split(".")
+        # Nothing that is not theirs is read any further.
+        if not client_secret or not hmac.compare_digest(_decoded(signature), right):
+            raise refusal
+        head, body = signed.split(".")
         algorithm, claims = json.loads(_decoded(head)), json.loads(_decoded(body))
-        mac = _decoded(signature)
-    except (ValueError, binascii.Error):
+    except (ValueError, RecursionError):
         raise refusal from None
-    right = hmac.new(client_secret.encode(), f"{head}.{body}".encode(), hashlib.sha256).digest()
-    if not client_secret or not hmac.compare_digest(mac, right):
-        raise refusal
     if not isinstance(algorithm, dict) or algorithm.get("alg") != "HS256" or not isinstance(claims, dict):
         raise refusal
     until, since, name = claims.get("exp"), claims.get("nbf", 0), claims.get("jti")

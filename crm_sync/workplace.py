@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -32,7 +32,7 @@ class Workplace:
 
     key: str
     settings: Any
-    secrets: Mapping[str, Any]
+    secrets: Mapping[str, Any] = field(repr=False)
     http: Http
     grants: Grants
     pace: Pace

@@ -27,7 +27,7 @@ _OPEN: Final = ("/login", "/healthz", "/readyz")
 UPLOADS: Final = "/api/v1/uploads/"
 """Has a door of its own: PBXes send there, with tokens that open nothing else (`web.api.uploads`)."""
 
-CRM_DOORS: Final = re.compile(r"/crm/[a-z0-9][a-z0-9_-]{0,39}/(?:oauth|events)")
+_CRM_DOORS: Final = re.compile(r"/crm/[a-z0-9][a-z0-9_-]{0,39}/(?:oauth|events)")
 """Who comes here brings no cookie of ours; each door checks by itself who is before it (`web.crm_doors`)."""
 
 _LINKED_HEADERS: Final = {
@@ -51,6 +51,11 @@ _log = structlog.get_logger(__name__)
 def is_api(request: web.Request) -> bool:
     """Whether the answer is for a program, which wants problem documents and no redirects."""
     return request.path.startswith("/api/")
+
+
+def is_crm_door(request: web.Request) -> bool:
+    """Whether a door for CRMs answers: by the path as it is routed, where `%2F` is no `/`."""
+    return _CRM_DOORS.fullmatch(request.rel_url.raw_path) is not None
 
 
 def nonce(request: web.Request) -> str:
@@ -113,7 +118,7 @@ async def refuse_other_sites(request: web.Request, handler: Handler) -> web.Stre
 
     Browsers tell the sender in Sec-Fetch-Site, older ones in Origin; a program with a token sends neither.
     """
-    if request.method not in _SAFE and "Authorization" not in request.headers and not CRM_DOORS.fullmatch(request.path):
+    if request.method not in _SAFE and "Authorization" not in request.headers and not is_crm_door(request):
         site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
         foreign = site not in {"same-origin", "none"} if site else origin and urlsplit(origin).netloc != request.host
         if foreign:
@@ -142,7 +147,7 @@ async def read_form(request: web.Request) -> dict[str, str]:
 @web.middleware
 async def know_viewer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks; nobody unknown passes but to the login page, the health checks and what has its own door."""
-    has_own_door = request.path.startswith(("/static/", UPLOADS, LINKED)) or CRM_DOORS.fullmatch(request.path)
+    has_own_door = request.path.startswith(("/static/", UPLOADS, LINKED)) or is_crm_door(request)
     if request.path in _OPEN or has_own_door:
         return await handler(request)
     viewer = await viewer_of(request)

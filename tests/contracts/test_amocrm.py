@@ -657,7 +657,9 @@ async def test_a_click_in_a_widget_is_a_call_for_its_user(rig: Rig) -> None:
     assert list(rig.crm.parse_inbound(click(good))) == [
         Heard("originate", {"number": NUMBER, "user": str(ANNA), "remote_id": "one"}, is_once=True)
     ]
+    deep = base64.urlsafe_b64encode(b"[" * 100_000).decode().rstrip("=")
     for bad in (
+        Inbound({"X-Auth-Token": f"{deep}.{deep}.AA"}, b"{}"), replace(click(good), body=b"[" * 100_000),
         click(good | {"client_uuid": "other"}), click(good | {"exp": 1}), click(good | {"exp": None}),
         click(good | {"jti": None}), click(good | {"jti": ""}), click(good | {"exp": time.time() + 8 * 86400}),
         click(good, secret="other"), click(good, algorithm="none"), click(good, secret=""),
