@@ -7,8 +7,9 @@ it was tried on a portal of the vendor's. Rules kept here:
 2. A call whose CALL_ID nobody kept is looked for among finished ones before it is registered: one that began more than
    thirty minutes ago the portal would not know again. A live call that was lost so stays unfinished there and is seen
    by nobody: only finished ones are in its history.
-3. `finish` can be done once. That the call is not found then means that it is done, which the history confirms; or that
-   it shared its CALL_ID with another (two clicks on one number) that is finished, and then it is a call of its own.
+3. `finish` can be done once. That the call is not found then means that it is done, which the history confirms, or
+   where that shows only some of the calls, that sound may be attached to it. A CALL_ID that another call shares (two
+   clicks on one number) is the first one's: the ledger does not tell it to the second, which is a call of its own.
 4. It ends with who talked last. The portal gives them the lead that it made of the call, and no other.
 5. A lead is looked for by our id, then by its numbers among open ones, and made only then. One that was there before is
    the portal's: it keeps its owner and stage unless a person changed them here.
@@ -35,7 +36,7 @@ from crm_sync.bitrix24_words import (
     ending,
     heard,
     held_call,
-    is_ending_of,
+    is_of,
     is_told,
     lead_of_call,
     messages,
@@ -130,15 +131,15 @@ class Bitrix24:
         call_id = effect.remote.get("call_finished")
         if step != "call_finished" or call_id is None:
             return None
-        row = await self._finished("CALL_ID", call_id)
-        return None if row is None or not row.get("EXTERNAL_CALL_ID") else await self._with_lead(effect, row)
+        row = await self._finished("CALL_ID", call_id) or await self._unseen(call_id)
+        return None if row is None else await self._with_lead(effect, row)
 
     async def call_started(self, effect: Effect, call: CrmCall) -> Done:
         """Register it, unless it is told so late that it could not be registered again."""
         if not is_told(call):
             return Done(answer=_NOT_TOLD)
         known = effect.remote.get("call_started")
-        if known is None and (call.started_at is None or self._work.now() - call.started_at > _REGISTERED_AGAIN):
+        if known is None and not self._is_known_again(call):
             return Done(answer={"not_told": "late"})
         return Done(known or await self._register(effect, call))
 
@@ -157,10 +158,11 @@ class Bitrix24:
             if row is not None:
                 return await self._with_lead(effect, row)
         await self._make_known(call)
-        doubted = effect.sent_at is not None
-        row = await self._finish(call, call_id or await self._register(effect, call), doubted=doubted)
+        if call_id is not None and "call_finished" not in effect.remote:
+            await effect.keep(call_id)  # from now on it is this call's alone
+        row = await self._finish(call, call_id or await self._register(effect, call))
         if row is None:
-            row = await self._finish(call, await self._register(effect, call), doubted=False)
+            row = await self._finish(call, await self._register(effect, call))
         if row is None:
             raise UnknownOutcomeError("the portal forgot the call that it had just registered")
         return await self._with_lead(effect, row)
@@ -285,8 +287,12 @@ class Bitrix24:
 
     async def _register(self, effect: Effect, call: CrmCall) -> str:
         settings = self._settings
+        # The lead that the portal makes is marked as ours before the call is kept: until then the same is asked again.
+        creates_lead = settings.creates_leads and self._is_known_again(call)
+        if settings.creates_leads and not creates_lead and call.direction == "inbound":
+            await self._book.holder(call.number or "", call.person)
         params = registration(
-            call, settings.user, creates_lead=settings.creates_leads, chat=settings.chat, source=settings.source
+            call, settings.user, creates_lead=creates_lead, chat=settings.chat, source=settings.source
         )
         try:
             told = await self._rest.call("telephony.externalCall.register", params)
@@ -295,12 +301,16 @@ class Bitrix24:
                 raise AuthDeadError(f"user {settings.user} of the settings does not work there any more") from None
             raise
         call_id = str(told["CALL_ID"])
-        await effect.keep(call_id)
         if told.get("CRM_CREATED_LEAD"):
             await self._book.take(int(told["CRM_CREATED_LEAD"]))
+        await effect.keep(call_id)
         return call_id
 
-    async def _finish(self, call: CrmCall, call_id: str, *, doubted: bool) -> Mapping[str, Any] | None:
+    def _is_known_again(self, call: CrmCall) -> bool:
+        """Whether the portal would know it again that was registered a moment ago."""
+        return call.started_at is not None and self._work.now() - call.started_at <= _REGISTERED_AGAIN
+
+    async def _finish(self, call: CrmCall, call_id: str) -> Mapping[str, Any] | None:
         """The row of the history; None: another call has finished it, or nobody knows it any more."""
         talked = await self._book.user(call.person)
         params = ending(call, call_id, talked or self._settings.user, chat=self._settings.chat)
@@ -308,16 +318,15 @@ class Bitrix24:
             row: Mapping[str, Any] = await self._rest.call("telephony.externalCall.finish", params)
         except MethodError as error:
             if error.told.startswith("Call is not found"):
-                known = await self._finished("CALL_ID", call_id)
-                is_ours = known is not None and is_ending_of(known, call, params if doubted else None)
-                return known if is_ours else None
+                known = await self._finished("CALL_ID", call_id) or await self._unseen(call_id)
+                return known if known is not None and is_of(known, call) else None
             if not _is_no_user(error):
                 raise
             if talked is None or talked == self._settings.user:
                 raise AuthDeadError(
                     f"user {self._settings.user} of the settings does not work there any more"
                 ) from None
-            return await self._finish(msgspec.structs.replace(call, person=None), call_id, doubted=doubted)
+            return await self._finish(msgspec.structs.replace(call, person=None), call_id)
         return row
 
     async def _finished(self, field: str, wanted: str) -> Mapping[str, Any] | None:
@@ -327,6 +336,20 @@ class Bitrix24:
         if rows and found is None:
             raise PermanentError(f"the history of calls cannot be asked for one by {field}")
         return found
+
+    async def _unseen(self, call_id: str) -> Mapping[str, Any] | None:
+        """A finished call that the history does not show: whoever agreed may see only some of the calls.
+
+        Sound may be attached to every finished one, and to no other; none is attached here.
+        """
+        asked = {"CALL_ID": call_id, "FILENAME": f"{call_id}.mp3"}
+        try:
+            await self._rest.call("telephony.externalCall.attachRecord", asked)
+        except MethodError as error:
+            if error.told.startswith("Call is not found"):
+                return None
+            raise
+        return {"CALL_ID": call_id}
 
     async def _with_lead(self, effect: Effect, row: Mapping[str, Any]) -> Done:
         if effect.remote.get("lead"):
@@ -359,7 +382,11 @@ def _is_no_user(error: MethodError) -> bool:
 
 
 def _done(row: Mapping[str, Any]) -> Done:
-    told = {"activity": row.get("CRM_ACTIVITY_ID"), "entity": row.get("CRM_ENTITY_TYPE"), "user": row["PORTAL_USER_ID"]}
+    told = {
+        "activity": row.get("CRM_ACTIVITY_ID"),
+        "entity": row.get("CRM_ENTITY_TYPE"),
+        "user": row.get("PORTAL_USER_ID"),
+    }
     return Done(str(row["CALL_ID"]), {name: str(value) for name, value in told.items() if value})
 
 

@@ -69,7 +69,11 @@ class Book:
     async def take(self, lead: int) -> None:
         """Mark a lead that the portal made of a call of ours: it is ours to fill in."""
         fields = {"originatorId": ORIGINATOR}
-        await self._rest.call("crm.item.update", {"entityTypeId": LEAD, "id": lead, "fields": fields})
+        try:
+            await self._rest.call("crm.item.update", {"entityTypeId": LEAD, "id": lead, "fields": fields})
+        except MethodError as error:
+            if error.code != "NOT_FOUND":  # somebody removed it already
+                raise
 
     async def bind(self, row: Mapping[str, Any], lead: int) -> None:
         """Show a finished call with the lead too: the portal bound it to whom it knew when the call began."""
@@ -92,7 +96,7 @@ class Book:
             return str(found[0]["ID"])
         if task.change == "closed":
             return None
-        kind, holder = await self._holder(task)
+        kind, holder = await self.holder(task.number, task.owner)
         whose = {"ownerTypeId": kind, "ownerId": holder}
         made = await self._rest.call("crm.activity.todo.add", whose | await self._of_task(task))
         return str(made["id"])
@@ -156,20 +160,20 @@ class Book:
     def _stages(self) -> Mapping[str, str]:
         return self._settings.stages or STAGES
 
-    async def _holder(self, task: CrmTask) -> tuple[int, int]:
-        """Type and id of whom a todo is shown with: the open lead of the number, else its contact or company."""
-        rows = await self.search(task.number)
+    async def holder(self, told: str, owner: str | None) -> tuple[int, int]:
+        """Type and id of whose a number is: its open lead, else its contact or company, else a lead that is made."""
+        rows = await self.search(told)
         for kind in ("LEAD", "CONTACT", "COMPANY"):
             for row in rows:
                 if row["CRM_ENTITY_TYPE"] == kind:
                     return TYPES[kind], int(row["CRM_ENTITY_ID"])
-        number = phone(task.number)
+        number = phone(told)
         fields = {
             "title": lead_title(number, self._settings.language),
             "sourceId": self._settings.source,
             "originatorId": ORIGINATOR,
             "fm": [{"typeId": "PHONE", "valueType": "WORK", "value": number}],
-            "assignedById": await self.user(task.owner) or self._settings.user,
+            "assignedById": await self.user(owner) or self._settings.user,
         }
         made = await self._rest.call("crm.item.add", {"entityTypeId": LEAD, "fields": fields})
         return LEAD, int(made["item"]["id"])

@@ -100,17 +100,10 @@ def ending(call: CrmCall, call_id: str, user: int, *, chat: bool) -> dict[str, A
     return told
 
 
-def is_ending_of(row: Mapping[str, Any], call: CrmCall, told: Mapping[str, Any] | None) -> bool:
-    """Whether a finished call there is this one, and not another that shared its CALL_ID.
-
-    A call that the portal registered itself (a click) has no id of ours: it is this one when it ended with what was
-    `told`; None: nothing was.
-    """
+def is_of(row: Mapping[str, Any], call: CrmCall) -> bool:
+    """Whether a finished call is this one. A call that the portal registered itself (a click) has no id of ours."""
     external = row.get("EXTERNAL_CALL_ID")
-    if external or told is None:
-        return bool(external == str(call.id))
-    same = {"PORTAL_USER_ID": "USER_ID", "CALL_DURATION": "DURATION", "CALL_FAILED_CODE": "STATUS_CODE"}
-    return all(str(row.get(theirs)) == str(told[ours]) for theirs, ours in same.items())
+    return not external or external in {str(one) for one in (call.id, *call.joined)}
 
 
 def held_call(row: Mapping[str, Any]) -> HeldCall:

@@ -14,6 +14,9 @@ from crm_sync.ledger_tables import crm_effects
 _LATELY: Final = 1000
 """So many effects back it is looked for what the last one of a number left: more than are sent in a few minutes."""
 
+_SHARED: Final = 20_000
+"""So many effects back a call may share its name there with another: more than are planned in half an hour."""
+
 _OF_A_CALL: Final = frozenset({"call_started", "call_answered", "call_finished"})
 
 
@@ -48,6 +51,19 @@ async def remote(connection: AsyncConnection, row: Row[Any]) -> dict[str, str]:
         crm_effects.c.remote_id.is_not(None),
     )
     return {one.step: one.remote_id for one in await connection.execute(asked.order_by(crm_effects.c.number))}
+
+
+async def is_of_another(connection: AsyncConnection, row: Row[Any], remote_id: str) -> bool:
+    """Whether the end of another call of the same lane is called so there."""
+    asked = select(crm_effects.c.key).where(
+        crm_effects.c.connection == row.connection,
+        crm_effects.c.number > row.number - _SHARED,
+        crm_effects.c.lane == row.lane,
+        crm_effects.c.step == "call_finished",
+        crm_effects.c.remote_id == remote_id,
+        crm_effects.c.call_id != row.call_id,
+    )
+    return await connection.scalar(asked.limit(1)) is not None
 
 
 async def lately(connection: AsyncConnection, row: Row[Any]) -> str | None:

@@ -20,7 +20,7 @@ from crm_sync import connections, people
 from crm_sync.comparing import NEVER_PLANNED, Difference, OwedCall, compare, unknown
 from crm_sync.connections import Connection
 from crm_sync.crm import Crm, Effect, HeldCall, Lists
-from crm_sync.errors import CrmError, RateLimitedError
+from crm_sync.errors import CrmError, PermanentError, RateLimitedError
 from crm_sync.ledger import plan, put_on_way
 from crm_sync.past import owed_of
 
@@ -205,7 +205,10 @@ async def _patiently(crm: Lists, since: datetime, until: datetime) -> Sequence[H
 
 
 async def _looked_for(crm: Crm, differences: Sequence[Difference]) -> tuple[Difference, ...]:
-    """The differences without calls that the list lacks and that are there all the same. Raises CrmError."""
+    """The differences without calls that the list lacks and that are there all the same. Raises CrmError.
+
+    Where all that were looked for are there, as where one may see only one's own calls, nobody knows of the others.
+    """
     missing = [one for one in differences if one.kind == "missing" and one.effect and one.at]
     there = set()
     for one in missing[:_LOOKED_FOR]:
@@ -213,6 +216,8 @@ async def _looked_for(crm: Crm, differences: Sequence[Difference]) -> tuple[Diff
         effect = Effect(cast("UUID", one.effect), cast("datetime", one.at), remote)
         if await crm.read_back("call_finished", effect) is not None:
             there.add(one.call)
+    if len(missing) > _LOOKED_FOR == len(there):
+        raise PermanentError("its list leaves out calls that are there")
     return tuple(one for one in differences if one.kind != "missing" or one.call not in there)
 
 

@@ -211,13 +211,19 @@ class SendingJobs:
         return told
 
     async def _remote(self, connection: AsyncConnection, row: Row[Any]) -> dict[str, str]:
-        """What effects of the call are called there; a call that was asked for there is known there before it rings."""
+        """What effects of the call are called there; a call that was asked for there is known there before it rings.
+
+        Two that were asked for may have one name there: it is that of the call which ended first.
+        """
         if row.call_id is None:
             return {}
         wish = await self.rooms.wish(connection, row.call_id)
         clicked = await remote_of(connection, row.connection, wish) if wish is not None else None
         known = {"call_started": clicked} if clicked is not None else {}
-        return known | await effect_rows.remote(connection, row)
+        known |= await effect_rows.remote(connection, row)
+        if clicked is not None and await effect_rows.is_of_another(connection, row, clicked):
+            known = {step: one for step, one in known.items() if one != clicked}
+        return known
 
     async def _keep(self, key: UUID, remote_id: str) -> None:
         """What the effect is called there already, also if this process dies before it is done."""

@@ -169,6 +169,36 @@ async def test_a_connection_that_was_made_anew_tells_no_call_again(told: Told) -
     assert told.remote[call.id] == {"call_finished": row["CALL_ID"]}
 
 
+@pytest.mark.parametrize("commits", [False, True])
+async def test_a_call_that_one_may_not_see_there_is_told_once(told: Told, commits: bool) -> None:
+    """Whoever agreed sees their own calls alone, and nobody says so: whether it is finished, its sound tells."""
+    told.server.portal.sees_calls_of = frozenset({NOBODY})
+    fails(told.server, FINISH, Fault("cut", commits))
+    with pytest.raises(UnknownOutcomeError):
+        await told.tell("call_finished", call := call_of())
+    fails(told.server, FINISH, Fault("limit"))  # the doubt is over, and it is asked once more
+    done = await told.tell_till_done("call_finished", call)
+    (row,) = told.server.portal.statistics
+    assert done.remote_id == row["CALL_ID"]
+    began = call.started_at or NOW
+    assert await told.crm.calls_told(began - timedelta(hours=1), began + timedelta(hours=1)) == []
+    held = Effect(uuid4(), NOW, {"call_finished": row["CALL_ID"]})
+    assert (await told.crm.read_back("call_finished", held)) is not None
+    assert told.server.portal.records == {}
+
+
+@pytest.mark.parametrize("how", ["limit", "503_html", "hang"])
+async def test_a_lead_that_the_portal_made_is_ours_whatever_happens_when_it_is_marked(told: Told, how: Any) -> None:
+    """At the ring, and of a call that is told too late to be known again."""
+    for number, began in ((NUMBER, NOW), ("79160000001", NOW - timedelta(hours=1))):
+        call = call_of(number, started_at=began)
+        fails(told.server, "crm.item.update", Fault(how))
+        await told.tell_till_done("call_started", call)
+        await told.tell_till_done("call_finished", call)
+    assert [row["originatorId"] for row in told.server.portal.entities["LEAD"].values()] == ["switchhook"] * 2
+    assert (len(told.server.portal.statistics), told.server.portal.live) == (2, {})
+
+
 async def test_another_call_is_not_taken_for_ours_where_the_history_cannot_be_asked_for_it() -> None:
     """A portal whose history lacks our id answers with anybody's calls: a person is told, before and then."""
     async with open_told() as told:
@@ -190,7 +220,7 @@ async def test_a_start_that_is_told_too_late_is_left_to_the_end(told: Told) -> N
 
 
 async def test_a_click_that_two_calls_share_leaves_two_records(told: Told) -> None:
-    """The portal gives both clicks one CALL_ID; the second finish finds no call, and is registered as its own."""
+    """The portal gives both clicks one CALL_ID; it is the first one's, and the second is registered as its own."""
     first, second = (call_of(direction="outbound", status="failed", person="anna") for _ in range(2))
     assert told.server.click(5, f"+{NUMBER}") == told.server.click(5, f"+{NUMBER}")
     ids = list(told.server.portal.live)
@@ -200,13 +230,21 @@ async def test_a_click_that_two_calls_share_leaves_two_records(told: Told) -> No
     assert len(told.server.portal.statistics) == 2
     assert told.server.portal.statistics[0]["CALL_ID"] == ids[0]
     fails(told.server, FINISH, Fault("cut", commits=True))
-    third = call_of(direction="outbound", status="failed", person="boris", missed_cause=None)
+    third, fourth = (call_of(direction="outbound", status="failed", person="boris") for _ in range(2))
     told.server.click(6, f"+{NUMBER}")
-    told.remote[third.id] = {"call_started": next(iter(told.server.portal.live))}
+    shared = next(iter(told.server.portal.live))
+    told.remote |= {third.id: {"call_started": shared}, fourth.id: {"call_started": shared}}
     with pytest.raises(UnknownOutcomeError):
         await told.tell("call_finished", third)
-    await told.tell("call_finished", third)
-    assert len(told.server.portal.statistics) == 3
+    fails(told.server, FINISH, Fault("cut"))
+    with pytest.raises(UnknownOutcomeError):
+        await told.tell("call_finished", fourth)
+    for call in (third, fourth):
+        await told.tell("call_finished", call)
+    assert [row["EXTERNAL_CALL_ID"] for row in told.server.portal.statistics] == [
+        None, str(second.id), None, str(fourth.id),
+    ]  # fmt: skip
+    assert told.remote[third.id]["call_finished"] == shared
 
 
 async def test_who_left_the_company_ends_no_call_and_nobody_stops_all(told: Told) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
 from calls.record import record
 from crm_sync import connections
+from crm_sync.connection_tables import crm_heard
 from crm_sync.connections import Connection
 from crm_sync.crm import CrmCall, CrmRecording, CrmTranscript, Done, Effect
 from crm_sync.erasing import forget_effects
@@ -475,3 +476,37 @@ async def test_requests_are_counted_with_what_became_of_them(ledger: Ledger) -> 
         tuple(row) for row in await ledger.rows("select operation, result, request_count from crm_requests order by 2")
     ]
     assert told == [("call_finished", "done", 1), ("call_finished", "transient", 1)]
+
+
+async def test_what_two_clicks_share_there_is_of_the_call_that_ended_first(ledger: Ledger) -> None:
+    """Bitrix24 gives two clicks on one number one name, also at their rings; the second is told as if it had none."""
+    seen: list[str | None] = []
+
+    class Clicked(Webhook):
+        """Calls a call what it is told that it is called, else by a name of its own."""
+
+        async def call_started(self, effect: Effect, call: CrmCall) -> Done:
+            return Done(effect.remote.get("call_started"))
+
+        async def call_finished(self, effect: Effect, call: CrmCall) -> Done:
+            seen.append(effect.remote.get("call_started"))
+            return Done(seen[-1] or "its own")
+
+    async def wish(_connection: Any, call: UUID) -> UUID:
+        return call
+
+    ledger.jobs.rooms = replace(ledger.jobs.rooms, wish=wish)
+    ledger.jobs.open_crm = lambda _to: Clicked(Endpoint(url=ledger.receiver.url, keys=[KEY]), Http(LOOPBACK))
+    told = [settled_call(uid) for uid in ("1.1", "2.1")]
+    for first, *_ in told:
+        call = await ledger.happen([first])
+        async with ledger.engine.begin() as connection:
+            row = {"id": call, "connection": "site", "kind": "originate", "remote_id": "shared", "wish": call}
+            await connection.execute(insert(crm_heard).values(**row))
+    await ledger.run()
+    for _, *rest in told:
+        await ledger.happen(rest)
+    await ledger.run()
+    names = await ledger.rows("select remote_id from crm_effects where step = 'call_started'")
+    assert [row.remote_id for row in names] == ["shared", "shared"]
+    assert seen == ["shared", None]

@@ -47,7 +47,9 @@ class Told:
         async def keep(remote_id: str) -> None:
             remote[step] = remote_id
 
-        effect = Effect(uuid4(), at or self.work.now(), dict(remote), sent_at=doubt, keep=keep)
+        others = {told.get("call_finished") for one, told in self.remote.items() if one != call}
+        known = {name: one for name, one in remote.items() if name != "call_started" or one not in others}
+        effect = Effect(uuid4(), at or self.work.now(), known, sent_at=doubt, keep=keep)
         try:
             done = await self.crm.read_back(step, effect) if doubt else None
             done = done or await _OPERATIONS[step](self.crm)(effect, subject)
