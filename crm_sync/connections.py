@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Row, Text, case, delete, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from yarl import URL
@@ -158,6 +158,11 @@ async def remove(connection: AsyncConnection, key: str) -> None:
 async def set_secrets(connection: AsyncConnection, key: str, settings: Mapping[str, Any], secrets: bytes) -> None:
     """Write settings and sealed secrets anew; adapters are opened again. Raises ConnectionRefused."""
     await _set(connection, key, {"settings": dict(settings), "secrets": secrets})
+
+
+async def end_consent(connection: AsyncConnection, key: str) -> None:
+    """Wait for nobody's consent any more; adapters are opened again. Raises ConnectionRefused."""
+    await _set(connection, key, {"settings": crm_connections.c.settings.op("-")(literal("consent", Text))})
 
 
 def settled(url: str, before: Mapping[str, Any]) -> dict[str, Any]:

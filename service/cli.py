@@ -22,7 +22,7 @@ from service.person_cli import person_app
 from service.privacy_cli import erase, hold_app, links_app, retention
 from service.recordings_cli import recordings_app
 from service.talks_cli import export, talk_facts
-from service.terminal import Json, many, moment, refuse, run, settled
+from service.terminal import Json, many, moment, plain, refuse, run, settled
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 directory_app = typer.Typer(no_args_is_help=True, help="People, teams, devices, lines and hours.")
@@ -277,7 +277,7 @@ def reconcile(
     outcomes = run(reconcile_crms(settled(), *period, crm, mend=mend))
     left += sum(one.report.left for one in outcomes)
     told |= {"crms": [one.to_json() for one in outcomes]}
-    words += [line for one in outcomes for line in one.lines()]
+    words += [plain(line) for one in outcomes for line in one.lines()]
     typer.echo(json.dumps(told, ensure_ascii=False) if as_json else "\n".join(words))
     raise typer.Exit(1 if left else 0)
 

@@ -137,7 +137,7 @@ async def retry(settings: Settings, key: str, effect: str | None) -> int:
             count = await connections.retry(connection, key, told)
         except ConnectionRefused as error:
             raise UserFault(str(error)) from None
-        await _noted(connection, "crm_retried", key)
+        await _noted(connection, "crm_retried", key, effect=told and str(told), count=count)
     return count
 
 
@@ -149,7 +149,7 @@ async def discard(settings: Settings, key: str, effect: str) -> int:
             count = await connections.discard(connection, key, told)
         except ConnectionRefused as error:
             raise UserFault(str(error)) from None
-        await _noted(connection, "crm_discarded", key)
+        await _noted(connection, "crm_discarded", key, effect=told and str(told), count=count)
     return count
 
 
@@ -174,15 +174,18 @@ async def switch(settings: Settings, key: str, state: connections.State) -> int:
                 count = await connections.start(connection, key, shadow=state == "shadow")
         except ConnectionRefused as error:
             raise UserFault(str(error)) from None
-        await _noted(connection, "crm_stopped" if state == "stopped" else "crm_started", key)
+        if state == "stopped":
+            await _noted(connection, "crm_stopped", key)
+        else:
+            await _noted(connection, "crm_started", key, shadow=state == "shadow", count=count)
     return count
 
 
-async def _noted(connection: AsyncConnection, action: str, key: str) -> None:
+async def _noted(connection: AsyncConnection, action: str, key: str, **told: Any) -> None:
     """Write down who did what to which connection: its key and the host, nothing of the rest of the address."""
     known = await connections.read(connection, key)
     host = known.host if known else None
-    await note(connection, THE_OPERATOR, action, f"crm {key}", {"host": host})
+    await note(connection, THE_OPERATOR, action, f"crm {key}", {"host": host, **told})
 
 
 def _effect(told: str) -> UUID:

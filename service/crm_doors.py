@@ -22,6 +22,7 @@ from crm_sync.kinds import KINDS
 from crm_sync.secrets import Keeper, SecretKeyError
 from directory import store as directory_store
 from directory.numbers import is_short
+from recordings.audit import THE_OPERATOR, note
 from routing import look_up, requests
 from routing.owner import Copy
 from routing.requests import TooManyAskedError, UnknownPersonError, Wish
@@ -78,8 +79,9 @@ class Doors:
             await at.http.close()
         async with self._engine.begin() as connection:
             await keep_grant(connection, keeper, key, grant)
-            told = {name: value for name, value in to.settings.items() if name != "consent"}
-            await connections.set_secrets(connection, key, told, to.secrets)
+            await connections.end_consent(connection, key)
+            # Whoever brings the secret back was sent there by the command line, which alone was shown it.
+            await note(connection, THE_OPERATOR, "crm_granted", f"crm {key}", {"host": to.host})
         log.info("consent given", crm=key)
 
     async def heard(self, key: str, request: Inbound) -> None:

@@ -28,6 +28,7 @@ from service.crm_doors import CONSENT_SECONDS, consent_address, digest_of
 from service.crm_workplaces import workplace
 from service.faults import UserFault
 from service.settings import Settings
+from service.terminal import plain
 from service.wiring import open_house
 from web.links import DAYS_MOST
 
@@ -95,7 +96,6 @@ async def grant(settings: Settings, key: str, say: Say) -> None:
             known = await connections.read(connection, key)
             if known is not None and known.stopped_by == "auth_dead":
                 await connections.start(connection, key)
-            await note(connection, THE_OPERATOR, "crm_granted", f"crm {key}")
 
 
 async def renew(settings: Settings, key: str, given: Mapping[str, str], say: Say) -> None:
@@ -146,7 +146,7 @@ async def list_users(settings: Settings, key: str) -> tuple[list[dict[str, Any]]
     ]
     lines += [f"{one}: nobody there" for one in missing]
     users = [{"user": one.user, "name": one.name, "extension": one.extension, "person": one.person} for one in told]
-    return users, "\n".join(lines) or "nobody is known"
+    return users, "\n".join(map(plain, lines)) or "nobody is known"
 
 
 async def pair(settings: Settings, key: str, user: str, person: str | None) -> None:

@@ -56,6 +56,11 @@ def many(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def plain(line: str) -> str:
+    """A line with texts of others in it, that moves no cursor and begins no other line."""
+    return "".join(letter if letter.isprintable() else " " for letter in line)
+
+
 def moment(option: str, text: str) -> datetime:
     """The value of `option` as a time: ISO 8601 with its zone."""
     told: datetime | None = None

@@ -96,23 +96,26 @@ async def change(request: web.Request) -> web.Response:
     async with request.app[SERVICES].engine.begin() as connection:
         one, _ = await _one(connection, key)
         try:
-            await _do(connection, one, do, which)
+            told = await _do(connection, one, do, which)
         except ConnectionRefused as error:
             raise web.HTTPConflict(text=str(error)) from None
-        await note(connection, actor_of(request), _DOES[do], f"crm {key}", {"host": one.host})
+        await note(connection, actor_of(request), _DOES[do], f"crm {key}", {"host": one.host, **told})
     state = "?state=dead" if do in {"retry", "discard"} and form.get("state") == "dead" else ""
     return web.Response(status=303, headers={"Location": f"/crm/{key}{state}"})
 
 
-async def _do(connection: AsyncConnection, one: Connection, do: str, effect: UUID | None) -> None:
+async def _do(connection: AsyncConnection, one: Connection, do: str, effect: UUID | None) -> dict[str, Any]:
+    """Do it; what the audit tells of it besides the host."""
+    which = {"effect": effect and str(effect)}
     if do == "retry":
-        await connections.retry(connection, one.key, effect)
-    elif do == "discard":
-        await connections.discard(connection, one.key, effect)
-    elif do == "stop":
+        return which | {"count": await connections.retry(connection, one.key, effect)}
+    if do == "discard":
+        return which | {"count": await connections.discard(connection, one.key, effect)}
+    if do == "stop":
         await connections.stop(connection, one.key)
-    else:
-        await connections.start(connection, one.key, shadow=do == "shadow")
+        return {}
+    shadow = do == "shadow"
+    return {"shadow": shadow, "count": await connections.start(connection, one.key, shadow=shadow)}
 
 
 async def _one(connection: AsyncConnection, key: str) -> tuple[Connection, dict[str, int]]:

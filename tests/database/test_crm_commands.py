@@ -202,6 +202,9 @@ async def test_dead_letters_are_told_and_sent_again_by_command(settings: Setting
     assert [action for action, _, _ in await audited(ledger.engine)] == [
         "crm_retried", "crm_discarded", "crm_discarded", "crm_stopped",
     ]  # fmt: skip
+    noted = await ledger.rows("select details - 'host' as told from audit where action like 'crm%ed' order by id")
+    one, every = {"effect": told[0]["key"], "count": 1}, {"effect": None, "count": 1}
+    assert [row.told for row in noted] == [every, one, {"effect": None, "count": 0}, {}]
 
 
 async def test_the_ledger_is_measured_by_connection(ledger: Ledger) -> None:

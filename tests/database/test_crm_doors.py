@@ -17,9 +17,9 @@ from yarl import URL
 
 from calls.forgetting import Person
 from calls.record import record
-from crm_sync import connections, kinds
+from crm_sync import connections, kinds, people
 from crm_sync.connections import Connection
-from crm_sync.crm import Crm, Done, Effect, Heard, Inbound
+from crm_sync.crm import Crm, CrmUser, Done, Effect, Heard, Inbound
 from crm_sync.erasing import mask_mentions
 from crm_sync.grants import Grant, keep_grant
 from crm_sync.heard import HeardJobs, remote_of, store
@@ -109,6 +109,8 @@ async def test_a_crm_is_connected_when_a_person_agreed(settings: Settings, engin
         assert (await stranger.get("/crm/site/oauth", params=back)).status == 200
         assert (await stranger.get("/crm/site/oauth", params=back)).status == 403
         await adding
+    granted = "select actor, subject, details from audit where action = 'crm_granted'"
+    assert await rows(engine, granted) == [("command line", "crm site", {"host": "crm.example.com"})]
     assert said[0] == "Make an application there."
     assert said[-4:] == [
         "missing: the right to delete",
@@ -123,6 +125,10 @@ async def test_a_crm_is_connected_when_a_person_agreed(settings: Settings, engin
     told, words = await crm_setup.list_users(settings, "site")
     assert [(one["user"], one["person"]) for one in told] == [("1", "anna"), ("7", "boris")]
     assert words.splitlines()[-1] == "gleb: nobody there"
+    async with engine.begin() as connection:
+        await people.keep_users(connection, "site", [CrmUser("9", "a\x1b[2J\nb", None)])
+    assert "\n9: a [2J b, no extension, " in "\n" + (await crm_setup.list_users(settings, "site"))[1]
+    assert "a-secret-of-tests" not in repr(wanted())
     with pytest.raises(UserFault, match="PERSON"):
         await crm_setup.pair(settings, "site", "7", "nobody")
 

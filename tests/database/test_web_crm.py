@@ -83,7 +83,8 @@ async def test_a_dead_letter_is_read_with_what_was_told_and_answered_and_sent_ag
         assert "отказано окончательно" not in await (await client.get("/crm")).text()
     async with site.engine.connect() as connection:
         (noted,) = await connection.execute(select(audit).where(audit.c.action == "crm_retried"))
-    assert (noted.actor, noted.subject, noted.details) == ("ilya", "crm site", {"host": "127.0.0.1"})
+    assert (noted.actor, noted.subject) == ("ilya", "crm site")
+    assert noted.details == {"host": "127.0.0.1", "effect": str(row.key), "count": 1}
 
 
 async def test_a_head_reads_and_an_admin_stops_and_starts(site: Site, ledger: Ledger) -> None:
@@ -105,6 +106,9 @@ async def test_a_head_reads_and_an_admin_stops_and_starts(site: Site, ledger: Le
                 one = await read(connection, "site")
             assert one is not None
             assert one.state == state
+        async with site.engine.connect() as connection:
+            told = await connection.execute(select(audit.c.details).where(audit.c.action == "crm_started"))
+            assert [one.details["shadow"] for one in told] == [True, False]
         assert (await client.post("/crm/site", data={"do": "sell"})).status == 400
         assert (await client.post("/crm/site", data={"do": "retry", "effect": "all"})).status == 400
         assert (await client.post("/crm/site", data={"do": "retry", "effect": "0" * 32})).status == 409
