@@ -254,7 +254,11 @@ async def _check_plain(settings: Settings, told: Mapping[str, Any]) -> None:
     for name, value in told.items():
         if not isinstance(value, str) or not value.lower().startswith("http://"):
             continue
-        if not await is_inside(URL(value).host or "", settings.crm.networks):
+        try:
+            host = URL(value).host
+        except ValueError:
+            host = None
+        if host is None or not await is_inside(host, settings.crm.networks):
             raise UserFault(f"{name}: must begin with https://, unless it leads into crm.networks")
 
 

@@ -380,5 +380,7 @@ async def test_nothing_is_told_in_clear_outside_the_house(settings: Settings, na
     given = wanted(kind="bitrix24", settings={"portal": told["portal"], "user": "1"}, secrets=secrets, probe=False)
     with pytest.raises(UserFault, match=f"{name}: must begin with https://"):
         await crm_setup.add(settings, given, print)
+    with pytest.raises(UserFault, match="webhook: must begin"):
+        await crm_setup.renew(settings, "site", {"webhook": "HTTP://["}, print)
     inside = settings.model_copy(update={"crm": type(settings.crm)(networks=["127.0.0.0/8"])})
     await crm_setup.add(inside, given, print)

@@ -77,6 +77,19 @@ async def test_cards_yield_to_history(pace: SharedPace) -> None:
     await take("another")
 
 
+async def test_whoever_is_low_in_all_waits_a_moment_and_takes_no_place_of_others(
+    pace: SharedPace, engine: AsyncEngine
+) -> None:
+    """For half of the bucket to be free, so that asking twice in a row is no refusal."""
+    low = SharedPace(engine, "site", low=True)
+    for _ in range(3):
+        await low.take("all", most=2, per_second=20)
+    await low.take("slow", most=2, per_second=0.001)
+    with pytest.raises(RateLimitedError):
+        await low.take("slow", most=2, per_second=0.001)
+    await pace.take("slow", most=2, per_second=0.001, within=0)
+
+
 async def test_a_bucket_that_the_crm_calls_full_is_full(pace: SharedPace) -> None:
     """Somebody else sends there too: what follows waits as if we had filled it."""
     await pace.fill("all", most=10)
