@@ -18,7 +18,7 @@ from calls.jobs import enqueue
 from crm_sync.crm import Crm, Step
 from crm_sync.errors import AuthDeadError
 from crm_sync.ledger import job_of, revive
-from crm_sync.ledger_tables import EFFECT_STATES, OPEN_STATES, crm_connections, crm_effects
+from crm_sync.ledger_tables import OPEN_STATES, UNSETTLED_STATES, crm_connections, crm_effects
 from crm_sync.secrets import Keeper, SecretKeyError
 
 State = Literal["active", "shadow", "stopped"]
@@ -98,15 +98,26 @@ async def active(connection: AsyncConnection) -> list[str]:
     return [row.key for row in await connection.execute(asked.order_by(crm_connections.c.key))]
 
 
-async def listed(connection: AsyncConnection) -> list[tuple[Connection, dict[str, int]]]:
-    """Every connection, by key, with how many effects are in which state."""
+async def listed(connection: AsyncConnection) -> list[Connection]:
+    """Every connection, by key."""
     rows = await connection.execute(select(crm_connections).order_by(crm_connections.c.key))
+    return [_connection(row) for row in rows]
+
+
+async def counted(
+    connection: AsyncConnection, states: Sequence[str] = UNSETTLED_STATES
+) -> list[tuple[Connection, dict[str, int]]]:
+    """Every connection, by key, with how many effects are in which of these states.
+
+    To count what was told (`EFFECT_STATES`) reads all of the ledger: not for what is asked again and again.
+    """
     asked = select(crm_effects.c.connection, crm_effects.c.state, func.count().label("n"))
+    asked = asked.where(crm_effects.c.state.in_(states)).group_by(crm_effects.c.connection, crm_effects.c.state)
     counts: dict[str, dict[str, int]] = {}
-    for one in await connection.execute(asked.group_by(crm_effects.c.connection, crm_effects.c.state)):
+    for one in await connection.execute(asked):
         counts.setdefault(one.connection, {})[one.state] = one.n
-    empty = dict.fromkeys(EFFECT_STATES, 0)
-    return [(_connection(row), empty | counts.get(row.key, {})) for row in rows]
+    empty = dict.fromkeys(states, 0)
+    return [(one, empty | counts.get(one.key, {})) for one in await listed(connection)]
 
 
 async def add(

@@ -27,6 +27,8 @@ from directory.tables import metadata
 CONNECTION_STATES = ("active", "shadow", "stopped")
 EFFECT_STATES = ("planned", "sent", "unknown", "done", "dead", "shadow")
 OPEN_STATES = ("planned", "sent", "unknown")
+UNSETTLED_STATES = (*OPEN_STATES, "dead")
+"""What a person may have to look after; of these there are few, however long the ledger is."""
 
 _MOMENT = TIMESTAMP(timezone=True)
 
@@ -89,7 +91,8 @@ crm_effects = Table(
     CheckConstraint("(ended_at is null) = (state in ('planned', 'sent', 'unknown'))", name="ended"),
     Index("ix_crm_effects_call_id", "call_id"),
     Index("ix_crm_effects_connection_number", "connection", "number"),
-    Index("ix_crm_effects_subject", "step", "subject", postgresql_where=text("subject is not null")),
+    Index("ix_crm_effects_subject", "connection", "step", "subject", postgresql_where=text("subject is not null")),
+    Index("ix_crm_effects_waiting", "next_at", postgresql_where=text("waits and ended_at is null")),
     Index("ix_crm_effects_kept", "ended_at", postgresql_where=text("request is not null")),
     Index(
         "ix_crm_effects_passing",

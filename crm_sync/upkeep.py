@@ -24,7 +24,11 @@ _LOOK_BACK: Final = 1000
 _MISSING = """
     a.at >= :since
     and a.id > (
-        select coalesce(max(subject), 0) - :back from crm_effects where step = any(:steps) and connection = :key)
+        select coalesce(max(newest.subject), 0) - :back
+        from unnest(cast(:steps as text[])) as asked (step) cross join lateral (
+            select e.subject from crm_effects e
+            where e.connection = :key and e.step = asked.step and e.subject is not null
+            order by e.subject desc limit 1) as newest)
     and not exists (
         select from crm_effects e where e.step = any(:steps) and e.subject = a.id and e.connection = :key)
 """
@@ -49,17 +53,23 @@ _FORGET = text(
     update crm_effects e
     set request = null,
         answer = case when answer ? 'not_told' then jsonb_build_object('not_told', answer->'not_told') end
+    where e.request is not null and e.ended_at < statement_timestamp() - make_interval(days => :days)
+    """
+)
+_FORGET_STOPPED = text(
+    """
+    update crm_effects e set request = null, answer = null
     from crm_connections c
-    where c.key = e.connection and e.request is not null
-      and (e.ended_at is not null or c.state = 'stopped' and c.stopped_by <> 'auth_dead')
-      and coalesce(e.ended_at, e.sent_at, e.planned_at) < clock_timestamp() - make_interval(days => :days)
+    where c.key = e.connection and c.state = 'stopped' and c.stopped_by <> 'auth_dead'
+      and e.request is not null and e.ended_at is null
+      and coalesce(e.sent_at, e.planned_at) < clock_timestamp() - make_interval(days => :days)
     """
 )
 _REMOVE = text(
     """
     delete from crm_effects e
     where e.step in ('call_started', 'call_answered', 'task', 'lead', 'message') and e.remote_id is null
-      and e.state in ('done', 'shadow') and e.ended_at < clock_timestamp() - make_interval(days => :days)
+      and e.state in ('done', 'shadow') and e.ended_at < statement_timestamp() - make_interval(days => :days)
       and case when e.subject is null
           then exists (select from calls where calls.id = e.call_id and calls.ended_at is not null)
           else e.subject < (select max(n.subject) - :back from crm_effects n
@@ -133,6 +143,7 @@ async def tidy(engine: AsyncEngine) -> int:
     """
     async with engine.begin() as connection:
         await connection.execute(_FORGET, {"days": KEPT_DAYS})
+        await connection.execute(_FORGET_STOPPED, {"days": KEPT_DAYS})
         await connection.execute(_REMOVE, {"days": KEPT_DAYS, "back": _LOOK_BACK})
         await connection.execute(_GIVE_UP, {"task": TASK})
         await connection.execute(_LOOK_AGAIN, {"seconds": ASK_AGAIN_SECONDS})

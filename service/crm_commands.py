@@ -102,7 +102,7 @@ async def new_secret(settings: Settings, key: str, url: str | None = None) -> st
 async def list_connections(settings: Settings) -> tuple[list[dict[str, Any]], str]:
     """(JSON, a line each): every connection, and how many of its effects are in which state."""
     async with open_house(settings, pool=1) as house, house.engine.connect() as connection:
-        told = await connections.listed(connection)
+        told = await connections.counted(connection, EFFECT_STATES)
     words = []
     for one, counts in told:
         ended = f" by {one.stopped_by}" if one.stopped_by else ""

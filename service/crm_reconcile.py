@@ -88,7 +88,7 @@ async def reconcile_crms(
 
 async def _connections(engine: AsyncEngine, key: str | None) -> Sequence[Connection]:
     async with engine.connect() as connection:
-        known = [one for one, _ in await connections.listed(connection)]
+        known = await connections.listed(connection)
     found = [one for one in known if key in {None, one.key}]
     if key is not None and not found:
         raise UserFault(f"--crm: there is no connection {key!r}")
@@ -143,7 +143,7 @@ async def compare_due(engine: AsyncEngine, settings: Settings) -> int:
     late = timedelta(minutes=settings.crm.late_minutes)
     count = 0
     async with engine.connect() as connection:
-        known = [one for one, _ in await connections.listed(connection) if one.state == "active"]
+        known = [one for one in await connections.listed(connection) if one.state == "active"]
     for to in known:
         if not await comparisons.claim(engine, to.key):
             continue

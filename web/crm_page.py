@@ -48,7 +48,7 @@ async def show_all(request: web.Request) -> web.Response:
     """GET /crm: every connection with its health."""
     _only(request, READERS)
     async with request.app[SERVICES].engine.connect() as connection:
-        listed = await connections.listed(connection)
+        listed = await connections.counted(connection)
         healths = await health.read(connection)
     return await _page(request, "crms.html", crms=[(one, counts, healths.get(one.key)) for one, counts in listed])
 
@@ -119,7 +119,7 @@ async def _do(connection: AsyncConnection, one: Connection, do: str, effect: UUI
 
 
 async def _one(connection: AsyncConnection, key: str) -> tuple[Connection, dict[str, int]]:
-    found = next((it for it in await connections.listed(connection) if it[0].key == key), None)
+    found = next((it for it in await connections.counted(connection) if it[0].key == key), None)
     if found is None:
         raise web.HTTPNotFound(text=f"There is no connection {key!r}.")
     return found

@@ -129,7 +129,7 @@ async def test_every_kind_is_listed_with_where_it_is(
     """As its settings call that."""
     async with engine.begin() as connection:
         await connections.add(connection, "site", "amocrm", told, b"", STEPS, "active")
-        ((listed, _counts),) = await connections.listed(connection)
+        (listed,) = await connections.listed(connection)
     assert (listed.origin, listed.host) == (origin, host)
 
 
