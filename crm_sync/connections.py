@@ -144,8 +144,16 @@ async def add(
 
 
 async def stop(connection: AsyncConnection, key: str, by: str = BY_HAND) -> None:
-    """Send nothing more, and plan nothing; what is planned stays. Raises ConnectionRefused when there is none."""
+    """Whatever it is now: send nothing more, and plan nothing; what is planned stays. Raises ConnectionRefused when there is none."""
     await _set(connection, key, {"state": "stopped", "stopped_by": by})
+
+
+async def ended(connection: AsyncConnection, to: Connection, by: str) -> bool:
+    """Stop it for what it answered as `to`; whether that was so. What a person changed since then stays."""
+    same = crm_connections.c.changed_at == to.changed_at, crm_connections.c.state != "stopped"
+    values = {"state": "stopped", "stopped_by": by, "changed_at": func.clock_timestamp()}
+    asked = update(crm_connections).where(crm_connections.c.key == to.key, *same).values(**values)
+    return bool((await connection.execute(asked)).rowcount)
 
 
 async def start(connection: AsyncConnection, key: str, *, shadow: bool = False) -> int:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -290,7 +290,8 @@ class SendingJobs:
         async with self.engine.begin() as connection:
             await effect_rows.write(connection, begun.key, values)
             if verdict.stop:
-                await connections.stop(connection, begun.connection.key, error.kind)
+                is_ended = await connections.ended(connection, begun.connection, error.kind)
+                verdict = replace(verdict, stop=is_ended)
             elif verdict.pause:
                 await connections.pause(connection, begun.connection, now, verdict.pause)
         return verdict

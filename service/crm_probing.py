@@ -65,7 +65,7 @@ async def _ask(engine: AsyncEngine, adapters: Adapters, key: str) -> bool:
     except AuthDeadError as error:
         log.warning("a CRM lets us in no more", crm=key, reason=str(error))
         async with engine.begin() as connection:
-            await connections.stop(connection, key, error.kind)
+            await connections.ended(connection, to, error.kind)
         return False
     async with engine.begin() as connection:
         await keep_users(connection, key, users)

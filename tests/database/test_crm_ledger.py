@@ -19,14 +19,14 @@ from crm_sync.connection_tables import crm_heard
 from crm_sync.connections import Connection
 from crm_sync.crm import CrmCall, CrmRecording, CrmTranscript, Done, Effect
 from crm_sync.erasing import forget_effects
-from crm_sync.errors import TransientError
+from crm_sync.errors import AuthDeadError, TransientError
 from crm_sync.http import Http
 from crm_sync.ledger import release, revive
 from crm_sync.locks import lock_book
 from crm_sync.secrets import Keeper, SecretKeyError
 from crm_sync.upkeep import plan_told, tidy
 from crm_sync.webhook import Endpoint, Webhook
-from tests.fakes.ledger import LOOPBACK, OWES, SECRET_KEY, Ledger, add_connection, open_ledger
+from tests.fakes.ledger import LOOPBACK, OWES, SECRET_KEY, Ledger, add_connection, open_ledger, open_webhook
 from tests.fakes.recorded import LINE, T0, settled_call
 from tests.fakes.webhooks import KEY, OK, SECRET, Said
 
@@ -129,6 +129,29 @@ async def test_each_answer_has_its_consequence(ledger: Ledger) -> None:
         async with ledger.engine.begin() as connection:
             await connections.start(connection, "site")
     assert len(ledger.receiver.requests) == len(ANSWERS)
+
+
+@pytest.mark.parametrize(("does", "told"), [("start", ("active", None)), ("stop", ("stopped", "hand"))])
+async def test_a_late_answer_to_what_was_before_does_not_undo_what_a_person_did(
+    ledger: Ledger, does: str, told: tuple[str, str | None]
+) -> None:
+    """One whose access was just mended goes on, and what was to be told is; one that was just stopped stays so."""
+
+    class Old(Webhook):
+        """Is refused, after a person has acted."""
+
+        async def call_finished(self, effect: Effect, call: CrmCall) -> Done:
+            async with ledger.engine.begin() as connection:
+                await getattr(connections, does)(connection, "site")
+            ledger.jobs.open_crm = open_webhook
+            raise AuthDeadError("status 401")
+
+    ledger.jobs.open_crm = lambda _to: Old(Endpoint(url=ledger.receiver.url, keys=[KEY]), Http(LOOPBACK))
+    await ledger.happen(settled_call())
+    await ledger.run(2)
+    (row,) = await ledger.rows("select state, stopped_by from crm_connections")
+    assert tuple(row) == told
+    assert len(ledger.receiver.order) == (does == "start")
 
 
 async def test_an_address_that_is_gone_ends_the_connection_until_a_person_starts_it(ledger: Ledger) -> None:
