@@ -6,7 +6,8 @@ Rules kept here:
    back. Neither knows a call again, so a call is sent once; after a doubt it is looked for among the notes first.
 2. What was made may not be found at once. A doubt is not over before it is `visible_seconds` old; which card was made
    for a call, and who called a moment ago, is known from the ledger (`Effect.keep`, `Effect.lately`).
-3. A stranger's call makes a contact with a lead, or an unsorted call (`unknown`). Owners of what is there stay.
+3. A stranger's call makes a contact with a lead, or an unsorted call (`unknown`). Owners of what is there stay. Which
+   lead is ours the ledger knows: what made one says so in what it is called (`Party.path`), and all that follows it.
 4. A note cannot be given its sound later: it names a link that opens as soon as the sound is there.
 """
 
@@ -16,6 +17,7 @@ import asyncio
 import hmac
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -44,6 +46,7 @@ from crm_sync.errors import (
     TransientError,
     UnknownOutcomeError,
 )
+from crm_sync.leads import SERVICE
 from crm_sync.workplace import Kind, Workplace
 from directory.numbers import normal
 
@@ -51,6 +54,9 @@ LATE: Final = timedelta(minutes=10)
 _SLACK: Final = timedelta(minutes=10)
 _TEXT_MOST: Final = 15_000
 _FOUND_MOST: Final = 50
+_NO_CALL: Final = "-"
+"""What a call is called there that was not to be told."""
+_NO_NUMBER: Final[Mapping[str, Any]] = {"not_told": "no_number"}
 _LEADS_MOST: Final = 100
 """Of the leads of one number so many are looked at, the newest: their ids are all in one address."""
 
@@ -113,7 +119,7 @@ class Amo:
         if before and await self._is_there(before):
             return Done(before)
         if call.number is None or not words.tellable(call.number):
-            return Done(answer={"not_told": "no_number"})
+            return Done(_NO_CALL, _NO_NUMBER)
         user = _user(await self._place.people.user_of(call.person))
         link = await self._place.link(call.id) if call.talk_seconds > 0 else None
         party = await self._party([call.number], effect, before)
@@ -130,10 +136,10 @@ class Amo:
 
     async def attach_recording(self, effect: Effect, recording: CrmRecording) -> Done:
         """The call's note names the link already; where it does not, as after a message left, a text does."""
-        told_as = effect.remote.get("call_finished")
+        told_as, why_not = _told_call(effect)
+        if why_not is not None:
+            return Done(told_as, why_not)
         at = ids_of(told_as)
-        if "notes" not in at:
-            return Done(told_as, {"not_told": "unsorted_calls_have_their_link" if told_as else "call_not_told"})
         kind, _ = _place_of(at)
         note = await self._account.get(f"/api/v4/{kind}/notes/{at['notes']}")
         if note is not None and note.get("params", {}).get("link"):
@@ -146,26 +152,25 @@ class Amo:
         return await self._text(effect, text if transcript.is_whole else f"{text} …")
 
     async def ensure_lead(self, effect: Effect, lead: CrmLead) -> Done:
-        """An open lead of the party, made where there is none when ours is opened; its owner and stage follow ours.
+        """The open lead of the party, made where there is none when ours is opened; one we made follows ours.
 
-        Where a call of it was told, that call's lead is the one.
+        What it was called before is the one, else where its call was told; it is searched for only when it is opened.
+        A call that was left unsorted is its lead when somebody accepts it.
         """
         user = _user(await self._place.people.user_of(lead.owner))
-        change = words.lead_change(lead, user, self._is.stages)
         before = effect.remote.get("lead") or effect.remote.get("call_finished", "")
-        told_as = before.partition("/notes/")[0] if "leads" in ids_of(before) else None
-        if lead.change != "opened" and not change:
-            return Done(told_as)
-        if told_as is None:
+        told_as = before.partition("/notes/")[0] if ids_of(before).keys() & {"leads", "unsorted"} else None
+        if told_as is None and lead.change == "opened":
             numbers = [number for number in lead.numbers if words.tellable(number)]
             party = await self._party(numbers, effect) if numbers else None
-            if lead.change == "opened" and numbers and (party is None or party.lead is None):
+            if numbers and (party is None or party.lead is None):
                 return await self._opened(effect, lead, party, numbers[0], user)
             told_as = party.path if party else None
+        change = words.lead_change(lead, user, self._is.stages)
         target = ids_of(told_as).get("leads")
-        if change and target:
+        if change and target and (words.is_made(told_as, target) or lead.by != SERVICE):
             await self._account.send("PATCH", "/api/v4/leads", json=[{"id": int(target), **change}])
-        return Done(told_as)
+        return Done(told_as, {} if told_as else {"not_told": "lead_not_told"})
 
     async def send_message(self, effect: Effect, lead: CrmLead) -> Done:
         """Refused: there is nobody there who would send it on."""
@@ -293,7 +298,8 @@ class Amo:
         card = await self._account.get(f"/api/v4/{kind}/{at[kind]}", **{"with": "leads"}) if kind in at else None
         if card is None or not any(words.has_number(card, number, self._is.region) for number in numbers):
             return None
-        return words.chosen(kind, [card], await self._leads([card]))[0]
+        party = words.chosen(kind, [card], await self._leads([card]))[0]
+        return replace(party, is_ours=words.is_made(told_as, party.lead))
 
     async def _parties(self, number: str) -> list[Party]:
         """Every contact with the whole number, else every company, the best first."""
@@ -321,14 +327,17 @@ class Amo:
         for kind in _CARDS:
             async for note in self._account.each(f"/api/v4/{kind}/notes", "notes", query):
                 if note.get("params", {}).get("uniq") == effect.key.hex:
-                    return f"{await self._whole(kind, note['entity_id'])}/notes/{note['id']}"
+                    made = effect.remote.get("call_finished")
+                    return f"{await self._whole(kind, note['entity_id'], made)}/notes/{note['id']}"
         return await self._unsorted_told(effect) if self._is.unknown == "unsorted" else None
 
-    async def _whole(self, kind: str, entity: int) -> str:
-        """What a card or lead is called in the ledger; a lead with the contact that it belongs to."""
+    async def _whole(self, kind: str, entity: int, made: str | None) -> str:
+        """What a card or lead is called in the ledger; a lead with its contact, and whether `made` says it is ours."""
         lead = await self._account.get(f"/api/v4/leads/{entity}", **{"with": "contacts"}) if kind == "leads" else None
         contacts = embedded(lead, "contacts")
-        return f"contacts/{contacts[0]['id']}/leads/{entity}" if contacts else f"{kind}/{entity}"
+        if not contacts:
+            return f"{kind}/{entity}"
+        return Party(f"contacts/{contacts[0]['id']}", entity, is_ours=words.is_made(made, entity)).path
 
     async def _text_told(self, effect: Effect) -> str | None:
         """What a text is called there, by the key in its last line."""
@@ -394,7 +403,7 @@ class Amo:
             "POST", "/api/v4/leads/complex", json=[body | {"_embedded": {"contacts": [contact]}}]
         )
         try:
-            return Party(f"contacts/{int(made[0]['contact_id'])}", int(made[0]["id"]), owner, name)
+            return Party(f"contacts/{int(made[0]['contact_id'])}", int(made[0]["id"]), owner, name, is_ours=True)
         except (LookupError, TypeError, ValueError):
             raise UnknownOutcomeError("it did not say what it made") from None
 
@@ -407,7 +416,7 @@ class Amo:
         owner = user or party.owner or self._is.responsible
         body = words.lead_body(effect.key.hex, number, lead.name or party.name, owner, stage, self._is.language)
         made = await self._account.send("POST", "/api/v4/leads", json=[body | {"_embedded": {kind: [{"id": place}]}}])
-        return Done(f"{party.card}/leads/{_made_id(made, 'leads')}")
+        return Done(Party(party.card, int(_made_id(made, "leads")), is_ours=True).path)
 
     async def _left_unsorted(self, effect: Effect, call: CrmCall, user: int | None, link: str | None) -> Done:
         """An unsorted call. The same again is refused there: then it was taken."""
@@ -423,11 +432,10 @@ class Amo:
 
     async def _text(self, effect: Effect, text: str) -> Done:
         """A text where the call of the effect is."""
-        told_as = effect.remote.get("call_finished", "")
-        at = ids_of(told_as)
-        if "notes" not in at:
-            return Done(answer={"not_told": "call_not_told"})
-        kind, place = _place_of(at)
+        told_as, why_not = _told_call(effect)
+        if why_not is not None:
+            return Done(answer=why_not)
+        kind, place = _place_of(ids_of(told_as))
         note = words.common_note(effect.key.hex, place, text)
         made = await self._account.send("POST", f"/api/v4/{kind}/notes", json=[note])
         return Done(f"{told_as.rpartition('/notes/')[0]}/notes/{_made_id(made, 'notes')}")
@@ -439,6 +447,22 @@ def _made_id(answer: Any, name: str, key: str = "id") -> str:
     if not found or key not in found[0]:
         raise UnknownOutcomeError("it did not say what it made")
     return str(found[0][key])
+
+
+def _told_call(effect: Effect) -> tuple[str, Mapping[str, Any] | None]:
+    """What the effect's call is called there, and why nothing can be told of it; None: it can.
+
+    Raises PermanentError when the call was to be told, and was not.
+    """
+    told_as = effect.remote.get("call_finished", "")
+    at = ids_of(told_as)
+    if told_as == _NO_CALL:
+        return told_as, _NO_NUMBER
+    if "unsorted" in at:
+        return told_as, {"not_told": "unsorted_calls_have_their_link_alone"}
+    if "notes" not in at:
+        raise PermanentError("the call itself was not told")
+    return told_as, None
 
 
 def _place_of(at: Mapping[str, str]) -> tuple[str, int]:

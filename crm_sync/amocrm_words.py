@@ -62,17 +62,23 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Whose number it is there: `card` is contacts/ID or companies/ID, `lead` their open lead, `owner` its user."""
+    """Whose number it is there: `card` is contacts/ID or companies/ID, `lead` their open lead, `owner` its user.
+
+    `is_ours`: we made the lead, as the ledger knows.
+    """
 
     card: str
     lead: int | None = None
     owner: int | None = None
     name: str | None = None
+    is_ours: bool = False
 
     @property
     def path(self) -> str:
-        """What it is called in the ledger: contacts/1 or contacts/1/leads/2."""
-        return f"{self.card}/leads/{self.lead}" if self.lead else self.card
+        """What it is called in the ledger: contacts/1, contacts/1/leads/2, or contacts/1/leads/2/made/2 for ours."""
+        if not self.lead:
+            return self.card
+        return f"{self.card}/leads/{self.lead}" + (f"/made/{self.lead}" if self.is_ours else "")
 
     @property
     def place(self) -> tuple[str, int]:
@@ -90,6 +96,11 @@ def ids_of(path: str | None) -> dict[str, str]:
     """{kind: id} of what the ledger calls something: contacts/1/leads/2/notes/3."""
     parts = (path or "").split("/")
     return dict(zip(parts[::2], parts[1::2], strict=False))
+
+
+def is_made(path: str | None, lead: object) -> bool:
+    """Whether the ledger calls that lead one that we made."""
+    return ids_of(path).get("made") == str(lead)
 
 
 def tellable(number: str | None) -> bool:

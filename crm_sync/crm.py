@@ -161,10 +161,11 @@ async def _keep_nothing(remote_id: str) -> None:
 class Effect:
     """One effect: `key` is the same at every attempt and at no other effect, `at` when it happened.
 
-    `remote` are the ids that effects of the same call left there, by step; `lately` is what the latest effect of the
-    same number left, which a search there may not find yet. `sent_at`: when it was last sent and nobody knows what
-    became of it; None: there is no doubt. `keep` stores at once what this one is called there, where it takes more than
-    one request: the next attempt finds it in `remote`.
+    `remote` are the ids that effects of the same call left there, by step; for a lead or a message those of the same
+    lead too. `lately` is what the latest effect of the same number left, which a search there may not find yet.
+    `sent_at`: until when it may have been on its way, where nobody knows what became of it; None: there is no doubt.
+    `keep` stores at once what this one is called there, where it takes more than one request: the next attempt finds it
+    in `remote`.
     """
 
     key: UUID
@@ -276,7 +277,10 @@ class Crm(Protocol):
         """The text of a finished call is there."""
 
     async def ensure_lead(self, effect: Effect, lead: CrmLead) -> Done:
-        """A lead was opened or changed: make it so there, found by what we called it before."""
+        """A lead was opened or changed: make it so there, found by what we called it before.
+
+        One that we did not make there keeps its owner, stage and name unless a person changed them here (`lead.by`).
+        """
 
     async def send_message(self, effect: Effect, lead: CrmLead) -> Done:
         """Take a message for a lead's client (`after`), to be sent on to them by a channel of the other side."""

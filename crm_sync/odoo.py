@@ -3,7 +3,7 @@
 Rules kept here:
 1. Telling again writes the same record (`crm_sync.odoo_records`), so that after a doubt it is told again.
 2. A lead is opened with its owner and its stage; afterwards only what a change names is written, so that what people
-   do in Odoo stays.
+   do in Odoo stays; and one that people made there changes by what people decide here alone.
 3. A call goes to its lead, else to the open lead or the contact with its number, else to a contact that is made.
 4. The user needs no more than the sales team's right to see all leads: no ir.model.data, no ir.model.
 
@@ -39,6 +39,7 @@ from crm_sync.crm import (
     Step,
 )
 from crm_sync.errors import PermanentError, TransientError
+from crm_sync.leads import SERVICE
 from crm_sync.odoo_link import OdooLink
 from crm_sync.odoo_records import ACTIVITY, CONTACT, FILE, LEAD, MODEL_IDS, NOTE, OdooRecords, Place
 from crm_sync.odoo_words import (
@@ -176,11 +177,12 @@ class Odoo:
         if is_ours and (is_new or lead.change == "opened"):
             # A call that was told first opened it, without an owner; who has one by now keeps it.
             await self._to_owner(there, lead, anew=False)
-        if lead.change == "owner":
+        may_change = is_ours or lead.by != SERVICE
+        if may_change and lead.change == "owner":
             await self._to_owner(there, lead, anew=True)
-        if lead.change == "stage" or (is_ours and (is_new or lead.change == "opened")):
+        if (may_change and lead.change == "stage") or (is_ours and (is_new or lead.change == "opened")):
             await self._to_stage(there, lead)
-        if lead.change == "fields" and lead.name:
+        if may_change and lead.change == "fields" and lead.name:
             await self._link.write(LEAD, there, {"contact_name": lead.name})
         return Done(str(Place(LEAD, there)))
 
@@ -334,7 +336,7 @@ def _lead_of(call: CrmCall, lead: int, number: str) -> CrmLead:
         before=None,
         after=None,
         reason=None,
-        by="switchhook",
+        by=SERVICE,
         call=call.id,
     )
 

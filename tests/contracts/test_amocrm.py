@@ -170,7 +170,7 @@ async def test_a_strangers_call_makes_one_contact_and_one_lead() -> None:
         (contact,), (lead,) = rig.account.contacts.values(), rig.account.leads.values()
     assert (contact["responsible_user_id"], contact["name"]) == (ANNA, "Пётр")
     assert (lead["responsible_user_id"], lead["status_id"]) == (ANNA, FIRST_STATUS + 1)
-    place = f"contacts/{contact['id']}/leads/{lead['id']}/notes/"
+    place = f"contacts/{contact['id']}/leads/{lead['id']}/made/{lead['id']}/notes/"
     assert all(str(one.remote_id).startswith(place) for one in (first, second))
     assert len(rig.account.notes) == 2
 
@@ -286,6 +286,7 @@ async def test_a_strangers_call_is_left_unsorted_where_that_is_wished() -> None:
             assert item["metadata"]["from"] == item["metadata"]["phone"] == f"+{NUMBER}"
             assert item["metadata"]["link"] == await link_of(CALL.id)
             known = effect(remote={"call_finished": str(remote)})
+            assert (await rig.crm.ensure_lead(known, LEAD)).remote_id == remote
             await rig.crm.attach_transcript(known, CrmTranscript(call=CALL.id, language="ru", text="x", is_whole=True))
             rig.account.accept(item["uid"])
             rig.account.contacts.clear()
@@ -327,7 +328,13 @@ async def test_the_sound_of_a_call_is_the_link_that_its_record_names(rig: Rig) -
     ]
     assert known is not None
     assert str(known.remote_id).endswith(f"/notes/{texts[0]['id']}")
-    assert (await rig.crm.attach_recording(effect(), recording())).answer == {"not_told": "call_not_told"}
+    text = CrmTranscript(call=CALL.id, language="ru", text="Алло", is_whole=True)
+    for told_of in (rig.crm.attach_recording(effect(), recording()), rig.crm.attach_transcript(effect(), text)):
+        with pytest.raises(PermanentError):
+            await told_of
+    hidden = await rig.crm.call_finished(effect(), msgspec.structs.replace(CALL, number=None))
+    of_hidden = effect(remote={"call_finished": str(hidden.remote_id)})
+    assert (await rig.crm.attach_transcript(of_hidden, text)).answer == {"not_told": "no_number"}
 
 
 async def test_the_text_of_a_call_is_beside_it() -> None:
@@ -356,16 +363,20 @@ async def test_a_lead_of_ours_is_one_there_and_follows_ours() -> None:
         opened = await rig.crm.ensure_lead(effect(), LEAD)
         (lead,) = rig.account.leads.values()
         assert (opened.remote_id, lead["contacts"]) == (f"contacts/{contact}/leads/{lead['id']}", [contact])
+        known = {"lead": str(opened.remote_id)}
         assert lead["responsible_user_id"] == ANNA
         for change, more in (
             ("owner", {"owner": "boris"}), ("stage", {"stage": "qualified"}), ("linked", {}),
             ("owner", {"owner": "vera"}),
         ):  # fmt: skip
             changed = msgspec.structs.replace(LEAD, change=change, **more)
-            await rig.crm.ensure_lead(effect(), changed)
+            await rig.crm.ensure_lead(effect(remote=known), changed)
         assert (lead["responsible_user_id"], lead["status_id"]) == (BORIS, 7105)
         lost = msgspec.structs.replace(LEAD, change="stage", stage="lost")
-        await rig.crm.ensure_lead(effect(remote={"lead": str(opened.remote_id)}), lost)
+        theirs = rig.account.add_lead(contact, owner=BORIS)
+        for remote in (known, {}):
+            await rig.crm.ensure_lead(effect(remote=remote), lost)
+        assert rig.account.leads.pop(theirs)["status_id"] != 143
         assert (lead["status_id"], len(rig.account.leads)) == (143, 1)
         with pytest.raises(PermanentError):
             await rig.crm.send_message(effect(), LEAD)
@@ -375,8 +386,9 @@ async def test_a_lead_of_a_stranger_comes_with_a_card_once_for_all_that_is_told(
     """Whichever is told first, the call or the lead."""
     opened = await rig.crm.ensure_lead(effect(), LEAD)
     call = await rig.crm.call_finished(effect(), CALL)
-    assert str(call.remote_id).startswith(f"{opened.remote_id}/notes/")
-    assert (await rig.crm.ensure_lead(effect(), LEAD)).remote_id == opened.remote_id
+    assert str(call.remote_id).startswith(f"{str(opened.remote_id).partition('/made/')[0]}/notes/")
+    again = await rig.crm.ensure_lead(effect(), LEAD)
+    assert str(opened.remote_id).startswith(str(again.remote_id))
     assert (len(rig.account.contacts), len(rig.account.leads)) == (1, 1)
 
 

@@ -112,6 +112,10 @@ class SuiteRig:
             for user in popup["users"]
         ]
 
+    def add_lead(self, number: str) -> Callable[[], dict[str, Any]]:
+        lead = self.account.add_lead(self.account.add_contact(number, owner=BORIS), owner=BORIS)
+        return lambda: {name: self.account.leads[lead][name] for name in ("responsible_user_id", "status_id")}
+
 
 @asynccontextmanager
 async def open_amo_rig() -> AsyncIterator[SuiteRig]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -148,6 +148,11 @@ class Bitrix24Rig:
 
     def cards(self) -> list[tuple[str, str]]:
         return [(call.phone[1:], str(user)) for call in self.told.server.portal.live.values() for user in call.shown]
+
+    def add_lead(self, number: str) -> Callable[[], dict[str, Any]]:
+        portal = self.told.server.portal
+        lead = portal.add_entity("LEAD", f"+{number}", 6)
+        return lambda: {name: portal.entities["LEAD"][lead][name] for name in ("assignedById", "stageId")}
 
 
 @asynccontextmanager

@@ -51,6 +51,9 @@ class Rig(Protocol):
     def cards(self) -> list[tuple[str, str]]:
         """Each card that it was asked to show: (number, user)."""
 
+    def add_lead(self, number: str) -> Callable[[], dict[str, Any]]:
+        """Boris has an open lead with this number there; gives what tells its owner and stage, {} where none can be."""
+
 
 @dataclass
 class WebhookRig:
@@ -75,6 +78,9 @@ class WebhookRig:
 
     def cards(self) -> list[tuple[str, str]]:
         return []
+
+    def add_lead(self, number: str) -> Callable[[], dict[str, Any]]:
+        return dict
 
 
 _SAID: Final[dict[Fault, Said]] = {

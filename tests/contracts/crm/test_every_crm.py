@@ -34,6 +34,7 @@ from crm_sync.errors import (
     TransientError,
     UnknownOutcomeError,
 )
+from crm_sync.leads import SERVICE
 from crm_sync.sending import _OPERATIONS
 from tests.fakes.crms import RIGS, SECONDS, Fault, Rig
 from tests.fakes.recorded import LINE, T0
@@ -109,6 +110,23 @@ async def test_a_finished_call_needs_no_start(rig: Rig) -> None:
     """As after an outage of ours."""
     await rig.crm.call_finished(effect(), CALL)
     assert len(rig.calls()) == 1
+
+
+async def test_a_lead_that_people_made_there_changes_by_people_alone(rig: Rig) -> None:
+    """What the service decides of a client whom they work with already is our book's; what a person does is told."""
+    read = rig.add_lead(NUMBER)
+    before, remote = read(), dict[str, str]()
+
+    async def happens(change: str, by: str) -> None:
+        lead = msgspec.structs.replace(LEAD, change=change, by=by, stage="new" if change == "opened" else "lost")
+        done = await rig.crm.ensure_lead(Effect(uuid4(), T0, dict(remote)), lead)
+        remote.update({"lead": done.remote_id} if done.remote_id else {})
+
+    for change in ("opened", "owner", "stage"):
+        await happens(change, SERVICE)
+        assert read() == before
+    await happens("owner", "anna")
+    assert (read() == before) == (before == {})
 
 
 @pytest.mark.parametrize("fault", ["lost_before", "lost_after", "hangs"])
