@@ -43,7 +43,7 @@ class ConnectionRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One connection. `stopped_by`: hand, or the kind of error that ended it.
+    """One connection. `stopped_by`: hand, or the kind of error that ended it; `goes_on_as`: what it was before.
 
     `secrets` are sealed: the address (`url`) and the `keys`. `settings` have the address's `origin` alone, and how long
     links open where that is not usual (`link_days`). `failures`: pauses in a row, with nothing taken between them. What
@@ -57,6 +57,7 @@ class Connection:
     steps: tuple[Step, ...]
     state: State
     stopped_by: str | None
+    goes_on_as: Literal["active", "shadow"]
     paused_until: datetime | None
     failures: int
     since: datetime
@@ -136,7 +137,8 @@ async def add(
     if await read(connection, key) is not None:
         raise ConnectionRefused(f"key: there is a connection {key!r} already")
     row = {"key": key, "kind": kind, "settings": dict(settings), "secrets": secrets, "steps": list(steps)}
-    told = {**row, "state": state, "since": since or func.clock_timestamp()}
+    goes_on_as = {"goes_on_as": state} if state != "stopped" else {}
+    told = {**row, "state": state, "since": since or func.clock_timestamp(), **goes_on_as}
     try:
         await connection.execute(insert(crm_connections).values(**told))
     except IntegrityError:
@@ -159,13 +161,21 @@ async def ended(connection: AsyncConnection, to: Connection, by: str) -> bool:
 async def start(connection: AsyncConnection, key: str, *, shadow: bool = False) -> int:
     """Send again, what is planned first, in its order; or only show what would be sent. Returns how much that is.
 
-    What happened while it was to be told nothing is not owed to it. Raises ConnectionRefused when there is none.
+    What happened while it was to be told nothing is not owed to it. What it is now it stays until a person says
+    otherwise, also when it stops itself meanwhile (`go_on`). Raises ConnectionRefused when there is none.
     """
     deaf = crm_connections.c.stopped_by != AUTH_DEAD
     since = case((deaf, func.clock_timestamp()), else_=crm_connections.c.since)
     state = "shadow" if shadow else "active"
-    await _set(connection, key, {"state": state, "stopped_by": None, "since": since, **_GOING})
+    await _set(connection, key, {"state": state, "goes_on_as": state, "stopped_by": None, "since": since, **_GOING})
     return await revive(connection, key)
+
+
+async def go_on(connection: AsyncConnection, key: str) -> None:
+    """Start one that stopped itself because it was let in no more, as it was before; another stays as it is."""
+    to = await read(connection, key)
+    if to is not None and to.stopped_by == AUTH_DEAD:
+        await start(connection, key, shadow=to.goes_on_as == "shadow")
 
 
 async def remove(connection: AsyncConnection, key: str) -> None:
@@ -243,9 +253,8 @@ async def retry(connection: AsyncConnection, key: str, effect: UUID | None = Non
     """Send dead letters again, or one effect, whatever its state; returns how many. Raises ConnectionRefused."""
     await _must_be(connection, key)
     which = crm_effects.c.state == "dead" if effect is None else crm_effects.c.key == effect
-    # What became of the last attempt of a dead letter is not sure: it is read back first.
-    doubted = (crm_effects.c.state == "dead") & crm_effects.c.sent_at.is_not(None)
-    state = case((doubted, "unknown"), else_="planned")
+    # What was sent once may be there: it is read back first.
+    state = case((crm_effects.c.sent_at.is_not(None), "unknown"), else_="planned")
     anew = {"state": state, "ended_at": None, "first_sent_at": None, "next_at": None, "error": None}
     may = crm_effects.c.connection == key, crm_effects.c.state.not_in(OPEN_STATES), which
     asked = update(crm_effects).where(*may, crm_effects.c.lane != "").values(**anew).returning(crm_effects)

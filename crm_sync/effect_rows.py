@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, and_, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.ledger_tables import crm_effects
+from crm_sync.ledger_tables import OPEN_STATES, crm_effects
+from crm_sync.tables import lead_events
 
 _LATELY: Final = 1000
 """So many effects back it is looked for what the last one of a number left: more than are sent in a few minutes."""
@@ -18,6 +19,7 @@ _SHARED: Final = 20_000
 """So many effects back a call may share its name there with another: more than are planned in half an hour."""
 
 _OF_A_CALL: Final = frozenset({"call_started", "call_answered", "call_finished"})
+_OF_A_LEAD: Final = frozenset({"lead", "message"})
 
 
 async def write(connection: AsyncConnection, key: UUID, values: Mapping[str, Any]) -> None:
@@ -26,31 +28,48 @@ async def write(connection: AsyncConnection, key: UUID, values: Mapping[str, Any
     await connection.execute(update(crm_effects).where(*still).values(**values))
 
 
-async def same(connection: AsyncConnection, row: Row[Any]) -> str | None:
-    """What the same step is called there that was told of a call which became part of this one; None: none was."""
+async def same(connection: AsyncConnection, row: Row[Any]) -> Row[Any, Any] | None:
+    """The `state` and `remote_id` of the same step of a call which became part of this one; None: it was not told.
+
+    It is `done`, or still on its way; what was given up, or not to be told, tells nothing of this one.
+    """
     if row.step not in _OF_A_CALL:
         return None
-    earlier = select(func.coalesce(crm_effects.c.remote_id, "")).where(
+    was_told = and_(
+        crm_effects.c.state == "done",
+        crm_effects.c.sent_at.is_not(None),
+        ~func.coalesce(crm_effects.c.answer.has_key("not_told"), literal(value=False)),
+    )
+    earlier = select(crm_effects.c.state, crm_effects.c.remote_id).where(
         crm_effects.c.connection == row.connection,
         crm_effects.c.call_id == row.call_id,
         crm_effects.c.step == row.step,
         crm_effects.c.number < row.number,
-        crm_effects.c.first_sent_at.is_not(None),
+        or_(was_told, crm_effects.c.state.in_(OPEN_STATES)),
     )
-    told: str | None = (await connection.execute(earlier)).scalars().first()
-    return told
+    return (await connection.execute(earlier.order_by(~was_told, crm_effects.c.number))).first()
 
 
 async def remote(connection: AsyncConnection, row: Row[Any]) -> dict[str, str]:
-    """What the steps that were told of the same call are called there, by step."""
-    if row.call_id is None:
-        return {}
-    asked = select(crm_effects.c.step, crm_effects.c.remote_id).where(
-        crm_effects.c.connection == row.connection,
-        crm_effects.c.call_id == row.call_id,
-        crm_effects.c.remote_id.is_not(None),
+    """What the steps that were told of the same call are called there, by step; of a lead those of the same lead."""
+    named = select(crm_effects.c.step, crm_effects.c.remote_id).where(
+        crm_effects.c.connection == row.connection, crm_effects.c.remote_id.is_not(None)
     )
-    return {one.step: one.remote_id for one in await connection.execute(asked.order_by(crm_effects.c.number))}
+    asked = []
+    if row.call_id is not None:
+        of_call = named.where(crm_effects.c.call_id == row.call_id)
+        asked.append(of_call.where(crm_effects.c.step.not_in(_OF_A_LEAD)) if row.step in _OF_A_LEAD else of_call)
+    if row.step in _OF_A_LEAD:
+        whose = select(lead_events.c.lead_id).where(lead_events.c.id == row.subject).scalar_subquery()
+        of_lead = named.join(lead_events, lead_events.c.id == crm_effects.c.subject).where(
+            crm_effects.c.step.in_(_OF_A_LEAD), crm_effects.c.number <= row.number, lead_events.c.lead_id == whose
+        )
+        asked.append(of_lead)
+    told: dict[str, str] = {}
+    for one in asked:
+        rows = await connection.execute(one.order_by(crm_effects.c.number))
+        told |= {found.step: found.remote_id for found in rows}
+    return told
 
 
 async def is_of_another(connection: AsyncConnection, row: Row[Any], remote_id: str) -> bool:

@@ -5,7 +5,7 @@ Rules kept here:
    kept: of a transcript and of a recording only which, and it is read at each attempt as it may be told then.
 2. The state and what the CRM calls it are written in one transaction with the count of the request.
 3. An effect that was sent and of which nobody knows, also because this process died, is read back before it is sent
-   again; the doubt stays until that was answered.
+   again; the doubt stays until that was answered, and counts from when it arose (`sent_at`).
 4. Errors become run again, dead letter or a stopped connection in one place, by `crm_sync.retry`; those that nobody
    foresaw too, also of what could not even be read.
 5. What was ended while it was on its way, as by erasing, stays so, whatever is answered.
@@ -154,31 +154,38 @@ class SendingJobs:
         if subject is None:
             return None
         first = row.first_sent_at or now
-        begun = {"state": "sent", "attempts": row.attempts + 1, "sent_at": now, "first_sent_at": first}
-        await effect_rows.write(connection, key, begun | {"request": request, "next_at": None})
         doubted = row.state in {"sent", "unknown"}
+        # A process that died in the middle may have sent it until now.
+        sent_at = row.sent_at if row.state == "unknown" and row.sent_at is not None else now
+        begun = {"state": "sent", "attempts": row.attempts + 1, "sent_at": sent_at, "first_sent_at": first}
+        await effect_rows.write(connection, key, begun | {"request": request, "next_at": None})
         effect = Effect(
             key,
             msgspec.convert(request["at"], datetime),
             await self._remote(connection, row),
             await effect_rows.lately(connection, row),
-            row.sent_at if doubted else None,
+            sent_at if doubted else None,
             partial(self._keep, key),
         )
         return _Begun(key, row.step, to, effect, subject, row.attempts + 1, first, now, doubted)
 
     async def _read(self, connection: AsyncConnection, row: Row[Any], to: Connection) -> dict[str, Any] | None:
-        """What the effect tells; None: it is not there yet, or there is nothing to tell."""
+        """What the effect tells; None: it is not there yet, or there is nothing to tell.
+
+        Whether a call that became part of this one was told, an effect of it on its way has to say first.
+        """
         same = await effect_rows.same(connection, row)
         try:
-            if same is not None:
+            if same is not None and same.state == "done":
                 raise NothingToTell("told_of_a_call_that_joined")
+            if same is not None:
+                raise NotThereYet
             return _kept(*await subject_of(connection, row, self.rooms, to))
         except NotThereYet:
             again = self.now() + timedelta(seconds=ASK_AGAIN_SECONDS)
             await effect_rows.write(connection, row.key, {"waits": True, "next_at": again})
         except NothingToTell as nothing:
-            await self._not_told(connection, row.key, str(nothing), same)
+            await self._not_told(connection, row.key, str(nothing), same.remote_id if same else None)
         return None
 
     async def _told(self, connection: AsyncConnection, row: Row[Any], request: Mapping[str, Any]) -> Subject | None:
@@ -215,9 +222,7 @@ class SendingJobs:
 
         Two that were asked for may have one name there: it is that of the call which ended first.
         """
-        if row.call_id is None:
-            return {}
-        wish = await self.rooms.wish(connection, row.call_id)
+        wish = await self.rooms.wish(connection, row.call_id) if row.call_id is not None else None
         clicked = await remote_of(connection, row.connection, wish) if wish is not None else None
         known = {"call_started": clicked} if clicked is not None else {}
         known |= await effect_rows.remote(connection, row)
@@ -285,8 +290,10 @@ class SendingJobs:
         now = self.now()
         tried = (now - begun.first_sent_at).total_seconds()
         verdict = after(error, begun.attempts, begun.connection.failures, tried, random.random(), self.policy)
-        doubted = begun.doubted or isinstance(error, UnknownOutcomeError | FaultError)
-        values = _outcome(verdict, "unknown" if doubted else "planned", error, now)
+        is_new = not begun.doubted and isinstance(error, UnknownOutcomeError | FaultError)
+        values = _outcome(verdict, "unknown" if begun.doubted or is_new else "planned", error, now)
+        # Until now it may have been on its way; to ask again what became of it does not make it younger.
+        values |= {"sent_at": now} if is_new else {}
         async with self.engine.begin() as connection:
             await effect_rows.write(connection, begun.key, values)
             if verdict.stop:

@@ -42,7 +42,9 @@ _ACTIONS = text(
 _LEADS = text(
     f"""
     select a.id, a.at, a.lead_id, a.call_id, c.pbx, told.step,
-           (select min(number) from party_numbers n where n.party_id = l.party_id) as number
+           case when c.id is null then (select min(number) from party_numbers n where n.party_id = l.party_id)
+                else coalesce(nullif(case c.direction when 'outbound' then c.dialed else c.caller_number end, ''),
+                              cast(c.id as text)) end as number
     from lead_events a join leads l on l.id = a.lead_id left join calls c on c.id = a.call_id
     cross join lateral (select case a.kind when 'message' then 'message' else 'lead' end as step) as told
     where {_MISSING} and told.step = any(:steps) order by a.id limit 500
@@ -131,6 +133,7 @@ async def plan_told(engine: AsyncEngine) -> int:
 
 
 def _of_lead(row: Row[Any]) -> Owed:
+    # In turn with the call that brought it about, as `owed` has it: of several numbers that one.
     lane = lane_of(row.number or f"lead {row.lead_id}")
     # A call that an event names may be forgotten since.
     return Owed(row.pbx and row.call_id, row.pbx or "", row.step, lane, row.id, at=row.at)

@@ -88,18 +88,16 @@ async def check(settings: Settings, key: str, say: Say) -> None:
 
 
 async def grant(settings: Settings, key: str, say: Say) -> None:
-    """Let a person agree anew that we come in; a connection that stopped for want of it goes on."""
+    """Let a person agree anew that we come in; a connection that stopped for want of it goes on as it was."""
     async with open_house(settings, pool=2) as house:
         await _consent(settings, house.engine, key, say)
         await _meet(settings, house.engine, key, say, may_consent=False)
         async with house.engine.begin() as connection:
-            known = await connections.read(connection, key)
-            if known is not None and known.stopped_by == "auth_dead":
-                await connections.start(connection, key)
+            await connections.go_on(connection, key)
 
 
 async def renew(settings: Settings, key: str, given: Mapping[str, str], say: Say) -> None:
-    """Take new secrets, those that are told; a connection that stopped for want of them goes on.
+    """Take new secrets, those that are told; a connection that stopped for want of them goes on as it was.
 
     What does not let us in is not kept.
     """
@@ -122,9 +120,8 @@ async def renew(settings: Settings, key: str, given: Mapping[str, str], say: Say
             async with house.engine.begin() as connection:
                 await connections.set_secrets(connection, key, to.settings, to.secrets)
             raise
-        if to.stopped_by == "auth_dead":
-            async with house.engine.begin() as connection:
-                await connections.start(connection, key)
+        async with house.engine.begin() as connection:
+            await connections.go_on(connection, key)
 
 
 async def kind_of(settings: Settings, key: str) -> str:

@@ -16,8 +16,10 @@ from crm_sync.amocrm import KIND
 from crm_sync.crm import Asked as CanBeAsked
 from crm_sync.errors import TransientError
 from crm_sync.heard import HeardJobs
+from crm_sync.jobs import CrmJobs
 from crm_sync.secrets import Keeper
 from crm_sync.sending import SendingJobs
+from crm_sync.upkeep import plan_told
 from routing import look_up
 from routing.owner import Copy
 from service import crm_setup
@@ -30,7 +32,7 @@ from service.faults import UserFault
 from service.settings import Settings
 from tests.fakes.amocrm import ADMIN, BORIS, Asked, open_amo
 from tests.fakes.amocrm_place import INBOUND, Rig, open_rig
-from tests.fakes.ledger import ROOMS, SECRET_KEY, Ledger
+from tests.fakes.ledger import OWES, ROOMS, SECRET_KEY, Ledger
 from tests.fakes.recorded import T0, settled_call
 from tests.fakes.site import open_site
 from tests.fakes.webhooks import OK, Receiver, Said
@@ -70,13 +72,15 @@ async def test_who_called_a_moment_ago_is_known_before_a_search_finds_them(ledge
 
 
 async def test_a_doubt_stays_one_until_what_was_sent_would_be_seen(ledger: Ledger, rig: Rig) -> None:
-    """It is counted from the last request, kept through questions that come too early, and then sent again, once."""
+    """It counts from when it arose, is kept through questions that come too early, and then it is sent again, once."""
     rig.account.add_contact("79161234567")
     sent: list[Asked] = []
 
     def script(_count: int, asked: Asked) -> Said:
         if asked.is_write:
             sent.append(asked)
+        elif not sent:
+            ledger.later(20)  # the account is slow
         return Said(cut=True) if asked.is_write and len(sent) == 1 else OK
 
     rig.account.script = script
@@ -90,6 +94,30 @@ async def test_a_doubt_stays_one_until_what_was_sent_would_be_seen(ledger: Ledge
     ledger.later(31)
     await ledger.run()
     assert (await ledger.states(), len(sent), len(rig.account.notes)) == ([("call_finished", "done")], 2, 1)
+
+
+async def test_a_change_of_a_lead_without_a_call_is_of_the_deal_that_it_was_opened_as(ledger: Ledger, rig: Rig) -> None:
+    """A deal that people made since for the same client stays as it is; all that is told of a client is in one lane."""
+    said = "insert into lead_events (lead_id, at, by, kind, after) select id, now(), 'anna', 'stage', 'lost' from leads"
+    numbers = "insert into party_numbers (party_id, number) values (1, '74950000001'), (1, '79161234567')"
+    async with ledger.engine.begin() as connection:
+        for one in ("update crm_connections set steps = '{call_finished,lead}'", "insert into parties default values"):
+            await connection.execute(text(one))
+        await connection.execute(text(numbers))
+    call = await ledger.happen(settled_call(number="79161234567", at=ledger.at))
+    await CrmJobs(engine=ledger.engine, owes=OWES).link_call(call, 0)
+    await plan_told(ledger.engine)
+    await ledger.run()
+    ((contact, ours),) = [(lead["contacts"][0], lead) for lead in rig.account.leads.values()]
+    theirs = rig.account.leads[rig.account.add_lead(contact, owner=BORIS)]
+    async with ledger.engine.begin() as connection:
+        await connection.execute(text("update leads set stage = 'lost'"))
+        await connection.execute(text(said))
+    await plan_told(ledger.engine)
+    await ledger.run()
+    assert (ours["status_id"], theirs["status_id"] == 143) == (143, False)
+    with_call = "select count(distinct lane) from crm_effects where call_id is not null"
+    assert (await ledger.rows(with_call))[0][0] == 1
 
 
 async def test_a_call_has_one_address_of_its_sound_while_that_opens_for_long(
@@ -159,10 +187,11 @@ async def test_an_account_is_connected_and_whose_a_client_became_there_is_known_
 async def test_a_token_that_is_over_is_replaced_and_what_was_owed_goes_on(
     engine: AsyncEngine, settings: Settings
 ) -> None:
-    """The others stay, one that does not let us in is not kept, and none at all is refused."""
+    """As it went before, here in shadow; the others stay, what lets nobody in is not kept, and none is refused."""
     async with open_amo() as account:
         secrets = {"token": account.give_long_lived(), "inbound": INBOUND}
-        wanted = Wanted(kind="amocrm", key="amo", settings={"account": account.url}, secrets=secrets)
+        told = {"account": account.url}
+        wanted = Wanted(kind="amocrm", key="amo", settings=told, secrets=secrets, shadow=True)
         await crm_setup.add(settings, wanted, lambda _line: None)
         account.long_lived.clear()
         async with engine.begin() as connection:
@@ -175,7 +204,7 @@ async def test_a_token_that_is_over_is_replaced_and_what_was_owed_goes_on(
     async with engine.connect() as connection:
         to = await connections.read(connection, "amo")
     assert to is not None
-    assert (to.state, Keeper(SECRET_KEY).open("amo", to.secrets)) == ("active", {"token": token, "inbound": INBOUND})
+    assert (to.state, Keeper(SECRET_KEY).open("amo", to.secrets)) == ("shadow", {"token": token, "inbound": INBOUND})
 
 
 async def test_an_answer_that_is_long_is_no_answer_to_a_caller_who_waits(

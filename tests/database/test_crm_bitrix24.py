@@ -18,7 +18,9 @@ from routing import look_up
 from routing.owner import Copy
 from service import crm_setup
 from service.crm_doors import Doors, acts
+from service.crm_probing import probe_due
 from service.crm_setup import Wanted
+from service.crm_workplaces import Adapters
 from service.faults import UserFault
 from service.settings import Settings
 from tests.fakes.bitrix24 import CLIENT, CLIENT_SECRET, HOOK_CODE, Bitrix24, open_bitrix24
@@ -45,6 +47,17 @@ def wanted_of(server: Bitrix24, **secrets: str) -> Wanted:
     return Wanted(kind="bitrix24", key="b24", settings=settings, secrets=secrets)
 
 
+async def agree(server: Bitrix24, said: list[str], url: str, browser: aiohttp.ClientSession) -> None:
+    """A person agrees at the address that they are told."""
+    async with asyncio.timeout(20):
+        while not any(line.startswith(server.url) for line in said):
+            await asyncio.sleep(0.02)
+    state = URL(said[-1]).query["state"]
+    back = {"code": server.code(), "state": state, "domain": "portal.bitrix24.ru", "member_id": "x"}
+    async with browser.get(f"{url}/crm/b24/oauth", params=back) as answer:
+        assert answer.status == 200
+
+
 async def test_a_portal_is_connected_by_consent_and_whose_a_client_became_there_is_known_here(
     engine: AsyncEngine, database_url: str, tmp_path: Path
 ) -> None:
@@ -61,13 +74,7 @@ async def test_a_portal_is_connected_by_consent_and_whose_a_client_became_there_
         adding = asyncio.create_task(
             crm_setup.add(settings, wanted_of(server, client_secret=CLIENT_SECRET), said.append)
         )
-        async with asyncio.timeout(20):
-            while not any(line.startswith(server.url) for line in said):
-                await asyncio.sleep(0.02)
-        state = URL(said[-1]).query["state"]
-        back = {"code": server.code(), "state": state, "domain": "portal.bitrix24.ru", "member_id": "x"}
-        async with browser.get(f"{site.url}/crm/b24/oauth", params=back) as answer:
-            assert answer.status == 200
+        await agree(server, said, site.url, browser)
         await adding
         assert "2 users there, 0 of them known here" in said
         assert not any(line.startswith("missing") for line in said)
@@ -88,6 +95,37 @@ async def test_a_portal_is_connected_by_consent_and_whose_a_client_became_there_
             copies = await look_up.read(connection, [NUMBER])
         assert copies[NUMBER].owner == "boris"
         assert server.leaked == []
+    await doors.close()
+
+
+async def test_a_connection_in_shadow_is_in_shadow_again_when_it_is_let_in_again(
+    engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> None:
+    """What stopped by itself is not told by itself what a person wants only shown."""
+    said: list[str] = []
+    settings, states = settings_of(database_url), []
+    doors, adapters = Doors(settings, engine), Adapters(settings, engine)
+
+    async def tell_state() -> None:
+        async with engine.connect() as connection:
+            states.append(await connection.scalar(text("select state from crm_connections")))
+
+    async with (
+        open_bitrix24() as server,
+        open_site(engine, tmp_path, crm=doors) as site,
+        aiohttp.ClientSession() as browser,
+    ):
+        wanted = replace(wanted_of(server, client_secret=CLIENT_SECRET), shadow=True, probe=False)
+        await crm_setup.add(settings, wanted, said.append)
+        await tell_state()
+        await probe_due(engine, adapters)
+        await tell_state()
+        granting = asyncio.create_task(crm_setup.grant(settings, "b24", said.append))
+        await agree(server, said, site.url, browser)
+        await granting
+        await tell_state()
+    assert states == ["shadow", "stopped", "shadow"]
+    await adapters.close()
     await doors.close()
 
 

@@ -22,7 +22,7 @@ from crm_sync import connections
 from crm_sync.connections import Connection
 from crm_sync.crm import Crm, CrmRecording, Done
 from crm_sync.due import due
-from crm_sync.errors import CrmError, TransientError, UnknownOutcomeError
+from crm_sync.errors import CrmError, PermanentError, TransientError, UnknownOutcomeError
 from crm_sync.jobs import CrmJobs
 from crm_sync.ledger import plan_changes
 from crm_sync.retry import GIVE_UP_SECONDS
@@ -93,6 +93,46 @@ async def lead_to(ledger: Ledger, url: str) -> None:
     sealed = Keeper(SECRET_KEY).seal("site", {"keys": [SECRET], "url": url})
     async with ledger.engine.begin() as connection:
         await connections.set_secrets(connection, "site", connections.settled(url, {}), sealed)
+
+
+_JOINED = """
+    insert into crm_effects (key, connection, call_id, step, lane, waits, state)
+    select gen_random_uuid(), connection, call_id, step, lane, false, 'planned' from crm_effects
+"""
+"""The same step of a call that became part of this one was planned before."""
+
+
+@pytest.mark.parametrize(
+    "error, states, asked",
+    [
+        (None, [("done", "there"), ("done", "there")], 1),
+        (PermanentError("status 422"), [("dead", None), ("dead", None)], 2),
+        (TransientError("status 503"), [("planned", None), ("planned", None)], 1),
+    ],
+)
+async def test_a_call_that_became_part_of_another_is_told_unless_the_other_was(
+    ledger: Ledger, error: CrmError | None, states: list[tuple[str, str | None]], asked: int
+) -> None:
+    """What was given up told nothing, and what is on its way is waited for."""
+    await ledger.happen(settled_call())
+    async with ledger.engine.begin() as connection:
+        await connection.execute(text(_JOINED))
+    adapter = speak(ledger, fails(**({"call_finished": error} if error else {})))
+    await ledger.run()
+    rows = await ledger.rows("select state, remote_id from crm_effects order by number")
+    assert ([tuple(row) for row in rows], len(adapter.asked)) == (states, asked)
+
+
+async def test_what_is_told_again_by_hand_is_looked_for_first(ledger: Ledger) -> None:
+    """Also what was taken: it is told again only where it is not there any more."""
+    await ledger.happen(settled_call())
+    adapter = speak(ledger, fails())
+    await ledger.run()
+    (row,) = await ledger.rows("select key from crm_effects")
+    async with ledger.engine.begin() as connection:
+        assert await connections.retry(connection, "site", row.key) == 1
+    await ledger.run()
+    assert adapter.asked == ["call_finished", "read_back", "call_finished"]
 
 
 async def connection_of(ledger: Ledger) -> Any:
