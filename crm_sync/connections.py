@@ -146,7 +146,7 @@ async def add(
 
 
 async def stop(connection: AsyncConnection, key: str, by: str = BY_HAND) -> None:
-    """Whatever it is now: send nothing more, and plan nothing; what is planned stays. Raises ConnectionRefused when there is none."""
+    """Send nothing more, and plan nothing; what is planned stays. Raises ConnectionRefused when there is none."""
     await _set(connection, key, {"state": "stopped", "stopped_by": by})
 
 

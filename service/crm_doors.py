@@ -123,7 +123,7 @@ class Doors:
 
 def acts(settings: Settings, engine: AsyncEngine) -> Acts:
     """What is done about what a CRM tells."""
-    desk, owner_of, owners = outgoing_desk(), lead_owner(settings.crm), ConnectionOwners(settings, engine, low=True)
+    desk, owner_of = outgoing_desk(), lead_owner(settings.crm)
 
     async def call_out(
         connection: AsyncConnection, key: str, told: str, number: str, line: str | None, person: str
@@ -156,6 +156,7 @@ def acts(settings: Settings, engine: AsyncEngine) -> Acts:
     async def look_again(key: str, told: Mapping[str, str]) -> None:
         if key != settings.crm.owner_from:
             return
+        owners = ConnectionOwners(settings, engine, low=True)  # its own: jobs run beside each other, and each closes it
         try:
             numbers = [told["number"]] if "number" in told else await owners.numbers_of(told["remote_id"])
             async with engine.connect() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from calls.forgetting import Person
 from calls.record import record
 from crm_sync import connections, kinds, people
 from crm_sync.connections import Connection
-from crm_sync.crm import Crm, CrmUser, Done, Effect, Heard, Inbound
+from crm_sync.crm import Candidate, Crm, CrmUser, Done, Effect, Heard, Inbound
 from crm_sync.erasing import mask_mentions
 from crm_sync.grants import Grant, keep_grant
 from crm_sync.heard import HeardJobs, remote_of, store
@@ -246,6 +246,44 @@ async def test_a_new_owner_there_is_known_to_routing_at_once(
         assert crm is not None
         told_of = await crm.owner("79161234569", 5.0)
     assert (told_of.fault, told_of.copy and told_of.copy.owner) == (None, "anna")
+
+
+async def test_a_job_that_is_done_closes_nothing_that_another_asks_through(
+    engine: AsyncEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several changes are looked up beside each other."""
+    await connect(engine)
+    closed: list[object] = []
+    was_closed: list[bool] = []
+    asked, goes_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(pretended.Pretended):
+        """Answers about one number when it may."""
+
+        async def find_party(self, number: str, deadline: float) -> Sequence[Candidate]:
+            if number == NUMBER:
+                asked.set()
+                await goes_on.wait()
+            was_closed.append(self in closed)
+            return await super().find_party(number, deadline)
+
+        async def close(self) -> None:
+            closed.append(self)
+            await super().close()
+
+    monkeypatch.setitem(kinds.KINDS, "pretended", replace(pretended.KIND, open=Slow))
+    other = "79161234568"
+    async with engine.begin() as connection:
+        for number in (NUMBER, other):
+            await look_up.keep(connection, number, Copy(None, T0))
+    looks = acts(settings, engine).look_again
+    async with asyncio.timeout(20):
+        slow = asyncio.ensure_future(looks("site", {"number": NUMBER}))
+        await asked.wait()
+        await looks("site", {"number": other})
+        goes_on.set()
+        await slow
+    assert was_closed == [False, False]
 
 
 async def test_a_call_that_was_asked_for_there_is_known_there_before_it_rings(

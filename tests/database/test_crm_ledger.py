@@ -131,7 +131,7 @@ async def test_each_answer_has_its_consequence(ledger: Ledger) -> None:
     assert len(ledger.receiver.requests) == len(ANSWERS)
 
 
-@pytest.mark.parametrize(("does", "told"), [("start", ("active", None)), ("stop", ("stopped", "hand"))])
+@pytest.mark.parametrize("does, told", [("start", ("active", None)), ("stop", ("stopped", "hand"))])
 async def test_a_late_answer_to_what_was_before_does_not_undo_what_a_person_did(
     ledger: Ledger, does: str, told: tuple[str, str | None]
 ) -> None:
