@@ -17,7 +17,7 @@ from hashlib import blake2s
 from typing import Any, Final
 
 from crm_sync.crm import CrmLead, HeldCall
-from crm_sync.errors import PermanentError
+from crm_sync.errors import PermanentError, TransientError
 from crm_sync.odoo_link import OdooLink
 from crm_sync.odoo_words import (
     Language,
@@ -28,6 +28,7 @@ from crm_sync.odoo_words import (
     key_of,
     lead_name,
     moment,
+    not_loaded,
     read_moment,
     roughly,
     word,
@@ -91,11 +92,17 @@ class OdooRecords:
         """The record that is called so by us.
 
         Nobody but an administrator reads external ids; a row without values tells one, or fails, since the models that
-        are asked make no record of nothing: of a note nobody may ask so.
+        are asked make no record of nothing: of a note nobody may ask so. A failure that passes tells nothing.
         """
-        told = await self._link.call(model, "load", {"fields": ["id"], "data": [[f"{self._namespace}.{ours}"]]})
+        name = f"{self._namespace}.{ours}"
+        told = await self._link.call(model, "load", {"fields": ["id"], "data": [[name]]})
         ids = told.get("ids") if isinstance(told, dict) else None
-        return int(ids[0]) if ids else None
+        if ids:
+            return int(ids[0])
+        refusal = not_loaded((told or {}).get("messages") or (), [name])
+        if isinstance(refusal, TransientError):
+            raise refusal
+        return None
 
     async def note(self, ours: str) -> Place | None:
         """The note that is called so by us, with the record that it is on."""

@@ -181,6 +181,20 @@ async def test_what_a_list_leaves_out_and_is_there_is_not_missing(office: Office
     assert (await office.compared()).differences == ()
 
 
+async def test_a_list_that_leaves_out_whatever_is_looked_for_says_nothing_of_the_rest(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where one may see only one's own calls: nobody knows, and nothing is told again."""
+    monkeypatch.setattr("crm_sync.reconciling._LOOKED_FOR", 1)
+    for uid in ("1.1", "2.1"):
+        await office.happen(uid)
+    await office.run()
+    for note in office.notes().values():
+        note["updated_at"] += 10 * 86_400
+    found = await office.compared()
+    assert (found.differences, found.failed) == ((), "permanent: its list leaves out calls that are there")
+
+
 async def test_what_is_repaired_although_it_is_there_stays_one(office: Office) -> None:
     """Whoever looked was mistaken, or somebody told it meanwhile: it is looked for again before it is told."""
     await office.happen()

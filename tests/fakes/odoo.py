@@ -12,6 +12,7 @@ import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -55,6 +56,10 @@ _DEFAULTS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+_OF_A_MODEL: Final = frozenset({"context_get", "fields_get", "load", "search_read"})
+"""Methods that are not of records."""
+
+
 class Refused(Exception):
     """What Odoo raises: status, full name, message."""
 
@@ -72,9 +77,13 @@ Row = dict[str, Any]
 
 @dataclass
 class FakeOdoo:
-    """`rows` by model and id; `names` are external ids. `has_numbers`: whether `phonenumbers` is installed there."""
+    """`rows` by model and id; `names` are external ids; `at` its clock. `has_numbers`: `phonenumbers` is there, and
+    `country` is the company's, for records have none: without it a number is read only where it names its country.
+    """
 
     has_numbers: bool = True
+    country: str | None = "RU"
+    at: datetime = datetime(2026, 11, 23, 9, 0)  # noqa: DTZ001 as Odoo keeps times
     rights: frozenset[str] = frozenset(_FIELDS)
     rows: dict[str, dict[int, Row]] = field(default_factory=dict)
     names: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -115,11 +124,15 @@ class FakeOdoo:
             return Answered(404, b"<html>No database is selected</html>", "text/html; charset=utf-8")
         if asked.headers.get("Content-Type", "").partition(";")[0] != "application/json":
             return Answered(415, b"<html>Unsupported Media Type</html>", "text/html; charset=utf-8")
-        if asked.headers.get("Authorization") != f"bearer {KEY}":
+        if not self._lets_in(asked.headers.get("Authorization", "").removeprefix("bearer ")):
             return failed(401, "werkzeug.exceptions.Unauthorized", "Invalid apikey")
         named = {name: value for name, value in asked.named.items() if name != "context"}
         try:
-            return _json(self._call(parts[3], parts[4], named.pop("ids", ()), named))
+            ids = named.pop("ids", ())
+            if ids and parts[4] in _OF_A_MODEL:
+                text = f"cannot call {parts[3]}.{parts[4]} with ids"
+                raise Refused(422, "werkzeug.exceptions.UnprocessableEntity", text)
+            return _json(self._call(parts[3], parts[4], ids, named))
         except Refused as refused:
             return failed(refused.status, refused.name, refused.message)
 
@@ -138,11 +151,16 @@ class FakeOdoo:
         if arguments[0] != DATABASE:
             raise Refused(200, "psycopg2.OperationalError", f'database "{arguments[0]}" does not exist')
         if (service, method) == ("common", "authenticate"):
-            return WE if list(arguments[1:3]) == [LOGIN, KEY] else False
-        if list(arguments[1:3]) != [WE, KEY]:
+            return WE if arguments[1] == LOGIN and self._lets_in(arguments[2]) else False
+        if arguments[1] != WE or not self._lets_in(arguments[2]):
             raise Refused(200, "odoo.exceptions.AccessDenied", "Access Denied")
         model, called, positional, named = arguments[3:]
         return self._call(model, called, positional[0] if positional else (), named)
+
+    def _lets_in(self, key: str) -> bool:
+        """Whether this is the key, before its end."""
+        ends = self.rows["res.users.apikeys"][1]["expiration_date"]
+        return key == KEY and (not ends or self.at < datetime.fromisoformat(ends))
 
     def _call(self, model: str, method: str, ids: Sequence[int], named: dict[str, Any]) -> Any:
         if model not in _FIELDS:
@@ -304,7 +322,7 @@ class FakeOdoo:
         if not phone or not self.has_numbers:
             return phone
         try:
-            found = phonenumbers.parse(phone, "RU")
+            found = phonenumbers.parse(phone, self.country)
         except phonenumbers.NumberParseException:
             return False
         e164 = phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)

@@ -90,11 +90,13 @@ _SAID: Final[dict[str, Answered]] = {
 class Front:
     """`behind` answers; `script` says for each writing request, given how many there were, what goes wrong with it.
 
+    `looks_fail` says it for each that only looks, `load` of nothing but a name among them.
     `refused` is what `behind` found wrong with what it was asked, by itself.
     """
 
     behind: Callable[[Asked], Awaitable[Answered]]
     script: Callable[[int, Asked], Fault | None] = lambda _count, _asked: None
+    looks_fail: Callable[[Asked], Fault | None] = lambda _asked: None
     url: str = ""
     count: int = 0
     hangs_next: bool = False
@@ -124,8 +126,10 @@ class Front:
         if request.method == "POST" and asked.writes:
             self.count += 1
             fault = self.script(self.count, asked)
-            if fault == "concurrent" and not request.path.endswith("/load"):
-                fault = "serialization"
+        elif request.method == "POST":
+            fault = self.looks_fail(asked)
+        if fault == "concurrent" and not request.path.endswith("/load"):
+            fault = "serialization"
         if self.hangs_next:
             self.hangs_next, fault = False, "hangs"
         answer = await self.behind(asked) if fault is None or fault in _AFTER else None

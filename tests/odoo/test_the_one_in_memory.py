@@ -23,6 +23,7 @@ REQUESTS: dict[str, tuple[str, Any]] = {
     "a private method": ("res.partner/_search", {}),
     "a path that is none": ("res.partner", {}),
     "an argument of a method with any": ("res.partner/search_read", {"domain": [], "fields": ["id"], "nothing": 1}),
+    "records for a method of a model": ("res.partner/search_read", {"ids": [1], "domain": [], "fields": ["id"]}),
     "an argument of a method": ("res.partner/read", {"ids": [1], "fields": ["id"], "nothing": 1}),
     "a field to search by": ("res.partner/search_read", {"domain": [["nothing", "=", 1]], "fields": ["id"]}),
     "a field to read": ("crm.lead/search_read", {"domain": [], "fields": ["nothing"]}),

@@ -64,13 +64,15 @@ async def test_what_we_call_a_contact_there_tells_no_number(rig: OdooRig) -> Non
     assert NUMBER not in str(rig.odoo.names)
 
 
-@pytest.mark.parametrize("has_numbers", [True, False])
+@pytest.mark.parametrize("has_numbers, country", [(True, "RU"), (True, None), (False, None)])
 @pytest.mark.parametrize(
     "spelled", ["8 (916) 123-45-67", "7 916 123 45 67", "+7 916 123-45-67 доб. 102", "+79161234567"]
 )
-async def test_a_contact_is_found_as_people_spelled_it(rig: OdooRig, spelled: str, has_numbers: bool) -> None:
-    """Whether the server reads telephone numbers or not."""
-    rig.odoo.has_numbers = has_numbers
+async def test_a_contact_is_found_as_people_spelled_it(
+    rig: OdooRig, spelled: str, has_numbers: bool, country: str | None
+) -> None:
+    """Whether the server reads telephone numbers or not, and knows in which country."""
+    rig.odoo.has_numbers, rig.odoo.country = has_numbers, country
     contact = made(rig.odoo, "res.partner", name="Пётр Иванов", phone=spelled)
     assert await finished(rig, lead=None) == ("res.partner", contact["id"])
 
@@ -231,6 +233,27 @@ async def test_who_wrote_at_the_same_moment_is_given_way_to(rig: OdooRig, fault:
         await rig.crm.call_finished(effect(), CALL)
     await rig.crm.call_finished(effect(), CALL)
     assert len(rig.calls()) == 1
+
+
+@pytest.mark.parametrize("fault", ["concurrent", "serialization"])
+async def test_what_could_not_be_looked_for_just_now_is_not_missing(rig: OdooRig, fault: Fault) -> None:
+    """A promise that was kept is done there, though somebody else wrote just when it was looked for."""
+    await rig.crm.create_task(effect(), TASK)
+    left = [fault]
+    rig.front.looks_fail = lambda asked: left.pop() if left and asked.path.endswith("load") else None
+    closed = msgspec.structs.replace(TASK, change="closed", closed_by="talk")
+    with pytest.raises(TransientError):
+        await rig.crm.create_task(effect(), closed)
+    await rig.crm.create_task(effect(), closed)
+    (task,) = rig.odoo.rows["mail.activity"].values()
+    assert task["active"] is False
+
+
+async def test_a_key_that_is_over_lets_nobody_in(rig: OdooRig) -> None:
+    """Nothing is told until a person gives another."""
+    rig.odoo.at = datetime(2026, 12, 26, 11, 28, 30)  # noqa: DTZ001 as Odoo keeps times
+    with pytest.raises(AuthDeadError):
+        await rig.crm.call_finished(effect(), CALL)
 
 
 async def test_a_note_that_was_made_a_moment_earlier_is_written_again(
