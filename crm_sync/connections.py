@@ -16,9 +16,10 @@ from yarl import URL
 
 from calls.jobs import enqueue
 from crm_sync.crm import Crm, Step
-from crm_sync.errors import AuthDeadError
+from crm_sync.errors import AuthDeadError, BannedError, CrmError
 from crm_sync.ledger import job_of, revive
 from crm_sync.ledger_tables import OPEN_STATES, UNSETTLED_STATES, crm_connections, crm_effects
+from crm_sync.retry import BANNED_SECONDS
 from crm_sync.secrets import Keeper, SecretKeyError
 
 State = Literal["active", "shadow", "stopped"]
@@ -65,6 +66,10 @@ class Connection:
     missing: tuple[str, ...]
     created_at: datetime
     changed_at: datetime
+
+    def is_paused(self, now: datetime) -> bool:
+        """Whether nothing is to be sent there now."""
+        return self.paused_until is not None and self.paused_until > now
 
     @property
     def link_days(self) -> int:
@@ -156,6 +161,17 @@ async def ended(connection: AsyncConnection, to: Connection, by: str) -> bool:
     values = {"state": "stopped", "stopped_by": by, "changed_at": func.clock_timestamp()}
     asked = update(crm_connections).where(crm_connections.c.key == to.key, *same).values(**values)
     return bool((await connection.execute(asked)).rowcount)
+
+
+async def refused(connection: AsyncConnection, to: Connection, error: CrmError, now: datetime) -> None:
+    """Write what everybody is to know of an answer to what is no effect: `to` lets us in no more, or shut us out.
+
+    That as much was sent as may be is known by the pace, which all share.
+    """
+    if isinstance(error, AuthDeadError):
+        await ended(connection, to, error.kind)
+    elif isinstance(error, BannedError):
+        await pause(connection, to, now, BANNED_SECONDS)
 
 
 async def start(connection: AsyncConnection, key: str, *, shadow: bool = False) -> int:

@@ -98,7 +98,7 @@ async def reconcile(
     """
     async with engine.connect() as connection:
         owed, told_last = await _owed(connection, to, period, now, late)
-    held, failed = None, None if crm else "nobody lets us in"
+    held, failed = None, None if crm else "it is paused" if to.is_paused(now) else "nobody lets us in"
     try:
         if crm is not None and "listing" in crm.capabilities:
             held = await _held(cast("Lists", crm), (period[0] - _EDGE, max(period[1], told_last or period[1]) + _EDGE))
@@ -107,6 +107,8 @@ async def reconcile(
         if crm is not None and held is not None:
             differences = await _looked_for(crm, differences)
     except CrmError as error:
+        async with engine.begin() as connection:
+            await connections.refused(connection, to, error, now)
         failed, held = f"{error.kind}: {error}", None
         found = compare(owed, None)
         differences = found.differences

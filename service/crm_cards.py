@@ -32,7 +32,7 @@ from crm_sync.ledger_tables import crm_effects
 from crm_sync.people import KnownPeople
 from crm_sync.subjects import NothingToTell, call_told
 from directory.model import Directory
-from service.crm_workplaces import Adapters
+from service.crm_workplaces import Adapters, heeding
 from service.settings import Settings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -148,7 +148,7 @@ class CardShows:
     async def _opened(self, key: str) -> tuple[Connection, Crm] | None:
         """One connection; None also for one that cannot be opened, which takes no card from the others."""
         try:
-            return await self._adapters.of(key)
+            return await self._adapters.asked(key)
         except Exception as error:  # noqa: BLE001  # whatever its kind makes of its settings and secrets
             log.warning("a connection cannot be opened", crm=key, error=type(error).__name__)
             return None
@@ -203,7 +203,7 @@ class CardShows:
             return
         began, result = time.perf_counter(), FaultError.kind
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self._seconds), heeding(self._engine, to):
                 await ask(effect, call, users)
             result = "done"
         except CrmError as error:

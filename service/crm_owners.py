@@ -8,11 +8,12 @@ from typing import Final, cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crm_sync.connections import Connection
 from crm_sync.crm import Asked, Crm, Traced
 from crm_sync.errors import TransientError
 from crm_sync.owner_by_http import HttpOwners
 from routing.look_up import CrmOwners, Waited
-from service.crm_workplaces import Adapters
+from service.crm_workplaces import Adapters, heeding
 from service.settings import Settings
 from service.wiring import House
 
@@ -30,27 +31,32 @@ class ConnectionOwners:
 
     def __init__(self, settings: Settings, engine: AsyncEngine, *, low: bool = False) -> None:
         self._key = settings.crm.owner_from or ""
+        self._engine = engine
         self._adapters = Adapters(settings, engine, _ANSWER_BYTES, low=low)
 
     async def __call__(self, number: str, /) -> str | None:
         """Key of the person who owns `number` (E.164 digits), None for nobody.
 
-        Raises CrmError, also for a connection that is not there, is stopped or cannot be asked; SecretKeyError.
+        Raises CrmError, also for a connection that is not there or cannot be asked now; SecretKeyError.
         """
-        crm = await self._crm()
-        found = await cast("Asked", crm).find_party(number, _SECONDS)
+        to, crm = await self._opened()
+        async with heeding(self._engine, to):
+            found = await cast("Asked", crm).find_party(number, _SECONDS)
         return next((one.owner for one in found if one.owner is not None), None)
 
     async def numbers_of(self, remote_id: str) -> Sequence[str]:
         """The numbers of what the CRM calls so; none where it cannot be asked for them. Raises as above."""
-        crm = await self._crm()
-        return await cast("Traced", crm).numbers_of(remote_id) if "numbers" in crm.capabilities else ()
+        to, crm = await self._opened()
+        if "numbers" not in crm.capabilities:
+            return ()
+        async with heeding(self._engine, to):
+            return await cast("Traced", crm).numbers_of(remote_id)
 
-    async def _crm(self) -> Crm:
-        opened = await self._adapters.of(self._key)
-        if opened is None or opened[0].state == "stopped" or "parties" not in opened[1].capabilities:
+    async def _opened(self) -> tuple[Connection, Crm]:
+        opened = await self._adapters.asked(self._key)
+        if opened is None or "parties" not in opened[1].capabilities:
             raise TransientError(f"the connection {self._key!r} cannot be asked")
-        return opened[1]
+        return opened
 
     async def close(self) -> None:
         """Give back the connections."""

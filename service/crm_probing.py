@@ -13,7 +13,7 @@ from crm_sync.crm import Asked
 from crm_sync.errors import AuthDeadError, CrmError
 from crm_sync.people import disputed, keep_users
 from crm_sync.secrets import SecretKeyError
-from service.crm_workplaces import Adapters
+from service.crm_workplaces import Adapters, heeding
 from service.rounds import come_round
 from service.settings import Settings
 
@@ -55,17 +55,16 @@ async def _probe(engine: AsyncEngine, adapters: Adapters, key: str) -> bool:
 
 
 async def _ask(engine: AsyncEngine, adapters: Adapters, key: str) -> bool:
-    opened = await adapters.of(key)
+    opened = await adapters.asked(key)
     if opened is None or not opened[1].capabilities:
         return False  # who can only be told, as a webhook, has nothing to be asked
     to, crm = opened
     try:
-        told = await crm.probe()
-        users = await cast("Asked", crm).users() if "parties" in crm.capabilities else ()
+        async with heeding(engine, to):
+            told = await crm.probe()
+            users = await cast("Asked", crm).users() if "parties" in crm.capabilities else ()
     except AuthDeadError as error:
         log.warning("a CRM lets us in no more", crm=key, reason=str(error))
-        async with engine.begin() as connection:
-            await connections.ended(connection, to, error.kind)
         return False
     async with engine.begin() as connection:
         await keep_users(connection, key, users)

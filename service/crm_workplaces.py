@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from crm_sync import connections
 from crm_sync.connections import Connection, Open
 from crm_sync.crm import Crm
+from crm_sync.errors import CrmError
 from crm_sync.grants import SealedGrants
 from crm_sync.http import ANSWER_BYTES, Http
 from crm_sync.kinds import KINDS
@@ -105,6 +107,22 @@ def texts_of(secrets: Mapping[str, Any]) -> list[str]:
     return told
 
 
+def may_be_asked(to: Connection) -> bool:
+    """Whether anything is to be sent to a connection now."""
+    return to.state != "stopped" and not to.is_paused(datetime.now(UTC))
+
+
+@asynccontextmanager
+async def heeding(engine: AsyncEngine, to: Connection) -> AsyncIterator[None]:
+    """What it answers is known to all who ask it: that it lets us in no more, or shut us out."""
+    try:
+        yield
+    except CrmError as error:
+        async with engine.begin() as connection:
+            await connections.refused(connection, to, error, datetime.now(UTC))
+        raise
+
+
 class Adapters:
     """The adapters of this process by the key of their connection, each kept until that changes."""
 
@@ -127,6 +145,11 @@ class Adapters:
                 await known[1].close()
             known = self._opened[key] = to.changed_at, self._open(to)
         return to, known[1]
+
+    async def asked(self, key: str) -> tuple[Connection, Crm] | None:
+        """As `of`, to be asked something; None also while it is stopped or paused."""
+        opened = await self.of(key)
+        return None if opened is None or not may_be_asked(opened[0]) else opened
 
     async def close(self) -> None:
         """Give back the connections of every adapter."""

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from crm_sync import connections
 from crm_sync.amocrm import KIND
 from crm_sync.crm import Asked as CanBeAsked
-from crm_sync.errors import TransientError
+from crm_sync.errors import BannedError, TransientError
 from crm_sync.heard import HeardJobs
 from crm_sync.jobs import CrmJobs
 from crm_sync.secrets import Keeper
@@ -25,6 +25,8 @@ from routing.owner import Copy
 from service import crm_setup
 from service.crm_doors import Doors, acts
 from service.crm_owners import ConnectionOwners
+from service.crm_probing import probe_due
+from service.crm_reconcile import compare_due
 from service.crm_setup import Wanted
 from service.crm_workplaces import Adapters, links_of
 from service.crms import maker
@@ -205,6 +207,31 @@ async def test_a_token_that_is_over_is_replaced_and_what_was_owed_goes_on(
         to = await connections.read(connection, "amo")
     assert to is not None
     assert (to.state, Keeper(SECRET_KEY).open("amo", to.secrets)) == ("shadow", {"token": token, "inbound": INBOUND})
+
+
+async def test_who_shut_us_out_is_asked_nothing_by_anybody(engine: AsyncEngine, settings: Settings) -> None:
+    """Whoever hears of it first tells the others: one request more could make it last."""
+    async with open_amo() as account:
+        wanted = Wanted(
+            kind="amocrm", key="amo", settings={"account": account.url}, secrets={"token": account.give_long_lived()}
+        )
+        await crm_setup.add(settings, wanted, lambda _line: None)
+        account.is_banned = True
+        before = len(account.requests)
+        owners, adapters = ConnectionOwners(settings, engine), Adapters(settings, engine)
+        with pytest.raises(BannedError):
+            await owners("79161234567")
+        with pytest.raises(TransientError):
+            await owners("79161234567")
+        assert await probe_due(engine, adapters, timedelta()) == 0
+        await compare_due(engine, settings)
+        assert len(account.requests) - before == 1
+        await owners.close()
+        await adapters.close()
+    async with engine.connect() as connection:
+        to = await connections.read(connection, "amo")
+    assert to is not None
+    assert (to.state, to.is_paused(datetime.now(UTC) + timedelta(minutes=59))) == ("active", True)
 
 
 async def test_an_answer_that_is_long_is_no_answer_to_a_caller_who_waits(
