@@ -16,14 +16,12 @@ from crm_sync import connections, health
 from crm_sync.connections import Connection, ConnectionRefused
 from crm_sync.ledger_tables import EFFECT_STATES
 from recordings.audit import note
-from web.guard import VIEWER, read_form
+from web.guard import VIEWER, only, read_form
 from web.keeping import actor_of
 from web.leads.wording import age
 from web.page import language_of, page
 from web.services import SERVICES
 
-READERS: Final = frozenset({"head", "admin"})
-ADMINS: Final = frozenset({"admin"})
 _ROWS: Final = 50
 _DOES: Final = {
     "retry": "crm_retried",
@@ -46,7 +44,7 @@ class Told:
 
 async def show_all(request: web.Request) -> web.Response:
     """GET /crm: every connection with its health."""
-    _only(request, READERS)
+    only(request, "head", "admin")
     async with request.app[SERVICES].engine.connect() as connection:
         listed = await connections.counted(connection)
         healths = await health.read(connection)
@@ -55,7 +53,7 @@ async def show_all(request: web.Request) -> web.Response:
 
 async def show(request: web.Request) -> web.Response:
     """GET /crm/{key}: one connection and its ledger, the newest first; `state` narrows, `before` pages on."""
-    _only(request, READERS)
+    only(request, "head", "admin")
     state, before = request.query.get("state", ""), request.query.get("before", "")
     if state not in {"", *EFFECT_STATES}:
         raise web.HTTPBadRequest(text=f"state must be one of {', '.join(EFFECT_STATES)}, got {state!r}")
@@ -84,7 +82,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def change(request: web.Request) -> web.Response:
     """POST /crm/{key}, by admins: `do` is stop, start, shadow, retry or discard; of one `effect`, or all dead."""
-    _only(request, ADMINS)
+    only(request, "admin")
     form, key = await read_form(request), request.match_info["key"]
     do, effect = form.get("do", ""), form.get("effect", "")
     if do not in _DOES:
@@ -130,7 +128,7 @@ async def _page(request: web.Request, template: str, **context: Any) -> web.Resp
     return await page(
         request,
         template,
-        may_act=request[VIEWER].role in ADMINS,
+        may_act=request[VIEWER].role == "admin",
         since=lambda at: age((now - at).total_seconds(), language),
         **context,
     )
@@ -138,8 +136,3 @@ async def _page(request: web.Request, template: str, **context: Any) -> web.Resp
 
 def _json(told: Any) -> str:
     return json.dumps(told, ensure_ascii=False, indent=2) if told else ""
-
-
-def _only(request: web.Request, roles: frozenset[str]) -> None:
-    if request[VIEWER].role not in roles:
-        raise web.HTTPForbidden(text=f"Only for {' and '.join(sorted(roles))}.")

@@ -157,6 +157,12 @@ async def know_viewer(request: web.Request, handler: Handler) -> web.StreamRespo
     return await handler(request)
 
 
+def only(request: web.Request, *roles: str) -> None:
+    """Raise HTTPForbidden, which names the roles, for a viewer who has none of them."""
+    if request[VIEWER].role not in roles:
+        raise web.HTTPForbidden(text=f"Only for {' and '.join(f'{role}s' for role in roles)}.")
+
+
 async def viewer_of(request: web.Request) -> Viewer | None:
     """Whose cookie or token the request brings, as the database stands now; None when it opens nothing."""
     services = request.app[SERVICES]

@@ -12,11 +12,11 @@ from recordings import holds
 from recordings.audit import Actor
 from recordings.privacy_tables import links as link_rows
 from web import links
-from web.guard import VIEWER, address_of, read_form
+from web.guard import VIEWER, address_of, only, read_form
 from web.one_call import OneCall, read_call
 from web.services import SERVICES
 
-_KEEPERS: Final = frozenset({"head", "admin"})
+_KEEPERS: Final = ("head", "admin")
 
 
 def actor_of(request: web.Request) -> Actor:
@@ -27,8 +27,7 @@ def actor_of(request: web.Request) -> Actor:
 
 def only_keepers(request: web.Request) -> None:
     """Holds and links are the business of heads and admins. Raises HTTPForbidden for everybody else."""
-    if request[VIEWER].role not in _KEEPERS:
-        raise web.HTTPForbidden(text="Only for heads and admins.")
+    only(request, *_KEEPERS)
 
 
 async def shown(request: web.Request, connection: AsyncConnection, one: OneCall) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from directory.numbers import e164
 from recordings import holds
 from recordings.erasures import EraseRefused, Report
 from web.api.operations import Answer, Body, NoBody, NoQuery, number_in
-from web.guard import VIEWER
+from web.guard import only
 from web.house import HOUSE
 from web.keeping import actor_of
 from web.services import SERVICES
@@ -69,7 +69,7 @@ class ErasureTold(Answer):
 
 async def list_holds(request: web.Request, _query: NoQuery) -> HoldList:
     """GET /holds, for heads and admins."""
-    _only(request, "head", "admin")
+    only(request, "head", "admin")
     async with request.app[SERVICES].engine.connect() as connection:
         found = await holds.listed(connection)
     return HoldList(items=[HoldTold.model_validate(one.to_json()) for one in found])
@@ -77,7 +77,7 @@ async def list_holds(request: web.Request, _query: NoQuery) -> HoldList:
 
 async def set_hold(request: web.Request, wish: HoldWish) -> HoldDone:
     """POST /holds, by heads and admins; what is held already stays as it is."""
-    _only(request, "head", "admin")
+    only(request, "head", "admin")
     if (wish.call is None) == (wish.number is None):
         raise web.HTTPBadRequest(text="call or number: one of them is required")
     region = (await request.app[HOUSE].read()).company.region
@@ -94,7 +94,7 @@ async def set_hold(request: web.Request, wish: HoldWish) -> HoldDone:
 
 async def lift_hold(request: web.Request, _body: NoBody) -> HoldDone:
     """POST /holds/{number}/lift, by heads and admins."""
-    _only(request, "head", "admin")
+    only(request, "head", "admin")
     number = number_in(request)
     async with request.app[SERVICES].engine.begin() as connection:
         try:
@@ -106,7 +106,7 @@ async def lift_hold(request: web.Request, _body: NoBody) -> HoldDone:
 
 async def erase_person(request: web.Request, wish: EraseWish) -> ErasureTold:
     """POST /erasures, by admins: a worker does it; its report is asked for by the number that is told here."""
-    _only(request, "admin")
+    only(request, "admin")
     erasing = request.app[SERVICES].erasing
     try:
         if wish.dry_run:
@@ -119,13 +119,8 @@ async def erase_person(request: web.Request, wish: EraseWish) -> ErasureTold:
 
 async def get_erasure(request: web.Request, _query: NoQuery) -> ErasureTold:
     """GET /erasures/{number}, for admins."""
-    _only(request, "admin")
+    only(request, "admin")
     return _told(await request.app[SERVICES].erasing.told(number_in(request)))
-
-
-def _only(request: web.Request, *roles: str) -> None:
-    if request[VIEWER].role not in roles:
-        raise web.HTTPForbidden(text=f"Only for {' and '.join(f'{role}s' for role in roles)}.")
 
 
 def _told(report: Report | None) -> ErasureTold:

@@ -16,7 +16,7 @@ from directory.lead_policy import BUILT_IN, MINUTES, LeadPolicy
 from directory.lead_section import Fault, SectionError, read_section, write_section
 from directory.model import Directory
 from recordings.audit import note
-from web.guard import VIEWER, read_form
+from web.guard import VIEWER, only, read_form
 from web.keeping import actor_of
 from web.leads.rules_tried import PERIODS, Tried, try_on_calls
 from web.leads.wording import age, reason_name
@@ -24,7 +24,6 @@ from web.page import language_of, page
 from web.services import SERVICES
 from web.words import say
 
-_READERS: Final = frozenset({"head", "admin"})
 _MINUTE: Final = 60
 _STAGES: Final = ("new", "qualifying", "qualified", "in_work")
 _log = structlog.get_logger(__name__)
@@ -52,7 +51,7 @@ class Draft:
 
 async def show(request: web.Request) -> web.Response:
     """GET /leads/rules."""
-    _only(request, _READERS)
+    only(request, "head", "admin")
     async with request.app[SERVICES].engine.connect() as connection:
         directory = await store.read(connection)
     draft = Draft(write_section(directory.leads)) if request[VIEWER].role == "admin" else None
@@ -61,7 +60,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def change(request: web.Request) -> web.Response:
     """POST /leads/rules, by admins: `do` is check or save, `text` the section; only what was checked is saved."""
-    _only(request, frozenset({"admin"}))
+    only(request, "admin")
     form = await read_form(request)
     text = form.get("text", "").replace("\r\n", "\n")
     async with request.app[SERVICES].engine.begin() as connection:
@@ -122,8 +121,3 @@ def _difference(before: LeadPolicy, after: LeadPolicy) -> tuple[str, ...]:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _only(request: web.Request, roles: frozenset[str]) -> None:
-    if request[VIEWER].role not in roles:
-        raise web.HTTPForbidden(text=f"Only for {' and '.join(sorted(roles))}.")
