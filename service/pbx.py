@@ -49,7 +49,7 @@ language = {language}
 type = aor
 contact = sip:127.0.0.1:{trunk_port}
 qualify_frequency = 5
-qualify_timeout = 2
+qualify_timeout = 4
 
 [trunk]
 type = identify
@@ -75,7 +75,7 @@ type = aor
 max_contacts = 1
 remove_existing = yes
 qualify_frequency = 5
-qualify_timeout = 2
+qualify_timeout = 4
 """
 
 EXTENSIONS = """

@@ -101,11 +101,17 @@ class OutsidePhone:
 
     async def rings(self, timeout: float = 10.0) -> str:
         """Wait until it rings (a past ring not asked for yet counts); returns the number it shows."""
-        return await asyncio.wait_for(self._rings.get(), timeout)
+        return await self._next(self._rings, timeout, "ring")
 
     async def answers(self, timeout: float = 10.0) -> str:
         """Wait until it answers, likewise."""
-        return await asyncio.wait_for(self._answers.get(), timeout)
+        return await self._next(self._answers, timeout, "answer")
+
+    async def _next(self, queue: asyncio.Queue[str], timeout: float, what: str) -> str:
+        try:
+            return await asyncio.wait_for(queue.get(), timeout)
+        except TimeoutError:
+            raise TimeoutError(f"{self.name} did not {what} within {timeout:g} s") from None
 
     @property
     def has_rung(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 
 import pytest
 
@@ -19,6 +19,17 @@ PHONES = (
 )
 QUEUES = "[general]\n[sales]\nstrategy = ringall\ntimeout = 15\nmember => PJSIP/boris-desk\n"
 _lines = itertools.count(74950000001)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside a failure goes what the dialplan told the stand-in until then."""
+    report = yield
+    service = getattr(item, "funcargs", {}).get("service")
+    if report.failed and isinstance(service, StandIn):
+        told = service.told("Kind", "Dial", "Status", "Team", "Outcome", "Rule")
+        report.sections.append(("what the dialplan told", "\n".join(" ".join(words) for words in told)))
+    return report
 
 
 @pytest.fixture(scope="session")
