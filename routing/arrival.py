@@ -94,7 +94,7 @@ class Facts:
 
     Where a CRM is asked for the owner, ``crm_fault`` says why it did not tell: late or failed, empty when it did;
     ``crm_seconds`` is how long it was waited for, and ``owner_age_seconds`` the age of the copy that stands in for its
-    answer, None when there is none.
+    answer, None when there is none. ``crm`` is what people call that CRM; None: it has no name here.
     """
 
     directory: Directory
@@ -112,3 +112,4 @@ class Facts:
     owner_age_seconds: float | None = None
     crm_fault: Literal["", "late", "failed"] = ""
     crm_seconds: float = 0.0
+    crm: str | None = None

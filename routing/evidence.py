@@ -13,7 +13,7 @@ from routing.choice import switches
 from routing.learned import Answers, hour_of_week
 from routing.plan import Plan
 
-_PLAIN: Final = ("owner", "last_talked", "known", "stage", "owner_age_seconds")
+_PLAIN: Final = ("owner", "last_talked", "known", "stage", "owner_age_seconds", "crm")
 
 
 def of(arrival: Arrival, facts: Facts, plan: Plan) -> dict[str, Any]:

@@ -106,13 +106,18 @@ class CrmOwners:
         *,
         budget_seconds: float = BUDGET_SECONDS,
         waited: Waited = lambda _result, _seconds: None,
+        name: str | None = None,
     ) -> None:
-        """Take who is asked, and for how long at most a caller waits for it; ``waited`` is told of each wait."""
+        """Take who is asked, and for how long at most a caller waits for it; ``waited`` is told of each wait.
+
+        ``name`` is what people call that CRM.
+        """
         self.copies: dict[str, Copy] = {}
         self._look_up = look_up
         self._engine = engine
         self._budget_seconds = budget_seconds
         self._waited = waited
+        self._name = name
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._asking: dict[str, asyncio.Task[Copy]] = {}
         self._keeping: set[asyncio.Task[None]] = set()
@@ -133,10 +138,10 @@ class CrmOwners:
         done, _ = await asyncio.wait({asking}, timeout=max(0.0, min(self._budget_seconds, most_seconds)))
         seconds = time.monotonic() - began_at
         if not done:
-            return Told(self.copies.get(number), seconds, "late")
+            return Told(self.copies.get(number), seconds, "late", self._name)
         if asking.cancelled() or asking.exception() is not None:
-            return Told(self.copies.get(number), seconds, "failed")
-        return Told(asking.result(), seconds)
+            return Told(self.copies.get(number), seconds, "failed", self._name)
+        return Told(asking.result(), seconds, crm=self._name)
 
     async def close(self) -> None:
         """Give up what is still asked."""

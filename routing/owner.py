@@ -27,11 +27,15 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What became of one look-up, after ``seconds``; with a fault ``copy`` is what stands in for it, if anything."""
+    """What became of one look-up, after ``seconds``; with a fault ``copy`` is what stands in for it, if anything.
+
+    ``crm`` is what people call who was asked.
+    """
 
     copy: Copy | None
     seconds: float
     fault: Fault | None = None
+    crm: str | None = None
 
 
 def with_owner(facts: Facts, told: Told, now: datetime) -> Facts:
@@ -44,6 +48,7 @@ def with_owner(facts: Facts, told: Told, now: datetime) -> Facts:
         owner_age_seconds=max((now - copy.told_at).total_seconds(), 0.0) if copy and told.fault else None,
         crm_fault=told.fault or "",
         crm_seconds=told.seconds,
+        crm=told.crm,
     )
 
 

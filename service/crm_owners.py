@@ -8,9 +8,11 @@ from typing import Final, cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crm_sync import connections
 from crm_sync.connections import Connection
 from crm_sync.crm import Asked, Crm, Traced
 from crm_sync.errors import TransientError
+from crm_sync.kinds import KINDS
 from crm_sync.owner_by_http import HttpOwners
 from routing.look_up import CrmOwners, Waited
 from service.crm_workplaces import Adapters, heeding
@@ -44,6 +46,12 @@ class ConnectionOwners:
             found = await cast("Asked", crm).find_party(number, _SECONDS)
         return next((one.owner for one in found if one.owner is not None), None)
 
+    async def name(self) -> str:
+        """What people call it: the title of its kind, else its key."""
+        async with self._engine.connect() as connection:
+            to = await connections.read(connection, self._key)
+        return KINDS[to.kind].title if to is not None and to.kind in KINDS else self._key
+
     async def numbers_of(self, remote_id: str) -> Sequence[str]:
         """The numbers of what the CRM calls so; none where it cannot be asked for them. Raises as above."""
         to, crm = await self._opened()
@@ -71,11 +79,13 @@ async def open_crm(house: House, waited: Waited = lambda _result, _seconds: None
         yield None
         return
     through: HttpOwners | ConnectionOwners
+    name = None
     if crm.owner_url is not None:
         through = HttpOwners(crm.owner_url, crm.token.get_secret_value())
     else:
         through = ConnectionOwners(house.settings, house.engine)
-    asked = CrmOwners(through, house.engine, budget_seconds=crm.budget_seconds, waited=waited)
+        name = await through.name()
+    asked = CrmOwners(through, house.engine, budget_seconds=crm.budget_seconds, waited=waited, name=name)
     try:
         yield asked
     finally:

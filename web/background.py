@@ -18,6 +18,7 @@ from directory.numbers import is_anonymous
 from recordings.tables import transcripts
 from telephony.clocks import AHEAD
 from web.cards import KEPT, QUOTE_LINES, Background, LastTalk, LiveCall, Reach, Said
+from web.crm_copy import word_of
 
 STALE: Final = text("interval '6 hours'")
 """A call without an end for so long lost its end; it is no longer shown as going on."""
@@ -134,7 +135,9 @@ def _quote(segments: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
 def _live(row: Any, reaches: tuple[Reach, ...]) -> LiveCall:
     read = {"routed", "mutes"}
     columns = {name: value for name, value in row._mapping.items() if name not in read}  # noqa: SLF001 - its public name
-    return LiveCall(**columns, reaches=reaches, plan=plan_of(row.routed), paused=_paused(row.mutes))
+    plan = plan_of(row.routed)
+    crm = word_of(plan, datetime.fromisoformat(row.routed["at"]) - row.ahead) if plan else None
+    return LiveCall(**columns, reaches=reaches, plan=plan, paused=_paused(row.mutes), crm=crm)
 
 
 def _paused(mutes: Sequence[Mapping[str, Any]]) -> bool:

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from web.crm_copy import CrmWord
+
 State = Literal["ringing", "talking", "done", "missed"]
 
 KEPT: Final = timedelta(minutes=2)
@@ -75,7 +77,8 @@ class LiveCall:
     """One call that goes on, or ended a moment ago.
 
     Times are the PBX's, whose clock is `ahead` of ours; `plan` is routing's decision as JSON, empty when there is none.
-    `paused`: the PBX writes silence into the recording now.
+    `crm` is what a CRM said of whose the caller is, where one is asked. `paused`: the PBX writes silence into the
+    recording now.
     """
 
     id: UUID
@@ -97,6 +100,12 @@ class LiveCall:
     ahead: timedelta = timedelta()
     plan: Mapping[str, Any] = field(default_factory=dict)
     background: Background = Background()
+    crm: CrmWord | None = None
+
+    @property
+    def owner(self) -> str | None:
+        """Whose the caller is: by the word of the CRM where one is asked, else by our own book."""
+        return self.crm.owner if self.crm and self.crm.is_known else self.background.owner
 
     @property
     def people(self) -> frozenset[str]:

@@ -126,6 +126,7 @@ _OWN: Final[dict[str, tuple[str, str]]] = {
     "card.line": ("Линия", "Line"),
     "card.stage": ("Заявка", "Lead"),
     "card.owner": ("Ответственный", "Owner"),
+    "card.nobody": ("никто", "nobody"),
     "card.before": ("Раньше", "Before"),
     "card.first_time": ("звонит впервые", "first call"),
     "card.calls": ("звонок|звонка|звонков", "call|calls"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ from crm_sync.leads import By
 from crm_sync.lifecycle import Move
 from crm_sync.parties import set_do_not_call
 from crm_sync.tables import leads
+from routing.owner import Copy
+from routing.owner import Told as LookedUp
 from telephony import tape
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import LINE, SUPPORT, Told, know
@@ -98,6 +101,30 @@ async def test_a_card_quotes_only_what_its_viewer_may_read(site: Site) -> None:
                 await asyncio.sleep(0.05)
         assert ("Секретное условие" in text) is quoted
         assert ("card-last" in text) is quoted
+
+
+async def test_a_card_tells_how_old_the_word_of_the_crm_is_that_stands_in(site: Site) -> None:
+    """While the CRM did not answer, with whose the caller is by its last word; nothing of it when it did."""
+    told_at = datetime.now(UTC) - timedelta(hours=2)
+    late = LookedUp(Copy("boris", told_at), 0.3, "late", "Bitrix24")
+    for crm, owner, words, hours in (
+        (LookedUp(Copy("boris", told_at), 0.1, None, "Bitrix24"), "Борис Козлов", "", None),
+        (late, "Борис Козлов", r"по копии Bitrix24 от [^<]*\d\d:\d\d, ей 2 ч", 2),
+        (replace(late, copy=Copy(None, told_at)), "никто", "по копии Bitrix24 от", 2),
+        (replace(late, copy=None, fault="failed"), "никто", "Bitrix24: ответа нет, копии тоже", None),
+    ):
+        call = Told(site.engine)
+        id_ = await call.arrives(crm=crm)
+        await call.rings("PJSIP/anna-desk")
+        async with site.visitor("anna") as client, asyncio.timeout(20):
+            while f'id="card-{id_}"' not in (text := await (await client.get("/")).text()):
+                await asyncio.sleep(0.05)
+            copy = (await (await client.get(f"/api/v1/calls/{id_}/decision")).json())["crm_copy"]
+        card = text.partition(f'id="card-{id_}"')[2].partition("</dl>")[0]
+        assert f"<dd>{owner}" in card
+        assert ("<small>" in card, bool(re.search(words, card))) == (bool(words), True)
+        told = copy and copy["age_seconds"]
+        assert (copy is not None, told and round(told / 3600)) == (bool(words), hours)
 
 
 async def test_the_card_of_a_lost_client_begins_with_how_they_were_lost(site: Site) -> None:

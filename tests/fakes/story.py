@@ -33,8 +33,11 @@ from recordings.fact_rows import looked_for, write_talk_facts
 from recordings.tables import recordings, transcripts
 from recordings.talk_facts import measure
 from recordings.transcript import words_by_side
+from routing import evidence
 from routing.arrival import Arrival, DeviceState, Facts
 from routing.decide import decide
+from routing.owner import Told as LookedUp
+from routing.owner import with_owner
 from telephony.clocks import AHEAD
 
 LINE: Final = "74951234567"
@@ -115,25 +118,26 @@ class Told:
         self.at += timedelta(seconds=seconds)
         return self
 
-    async def arrives(self, owner: str | None = None) -> UUID:
-        """The caller meets our dialplan and routing decides."""
+    async def arrives(self, owner: str | None = None, crm: LookedUp | None = None) -> UUID:
+        """The caller meets our dialplan and routing decides; by what a CRM said of the owner, where one was asked."""
         created = e.ChannelCreated(
             **self.base(), number=self.number, caller_name=self.name, dialed=self.line, context="trunk", incoming=True
         )
         arrived = e.Arrived(**self.base(), line=self.line, number=self.number, caller_name=self.name)
         states = {"PJSIP/anna-desk": DeviceState("not_inuse", reachable=True)}
-        plan = decide(
-            Arrival(
-                pbx="main",
-                channel=self.uid,
-                line=self.line,
-                caller_number=self.number,
-                caller_name=self.name,
-                at=self.at,
-            ),
-            Facts(directory=HOUSE, devices=states, owner=owner),
+        arrival = Arrival(
+            pbx="main",
+            channel=self.uid,
+            line=self.line,
+            caller_number=self.number,
+            caller_name=self.name,
+            at=self.at,
         )
-        routed = e.Routed(**self.base(), plan=json.dumps(plan.to_json()), outcome="in_time", seconds=0.0041)
+        facts = Facts(directory=HOUSE, devices=states, owner=owner)
+        facts = with_owner(facts, crm, self.at) if crm is not None else facts
+        plan = decide(arrival, facts)
+        kept = plan.to_json() | ({"facts": evidence.of(arrival, facts, plan)} if crm is not None else {})
+        routed = e.Routed(**self.base(), plan=json.dumps(kept), outcome="in_time", seconds=0.0041)
         return await self.tell(created, arrived, routed)
 
     async def rings(self, *devices: str, after: float = 0.2) -> UUID:

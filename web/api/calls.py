@@ -8,8 +8,9 @@ from pydantic import AwareDatetime, Field
 
 from calls.view import to_json
 from recordings.rows import recordings_of
-from web.api.models import CallBrief, CallPage, CallWhole, Decision, MomentTold, Timeline
+from web.api.models import CallBrief, CallPage, CallWhole, CrmCopy, Decision, MomentTold, Timeline
 from web.api.operations import NoQuery, Query
+from web.crm_copy import word_of
 from web.finding import FilterError, Filters, find
 from web.guard import VIEWER
 from web.house import HOUSE
@@ -100,11 +101,14 @@ async def get_decision(request: web.Request, _query: NoQuery) -> Decision:
         one = await read_call(request, connection)
     routed = one.routed
     decided_at: datetime | None = routed.at if routed else None
+    word = word_of(one.plan, decided_at - one.row.ahead) if decided_at else None
+    copy = word.to_json() if word else None
     return Decision(
         decided_at=decided_at,
         outcome=routed.outcome if routed else "",
         seconds=routed.seconds if routed else 0.0,
         reasons=reasons(one.plan, language_of(request)),
+        crm_copy=CrmCopy.model_validate(copy) if copy else None,
         plan=one.plan,
     )
 

@@ -118,6 +118,19 @@ class Timeline(Answer):
     items: list[MomentTold]
 
 
+class CrmCopy(Answer):
+    """What the CRM said last of whose the caller is, which stood in for an answer that was late or an error.
+
+    Without `told_at` it had never said anything.
+    """
+
+    crm: str | None = Field(description="What people call that CRM.")
+    owner: str | None = Field(description="Key of a person; null: nobody.")
+    fault: Literal["late", "failed"]
+    told_at: datetime | None
+    age_seconds: float | None = Field(description="How old it was when it was used.")
+
+
 class Decision(Answer):
     """What routing decided; `plan` is empty when the PBX routed the call by itself."""
 
@@ -125,6 +138,7 @@ class Decision(Answer):
     outcome: str
     seconds: float
     reasons: list[str]
+    crm_copy: CrmCopy | None = Field(description="Null where the CRM answered, or none is asked.")
     plan: dict[str, Any]
 
 

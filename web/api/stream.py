@@ -50,5 +50,6 @@ def _told(call: LiveCall) -> dict[str, Any]:
         "ended_at": iso(call.ended_at) or None,
         "missed_cause": call.missed_cause,
         "person": call.person,
+        "crm_copy": call.crm.to_json() if call.crm else None,
         "people": sorted(call.people),
     }

@@ -56,9 +56,13 @@ def reason_name(policy: LeadPolicy, language: str, key: str | None) -> str:
 
 
 def words_of(policy: LeadPolicy, language: str, now: datetime) -> dict[str, Callable[..., str]]:
-    """What a template asks of these words: `reason_of(key)`, `place_of("in_work/meeting")`, `until(deadline)`."""
+    """What a template asks of these words: `reason_of(key)`, `place_of("in_work/meeting")`, `until(deadline)`.
+
+    And `age_of(span)`.
+    """
     return {
         "reason_of": lambda key: reason_name(policy, language, key),
         "place_of": lambda told: place_name(policy, language, told),
         "until": lambda at: until(at, now, language),
+        "age_of": lambda span: age(span.total_seconds(), language),
     }
