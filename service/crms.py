@@ -7,7 +7,6 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync import connections, upkeep
@@ -20,6 +19,7 @@ from recordings.archive_rows import archiving_failed
 from recordings.audit import Actor
 from recordings.rows import is_removed, transcript_of
 from routing.requests import wish_of
+from service.rounds import come_round
 from service.settings import Settings
 from web import links
 from web.hearing import archive_for_all, given_up
@@ -88,15 +88,14 @@ async def keep_telling(
     engine: AsyncEngine, settings: Settings, every: float = EVERY_SECONDS, tidy_every: float = TIDY_SECONDS
 ) -> None:
     """Plan what no change of a call owes, and put what got lost on its way again, until cancelled."""
-    tidied_at = float("-inf")
-    while True:
-        now = asyncio.get_running_loop().time()
-        try:
-            await upkeep.plan_told(engine)
-            if now - tidied_at >= tidy_every:
-                await seal_addresses(engine, settings)
-                await upkeep.tidy(engine)
-                tidied_at = now
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("the ledger could not be kept up now", error=type(error).__name__)
-        await asyncio.sleep(every)
+
+    async def planned() -> None:
+        await upkeep.plan_told(engine)
+
+    async def tidied() -> None:
+        await upkeep.tidy(engine)
+        await seal_addresses(engine, settings)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(come_round("the planning of what CRMs are told", planned, every))
+        group.create_task(come_round("the upkeep of the ledger", tidied, tidy_every))

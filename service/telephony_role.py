@@ -10,7 +10,6 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from calls.database import ensure_partitions
 from calls.due import Change
@@ -31,6 +30,7 @@ from service.reconcile import PBX_STORE
 from service.recorder import Recorder
 from service.reminders import keep_reminding
 from service.reviving import keep_reviving
+from service.rounds import come_round
 from service.settle import keep_settling
 from service.wiring import House, cel_source, outgoing_desk, owes
 from service.wrap_up import WrapUps
@@ -38,7 +38,7 @@ from telephony import devices, reachability
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-_DAY_SECONDS = 86_400.0
+_HOUR_SECONDS = 3600.0
 
 
 class Telephony:
@@ -120,11 +120,10 @@ class Telephony:
 
     async def _keep_partitions(self) -> None:
         """The partition of next month is made long before it begins, and what is too old to matter is forgotten."""
-        while True:
-            await asyncio.sleep(_DAY_SECONDS)
-            try:
-                async with self.house.engine.begin() as connection:
-                    await ensure_partitions(connection)
-                    await reachability.forget_old(connection)
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("the event partitions could not be made now", error=type(error).__name__)
+
+        async def once() -> None:
+            async with self.house.engine.begin() as connection:
+                await ensure_partitions(connection)
+                await reachability.forget_old(connection)
+
+        await come_round("the partitions of events", once, _HOUR_SECONDS)

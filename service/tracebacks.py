@@ -6,6 +6,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator, MutableMapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +19,12 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tupl
 def tell(error: BaseException) -> str:
     """The whole chain of `error`, the first cause first, as Python prints it but for what drivers say."""
     return "\nwhich led to\n".join(_one(link) for link in reversed(list(_chain(error))))
+
+
+def place_of(error: BaseException) -> str:
+    """Where it was raised: the file, the line and the function, without any value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else ""
 
 
 def processor(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from crm_sync import connections, kinds
 from crm_sync.crm import CrmUser
 from crm_sync.grants import Grant, keep_grant
-from crm_sync.pacing import SharedPace
+from crm_sync.pacing import Bucket, SharedPace
 from crm_sync.people import KnownPeople
 from crm_sync.secrets import Keeper
 from metrics.crm_questions import GRANTS, LIMIT_MOST, LIMIT_USED, MISSING
 from service.crm_probing import probe_due
 from service.crm_workplaces import Adapters
+from service.crms import keep_telling
 from service.settings import Settings
 from tests.fakes import pretended
 from tests.fakes.ledger import SECRET_KEY, add_connection
@@ -96,9 +98,32 @@ async def test_the_end_of_access_and_of_limits_is_told_before_it_comes(engine: A
     assert float(access[2]) == pytest.approx(3600, abs=60)
     assert refresh[:2] == ("site", "refresh")
     assert float(refresh[2]) == pytest.approx(6 * 86400, abs=60)
-    pace, now = SharedPace(engine, "site"), datetime.now(UTC)
-    await pace.take("requests", most=50, per_second=2)
+    pace, now = SharedPace(engine, "pretended x"), datetime.now(UTC)
+    await pace.take(Bucket("requests", most=50, per_second=2))
     await pace.used("crm.item.add", 310, 480, now + timedelta(minutes=5))
     await pace.used("crm.item.list", 470, 480, now - timedelta(minutes=5))
     assert await rows(engine, LIMIT_USED) == [("site", "crm.item.add", 310), ("site", "crm.item.list", 0)]
     assert await rows(engine, LIMIT_MOST) == [("site", "crm.item.add", 480), ("site", "crm.item.list", 480)]
+
+
+async def test_the_ledger_is_kept_up_whatever_one_row_does(engine: AsyncEngine, database_url: str) -> None:
+    """What nobody foresaw is told by its type and place, and the loop goes on: mended, the row is done."""
+    settings = Settings.model_validate({"database_url": database_url, "secret_key": SECRET_KEY})
+    sealed = Keeper(SECRET_KEY).seal("old", {})
+    async with engine.begin() as connection:
+        await connections.add(connection, "old", "webhook", {"url": "of an earlier version"}, sealed, (), "active")
+    with capture_logs() as logs:
+        keeping = asyncio.create_task(keep_telling(engine, settings, 0.01, 0.01))
+        async with asyncio.timeout(10):
+            while len(logs) < 2:
+                await asyncio.sleep(0.01)
+            async with engine.begin() as connection:
+                told = {"url": "https://example.com/hook"}
+                await connections.set_secrets(connection, "old", told, sealed)
+            while await rows(engine, "select key from crm_connections where settings ? 'url'"):
+                await asyncio.sleep(0.01)
+        assert not keeping.done()
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
+    assert (logs[0]["work"], logs[0]["error"]) == ("the upkeep of the ledger", "ValueError")

@@ -27,4 +27,5 @@ async def test_a_round_that_fails_is_logged_by_its_type_and_the_next_one_comes()
         with pytest.raises(asyncio.CancelledError):
             await task
     told = {"event": "a round could not be done", "work": "the work", "error": "ValueError", "log_level": "error"}
-    assert logs == [told, told]
+    at = f"test_rounds.py:{once.__code__.co_firstlineno + 5} once"
+    assert logs == [told | {"at": at}] * 2
