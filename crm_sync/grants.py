@@ -1,8 +1,9 @@
 """Access by OAuth: a grant is renewed by one process alone, and stored before it is used.
 
 Bitrix24 and amoCRM kill the old refresh token with each renewal: two who renew at once, or one who ends between the
-answer and the row, lose the account. So whoever renews holds the row meanwhile and is not cancelled, and whoever waited
-for it takes what is newer there. Tokens are sealed as all secrets are (`crm_sync.secrets`).
+answer and the row, lose the account. So whoever renews holds the row meanwhile and is not cancelled, a process that
+ends in order waits for it (`settled`), and whoever waited for it takes what is newer there. What is left is a process
+that is killed just then (docs/decisions/0046). Tokens are sealed as all secrets are (`crm_sync.secrets`).
 """
 
 from __future__ import annotations
@@ -11,20 +12,30 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain, repeat
 from typing import Any, Final, Protocol
 
 import msgspec
+import structlog
 from sqlalchemy import Row, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync.connection_tables import crm_grants
 from crm_sync.errors import AuthDeadError
 from crm_sync.secrets import Keeper
 
-_STORE_WAITS: Final = (0.2, 1.0, 5.0, 15.0)
-"""Seconds before a grant that could not be stored is stored again: it is the only one."""
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_STORE_WAITS: Final = (0.2, 1.0, 5.0)
+"""Seconds before a grant that could not be stored is stored again, the last for ever: it is the only one."""
+
+_SETTLE_SECONDS: Final = 75.0
+"""So long a process that ends waits for what it renews: a token server's minute, and the row."""
+
+_renewals: Final[set[asyncio.Task[Grant]]] = set()
+"""What this process renews now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,8 @@ class SealedGrants:
         """See `Grants`."""
         if self._renewing is None or self._renewing.done():
             self._renewing = asyncio.create_task(self._renewed(used, ask))
+            _renewals.add(self._renewing)
+            self._renewing.add_done_callback(_renewals.discard)
         # Whoever asked may be cancelled, as by the end of a caller's patience: what is asked for must be stored.
         return await asyncio.shield(self._renewing)
 
@@ -101,16 +114,26 @@ class SealedGrants:
         return await self._stored(newer)
 
     async def _stored(self, newer: Grant) -> Grant:
-        """Store what the database did not take at first."""
-        for seconds in _STORE_WAITS:
+        """Store what the database did not take at first, however long that takes."""
+        for seconds in chain(_STORE_WAITS, repeat(_STORE_WAITS[-1])):
+            log.error("a renewed access is not stored yet", crm=self._key)
             await asyncio.sleep(seconds)
             try:
                 async with self._engine.begin() as connection:
                     await keep_grant(connection, self._keeper, self._key, newer)
+            except IntegrityError:
+                raise NoGrantError("the connection was removed meanwhile") from None
             except (SQLAlchemyError, OSError):
                 continue
-            return newer
-        raise AuthDeadError("the database did not take the new access, which was the only one")
+            break
+        return newer
+
+
+async def settled() -> None:
+    """Wait until what this process renews is stored, before its database goes; a minute at most."""
+    mine = [task for task in _renewals if task.get_loop() is asyncio.get_running_loop()]
+    if mine:
+        await asyncio.wait(mine, timeout=_SETTLE_SECONDS)
 
 
 async def keep_grant(connection: AsyncConnection, keeper: Keeper, key: str, grant: Grant) -> None:

@@ -22,6 +22,7 @@ import aiohttp
 from yarl import URL
 
 from crm_sync.errors import CrmError, TransientError, UnknownOutcomeError
+from crm_sync.spans import span
 from crm_sync.texts import masked, writable
 from directory.networks import Guarded, Network, RefusedError, check_host
 
@@ -61,15 +62,15 @@ class Answer:
             return None
 
     def retry_after(self, now: float) -> float | None:
-        """Seconds of Retry-After, which is seconds or a date (RFC 9110, 10.2.3); `now` is Unix time."""
+        """Seconds of Retry-After, which is seconds or a date (RFC 9110, 10.2.3), bounded; `now` is Unix time."""
         told = self.headers.get("retry-after", "")
         if told.isascii() and told.isdecimal():
-            return float(told[:9])
+            return span(told)
         try:
             at = parsedate_to_datetime(told)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
-        return max(at.timestamp() - now, 0.0) if at.tzinfo else None
+        return span(at.timestamp() - now) if at.tzinfo else None
 
     def kept(self) -> dict[str, Any]:
         """The status and the beginning of the body, masked: what an error may hold (`CrmError.answer`)."""
@@ -94,6 +95,8 @@ class Http:
         self._seconds = seconds
         self._answer_bytes = answer_bytes
         self._session: aiohttp.ClientSession | None = None
+        self._on_their_way = 0
+        self._is_closing = False
 
     async def send(
         self,
@@ -121,6 +124,7 @@ class Http:
         patience = self._seconds if seconds is None else seconds
         limits = aiohttp.ClientTimeout(total=patience, sock_connect=patience * 2 / 3)
         to = self._checked(url)
+        self._on_their_way += 1
         try:
             async with self._client().request(
                 method,
@@ -136,10 +140,15 @@ class Http:
                 return await self._answer(response)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _unanswered(error) from None
+        finally:
+            self._on_their_way -= 1
+            if self._is_closing:
+                await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
-        if self._session is not None:
+        """Close the connections, each when its request has ended: a token that is renewed just now must be heard."""
+        self._is_closing = True
+        if self._session is not None and not self._on_their_way:
             await self._session.close()
             self._session = None
 

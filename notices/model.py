@@ -32,6 +32,7 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "revival_without_channel": ("step",),
     "task_given": ("by", "due_at"),
     "lead_given": ("by",),
+    "crm_access_ended": (),
     "attention": ("overdue", "forgotten", "long", "overloaded"),
 }
 """Every kind, and the values that its words name; `web.notice_words` has the words of each."""

@@ -18,7 +18,7 @@ from calls.database import connect
 from calls.due import Change, Job
 from calls.follow_ups import LeadOwner
 from calls.record import Owing
-from crm_sync import parties
+from crm_sync import grants, parties
 from crm_sync.ledger import plan_changes
 from crm_sync.owners import owner_of
 from recordings.disk import Disk
@@ -131,6 +131,7 @@ async def open_house(settings: Settings, *, pool: int = 10) -> AsyncIterator[Hou
         try:
             yield House(settings, url, engine)
         finally:
+            await grants.settled()
             await engine.dispose()
 
 

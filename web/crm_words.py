@@ -3,6 +3,8 @@
 from typing import Final
 
 CRM_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "card.copy": ("по копии {crm} от {at}, ей {age}", "from {crm}'s copy of {at}, {age} old"),
+    "card.no_copy": ("{crm}: ответа нет, копии тоже", "{crm} did not answer, and there is no copy"),
     "frame.crm": ("CRM", "CRMs"),
     "error.403.crm": ("Подключённые CRM — для руководителей.", "Connected CRMs are for heads."),
     "error.404.crm": ("Такого подключения нет.", "There is no such connection."),
@@ -23,8 +25,8 @@ CRM_WORDS: Final[dict[str, tuple[str, str]]] = {
         "A person stopped it: nothing new is owed to it.",
     ),
     "crm.stopped.auth_dead": (
-        "Доступ больше не действует. Долг копится и уйдёт, когда доступ обновят и подключение запустят.",
-        "The access is no good any more. What is owed waits, and is told once it was renewed and started again.",
+        "Доступ больше не действует. Подключите заново (switchhook crm grant или secret): долг ждёт и тогда уйдёт.",
+        "The access is no good any more. Connect it again (switchhook crm grant or secret): what is owed waits for it.",
     ),
     "crm.stopped.gone": (
         "Та сторона больше ничего не принимает (410).",

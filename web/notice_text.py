@@ -14,7 +14,7 @@ from web.wording import deadline
 from web.words import WORDS, say
 
 _PATHS: Final = {"call": "/calls/{id}", "lead": "/leads/{id}", "follow_up": "/", "house": "/"}
-_PATHS_OF_KINDS: Final = {"attention": "/leads/attention", "test": None}
+_PATHS_OF_KINDS: Final = {"attention": "/leads/attention", "crm_access_ended": "/crm/{id}", "test": None}
 
 
 class NoticeWords:
@@ -40,14 +40,13 @@ def text_of(directory: Directory, told: Told) -> str:
     person = directory.person(told.person)
     zone = ZoneInfo(directory.zone_of(person) if person else directory.company.time_zone)
     values = {name: _value(directory, told, name, value, zone) for name, value in told.values.items()}
-    return say(told.language, f"notice.{told.kind}.text", **values)
+    return say(told.language, f"notice.{told.kind}.text", id=told.subject_id, **values)
 
 
 def path_of(told: Told) -> str | None:
     """Where on our pages it is; None: nowhere in particular."""
-    if told.kind in _PATHS_OF_KINDS:
-        return _PATHS_OF_KINDS[told.kind]
-    return _PATHS[told.subject].format(id=told.subject_id)
+    path = _PATHS_OF_KINDS.get(told.kind, _PATHS[told.subject])
+    return path.format(id=told.subject_id) if path else None
 
 
 def _value(directory: Directory, told: Told, name: str, value: str | int, zone: ZoneInfo) -> str:

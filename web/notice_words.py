@@ -44,6 +44,11 @@ NOTICE_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Шаг {step} возврата заявок. Текст — в истории каждой заявки. Подключите вебхук, которому сообщают о заявках.",
         "Step {step} of reviving leads. Its words are in each lead's history. Connect a webhook that is told of leads.",
     ),
+    "notice.crm_access_ended": ("CRM {id} больше нас не впускает", "The CRM {id} lets us in no more"),
+    "notice.crm_access_ended.text": (
+        "Подключите её заново (switchhook crm grant или secret): то, что ей не сообщено, ждёт и тогда уйдёт.",
+        "Connect it again (switchhook crm grant or secret): what it was not told waits for it.",
+    ),
     "notice.attention": ("Заявки, которым нужно внимание", "Leads that need attention"),
     "notice.attention.text": (
         "Просрочено: {overdue}. Забыто: {forgotten}. Долго на этапе: {long}. Перегружено сотрудников: {overloaded}.",

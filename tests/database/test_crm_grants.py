@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls.record import record
+from crm_sync import connections
 from crm_sync.errors import AuthDeadError
-from crm_sync.grants import Grant, SealedGrants, keep_grant
+from crm_sync.grants import Grant, SealedGrants, keep_grant, settled
 from crm_sync.http import Http
 from crm_sync.secrets import Keeper, SecretKeyError
-from tests.fakes.ledger import LOOPBACK, SECRET_KEY, add_connection
+from directory.file import loads
+from directory.store import apply
+from tests.fakes.bitrix24_chaos import Bitrix24Chaos, open_bitrix24_chaos
+from tests.fakes.crm_worker import begin_worker, kill
+from tests.fakes.ledger import LOOPBACK, OWES, SECRET_KEY, add_connection
+from tests.fakes.recorded import settled_call
 from tests.fakes.token_server import FIRST, ask, open_token_server, process_that_renews
 
 KEEPER = Keeper(SECRET_KEY)
+HOUSE = """
+company: {name: Ромашка}
+people:
+  - {key: anna, name: Анна, role: manager, devices: [{kind: desk, address: PJSIP/anna-desk, number: "101"}]}
+  - {key: olga, name: Ольга, role: admin, devices: [{kind: desk, address: PJSIP/olga-desk, number: "103"}]}
+teams: [{key: sales, name: Продажи, members: [anna]}]
+lines: [{number: "74951234567", name: Основная, team: sales}]
+"""
 
 
 @pytest.fixture
@@ -44,7 +61,7 @@ async def test_ten_who_renew_in_two_processes_ask_once(grants: SealedGrants, dat
 
 
 async def test_whoever_loses_patience_does_not_lose_the_account(grants: SealedGrants) -> None:
-    """The answer comes after the caller has gone, and is stored all the same."""
+    """The answer comes after the caller has gone, and is stored all the same, before the process ends."""
     http = Http(LOOPBACK)
     async with open_token_server() as server:
         server.answers.clear()
@@ -55,11 +72,16 @@ async def test_whoever_loses_patience_does_not_lose_the_account(grants: SealedGr
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
+        await http.close()  # as whoever opens the adapter anew, or ends
+        ending = asyncio.create_task(settled())
         server.answers.set()
+        await ending
+        assert grants._renewing is not None
+        assert grants._renewing.done()
+        assert await grants.current() == Grant("access-1", "refresh-1", told={"account": "romashka"})
         assert (await grants.renew(FIRST, lambda one: ask(http, server.url, one))).access == "access-1"
         assert server.asked == ["refresh-0"]
-    await http.close()
-    assert await grants.current() == Grant("access-1", "refresh-1", told={"account": "romashka"})
+    assert http._session is None
 
 
 async def test_a_database_that_fails_after_the_answer_is_told_again(grants: SealedGrants, engine: AsyncEngine) -> None:
@@ -105,3 +127,57 @@ async def test_tokens_are_sealed_and_no_row_opens_for_another_connection(
         await connection.execute(text("update crm_grants set connection = 'other'"))
     with pytest.raises(SecretKeyError):
         await SealedGrants(engine, KEEPER, "other").current()
+
+
+async def test_a_process_that_is_killed_as_access_is_renewed_loses_no_effect(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    """Its new tokens are gone for ever: the CRM is asked no more, a person is told, and when they agree all is told.
+
+    SIGKILL, after the token server has given them and before anybody has kept them.
+    """
+    async with open_bitrix24_chaos(lambda _count: None) as opened:
+        rig = cast("Bitrix24Chaos", opened)
+        async with engine.begin() as connection:
+            await apply(connection, loads(HOUSE))
+        await rig.connect(engine)
+        changes = []
+        async with engine.begin() as connection:
+            for uid in ("1.1", "2.1"):
+                changes += await record(
+                    connection, settled_call(uid, at=datetime.now(UTC) - timedelta(minutes=1)), OWES
+                )
+        rig.server.expire()
+        workers = list[BaseProcess]()
+
+        def dies() -> None:
+            workers[0].kill()
+
+        rig.server.given = dies
+        workers.append(await begin_worker(database_url))
+        await asyncio.to_thread(workers[0].join)
+        assert len(rig.server.token_requests) == 1
+        rig.server.given = lambda: None
+        worker = await begin_worker(database_url)
+        try:
+            stopped = "select stopped_by from crm_connections where state = 'stopped'"
+            while await told(engine, stopped) != ["auth_dead"]:
+                await asyncio.sleep(0.05)
+            assert await told(engine, "select state from crm_effects where ended_at is not null") == []
+            assert await told(engine, "select person from notices where kind = 'crm_access_ended'") == ["olga"]
+            given = rig.server.grant()
+            grant = Grant(given.access, given.refresh, told={"client_endpoint": f"{rig.server.url}/rest/"})
+            async with engine.begin() as connection:
+                await keep_grant(connection, KEEPER, "site", grant)
+                await connections.go_on(connection, "site")
+            while await told(engine, "select key from crm_effects where ended_at is null and step <> 'recording'"):
+                await asyncio.sleep(0.05)
+        finally:
+            await kill(worker)
+        assert await told(engine, "select state from crm_effects where ended_at is not null") == ["done", "done"]
+        assert sorted(one.call for one in rig.held()) == sorted(change.call_id for change in changes)
+
+
+async def told(engine: AsyncEngine, sql: str) -> list[object]:
+    async with engine.connect() as connection:
+        return list((await connection.execute(text(sql))).scalars())
