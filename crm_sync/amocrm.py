@@ -19,12 +19,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 from crm_sync import amocrm_words as words
 from crm_sync.amocrm_link import CONSENT, Account, Settings, embedded, unbracketed
 from crm_sync.amocrm_words import Party, ids_of
 from crm_sync.crm import (
+    HEARD_MOST,
     Candidate,
     Capability,
     CrmCall,
@@ -265,7 +267,7 @@ class Amo:
         given = request.query.get("secret", "")
         if not secret or not hmac.compare_digest(given.encode(), secret.encode()):
             raise PermanentError("the address lacks the secret")
-        return list(words.heard(unbracketed(request.body), self._is.region))
+        return list(islice(words.heard(unbracketed(request.body), self._is.region), HEARD_MOST))
 
     def _clicked(self, token: str, body: bytes) -> Heard:
         """`{"phone": …}` of a widget, for the user whom its token names."""
@@ -486,6 +488,7 @@ KIND: Final = Kind(
     },
     steps=("call_finished", "recording", "transcript", "task", "lead"),
     open=Amo,
+    capabilities=Amo.capabilities,
     consent=CONSENT,
     guide=(
         "As an administrator there: amoMarket, …, Create an integration, External integration; access to all data.",

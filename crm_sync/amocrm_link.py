@@ -31,19 +31,22 @@ from crm_sync.errors import (
 )
 from crm_sync.grants import Grant
 from crm_sync.http import Answer
+from crm_sync.pacing import Bucket
+from crm_sync.spans import span
 from crm_sync.workplace import Consent, Workplace
 
-MOST, PER_SECOND = 2.0, 4.5
+REQUESTS: Final = Bucket("requests", most=2.0, per_second=4.5)
 """Within any second that makes at most 6.5 requests: seven are let in, and some arrive late."""
 
 REFRESH_DAYS: Final = 90
 PAGE: Final = 250
+DAY: Final = 86_400.0
+"""Seconds for which an access lasts."""
 
 TOKEN_SECONDS: Final = 60.0
 """So long a new token is waited for: one that was given and not heard is lost, with the account."""
 
 _PAGES_MOST: Final = 40
-_BUCKET: Final = "requests"
 _EARLY: Final = timedelta(minutes=1)
 
 
@@ -147,7 +150,7 @@ class Account:
     async def _asked(
         self, grant: Grant, method: str, path: str, query: Sequence[tuple[str, str]], json: Any, *, low: bool
     ) -> Answer:
-        await self._place.pace.take(_BUCKET, most=MOST, per_second=PER_SECOND, low=low)
+        await self._place.pace.take(REQUESTS, low=low)
         headers = {"Authorization": f"Bearer {grant.access}"}
         try:
             return await self._place.http.send(
@@ -181,7 +184,7 @@ class Account:
 async def _token(place: Workplace, asked: Mapping[str, str], redirect: str) -> Grant:
     """Ask for tokens. `redirect` has to be the same at each renewal. Raises AuthDeadError for a grant that is over."""
     settings: Settings = place.settings
-    await place.pace.take(_BUCKET, most=MOST, per_second=PER_SECOND)
+    await place.pace.take(REQUESTS)
     ours = {"client_id": settings.client_id, "client_secret": place.secrets.get("client_secret", "")}
     body = {**ours, **asked, "redirect_uri": redirect}
     try:
@@ -199,11 +202,11 @@ async def _token(place: Workplace, asked: Mapping[str, str], redirect: str) -> G
         return Grant(
             access=said["access_token"],
             refresh=said["refresh_token"],
-            expires_at=now + timedelta(seconds=said["expires_in"]),
+            expires_at=now + timedelta(seconds=span(said.get("expires_in"), DAY) or DAY),
             refresh_expires_at=now + timedelta(days=REFRESH_DAYS),
             told={"redirect_uri": redirect, "account": settings.account},
         )
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, AttributeError):
         raise AuthExpiredError("what it said is no token") from None
 
 
@@ -268,9 +271,8 @@ def _refused(answer: Answer, *, is_write: bool, now: float) -> CrmError:
     if status == 403:
         return PermanentError("the user of the token may not do this", kept)
     if status == 429:
-        asked = body.get("retry_after") if isinstance(body, dict) else None
-        seconds = float(asked) if isinstance(asked, int | float) else answer.retry_after(now)
-        return RateLimitedError(reason, kept, retry_after=seconds)
+        asked = span(body.get("retry_after")) if isinstance(body, dict) else None
+        return RateLimitedError(reason, kept, retry_after=answer.retry_after(now) if asked is None else asked)
     if status >= 500 and status != 503 and is_write:
         return UnknownOutcomeError(reason, kept)
     if status >= 500:

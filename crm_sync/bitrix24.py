@@ -424,6 +424,7 @@ KIND: Final = Kind(
     },
     steps=("call_started", "call_finished", "recording", "transcript", "task", "lead"),
     open=Bitrix24,
+    capabilities=Bitrix24.capabilities,
     consent=Consent(address=_consent_address, exchange=_exchange),
     guide=(
         "On the portal: Developer resources, Other, Local application, of type server.",

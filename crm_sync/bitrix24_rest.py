@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl
 
@@ -35,6 +35,8 @@ from crm_sync.errors import (
 )
 from crm_sync.grants import Grant
 from crm_sync.http import Answer
+from crm_sync.pacing import Bucket
+from crm_sync.spans import moment_within, span
 from crm_sync.workplace import Workplace
 
 UPLOAD_SECONDS: Final = 60.0
@@ -42,11 +44,15 @@ UPLOAD_SECONDS: Final = 60.0
 TOKEN_SECONDS: Final = 60.0
 """An answer of the token server that is not waited for is lost with the only token that would renew."""
 REFRESH_DAYS: Final = 180
+HOUR: Final = 3600.0
+"""Seconds for which an access lasts."""
+_OF_GRANTS: Final = ("access_token", "refresh_token", "client_endpoint")
 _PAGE: Final = 50
 _PAGES_MOST: Final = 400
 """At the usual limit they take three minutes."""
-_REQUESTS: Final = "requests"
 _PARKED_SECONDS: Final = 60.0
+_OPERATING_SECONDS: Final = 600.0
+"""What a method took is forgotten there after so long."""
 
 _KEY: Final = re.compile(r"(\w+)((?:\[\w*\])*)")
 _FORM_FIELDS_MOST: Final = 200
@@ -107,6 +113,7 @@ class Rest:
     def __init__(self, work: Workplace) -> None:
         self._work = work
         self._settings: Settings = work.settings
+        self._requests = Bucket("requests", most=self._settings.burst, per_second=self._settings.per_second)
         self._hook = str(work.secrets.get("webhook") or "")
         self._moved = ""
         self._resets: dict[str, datetime] = {}
@@ -176,13 +183,13 @@ class Rest:
         code = str(told.get("error", "")).lower()
         if code in _DEAD:
             raise AuthDeadError(f"the token server refuses us: {code}", {"status": answer.status, "error": code})
-        if not (answer.is_success and told.get("access_token") and told.get("client_endpoint")):
+        if not (answer.is_success and all(told.get(name) for name in _OF_GRANTS)):
             raise AuthExpiredError(f"the token server answered {answer.status}", {"status": answer.status})
         now = self._work.now()
         return Grant(
             access=str(told["access_token"]),
             refresh=str(told["refresh_token"]),
-            expires_at=now + timedelta(seconds=float(told.get("expires_in", 3600))),
+            expires_at=now + timedelta(seconds=span(told.get("expires_in")) or HOUR),
             refresh_expires_at=now + timedelta(days=REFRESH_DAYS),
             told={name: str(told.get(name, "")) for name in ("client_endpoint", "member_id", "domain", "scope")},
         )
@@ -240,27 +247,27 @@ class Rest:
             told = self._read(method, answer)
         except RateLimitedError as error:
             if error.scope == "connection":
-                await self._work.pace.fill(_REQUESTS, most=self._settings.burst)
+                await self._work.pace.fill(self._requests)
             raise
         await self._keep_operating(method, told.get("time"))
         return told
 
     async def _pace(self, method: str, *, low: bool) -> None:
-        settings = self._settings
         await self._work.pace.check(_operating(method), low=low)
-        await self._work.pace.take(_REQUESTS, most=settings.burst, per_second=settings.per_second, low=low)
+        await self._work.pace.take(self._requests, low=low)
 
     async def _keep_moved(self, base: str) -> None:
         self._moved = base
 
     async def _keep_operating(self, method: str, told: Any) -> None:
         """Every answer tells what the method took; where nothing is limited it tells none."""
-        if not isinstance(told, dict) or not told.get("operating_reset_at"):
+        resets_at = told.get("operating_reset_at") if isinstance(told, dict) else None
+        until = moment_within(resets_at, self._work.now(), _OPERATING_SECONDS) if resets_at else None
+        if until is None:
             return
-        until = datetime.fromtimestamp(float(told["operating_reset_at"]), UTC)
         self._resets[method] = until
         limit = self._settings.operating_seconds
-        await self._work.pace.used(_operating(method), float(told.get("operating", 0.0)), limit, until)
+        await self._work.pace.used(_operating(method), span(told.get("operating")) or 0.0, limit, until)
 
     def _read(self, method: str, answer: Answer) -> dict[str, Any]:
         told = answer.json()

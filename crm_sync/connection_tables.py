@@ -33,14 +33,14 @@ crm_grants: Final = Table(
 crm_paces: Final = Table(
     "crm_paces",
     metadata,
-    _whose(),
+    Column("account", Text, primary_key=True, comment="As crm_connections.account."),
     Column("bucket", Text, primary_key=True, comment="What is limited together: all requests, or one method."),
     Column("level", Double, nullable=False, server_default=text("0"), comment="How full it was at `level_at`."),
     Column("level_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     Column("used", Double, comment="What the CRM says that we used of `most`; null: it does not say."),
     Column("most", Double),
     Column("resets_at", _MOMENT, comment="When what was used is forgotten there."),
-    comment="How much was sent to CRMs that limit it, by all processes together.",
+    comment="How much was sent to CRMs that limit it, by all processes and connections to one account together.",
 )
 
 crm_users: Final = Table(
@@ -67,6 +67,7 @@ crm_heard: Final = Table(
     Column("wish", UUID(as_uuid=True), comment="The call out that was asked for, as outgoing_calls.id."),
     Column("heard_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     Index("ix_crm_heard_remote", "connection", "remote_id", postgresql_where=text("remote_id is not null")),
+    Index("ix_crm_heard_waits", "connection", "kind", postgresql_where=text("told is not null")),
     Index("ix_crm_heard_wish", "wish", postgresql_where=text("wish is not null")),
     Index("ix_crm_heard_at", "heard_at"),
     comment="What CRMs told us, until it is acted on; of clicks which call came of them, for a week.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -16,10 +16,9 @@ from yarl import URL
 
 from calls.jobs import enqueue
 from crm_sync.crm import Crm, Step
-from crm_sync.errors import AuthDeadError, BannedError, CrmError
+from crm_sync.errors import AuthDeadError
 from crm_sync.ledger import job_of, revive
 from crm_sync.ledger_tables import OPEN_STATES, UNSETTLED_STATES, crm_connections, crm_effects
-from crm_sync.retry import BANNED_SECONDS
 from crm_sync.secrets import Keeper, SecretKeyError
 
 State = Literal["active", "shadow", "stopped"]
@@ -31,7 +30,7 @@ AUTH_DEAD: Final = AuthDeadError.kind
 LINK_DAYS: Final = 30
 """For so long a CRM's link to a recording opens, unless the connection says otherwise."""
 
-_GOING: Final = {"paused_until": None, "paused_at": None, "failures": 0}
+_GOING: Final = {"paused_until": None, "paused_at": None, "quiet_until": None, "failures": 0}
 _PLACES: Final = ("origin", "url", "address", "account", "portal")
 """The settings that say where a CRM is, as its kind calls them."""
 _OF_AN_END: Final = ("call_finished", "recording", "transcript")
@@ -47,12 +46,14 @@ class Connection:
     """One connection. `stopped_by`: hand, or the kind of error that ended it; `goes_on_as`: what it was before.
 
     `secrets` are sealed: the address (`url`) and the `keys`. `settings` have the address's `origin` alone, and how long
-    links open where that is not usual (`link_days`). `failures`: pauses in a row, with nothing taken between them. What
-    was over before `since` is not owed to it.
+    links open where that is not usual (`link_days`). Connections of one `account` share its limits. `failures`: pauses
+    in a row, with nothing taken between them; until `quiet_until` it is asked nothing that can wait. What was over
+    before `since` is not owed to it.
     """
 
     key: str
     kind: str
+    account: str
     settings: Mapping[str, Any]
     secrets: bytes
     steps: tuple[Step, ...]
@@ -60,6 +61,7 @@ class Connection:
     stopped_by: str | None
     goes_on_as: Literal["active", "shadow"]
     paused_until: datetime | None
+    quiet_until: datetime | None
     failures: int
     since: datetime
     probed_at: datetime | None
@@ -70,6 +72,11 @@ class Connection:
     def is_paused(self, now: datetime) -> bool:
         """Whether nothing is to be sent there now."""
         return self.paused_until is not None and self.paused_until > now
+
+    def may_be_asked(self, now: datetime) -> bool:
+        """Whether it is to be asked anything now, which can wait or be done without."""
+        is_quiet = self.quiet_until is not None and self.quiet_until > now
+        return self.state != "stopped" and not is_quiet and not self.is_paused(now)
 
     @property
     def link_days(self) -> int:
@@ -98,9 +105,9 @@ async def read(connection: AsyncConnection, key: str) -> Connection | None:
     return _connection(row) if row else None
 
 
-async def active(connection: AsyncConnection) -> list[str]:
-    """Keys of the connections that are told what happens."""
-    asked = select(crm_connections.c.key).where(crm_connections.c.state == "active")
+async def active(connection: AsyncConnection, kinds: Collection[str]) -> list[str]:
+    """Keys of the connections of these kinds that are told what happens."""
+    asked = select(crm_connections.c.key).where(crm_connections.c.state == "active", crm_connections.c.kind.in_(kinds))
     return [row.key for row in await connection.execute(asked.order_by(crm_connections.c.key))]
 
 
@@ -142,6 +149,7 @@ async def add(
     if await read(connection, key) is not None:
         raise ConnectionRefused(f"key: there is a connection {key!r} already")
     row = {"key": key, "kind": kind, "settings": dict(settings), "secrets": secrets, "steps": list(steps)}
+    row["account"] = _account(kind, settings) or key
     goes_on_as = {"goes_on_as": state} if state != "stopped" else {}
     told = {**row, "state": state, "since": since or func.clock_timestamp(), **goes_on_as}
     try:
@@ -153,25 +161,6 @@ async def add(
 async def stop(connection: AsyncConnection, key: str, by: str = BY_HAND) -> None:
     """Send nothing more, and plan nothing; what is planned stays. Raises ConnectionRefused when there is none."""
     await _set(connection, key, {"state": "stopped", "stopped_by": by})
-
-
-async def ended(connection: AsyncConnection, to: Connection, by: str) -> bool:
-    """Stop it for what it answered as `to`; whether that was so. What a person changed since then stays."""
-    same = crm_connections.c.changed_at == to.changed_at, crm_connections.c.state != "stopped"
-    values = {"state": "stopped", "stopped_by": by, "changed_at": func.clock_timestamp()}
-    asked = update(crm_connections).where(crm_connections.c.key == to.key, *same).values(**values)
-    return bool((await connection.execute(asked)).rowcount)
-
-
-async def refused(connection: AsyncConnection, to: Connection, error: CrmError, now: datetime) -> None:
-    """Write what everybody is to know of an answer to what is no effect: `to` lets us in no more, or shut us out.
-
-    That as much was sent as may be is known by the pace, which all share.
-    """
-    if isinstance(error, AuthDeadError):
-        await ended(connection, to, error.kind)
-    elif isinstance(error, BannedError):
-        await pause(connection, to, now, BANNED_SECONDS)
 
 
 async def start(connection: AsyncConnection, key: str, *, shadow: bool = False) -> int:
@@ -205,6 +194,15 @@ async def set_secrets(connection: AsyncConnection, key: str, settings: Mapping[s
     await _set(connection, key, {"settings": dict(settings), "secrets": secrets})
 
 
+async def share_limits(connection: AsyncConnection, to: Connection, secrets: Mapping[str, Any]) -> None:
+    """Let it share the limits of all that are connected to the same host, which settings tell or a secret (`webhook`).
+
+    Raises ConnectionRefused.
+    """
+    account = _account(to.kind, {**secrets, **to.settings}) or to.key
+    await _set(connection, to.key, {"account": account})
+
+
 async def end_consent(connection: AsyncConnection, key: str) -> None:
     """Wait for nobody's consent any more; adapters are opened again. Raises ConnectionRefused."""
     await _set(connection, key, {"settings": crm_connections.c.settings.op("-")(literal("consent", Text))})
@@ -231,22 +229,6 @@ async def seal_addresses(connection: AsyncConnection, keeper: Keeper) -> int:
         await set_secrets(connection, row.key, settled(url, row.settings), keeper.seal(row.key, secrets | {"url": url}))
         count += 1
     return count
-
-
-async def pause(connection: AsyncConnection, to: Connection, now: datetime, seconds: float) -> None:
-    """Send nothing for so long from `now`, or for as long as it is paused already; it failed once more than `to` says.
-
-    What fails together counts once.
-    """
-    until = func.greatest(crm_connections.c.paused_until, now + timedelta(seconds=seconds))
-    values = {"paused_until": until, "paused_at": now, "failures": to.failures + 1}
-    await connection.execute(update(crm_connections).where(crm_connections.c.key == to.key).values(**values))
-
-
-async def resume(connection: AsyncConnection, key: str, sent_at: datetime) -> None:
-    """Send again at once: it took something that was sent then, after it was paused last."""
-    before = crm_connections.c.paused_at < sent_at
-    await connection.execute(update(crm_connections).where(crm_connections.c.key == key, before).values(**_GOING))
 
 
 async def effects_of(
@@ -335,6 +317,16 @@ async def _set(connection: AsyncConnection, key: str, values: Mapping[str, Any])
     asked = update(crm_connections).where(crm_connections.c.key == key).values(**told)
     if not (await connection.execute(asked)).rowcount:
         raise ConnectionRefused(f"key: there is no connection {key!r}")
+
+
+def _account(kind: str, told: Mapping[str, Any]) -> str | None:
+    """The kind and host of a CRM; None: nothing tells it."""
+    place = next((str(told[name]) for name in (*_PLACES, "webhook") if told.get(name)), "")
+    try:
+        host = URL(place if "://" in place else f"//{place}").host_port_subcomponent
+    except ValueError:
+        host = None
+    return f"{kind} {host}" if host else None
 
 
 async def _must_be(connection: AsyncConnection, key: str) -> None:

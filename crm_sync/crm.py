@@ -138,6 +138,9 @@ class CrmLead(Struct, frozen=True, kw_only=True):
     call: UUID | None
 
 
+HEARD_MOST: Final = 200
+"""Of one request so much is heard: of what changed besides the copies get old."""
+
 Subject = CrmCall | CrmRecording | CrmTranscript | CrmTask | CrmLead
 
 SUBJECTS: Final[Mapping[Step, type[Subject]]] = {
@@ -323,7 +326,10 @@ class Hears(Protocol):
     """An adapter that is told of things (`inbound`)."""
 
     def parse_inbound(self, request: Inbound) -> Sequence[Heard]:
-        """What a request tells, after its signature was verified. Raises PermanentError for one that is not theirs."""
+        """What a request tells, after its signature was verified; of very much its beginning (`HEARD_MOST`).
+
+        Raises PermanentError for one that is not theirs.
+        """
 
 
 class Lists(Protocol):

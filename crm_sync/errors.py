@@ -6,6 +6,7 @@ CrmError
 ├── GoneError          the other side ended the connection for good (a webhook's 410)
 ├── BannedError        the vendor shut us out: nothing at all for an hour or more
 ├── RateLimitedError   too much: later, by its own word where it gave one
+│   └── NoRoomError    too much by our own count: nothing was sent
 ├── TransientError     nobody answered, or with an error that passes; nothing was done there
 ├── UnknownOutcomeError  it was sent and nobody said what became of it: read back before sending again
 ├── FaultError         our own adapter failed in a way that nobody foresaw: the same doubt, the same patience
@@ -19,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
 
+from crm_sync.spans import span
 from crm_sync.texts import kept
 
 Scope = Literal["connection", "method", "effect"]
@@ -64,7 +66,7 @@ class BannedError(CrmError):
 
 
 class RateLimitedError(CrmError):
-    """Too many requests. `retry_after`: seconds that it asked to wait, None when it did not say."""
+    """Too many requests. `retry_after`: seconds that it asked to wait, bounded; None when it did not say."""
 
     kind = "rate_limited"
 
@@ -77,8 +79,12 @@ class RateLimitedError(CrmError):
         scope: Scope = "connection",
     ) -> None:
         super().__init__(reason, answer)
-        self.retry_after = retry_after
+        self.retry_after = span(retry_after)
         self.scope = scope
+
+
+class NoRoomError(RateLimitedError):
+    """As much was sent as may be, by our own count: the CRM was not asked."""
 
 
 class TransientError(CrmError):
@@ -95,7 +101,7 @@ class TransientError(CrmError):
         is_away: bool = False,
     ) -> None:
         super().__init__(reason, answer)
-        self.retry_after = retry_after
+        self.retry_after = span(retry_after)
         self.is_away = is_away
 
 

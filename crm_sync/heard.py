@@ -5,11 +5,12 @@ Rules kept here:
 2. A click that comes twice within seconds, as a double click does, is one; so is one with a pass that is good once.
 3. Once it was acted on nothing of it stays but which call came of it: the CRM may know that call already.
 4. Of what changed there, however much at once, the rest of the queue never waits; while one that waits will ask about
-   the same, no other is stored.
+   the same, no other is stored. A flood is bounded, by request (`HEARD_MOST`) and by what waits (`WAITING_MOST`).
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ from calls.due import Job
 from calls.jobs import enqueue
 from calls.queue import Task
 from crm_sync.connection_tables import crm_heard
-from crm_sync.crm import Heard
+from crm_sync.crm import HEARD_MOST, Heard
 from crm_sync.people import KnownPeople
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -34,8 +35,8 @@ TASK: Final = "crm_sync.act_on_heard"
 QUEUE: Final = "crm"
 DAYS: Final = 7
 CALLS: Final = frozenset({"originate", "call_back"})
-MOST: Final = 200
-"""Of one request so much is stored: of what changed besides the copies get old."""
+WAITING_MOST: Final = 1000
+"""Of each kind so much waits of one connection; a CRM that tells more is not heard until we have caught up."""
 
 _LATE: Final = timedelta(minutes=2)
 """Who clicked so long ago has given up, and would not understand why it rings now."""
@@ -121,23 +122,37 @@ class HeardJobs:
 async def store(connection: AsyncConnection, key: str, told: Sequence[Heard]) -> int:
     """Write what a connection told, with its jobs, in the caller's transaction; returns how much of it is new."""
     new: dict[str | UUID, Heard] = {}
-    for one in told[:MOST]:
+    for one in told[:HEARD_MOST]:
         remote_id = _pass(one)
         if remote_id is None or not await _is_known(connection, key, remote_id, one.is_once):
             new.setdefault(_lock(key, one) or remote_id or uuid4(), one)
     # One at a time: of two that wait for the same the second would be refused.
     await connection.execute(_TURN, {"key": f"heard {key}"})
     waiting = set((await connection.execute(_WAITING, {"locks": [str(name) for name in new]})).scalars())
-    rows, jobs = [], []
+    room = await _room(connection, key)
+    rows, jobs, left_out = [], [], 0
     for one in (one for name, one in new.items() if name not in waiting):
+        room[one.kind] -= 1
+        if room[one.kind] < 0:
+            left_out += 1
+            continue
         row = {"id": uuid4(), "connection": key, "kind": one.kind, "told": dict(one.told), "remote_id": _pass(one)}
         rows.append(row)
         args, priority = {"heard": str(row["id"])}, 1 if one.kind in CALLS else -1
         jobs.append(Job(TASK, QUEUE, args, queueing_lock=_lock(key, one), priority=priority))
+    if left_out:
+        log.error("a CRM tells more than can be acted on", crm=key, left_out=left_out)
     if rows:
         await connection.execute(insert(crm_heard), rows)
         await enqueue(connection, jobs)
     return len(rows)
+
+
+async def _room(connection: AsyncConnection, key: str) -> defaultdict[str, int]:
+    """How much more of each kind may wait."""
+    asked = select(crm_heard.c.kind, func.count()).where(crm_heard.c.connection == key, crm_heard.c.told.is_not(None))
+    counts = (await connection.execute(asked.group_by(crm_heard.c.kind))).all()
+    return defaultdict(lambda: WAITING_MOST, {kind: WAITING_MOST - count for kind, count in counts})
 
 
 def _pass(one: Heard) -> str | None:

@@ -43,6 +43,9 @@ crm_connections = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("kind", Text, nullable=False, comment="As crm_sync.kinds names it."),
+    Column(
+        "account", Text, nullable=False, comment="What shares the limits of the CRM: its kind and host, else the key."
+    ),
     Column("settings", JSONB, nullable=False, comment="What is no secret: of the address its origin."),
     Column("secrets", LargeBinary, nullable=False, comment="AES-256-GCM of JSON, with the key of the environment."),
     Column("steps", ARRAY(Text), nullable=False, comment="What it is to be told."),
@@ -58,6 +61,7 @@ crm_connections = Table(
     ),
     Column("paused_until", _MOMENT, comment="Nothing is sent before: it asked to wait, or nobody is there."),
     Column("paused_at", _MOMENT, comment="When it was paused last; what was sent after it and taken ends the pause."),
+    Column("quiet_until", _MOMENT, comment="It is asked nothing before, but told what happens: it was asked too much."),
     Column("failures", Integer, nullable=False, server_default=text("0"), comment="Pauses in a row."),
     Column(
         "since",

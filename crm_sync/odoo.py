@@ -102,6 +102,7 @@ class Odoo:
             self._settings.address,
             place.secrets["key"],
             place.now,
+            place.pace,
             database=self._settings.database,
             login=self._settings.login,
         )
@@ -352,6 +353,7 @@ KIND: Final = Kind(
     required=("key",),
     steps=("call_finished", "recording", "transcript", "task", "lead"),
     open=Odoo,
+    capabilities=Odoo.capabilities,
     guide=(
         "In Odoo make a user for Switchhook with the right Sales: User: All Documents.",
         "As that user, in Preferences, Account Security, make an API key; an administrator makes one that lasts.",

@@ -9,7 +9,6 @@ Facts (crm-apis.md, 3; seen on Odoo 19.0):
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -25,12 +24,13 @@ from crm_sync.errors import (
 )
 from crm_sync.http import Answer, Http
 from crm_sync.odoo_words import name_of, not_loaded, of_name, texts_of
+from crm_sync.pacing import Pace
 
 JSON2: Final = 19
 """The first version that serves /json/2."""
 
 _TOGETHER: Final = 4
-"""So many requests at once: a small Odoo has as many workers, and people work with them."""
+"""So many requests at once of a process: a small Odoo has as many workers, and people work with them."""
 _GATEWAY: Final = frozenset({502, 504})
 
 
@@ -43,6 +43,7 @@ class OdooLink:
         address: str,
         key: str,
         now: Callable[[], datetime],
+        pace: Pace,
         *,
         database: str = "",
         login: str = "",
@@ -53,7 +54,7 @@ class OdooLink:
         self._now = now
         self._database = database
         self._login = login
-        self._places = asyncio.Semaphore(_TOGETHER)
+        self._pace = pace
         self._version: int | None = None
         self._user: int | None = None
 
@@ -175,7 +176,7 @@ class OdooLink:
         body: object = None,
         seconds: float | None = None,
     ) -> Answer:
-        async with self._places:
+        async with self._pace.at_once(_TOGETHER):
             return await self._http.send(method, self._address + path, headers=headers, json=body, seconds=seconds)
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from crm_sync import connections, people
+from crm_sync import answers, connections, people
 from crm_sync.comparing import NEVER_PLANNED, Difference, OwedCall, compare, unknown
 from crm_sync.connections import Connection
 from crm_sync.crm import Crm, Effect, HeldCall, Lists
@@ -98,7 +98,8 @@ async def reconcile(
     """
     async with engine.connect() as connection:
         owed, told_last = await _owed(connection, to, period, now, late)
-    held, failed = None, None if crm else "it is paused" if to.is_paused(now) else "nobody lets us in"
+    is_paused = to.state != "stopped" and not to.may_be_asked(now)
+    held, failed = None, None if crm else "it is paused" if is_paused else "nobody lets us in"
     try:
         if crm is not None and "listing" in crm.capabilities:
             held = await _held(cast("Lists", crm), (period[0] - _EDGE, max(period[1], told_last or period[1]) + _EDGE))
@@ -108,7 +109,7 @@ async def reconcile(
             differences = await _looked_for(crm, differences)
     except CrmError as error:
         async with engine.begin() as connection:
-            await connections.refused(connection, to, error, now)
+            await answers.refused(connection, to, error, now)
         failed, held = f"{error.kind}: {error}", None
         found = compare(owed, None)
         differences = found.differences

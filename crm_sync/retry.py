@@ -72,10 +72,10 @@ def after(error: CrmError, attempts: int, failures: int, tried_seconds: float, l
     if isinstance(error, BannedError):
         return Verdict(seconds=policy.banned_seconds, pause=policy.banned_seconds)
     if isinstance(error, RateLimitedError):
-        told = min(error.retry_after or 0.0, policy.give_up_seconds)
+        told = error.retry_after or 0.0
         return Verdict(seconds=max(wait, told), pause=max(pause, told) if error.scope == "connection" else 0.0)
     if isinstance(error, TransientError):
-        told = min(error.retry_after or 0.0, policy.give_up_seconds)
+        told = error.retry_after or 0.0
         return Verdict(seconds=max(wait, told), pause=max(pause, told) if error.is_away else 0.0)
     if isinstance(error, FaultError):
         return Verdict(seconds=wait)

@@ -28,7 +28,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.queue import Task, TryAgain
-from crm_sync import connections, counting, effect_rows
+from crm_sync import answers, connections, counting, effect_rows
 from crm_sync.connections import Connection, Open
 from crm_sync.crm import SUBJECTS, Crm, CrmRecording, CrmTranscript, Done, Effect, Step, Subject
 from crm_sync.errors import CrmError, FaultError, TransientError, UnknownOutcomeError
@@ -129,7 +129,7 @@ class SendingJobs:
         async with self.engine.begin() as connection:
             values = {"state": "done", "remote_id": done.remote_id, "answer": dict(done.answer), "error": None}
             await effect_rows.write(connection, key, values | {"ended_at": self.now(), "next_at": None})
-            await connections.resume(connection, begun.connection.key, begun.sent_at)
+            await answers.resume(connection, begun.connection.key, begun.sent_at)
         bound.info("effect done", remote_id=done.remote_id)
 
     async def _begin(self, connection: AsyncConnection, key: UUID) -> _Begun | None:
@@ -297,10 +297,11 @@ class SendingJobs:
         async with self.engine.begin() as connection:
             await effect_rows.write(connection, begun.key, values)
             if verdict.stop:
-                is_ended = await connections.ended(connection, begun.connection, error.kind)
+                is_ended = await answers.ended(connection, begun.connection, error.kind)
                 verdict = replace(verdict, stop=is_ended)
             elif verdict.pause:
-                await connections.pause(connection, begun.connection, now, verdict.pause)
+                await answers.pause(connection, begun.connection, now, verdict.pause)
+                await answers.leave_in_peace(connection, begun.connection, error, now)
         return verdict
 
 

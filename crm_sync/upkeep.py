@@ -83,6 +83,10 @@ _REMOVE = text(
 so far behind is planned. A call's end, sound and text are kept as long as the call, and so is what has a name there.
 """
 
+_FORGET_PACES = text(
+    "delete from crm_paces p where not exists (select from crm_connections c where c.account = p.account)"
+)
+
 _GIVE_UP = text(
     """
     update crm_effects e
@@ -148,6 +152,7 @@ async def tidy(engine: AsyncEngine) -> int:
         await connection.execute(_FORGET, {"days": KEPT_DAYS})
         await connection.execute(_FORGET_STOPPED, {"days": KEPT_DAYS})
         await connection.execute(_REMOVE, {"days": KEPT_DAYS, "back": _LOOK_BACK})
+        await connection.execute(_FORGET_PACES)
         await connection.execute(_GIVE_UP, {"task": TASK})
         await connection.execute(_LOOK_AGAIN, {"seconds": ASK_AGAIN_SECONDS})
         await heard.forget(connection)

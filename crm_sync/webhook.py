@@ -189,4 +189,5 @@ KIND: Final = Kind(
     secrets={"url": "Where events are sent", "keys": "What signs them"},
     steps=tuple(EVENTS[event] for event in USUAL),
     open=_open,
+    capabilities=Webhook.capabilities,
 )

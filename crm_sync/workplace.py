@@ -10,7 +10,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from crm_sync.crm import Crm, Step
+from crm_sync.crm import Capability, Crm, Step
 from crm_sync.grants import Grant, Grants
 from crm_sync.http import Http
 from crm_sync.pacing import Pace
@@ -59,8 +59,8 @@ class Kind:
     """One kind of CRM. `title` is its name for people, `settings` what is no secret, checked as the struct says.
 
     `secrets` are names, each with what to tell a person who is asked for it; nothing opens without those that are
-    `required`. `steps` are what a new connection is told. `consent`: None where keys are enough. `guide` is what to do
-    on the other side, a line each.
+    `required`. `steps` are what a new connection is told, `capabilities` those of what `open` gives. `consent`: None
+    where keys are enough. `guide` is what to do on the other side, a line each.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Kind:
     secrets: Mapping[str, str]
     steps: tuple[Step, ...]
     open: Callable[[Workplace], Crm]
+    capabilities: frozenset[Capability]
     required: tuple[str, ...] = ()
     consent: Consent | None = None
     guide: tuple[str, ...] = ()

@@ -32,8 +32,10 @@ GRANTS: Final = """
     where ends_at is not null
 """
 LIMIT_USED: Final = """
-    select connection, bucket, case when resets_at is null or resets_at > clock_timestamp() then used else 0 end
-    from crm_paces where used is not null
+    select c.key, p.bucket, case when p.resets_at is null or p.resets_at > clock_timestamp() then p.used else 0 end
+    from crm_paces p join crm_connections c using (account) where p.used is not null
 """
-LIMIT_MOST: Final = "select connection, bucket, most from crm_paces where used is not null"
+LIMIT_MOST: Final = """
+    select c.key, p.bucket, p.most from crm_paces p join crm_connections c using (account) where p.used is not null
+"""
 MISSING: Final = "select key, cardinality(missing) from crm_connections where state <> 'stopped'"

@@ -5,6 +5,7 @@ Rules kept here:
    told of a call after an outage shows none.
 2. A card waits for the call to be known there (`call_started`), where its CRM is told of that step.
 3. Whoever the call does not ring any more has the card taken away, also when nobody answered.
+4. Nothing is asked of a CRM that was asked too much, shut us out, or lets us in no more, whoever was answered so.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from calls.due import Change
 from calls.view import CallView
 from crm_sync import connections, counting
 from crm_sync.connections import Connection
-from crm_sync.crm import Cards, Crm, CrmCall, Effect
+from crm_sync.crm import Cards, CrmCall, Effect
 from crm_sync.errors import CrmError, FaultError
+from crm_sync.kinds import KINDS
 from crm_sync.ledger_tables import crm_effects
 from crm_sync.people import KnownPeople
 from crm_sync.subjects import NothingToTell, call_told
@@ -91,7 +93,7 @@ class CardShows:
         self._seconds = seconds
         self._desks: dict[UUID, _Desk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._known: tuple[float, list[tuple[Connection, Crm]]] = (float("-inf"), [])
+        self._known: tuple[float, list[str]] = (float("-inf"), [])
 
     def note(self, change: Change) -> None:
         """Take what a change shows and hides; returns at once and raises nothing."""
@@ -127,33 +129,32 @@ class CardShows:
 
     async def _run(self, call_id: UUID, desk: _Desk) -> None:
         try:
-            shown = [self._show_there(to, cast("Cards", crm), call_id, desk) for to, crm in await self._live()]
-            await asyncio.gather(*shown)
+            await asyncio.gather(*(self._show_there(key, call_id, desk) for key in await self._live()))
         except (SQLAlchemyError, OSError, NothingToTell) as error:
             log.warning("cards cannot be shown now", call=str(call_id), error=type(error).__name__)
         finally:
             self._desks.pop(call_id, None)
 
-    async def _live(self) -> list[tuple[Connection, Crm]]:
-        """The connections that show cards, as of a few seconds ago."""
+    async def _live(self) -> list[str]:
+        """The keys of the connections that show cards, as of a few seconds ago."""
         at, known = self._known
         if time.monotonic() - at > _KNOWN_SECONDS:
+            kinds = [kind.name for kind in KINDS.values() if "live_card" in kind.capabilities]
             async with self._engine.connect() as connection:
-                keys = await connections.active(connection)
-            opened = [one for key in keys if (one := await self._opened(key)) is not None]
-            known = [one for one in opened if "live_card" in one[1].capabilities]
+                known = await connections.active(connection, kinds)
             self._known = time.monotonic(), known
         return known
 
-    async def _opened(self, key: str) -> tuple[Connection, Crm] | None:
-        """One connection; None also for one that cannot be opened, which takes no card from the others."""
+    async def _asked(self, key: str) -> tuple[Connection, Cards] | None:
+        """One connection while it may be asked; None also where it cannot be opened: others show their cards."""
         try:
-            return await self._adapters.asked(key)
+            opened = await self._adapters.asked(key)
         except Exception as error:  # noqa: BLE001  # whatever its kind makes of its settings and secrets
             log.warning("a connection cannot be opened", crm=key, error=type(error).__name__)
             return None
+        return (opened[0], cast("Cards", opened[1])) if opened is not None else None
 
-    async def _show_there(self, to: Connection, crm: Cards, call_id: UUID, desk: _Desk) -> None:
+    async def _show_there(self, key: str, call_id: UUID, desk: _Desk) -> None:
         """Keep the cards in one CRM as they are wanted, until nobody wants one."""
         done: set[str] = set()  # shown, or tried
         call: CrmCall | None = None
@@ -165,13 +166,16 @@ class CardShows:
             if not fresh and not gone:
                 await desk.changed.wait()
                 continue
-            effect = await self._effect(to, call_id)
-            if effect is None:
+            asked = await self._asked(key)
+            effect = await self._effect(asked[0], call_id) if asked is not None else None
+            if asked is None or effect is None:
+                done -= gone  # nobody can take it away now
                 await asyncio.sleep(_LOOK_SECONDS)
                 continue
             if call is None:
                 async with self._engine.connect() as connection:
                     call = await call_told(connection, call_id)
+            to, crm = asked
             await self._tell(to, "card_show", crm.card_show, effect, call, fresh)
             await self._tell(to, "card_hide", crm.card_hide, effect, call, sorted(gone))
             done = (done | set(fresh)) - gone

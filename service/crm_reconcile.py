@@ -18,7 +18,7 @@ from crm_sync.reconciling import Period, Report, repair
 from crm_sync.reconciling import reconcile as compare_calls
 from crm_sync.secrets import SecretKeyError
 from recordings.audit import THE_OPERATOR, note
-from service.crm_workplaces import may_be_asked, opener
+from service.crm_workplaces import opener
 from service.faults import UserFault
 from service.rounds import come_round
 from service.settings import Settings
@@ -122,7 +122,7 @@ async def _reconciled(
 async def _opened(settings: Settings, engine: AsyncEngine, to: Connection) -> AsyncIterator[Crm | None]:
     """The adapter of a connection; None: it is stopped or paused, or its secrets do not open."""
     crm = None
-    if to.state == "active" and may_be_asked(to):
+    if to.state == "active" and to.may_be_asked(datetime.now(UTC)):
         try:
             crm = opener(settings, engine)(to)
         except SecretKeyError as error:
@@ -145,7 +145,7 @@ async def compare_due(engine: AsyncEngine, settings: Settings) -> int:
     async with engine.connect() as connection:
         known = [one for one in await connections.listed(connection) if one.state == "active"]
     for to in known:
-        if not may_be_asked(to) or not await comparisons.claim(engine, to.key):
+        if not to.may_be_asked(datetime.now(UTC)) or not await comparisons.claim(engine, to.key):
             continue
         now = datetime.now(UTC)
         until = now - late - _SETTLED

@@ -77,7 +77,9 @@ async def add(settings: Settings, wanted: Wanted, say: Say) -> None:
             async with house.engine.begin() as connection:
                 await connections.remove(connection, wanted.key)
             raise
+        to = await _read(house.engine, wanted.key)
         async with house.engine.begin() as connection:
+            await connections.share_limits(connection, to, given)
             await connections.start(connection, wanted.key, shadow=wanted.shadow)
 
 
@@ -121,6 +123,7 @@ async def renew(settings: Settings, key: str, given: Mapping[str, str], say: Say
                 await connections.set_secrets(connection, key, to.settings, to.secrets)
             raise
         async with house.engine.begin() as connection:
+            await connections.share_limits(connection, to, before | told)
             await connections.go_on(connection, key)
 
 

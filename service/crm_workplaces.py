@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync import connections
+from crm_sync import answers, connections
 from crm_sync.connections import Connection, Open
 from crm_sync.crm import Crm
 from crm_sync.errors import CrmError
@@ -61,7 +61,7 @@ def workplace(
         secrets=secrets,
         http=Http(settings.crm.networks, secrets=texts_of(secrets), answer_bytes=answer_bytes),
         grants=SealedGrants(engine, Keeper(settings.secret_key.get_secret_value()), to.key),
-        pace=SharedPace(engine, to.key, low=low),
+        pace=SharedPace(engine, to.account, low=low),
         people=KnownPeople(engine, to.key),
         sound=sounds_of(engine, open_store(settings)),
         link=links_of(engine, to, settings.web.public_url),
@@ -107,19 +107,14 @@ def texts_of(secrets: Mapping[str, Any]) -> list[str]:
     return told
 
 
-def may_be_asked(to: Connection) -> bool:
-    """Whether anything is to be sent to a connection now."""
-    return to.state != "stopped" and not to.is_paused(datetime.now(UTC))
-
-
 @asynccontextmanager
 async def heeding(engine: AsyncEngine, to: Connection) -> AsyncIterator[None]:
-    """What it answers is known to all who ask it: that it lets us in no more, or shut us out."""
+    """What it answers is known to all who ask it: that it lets us in no more, shut us out, or was asked too much."""
     try:
         yield
     except CrmError as error:
         async with engine.begin() as connection:
-            await connections.refused(connection, to, error, datetime.now(UTC))
+            await answers.refused(connection, to, error, datetime.now(UTC))
         raise
 
 
@@ -147,9 +142,9 @@ class Adapters:
         return to, known[1]
 
     async def asked(self, key: str) -> tuple[Connection, Crm] | None:
-        """As `of`, to be asked something; None also while it is stopped or paused."""
+        """As `of`, to be asked something; None also while it is stopped, paused, or was asked too much."""
         opened = await self.of(key)
-        return None if opened is None or not may_be_asked(opened[0]) else opened
+        return opened if opened is not None and opened[0].may_be_asked(datetime.now(UTC)) else None
 
     async def close(self) -> None:
         """Give back the connections of every adapter."""

@@ -33,6 +33,7 @@ from crm_sync.errors import (
     UnknownOutcomeError,
 )
 from crm_sync.pacing import SharedPace
+from crm_sync.spans import MOST_SECONDS
 from directory.numbers import e164
 from tests.fakes.amocrm import (
     ADMIN,
@@ -558,6 +559,10 @@ async def test_a_limit_names_its_time_where_it_has_one_and_faults_their_fields(r
     with pytest.raises(RateLimitedError) as limited:
         await rig.crm.call_finished(effect(), CALL)
     assert limited.value.retry_after == 300
+    fail_once(rig, "/notes", Said(status=429, body=b'{"retry_after": 1%s}' % (b"0" * 400)))
+    with pytest.raises(RateLimitedError) as unlimited:
+        await rig.crm.call_finished(effect(), CALL)
+    assert unlimited.value.retry_after == MOST_SECONDS
     body = {"validation-errors": [{"request_id": "0", "errors": [{"code": "NotNullable", "path": "params.link"}]}]}
     fail_once(rig, "/notes", Said(status=400, body=json.dumps(body).encode()))
     with pytest.raises(PermanentError, match=r"params\.link NotNullable"):
@@ -604,6 +609,10 @@ async def test_a_person_lets_us_in_once(rig: Rig) -> None:
     assert (grant.refresh, grant.told["redirect_uri"]) == (rig.account.refresh, REDIRECT)
     with pytest.raises(AuthDeadError):
         await KIND.consent.exchange(rig.workplace, {"code": code}, REDIRECT)
+    said = b'{"access_token": "a", "refresh_token": "r", "expires_in": 1%s}' % (b"0" * 400)
+    fail_once(rig, "/access_token", Said(takes=False, body=said))
+    grant = await KIND.consent.exchange(rig.workplace, {"code": rig.account.give_code()}, REDIRECT)
+    assert (grant.refresh, grant.expires_at and grant.expires_at - NOW < timedelta(days=2)) == ("r", True)
 
 
 # What it tells us

@@ -24,6 +24,7 @@ from crm_sync.errors import (
     UnknownOutcomeError,
 )
 from crm_sync.http import Answer
+from crm_sync.spans import MOST_SECONDS
 from tests.fakes.bitrix24 import CLIENT, Bitrix24, Fault
 from tests.fakes.bitrix24_rig import NOBODY, Told, open_told
 from tests.fakes.recorded import LINE
@@ -409,6 +410,24 @@ async def test_limits_are_kept_to_and_what_the_portal_says_of_them_is_kept(told:
     told.pace.full.add(f"operating {REGISTER}")
     with pytest.raises(RateLimitedError):
         await told.tell("call_finished", call_of())
+
+
+async def test_a_portal_that_tells_nonsense_of_times_is_heeded_for_hours_at_most(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer is lost by it, least of all a new access."""
+    nonsense: Any
+    for nonsense in (10**400, "soon", float("nan"), -1, [], 1e308):
+        block = {"operating": nonsense, "operating_reset_at": nonsense}
+        monkeypatch.setattr(told.server, "_time", lambda _method, block=block: block)
+        told.server.lasts = nonsense
+        told.server.expire()
+        before = told.grants.grant
+        await told.tell("call_finished", call_of())
+        end = told.grants.grant.expires_at
+        assert told.grants.grant.refresh != before.refresh
+        assert end is not None
+        assert end - told.work.now() <= timedelta(seconds=MOST_SECONDS)
 
 
 async def test_cards_are_shown_in_time_or_not_at_all(told: Told) -> None:

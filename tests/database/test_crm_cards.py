@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,10 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls import events as e
 from calls.record import record
 from crm_sync import connections, kinds, people
-from crm_sync.crm import CrmUser
-from crm_sync.errors import TransientError
+from crm_sync.crm import Crm, CrmUser
+from crm_sync.errors import RateLimitedError, TransientError
 from crm_sync.grants import Grant, keep_grant
 from crm_sync.secrets import Keeper
+from crm_sync.workplace import Workplace
 from service.crm_cards import CardShows
 from service.settings import Settings
 from tests.fakes import pretended
@@ -148,13 +150,61 @@ async def test_a_crm_that_refuses_a_card_is_not_asked_again(
 
 
 async def test_a_connection_that_cannot_be_opened_takes_no_card_from_another(
-    engine: AsyncEngine, cards: CardShows
+    engine: AsyncEngine, cards: CardShows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its secrets were sealed with a key that is lost, or there are none."""
-    lost = Keeper(base64.b64encode(bytes(32)).decode())
+    """Its secrets were sealed with a key that is lost; one of a kind that shows no cards is not opened at all."""
+    lost, opened = Keeper(base64.b64encode(bytes(32)).decode()), list[str]()
+
+    def never(at: Workplace) -> Crm:
+        opened.append(at.key)
+        raise KeyError(at.key)
+
+    monkeypatch.setitem(kinds.KINDS, "odoo", replace(kinds.KINDS["odoo"], open=never))
     async with engine.begin() as connection:
-        for key, sealed in (("lost", lost.seal("lost", {})), ("none", Keeper(SECRET_KEY).seal("none", {}))):
-            await connections.add(connection, key, "odoo", {"address": "https://odoo.example"}, sealed, (), "active")
+        told: dict[str, Any] = {"address": "https://odoo.example"}
+        await connections.add(connection, "none", "odoo", told, Keeper(SECRET_KEY).seal("none", {}), (), "active")
+        told = {"account": "https://x.amocrm.ru"}
+        await connections.add(connection, "lost", "amocrm", told, lost.seal("lost", {}), (), "active")
     await happen(engine, cards, *ARRIVES, *rings("1.2", "PJSIP/anna-desk"))
     await registered(engine)
     await until(lambda: pretended.Pretended.cards)
+    assert opened == []
+
+
+async def test_a_crm_that_is_asked_too_much_shows_no_card_for_a_while(
+    engine: AsyncEngine, cards: CardShows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The card that it refused is the last, also of another call; when it may be asked again the next is shown."""
+    refused: list[str] = []
+
+    async def refuse(_self: object, *told: object) -> None:
+        refused.append("card")
+        raise RateLimitedError("slow down", retry_after=300)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pretended.Pretended, "card_show", refuse)
+        await happen(engine, cards, *ARRIVES, *rings("1.2", "PJSIP/anna-desk"))
+        await registered(engine)
+        await until(lambda: refused)
+        async with asyncio.timeout(10):
+            while not await is_quiet(engine):
+                await asyncio.sleep(0.02)
+    looks, look = list[object](), cards._asked
+
+    async def seen(key: str) -> object:
+        looks.append(await look(key))
+        return looks[-1]
+
+    monkeypatch.setattr(cards, "_asked", seen)
+    await happen(engine, cards, *rings("1.3", "PJSIP/boris-soft"))
+    await until(lambda: len(looks) == 2)
+    assert (refused, pretended.Pretended.cards, looks) == (["card"], [], [None, None])
+    async with engine.begin() as connection:
+        await connection.execute(text("update crm_connections set quiet_until = null"))
+    await until(lambda: pretended.Pretended.cards)
+    assert pretended.Pretended.cards == [("show", REMOTE, ("2",))]
+
+
+async def is_quiet(engine: AsyncEngine) -> bool:
+    async with engine.connect() as connection:
+        return bool(await connection.scalar(text("select quiet_until > now() from crm_connections")))

@@ -18,9 +18,11 @@ from yarl import URL
 from calls.forgetting import Person
 from calls.record import record
 from crm_sync import connections, kinds, people
+from crm_sync import heard as heard_of
 from crm_sync.connections import Connection
 from crm_sync.crm import Candidate, Crm, CrmUser, Done, Effect, Heard, Inbound
 from crm_sync.erasing import mask_mentions
+from crm_sync.errors import CrmError, NoRoomError, RateLimitedError
 from crm_sync.grants import Grant, keep_grant
 from crm_sync.heard import HeardJobs, remote_of, store
 from crm_sync.secrets import Keeper
@@ -29,9 +31,9 @@ from routing import look_up
 from routing.owner import Copy
 from service import crm_setup, crms
 from service.crm_doors import Doors, acts
-from service.crm_owners import open_crm
+from service.crm_owners import ConnectionOwners, open_crm
 from service.crm_setup import Wanted
-from service.crm_workplaces import workplace
+from service.crm_workplaces import Adapters, workplace
 from service.faults import UserFault
 from service.settings import Settings
 from service.wiring import House
@@ -245,7 +247,50 @@ async def test_a_new_owner_there_is_known_to_routing_at_once(
     async with open_crm(House(settings, "", engine)) as crm:
         assert crm is not None
         told_of = await crm.owner("79161234569", 5.0)
-    assert (told_of.fault, told_of.copy and told_of.copy.owner) == (None, "anna")
+    assert (told_of.fault, told_of.copy and told_of.copy.owner, told_of.crm) == (None, "anna", "Pretended CRM")
+
+
+@pytest.mark.parametrize(
+    "error, may, told",
+    [
+        (RateLimitedError("slow down", retry_after=300), False, 300),
+        (RateLimitedError("slow down"), False, 30),
+        (RateLimitedError("that method", retry_after=300, scope="method"), True, None),
+        (NoRoomError("as much was sent as may be", retry_after=300), True, None),
+    ],
+)
+async def test_a_crm_that_is_asked_too_much_is_asked_nothing_for_as_long_as_it_says(
+    engine: AsyncEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch, error: CrmError, may: bool, told: int
+) -> None:
+    """By no process and by no other connection to its account; what happens is told it all the same."""
+    await connect(engine)
+    async with engine.begin() as connection:
+        place = {"portal": "https://crm.example.com/"}
+        await connections.add(
+            connection, "other", "pretended", place, Keeper(SECRET_KEY).seal("other", {}), (), "active"
+        )
+    asked: list[str] = []
+
+    async def refuses(self: pretended.Pretended, number: str, deadline: float) -> Sequence[Candidate]:
+        asked.append(number)
+        raise error
+
+    monkeypatch.setattr(pretended.Pretended, "find_party", refuses)
+    owners, others = ConnectionOwners(settings, engine), Adapters(settings, engine)
+    for _ in range(2):
+        with pytest.raises(CrmError):
+            await owners(NUMBER)
+    assert len(asked) == (2 if may else 1)
+    assert [await others.asked(key) is not None for key in ("site", "other")] == [may, may]
+    until = "select round(extract(epoch from quiet_until - clock_timestamp()) / 10) * 10, state, paused_until"
+    assert await rows(engine, f"{until} from crm_connections where key = 'site'") == [(told, "active", None)]
+    await owners.close()
+    await others.close()
+    async with engine.begin() as connection:
+        await connections.start(connection, "site")
+        to = await connections.read(connection, "site")
+    assert to is not None
+    assert to.may_be_asked(datetime.now(UTC))
 
 
 async def test_a_job_that_is_done_closes_nothing_that_another_asks_through(
@@ -361,8 +406,13 @@ async def test_a_form_that_asks_for_a_call_is_a_task_that_nobody_forgets(
     assert await rows(engine, "select count(*) from tasks") == [(2,)]
 
 
-async def test_a_flood_of_changes_holds_up_nothing_else(engine: AsyncEngine, site: Site, settings: Settings) -> None:
-    """Each is asked about once however often it is told, after all else; one request is cut; a click goes before."""
+async def test_a_flood_of_changes_holds_up_nothing_else(
+    engine: AsyncEngine, site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is asked about once however often it is told, after all else; one request is cut; a click goes before.
+
+    While very much waits no more is stored, of that kind.
+    """
     await connect(engine)
     changes = [{"kind": "contact_changed", "told": {"number": f"7916{one:07}"}} for one in range(150)]
     assert [await tell(site, *changes, *changes), await tell(site, *changes, CLICK)] == [200, 200]
@@ -375,6 +425,12 @@ async def test_a_flood_of_changes_holds_up_nothing_else(engine: AsyncEngine, sit
     await doors.heard("site", Inbound({}, json.dumps(more).encode(), {"token": pretended.TOKEN}))
     await doors.close()
     assert await rows(engine, "select count(*) from crm_heard") == [(151,)]
+    monkeypatch.setattr(heard_of, "WAITING_MOST", 160)
+    for batch in range(2):
+        waiting = [{"kind": "contact_changed", "told": {"remote_id": f"{batch}-{one}"}} for one in range(100)]
+        click = {**CLICK, "told": {**CLICK["told"], "remote_id": f"call {batch}"}}  # type: ignore[dict-item]
+        assert await tell(site, *waiting, click) == 200
+    assert await rows(engine, jobs) == [(-1, 160), (1, 3)]
 
 
 async def test_a_pass_that_is_good_once_is_good_once(engine: AsyncEngine) -> None:

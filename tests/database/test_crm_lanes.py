@@ -18,7 +18,7 @@ from calls import events as e
 from calls.jobs import enqueue
 from calls.queue import Crew, make_app, work
 from calls.record import Owing, record
-from crm_sync import connections
+from crm_sync import answers, connections
 from crm_sync.connections import Connection
 from crm_sync.crm import Crm, CrmRecording, Done
 from crm_sync.due import due
@@ -264,13 +264,13 @@ async def test_what_was_sent_before_a_pause_does_not_end_it(ledger: Ledger) -> N
     async with ledger.engine.begin() as connection:
         to = await connections.read(connection, "site")
         assert to is not None
-        await connections.pause(connection, to, ledger.at, 600)
-        await connections.pause(connection, to, ledger.at, 1)
-        await connections.resume(connection, "site", ledger.at - timedelta(seconds=1))
+        await answers.pause(connection, to, ledger.at, 600)
+        await answers.pause(connection, to, ledger.at, 1)
+        await answers.resume(connection, "site", ledger.at - timedelta(seconds=1))
     row = await connection_of(ledger)
     assert (row.paused_until, row.failures) == (ledger.at + timedelta(seconds=600), 1)
     async with ledger.engine.begin() as connection:
-        await connections.resume(connection, "site", ledger.at + timedelta(seconds=1))
+        await answers.resume(connection, "site", ledger.at + timedelta(seconds=1))
     row = await connection_of(ledger)
     assert (row.paused_until, row.failures) == (None, 0)
 

@@ -95,6 +95,8 @@ class Bitrix24:
     grants: dict[str, _Grant] = field(default_factory=dict)
     codes: dict[str, float] = field(default_factory=dict)
     paid: bool = True
+    lasts: Any = ACCESS_SECONDS
+    given: Callable[[], None] = lambda: None
     over: asyncio.Event = field(default_factory=asyncio.Event)
     _level: dict[str, tuple[float, float]] = field(default_factory=dict)
     _spent: dict[str, deque[tuple[int, float]]] = field(default_factory=dict)
@@ -340,10 +342,11 @@ class Bitrix24:
         if not good:
             return self._error("invalid_grant", "", 400)
         made = self.grant()
+        self.given()
         base = self.renamed_url if self.renamed else self.url
         return web.json_response(
             {
-                "access_token": made.access, "refresh_token": made.refresh, "expires_in": ACCESS_SECONDS,
+                "access_token": made.access, "refresh_token": made.refresh, "expires_in": self.lasts,
                 "expires": int(made.until), "client_endpoint": f"{base}/rest/", "server_endpoint": self.token_url,
                 "member_id": MEMBER, "domain": base.removeprefix("http://"), "scope": "telephony,crm,user",
                 "status": "L", "user_id": 1,

@@ -21,7 +21,7 @@ from crm_sync.connections import Connection, Open
 from crm_sync.crm import Crm, CrmRecording, CrmTranscript, Step
 from crm_sync.http import Http
 from crm_sync.kinds import KINDS
-from crm_sync.pacing import WITHIN_SECONDS, SharedPace
+from crm_sync.pacing import Bucket, SharedPace
 from crm_sync.secrets import Keeper
 from crm_sync.subjects import Rooms
 from service.crm_workplaces import texts_of, workplace
@@ -134,18 +134,9 @@ ROOMS: Final = Rooms(recording=_recording, address=_address, transcript=_transcr
 class HurriedPace(SharedPace):
     """The pace of a connection whose CRM lets `HURRY` times as much through."""
 
-    async def take(
-        self,
-        bucket: str,
-        *,
-        most: float,
-        per_second: float,
-        cost: float = 1.0,
-        low: bool = False,
-        within: float = WITHIN_SECONDS,
-    ) -> None:
+    async def take(self, bucket: Bucket, *, low: bool = False) -> None:
         """See `Pace`."""
-        await super().take(bucket, most=most, per_second=per_second * HURRY, cost=cost, low=low, within=within)
+        await super().take(replace(bucket, per_second=bucket.per_second * HURRY), low=low)
 
 
 def open_adapter(engine: AsyncEngine) -> Open:
@@ -157,7 +148,7 @@ def open_adapter(engine: AsyncEngine) -> Open:
         at = replace(
             workplace(settings, engine, to, secrets),
             http=Http(LOOPBACK, secrets=texts_of(secrets), seconds=to.settings.get("seconds", SECONDS)),
-            pace=HurriedPace(engine, to.key),
+            pace=HurriedPace(engine, to.account),
             sound=_sound,
             link=_link,
         )

@@ -17,6 +17,7 @@ from crm_sync.workplace import Workplace
 from tests.fakes.ledger import LOOPBACK
 from tests.fakes.odoo import ANNA, BORIS, DATABASE, KEY, FakeOdoo
 from tests.fakes.odoo_front import Fault, Front, open_front
+from tests.fakes.workplaces import ToldPace
 
 SECONDS = 1.0
 INBOUND = "a-secret-of-an-address-of-tests"
@@ -47,22 +48,6 @@ class NoGrants:
         raise AssertionError
 
 
-class NoPace:
-    """Of a kind that has no limits of its own."""
-
-    async def take(self, bucket: str, **limits: Any) -> None:
-        raise AssertionError
-
-    async def fill(self, bucket: str, *, most: float) -> None:
-        raise AssertionError
-
-    async def used(self, bucket: str, amount: float, most: float, resets_at: datetime | None) -> None:
-        raise AssertionError
-
-    async def check(self, bucket: str, *, low: bool = False) -> None:
-        raise AssertionError
-
-
 async def sound_of(call: UUID) -> bytes | None:
     """Each call sounds otherwise."""
     return SOUND + call.bytes
@@ -73,25 +58,29 @@ async def no_link(call: UUID) -> str | None:
     raise AssertionError(call)
 
 
-def open_odoo(
+def odoo_place(
     url: str, key: str = KEY, users: Mapping[str, str] | None = None, seconds: float = SECONDS, **settings: Any
-) -> Odoo:
-    """The adapter, as the service opens it."""
+) -> Workplace:
+    """What the adapter is given."""
     pairs = {"anna": str(ANNA), "boris": str(BORIS)} if users is None else users
     told = {"address": url, "database": DATABASE, "stages": STAGES} | settings
-    place = Workplace(
+    return Workplace(
         key="odoo",
         settings=OdooSettings(**told),
         secrets={"key": key, "inbound": INBOUND},
         http=Http(LOOPBACK, secrets=(key,), seconds=seconds),
         grants=NoGrants(),
-        pace=NoPace(),
+        pace=ToldPace(),
         people=Pairs(pairs),
         sound=sound_of,
         link=no_link,
         now=lambda: datetime.now(UTC),
     )
-    return Odoo(place)
+
+
+def open_odoo(*told: Any, **settings: Any) -> Odoo:
+    """The adapter, as the service opens it, with what `odoo_place` takes."""
+    return Odoo(odoo_place(*told, **settings))
 
 
 @dataclass

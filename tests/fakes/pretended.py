@@ -89,6 +89,7 @@ KIND: Final = Kind(
     secrets={"client_secret": "the key of the application"},
     steps=("call_started", "call_finished"),
     open=Pretended,
+    capabilities=Pretended.capabilities,
     consent=Consent(address=_address, exchange=_exchange),
     guide=("Make an application there.",),
 )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from crm_sync.errors import RateLimitedError
+from crm_sync.errors import NoRoomError
 from crm_sync.grants import Grant, Renewing
 from crm_sync.http import Http
+from crm_sync.pacing import Bucket
 from crm_sync.workplace import Workplace
 from tests.fakes.ledger import LOOPBACK
 
@@ -41,18 +43,21 @@ class ToldPace:
     uses: dict[str, tuple[float, float]] = field(default_factory=dict)
     full: set[str] = field(default_factory=set)
 
-    async def take(self, bucket: str, *, low: bool = False, **_limits: float) -> None:
-        self.taken.append((bucket, low))
+    async def take(self, bucket: Bucket, *, low: bool = False) -> None:
+        self.taken.append((bucket.name, low))
 
-    async def fill(self, bucket: str, *, most: float) -> None:
-        self.uses[bucket] = (most, most)
+    async def fill(self, bucket: Bucket) -> None:
+        self.uses[bucket.name] = (bucket.most, bucket.most)
 
-    async def used(self, bucket: str, amount: float, most: float, resets_at: datetime | None) -> None:
-        self.uses[bucket] = (amount, most)
+    async def used(self, name: str, amount: float, most: float, resets_at: datetime | None) -> None:
+        self.uses[name] = (amount, most)
 
-    async def check(self, bucket: str, *, low: bool = False) -> None:
-        if bucket in self.full:
-            raise RateLimitedError("nearly all that may be used is used", retry_after=60, scope="method")
+    async def check(self, name: str, *, low: bool = False) -> None:
+        if name in self.full:
+            raise NoRoomError("nearly all that may be used is used", retry_after=60, scope="method")
+
+    def at_once(self, most: int) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
 
 @dataclass

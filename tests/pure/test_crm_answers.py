@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from crm_sync.errors import RateLimitedError
+import pytest
+
+from crm_sync.errors import RateLimitedError, TransientError
 from crm_sync.http import Answer
 from crm_sync.odoo_words import name_of
+from crm_sync.spans import MOST_SECONDS, moment_within, span
 from crm_sync.texts import masked
 
 TOKEN = "9f1c7e3a5b2d4c6e8f0a1b3d5c7e9f1a"
@@ -61,7 +66,26 @@ def test_a_long_word_takes_no_time_to_mask() -> None:
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:
-    """Anything else is nothing."""
+    """Anything else is nothing, and nobody is heeded for days."""
     asked = {"7": 7.0, "Mon, 23 Nov 2026 09:00:10 GMT": 10.0, "soon": None, "-1": None, "": None}
+    asked |= {"9" * 9: MOST_SECONDS, "9" * 5000: MOST_SECONDS, "Fri, 31 Dec 9999 23:59:59 -2359": MOST_SECONDS}
     now = 1795424400.0
     assert {told: Answer(429, {"retry-after": told}, b"").retry_after(now) for told in asked} == asked
+
+
+@pytest.mark.parametrize(
+    "told, seconds",
+    [
+        (7, 7.0), ("7.5", 7.5), (-1, 0.0), (10**400, MOST_SECONDS), (-(10**400), 0.0), (1e308, MOST_SECONDS),
+        (float("inf"), MOST_SECONDS), ("9" * 5000, MOST_SECONDS), (float("nan"), None), ("soon", None), (True, None),
+        (None, None), ([7], None), ({}, None),
+    ],
+)  # fmt: skip
+def test_whatever_a_crm_calls_a_time_is_bounded(told: Any, seconds: float | None) -> None:
+    """By every error that says so, and a moment as a span."""
+    assert span(told) == seconds
+    assert [error("m", retry_after=told).retry_after for error in (RateLimitedError, TransientError)] == [seconds] * 2
+    now = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    until = moment_within(told, now)
+    assert (until is None) == (seconds is None)
+    assert until is None or now <= until <= now + timedelta(seconds=MOST_SECONDS)

@@ -34,6 +34,7 @@ from crm_sync.errors import (
     TransientError,
     UnknownOutcomeError,
 )
+from crm_sync.kinds import KINDS
 from crm_sync.leads import SERVICE
 from crm_sync.sending import _OPERATIONS
 from tests.fakes.crms import RIGS, SECONDS, Fault, Rig
@@ -89,8 +90,9 @@ def effect() -> Effect:
 
 
 async def test_it_can_be_asked_whether_all_is_well(rig: Rig) -> None:
-    """Nothing is missing where nothing is."""
+    """Nothing is missing where nothing is; what it can do its kind says too."""
     assert (await rig.crm.probe()).missing == ()
+    assert rig.crm.capabilities in {kind.capabilities for kind in KINDS.values()}
 
 
 async def test_each_step_is_taken_once_in_the_order_it_is_told(rig: Rig) -> None:

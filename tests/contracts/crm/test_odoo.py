@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -11,13 +12,18 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from aiohttp import ClientSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync.crm import Candidate, CrmUser, Effect, Heard, Inbound
 from crm_sync.errors import AuthDeadError, CrmError, PermanentError, TransientError
+from crm_sync.odoo import Odoo
+from crm_sync.pacing import SharedPace
 from tests.contracts.crm.test_every_crm import CALL, LEAD, NUMBER, RECORDING, TASK
 from tests.fakes.odoo import ANNA, BORIS, WE, FakeOdoo
-from tests.fakes.odoo_front import Answered, Fault, failed, open_front
-from tests.fakes.odoo_rig import INBOUND, OdooRig, open_odoo, open_odoo_rig, sound_of
+from tests.fakes.odoo_front import Answered, Asked, Fault, failed, open_front
+from tests.fakes.odoo_rig import INBOUND, OdooRig, odoo_place, open_odoo, open_odoo_rig, sound_of
+from tests.fakes.office import until
 from tests.fakes.recorded import T0
 
 OPENED = msgspec.structs.replace(LEAD, change="opened", stage="qualifying", before=None, after=None)
@@ -325,3 +331,32 @@ async def test_the_api_before_version_19_wants_a_login_too(rig: OdooRig) -> None
             await crm.close()
         assert {asked.path for asked in front.asked} == {"/web/version", "/jsonrpc"}
     assert len(rig.calls()) == 1
+
+
+async def test_no_more_than_four_requests_are_on_their_way_however_many_adapters(engine: AsyncEngine) -> None:
+    """A small Odoo has as many workers, and people work with them: what a process sends waits its turn."""
+    waiting, goes_on = list[str](), asyncio.Event()
+
+    async def behind(asked: Asked) -> Answered:
+        if asked.path == "/web/version":
+            return Answered(200, b'{"version_info": [19, 0, 0, "final", 0, ""], "version": "19.0"}')
+        waiting.append(asked.path)
+        await goes_on.wait()
+        return Answered(200, b"[]")
+
+    async with open_front(behind) as front:
+        place = odoo_place(front.url, seconds=10.0)
+        crms = [Odoo(replace(place, pace=SharedPace(engine, "odoo"))) for _ in range(3)]
+        for crm in crms:
+            await crm._link.version()
+        asking = [asyncio.create_task(crm.users()) for crm in crms for _ in range(4)]
+        await until(lambda: len(waiting) >= 4)
+        async with ClientSession() as session:
+            for _ in range(5):  # whoever else is on their way has come by now
+                await (await session.get(f"{front.url}/web/version")).read()
+        assert len(waiting) == 4
+        goes_on.set()
+        await asyncio.gather(*asking)
+        assert len(waiting) == 12
+        for crm in crms:
+            await crm.close()
