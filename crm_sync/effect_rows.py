@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, and_, func, literal, or_, select, update
+from sqlalchemy import Row, and_, func, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.ledger_tables import OPEN_STATES, crm_effects
@@ -48,6 +48,20 @@ async def same(connection: AsyncConnection, row: Row[Any]) -> Row[Any, Any] | No
         or_(was_told, crm_effects.c.state.in_(OPEN_STATES)),
     )
     return (await connection.execute(earlier.order_by(~was_told, crm_effects.c.number))).first()
+
+
+_LINKING: Final = text(
+    """
+    select exists (
+        select from procrastinate_jobs
+        where status in ('todo', 'doing') and task_name = 'crm_sync.link_call' and args->>'call_id' = :call_id)
+    """
+)
+
+
+async def is_being_linked(connection: AsyncConnection, call_id: UUID) -> bool:
+    """Whether a call's party and lead are not known yet, but will be."""
+    return bool(await connection.scalar(_LINKING, {"call_id": str(call_id)}))
 
 
 async def remote(connection: AsyncConnection, row: Row[Any]) -> dict[str, str]:

@@ -54,6 +54,7 @@ _OPERATIONS: Final[Mapping[Step, Callable[[Crm], Callable[..., Awaitable[Done]]]
 }
 ASK_AGAIN_SECONDS: Final = 300.0
 """What was not there yet is looked for again after so long (`upkeep.tidy`), or when `ledger.release` is called."""
+_LINK_SECONDS: Final = 0.5
 
 
 def _now() -> datetime:
@@ -172,8 +173,13 @@ class SendingJobs:
     async def _read(self, connection: AsyncConnection, row: Row[Any], to: Connection) -> dict[str, Any] | None:
         """What the effect tells; None: it is not there yet, or there is nothing to tell.
 
-        Whether a call that became part of this one was told, an effect of it on its way has to say first.
+        Whether a call that became part of this one was told, an effect of it on its way has to say first. The end of a
+        call is told with its party and lead, for a CRM keeps it where it was told first.
+
+        Raises TryAgain: neither is known yet.
         """
+        if row.step == "call_finished" and await effect_rows.is_being_linked(connection, row.call_id):
+            raise TryAgain("the call is not linked yet", _LINK_SECONDS)
         same = await effect_rows.same(connection, row)
         try:
             if same is not None and same.state == "done":
