@@ -51,12 +51,12 @@ from crm_sync.odoo_words import (
     id_of,
     moment,
     read_moment,
+    sound_name,
     sound_note,
     stage_key,
     task_note,
     task_summary,
     transcript_note,
-    word,
 )
 from crm_sync.workplace import Kind, Workplace
 from directory.numbers import is_short
@@ -64,6 +64,8 @@ from directory.numbers import is_short
 _NEEDED: Final = (LEAD, CONTACT, NOTE, ACTIVITY, FILE)
 _HAS_ACCESS: Final = 18
 """The first version where a right is asked by `has_access`."""
+_KEYS_END: Final = 18
+"""The first version where a key has an end."""
 _ENDED: Final = frozenset({"lost", "disqualified"})
 _SOUND_BYTES: Final = 64 * 1024 * 1024
 """A body is 128 MiB at most there, and base64 makes of three bytes four."""
@@ -72,7 +74,7 @@ _LARGE_BYTES, _LARGE_SECONDS = 1024 * 1024, 120.0
 
 
 class OdooSettings(Struct, frozen=True, kw_only=True):
-    """Where and how. `stages`: id of a stage there by ours (`won`, or `in_work:demo` with the funnel's step).
+    """Where and how. `stages`: name or id of a stage there by ours (`won`, or `in_work:demo` with the funnel's step).
 
     `login` is needed before version 19 alone. `namespace` is what external ids begin with: two installations that
     write to one database need two. `region`: whose numbers it tells without a country.
@@ -82,7 +84,7 @@ class OdooSettings(Struct, frozen=True, kw_only=True):
     database: str = ""
     login: str = ""
     language: Language = "ru"
-    stages: Mapping[str, int] = field(default_factory=dict)
+    stages: Mapping[str, int | str] = field(default_factory=dict)
     region: Annotated[str, Meta(pattern=r"^[A-Z]{2}$")] = "RU"
     namespace: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "switchhook"
 
@@ -95,6 +97,9 @@ class Odoo:
     def __init__(self, place: Workplace) -> None:
         self._settings: OdooSettings = place.settings
         self._secret = str(place.secrets.get("inbound") or "")
+        if not self._secret:
+            self.capabilities -= {"inbound"}
+        self._stages: dict[str, int | None] = {}
         self._people = place.people
         self._sound = place.sound
         self._link = OdooLink(
@@ -112,11 +117,9 @@ class Odoo:
         """Ask for each right that is needed, and when the keys of this user end; one without an end lasts."""
         await self._link.call("res.users", "context_get")
         missing = [f"{model}:create" for model in _NEEDED if not await self._may_create(model)]
-        keys = await self._link.search("res.users.apikeys", [["scope", "in", ["rpc", False]]], ["expiration_date"])
-        ends = [read_moment(key["expiration_date"]) for key in keys]
-        known = [at for at in ends if at is not None]
-        # Which of several is ours nobody tells: the last one may be.
-        return Probed(tuple(missing), access_ends_at=max(known) if known and len(known) == len(ends) else None)
+        self._stages.clear()
+        missing += [f"stage {told}" for told in self._settings.stages.values() if await self._stage(told) is None]
+        return Probed(tuple(missing), access_ends_at=await self._access_ends())
 
     async def read_back(self, step: Step, effect: Effect) -> Done | None:
         """A call's note is found by its message id. All else is told again, which writes the same record."""
@@ -144,13 +147,14 @@ class Odoo:
 
     async def attach_recording(self, effect: Effect, recording: CrmRecording) -> Done:
         """The file in the call's note; again: in its place. Where there is none to give, its address in a note."""
-        call = _told_before(effect)
+        call = await self._records.now(_told_before(effect))
         sound = await self._sound(recording.call)
         if sound is None or len(sound) > _SOUND_BYTES:
             told = {"body": sound_note(self._settings.language, recording), "date": moment(effect.at)}
             return Done(str(await self._records.write_note(f"sound_{effect.key.hex}", call, told)))
         row = {
-            "name": f"{word(self._settings.language, 'sound')} {recording.call}.mp3",
+            "name": sound_name(self._settings.language, recording),
+            "description": str(recording.call),
             "datas": base64.b64encode(sound).decode(),
             "mimetype": "audio/mpeg",
             "res_model": call.model,
@@ -165,8 +169,8 @@ class Odoo:
     async def attach_transcript(self, effect: Effect, transcript: CrmTranscript) -> Done:
         """A note of its own beside the call's."""
         told = {"body": transcript_note(self._settings.language, transcript), "date": moment(effect.at)}
-        ours = f"transcript_{effect.key.hex}"
-        return Done(str(await self._records.write_note(ours, _told_before(effect), told)))
+        call = await self._records.now(_told_before(effect))
+        return Done(str(await self._records.write_note(f"transcript_{effect.key.hex}", call, told)))
 
     async def ensure_lead(self, effect: Effect, lead: CrmLead) -> Done:
         """Open it, or write what the change names."""
@@ -209,7 +213,8 @@ class Odoo:
             row["user_id/.id"] = user
         if known is None:
             told = effect.remote.get("call_finished")
-            place = Place.read(told) if told else await self._records.place(task.number, None, None)
+            told_on = await self._records.now(Place.read(told)) if told else None
+            place = told_on or await self._records.place(task.number, None, None)
             row |= {
                 "res_model_id/id": MODEL_IDS[place.model],
                 "res_id": str(place.id),
@@ -259,6 +264,16 @@ class Odoo:
         asked = {"operation": "create", "raise_exception": False}
         return bool(await self._link.call(model, "check_access_rights", asked))
 
+    async def _access_ends(self) -> datetime | None:
+        """When the last key of this user ends; None: never, for one has no end or the server knows none."""
+        if await self._link.version() < _KEYS_END:
+            return None
+        keys = await self._link.search("res.users.apikeys", [["scope", "in", ["rpc", False]]], ["expiration_date"])
+        ends = [read_moment(key["expiration_date"]) for key in keys]
+        known = [at for at in ends if at is not None]
+        # Which of several is ours nobody tells: the last one may be.
+        return max(known) if known and len(known) == len(ends) else None
+
     async def _place_of(self, call: CrmCall) -> Place:
         if call.lead is None or call.number is None:
             return await self._records.place(call.number, call.party, call.name)
@@ -288,11 +303,23 @@ class Odoo:
         is_lost = lead.stage in _ENDED
         if is_lost == now["active"]:
             await self._link.call(LEAD, "action_set_lost" if is_lost else "action_unarchive", ids=[there])
-        stage = self._settings.stages.get(stage_key(lead), self._settings.stages.get(lead.stage))
+        told = self._settings.stages.get(stage_key(lead), self._settings.stages.get(lead.stage))
+        stage = None if told is None else await self._stage(told)
+        if told is not None and stage is None:
+            raise PermanentError(f"there is no stage {told}")
         if stage is not None and stage != id_of(now["stage_id"]):
             await self._link.write(LEAD, there, {"stage_id": stage})
         elif stage is None and lead.stage == "won":
             await self._link.call(LEAD, "action_set_won", ids=[there])
+
+    async def _stage(self, told: int | str) -> int | None:
+        """The id of a stage, told by it or by its name as our user reads it there; None: there is none."""
+        told = str(told)
+        if told not in self._stages:
+            asked = ["id", "=", int(told)] if told.isdecimal() else ["name", "=", told]
+            rows = await self._link.search("crm.stage", [asked], ["id"], 1)
+            self._stages[told] = rows[0]["id"] if rows else None
+        return self._stages[told]
 
     async def _close_task(self, known: int | None, task: CrmTask) -> Done:
         if known is None:

@@ -110,6 +110,18 @@ class OdooRecords:
         rows = await self._link.search(NOTE, domain, ["model", "res_id"], limit=1)
         return Place(rows[0]["model"], rows[0]["res_id"], rows[0]["id"]) if rows else None
 
+    async def now(self, told: Place) -> Place:
+        """Where a call's note is now, for with leads that people merge there their notes move.
+
+        Raises PermanentError when the note is gone.
+        """
+        if told.note is None:
+            return told
+        row = await self._link.read(NOTE, told.note, ["model", "res_id"])
+        if row is None or not row["res_id"]:
+            raise PermanentError("the call was removed there")
+        return Place(row["model"], row["res_id"], told.note)
+
     async def write_note(self, ours: str, on: Place, values: Mapping[str, Any]) -> Place:
         """Write a note, new or again; one that is there stays on its record, for Odoo moves none for such as we are."""
         there = await self.note(ours)
@@ -197,7 +209,20 @@ class OdooRecords:
             ours = f"party_{party}" if party is not None else f"number_{self._digest(number)}"
             row = {"name": name or f"+{number}", "phone": f"+{number}"}
         known = await self.known(CONTACT, ours)
-        return known if known is not None else await self.load(CONTACT, ours, row)
+        if known is None:
+            return await self.load(CONTACT, ours, row)
+        if number is None or not is_searchable(number) or await self._may_have(known, number):
+            return known
+        return await self.load(CONTACT, f"number_{self._digest(number)}", {**row, "parent_id/.id": str(known)})
+
+    async def _may_have(self, contact: int, number: str) -> bool:
+        """Whether a contact has this number, or none.
+
+        Another number of theirs is a contact below it: Odoo writes a lead's number into its contact, and from there
+        into all leads of the contact.
+        """
+        row = await self._link.read(CONTACT, contact, await self._fields_of(CONTACT)) or {}
+        return has_number(row, number) or not any(row.get(name) for name in ("phone", "mobile"))
 
     def _digest(self, number: str) -> str:
         """What stands for a number in an external id: that stays when the contact is made nameless there."""

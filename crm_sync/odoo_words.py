@@ -43,7 +43,8 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "unanswered": "Исходящий без ответа", "line": "линия", "talk": "разговор", "wait": "ожидание",
         "recovered": "записан после сбоя связи", "joined": "переведённые части звонка",
         "nobody": "Номер не определился", "caller": "Клиент", "staff": "Сотрудник",
-        "lead": "Звонок {number}", "sound": "Запись разговора", "cut": "начало", "call back": "Перезвонить {number}",
+        "lead": "Звонок {number}", "sound": "Запись разговора", "minutes": "{minutes} мин {seconds} с",
+        "seconds": "{seconds} с", "cut": "начало", "call back": "Перезвонить {number}",
         "missed_task": "Пропущенный звонок", "voicemail_task": "Оставлено голосовое сообщение",
         "requested_task": "Клиент просил перезвонить", "attempts": "попыток дозвониться к нам",
         "closed": "Закрыто", "talk_closed": "Поговорили", "answered_after_all_closed": "Ответили в том же звонке",
@@ -54,7 +55,8 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "unanswered": "Outgoing call, no answer", "line": "line", "talk": "talk", "wait": "wait",
         "recovered": "recorded after an outage", "joined": "parts that were transferred",
         "nobody": "No number given", "caller": "Client", "staff": "Colleague",
-        "lead": "Call {number}", "sound": "Recording", "cut": "beginning", "call back": "Call back {number}",
+        "lead": "Call {number}", "sound": "Recording", "minutes": "{minutes} min {seconds} s", "seconds": "{seconds} s",
+        "cut": "beginning", "call back": "Call back {number}",
         "missed_task": "A missed call", "voicemail_task": "A voice message was left",
         "requested_task": "The client asked to be called back", "attempts": "attempts to reach us",
         "closed": "Closed", "talk_closed": "They talked", "answered_after_all_closed": "Answered in the same call",
@@ -130,6 +132,13 @@ def call_note(language: Language, call: CrmCall) -> str:
         told.append(f"{word(language, 'joined')}: {len(call.joined)}")
     name = f" · {escape(call.name)}" if call.name else ""
     return f"<p><b>{title}</b> {escape(who)}{name}<br>{escape(', '.join(told))}</p>"
+
+
+def sound_name(language: Language, recording: CrmRecording) -> str:
+    """What the file is called: people see it in the note, and where they save it."""
+    minutes, seconds = divmod(round(recording.seconds), 60)
+    length = word(language, "minutes", minutes=minutes, seconds=seconds) if minutes else ""
+    return f"{word(language, 'sound')}, {length or word(language, 'seconds', seconds=seconds)}.mp3"
 
 
 def sound_note(language: Language, recording: CrmRecording) -> str:

@@ -1,11 +1,13 @@
 """An Odoo 19 in memory, as strict as the real one where it was seen (crm-apis.md, 3; `make test-odoo` compares both).
 
 It knows the models and fields that the adapter speaks of; anything else it refuses, with the status that Odoo has for
-it: a model or a method 404, an argument 422, a field 500. One request is one transaction: refused, it wrote nothing.
+it: a model or a method 404, an argument 422, a field 500. One request is one transaction: refused, it wrote nothing;
+of several that write one record at the same moment one does.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import inspect
@@ -26,9 +28,13 @@ LOGIN = "switchhook"
 ANNA, BORIS, WE = 1, 2, 5
 
 _FIELDS: Final[dict[str, dict[str, Any]]] = {
-    "res.partner": {"name": "required", "phone": None, "phone_sanitized": None, "user_id": "res.users"},
+    "res.partner": {
+        "name": "required", "phone": None, "mobile": None, "phone_sanitized": None, "user_id": "res.users",
+        "parent_id": "res.partner",
+    },
     "crm.lead": {
-        "name": "required", "type": None, "phone": None, "phone_sanitized": None, "partner_id": "res.partner",
+        "name": "required", "type": None, "phone": None, "mobile": None, "phone_sanitized": None,
+        "partner_id": "res.partner",
         "user_id": "res.users", "stage_id": "crm.stage", "active": None, "contact_name": None,
     },
     "crm.stage": {"name": "required", "is_won": None},
@@ -40,7 +46,9 @@ _FIELDS: Final[dict[str, dict[str, Any]]] = {
         "summary": None, "note": None, "date_deadline": None, "user_id": "res.users", "res_model_id": "required",
         "res_id": "required", "activity_type_id": "mail.activity.type", "active": None, "feedback": None,
     },
-    "ir.attachment": {"name": "required", "datas": None, "mimetype": None, "res_model": None, "res_id": None},
+    "ir.attachment": {
+        "name": "required", "description": None, "datas": None, "mimetype": None, "res_model": None, "res_id": None,
+    },
     "res.users": {"name": None, "phone": None, "partner_id": "res.partner", "tz": None, "share": None, "active": None},
     "res.users.apikeys": {"name": None, "scope": None, "expiration_date": None, "user_id": "res.users"},
 }  # fmt: skip
@@ -48,9 +56,12 @@ _XML_IDS: Final = {
     "mail.mt_note": 2, "mail.mail_activity_data_call": 2, "crm.model_crm_lead": 100, "base.model_res_partner": 101,
 }  # fmt: skip
 _MODELS: Final = {100: "crm.lead", 101: "res.partner"}
+_KNOWN_TO: Final = {"mobile": 18, "check_access_rights": 18}
+"""Until which version a field or a method was there."""
+_KNOWN_FROM: Final = {"expiration_date": 18, "has_access": 18}
 _DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "crm.lead": {"active": True, "stage_id": 1, "user_id": WE, "type": "lead"},
-    "mail.activity": {"active": True, "user_id": WE},
+    "mail.activity": {"active": True},
     "mail.message": {"author_id": 16, "message_type": "comment", "attachment_ids": []},
     "res.users": {"active": True, "share": False, "phone": False, "tz": False},
 }
@@ -79,8 +90,10 @@ Row = dict[str, Any]
 class FakeOdoo:
     """`rows` by model and id; `names` are external ids; `at` its clock. `has_numbers`: `phonenumbers` is there, and
     `country` is the company's, for records have none: without it a number is read only where it names its country.
+    Of a `version` before 19 only what Odoo's source says is known: none of them was seen.
     """
 
+    version: int = 19
     has_numbers: bool = True
     country: str | None = "RU"
     at: datetime = datetime(2026, 11, 23, 9, 0)  # noqa: DTZ001 as Odoo keeps times
@@ -89,6 +102,9 @@ class FakeOdoo:
     names: dict[str, tuple[str, int]] = field(default_factory=dict)
     _last: int = 100
     _before: list[Callable[[], object]] = field(default_factory=list)
+    _commits: int = 0
+    _since: int = 0
+    _written: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rows = {model: {} for model in _FIELDS}
@@ -111,12 +127,17 @@ class FakeOdoo:
         return base64.b64decode(self.rows["ir.attachment"][attachment]["datas"])
 
     async def answer(self, asked: Asked) -> Answered:
-        """Answer one request, as Odoo does."""
+        """Answer one request, as Odoo does; it does not see what others write from its beginning on."""
+        since = self._commits
+        await asyncio.sleep(0)
+        self._since = since
         if asked.path == "/web/version":
-            return _json({"version_info": [19, 0, 0, "final", 0, ""], "version": "19.0"})
+            return _json({"version_info": [self.version, 0, 0, "final", 0, ""], "version": f"{self.version}.0"})
         if asked.path == "/jsonrpc" and asked.method == "POST":
             return self._rpc(asked.named)
         parts = asked.path.split("/")
+        if self.version < 19:
+            return Answered(404, b"<html>Not Found</html>", "text/html; charset=utf-8")
         if asked.method != "POST" or parts[:3] != ["", "json", "2"] or len(parts) != 5:
             name = "werkzeug.exceptions.NotFound"
             return failed(404, name, "Did you mean POST /json/2/<model>/<method>?")
@@ -147,7 +168,7 @@ class FakeOdoo:
 
     def _served(self, service: str, method: str, arguments: Sequence[Any]) -> Any:
         if (service, method) == ("common", "version"):
-            return {"server_version": "19.0", "server_version_info": [19, 0, 0, "final", 0, ""]}
+            return {"server_version": f"{self.version}.0", "server_version_info": [self.version, 0, 0, "final", 0, ""]}
         if arguments[0] != DATABASE:
             raise Refused(200, "psycopg2.OperationalError", f'database "{arguments[0]}" does not exist')
         if (service, method) == ("common", "authenticate"):
@@ -168,7 +189,7 @@ class FakeOdoo:
         if method.startswith("_"):
             raise Refused(403, "odoo.exceptions.AccessError", f"Private methods (such as '{model}.{method}')")
         called: Callable[..., Any] | None = getattr(self, f"do_{method}", None)
-        if called is None:
+        if called is None or not self._has(method):
             raise Refused(404, "werkzeug.exceptions.NotFound", f"The method '{model}.{method}' does not exist")
         try:
             inspect.signature(called).bind(model, ids, **named)
@@ -190,8 +211,11 @@ class FakeOdoo:
     def do_has_access(self, model: str, ids: Sequence[int], operation: str) -> Any:
         return model in self.rights
 
+    def do_check_access_rights(self, model: str, ids: Sequence[int], operation: str, raise_exception: bool) -> Any:
+        return model in self.rights
+
     def do_fields_get(self, model: str, ids: Sequence[int], allfields: list[str], attributes: list[str]) -> Any:
-        return {name: {"type": "char"} for name in allfields if name in _FIELDS[model]}
+        return {name: {"type": "char"} for name in allfields if name in _FIELDS[model] and self._has(name)}
 
     def do_read(self, model: str, ids: Sequence[int], fields: list[str]) -> Any:
         return [self.told(model, self.rows[model][one], fields) for one in ids if one in self.rows[model]]
@@ -221,7 +245,10 @@ class FakeOdoo:
 
     def do_load(self, model: str, ids: Sequence[int], fields: list[str], data: list[list[Any]]) -> Any:
         try:
-            return {"ids": [self._loaded(model, fields, row) for row in data], "messages": [], "nextrow": 0}
+            told = {"ids": [self._loaded(model, fields, row) for row in data], "messages": [], "nextrow": 0}
+            self._commits += 1
+            self._written |= {row[0]: self._commits for row in data}
+            return told
         except Refused as refused:
             if refused.status == 500:
                 raise
@@ -238,10 +265,13 @@ class FakeOdoo:
         return self.do_write(model, ids, {"stage_id": 4})
 
     def do_action_feedback(self, model: str, ids: Sequence[int], feedback: str) -> Any:
-        """Done again it says so again, as the real one does."""
+        """Done again it says so again, as the real one does; before version 19 one that is done is gone."""
         for one in ids:
             row = self.rows[model][one]
-            self._set(model, row, {"active": False, "feedback": feedback})
+            if self.version < 19:
+                self.remove(model, one)
+            else:
+                self._set(model, row, {"active": False, "feedback": feedback})
             said = {"model": _MODELS[row["res_model_id"]], "res_id": row["res_id"], "body": feedback}
             self.make("mail.message", said | {"message_type": "notification"})
         return self._last
@@ -250,6 +280,8 @@ class FakeOdoo:
 
     def _loaded(self, model: str, fields: list[str], row: list[Any]) -> int:
         name, *values = row
+        if self._written.get(name, 0) > self._since:
+            raise _validation("could not serialize access due to concurrent update\n")
         vals: Row = {}
         for column, value in zip(fields[1:], values, strict=True):
             if not isinstance(value, str):
@@ -291,7 +323,14 @@ class FakeOdoo:
         self.rows[model][made] = row
         self._before.append(lambda: self.rows[model].pop(made))
         self._set(model, row, vals)
+        if model == "crm.lead" and row["partner_id"] and not row["contact_name"]:
+            row["contact_name"] = self.rows["res.partner"][row["partner_id"]]["name"]
         return made
+
+    def remove(self, model: str, record: int) -> None:
+        """Remove a record, as anybody there may; its external id goes with it."""
+        del self.rows[model][record]
+        self.names = {name: it for name, it in self.names.items() if it != (model, record)}
 
     def _roll_back(self) -> None:
         for undo in reversed(self._before):
@@ -317,6 +356,22 @@ class FakeOdoo:
                     raise Refused(500, "binascii.Error", str(error)) from None
             if called == "phone":
                 row["phone_sanitized"] = self._sanitized(value)
+        if vals.get("phone") and model == "crm.lead" and row["partner_id"]:
+            self._spread(self.rows["res.partner"][row["partner_id"]], vals["phone"])
+            self._spread_to_leads(row["partner_id"], vals["phone"])
+        elif vals.get("phone") and model == "res.partner":
+            self._spread_to_leads(row["id"], vals["phone"])
+
+    def _spread_to_leads(self, contact: int, phone: Any) -> None:
+        """All leads of a contact have its number."""
+        for lead in self.rows["crm.lead"].values():
+            if lead["partner_id"] == contact:
+                self._spread(lead, phone)
+
+    def _spread(self, row: Row, phone: Any) -> None:
+        was = dict(row)
+        self._before.append(lambda: row.update(was))
+        row |= {"phone": phone, "phone_sanitized": self._sanitized(phone)}
 
     def _sanitized(self, phone: Any) -> Any:
         if not phone or not self.has_numbers:
@@ -329,8 +384,12 @@ class FakeOdoo:
         return e164 if phonenumbers.is_possible_number(found) else False
 
     def _check(self, model: str, called: str) -> None:
-        if called not in {"id", *_FIELDS[model]}:
+        if called not in {"id", *_FIELDS[model]} or not self._has(called):
             raise Refused(500, "builtins.ValueError", f"Invalid field '{called}' on '{model}'")
+
+    def _has(self, called: str) -> bool:
+        """Whether this version has a field or a method."""
+        return _KNOWN_FROM.get(called, 0) <= self.version <= _KNOWN_TO.get(called, self.version)
 
     def told(self, model: str, row: Row, fields: Sequence[str]) -> Row:
         """A record as it is read."""
@@ -348,7 +407,8 @@ class FakeOdoo:
         if called == "phone_mobile_search":
             if len(value) < 3:
                 raise Refused(422, "odoo.exceptions.UserError", "Please enter at least 3 characters")
-            return value in "".join(sign for sign in row.get("phone") or "" if sign not in " ./()-")
+            told = "\n".join(str(row.get(name) or "") for name in ("phone", "mobile"))
+            return value in "".join(sign for sign in told if sign not in " ./()-")
         if called == "stage_id.is_won":
             return bool(self.rows["crm.stage"][row["stage_id"]]["is_won"]) is value
         self._check(model, called)

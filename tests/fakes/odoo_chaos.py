@@ -63,8 +63,8 @@ class OdooChaos:
 
     def held(self) -> list[Held]:
         """Each note of a call, by whose it is, with the one file in it."""
-        files = {row["id"]: row["name"] for row in self.read("ir.attachment", ["name"])}
-        calls = {_ours(call): call for call in map(_call_in, files.values()) if call is not None}
+        files = [row["description"] for row in self.read("ir.attachment", ["description"])]
+        calls = {_ours(call): call for call in map(_call_in, files) if call is not None}
         persons = {row["partner_id"][0]: str(row["id"]) for row in self.read("res.users", ["partner_id"])}
         told = []
         for note in self.read("mail.message", ["message_id", "author_id", "attachment_ids"]):
@@ -78,12 +78,9 @@ class OdooChaos:
         return [row["phone"].removeprefix("+") for row in self.read("crm.lead", ["phone"]) if row["phone"]]
 
 
-def _call_in(name: str) -> UUID | None:
-    """The call that a file is of, by its name."""
-    try:
-        return UUID(name.rpartition(" ")[2].removesuffix(".mp3"))
-    except ValueError:
-        return None
+def _call_in(described: object) -> UUID | None:
+    """The call that a file is of, by its description; other files have none."""
+    return UUID(described) if isinstance(described, str) and described else None
 
 
 def _ours(call: UUID) -> str:

@@ -59,7 +59,12 @@ async def no_link(call: UUID) -> str | None:
 
 
 def odoo_place(
-    url: str, key: str = KEY, users: Mapping[str, str] | None = None, seconds: float = SECONDS, **settings: Any
+    url: str,
+    key: str = KEY,
+    users: Mapping[str, str] | None = None,
+    seconds: float = SECONDS,
+    inbound: str = INBOUND,
+    **settings: Any,
 ) -> Workplace:
     """What the adapter is given."""
     pairs = {"anna": str(ANNA), "boris": str(BORIS)} if users is None else users
@@ -67,7 +72,7 @@ def odoo_place(
     return Workplace(
         key="odoo",
         settings=OdooSettings(**told),
-        secrets={"key": key, "inbound": INBOUND},
+        secrets={"key": key, "inbound": inbound},
         http=Http(LOOPBACK, secrets=(key,), seconds=seconds),
         grants=NoGrants(),
         pace=ToldPace(),

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
@@ -15,11 +15,11 @@ import pytest
 from aiohttp import ClientSession
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.crm import Candidate, CrmUser, Effect, Heard, Inbound
+from crm_sync.crm import Candidate, CrmTranscript, CrmUser, Effect, Heard, Inbound
 from crm_sync.errors import AuthDeadError, CrmError, PermanentError, TransientError
 from crm_sync.odoo import Odoo
 from crm_sync.pacing import SharedPace
-from tests.contracts.crm.test_every_crm import CALL, LEAD, NUMBER, RECORDING, TASK
+from tests.contracts.crm.test_every_crm import CALL, LEAD, NUMBER, RECORDING, SUBJECTS, TASK
 from tests.fakes.odoo import ANNA, BORIS, WE, FakeOdoo
 from tests.fakes.odoo_front import Answered, Asked, Fault, failed, open_front
 from tests.fakes.odoo_rig import INBOUND, OdooRig, odoo_place, open_odoo, open_odoo_rig, sound_of
@@ -68,6 +68,17 @@ async def test_what_we_call_a_contact_there_tells_no_number(rig: OdooRig) -> Non
     rig.odoo.rows["res.partner"][told[1]] |= {"phone": "", "phone_sanitized": ""}
     assert await finished(rig, id=uuid4(), lead=None, party=None) == told
     assert NUMBER not in str(rig.odoo.names)
+
+
+async def test_another_number_of_a_client_is_a_contact_below_them_and_changes_none_of_their_leads(rig: OdooRig) -> None:
+    """Odoo has one number for a contact and for all its leads."""
+    other = msgspec.structs.replace(OPENED, id=2, numbers=("79161112233",))
+    for lead in (OPENED, other, other):
+        await rig.crm.ensure_lead(effect(), lead)
+    phones = [lead["phone"] for lead in rig.odoo.rows["crm.lead"].values()]
+    assert phones == [f"+{NUMBER}", "+79161112233"]
+    first, second = (rig.odoo.rows["res.partner"][lead["partner_id"]] for lead in rig.odoo.rows["crm.lead"].values())
+    assert (first["phone"], second["phone"], second["parent_id"]) == (*phones, first["id"])
 
 
 @pytest.mark.parametrize("has_numbers, country", [(True, "RU"), (True, None), (False, None)])
@@ -164,6 +175,25 @@ async def test_a_call_is_a_note_by_whoever_talked_with_its_sound_in_it(rig: Odoo
     assert rig.odoo.rows["ir.attachment"][file]["res_id"] == note["res_id"]
 
 
+async def test_what_comes_late_goes_where_people_moved_the_call(rig: OdooRig) -> None:
+    """Into the lead that they merged its own with; where they removed it a person is told."""
+    done = await rig.crm.call_finished(effect(), CALL)
+    kitchen = made(rig.odoo, "crm.lead", name="Kitchen", phone=f"+{NUMBER}")
+    (note,) = rig.calls()
+    rig.odoo.remove("crm.lead", note["res_id"])
+    rig.odoo.rows["mail.message"][note["id"]]["res_id"] = kitchen["id"]
+    told = effect(remote={"call_finished": done.remote_id})
+    await rig.crm.attach_recording(told, RECORDING)
+    await rig.crm.attach_transcript(told, cast("CrmTranscript", SUBJECTS["transcript"]))
+    *_, file, text = rig.records()
+    assert [(one["res_model"] if "datas" in one else one["model"], one["res_id"]) for one in (file, text)] == [
+        ("crm.lead", kitchen["id"])
+    ] * 2
+    rig.odoo.remove("mail.message", note["id"])
+    with pytest.raises(PermanentError):
+        await rig.crm.attach_recording(told, RECORDING)
+
+
 async def test_sound_that_cannot_be_given_is_an_address(rig: OdooRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that opens the sound at our own door."""
     monkeypatch.setattr("crm_sync.odoo._SOUND_BYTES", 10)
@@ -203,6 +233,27 @@ async def test_it_is_told_what_we_may_not_do_and_when_the_key_ends(rig: OdooRig)
     assert probed.access_ends_at == datetime(2026, 12, 26, 11, 28, 30, tzinfo=UTC)
     rig.odoo.rows["res.users.apikeys"][2] = {"id": 2, "scope": "rpc", "user_id": WE, "expiration_date": False}
     assert (await rig.crm.probe()).access_ends_at is None
+
+
+async def test_a_stage_may_be_told_by_its_name_and_one_that_is_not_there_is_missing(rig: OdooRig) -> None:
+    """Odoo shows people no ids."""
+    crm = open_odoo(rig.front.url, stages={"qualified": "Qualified", "in_work": "3", "won": "Paid"})
+    assert (await crm.probe()).missing == ("stage Paid",)
+    await crm.ensure_lead(effect(), OPENED)
+    (lead,) = rig.odoo.rows["crm.lead"].values()
+    for stage, there in (("qualified", 2), ("in_work", 3)):
+        await crm.ensure_lead(effect(), msgspec.structs.replace(LEAD, stage=stage))
+        assert lead["stage_id"] == there
+    with pytest.raises(PermanentError):
+        await crm.ensure_lead(effect(), msgspec.structs.replace(LEAD, stage="won"))
+    await crm.close()
+
+
+async def test_without_a_secret_nothing_is_heard(rig: OdooRig) -> None:
+    """And nobody is told that it is."""
+    crm = open_odoo(rig.front.url, inbound="")
+    assert ("inbound" in crm.capabilities, "inbound" in rig.crm.capabilities) == (False, True)
+    await crm.close()
 
 
 async def test_whose_telephone_there_is_an_internal_number_has_that_extension(rig: OdooRig) -> None:
@@ -311,25 +362,31 @@ async def test_an_answer_is_told_apart_by_its_name_and_keeps_nothing_of_a_client
     assert not any(word in told for word in ("Traceback", NUMBER, "Пётр"))
 
 
-async def test_the_api_before_version_19_wants_a_login_too(rig: OdooRig) -> None:
-    """Where the address that tells the version is not served, and a wrong login ends it."""
+@pytest.mark.parametrize("version", [14, 17, 18])
+async def test_the_api_before_version_19_wants_a_login_too(version: int) -> None:
+    """Where the address that tells the version may not be served; a wrong login ends it."""
+    odoo = FakeOdoo(version=version, has_numbers=False)
 
     async def behind(asked: Any) -> Answered:
-        if asked.path == "/web/version":
+        if asked.path == "/web/version" and version < 16:
             return Answered(404, b"<html></html>", "text/html")
-        answer = await rig.odoo.answer(asked)
-        return replace(answer, body=answer.body.replace(b"[19, 0", b"[17, 0"))
+        return await odoo.answer(asked)
 
     async with open_front(behind) as front:
-        for login, good in (("switchhook", True), ("nobody", False)):
-            crm = open_odoo(front.url, login=login)
-            if good:
-                await crm.call_finished(effect(), CALL)
-            else:
-                with pytest.raises(AuthDeadError):
-                    await crm.call_finished(effect(), CALL)
-            await crm.close()
-        assert {asked.path for asked in front.asked} == {"/web/version", "/jsonrpc"}
+        rig = OdooRig(open_odoo(front.url, login="switchhook"), front, odoo)
+        assert ((await rig.crm.probe()).access_ends_at is None) == (version < 18)
+        contact = made(odoo, "res.partner", name="Пётр", mobile="8 (916) 123-45-67")
+        assert await finished(rig, lead=None) == ("res.partner", contact["id"])
+        await rig.crm.create_task(effect(), TASK)
+        for _ in range(2):
+            await rig.crm.create_task(effect(), msgspec.structs.replace(TASK, change="closed", closed_by="talk"))
+        assert odoo.rows["mail.activity"] == {}
+        await rig.crm.close()
+        nobody = open_odoo(front.url, login="nobody")
+        with pytest.raises(AuthDeadError):
+            await nobody.call_finished(effect(), CALL)
+        await nobody.close()
+    assert {asked.path for asked in front.asked} == {"/web/version", "/jsonrpc"}
     assert len(rig.calls()) == 1
 
 
