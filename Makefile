@@ -26,7 +26,7 @@ test: setup ## Run the whole suite; ARGS="tests/pure -k hours" for a part of it
 
 test-odoo: setup ## Run what every CRM promises against a real Odoo 19, fetched once (1.6 GB unpacked)
 	@$(PYTHON) -m setup.odoo
-	@SWITCHHOOK_ODOO=1 exec $(BIN)/pytest tests/odoo $(ARGS)
+	@SWITCHHOOK_ODOO=1 SWITCHHOOK_TOLD=$${SWITCHHOOK_TOLD:-100} exec $(BIN)/pytest tests/odoo $(ARGS)
 
 check: setup ## What CI runs: format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .

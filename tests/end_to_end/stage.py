@@ -157,8 +157,8 @@ class Stage:
         stage's own.
         """
         settings = settings or self.settings()
-        settings.data_dir.mkdir()
-        said = settings.data_dir / "said.log"
+        settings.data_dir.mkdir(exist_ok=True)
+        said = settings.data_dir / f"{role}.log"
         if answering:
             await self.forget_mark()
         process = await begin("serve", "--role", role, said=said, room=room, **environment(settings))
@@ -219,7 +219,9 @@ def environment(settings: Settings) -> dict[str, str]:
     return {
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "SWITCHHOOK_DATA_DIR": str(settings.data_dir),
+        "SWITCHHOOK_SECRET_KEY": settings.secret_key.get_secret_value(),
         "SWITCHHOOK_LOG": settings.log,
+        "SWITCHHOOK_WEB": settings.web.model_dump_json(exclude_none=True),
         "SWITCHHOOK_METRICS": settings.metrics.model_dump_json(),
         "SWITCHHOOK_CRM": json.dumps(crm),
         "SWITCHHOOK_RECORDINGS": settings.recordings.model_dump_json(exclude_none=True),

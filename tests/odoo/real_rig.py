@@ -41,6 +41,16 @@ class RealRig:
     def cards(self) -> list[tuple[str, str]]:
         return []
 
+    def add_lead(self, number: str) -> Callable[[], dict[str, Any]]:
+        told = {"name": "Кухня", "type": "opportunity", "phone": f"+{number}", "stage_id": 3}
+        (lead,) = self.odoo.ask("crm.lead", "create", vals_list=[told | {"user_id": int(self.odoo.users["boris"])}])
+
+        def read() -> dict[str, Any]:
+            (row,) = self.odoo.ask("crm.lead", "read", ids=[lead], fields=["user_id", "stage_id", "active"])
+            return dict(row)
+
+        return read
+
     def records(self) -> list[dict[str, Any]]:
         """Notes by what they are called, and of leads, activities and files what came since the rig was opened."""
         told = self._notes("call_") + self._notes("transcript_")
