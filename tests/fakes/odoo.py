@@ -12,7 +12,7 @@ import base64
 import binascii
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -104,7 +104,7 @@ class FakeOdoo:
     _before: list[Callable[[], object]] = field(default_factory=list)
     _commits: int = 0
     _since: int = 0
-    _written: dict[str, int] = field(default_factory=dict)
+    _written: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rows = {model: {} for model in _FIELDS}
@@ -241,13 +241,13 @@ class FakeOdoo:
             if one not in self.rows[model]:
                 raise Refused(404, "odoo.exceptions.MissingError", "Record does not exist or has been deleted.")
             self._set(model, self.rows[model][one], vals)
+        self._wrote((model, one) for one in ids)
         return True
 
     def do_load(self, model: str, ids: Sequence[int], fields: list[str], data: list[list[Any]]) -> Any:
         try:
             told = {"ids": [self._loaded(model, fields, row) for row in data], "messages": [], "nextrow": 0}
-            self._commits += 1
-            self._written |= {row[0]: self._commits for row in data}
+            self._wrote(self.names[row[0]] for row in data)
             return told
         except Refused as refused:
             if refused.status == 500:
@@ -280,7 +280,7 @@ class FakeOdoo:
 
     def _loaded(self, model: str, fields: list[str], row: list[Any]) -> int:
         name, *values = row
-        if self._written.get(name, 0) > self._since:
+        if name in self.names and self._written.get(self.names[name], 0) > self._since:
             raise _validation("could not serialize access due to concurrent update\n")
         vals: Row = {}
         for column, value in zip(fields[1:], values, strict=True):
@@ -326,6 +326,11 @@ class FakeOdoo:
         if model == "crm.lead" and row["partner_id"] and not row["contact_name"]:
             row["contact_name"] = self.rows["res.partner"][row["partner_id"]]["name"]
         return made
+
+    def _wrote(self, records: Iterable[tuple[str, int]]) -> None:
+        """What a request that began before does not see: `load` gives way to it, and all else is tried again there."""
+        self._commits += 1
+        self._written |= dict.fromkeys(records, self._commits)
 
     def remove(self, model: str, record: int) -> None:
         """Remove a record, as anybody there may; its external id goes with it."""

@@ -110,10 +110,23 @@ async def test_one_who_writes_a_note_again_may_not_move_it(odoo: RealOdoo) -> No
 
 
 async def test_of_those_who_write_one_record_at_the_same_moment_one_does(odoo: RealOdoo) -> None:
-    """The others are told in a 200 that nothing was written; there is one record."""
-    name, kitchen = f"t.{uuid4().hex}", uuid4().hex
-    named = {"fields": ["id", "name"], "data": [[name, kitchen]]}
-    told = await asyncio.gather(*(real(odoo, asked("crm.lead/load", named, odoo.key)) for _ in range(6)))
-    assert {status for status, _ in told} == {200}
-    assert (200, "taken") in told
-    assert len(odoo.ask("crm.lead", "search_read", domain=[["name", "=", kitchen]], fields=["id"])) == 1
+    """The others are told in a 200 that nothing was written, and there is one record; so is who only looks for it."""
+    in_memory, name = FakeOdoo(), f"t.{uuid4().hex}"
+    new = {"fields": ["id", "name"], "data": [[name, "Kitchen"]]}
+    looks = {"fields": ["id"], "data": [[name]]}
+    for named in (new, new, looks):
+        theirs = await asyncio.gather(*(real(odoo, asked("crm.lead/load", named, odoo.key)) for _ in range(6)))
+        ours = await asyncio.gather(*(fake(in_memory, asked("crm.lead/load", named, KEY)) for _ in range(6)))
+        assert sorted(ours, key=str) == [(200, "taken"), *[(200, [str])] * 5]
+        assert (200, "taken") in theirs
+        assert [one for one in theirs if one not in ours] == []
+    (lead,) = in_memory.rows["crm.lead"]
+    writes = {"ids": [lead], "vals": {"name": "Kitchen"}}
+    ours = await asyncio.gather(
+        *(fake(in_memory, asked(f"crm.lead/{method}", of, KEY)) for method, of in (("write", writes), ("load", looks)))
+    )
+    assert ours == [(200, True), (200, [str])]
+    (row,) = odoo.ask("crm.lead", "load", **looks)["ids"]
+    writes["ids"] = [row]
+    theirs = await asyncio.gather(*(real(odoo, asked("crm.lead/write", writes, odoo.key)) for _ in range(6)))
+    assert theirs == [(200, True)] * 6
