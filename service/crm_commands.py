@@ -239,6 +239,7 @@ def _json(one: Connection, counts: dict[str, int]) -> dict[str, Any]:
         "stopped_by": one.stopped_by,
         "since": one.since.isoformat(),
         "paused_until": one.paused_until.isoformat() if one.paused_until else None,
+        "quiet_until": one.quiet_until.isoformat() if one.quiet_until else None,
         "steps": list(one.steps),
         "effects": counts,
     }

@@ -20,6 +20,10 @@ CRM_WORDS: Final[dict[str, tuple[str, str]]] = {
     "crm.state.paused": ("Ждёт", "Waiting"),
     "crm.state.late": ("Отстаёт", "Behind"),
     "crm.paused_until": ("Снова попробует в {at}", "It is tried again at {at}"),
+    "crm.quiet_until": (
+        "Просит меньше запросов: до {at} её не спрашивают и карточек не показывают, о звонках сообщают",
+        "It wants fewer requests: until {at} it is asked nothing and shows no cards; calls are told it",
+    ),
     "crm.stopped.hand": (
         "Остановлена человеком: новое не записывается в долг.",
         "A person stopped it: nothing new is owed to it.",

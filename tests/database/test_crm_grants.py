@@ -6,7 +6,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from signal import SIGKILL
 from typing import cast
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -18,10 +20,12 @@ from crm_sync.errors import AuthDeadError
 from crm_sync.grants import Grant, SealedGrants, keep_grant, settled
 from crm_sync.http import Http
 from crm_sync.secrets import Keeper, SecretKeyError
+from crm_sync.sending import SendingJobs
 from directory.file import loads
 from directory.store import apply
 from tests.fakes.bitrix24_chaos import Bitrix24Chaos, open_bitrix24_chaos
-from tests.fakes.crm_worker import begin_worker, kill
+from tests.fakes.chaos import ROOMS, open_adapter
+from tests.fakes.crm_worker import begin_worker
 from tests.fakes.ledger import LOOPBACK, OWES, SECRET_KEY, add_connection
 from tests.fakes.recorded import settled_call
 from tests.fakes.token_server import FIRST, ask, open_token_server, process_that_renews
@@ -156,26 +160,28 @@ async def test_a_process_that_is_killed_as_access_is_renewed_loses_no_effect(
         rig.server.given = dies
         workers.append(await begin_worker(database_url))
         await asyncio.to_thread(workers[0].join)
-        assert len(rig.server.token_requests) == 1
         rig.server.given = lambda: None
-        worker = await begin_worker(database_url)
-        try:
-            stopped = "select stopped_by from crm_connections where state = 'stopped'"
-            while await told(engine, stopped) != ["auth_dead"]:
-                await asyncio.sleep(0.05)
-            assert await told(engine, "select state from crm_effects where ended_at is not null") == []
-            assert await told(engine, "select person from notices where kind = 'crm_access_ended'") == ["olga"]
-            given = rig.server.grant()
-            grant = Grant(given.access, given.refresh, told={"client_endpoint": f"{rig.server.url}/rest/"})
-            async with engine.begin() as connection:
-                await keep_grant(connection, KEEPER, "site", grant)
-                await connections.go_on(connection, "site")
-            while await told(engine, "select key from crm_effects where ended_at is null and step <> 'recording'"):
-                await asyncio.sleep(0.05)
-        finally:
-            await kill(worker)
-        assert await told(engine, "select state from crm_effects where ended_at is not null") == ["done", "done"]
+        assert (workers[0].exitcode, len(rig.server.token_requests)) == (-SIGKILL, 1)
+        jobs = SendingJobs(engine=engine, rooms=ROOMS, open_crm=open_adapter(engine))
+        await send(jobs)
+        assert await told(engine, "select stopped_by from crm_connections") == ["auth_dead"]
+        assert await told(engine, "select state from crm_effects where ended_at is not null") == []
+        assert await told(engine, "select person from notices where kind = 'crm_access_ended'") == ["olga"]
+        given = rig.server.grant()
+        grant = Grant(given.access, given.refresh, told={"client_endpoint": f"{rig.server.url}/rest/"})
+        async with engine.begin() as connection:
+            await keep_grant(connection, KEEPER, "site", grant)
+            await connections.go_on(connection, "site")
+        await send(jobs)
+        await jobs.close()
+        assert await told(engine, "select state from crm_effects") == ["done", "done"]
         assert sorted(one.call for one in rig.held()) == sorted(change.call_id for change in changes)
+
+
+async def send(jobs: SendingJobs) -> None:
+    """Run the job of each effect."""
+    for key in await told(jobs.engine, "select key from crm_effects order by number"):
+        await jobs.send_effect(cast("UUID", key), 0)
 
 
 async def told(engine: AsyncEngine, sql: str) -> list[object]:

@@ -12,8 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync import comparisons
+from crm_sync.answers import refused
 from crm_sync.comparing import Difference
 from crm_sync.connections import read
+from crm_sync.errors import RateLimitedError
 from crm_sync.reconciling import Report
 from recordings.privacy_tables import audit
 from tests.fakes.ledger import Ledger, open_ledger
@@ -44,7 +46,10 @@ async def ledger(engine: AsyncEngine) -> AsyncIterator[Ledger]:
 
 
 async def test_what_the_last_comparison_found_is_shown(site: Site, ledger: Ledger) -> None:
-    """How many calls differ, and when; or why nobody could look. Before the first nothing is said."""
+    """How many calls differ, and when; or why nobody could look. Before the first nothing is said.
+
+    And until when it is asked nothing, where it wants that.
+    """
     at = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
     async with site.visitor("ilya") as client, ledger.engine.connect() as connection:
         to = await read(connection, "site")
@@ -59,6 +64,9 @@ async def test_what_the_last_comparison_found_is_shown(site: Site, ledger: Ledge
             await comparisons.keep(ledger.engine, found, (at, at), at)
             for page in ("/crm", "/crm/site"):
                 assert shown in await (await client.get(page)).text()
+        async with ledger.engine.begin() as writing:
+            await refused(writing, to, RateLimitedError("slow down", retry_after=300), datetime.now(UTC))
+        assert "Просит меньше запросов: до " in await (await client.get("/crm")).text()
 
 
 async def test_a_dead_letter_is_read_with_what_was_told_and_answered_and_sent_again(site: Site, ledger: Ledger) -> None:
