@@ -89,7 +89,7 @@ async def test_whoever_loses_patience_does_not_lose_the_account(grants: SealedGr
 
 
 async def test_a_database_that_fails_after_the_answer_is_told_again(grants: SealedGrants, engine: AsyncEngine) -> None:
-    """The new grant is the only one: it is stored by another session before anybody uses it."""
+    """The new grant is the only one: it is stored by another session before anybody uses it, unless nobody may."""
 
     async def cut(grant: Grant) -> Grant:
         others = "pid <> pg_backend_pid() and datname = current_database()"
@@ -99,6 +99,15 @@ async def test_a_database_that_fails_after_the_answer_is_told_again(grants: Seal
 
     assert (await grants.renew(FIRST, cut)).access == "access-1"
     assert (await grants.current()).refresh == "refresh-1"
+
+    async def removed(grant: Grant) -> Grant:
+        newer = await cut(grant)
+        async with engine.begin() as connection:
+            await connections.remove(connection, "site")
+        return newer
+
+    with pytest.raises(AuthDeadError, match="removed meanwhile"):
+        await grants.renew(await grants.current(), removed)
 
 
 async def test_a_refresh_token_that_is_no_good_is_a_persons_to_mend(grants: SealedGrants, engine: AsyncEngine) -> None:
