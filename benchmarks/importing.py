@@ -15,7 +15,8 @@ from crm_sync.import_faults import ROWS_MOST
 from crm_sync.import_process import read_apart
 from crm_sync.import_terms import terms_of
 from crm_sync.importing import import_rows, preview
-from crm_sync.leads import SERVICE, By
+from crm_sync.leads import By
+from crm_sync.lifecycle import SERVICE
 from service.postgres import Postgres
 from service.settings import load as settings
 from service.wiring import open_house

@@ -17,14 +17,15 @@ import asyncio
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
 from crm_sync import amocrm_words as words
-from crm_sync.amocrm_link import CONSENT, Account, Settings, embedded, unbracketed
-from crm_sync.amocrm_words import Party, ids_of
+from crm_sync.amocrm_book import CALL_TYPES, CARDS, Book, made_id
+from crm_sync.amocrm_heard import FIELDS_MOST, clicked_by, heard, token_ends
+from crm_sync.amocrm_link import CONSENT, Account, Settings, embedded
+from crm_sync.amocrm_words import ids_of
 from crm_sync.crm import (
     HEARD_MOST,
     Candidate,
@@ -46,24 +47,17 @@ from crm_sync.crm import (
 from crm_sync.errors import (
     PermanentError,
     TransientError,
-    UnknownOutcomeError,
 )
-from crm_sync.leads import SERVICE
+from crm_sync.leads_there import may_change
+from crm_sync.php_form import read_form
 from crm_sync.workplace import Kind, Workplace
 from directory.numbers import normal
 
 LATE: Final = timedelta(minutes=10)
-_SLACK: Final = timedelta(minutes=10)
 _TEXT_MOST: Final = 15_000
-_FOUND_MOST: Final = 50
 _NO_CALL: Final = "-"
 """What a call is called there that was not to be told."""
 _NO_NUMBER: Final[Mapping[str, Any]] = {"not_told": "no_number"}
-_LEADS_MOST: Final = 100
-"""Of the leads of one number so many are looked at, the newest: their ids are all in one address."""
-
-_CALL_TYPES: Final = ("call_in", "call_out")
-_CARDS: Final = ("leads", "contacts", "companies")
 
 
 class Amo:
@@ -77,6 +71,7 @@ class Amo:
         self._place = workplace
         self._is: Settings = workplace.settings
         self._account = Account(workplace)
+        self._book = Book(workplace, self._account)
 
     async def probe(self) -> Probed:
         """Ask for the account and its users, whom only an administrator sees; a long-lived token tells its end."""
@@ -86,7 +81,7 @@ class Amo:
             await self._account.get("/api/v4/users", limit="1")
         except PermanentError:
             missing = ("users",)
-        return Probed(missing, access_ends_at=words.token_ends(str(self._place.secrets.get("token") or "")))
+        return Probed(missing, access_ends_at=token_ends(str(self._place.secrets.get("token") or "")))
 
     async def read_back(self, step: Step, effect: Effect) -> Done | None:
         """Look for the note of a call or text by its key; leads and tasks are looked for before they are made."""
@@ -94,9 +89,9 @@ class Amo:
         if step == "call_finished":
             before = effect.remote.get("call_finished", "")
             # Whoever accepts an unsorted call takes it out of the list; by its key it was a call of ours.
-            found = before if "unsorted" in ids_of(before) else await self._call_told(effect)
+            found = before if "unsorted" in ids_of(before) else await self._book.call_told(effect)
         elif step in {"recording", "transcript"}:
-            found = await self._text_told(effect)
+            found = await self._book.text_told(effect)
         if found is not None:
             return Done(found)
         if effect.sent_at is not None:
@@ -118,23 +113,23 @@ class Amo:
     async def call_finished(self, effect: Effect, call: CrmCall) -> Done:
         """A note on the card of the number, made for it where there is none."""
         before = effect.remote.get("call_finished", "")
-        if before and await self._is_there(before):
+        if before and await self._book.is_there(before):
             return Done(before)
         if call.number is None or not words.tellable(call.number):
             return Done(_NO_CALL, _NO_NUMBER)
         user = _user(await self._place.people.user_of(call.person))
         link = await self._place.link(call.id) if call.talk_seconds > 0 else None
-        party = await self._party([call.number], effect, before)
+        party = await self._book.party([call.number], effect, before)
         if party is None and self._is.unknown == "unsorted" and call.direction == "inbound":
-            return await self._left_unsorted(effect, call, user, link)
+            return await self._book.leave_unsorted(effect, call, user, link)
         if party is None:
-            party = await self._made(effect, call.number, call.name, user)
+            party = await self._book.make(effect, call.number, call.name, user)
             await effect.keep(party.path)
         kind, place = party.place
         late = self._place.now() - (call.ended_at or effect.at) > LATE
         note = words.call_note(effect.key.hex, place, call, user, link, late=late)
         made = await self._account.send("POST", f"/api/v4/{kind}/notes", json=[note])
-        return Done(f"{party.path}/notes/{_made_id(made, 'notes')}")
+        return Done(f"{party.path}/notes/{made_id(made, 'notes')}")
 
     async def attach_recording(self, effect: Effect, recording: CrmRecording) -> Done:
         """The call's note names the link already; where it does not, as after a message left, a text does."""
@@ -142,7 +137,7 @@ class Amo:
         if why_not is not None:
             return Done(told_as, why_not)
         at = ids_of(told_as)
-        kind, _ = _place_of(at)
+        kind, _ = words.place_of(at)
         note = await self._account.get(f"/api/v4/{kind}/notes/{at['notes']}")
         if note is not None and note.get("params", {}).get("link"):
             return Done(told_as)
@@ -164,13 +159,13 @@ class Amo:
         told_as = before.partition("/notes/")[0] if ids_of(before).keys() & {"leads", "unsorted"} else None
         if told_as is None and lead.change == "opened":
             numbers = [number for number in lead.numbers if words.tellable(number)]
-            party = await self._party(numbers, effect) if numbers else None
+            party = await self._book.party(numbers, effect) if numbers else None
             if numbers and (party is None or party.lead is None):
-                return await self._opened(effect, lead, party, numbers[0], user)
+                return await self._book.open(effect, lead, party, numbers[0], user)
             told_as = party.path if party else None
         change = words.lead_change(lead, user, self._is.stages)
         target = ids_of(told_as).get("leads")
-        if change and target and (words.is_made(told_as, target) or lead.by != SERVICE):
+        if change and target and may_change(lead, is_made=words.is_made(told_as, target)):
             await self._account.send("PATCH", "/api/v4/leads", json=[{"id": int(target), **change}])
         return Done(told_as, {} if told_as else {"not_told": "lead_not_told"})
 
@@ -182,8 +177,8 @@ class Amo:
     async def create_task(self, effect: Effect, task: CrmTask) -> Done:
         """A task on the party's card, known by the key in its text; it follows the promise until that is closed."""
         user = _user(await self._place.people.user_of(task.owner))
-        party = await self._party([task.number], effect) if words.tellable(task.number) else None
-        known = await self._task(effect, task, party)
+        party = await self._book.party([task.number], effect) if words.tellable(task.number) else None
+        known = await self._book.task(effect, task, party)
         base = f"{party.path}/" if party else ""
         if task.change == "closed":
             if known is None:
@@ -200,7 +195,7 @@ class Amo:
             await self._account.send("PATCH", "/api/v4/tasks", json=[{"id": known, **changed}])
             return Done(f"{base}tasks/{known}")
         made = await self._account.send("POST", "/api/v4/tasks", json=[body])
-        return Done(f"{base}tasks/{_made_id(made, 'tasks')}")
+        return Done(f"{base}tasks/{made_id(made, 'tasks')}")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -215,7 +210,7 @@ class Amo:
         """Every card with the whole number, the best first; its owner is the open lead's, else its own."""
         try:
             async with asyncio.timeout(deadline):
-                found = await self._parties(number)
+                found = await self._book.parties(number)
                 whose = self._place.people.person_of
                 owners = {one.owner for one in found}
                 persons = {owner: await whose(str(owner) if owner else None) for owner in owners}
@@ -240,9 +235,9 @@ class Amo:
         """The notes of calls that were written or changed then, by the key in `params.uniq`; none that are unsorted."""
         ends = {"from": since, "to": until}
         period = [(f"filter[updated_at][{end}]", str(int(at.timestamp()))) for end, at in ends.items()]
-        types = [("filter[note_type][]", one) for one in _CALL_TYPES]
+        types = [("filter[note_type][]", one) for one in CALL_TYPES]
         held = []
-        for kind in _CARDS:
+        for kind in CARDS:
             notes = self._account.each(f"/api/v4/{kind}/notes", "notes", [*types, *period])
             held += [one async for note in notes if (one := words.held_call(kind, note)) is not None]
         return held
@@ -267,12 +262,12 @@ class Amo:
         given = request.query.get("secret", "")
         if not secret or not hmac.compare_digest(given.encode(), secret.encode()):
             raise PermanentError("the address lacks the secret")
-        return list(islice(words.heard(unbracketed(request.body), self._is.region), HEARD_MOST))
+        return list(islice(heard(read_form(request.body, FIELDS_MOST), self._is.region), HEARD_MOST))
 
     def _clicked(self, token: str, body: bytes) -> Heard:
         """`{"phone": …}` of a widget, for the user whom its token names."""
         client_secret = str(self._place.secrets.get("client_secret") or "")
-        claims = words.clicked(token, self._is.client_id, client_secret, self._place.now().timestamp())
+        claims = clicked_by(token, self._is.client_id, client_secret, self._place.now().timestamp())
         try:
             phone = json.loads(body)["phone"]
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -282,173 +277,15 @@ class Amo:
         clicked = {"number": normal(str(phone), self._is.region), "user": str(claims.get("user_id", ""))}
         return Heard("originate", clicked | {"remote_id": claims["jti"]}, is_once=True)
 
-    # What is there already
-
-    async def _party(self, numbers: Sequence[str], effect: Effect, made: str = "") -> Party | None:
-        """The card that was made for the effect, else the best that a search finds, else the one of a moment ago."""
-        if known := await self._known(numbers, made):
-            return known
-        for number in numbers:
-            for party in await self._parties(number):
-                return party
-        return await self._known(numbers, effect.lately or "")
-
-    async def _known(self, numbers: Sequence[str], told_as: str) -> Party | None:
-        """The card that the ledger calls so, while it has one of the numbers."""
-        at = ids_of(told_as)
-        kind = "contacts" if "contacts" in at else "companies"
-        card = await self._account.get(f"/api/v4/{kind}/{at[kind]}", **{"with": "leads"}) if kind in at else None
-        if card is None or not any(words.has_number(card, number, self._is.region) for number in numbers):
-            return None
-        party = words.chosen(kind, [card], await self._leads([card]))[0]
-        return replace(party, is_ours=words.is_made(told_as, party.lead))
-
-    async def _parties(self, number: str) -> list[Party]:
-        """Every contact with the whole number, else every company, the best first."""
-        asked = {"query": words.query_of(number, self._is.region), "with": "leads", "limit": str(_FOUND_MOST)}
-        for kind in ("contacts", "companies"):
-            found = embedded(await self._account.get(f"/api/v4/{kind}", **asked), kind)[:_FOUND_MOST]
-            cards = [card for card in found if words.has_number(card, number, self._is.region)]
-            if cards:
-                return words.chosen(kind, cards, await self._leads(cards))
-        return []
-
-    async def _leads(self, cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        ids = sorted({lead for card in cards for lead in words.leads_of(card)})[-_LEADS_MOST:]
-        if not ids:
-            return []
-        query = [("filter[id][]", str(one)) for one in ids]
-        return embedded(
-            await self._account.send("GET", "/api/v4/leads", query=[*query, ("limit", str(_LEADS_MOST))]), "leads"
-        )
-
-    async def _call_told(self, effect: Effect) -> str | None:
-        """What a call is called there, by its key; None: it is not there, or not to be seen."""
-        since = str(int((effect.at - _SLACK).timestamp()))
-        query = [("filter[note_type][]", one) for one in _CALL_TYPES] + [("filter[updated_at][from]", since)]
-        for kind in _CARDS:
-            async for note in self._account.each(f"/api/v4/{kind}/notes", "notes", query):
-                if note.get("params", {}).get("uniq") == effect.key.hex:
-                    made = effect.remote.get("call_finished")
-                    return f"{await self._whole(kind, note['entity_id'], made)}/notes/{note['id']}"
-        return await self._unsorted_told(effect) if self._is.unknown == "unsorted" else None
-
-    async def _whole(self, kind: str, entity: int, made: str | None) -> str:
-        """What a card or lead is called in the ledger; a lead with its contact, and whether `made` says it is ours."""
-        lead = await self._account.get(f"/api/v4/leads/{entity}", **{"with": "contacts"}) if kind == "leads" else None
-        contacts = embedded(lead, "contacts")
-        if not contacts:
-            return f"{kind}/{entity}"
-        return Party(f"contacts/{contacts[0]['id']}", entity, is_ours=words.is_made(made, entity)).path
-
-    async def _text_told(self, effect: Effect) -> str | None:
-        """What a text is called there, by the key in its last line."""
-        told_as = effect.remote.get("call_finished", "")
-        at = ids_of(told_as)
-        if "notes" not in at:
-            return None
-        kind, place = _place_of(at)
-        query = [("filter[note_type][]", "common")]
-        async for note in self._account.each(f"/api/v4/{kind}/{place}/notes", "notes", query):
-            if str(note.get("params", {}).get("text")).endswith(effect.key.hex):
-                return f"{told_as.rpartition('/notes/')[0]}/notes/{note['id']}"
-        return None
-
-    async def _unsorted_told(self, effect: Effect) -> str | None:
-        """The unsorted call with the key of the effect, of those that were made since."""
-        since = (effect.at - _SLACK).timestamp()
-        query = [("filter[category][]", "sip"), ("order[created_at]", "desc")]
-        async for one in self._account.each("/api/v4/leads/unsorted", "unsorted", query):
-            if one.get("metadata", {}).get("uniq") == effect.key.hex:
-                return f"unsorted/{one['uid']}"
-            if int(one.get("created_at") or since) < since:
-                break
-        return None
-
-    async def _is_there(self, told_as: str) -> bool:
-        """Whether a call is still there as it was told: a person may want it told again because it is not."""
-        at = ids_of(told_as)
-        if "notes" not in at:
-            return "unsorted" in at
-        return await self._account.get(f"/api/v4/{_place_of(at)[0]}/notes/{at['notes']}") is not None
-
-    async def _task(self, effect: Effect, task: CrmTask, party: Party | None) -> int | None:
-        """The task of a promise: what it was called before, else the open one with its key on the party's cards.
-
-        What somebody there has done stays done, until the client calls in vain again.
-        """
-        key, before = words.task_key(task), ids_of(effect.remote.get("task")).get("tasks")
-        known = await self._account.get(f"/api/v4/tasks/{before}") if before else None
-        is_over = known is not None and known.get("is_completed") and task.change in {"opened", "repeated"}
-        if known is not None and not is_over and key in str(known.get("text")):
-            return int(known["id"])
-        since = str(int((effect.at - _SLACK).timestamp()))
-        where = [[("filter[updated_at][from]", since)]]
-        if party is not None:
-            places = {party.place, _place_of(ids_of(party.card))}
-            where = [[("filter[entity_type]", kind), ("filter[entity_id][]", str(at))] for kind, at in sorted(places)]
-        for query in where:
-            async for one in self._account.each("/api/v4/tasks", "tasks", [("filter[is_completed]", "0"), *query]):
-                if key in str(one.get("text")):
-                    return int(one["id"])
-        return None
-
-    # What is made
-
-    async def _made(self, effect: Effect, number: str, name: str | None, user: int | None) -> Party:
-        """A contact with a lead, for a stranger."""
-        owner = user or self._is.responsible
-        stage = (self._is.pipeline, self._is.status)
-        body = words.lead_body(effect.key.hex, number, name, owner, stage, self._is.language)
-        contact = words.contact_body(number, name, owner)
-        made = await self._account.send(
-            "POST", "/api/v4/leads/complex", json=[body | {"_embedded": {"contacts": [contact]}}]
-        )
-        try:
-            return Party(f"contacts/{int(made[0]['contact_id'])}", int(made[0]["id"]), owner, name, is_ours=True)
-        except (LookupError, TypeError, ValueError):
-            raise UnknownOutcomeError("it did not say what it made") from None
-
-    async def _opened(self, effect: Effect, lead: CrmLead, party: Party | None, number: str, user: int | None) -> Done:
-        """A lead for a card that has no open one, or with a card of its own."""
-        if party is None:
-            return Done((await self._made(effect, number, lead.name, user)).path)
-        kind, place = party.place
-        stage = (self._is.pipeline, self._is.status)
-        owner = user or party.owner or self._is.responsible
-        body = words.lead_body(effect.key.hex, number, lead.name or party.name, owner, stage, self._is.language)
-        made = await self._account.send("POST", "/api/v4/leads", json=[body | {"_embedded": {kind: [{"id": place}]}}])
-        return Done(Party(party.card, int(_made_id(made, "leads")), is_ours=True).path)
-
-    async def _left_unsorted(self, effect: Effect, call: CrmCall, user: int | None, link: str | None) -> Done:
-        """An unsorted call. The same again is refused there: then it was taken."""
-        body = words.unsorted_body(effect.key.hex, call, user, link, self._is.pipeline, self._is.language)
-        try:
-            made = await self._account.send("POST", "/api/v4/leads/unsorted/sip", json=[body])
-        except PermanentError:
-            known = await self._unsorted_told(effect)
-            if known is None:
-                raise
-            return Done(known)
-        return Done(f"unsorted/{_made_id(made, 'unsorted', 'uid')}")
-
     async def _text(self, effect: Effect, text: str) -> Done:
         """A text where the call of the effect is."""
         told_as, why_not = _told_call(effect)
         if why_not is not None:
             return Done(answer=why_not)
-        kind, place = _place_of(ids_of(told_as))
+        kind, place = words.place_of(ids_of(told_as))
         note = words.common_note(effect.key.hex, place, text)
         made = await self._account.send("POST", f"/api/v4/{kind}/notes", json=[note])
-        return Done(f"{told_as.rpartition('/notes/')[0]}/notes/{_made_id(made, 'notes')}")
-
-
-def _made_id(answer: Any, name: str, key: str = "id") -> str:
-    """The id of the one thing that was made. Raises UnknownOutcomeError when that was not said."""
-    found = embedded(answer, name)
-    if not found or key not in found[0]:
-        raise UnknownOutcomeError("it did not say what it made")
-    return str(found[0][key])
+        return Done(f"{told_as.rpartition('/notes/')[0]}/notes/{made_id(made, 'notes')}")
 
 
 def _told_call(effect: Effect) -> tuple[str, Mapping[str, Any] | None]:
@@ -465,12 +302,6 @@ def _told_call(effect: Effect) -> tuple[str, Mapping[str, Any] | None]:
     if "notes" not in at:
         raise PermanentError("the call itself was not told")
     return told_as, None
-
-
-def _place_of(at: Mapping[str, str]) -> tuple[str, int]:
-    """Where the notes of something are: its lead, else its card."""
-    kind = next(one for one in ("leads", "contacts", "companies") if one in at)
-    return kind, int(at[kind])
 
 
 def _user(user: str | None) -> int | None:

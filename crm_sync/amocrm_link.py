@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from msgspec import Struct
 from yarl import URL
@@ -236,25 +236,6 @@ def embedded(answer: Any, name: str) -> list[dict[str, Any]]:
     """The items of a page; none of nothing."""
     found = answer.get("_embedded", {}).get(name) if isinstance(answer, dict) else None
     return [one for one in found or () if isinstance(one, dict)]
-
-
-def unbracketed(body: bytes) -> dict[str, Any]:
-    """A form as PHP reads it: `leads[add][0][id]=1`. Lists are dicts by number. Raises PermanentError."""
-    found: dict[str, Any] = {}
-    try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20_000)
-    except ValueError:
-        raise PermanentError("what was sent is no form") from None
-    for name, value in pairs:
-        first, *rest = name.replace("]", "").split("[")
-        at = found
-        for key, inner in zip((first, *rest), rest, strict=False):
-            del inner
-            at = at.setdefault(key, {})
-            if not isinstance(at, dict):
-                raise PermanentError("what was sent is no form")
-        at[(first, *rest)[-1]] = value
-    return found
 
 
 def _refused(answer: Answer, *, is_write: bool, now: float) -> CrmError:

@@ -10,8 +10,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.deadlines import due_at
-from crm_sync.leads import SERVICE, By, open_lead
-from crm_sync.lifecycle import OPEN
+from crm_sync.leads import By, open_lead
+from crm_sync.lifecycle import OPEN, SERVICE
 from crm_sync.locks import lock_numbers
 from crm_sync.notes import add_task
 from crm_sync.tables import leads, parties, party_numbers

@@ -21,28 +21,22 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-from yarl import URL
-
 from crm_sync.bitrix24_book import WRITTEN, Book
-from crm_sync.bitrix24_rest import UPLOAD_SECONDS, MethodError, Rest, Settings, read_form
+from crm_sync.bitrix24_calls import Calls
+from crm_sync.bitrix24_consent import CONSENT
+from crm_sync.bitrix24_rest import UPLOAD_SECONDS, Rest, Settings
 from crm_sync.bitrix24_words import (
-    EVENTS,
     TYPES,
     door_key,
-    ending,
     heard,
     held_call,
-    is_of,
     is_told,
-    lead_of_call,
     messages,
     moment,
     numbers_of,
-    registration,
 )
 from crm_sync.crm import (
     Candidate,
@@ -67,11 +61,10 @@ from crm_sync.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from crm_sync.grants import Grant
-from crm_sync.workplace import Consent, Kind, Workplace
+from crm_sync.leads_there import lead_of_call
+from crm_sync.php_form import read_form
+from crm_sync.workplace import Kind, Workplace
 
-_REGISTERED_AGAIN: Final = timedelta(minutes=25)
-"""The portal knows a registered call again for thirty minutes from its start, by its own clock."""
 _OUR_ID: Final = "EXTERNAL_CALL_ID"
 _NO_LEADS: Final = "2"
 """The mode of a CRM that keeps deals alone."""
@@ -84,6 +77,7 @@ _LONG_BYTES: Final = 1024 * 1024
 """Of so much sound the upload may take longer than other requests do."""
 _UPLOAD_BYTES: Final = 8 * 1024 * 1024
 """Longer sound goes as a file and not within JSON."""
+_FORM_FIELDS_MOST: Final = 200
 _SCOPES: Final = ("telephony", "crm", "user")
 _NOT_TOLD: Final[Mapping[str, Any]] = {"not_told": "no_number"}
 
@@ -100,6 +94,7 @@ class Bitrix24:
         self._settings: Settings = work.settings
         self._rest = Rest(work)
         self._book = Book(work, self._rest)
+        self._calls = Calls(work, self._rest, self._book)
 
     async def probe(self) -> Probed:
         """Scopes, an application's access, the history of calls, leads, and the user of the settings."""
@@ -131,7 +126,7 @@ class Bitrix24:
         call_id = effect.remote.get("call_finished")
         if step != "call_finished" or call_id is None:
             return None
-        row = await self._finished("CALL_ID", call_id) or await self._unseen(call_id)
+        row = await self._calls.finished("CALL_ID", call_id) or await self._calls.unseen(call_id)
         return None if row is None else await self._with_lead(effect, row)
 
     async def call_started(self, effect: Effect, call: CrmCall) -> Done:
@@ -139,9 +134,9 @@ class Bitrix24:
         if not is_told(call):
             return Done(answer=_NOT_TOLD)
         known = effect.remote.get("call_started")
-        if known is None and not self._is_known_again(call):
+        if known is None and not self._calls.is_known_again(call):
             return Done(answer={"not_told": "late"})
-        return Done(known or await self._register(effect, call))
+        return Done(known or await self._calls.register(effect, call))
 
     async def call_answered(self, effect: Effect, call: CrmCall) -> Done:
         """Nothing is said of it there; whose screens show what is the cards' matter."""
@@ -154,15 +149,15 @@ class Bitrix24:
             return Done(_NO_CALL, _NOT_TOLD)
         call_id = effect.remote.get("call_finished") or effect.remote.get("call_started")
         if call_id is None:
-            row = await self._finished(_OUR_ID, str(call.id))
+            row = await self._calls.finished(_OUR_ID, str(call.id))
             if row is not None:
                 return await self._with_lead(effect, row)
         await self._make_known(call)
         if call_id is not None and "call_finished" not in effect.remote:
             await effect.keep(call_id)  # from now on it is this call's alone
-        row = await self._finish(call, call_id or await self._register(effect, call))
+        row = await self._calls.finish(call, call_id or await self._calls.register(effect, call))
         if row is None:
-            row = await self._finish(call, await self._register(effect, call))
+            row = await self._calls.finish(call, await self._calls.register(effect, call))
         if row is None:
             raise UnknownOutcomeError("the portal forgot the call that it had just registered")
         return await self._with_lead(effect, row)
@@ -202,7 +197,7 @@ class Bitrix24:
             return Done(answer={"not_told": lead.change})
         number = await self._book.ensure(lead)
         if lead.change == "opened" and effect.remote.get("call_finished", _NO_CALL) != _NO_CALL:
-            row = await self._finished("CALL_ID", effect.remote["call_finished"])
+            row = await self._calls.finished("CALL_ID", effect.remote["call_finished"])
             await self._book.bind(row or {}, number)
         return Done(str(number))
 
@@ -280,76 +275,8 @@ class Bitrix24:
         secrets = self._work.secrets
         door = door_key(str(secrets.get("client_secret") or ""))
         token = str(secrets.get("application_token") or "")
-        told = heard(read_form(request.body), request.query, token, door, self._settings.region)
+        told = heard(read_form(request.body, _FORM_FIELDS_MOST), request.query, token, door, self._settings.region)
         return [told] if told is not None else []
-
-    # Calls
-
-    async def _register(self, effect: Effect, call: CrmCall) -> str:
-        settings = self._settings
-        # The lead that the portal makes is marked as ours before the call is kept: until then the same is asked again.
-        creates_lead = settings.creates_leads and self._is_known_again(call)
-        if settings.creates_leads and not creates_lead and call.direction == "inbound":
-            await self._book.holder(call.number or "", call.person)
-        params = registration(
-            call, settings.user, creates_lead=creates_lead, chat=settings.chat, source=settings.source
-        )
-        try:
-            told = await self._rest.call("telephony.externalCall.register", params)
-        except MethodError as error:
-            if _is_no_user(error):
-                raise AuthDeadError(f"user {settings.user} of the settings does not work there any more") from None
-            raise
-        call_id = str(told["CALL_ID"])
-        if told.get("CRM_CREATED_LEAD"):
-            await self._book.take(int(told["CRM_CREATED_LEAD"]))
-        await effect.keep(call_id)
-        return call_id
-
-    def _is_known_again(self, call: CrmCall) -> bool:
-        """Whether the portal would know it again that was registered a moment ago."""
-        return call.started_at is not None and self._work.now() - call.started_at <= _REGISTERED_AGAIN
-
-    async def _finish(self, call: CrmCall, call_id: str) -> Mapping[str, Any] | None:
-        """The row of the history; None: another call has finished it, or nobody knows it any more."""
-        talked = await self._book.user(call.person)
-        params = ending(call, call_id, talked or self._settings.user, chat=self._settings.chat)
-        try:
-            row: Mapping[str, Any] = await self._rest.call("telephony.externalCall.finish", params)
-        except MethodError as error:
-            if error.told.startswith("Call is not found"):
-                known = await self._finished("CALL_ID", call_id) or await self._unseen(call_id)
-                return known if known is not None and is_of(known, call) else None
-            if not _is_no_user(error):
-                raise
-            if talked is None or talked == self._settings.user:
-                raise AuthDeadError(
-                    f"user {self._settings.user} of the settings does not work there any more"
-                ) from None
-            return await self._finish(msgspec.structs.replace(call, person=None), call_id)
-        return row
-
-    async def _finished(self, field: str, wanted: str) -> Mapping[str, Any] | None:
-        """The call in the history. A portal drops a field that its history lacks from a filter, without a word."""
-        rows: list[Mapping[str, Any]] = await self._rest.call("voximplant.statistic.get", {"FILTER": {field: wanted}})
-        found = next((row for row in rows if str(row.get(field)) == wanted), None)
-        if rows and found is None:
-            raise PermanentError(f"the history of calls cannot be asked for one by {field}")
-        return found
-
-    async def _unseen(self, call_id: str) -> Mapping[str, Any] | None:
-        """A finished call that the history does not show: whoever agreed may see only some of the calls.
-
-        Sound may be attached to every finished one, and to no other; none is attached here.
-        """
-        asked = {"CALL_ID": call_id, "FILENAME": f"{call_id}.mp3"}
-        try:
-            await self._rest.call("telephony.externalCall.attachRecord", asked)
-        except MethodError as error:
-            if error.told.startswith("Call is not found"):
-                return None
-            raise
-        return {"CALL_ID": call_id}
 
     async def _with_lead(self, effect: Effect, row: Mapping[str, Any]) -> Done:
         if effect.remote.get("lead"):
@@ -359,7 +286,7 @@ class Bitrix24:
     async def _make_known(self, call: CrmCall) -> None:
         """Make the lead of the house first: the portal shows a call nowhere that is of nobody when it ends."""
         if not self._settings.creates_leads and call.lead is not None and call.number is not None:
-            await self._book.make(lead_of_call(call, call.number, call.lead))
+            await self._book.make(lead_of_call(call, call.lead, call.number, call.person))
 
     async def _card(self, method: str, effect: Effect, users: Sequence[str]) -> None:
         call_id = effect.remote.get("call_started")
@@ -377,10 +304,6 @@ def _told_call(effect: Effect) -> str:
     return call_id
 
 
-def _is_no_user(error: MethodError) -> bool:
-    return error.told.startswith("User is not found")
-
-
 def _done(row: Mapping[str, Any]) -> Done:
     told = {
         "activity": row.get("CRM_ACTIVITY_ID"),
@@ -388,29 +311,6 @@ def _done(row: Mapping[str, Any]) -> Done:
         "user": row.get("PORTAL_USER_ID"),
     }
     return Done(str(row["CALL_ID"]), {name: str(value) for name, value in told.items() if value})
-
-
-def _consent_address(work: Workplace, back: str, state: str) -> str:
-    """The portal sends whoever agrees to the address that the application has there, which must be `back`."""
-    del back
-    base = work.settings.portal if "://" in work.settings.portal else f"https://{work.settings.portal}"
-    return str(URL(base) / "oauth/authorize/" % {"client_id": work.settings.client, "state": state})
-
-
-async def _exchange(work: Workplace, query: Mapping[str, str], back: str) -> Grant:
-    """A grant for the code, which is good for thirty seconds; the application is bound to its events with it."""
-    rest = Rest(work)
-    grant = await rest.ask_token({"grant_type": "authorization_code", "code": query.get("code", "")})
-    door = door_key(str(work.secrets.get("client_secret") or ""))
-    handler = str(URL(back).parent / "events" % {"door": door})
-    for event in EVENTS:
-        told = {"event": event, "handler": handler}
-        try:
-            await rest.call_with(grant, "event.bind", told)
-        except MethodError as error:
-            if "already" not in error.told:
-                raise
-    return grant
 
 
 KIND: Final = Kind(
@@ -425,7 +325,7 @@ KIND: Final = Kind(
     steps=("call_started", "call_finished", "recording", "transcript", "task", "lead"),
     open=Bitrix24,
     capabilities=Bitrix24.capabilities,
-    consent=Consent(address=_consent_address, exchange=_exchange),
+    consent=CONSENT,
     guide=(
         "On the portal: Developer resources, Other, Local application, of type server.",
         "Give it the rights telephony (telephony), crm (CRM) and user (users), and the addresses that are shown here.",

@@ -21,7 +21,7 @@ from crm_sync.bitrix24_words import (
     task_title,
 )
 from crm_sync.crm import CrmLead, CrmTask
-from crm_sync.leads import SERVICE
+from crm_sync.leads_there import may_change
 from crm_sync.workplace import Workplace
 
 WRITTEN: Final = frozenset({"opened", "stage", "owner", "fields"})
@@ -145,7 +145,7 @@ class Book:
         is_new = is_ours and not row.get("originId")
         if is_new or not _originator(row):
             fields |= {"originatorId": ORIGINATOR if is_ours else ADOPTED, "originId": str(lead.id)}
-        if not is_ours and lead.by == SERVICE:
+        if not may_change(lead, is_made=is_ours):
             return fields
         if is_new or lead.change == "owner":
             owner = await self.user(lead.owner)

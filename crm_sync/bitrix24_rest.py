@@ -16,13 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl
 
 from msgspec import Struct
 from yarl import URL
 
+from crm_sync.bitrix24_access import DEAD, ask_token
 from crm_sync.errors import (
     AuthDeadError,
     AuthExpiredError,
@@ -41,12 +41,6 @@ from crm_sync.workplace import Workplace
 
 UPLOAD_SECONDS: Final = 60.0
 """The cloud ends a request after so long."""
-TOKEN_SECONDS: Final = 60.0
-"""An answer of the token server that is not waited for is lost with the only token that would renew."""
-REFRESH_DAYS: Final = 180
-HOUR: Final = 3600.0
-"""Seconds for which an access lasts."""
-_OF_GRANTS: Final = ("access_token", "refresh_token", "client_endpoint")
 _PAGE: Final = 50
 _PAGES_MOST: Final = 400
 """At the usual limit they take three minutes."""
@@ -54,18 +48,7 @@ _PARKED_SECONDS: Final = 60.0
 _OPERATING_SECONDS: Final = 600.0
 """What a method took is forgotten there after so long."""
 
-_KEY: Final = re.compile(r"(\w+)((?:\[\w*\])*)")
-_FORM_FIELDS_MOST: Final = 200
 _FIELD: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
-
-_DEAD: Final = frozenset(
-    {
-        "no_auth_found", "invalid_credentials", "insufficient_scope", "user_access_error", "access_denied",
-        "wrong_auth_type", "payment_required", "portal_deleted", "invalid_grant", "invalid_client", "invalid_scope",
-        "invalid_request", "unauthorized_client",
-    }
-)  # fmt: skip
-"""`error` of 401, 402, 403 and of the token server that no renewing and no trying again will mend."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -168,32 +151,6 @@ class Rest:
         answer = await self._work.http.send("POST", url, headers=kind, body=body, seconds=UPLOAD_SECONDS)
         self._read("upload", answer)
 
-    async def ask_token(self, query: Mapping[str, str]) -> Grant:
-        """A grant of the token server, for a code or a refresh token. Raises AuthDeadError, AuthExpiredError."""
-        settings = self._settings
-        who = {"client_id": settings.client, "client_secret": str(self._work.secrets.get("client_secret", ""))}
-        try:
-            answer = await self._work.http.send(
-                "GET", settings.token_server, query={**query, **who}, seconds=TOKEN_SECONDS
-            )
-        except UnknownOutcomeError as error:
-            raise AuthExpiredError(f"the token server gave no answer: {error}") from None
-        told = answer.json()
-        told = told if isinstance(told, dict) else {}
-        code = str(told.get("error", "")).lower()
-        if code in _DEAD:
-            raise AuthDeadError(f"the token server refuses us: {code}", {"status": answer.status, "error": code})
-        if not (answer.is_success and all(told.get(name) for name in _OF_GRANTS)):
-            raise AuthExpiredError(f"the token server answered {answer.status}", {"status": answer.status})
-        now = self._work.now()
-        return Grant(
-            access=str(told["access_token"]),
-            refresh=str(told["refresh_token"]),
-            expires_at=now + timedelta(seconds=span(told.get("expires_in")) or HOUR),
-            refresh_expires_at=now + timedelta(days=REFRESH_DAYS),
-            told={name: str(told.get(name, "")) for name in ("client_endpoint", "member_id", "domain", "scope")},
-        )
-
     async def _told(
         self, method: str, params: Mapping[str, Any], low: bool = False, seconds: float | None = None
     ) -> dict[str, Any]:
@@ -210,7 +167,7 @@ class Rest:
             raise AuthExpiredError("the new access is over already") from None
 
     async def _renewed(self, grant: Grant) -> Grant:
-        return await self.ask_token({"grant_type": "refresh_token", "refresh_token": grant.refresh})
+        return await ask_token(self._work, {"grant_type": "refresh_token", "refresh_token": grant.refresh})
 
     async def _send_with(
         self, grant: Grant, method: str, params: Mapping[str, Any], low: bool = False, seconds: float | None = None
@@ -290,7 +247,7 @@ class Rest:
                 return RateLimitedError(reason, kept, retry_after=answer.retry_after(self._work.now().timestamp()))
             case _, "overload_limit":
                 return BannedError(reason, kept)
-            case (401 | 402 | 403 | 500, known) if known in _DEAD:
+            case (401 | 402 | 403 | 500, known) if known in DEAD:
                 return AuthDeadError(reason, kept)
         return _by_status(method, answer, code, str(told.get("error_description", "")), kept, reason)
 
@@ -342,23 +299,3 @@ def _is_of(url: str, base: URL) -> bool:
         return is_safer or there.origin() == base.origin()
     except ValueError:
         return False
-
-
-def read_form(body: bytes) -> dict[str, Any]:
-    """A form whose names have brackets, as PHP writes it. Raises PermanentError for what is none."""
-    try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FORM_FIELDS_MOST)
-    except ValueError:
-        raise PermanentError("the event is no form") from None
-    told: dict[str, Any] = {}
-    for name, value in pairs:
-        found = _KEY.fullmatch(name)
-        if found is None:
-            continue
-        path = [found[1], *re.findall(r"\[(\w*)\]", found[2])]
-        place = told
-        for part in path[:-1]:
-            inner = place.setdefault(part, {})
-            place = inner if isinstance(inner, dict) else {}
-        place[path[-1]] = value
-    return told

@@ -156,14 +156,6 @@ def lead_title(number: str, language: str) -> str:
     return WORDS[language]["lead"].format(number=number).strip()
 
 
-def lead_of_call(call: CrmCall, number: str, lead: int) -> CrmLead:
-    """The lead of a call that ends before the portal was told of it."""
-    return CrmLead(
-        id=lead, change="opened", party=call.party or 0, name=call.name, numbers=(number,), stage="new", step=None,
-        owner=call.person, line=call.line, before=None, after=None, reason=None, by=ORIGINATOR, call=call.id,
-    )  # fmt: skip
-
-
 def task_mark(task: CrmTask) -> str:
     """What a promise is found by again: a todo there has no place for an id of ours but its title."""
     return f"[SH-{task.id}]"

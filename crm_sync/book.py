@@ -20,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.tables import calls
 from crm_sync.deadlines import due_at
 from crm_sync.given import tell_task
-from crm_sync.leads import SERVICE, By, give_lead, move_lead, note_contact, open_lead
-from crm_sync.lifecycle import OPEN, Move
+from crm_sync.leads import By, give_lead, move_lead, note_contact, open_lead
+from crm_sync.lifecycle import OPEN, SERVICE, Move
 from crm_sync.locks import lock_numbers
 from crm_sync.ownership import Chosen, Shares, asked, candidates, choose
 from crm_sync.rules import Booking, CallFacts, Created, decide

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.leads import SERVICE, By
+from crm_sync.leads import By
+from crm_sync.lifecycle import SERVICE
 from directory.model import Directory
 from notices.model import Notice
 from notices.telling import tell

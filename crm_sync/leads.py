@@ -29,9 +29,6 @@ EVENT_KINDS: Final[tuple[EventKind, ...]] = (
     "opened", "linked", "stage", "owner", "deadline", "fields", "merged", "revival", "message",
 )  # fmt: skip
 
-SERVICE = "switchhook"
-"""Who did it, where no person did."""
-
 CHANNEL = "switchhook_leads"
 """NOTIFY channel; the payload is the lead's id, or nothing for many at once, in the transaction of each change."""
 

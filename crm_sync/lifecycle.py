@@ -32,6 +32,9 @@ STAGES: Final = ("new", "qualifying", "qualified", "in_work", "won", "lost", "di
 BACK: Final = "in_work"
 """Where a lead that was lost comes back to."""
 
+SERVICE: Final = "switchhook"
+"""Who did it, where no person did."""
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:

@@ -39,7 +39,7 @@ from crm_sync.crm import (
     Step,
 )
 from crm_sync.errors import PermanentError, TransientError
-from crm_sync.leads import SERVICE
+from crm_sync.leads_there import lead_of_call, may_change
 from crm_sync.odoo_link import OdooLink
 from crm_sync.odoo_records import ACTIVITY, CONTACT, FILE, LEAD, MODEL_IDS, NOTE, OdooRecords, Place
 from crm_sync.odoo_words import (
@@ -182,12 +182,12 @@ class Odoo:
         if is_ours and (is_new or lead.change == "opened"):
             # A call that was told first opened it, without an owner; who has one by now keeps it.
             await self._to_owner(there, lead, anew=False)
-        may_change = is_ours or lead.by != SERVICE
-        if may_change and lead.change == "owner":
+        may = may_change(lead, is_made=is_ours)
+        if may and lead.change == "owner":
             await self._to_owner(there, lead, anew=True)
-        if (may_change and lead.change == "stage") or (is_ours and (is_new or lead.change == "opened")):
+        if (may and lead.change == "stage") or (is_ours and (is_new or lead.change == "opened")):
             await self._to_stage(there, lead)
-        if may_change and lead.change == "fields" and lead.name:
+        if may and lead.change == "fields" and lead.name:
             await self._link.write(LEAD, there, {"contact_name": lead.name})
         return Done(str(Place(LEAD, there)))
 
@@ -279,7 +279,7 @@ class Odoo:
             return await self._records.place(call.number, call.party, call.name)
         there, _ = await self._records.lead(call.lead)
         if there is None:
-            there, _ = await self._records.open_lead(_lead_of(call, call.lead, call.number))
+            there, _ = await self._records.open_lead(lead_of_call(call, call.lead, call.number))
         return Place(LEAD, there)
 
     async def _user(self, user: str | None) -> Mapping[str, Any]:
@@ -347,26 +347,6 @@ def _told_before(effect: Effect) -> Place:
     if told is None:
         raise PermanentError("the call itself was not told")
     return Place.read(told)
-
-
-def _lead_of(call: CrmCall, lead: int, number: str) -> CrmLead:
-    """A lead that a call tells of before its own effect does; whose it is only that one knows."""
-    return CrmLead(
-        id=lead,
-        change="opened",
-        party=call.party or 0,
-        name=call.name,
-        numbers=(number,),
-        stage="new",
-        step=None,
-        owner=None,
-        line=call.line,
-        before=None,
-        after=None,
-        reason=None,
-        by=SERVICE,
-        call=call.id,
-    )
 
 
 KIND: Final = Kind(

@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement, Row, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync.deadlines import due_at
-from crm_sync.leads import SERVICE, By, NoSuchLead, held, move_lead, next_step, tell_revival
+from crm_sync.leads import By, NoSuchLead, held, move_lead, next_step, tell_revival
 from crm_sync.ledger_tables import crm_connections
-from crm_sync.lifecycle import OPEN, Move
+from crm_sync.lifecycle import OPEN, SERVICE, Move
 from crm_sync.notes import add_task
 from crm_sync.parties import must_not_be_called
 from crm_sync.revival import TASK_MINUTES, chain_of, enters_at, next_at, step_of, words

@@ -18,8 +18,8 @@ from crm_sync.import_terms import terms_of
 from crm_sync.importing import import_rows
 from crm_sync.lead_export import count_leads, lead_rows
 from crm_sync.lead_list import Wanted
-from crm_sync.leads import SERVICE, By
-from crm_sync.lifecycle import STAGES
+from crm_sync.leads import By
+from crm_sync.lifecycle import SERVICE, STAGES
 from crm_sync.sheets import Form, written
 from directory.model import Directory
 from recordings.audit import Actor, note

@@ -20,8 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync import amocrm_link
 from crm_sync.amocrm import KIND
+from crm_sync.amocrm_heard import token_ends
 from crm_sync.amocrm_link import Settings
-from crm_sync.amocrm_words import has_number, token_ends
+from crm_sync.amocrm_words import has_number
 from crm_sync.crm import Candidate, CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript, Effect, Heard, Inbound
 from crm_sync.errors import (
     AuthDeadError,

@@ -20,7 +20,8 @@ from calls import events as e
 from calls.due import owe_nothing
 from calls.record import record
 from crm_sync.jobs import CrmJobs
-from crm_sync.leads import SERVICE, By, give_lead
+from crm_sync.leads import By, give_lead
+from crm_sync.lifecycle import SERVICE
 from crm_sync.tables import leads, parties, party_numbers
 from directory import presence_store
 from directory.file import loads

@@ -35,7 +35,7 @@ from crm_sync.errors import (
     UnknownOutcomeError,
 )
 from crm_sync.kinds import KINDS
-from crm_sync.leads import SERVICE
+from crm_sync.lifecycle import SERVICE
 from crm_sync.sending import _OPERATIONS
 from tests.fakes.crms import RIGS, SECONDS, Fault, Rig
 from tests.fakes.recorded import LINE, T0
