@@ -7,7 +7,7 @@ from sqlalchemy import insert
 
 from recordings.audit import Actor, note
 from recordings.names import SIDES
-from web.guard import address_of
+from web.guard import address_of, viewer_of
 from web.hearing import archive_for_all
 from web.house import HOUSE
 from web.links import LinkOverError, NoLinkError, opened
@@ -17,7 +17,10 @@ from web.tables import listens
 
 
 async def hear(request: web.Request) -> web.StreamResponse:
-    """GET /linked/{link}: the archive, or the range of it that is asked for. 404 for no link of ours, 410 when over."""
+    """GET /linked/{link}: the archive, or the range of it that is asked for. 404 for no link of ours, 410 when over.
+
+    A CRM shows a link for years: of one that expired a colleague who is logged in is sent on to the call itself.
+    """
     services = request.app[SERVICES]
     client = address_of(request)
     async with services.engine.begin() as connection:
@@ -25,7 +28,9 @@ async def hear(request: web.Request) -> web.StreamResponse:
             link = await opened(connection, request.match_info["link"])
         except NoLinkError:
             raise web.HTTPNotFound(text="There is nothing here.") from None
-        except LinkOverError:
+        except LinkOverError as over:
+            if over.call_id is not None and await viewer_of(request) is not None:
+                raise web.HTTPSeeOther(f"/calls/{over.call_id}") from None
             raise web.HTTPGone(text="This link has expired or was revoked.") from None
         archive = await archive_for_all(connection, link.call_id, await request.app[HOUSE].read())
         if archive is None:

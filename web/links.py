@@ -36,7 +36,11 @@ class NoLinkError(Exception):
 
 
 class LinkOverError(Exception):
-    """There was a recording behind this address: it expired, or was revoked."""
+    """There was a recording behind this address. `call_id` of one that expired; None: it was revoked."""
+
+    def __init__(self, call_id: UUID | None) -> None:
+        super().__init__("revoked" if call_id is None else "expired")
+        self.call_id = call_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +130,10 @@ async def opened(connection: AsyncConnection, told: str) -> Link:
     secret = await keys.secret_of(connection, row.key_id, "links") if row else None
     if row is None or secret is None or not hmac.compare_digest(mac, _signature(row, secret)):
         raise NoLinkError
-    if row.revoked_at is not None or row.expires_at <= datetime.now(UTC):
-        raise LinkOverError
+    if row.revoked_at is not None:
+        raise LinkOverError(None)
+    if row.expires_at <= datetime.now(UTC):
+        raise LinkOverError(row.call_id)
     return _link(row, secret)
 
 

@@ -343,6 +343,10 @@ async def test_a_link_that_is_over_opens_nothing_and_a_changed_one_never_did(sit
         expired = await link_to(site, call, made_before=timedelta(days=7, seconds=1))
         assert await status(client, expired.path) == 410
         assert await status(client, other.path) == 200
+    async with site.visitor("vera") as client:  # as a CRM shows it after years, to whoever may open the call itself
+        async with client.get(expired.path, allow_redirects=False) as response:
+            assert (response.status, response.headers.get("Location")) == (303, f"/calls/{call.id}")
+        assert await status(client, ended.path) == 410
 
 
 async def test_a_new_key_signs_from_now_on_and_may_end_what_older_ones_signed(site: Site) -> None:
