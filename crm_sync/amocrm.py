@@ -6,8 +6,9 @@ Rules kept here:
    back. Neither knows a call again, so a call is sent once; after a doubt it is looked for among the notes first.
 2. What was made may not be found at once. A doubt is not over before it is `visible_seconds` old; which card was made
    for a call, and who called a moment ago, is known from the ledger (`Effect.keep`, `Effect.lately`).
-3. A stranger's call makes a contact with a lead, or an unsorted call (`unknown`). Owners of what is there stay. Which
-   lead is ours the ledger knows: what made one says so in what it is called (`Party.path`), and all that follows it.
+3. A stranger's call makes a contact with a lead, or an unsorted call (`unknown`), which is a lead when somebody takes
+   it. Owners of what is there stay. A lead that we made has our tag, and what made it says so in what the ledger calls
+   it (`Party.path`): the one where the answer to its making was lost, the other where people took the tag off.
 4. A note cannot be given its sound later: it names a link that opens as soon as the sound is there.
 """
 
@@ -23,9 +24,9 @@ from typing import Any, Final
 
 from crm_sync import amocrm_words as words
 from crm_sync.amocrm_book import CALL_TYPES, CARDS, Book, made_id
+from crm_sync.amocrm_cards import embedded, ids_of, is_made, numbers_of, place_of
 from crm_sync.amocrm_heard import FIELDS_MOST, clicked_by, heard, token_ends
-from crm_sync.amocrm_link import CONSENT, Account, Settings, embedded
-from crm_sync.amocrm_words import ids_of
+from crm_sync.amocrm_link import CONSENT, Account, Settings
 from crm_sync.crm import (
     HEARD_MOST,
     Candidate,
@@ -55,9 +56,11 @@ from directory.numbers import normal
 
 LATE: Final = timedelta(minutes=10)
 _TEXT_MOST: Final = 15_000
+_TASK_CHANGES: Final = frozenset({"text", "complete_till", "responsible_user_id"})
 _NO_CALL: Final = "-"
 """What a call is called there that was not to be told."""
 _NO_NUMBER: Final[Mapping[str, Any]] = {"not_told": "no_number"}
+_UNSORTED: Final[Mapping[str, Any]] = {"not_told": "unsorted_calls_have_their_link_alone"}
 
 
 class Amo:
@@ -74,14 +77,19 @@ class Amo:
         self._book = Book(workplace, self._account)
 
     async def probe(self) -> Probed:
-        """Ask for the account and its users, whom only an administrator sees; a long-lived token tells its end."""
+        """Ask for the account, its users, whom only an administrator sees, and what the settings name.
+
+        A long-lived token tells its end.
+        """
         await self._account.get("/api/v4/account")
-        missing: tuple[str, ...] = ()
         try:
-            await self._account.get("/api/v4/users", limit="1")
+            users = {int(one.id) for one in await self.users()}
+            missing = [f"user {self._is.responsible}"] if (self._is.responsible or 0) not in users | {0} else []
         except PermanentError:
-            missing = ("users",)
-        return Probed(missing, access_ends_at=token_ends(str(self._place.secrets.get("token") or "")))
+            missing = ["users"]
+        pipelines = [one async for one in self._account.each("/api/v4/leads/pipelines", "pipelines")]
+        missing += words.not_there(pipelines, self._is.pipeline, {*self._is.stages.values(), self._is.status} - {None})
+        return Probed(tuple(missing), access_ends_at=token_ends(str(self._place.secrets.get("token") or "")))
 
     async def read_back(self, step: Step, effect: Effect) -> Done | None:
         """Look for the note of a call or text by its key; leads and tasks are looked for before they are made."""
@@ -119,7 +127,7 @@ class Amo:
             return Done(_NO_CALL, _NO_NUMBER)
         user = _user(await self._place.people.user_of(call.person))
         link = await self._place.link(call.id) if call.talk_seconds > 0 else None
-        party = await self._book.party([call.number], effect, before)
+        party = await self._book.party([call.number, *effect.numbers], effect, before)
         if party is None and self._is.unknown == "unsorted" and call.direction == "inbound":
             return await self._book.leave_unsorted(effect, call, user, link)
         if party is None:
@@ -128,23 +136,23 @@ class Amo:
         kind, place = party.place
         late = self._place.now() - (call.ended_at or effect.at) > LATE
         note = words.call_note(effect.key.hex, place, call, user, link, late=late)
-        made = await self._account.send("POST", f"/api/v4/{kind}/notes", json=[note])
+        made = await self._account.write("POST", f"/api/v4/{kind}/notes", note)
         return Done(f"{party.path}/notes/{made_id(made, 'notes')}")
 
     async def attach_recording(self, effect: Effect, recording: CrmRecording) -> Done:
         """The call's note names the link already; where it does not, as after a message left, a text does."""
-        told_as, why_not = _told_call(effect)
-        if why_not is not None:
-            return Done(told_as, why_not)
+        told_as = effect.remote.get("call_finished", "")
         at = ids_of(told_as)
-        kind, _ = words.place_of(at)
-        note = await self._account.get(f"/api/v4/{kind}/notes/{at['notes']}")
-        if note is not None and note.get("params", {}).get("link"):
-            return Done(told_as)
+        if "unsorted" in at:
+            return Done(told_as, _UNSORTED)
+        if "notes" in at:
+            note = await self._account.get(f"/api/v4/{place_of(at)[0]}/notes/{at['notes']}")
+            if note is not None and note.get("params", {}).get("link"):
+                return Done(told_as)
         return await self._text(effect, f"{words.word('recording', self._is.language)}: {recording.url}")
 
     async def attach_transcript(self, effect: Effect, transcript: CrmTranscript) -> Done:
-        """A text on the card where the call is."""
+        """A text on the card where the call is; of an unsorted one on the lead that it became."""
         text = f"{words.word('transcript', self._is.language)}:\n{transcript.text[:_TEXT_MOST]}"
         return await self._text(effect, text if transcript.is_whole else f"{text} …")
 
@@ -152,7 +160,7 @@ class Amo:
         """The open lead of the party, made where there is none when ours is opened; one we made follows ours.
 
         What it was called before is the one, else where its call was told; it is searched for only when it is opened.
-        A call that was left unsorted is its lead when somebody accepts it.
+        A call that was left unsorted is its lead as soon as somebody accepts it, and until then nothing is told of it.
         """
         user = _user(await self._place.people.user_of(lead.owner))
         before = effect.remote.get("lead") or effect.remote.get("call_finished", "")
@@ -163,10 +171,15 @@ class Amo:
             if numbers and (party is None or party.lead is None):
                 return await self._book.open(effect, lead, party, numbers[0], user)
             told_as = party.path if party else None
+        if "unsorted" in ids_of(told_as):
+            party = await self._book.accepted(told_as or "")
+            if party is None:
+                return Done(told_as, {"not_told": "nobody_took_it_yet"})
+            told_as = party.path
         change = words.lead_change(lead, user, self._is.stages)
         target = ids_of(told_as).get("leads")
-        if change and target and may_change(lead, is_made=words.is_made(told_as, target)):
-            await self._account.send("PATCH", "/api/v4/leads", json=[{"id": int(target), **change}])
+        if change and target and may_change(lead, is_made=is_made(told_as, target)):
+            await self._account.write("PATCH", "/api/v4/leads", {"id": int(target), **change})
         return Done(told_as, {} if told_as else {"not_told": "lead_not_told"})
 
     async def send_message(self, effect: Effect, lead: CrmLead) -> Done:
@@ -177,7 +190,8 @@ class Amo:
     async def create_task(self, effect: Effect, task: CrmTask) -> Done:
         """A task on the party's card, known by the key in its text; it follows the promise until that is closed."""
         user = _user(await self._place.people.user_of(task.owner))
-        party = await self._book.party([task.number], effect) if words.tellable(task.number) else None
+        numbers = [number for number in (task.number, *effect.numbers) if words.tellable(number)]
+        party = await self._book.party(numbers, effect) if numbers else None
         known = await self._book.task(effect, task, party)
         base = f"{party.path}/" if party else ""
         if task.change == "closed":
@@ -191,10 +205,10 @@ class Amo:
         now, place = int(self._place.now().timestamp()), party.place if party else None
         body = words.task_body(task, place, user, now, self._is.language)
         if known is not None:
-            changed = {key: body[key] for key in ("text", "complete_till", "responsible_user_id") if key in body}
-            await self._account.send("PATCH", "/api/v4/tasks", json=[{"id": known, **changed}])
+            changed = {name: told for name, told in body.items() if name in _TASK_CHANGES}
+            await self._account.write("PATCH", "/api/v4/tasks", {"id": known} | changed)
             return Done(f"{base}tasks/{known}")
-        made = await self._account.send("POST", "/api/v4/tasks", json=[body])
+        made = await self._account.write("POST", "/api/v4/tasks", body)
         return Done(f"{base}tasks/{made_id(made, 'tasks')}")
 
     async def close(self) -> None:
@@ -228,7 +242,7 @@ class Amo:
         found: set[str] = set()
         for kind, number in cards:
             card = await self._account.get(f"/api/v4/{kind}/{number}")
-            found |= words.numbers_of(card or {}, self._is.region)
+            found |= numbers_of(card or {}, self._is.region)
         return sorted(found)
 
     async def calls_told(self, since: datetime, until: datetime) -> Sequence[HeldCall]:
@@ -278,30 +292,19 @@ class Amo:
         return Heard("originate", clicked | {"remote_id": claims["jti"]}, is_once=True)
 
     async def _text(self, effect: Effect, text: str) -> Done:
-        """A text where the call of the effect is."""
-        told_as, why_not = _told_call(effect)
-        if why_not is not None:
-            return Done(answer=why_not)
-        kind, place = words.place_of(ids_of(told_as))
+        """A text where the call of the effect is. Raises PermanentError when that was to be told, and was not."""
+        told_as = effect.remote.get("call_finished", "")
+        if told_as == _NO_CALL:
+            return Done(answer=_NO_NUMBER)
+        path = await self._book.place_told(told_as)
+        if path is None and "unsorted" in ids_of(told_as):
+            return Done(answer=_UNSORTED)
+        if path is None:
+            raise PermanentError("the call itself was not told")
+        kind, place = place_of(ids_of(path))
         note = words.common_note(effect.key.hex, place, text)
-        made = await self._account.send("POST", f"/api/v4/{kind}/notes", json=[note])
-        return Done(f"{told_as.rpartition('/notes/')[0]}/notes/{made_id(made, 'notes')}")
-
-
-def _told_call(effect: Effect) -> tuple[str, Mapping[str, Any] | None]:
-    """What the effect's call is called there, and why nothing can be told of it; None: it can.
-
-    Raises PermanentError when the call was to be told, and was not.
-    """
-    told_as = effect.remote.get("call_finished", "")
-    at = ids_of(told_as)
-    if told_as == _NO_CALL:
-        return told_as, _NO_NUMBER
-    if "unsorted" in at:
-        return told_as, {"not_told": "unsorted_calls_have_their_link_alone"}
-    if "notes" not in at:
-        raise PermanentError("the call itself was not told")
-    return told_as, None
+        made = await self._account.write("POST", f"/api/v4/{kind}/notes", note)
+        return Done(f"{path}/notes/{made_id(made, 'notes')}")
 
 
 def _user(user: str | None) -> int | None:

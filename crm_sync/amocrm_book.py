@@ -8,8 +8,21 @@ from datetime import timedelta
 from typing import Any, Final
 
 from crm_sync import amocrm_words as words
-from crm_sync.amocrm_link import Account, Settings, embedded
-from crm_sync.amocrm_words import Party, ids_of
+from crm_sync.amocrm_cards import (
+    Party,
+    chosen,
+    embedded,
+    has_number,
+    ids_of,
+    is_made,
+    is_tagged,
+    leads_of,
+    party_of,
+    place_of,
+    query_of,
+    unsorted_path,
+)
+from crm_sync.amocrm_link import Account, Settings
 from crm_sync.crm import CrmCall, CrmLead, CrmTask, Done, Effect
 from crm_sync.errors import PermanentError, UnknownOutcomeError
 from crm_sync.workplace import Workplace
@@ -36,33 +49,40 @@ class Book:
         """The card that was made for the effect, else the best that a search finds, else the one of a moment ago."""
         if known := await self.known(numbers, made):
             return known
+        lately = effect.lately or ""
         for number in numbers:
             for party in await self.parties(number):
-                return party
-        return await self.known(numbers, effect.lately or "")
+                # Of a card that is found the lead may be new, and not found yet.
+                is_new = party.lead is None and "leads" in ids_of(lately) and lately.startswith(f"{party.card}/")
+                return (await self.known(numbers, lately) if is_new else None) or party
+        return await self.known(numbers, lately)
 
     async def known(self, numbers: Sequence[str], told_as: str) -> Party | None:
-        """The card that the ledger calls so, while it has one of the numbers."""
+        """The card that the ledger calls so, while it has one of the numbers; its lead also where none finds it."""
         at = ids_of(told_as)
         kind = "contacts" if "contacts" in at else "companies"
         card = await self._account.get(f"/api/v4/{kind}/{at[kind]}", **{"with": "leads"}) if kind in at else None
-        if card is None or not any(words.has_number(card, number, self._is.region) for number in numbers):
+        if card is None or not any(has_number(card, number, self._is.region) for number in numbers):
             return None
-        party = words.chosen(kind, [card], await self._leads([card]))[0]
-        return replace(party, is_ours=words.is_made(told_as, party.lead))
+        leads = await self._leads([card])
+        if "leads" in at and not any(str(one["id"]) == at["leads"] for one in leads):
+            new = await self._account.get(f"/api/v4/leads/{at['leads']}")
+            leads += [new] if new is not None else []
+        party = party_of(kind, card, leads)
+        return replace(party, is_ours=party.is_ours or is_made(told_as, party.lead))
 
     async def parties(self, number: str) -> list[Party]:
         """Every contact with the whole number, else every company, the best first."""
-        asked = {"query": words.query_of(number, self._is.region), "with": "leads", "limit": str(_FOUND_MOST)}
+        asked = {"query": query_of(number, self._is.region), "with": "leads", "limit": str(_FOUND_MOST)}
         for kind in ("contacts", "companies"):
             found = embedded(await self._account.get(f"/api/v4/{kind}", **asked), kind)[:_FOUND_MOST]
-            cards = [card for card in found if words.has_number(card, number, self._is.region)]
+            cards = [card for card in found if has_number(card, number, self._is.region)]
             if cards:
-                return words.chosen(kind, cards, await self._leads(cards))
+                return chosen(kind, cards, await self._leads(cards))
         return []
 
     async def _leads(self, cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        ids = sorted({lead for card in cards for lead in words.leads_of(card)})[-_LEADS_MOST:]
+        ids = sorted({lead for card in cards for lead in leads_of(card)})[-_LEADS_MOST:]
         if not ids:
             return []
         query = [("filter[id][]", str(one)) for one in ids]
@@ -82,25 +102,43 @@ class Book:
         return await self._unsorted_told(effect) if self._is.unknown == "unsorted" else None
 
     async def _whole(self, kind: str, entity: int, made: str | None) -> str:
-        """What a card or lead is called in the ledger; a lead with its contact, and whether `made` says it is ours."""
+        """What a card or lead is called in the ledger; a lead with its contact, and whether we made it."""
         lead = await self._account.get(f"/api/v4/leads/{entity}", **{"with": "contacts"}) if kind == "leads" else None
         contacts = embedded(lead, "contacts")
-        if not contacts:
+        if lead is None or not contacts:
             return f"{kind}/{entity}"
-        return Party(f"contacts/{contacts[0]['id']}", entity, is_ours=words.is_made(made, entity)).path
+        is_ours = is_tagged(lead) or is_made(made, entity)
+        return Party(f"contacts/{contacts[0]['id']}", entity, is_ours=is_ours).path
+
+    async def accepted(self, told_as: str) -> Party | None:
+        """What an unsorted call became when somebody took it; None: nobody did yet, or it was thrown away."""
+        at = ids_of(told_as)
+        if "leads" not in at or await self._account.get(f"/api/v4/leads/unsorted/{at['unsorted']}") is not None:
+            return None
+        lead = await self._account.get(f"/api/v4/leads/{at['leads']}", **{"with": "contacts"})
+        cards = embedded(lead, "contacts")
+        if not cards:
+            return None
+        return Party(f"contacts/{cards[0]['id']}", int(at["leads"]), lead.get("responsible_user_id"), is_ours=True)
 
     async def text_told(self, effect: Effect) -> str | None:
         """What a text is called there, by the key in its last line."""
-        told_as = effect.remote.get("call_finished", "")
-        at = ids_of(told_as)
-        if "notes" not in at:
+        path = await self.place_told(effect.remote.get("call_finished", ""))
+        if path is None:
             return None
-        kind, place = words.place_of(at)
+        kind, place = place_of(ids_of(path))
         query = [("filter[note_type][]", "common")]
         async for note in self._account.each(f"/api/v4/{kind}/{place}/notes", "notes", query):
             if str(note.get("params", {}).get("text")).endswith(effect.key.hex):
-                return f"{told_as.rpartition('/notes/')[0]}/notes/{note['id']}"
+                return f"{path}/notes/{note['id']}"
         return None
+
+    async def place_told(self, told_as: str) -> str | None:
+        """What the card or lead is called where a call was told; None: nowhere, or nobody took it yet."""
+        if "unsorted" in ids_of(told_as):
+            party = await self.accepted(told_as)
+            return party.path if party else None
+        return told_as.rpartition("/notes/")[0] or None
 
     async def _unsorted_told(self, effect: Effect) -> str | None:
         """The unsorted call with the key of the effect, of those that were made since."""
@@ -108,7 +146,7 @@ class Book:
         query = [("filter[category][]", "sip"), ("order[created_at]", "desc")]
         async for one in self._account.each("/api/v4/leads/unsorted", "unsorted", query):
             if one.get("metadata", {}).get("uniq") == effect.key.hex:
-                return f"unsorted/{one['uid']}"
+                return unsorted_path(one)
             if int(one.get("created_at") or since) < since:
                 break
         return None
@@ -118,7 +156,7 @@ class Book:
         at = ids_of(told_as)
         if "notes" not in at:
             return "unsorted" in at
-        return await self._account.get(f"/api/v4/{words.place_of(at)[0]}/notes/{at['notes']}") is not None
+        return await self._account.get(f"/api/v4/{place_of(at)[0]}/notes/{at['notes']}") is not None
 
     async def task(self, effect: Effect, task: CrmTask, party: Party | None) -> int | None:
         """The task of a promise: what it was called before, else the open one with its key on the party's cards.
@@ -133,7 +171,7 @@ class Book:
         since = str(int((effect.at - _SLACK).timestamp()))
         where = [[("filter[updated_at][from]", since)]]
         if party is not None:
-            places = {party.place, words.place_of(ids_of(party.card))}
+            places = {party.place, place_of(ids_of(party.card))}
             where = [[("filter[entity_type]", kind), ("filter[entity_id][]", str(at))] for kind, at in sorted(places)]
         for query in where:
             async for one in self._account.each("/api/v4/tasks", "tasks", [("filter[is_completed]", "0"), *query]):
@@ -147,11 +185,9 @@ class Book:
         """A contact with a lead, for a stranger."""
         owner = user or self._is.responsible
         stage = (self._is.pipeline, self._is.status)
-        body = words.lead_body(effect.key.hex, number, name, owner, stage, self._is.language)
-        contact = words.contact_body(number, name, owner)
-        made = await self._account.send(
-            "POST", "/api/v4/leads/complex", json=[body | {"_embedded": {"contacts": [contact]}}]
-        )
+        within = {"contacts": [words.contact_body(number, name, owner)]}
+        body = words.lead_body(effect.key.hex, number, name, owner, stage, self._is.language, within)
+        made = await self._account.write("POST", "/api/v4/leads/complex", body)
         try:
             return Party(f"contacts/{int(made[0]['contact_id'])}", int(made[0]["id"]), owner, name, is_ours=True)
         except (LookupError, TypeError, ValueError):
@@ -164,21 +200,23 @@ class Book:
         kind, place = party.place
         stage = (self._is.pipeline, self._is.status)
         owner = user or party.owner or self._is.responsible
-        body = words.lead_body(effect.key.hex, number, lead.name or party.name, owner, stage, self._is.language)
-        made = await self._account.send("POST", "/api/v4/leads", json=[body | {"_embedded": {kind: [{"id": place}]}}])
+        name, within = lead.name or party.name, {kind: [{"id": place}]}
+        body = words.lead_body(effect.key.hex, number, name, owner, stage, self._is.language, within)
+        made = await self._account.write("POST", "/api/v4/leads", body)
         return Done(Party(party.card, int(made_id(made, "leads")), is_ours=True).path)
 
     async def leave_unsorted(self, effect: Effect, call: CrmCall, user: int | None, link: str | None) -> Done:
         """An unsorted call. The same again is refused there: then it was taken."""
         body = words.unsorted_body(effect.key.hex, call, user, link, self._is.pipeline, self._is.language)
         try:
-            made = await self._account.send("POST", "/api/v4/leads/unsorted/sip", json=[body])
+            made = await self._account.write("POST", "/api/v4/leads/unsorted/sip", body)
         except PermanentError:
             known = await self._unsorted_told(effect)
             if known is None:
                 raise
             return Done(known)
-        return Done(f"unsorted/{made_id(made, 'unsorted', 'uid')}")
+        made_id(made, "unsorted", "uid")
+        return Done(unsorted_path(embedded(made, "unsorted")[0]))
 
 
 def made_id(answer: Any, name: str, key: str = "id") -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from crm_sync.amocrm_words import numbers_of
+from crm_sync.amocrm_cards import numbers_of
 from crm_sync.crm import Heard
 from crm_sync.errors import PermanentError
 

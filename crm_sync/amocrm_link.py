@@ -18,7 +18,8 @@ from urllib.parse import urlencode
 from msgspec import Struct
 from yarl import URL
 
-from crm_sync.amocrm_words import Language
+from crm_sync.amocrm_cards import embedded
+from crm_sync.amocrm_words import USERS, Language, without_users
 from crm_sync.errors import (
     AuthDeadError,
     AuthExpiredError,
@@ -85,6 +86,14 @@ class NotThere(PermanentError):
     """What was asked for does not exist."""
 
 
+class NotTaken(PermanentError):
+    """A body was refused; `fields` are the paths in it that were at fault."""
+
+    def __init__(self, reason: str, answer: Mapping[str, Any], fields: Sequence[str]) -> None:
+        super().__init__(reason, answer)
+        self.fields = tuple(fields)
+
+
 class Account:
     """One account there."""
 
@@ -133,6 +142,19 @@ class Account:
             unclear = UnknownOutcomeError if is_write else TransientError
             raise unclear("what it said is no JSON", answer.kept())
         return said
+
+    async def write(self, method: str, path: str, item: Mapping[str, Any]) -> Any:
+        """Write one thing, and give what was said; users who do not work there any more are left out of it.
+
+        Raises NotTaken where it would be nothing without them.
+        """
+        try:
+            return await self.send(method, path, json=[item])
+        except NotTaken as error:
+            rest = without_users(item)
+            if not any(field.rpartition(".")[2] in USERS for field in error.fields) or not rest.keys() - {"id"}:
+                raise
+            return await self.send(method, path, json=[rest])
 
     async def _answered(
         self, method: str, path: str, query: Sequence[tuple[str, str]], json: Any, *, low: bool
@@ -232,12 +254,6 @@ async def _exchange(place: Workplace, query: Mapping[str, str], redirect: str) -
 CONSENT: Final = Consent(address=_consent_address, exchange=_exchange)
 
 
-def embedded(answer: Any, name: str) -> list[dict[str, Any]]:
-    """The items of a page; none of nothing."""
-    found = answer.get("_embedded", {}).get(name) if isinstance(answer, dict) else None
-    return [one for one in found or () if isinstance(one, dict)]
-
-
 def _refused(answer: Answer, *, is_write: bool, now: float) -> CrmError:
     """What an answer that is none of 2xx means. A ban is a page of HTML, as is a limit; neither promises a time.
 
@@ -260,11 +276,16 @@ def _refused(answer: Answer, *, is_write: bool, now: float) -> CrmError:
         return TransientError(reason, kept, retry_after=answer.retry_after(now), is_away=status != 500)
     if 300 <= status < 400:
         return TransientError(f"{reason}: redirects are not followed", kept)
-    return PermanentError(f"{reason}{_faults(body)}", kept)
+    faults = _faults(body)
+    if not faults:
+        return PermanentError(reason, kept)
+    told = ", ".join([reason, *(f"{path} {code}" for path, code in faults[:3])])
+    return NotTaken(told, kept, [path for path, _ in faults])
 
 
-def _faults(body: Any) -> str:
-    """Which fields were refused and why, of an answer with validation-errors."""
+def _faults(body: Any) -> list[tuple[str, str]]:
+    """Which fields were refused and why (path, code), of an answer with validation-errors."""
     found = body.get("validation-errors") if isinstance(body, dict) else None
-    errors = [one for item in found or () if isinstance(item, dict) for one in item.get("errors") or ()]
-    return "".join(f", {one.get('path')} {one.get('code')}" for one in errors[:3] if isinstance(one, dict))
+    items = found if isinstance(found, list) else ()
+    errors = [one for item in items if isinstance(item, dict) for one in item.get("errors") or ()]
+    return [(str(one.get("path")), str(one.get("code"))) for one in errors if isinstance(one, dict)]

@@ -1,36 +1,28 @@
-"""What amoCRM (Kommo) is told in its own words, and what its cards say (pure).
+"""What amoCRM (Kommo) is told, in its own words (pure).
 
 Facts: amocrm.ru/developers and developers.kommo.com (API v4), and the vendor's client amocrm/amocrm-api-php for what a
-note may hold. Numbers are compared whole, in E.164: a search there hits other fields, and of numbers the last seven
-digits; its own placement of calls goes by ten, which are the same in different countries.
+note may hold.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from crm_sync.amocrm_cards import LOST, TAG, WON, embedded
 from crm_sync.crm import CrmCall, CrmLead, CrmTask, HeldCall
-from directory.numbers import e164, is_anonymous, is_short, show, significant
+from directory.numbers import e164, is_anonymous, is_short, show
 
 Language = Literal["ru", "en"]
 
-WON, LOST = 142, 143
-"""The statuses that end a lead, the same in every pipeline."""
-
-_TEN: Final = 10
-_ALIKE: Final = 4
-"""Numbers that end otherwise are not the same, however they are written."""
-_PHONES_MOST: Final = 20
-"""Of a card so many numbers are understood, which takes a tenth of a millisecond each."""
+USERS: Final = frozenset({"responsible_user_id", "created_by"})
+"""Fields that name a user; one who does not work there any more is refused."""
 
 _KEY: Final = re.compile("[0-9a-f]{32}")
 _SOURCE: Final = "Switchhook"
-_EXTENSION: Final = re.compile(r"(доб|ext|x|,|;|#).*", re.IGNORECASE)
 _TALKED, _NO_ANSWER = 4, 6
 _TYPES: Final[Mapping[str, str]] = {"inbound": "call_in", "outbound": "call_out"}
 _STATUSES: Final[Mapping[str, int]] = {"won": WON, "lost": LOST, "disqualified": LOST}
@@ -54,53 +46,20 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
-    """Whose number it is there: `card` is contacts/ID or companies/ID, `lead` their open lead, `owner` its user.
+def without_users(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The same body, nobody's."""
+    return {key: _nobodys(value) for key, value in item.items() if key not in USERS}
 
-    `is_ours`: we made the lead, as the ledger knows.
-    """
 
-    card: str
-    lead: int | None = None
-    owner: int | None = None
-    name: str | None = None
-    is_ours: bool = False
-
-    @property
-    def path(self) -> str:
-        """What it is called in the ledger: contacts/1, contacts/1/leads/2, or contacts/1/leads/2/made/2 for ours."""
-        if not self.lead:
-            return self.card
-        return f"{self.card}/leads/{self.lead}" + (f"/made/{self.lead}" if self.is_ours else "")
-
-    @property
-    def place(self) -> tuple[str, int]:
-        """Where notes and tasks of it go: the lead, else the card."""
-        kind, _, number = self.card.partition("/")
-        return ("leads", self.lead) if self.lead else (kind, int(number))
+def _nobodys(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return without_users(value)
+    return [_nobodys(one) for one in value] if isinstance(value, list) else value
 
 
 def told(**values: Any) -> dict[str, Any]:
     """A body without what is not known: amoCRM refuses nulls."""
     return {key: value for key, value in values.items() if value is not None}
-
-
-def ids_of(path: str | None) -> dict[str, str]:
-    """{kind: id} of what the ledger calls something: contacts/1/leads/2/notes/3."""
-    parts = (path or "").split("/")
-    return dict(zip(parts[::2], parts[1::2], strict=False))
-
-
-def is_made(path: str | None, lead: object) -> bool:
-    """Whether the ledger calls that lead one that we made."""
-    return ids_of(path).get("made") == str(lead)
-
-
-def place_of(at: Mapping[str, str]) -> tuple[str, int]:
-    """Where the notes of something are: its lead, else its card."""
-    kind = next(one for one in ("leads", "contacts", "companies") if one in at)
-    return kind, int(at[kind])
 
 
 def tellable(number: str | None) -> bool:
@@ -113,61 +72,14 @@ def written(number: str) -> str:
     return f"+{number}" if e164(f"+{number}", "ZZ") == number else number
 
 
-def query_of(number: str, region: str) -> str:
-    """What is searched for: the digits that every spelling of the number ends with, at most ten."""
-    return significant(number, region)[-_TEN:]
-
-
-def has_number(card: Mapping[str, Any], number: str, region: str) -> bool:
-    """Whether a contact or company has exactly this number, however it is written there."""
-    return number in _whole([one for one in phones(card) if number[-_ALIKE:] in _digits(one)], region)
-
-
-def numbers_of(card: Mapping[str, Any], region: str) -> set[str]:
-    """The numbers of a card, whole: E.164 digits where that can be told, else the digits that are there."""
-    return _whole(phones(card), region)
-
-
-def _whole(written: Sequence[str], region: str) -> set[str]:
-    plain = (_EXTENSION.sub("", one) for one in written[:_PHONES_MOST])
-    return {e164(one, region) or _digits(one) for one in plain} - {""}
-
-
-def _digits(text: str) -> str:
-    return "".join(sign for sign in text if sign.isdigit())
-
-
-def phones(card: Mapping[str, Any]) -> list[str]:
-    """The numbers of a card as somebody wrote them; a webhook calls the field's code `code`."""
-    fields = card.get("custom_fields_values") or card.get("custom_fields") or ()
-    return [
-        str(value["value"])
-        for one in fields
-        if (one.get("field_code") or one.get("code")) == "PHONE"
-        for value in one.get("values", ())
-        if value.get("value")
-    ]
-
-
-def leads_of(card: Mapping[str, Any]) -> list[int]:
-    """The leads of a card that was asked for with them."""
-    return [int(one["id"]) for one in card.get("_embedded", {}).get("leads", ())]
-
-
-def is_open(lead: Mapping[str, Any]) -> bool:
-    """Whether somebody works on a lead."""
-    return lead.get("status_id") not in (WON, LOST) and not lead.get("closed_at") and not lead.get("is_deleted")
-
-
-def chosen(kind: str, cards: Sequence[Mapping[str, Any]], leads: Sequence[Mapping[str, Any]]) -> list[Party]:
-    """The cards of one number, the best first: with an open lead (its newest), then with an owner, then the oldest."""
-    opened = {int(lead["id"]): lead for lead in leads if is_open(lead)}
-    found = []
-    for card in cards:
-        mine = max((one for one in leads_of(card) if one in opened), default=None)
-        owner = (opened[mine] if mine else card).get("responsible_user_id")
-        found.append(Party(f"{kind}/{card['id']}", mine, owner, card.get("name") or None))
-    return sorted(found, key=lambda one: (-(one.lead or 0), one.owner is None, int(one.card.partition("/")[2])))
+def not_there(
+    pipelines: Sequence[Mapping[str, Any]], pipeline: int | None, statuses: Collection[int | None]
+) -> list[str]:
+    """What settings name and the account has not: a pipeline, and statuses of any."""
+    known = {int(one["id"]): {int(status["id"]) for status in embedded(one, "statuses")} for one in pipelines}
+    lacks = [f"pipeline {pipeline}"] if pipeline is not None and pipeline not in known else []
+    there = {None, WON, LOST}.union(*known.values())
+    return lacks + [f"status {status}" for status in statuses if status not in there]
 
 
 def call_note(key: str, place: int, call: CrmCall, user: int | None, link: str | None, *, late: bool) -> dict[str, Any]:
@@ -221,16 +133,23 @@ def common_note(key: str, place: int, text: str) -> dict[str, Any]:
     return {"entity_id": place, "note_type": "common", "params": {"text": f"{text}\n№ {key}"}, "request_id": key}
 
 
-def lead_body(
-    key: str, number: str, name: str | None, user: int | None, stage: tuple[int | None, int | None], words: Language
+def lead_body(  # all that a lead begins with
+    key: str,
+    number: str,
+    name: str | None,
+    user: int | None,
+    stage: tuple[int | None, int | None],
+    words: Language,
+    within: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """A lead; `stage` is (pipeline, status), None for the account's first."""
+    """A lead; `stage` is (pipeline, status), None for the account's first. `within`: its contact, or its card."""
     return told(
         name=f"{_WORDS[words]['lead']} {name or show(number)}",
         pipeline_id=stage[0],
         status_id=stage[1],
         responsible_user_id=user,
         request_id=key,
+        _embedded={**within, "tags": [{"name": TAG}]},
     )
 
 

@@ -119,6 +119,10 @@ class Bitrix24:
                 missing.append("leads, which simple CRM mode has none of")
             if not await self._rest.call("user.get", {"FILTER": {"ID": self._settings.user, "ACTIVE": True}}):
                 missing.append(f"active user {self._settings.user}")
+            wanted = {"SOURCE": {self._settings.source}, "STATUS": set(self._settings.stages.values())}
+            for called, ids in wanted.items():
+                there = await self._rest.rows("crm.status.list", {"filter": {"ENTITY_ID": called}})
+                missing += [f"{called.lower()} {one}" for one in sorted(ids - {row["STATUS_ID"] for row in there})]
         return Probed(tuple(missing))
 
     async def read_back(self, step: Step, effect: Effect) -> Done | None:
@@ -152,7 +156,7 @@ class Bitrix24:
             row = await self._calls.finished(_OUR_ID, str(call.id))
             if row is not None:
                 return await self._with_lead(effect, row)
-        await self._make_known(call)
+        await self._make_known(call, effect.numbers)
         if call_id is not None and "call_finished" not in effect.remote:
             await effect.keep(call_id)  # from now on it is this call's alone
         row = await self._calls.finish(call, call_id or await self._calls.register(effect, call))
@@ -208,7 +212,7 @@ class Bitrix24:
 
     async def create_task(self, effect: Effect, task: CrmTask) -> Done:
         """A todo of whoever has the number, found by its title; a lead is made to hold it where nobody has."""
-        number = await self._book.task(task, effect.remote.get("task"))
+        number = await self._book.task(task, effect.remote.get("task"), effect.numbers)
         return Done(number, {} if number else {"not_told": "never_opened"})
 
     async def close(self) -> None:
@@ -283,10 +287,10 @@ class Bitrix24:
             await self._book.bind(row, int(effect.remote["lead"]))
         return _done(row)
 
-    async def _make_known(self, call: CrmCall) -> None:
+    async def _make_known(self, call: CrmCall, numbers: Sequence[str]) -> None:
         """Make the lead of the house first: the portal shows a call nowhere that is of nobody when it ends."""
         if not self._settings.creates_leads and call.lead is not None and call.number is not None:
-            await self._book.make(lead_of_call(call, call.lead, call.number, call.person))
+            await self._book.make(lead_of_call(call, call.lead, (call.number, *numbers), call.person))
 
     async def _card(self, method: str, effect: Effect, users: Sequence[str]) -> None:
         call_id = effect.remote.get("call_started")

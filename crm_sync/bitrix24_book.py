@@ -9,10 +9,13 @@ from typing import Any, Final
 from crm_sync.bitrix24_rest import MethodError, Rest, Settings
 from crm_sync.bitrix24_words import (
     ADOPTED,
+    HELD,
     LEAD,
     ORIGINATOR,
     STAGES,
     TYPES,
+    is_free,
+    is_open,
     lead_title,
     moment,
     new_lead,
@@ -26,6 +29,10 @@ from crm_sync.workplace import Workplace
 
 WRITTEN: Final = frozenset({"opened", "stage", "owner", "fields"})
 """What happens to a lead here and is written there; the rest is our book's alone."""
+_ASKED_MOST: Final = 20
+"""So many numbers may be asked for at once."""
+_TOLD_MOST: Final = 20
+"""Of so many leads of a number more may be there."""
 _PINGS: Final = (0, 15)
 """Minutes before the deadline at which the portal reminds of a todo."""
 
@@ -66,9 +73,9 @@ class Book:
         if await self._lead_of(lead) is None:
             await self._add(lead)
 
-    async def take(self, lead: int) -> None:
+    async def take(self, lead: int, number: str) -> None:
         """Mark a lead that the portal made of a call of ours: it is ours to fill in."""
-        fields = {"originatorId": ORIGINATOR}
+        fields = {"originatorId": ORIGINATOR, "originId": HELD + number}
         try:
             await self._rest.call("crm.item.update", {"entityTypeId": LEAD, "id": lead, "fields": fields})
         except MethodError as error:
@@ -87,8 +94,11 @@ class Book:
             if error.code != "ACTIVITY_IS_ALREADY_BOUND":
                 raise
 
-    async def task(self, task: CrmTask, known: str | None) -> str | None:
-        """The id of the promise's todo, found by its id or its title, made, changed or closed; None: it never was."""
+    async def task(self, task: CrmTask, known: str | None, others: Sequence[str]) -> str | None:
+        """The id of the promise's todo, found by its id or its title, made, changed or closed; None: it never was.
+
+        `others` are more numbers of the client.
+        """
         wanted = {"ID": known} if known else {"PROVIDER_ID": "CRM_TODO", "%SUBJECT": task_mark(task)}
         found = await self._rest.call("crm.activity.list", {"filter": wanted})
         if found:
@@ -96,36 +106,49 @@ class Book:
             return str(found[0]["ID"])
         if task.change == "closed":
             return None
-        kind, holder = await self.holder(task.number, task.owner)
+        kind, holder = await self.holder([task.number, *others], task.owner)
         whose = {"ownerTypeId": kind, "ownerId": holder}
         made = await self._rest.call("crm.activity.todo.add", whose | await self._of_task(task))
         return str(made["id"])
 
     async def _lead_of(self, lead: CrmLead) -> Mapping[str, Any] | None:
-        ours = {"@originatorId": [ORIGINATOR, ADOPTED], "originId": str(lead.id)}
-        found = await self._leads(ours)
-        if found or not lead.numbers:
-            return found[0] if found else None
-        ids = (await self._with_numbers(lead.numbers)).get("LEAD", [])
-        if not ids:
-            return None
-        rows = [row for row in await self._leads({"@id": ids}) if row.get("stageSemanticId", "P") == "P"]
-        # One of another lead of ours is that one's.
-        free = [row for row in rows if not (_originator(row) in {ORIGINATOR, ADOPTED} and row.get("originId"))]
+        """The lead of ours, else one that holds calls of its numbers, else the newest open one of those."""
+        rows = await self._ours([str(lead.id), *(HELD + number for number in lead.numbers)])
+        mine = [row for row in rows if row.get("originId") == str(lead.id)]
+        if mine:
+            return mine[0]
+        ids = [] if any(map(is_open, rows)) else await self._open_leads(lead.numbers)
+        rows += await self._leads({"@id": ids}) if ids else []
+        free = [row for row in rows if is_open(row) and is_free(row)]
         return max(free, key=lambda row: int(row["id"])) if free else None
+
+    async def _ours(self, origins: Sequence[str]) -> list[Mapping[str, Any]]:
+        """Leads with one of these origins: found in the table of leads itself, and so at once."""
+        return await self._leads({"@originatorId": [ORIGINATOR, ADOPTED], "@originId": list(origins)})
 
     async def _leads(self, wanted: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         select = ["id", "originatorId", "originId", "stageId", "stageSemanticId", "assignedById"]
         params = {"entityTypeId": LEAD, "select": select, "filter": dict(wanted), "order": {"id": "ASC"}}
         return list((await self._rest.call("crm.item.list", params))["items"])
 
-    async def _with_numbers(self, numbers: Sequence[str]) -> Mapping[str, list[int]]:
-        params = {"type": "PHONE", "values": [phone(one) for one in numbers[:20]]}
+    async def _open_leads(self, numbers: Sequence[str]) -> list[int]:
+        """Leads with these numbers, also closed ones; of as many as it tells at most, those that are open."""
+        ids = await self._with_numbers("LEAD", numbers)
+        if len(ids) < _TOLD_MOST:
+            return ids
+        found = [row for number in numbers for row in await self.search(number)]
+        return [int(row["CRM_ENTITY_ID"]) for row in found if row["CRM_ENTITY_TYPE"] == "LEAD"]
+
+    async def _with_numbers(self, kind: str, numbers: Sequence[str]) -> list[int]:
+        """Ids of one kind: asked for several at once, many of one hide those of the next."""
+        if not numbers:
+            return []
+        params = {"type": "PHONE", "values": [phone(one) for one in numbers[:_ASKED_MOST]], "entity_type": kind}
         found = await self._rest.call("crm.duplicate.findbycomm", params)
-        return found if isinstance(found, dict) else {}
+        return [int(one) for one in found.get(kind, ())] if isinstance(found, dict) else []
 
     async def _add(self, lead: CrmLead) -> int:
-        contacts = (await self._with_numbers(lead.numbers)).get("CONTACT", []) if lead.numbers else []
+        contacts = await self._with_numbers("CONTACT", lead.numbers)
         fields = new_lead(
             lead,
             await self.user(lead.owner) or self._settings.user,
@@ -142,7 +165,7 @@ class Book:
         """What is written of a lead that is there; see rule 5."""
         fields: dict[str, Any] = {}
         is_ours = _originator(row) == ORIGINATOR
-        is_new = is_ours and not row.get("originId")
+        is_new = is_ours and is_free(row)
         if is_new or not _originator(row):
             fields |= {"originatorId": ORIGINATOR if is_ours else ADOPTED, "originId": str(lead.id)}
         if not may_change(lead, is_made=is_ours):
@@ -160,18 +183,28 @@ class Book:
     def _stages(self) -> Mapping[str, str]:
         return self._settings.stages or STAGES
 
-    async def holder(self, told: str, owner: str | None) -> tuple[int, int]:
-        """Type and id of whose a number is: its open lead, else its contact or company, else a lead that is made."""
-        rows = await self.search(told)
-        for kind in ("LEAD", "CONTACT", "COMPANY"):
-            for row in rows:
-                if row["CRM_ENTITY_TYPE"] == kind:
-                    return TYPES[kind], int(row["CRM_ENTITY_ID"])
-        number = phone(told)
+    async def whose(self, numbers: Sequence[str]) -> tuple[str, int] | None:
+        """Kind and id of whose the first of these numbers is that is anybody's: an open lead, a contact or company."""
+        for number in numbers:
+            rows = await self.search(number)
+            for kind in ("LEAD", "CONTACT", "COMPANY"):
+                for row in rows:
+                    if row["CRM_ENTITY_TYPE"] == kind:
+                        return kind, int(row["CRM_ENTITY_ID"])
+        held = [row for row in await self._ours([HELD + number for number in numbers]) if is_open(row)]
+        return ("LEAD", int(held[-1]["id"])) if held else None
+
+    async def holder(self, numbers: Sequence[str], owner: str | None) -> tuple[int, int]:
+        """Type and id of whose the numbers of a client are, else of a lead that is made."""
+        known = await self.whose(numbers)
+        if known is not None:
+            return TYPES[known[0]], known[1]
+        number = phone(numbers[0])
         fields = {
             "title": lead_title(number, self._settings.language),
             "sourceId": self._settings.source,
             "originatorId": ORIGINATOR,
+            "originId": HELD + numbers[0],
             "fm": [{"typeId": "PHONE", "valueType": "WORK", "value": number}],
             "assignedById": await self.user(owner) or self._settings.user,
         }

@@ -34,9 +34,11 @@ class Calls:
         # The lead that the portal makes is marked as ours before the call is kept: until then the same is asked again.
         creates_lead = settings.creates_leads and self.is_known_again(call)
         if settings.creates_leads and not creates_lead and call.direction == "inbound":
-            await self._book.holder(call.number or "", call.person)
+            await self._book.holder([call.number or "", *effect.numbers], call.person)
+        # The portal knows its clients by the number that calls alone; of one with others it is told which it is.
+        known = await self._book.whose([call.number or "", *effect.numbers]) if effect.numbers else None
         params = registration(
-            call, settings.user, creates_lead=creates_lead, chat=settings.chat, source=settings.source
+            call, settings.user, creates_lead=creates_lead, chat=settings.chat, source=settings.source, known=known
         )
         try:
             told = await self._rest.call("telephony.externalCall.register", params)
@@ -46,7 +48,7 @@ class Calls:
             raise
         call_id = str(told["CALL_ID"])
         if told.get("CRM_CREATED_LEAD"):
-            await self._book.take(int(told["CRM_CREATED_LEAD"]))
+            await self._book.take(int(told["CRM_CREATED_LEAD"]), call.number or "")
         await effect.keep(call_id)
         return call_id
 

@@ -200,14 +200,15 @@ class Rest:
             answer = await self._work.http.send("POST", moved, json=params, seconds=seconds)
             if answer.json() is not None:
                 await keep(str(moved).removesuffix(method))
+        # An error tells, as every answer, what the method took: of one that failed it is charged too.
+        said = answer.json()
+        await self._keep_operating(method, said.get("time") if isinstance(said, dict) else None)
         try:
-            told = self._read(method, answer)
+            return self._read(method, answer)
         except RateLimitedError as error:
             if error.scope == "connection":
                 await self._work.pace.fill(self._requests)
             raise
-        await self._keep_operating(method, told.get("time"))
-        return told
 
     async def _pace(self, method: str, *, low: bool) -> None:
         await self._work.pace.check(_operating(method), low=low)

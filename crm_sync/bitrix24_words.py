@@ -21,6 +21,12 @@ ORIGINATOR: Final = "switchhook"
 ADOPTED: Final = "switchhook.adopted"
 """Of leads that were there before: only what a person decided here is changed in them."""
 
+HELD: Final = "tel:"
+"""What the origin of a lead begins with, before its number, that holds calls or promises and is none of ours yet.
+
+Searches by number may not find at once what was made; by its origin a lead is found in the table of leads itself.
+"""
+
 LEAD: Final = 1
 TYPES: Final[Mapping[str, int]] = {"LEAD": LEAD, "CONTACT": 3, "COMPANY": 4}
 STAGES: Final[Mapping[str, str]] = {
@@ -61,14 +67,30 @@ def numbers_of(item: Mapping[str, Any], region: str) -> list[str]:
     return sorted({number for number in found if number is not None})
 
 
+def is_free(item: Mapping[str, Any]) -> bool:
+    """Whether a lead there may become the one of ours: no other of ours has it."""
+    origin = str(item.get("originId") or "")
+    return str(item.get("originatorId") or "") not in {ORIGINATOR, ADOPTED} or not origin or origin.startswith(HELD)
+
+
+def is_open(item: Mapping[str, Any]) -> bool:
+    """Whether somebody works on a lead there (a process of it is neither success nor failure)."""
+    return bool(item.get("stageSemanticId", "P") == "P")
+
+
 def is_told(call: CrmCall) -> bool:
     """Whether the portal can know of a call: somebody with a number was outside."""
     return call.number is not None and call.number.isdecimal()
 
 
-def registration(call: CrmCall, user: int, *, creates_lead: bool, chat: bool, source: str) -> dict[str, Any]:
-    """What `register` is told: the same at every attempt, for it is by this that the portal knows the call again."""
-    told = {
+def registration(
+    call: CrmCall, user: int, *, creates_lead: bool, chat: bool, source: str, known: tuple[str, int] | None
+) -> dict[str, Any]:
+    """What `register` is told: by number, user, type and our id the portal knows the call again.
+
+    `known`: kind and id of the client, where the number does not tell it.
+    """
+    told: dict[str, Any] = {
         "USER_ID": user,
         "PHONE_NUMBER": phone(call.number or ""),
         "TYPE": _OUTGOING if call.direction == "outbound" else _INCOMING,
@@ -82,6 +104,8 @@ def registration(call: CrmCall, user: int, *, creates_lead: bool, chat: bool, so
         told["CALL_START_DATE"] = call.started_at.astimezone(UTC).isoformat(timespec="seconds")
     if call.line:
         told["LINE_NUMBER"] = phone(call.line)
+    if known is not None:
+        told |= {"CRM_ENTITY_TYPE": known[0], "CRM_ENTITY_ID": known[1]}
     return told
 
 

@@ -168,7 +168,7 @@ class Effect:
     lead too. `lately` is what the latest effect of the same number left, which a search there may not find yet.
     `sent_at`: until when it may have been on its way, where nobody knows what became of it; None: there is no doubt.
     `keep` stores at once what this one is called there, where it takes more than one request: the next attempt finds it
-    in `remote`.
+    in `remote`. `numbers`: what else the client is called by, of whom one number is told.
     """
 
     key: UUID
@@ -177,6 +177,7 @@ class Effect:
     lately: str | None = None
     sent_at: datetime | None = None
     keep: Callable[[str], Awaitable[None]] = _keep_nothing
+    numbers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,13 +10,15 @@ from sqlalchemy import Row, and_, func, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.ledger_tables import OPEN_STATES, crm_effects
-from crm_sync.tables import lead_events
+from crm_sync.tables import lead_events, party_numbers
 
 _LATELY: Final = 1000
 """So many effects back it is looked for what the last one of a number left: more than are sent in a few minutes."""
 
 _SHARED: Final = 20_000
 """So many effects back a call may share its name there with another: more than are planned in half an hour."""
+
+_HOLD: Final = text("select pg_advisory_xact_lock(hashtextextended(:lanes, 17))")
 
 _OF_A_CALL: Final = frozenset({"call_started", "call_answered", "call_finished"})
 _OF_A_LEAD: Final = frozenset({"lead", "message"})
@@ -99,12 +101,41 @@ async def is_of_another(connection: AsyncConnection, row: Row[Any], remote_id: s
     return await connection.scalar(asked.limit(1)) is not None
 
 
-async def lately(connection: AsyncConnection, row: Row[Any]) -> str | None:
-    """What the latest effect of the same lane is called there, of those not long ago."""
+async def others(connection: AsyncConnection, numbers: Collection[str]) -> tuple[str, ...]:
+    """The other numbers of whoever has one of these."""
+    mine = select(party_numbers.c.party_id).where(party_numbers.c.number.in_(numbers))
+    asked = select(party_numbers.c.number).where(
+        party_numbers.c.party_id.in_(mine), party_numbers.c.number.not_in(numbers)
+    )
+    return tuple((await connection.execute(asked.order_by(party_numbers.c.number))).scalars())
+
+
+async def is_told_by(connection: AsyncConnection, row: Row[Any], lanes: Collection[str]) -> bool:
+    """Whether an effect of another of these lanes is on its way to the same connection, in doubt, or tried before.
+
+    Of two that were tried the later one waits. Whoever asks holds the lanes until the transaction is over.
+    """
+    await connection.execute(_HOLD, {"lanes": f"{row.connection} {min(lanes)}"})
+    asked = select(crm_effects.c.key).where(
+        crm_effects.c.connection == row.connection,
+        crm_effects.c.lane.in_(lanes),
+        crm_effects.c.lane != row.lane,
+        crm_effects.c.state.in_(OPEN_STATES),
+        or_(
+            and_(crm_effects.c.state != "planned", literal(row.state == "planned")),
+            and_(crm_effects.c.attempts > 0, crm_effects.c.number < row.number),
+        ),
+    )
+    return await connection.scalar(asked.limit(1)) is not None
+
+
+async def lately(connection: AsyncConnection, row: Row[Any], lanes: Collection[str]) -> str | None:
+    """What the latest effect of these lanes is called there, of those not long ago."""
     asked = select(crm_effects.c.remote_id).where(
         crm_effects.c.connection == row.connection,
-        crm_effects.c.number.between(row.number - _LATELY, row.number - 1),
-        crm_effects.c.lane == row.lane,
+        crm_effects.c.number > row.number - _LATELY,
+        crm_effects.c.key != row.key,
+        crm_effects.c.lane.in_(lanes),
         crm_effects.c.remote_id.is_not(None),
     )
     told: str | None = await connection.scalar(asked.order_by(crm_effects.c.number.desc()).limit(1))

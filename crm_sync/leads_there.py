@@ -14,14 +14,14 @@ def may_change(lead: CrmLead, *, is_made: bool) -> bool:
     return is_made or lead.by != SERVICE
 
 
-def lead_of_call(call: CrmCall, lead: int, number: str, owner: str | None = None) -> CrmLead:
+def lead_of_call(call: CrmCall, lead: int, numbers: tuple[str, ...], owner: str | None = None) -> CrmLead:
     """The lead of a call that is told of before its own effect; whose it is that one knows better than `owner`."""
     return CrmLead(
         id=lead,
         change="opened",
         party=call.party or 0,
         name=call.name,
-        numbers=(number,),
+        numbers=numbers,
         stage="new",
         step=None,
         owner=owner,

@@ -279,7 +279,7 @@ class Odoo:
             return await self._records.place(call.number, call.party, call.name)
         there, _ = await self._records.lead(call.lead)
         if there is None:
-            there, _ = await self._records.open_lead(lead_of_call(call, call.lead, call.number))
+            there, _ = await self._records.open_lead(lead_of_call(call, call.lead, (call.number,)))
         return Place(LEAD, there)
 
     async def _user(self, user: str | None) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Forms whose names have brackets, as PHP writes and reads them: `leads[add][0][id]=1` (pure)."""
+"""Forms whose names have brackets, as PHP writes and reads them: `leads[add][0][id]=1`."""
 
 from __future__ import annotations
 

@@ -30,14 +30,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from calls.queue import Task, TryAgain
 from crm_sync import answers, connections, counting, effect_rows
 from crm_sync.connections import Connection, Open
-from crm_sync.crm import SUBJECTS, Crm, CrmRecording, CrmTranscript, Done, Effect, Step, Subject
+from crm_sync.crm import (
+    SUBJECTS,
+    Crm,
+    CrmRecording,
+    Done,
+    Effect,
+    Step,
+    Subject,
+)
 from crm_sync.errors import CrmError, FaultError, TransientError, UnknownOutcomeError
 from crm_sync.heard import remote_of
 from crm_sync.ledger import QUEUE, TASK
 from crm_sync.ledger_tables import crm_effects
+from crm_sync.owed import lane_of
 from crm_sync.retry import Policy, Verdict, after
 from crm_sync.secrets import SecretKeyError
-from crm_sync.subjects import NothingToTell, NotThereYet, Rooms, subject_of
+from crm_sync.subjects import NothingToTell, NotThereYet, Rooms, kept, numbers_of, subject_of
 from crm_sync.turns import Turns
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -52,6 +61,9 @@ _OPERATIONS: Final[Mapping[Step, Callable[[Crm], Callable[..., Awaitable[Done]]]
     "lead": lambda crm: crm.ensure_lead,
     "message": lambda crm: crm.send_message,
 }
+OTHER_NUMBER_SECONDS: Final = 0.5
+"""So long an effect stands back while another number of its client is told of: together they would make two cards."""
+
 ASK_AGAIN_SECONDS: Final = 300.0
 """What was not there yet is looked for again after so long (`upkeep.tidy`), or when `ledger.release` is called."""
 _LINK_SECONDS: Final = 0.5
@@ -154,6 +166,7 @@ class SendingJobs:
         subject = await self._told(connection, row, request)
         if subject is None:
             return None
+        others, lanes = await self._others(connection, row, subject)
         first = row.first_sent_at or now
         doubted = row.state in {"sent", "unknown"}
         # A process that died in the middle may have sent it until now.
@@ -164,9 +177,10 @@ class SendingJobs:
             key,
             msgspec.convert(request["at"], datetime),
             await self._remote(connection, row),
-            await effect_rows.lately(connection, row),
+            await effect_rows.lately(connection, row, lanes),
             sent_at if doubted else None,
             partial(self._keep, key),
+            others,
         )
         return _Begun(key, row.step, to, effect, subject, row.attempts + 1, first, now, doubted)
 
@@ -186,7 +200,7 @@ class SendingJobs:
                 raise NothingToTell("told_of_a_call_that_joined")
             if same is not None:
                 raise NotThereYet
-            return _kept(*await subject_of(connection, row, self.rooms, to))
+            return kept(*await subject_of(connection, row, self.rooms, to))
         except NotThereYet:
             again = self.now() + timedelta(seconds=ASK_AGAIN_SECONDS)
             await effect_rows.write(connection, row.key, {"waits": True, "next_at": again})
@@ -207,6 +221,17 @@ class SendingJobs:
         if subject is None:
             await self._not_told(connection, row.key, "removed", row.remote_id)
         return subject
+
+    async def _others(
+        self, connection: AsyncConnection, row: Row[Any], subject: Subject
+    ) -> tuple[tuple[str, ...], set[str]]:
+        """The other numbers of the client that is told of, and the lanes of all; raises TryAgain while one is told."""
+        numbers = numbers_of(subject)
+        others = await effect_rows.others(connection, numbers) if numbers else ()
+        lanes = {row.lane, *map(lane_of, (*numbers, *others))}
+        if len(lanes) > 1 and await effect_rows.is_told_by(connection, row, lanes):
+            raise TryAgain("another number of the client is before it", OTHER_NUMBER_SECONDS)
+        return others, lanes
 
     async def _not_told(self, connection: AsyncConnection, key: UUID, why: str, remote_id: str | None) -> None:
         ended = {"state": "done", "answer": {"not_told": why}, "ended_at": self.now(), "next_at": None}
@@ -317,14 +342,3 @@ def _outcome(verdict: Verdict, state: str, error: CrmError, now: datetime) -> di
     if verdict.dead:
         return {**told, "state": "dead", "ended_at": now, "next_at": None}
     return {**told, "state": state, "next_at": now + timedelta(seconds=verdict.seconds)}
-
-
-def _kept(at: datetime, subject: Subject) -> dict[str, Any]:
-    """How it is stored: a signed address is a secret, and what was said is the archive's, which forgets it in time."""
-    told = msgspec.to_builtins(subject)
-    if isinstance(subject, CrmRecording):
-        del told["url"]
-    if isinstance(subject, CrmTranscript):
-        told = {"call": told["call"]}
-    kept: dict[str, Any] = msgspec.to_builtins({"at": at, "told": told})
-    return kept

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -156,3 +157,24 @@ async def _lead(connection: AsyncConnection, event_id: int) -> tuple[datetime, C
         call=event.call_id,
     )
     return event.at, told
+
+
+def numbers_of(subject: Subject) -> tuple[str, ...]:
+    """Whom it is about; nobody: it belongs to a call that was told already."""
+    match subject:
+        case CrmCall(number=str(number)) | CrmTask(number=str(number)):
+            return (number,)
+        case CrmLead(numbers=numbers):
+            return numbers
+    return ()
+
+
+def kept(at: datetime, subject: Subject) -> dict[str, Any]:
+    """How it is stored: a signed address is a secret, and what was said is the archive's, which forgets it in time."""
+    told = msgspec.to_builtins(subject)
+    if isinstance(subject, CrmRecording):
+        del told["url"]
+    if isinstance(subject, CrmTranscript):
+        told = {"call": told["call"]}
+    request: dict[str, Any] = msgspec.to_builtins({"at": at, "told": told})
+    return request

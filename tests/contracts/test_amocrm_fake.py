@@ -66,8 +66,11 @@ async def test_a_refresh_token_works_once_and_its_second_use_loses_the_account(a
 
 
 async def test_the_eighth_request_of_a_second_is_html_and_more_of_them_are_a_ban(amo: Amo) -> None:
-    """Of everything, tokens too, until somebody asks the vendor."""
-    said = [await ask(amo, "GET", "/api/v4/account") for _ in range(7 + amo.banned_after)]
+    """By whichever token of the integration; of everything, tokens too, until somebody asks the vendor."""
+    other = amo.give_long_lived(integration="another")
+    ours = [amo.give_long_lived(), amo.grant()[0]]
+    assert [(await ask(amo, "GET", "/api/v4/account", token=other))[0] for _ in range(7)] == [200] * 7
+    said = [await ask(amo, "GET", "/api/v4/account", token=ours[one % 2]) for one in range(7 + amo.banned_after)]
     assert [status for status, _ in said] == [200] * 7 + [429] * amo.banned_after
     assert "<html>" in said[-1][1]
     assert (await ask(amo, "GET", "/api/v4/account"))[0] == 403
@@ -85,10 +88,11 @@ async def test_the_eighth_request_of_a_second_is_html_and_more_of_them_are_a_ban
         ([CALL | {"link": None}], "link"),
         ([CALL | {"duration": "6"}], "duration"),
         ([CALL | {"colour": "red"}], "colour"),
+        ([CALL | {"responsible_user_id": 99}], "responsible_user_id"),
         ([{"phone": "+79161234567"}], "direction"),
         ([CALL] * 251, None),
     ],
-    ids=["no array", "null", "type", "unknown", "missing", "many"],
+    ids=["no array", "null", "type", "unknown", "nobody", "missing", "many"],
 )
 async def test_bodies_that_are_wrong_are_refused_by_path(amo: Amo, body: Any, path: str | None) -> None:
     """Nothing is kept of them."""
@@ -97,6 +101,23 @@ async def test_bodies_that_are_wrong_are_refused_by_path(amo: Amo, body: Any, pa
     assert (status, amo.notes) == (400, {})
     if path is not None:
         assert path in [one["path"] for one in said["validation-errors"][0]["errors"]]
+
+
+async def test_ids_of_nothing_are_refused_and_what_is_new_is_listed_later(amo: Amo) -> None:
+    """A status is one of its pipeline's; by its id a lead is there at once."""
+    amo.hidden_for = 60.0
+    contact = {"first_name": "Пётр", "responsible_user_id": 99}
+    for wrong, path in (
+        ({"pipeline_id": 71, "status_id": 7201}, "status_id"), ({"pipeline_id": 7}, "pipeline_id"),
+        ({"_embedded": {"contacts": [contact]}}, "_embedded.contacts.0.responsible_user_id"),
+    ):  # fmt: skip
+        _, said = await ask(amo, "POST", "/api/v4/leads/complex", [wrong])
+        assert [one["path"] for one in said["validation-errors"][0]["errors"]] == [path]
+    _, made = await ask(amo, "POST", "/api/v4/leads/complex", [{"_embedded": {"contacts": [{"first_name": "Пётр"}]}}])
+    lead, card = made[0]["id"], made[0]["contact_id"]
+    assert (await ask(amo, "GET", f"/api/v4/leads?filter[id][]={lead}"))[0] == 204
+    assert (await ask(amo, "GET", f"/api/v4/contacts/{card}?with=leads"))[1]["_embedded"]["leads"] == []
+    assert (await ask(amo, "GET", f"/api/v4/leads/{lead}"))[0] == 200
 
 
 async def test_a_batch_that_is_too_much_for_it_ends_in_a_504(amo: Amo) -> None:
@@ -135,7 +156,10 @@ async def test_what_is_unsorted_is_found_by_nobody_and_taken_once(amo: Amo) -> N
     assert (await ask(amo, "POST", "/api/v4/leads/unsorted/sip", [item]))[0] == 400
     assert (await ask(amo, "GET", "/api/v4/contacts?query=9161234567"))[0] == 204
     assert (await ask(amo, "POST", "/api/v4/calls", [CALL]))[0] == 400
-    amo.accept(said["_embedded"]["unsorted"][0]["uid"])
+    uid = said["_embedded"]["unsorted"][0]["uid"]
+    assert (await ask(amo, "GET", f"/api/v4/leads/unsorted/{uid}"))[1]["metadata"] == metadata
+    amo.accept(uid)
+    assert (await ask(amo, "GET", f"/api/v4/leads/unsorted/{uid}"))[0] == 204
     assert (await ask(amo, "GET", "/api/v4/contacts?query=9161234567"))[0] == 200
 
 

@@ -27,6 +27,7 @@ class Caller:
     at: float = 1_800_000_000.0
     access: str = ""
     said: list[int] = field(default_factory=list)
+    times: list[Any] = field(default_factory=list)
 
     async def ask(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """The result, or (error, text)."""
@@ -36,6 +37,7 @@ class Caller:
         async with self.session.post(url, json=dict(params), allow_redirects=False) as answer:
             self.said.append(answer.status)
             told = await answer.json(content_type=None)
+        self.times.append(told["time"])  # errors have it too
         return told["result"] if "result" in told else (told["error"], told["error_description"])
 
     async def token(self, **query: str) -> Any:
@@ -97,6 +99,24 @@ async def test_registering_is_checked_in_its_order(caller: Caller) -> None:
     assert "LEAD_CREATION_ERROR" in refused
 
 
+async def test_a_lead_has_the_stages_and_sources_of_the_portal_and_is_found_when_it_is_indexed(caller: Caller) -> None:
+    """By its number later than by its origin."""
+    portal = caller.server.portal
+    portal.hidden_for = 60.0
+    phone = {"fm": [{"typeId": "PHONE", "valueType": "WORK", "value": "+79161234567"}]}
+    for wrong in ({"stageId": "NOVELTY"}, {"sourceId": "MOON"}):
+        told = await caller.ask("crm.item.add", {"entityTypeId": 1, "fields": wrong})
+        assert told[0] == "CRM_FIELD_ERROR_VALUE_NOT_VALID"
+    ours = {"originatorId": "we", "originId": "7", "stageId": "NEW", "sourceId": "CALL"}
+    lead = (await caller.ask("crm.item.add", {"entityTypeId": 1, "fields": phone | ours}))["item"]["id"]
+    search = "telephony.externalCall.searchCrmEntities"
+    assert await caller.ask(search, {"PHONE_NUMBER": "+79161234567"}) == []
+    found = await caller.ask("crm.item.list", {"entityTypeId": 1, "filter": {"originId": "7"}})
+    assert [one["id"] for one in found["items"]] == [lead]
+    caller.at += 61
+    assert [one["CRM_ENTITY_ID"] for one in await caller.ask(search, {"PHONE_NUMBER": "+79161234567"})] == [lead]
+
+
 async def test_records_and_cards_are_of_calls_of_their_time(caller: Caller) -> None:
     """A record before the end is refused, a card after it is not shown, and neither is an error of the transport."""
     call = (await caller.ask(REGISTER, CALL))["CALL_ID"]
@@ -152,7 +172,11 @@ async def test_limits_bite(caller: Caller) -> None:
     assert "telephony" in await caller.ask("scope")
     caller.server.costs["user.get"] = 300.0
     caller.at += 60
-    assert [type(await caller.ask("user.get")) for _ in range(3)] == [list, list, tuple]
+    batch = {"cmd": {"a": "user.get", "b": "user.get", "c": "user.get"}}
+    told = await caller.ask("batch", batch)  # each within is charged for itself
+    assert (list(told["result"]), told["result_error"]["c"]["error"]) == (["a", "b"], "OPERATION_TIME_LIMIT")
+    assert (await caller.ask("user.get"))[0] == "OPERATION_TIME_LIMIT"
+    assert caller.times[-1]["operating"] == 600.0
     caller.at += 600
     assert isinstance(await caller.ask("user.get"), list)
 
@@ -161,6 +185,13 @@ async def test_empty_maps_are_lists_and_a_renamed_portal_leads_elsewhere(caller:
     """As PHP writes them; and 302, after which a browser would lose the body."""
     params = {"type": "PHONE", "values": ["+79161234567"]}
     assert await caller.ask("crm.duplicate.findbycomm", params) == []
+    for _ in range(20):
+        caller.server.portal.add_entity("LEAD", "+79161234567", stageId="JUNK")
+    contact = caller.server.portal.add_entity("CONTACT", "+79161234567")
+    # So many of one kind hide the next.
+    assert list(await caller.ask("crm.duplicate.findbycomm", params)) == ["LEAD"]
+    told = await caller.ask("crm.duplicate.findbycomm", params | {"entity_type": "CONTACT"})
+    assert told == {"CONTACT": [contact]}
     batch = await caller.ask("batch", {"cmd": {"a": "scope", "b": "batch?cmd=x"}})
     assert batch["result_total"] == []
     assert batch["result_error"]["b"]["error"] == "ERROR_BATCH_METHOD_NOT_ALLOWED"

@@ -20,13 +20,14 @@ from calls.queue import Crew, make_app, work
 from calls.record import Owing, record
 from crm_sync import answers, connections
 from crm_sync.connections import Connection
-from crm_sync.crm import Crm, CrmRecording, Done
+from crm_sync.crm import Crm, CrmRecording, Done, Effect
 from crm_sync.due import due
 from crm_sync.errors import CrmError, PermanentError, TransientError, UnknownOutcomeError
 from crm_sync.jobs import CrmJobs
 from crm_sync.ledger import plan_changes
 from crm_sync.retry import GIVE_UP_SECONDS
 from crm_sync.secrets import Keeper
+from crm_sync.sending import OTHER_NUMBER_SECONDS
 from crm_sync.subjects import NotThereYet, Rooms
 from crm_sync.turns import AT_ONCE, Turns
 from crm_sync.upkeep import tidy
@@ -394,3 +395,31 @@ async def test_a_recording_that_will_never_be_there_is_not_waited_for(ledger: Le
         removed = "insert into removals (call_id, kind, cause) values (:call, 'audio', 'policy')"
         await connection.execute(text(removed), {"call": call})
         assert await rooms.recording(connection, call, to) is None
+
+
+async def test_of_one_client_one_number_is_told_at_a_time_with_the_others(ledger: Ledger) -> None:
+    """Together they would make two cards: a doubt of one holds the other back, which then knows what was made."""
+    told: list[Effect] = []
+
+    class Remembering(Scripted):
+        async def call_finished(self, effect: Any, _call: object) -> Done | None:
+            told.append(effect)
+            return self._say("call_finished")
+
+    adapter: Any = Remembering(fails(call_finished=RuntimeError("nobody foresaw it")))
+    ledger.jobs.open_crm = lambda _to: adapter
+    async with ledger.engine.begin() as connection:
+        await connection.execute(text("update crm_connections set steps = '{call_finished}'"))
+        await connection.execute(text("insert into parties default values"))
+        both = "insert into party_numbers (party_id, number) select id, unnest(array['79161234567', '79261234567'])"
+        await connection.execute(text(f"{both} from parties"))
+    for number in ("79161234567", "79261234567", "79160000000"):
+        await ledger.happen(settled_call(f"17954{number[-5:]}{number[2]}.1", number=number))
+    await ledger.run()
+    assert ledger.waits[1] == ("another number of the client is before it", OTHER_NUMBER_SECONDS)
+    adapter.answer = fails()
+    await ledger.run()
+    assert [state for _, state in await ledger.states()] == ["done"] * 3
+    assert [(one.numbers, one.lately) for one in told] == [
+        (("79261234567",), None), ((), None), (("79261234567",), None), (("79161234567",), "there"), ((), None),
+    ]  # fmt: skip

@@ -1,10 +1,11 @@
 """An account of amoCRM on the loopback, as strict as the facts say, that fails by a script.
 
 It enforces: the account's own host and bearer tokens that end; a refresh token that works once, whose second use loses
-the account; seven requests in any second for an integration and fifty for the account, beyond which 429 is a page of
-HTML without Retry-After, and after some of those 403 for everything, tokens too, until a test calls `forgive`; bodies
-that are arrays of known keys without nulls; placement of calls by the last ten digits; `uniq` that is taken twice;
-unsorted contacts that no search finds; empty lists as 204. Nothing that was not asked for in its own words is done.
+the account; seven requests in any second for an integration, by whichever token, and fifty for the account, beyond
+which 429 is a page of HTML without Retry-After, and after some of those 403 for everything, tokens too, until a test
+calls `forgive`; bodies that are arrays of known keys without nulls, with ids of what is there; placement of calls by
+the last ten digits; `uniq` that is taken twice; unsorted contacts that no search finds; lists that do not show at once
+what was made; empty lists as 204. Nothing that was not asked for in its own words is done.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import re
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -36,6 +37,8 @@ CODE_SECONDS: Final = 1200
 REFRESH_SECONDS: Final = 90 * 86_400
 ANNA, BORIS, ADMIN = 1, 2, 3
 PIPELINE, FIRST_STATUS = 71, 7101
+STATUSES: Final = {PIPELINE: tuple(range(FIRST_STATUS, FIRST_STATUS + 5)), 72: (7201, 7202)}
+"""Of each pipeline its own; the two that end a lead are in all."""
 
 _PAGE = b"<html>\r\n<head><title>%d</title></head>\r\n<body><center><h1>%d</h1></center><hr>nginx</body>\r\n</html>\r\n"
 _CARDS: Final = ("contacts", "companies")
@@ -46,6 +49,7 @@ _FILTERS: Final = {
     "contacts": {"id"},
     "companies": {"id"},
     "users": set[str](),
+    "pipelines": set[str](),
     "notes": {"id", "note_type", "updated_at"},
     "tasks": {"id", "entity_type", "entity_id", "is_completed", "responsible_user_id", "updated_at"},
     "unsorted": {"uid", "category", "pipeline_id"},
@@ -77,9 +81,9 @@ class Refused(Exception):
 
 @dataclass
 class Amo:
-    """`script` says how the nth request goes; `clock` is the account's; searches find what is older than `hidden_for`.
+    """`script` says how the nth request goes; `clock` is the account's; lists show what is older than `hidden_for`.
 
-    `per_second`: what an integration may; a test that has no time has more. `told` are popups, `ignored` never grows.
+    `per_second`: what an integration may; a test that has no time has more. `people` are the users by id.
     """
 
     url: str = ""
@@ -93,6 +97,7 @@ class Amo:
     duplicate_control: bool = False
     may_read_users: bool = True
     unpaid: bool = False
+    people: dict[int, str] = field(default_factory=lambda: {ADMIN: "Админ", ANNA: "Анна", BORIS: "Борис"})
 
     contacts: dict[int, dict[str, Any]] = field(default_factory=dict)
     companies: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -119,6 +124,7 @@ class Amo:
 
     _last: int = 1000
     _lately: deque[tuple[float, str]] = field(default_factory=deque)
+    _integrations: dict[str, str] = field(default_factory=dict)
     _hook_failures: deque[float] = field(default_factory=deque)
 
     # ---- what a test does with the account ---------------------------------------------------------------------------
@@ -130,9 +136,10 @@ class Amo:
         self.refresh_until = self.clock() + REFRESH_SECONDS
         return access, self.refresh
 
-    def give_long_lived(self, token: str = "") -> str:
+    def give_long_lived(self, token: str = "", integration: str = CLIENT) -> str:
         token = token or secrets.token_hex(40)
         self.long_lived.add(token)
+        self._integrations[token] = integration
         return token
 
     def give_code(self) -> str:
@@ -157,7 +164,7 @@ class Amo:
 
     def add_lead(self, contact: int, owner: int = ADMIN, status: int = FIRST_STATUS, **more: Any) -> int:
         told = {"name": "Заявка", "responsible_user_id": owner, "status_id": status} | more
-        return self._lead(told, [contact], [])
+        return self._lead(told, [contact], [], 0.0)
 
     def add_customer(self, contact: int) -> int:
         number = self._next()
@@ -233,7 +240,8 @@ class Amo:
         if self.is_banned:
             return 403
         now = time.monotonic()
-        who = request.headers.get("Authorization", "")
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        who = self._integrations.get(token, CLIENT)
         while self._lately and now - self._lately[0][0] >= 1.0:
             self._lately.popleft()
         self._lately.append((now, who))
@@ -310,12 +318,15 @@ class Amo:
     def users(self, asked: Asked) -> dict[str, Any] | None:
         if not self.may_read_users:
             raise Refused(403, problem(403, "Forbidden", "Only an administrator may"))
-        told = [
-            {"id": ADMIN, "name": "Админ", "email": "admin@example.com", "phone_number": None},
-            {"id": ANNA, "name": "Анна", "email": "anna@example.com", "phone_number": "+79160000101"},
-            {"id": BORIS, "name": "Борис", "email": "boris@example.com", "phone_number": None},
-        ]
+        told = [{"id": user, "name": name, "phone_number": None} for user, name in self.people.items()]
         return self._page(asked, "users", told)
+
+    def pipelines(self, asked: Asked) -> dict[str, Any] | None:
+        told = [
+            {"id": pipeline, "_embedded": {"statuses": [{"id": status} for status in (*statuses, *checks.CLOSED)]}}
+            for pipeline, statuses in STATUSES.items()
+        ]
+        return self._page(asked, "pipelines", told)
 
     def cards(self, asked: Asked, kind: str) -> dict[str, Any] | None:
         query, ids = dict(asked.query).get("query"), _filter(asked, "id")
@@ -333,13 +344,13 @@ class Amo:
     def leads_listed(self, asked: Asked) -> dict[str, Any] | None:
         ids = _filter(asked, "id")
         seen = [one for one in self.leads.values() if self._is_seen(one) and (not ids or str(one["id"]) in ids)]
-        return self._page(asked, "leads", [_without(one, "contacts", "companies", "seen_at") for one in seen])
+        return self._page(asked, "leads", [_shown_lead(one) for one in seen if self._is_indexed(one)])
 
     def lead(self, asked: Asked, number: str) -> dict[str, Any] | None:
         one = self.leads.get(int(number))
         if one is None or not self._is_seen(one):
             return None
-        shown = _without(one, "contacts", "companies", "seen_at") | {"_embedded": {"tags": []}}
+        shown = _shown_lead(one)
         if "contacts" in dict(asked.query).get("with", "").split(","):
             shown["_embedded"]["contacts"] = [{"id": contact} for contact in one["contacts"]]
         return shown
@@ -352,8 +363,7 @@ class Amo:
             ids = {kind: [one["id"] for one in within.get(kind, ())] for kind in _CARDS}
             if any(one not in getattr(self, kind) for kind in _CARDS for one in ids[kind]):
                 raise Refused(400, problem(400, "Bad Request", "No such card"))
-            told = {key: value for key, value in lead.items() if key != "_embedded"}
-            number = self._lead(told, ids["contacts"], ids["companies"])
+            number = self._lead(_lead_told(lead), ids["contacts"], ids["companies"], self.clock())
             made.append({"id": number, "request_id": lead.get("request_id", str(at))})
         return {"_embedded": {"leads": made}}
 
@@ -394,6 +404,9 @@ class Amo:
 
     def unsorted_listed(self, asked: Asked) -> dict[str, Any] | None:
         return self._page(asked, "unsorted", list(self.unsorted.values()))
+
+    def unsorted_one(self, asked: Asked, uid: str) -> dict[str, Any] | None:
+        return self.unsorted.get(uid)
 
     # ---- writing -----------------------------------------------------------------------------------------------------
 
@@ -439,7 +452,7 @@ class Amo:
                 raise Refused(400, refusal({lead.get("request_id", str(at)): [wrong]}))
             contacts = [self._card("contacts", one, self.clock()) for one in within.get("contacts", ())]
             companies = [self._card("companies", one, self.clock()) for one in within.get("companies", ())]
-            number = self._lead({key: value for key, value in lead.items() if key != "_embedded"}, contacts, companies)
+            number = self._lead(_lead_told(lead), contacts, companies, self.clock())
             ids = {"id": number, "contact_id": next(iter(contacts), None), "company_id": next(iter(companies), None)}
             made.append(ids | {"merged": False, "request_id": [lead.get("request_id", str(at))]})
         return made
@@ -480,7 +493,7 @@ class Amo:
             uid = secrets.token_hex(16)
             within = item.get("_embedded", {})
             contacts = [self._card("contacts", one | {"unsorted": uid}, 0.0) for one in within.get("contacts", ())]
-            leads = [self._lead(one | {"unsorted": uid}, contacts, []) for one in within.get("leads", ())]
+            leads = [self._lead(one | {"unsorted": uid}, contacts, [], 0.0) for one in within.get("leads", ())]
             told = {"contacts": [{"id": one} for one in contacts], "leads": [{"id": one} for one in leads]}
             fixed = {"uid": uid, "category": "sip", "_embedded": told}
             self.unsorted[uid] = {"created_at": int(self.clock())} | item | fixed
@@ -495,7 +508,7 @@ class Amo:
         items = []
         for at, item in enumerate(asked.body["add"]):
             wrong = faults(checks.POPUP, item)
-            if wrong or item["type"] != "phone_call" or not all(type(one) is int for one in item.get("users", ())):
+            if wrong or item["type"] != "phone_call" or not self.people.keys() >= set(item.get("users", ())):
                 raise Refused(400, refusal({str(at): wrong}))
             self.popups.append(item)
             number = digits(item["phone_number"])
@@ -519,11 +532,31 @@ class Amo:
         found = {}
         for at, item in enumerate(asked.body):
             form = forms[-1] if isinstance(item, dict) and item.get("note_type") == "common" else forms[0]
-            if wrong := faults(form, item):
+            if wrong := faults(form, item) or self._unknown_ids(item):
                 found[item.get("request_id", str(at)) if isinstance(item, dict) else str(at)] = wrong
         if found:
             raise Refused(400, refusal(found))
         return asked.body
+
+    def _unknown_ids(self, told: Any, path: str = "") -> list[dict[str, str]]:
+        """Ids in a body that are of nothing: users, a pipeline, a status of another pipeline, and what a task is of."""
+        if isinstance(told, list):
+            return [one for at, item in enumerate(told) for one in self._unknown_ids(item, f"{path}{at}.")]
+        if not isinstance(told, dict):
+            return []
+        of_any = [status for statuses in STATUSES.values() for status in statuses]
+        known: dict[str, Collection[Any]] = {
+            **{key: {0, *self.people} for key in ("responsible_user_id", "created_by", "updated_by")},
+            "pipeline_id": STATUSES,
+            "status_id": (*STATUSES.get(told.get("pipeline_id", 0), of_any), *checks.CLOSED),
+            "task_type_id": (1, 2, 3),
+        }
+        if told.get("entity_type") in _NOTED:
+            known["entity_id"] = getattr(self, told["entity_type"])
+        wrong = [key for key, there in known.items() if key in told and told[key] not in there]
+        detail = "The value you selected is not a valid choice."
+        found = [{"code": "NotSupportedChoice", "path": f"{path}{key}", "detail": detail} for key in wrong]
+        return found + [one for key, item in told.items() for one in self._unknown_ids(item, f"{path}{key}.")]
 
     def _place(self, phone: str) -> tuple[str, int] | None:
         """Where a call of that number goes: one active lead, or one customer, else the contact or company."""
@@ -559,10 +592,12 @@ class Amo:
         getattr(self, kind)[number] = card
         return number
 
-    def _lead(self, told: dict[str, Any], contacts: list[int], companies: list[int]) -> int:
+    def _lead(self, told: dict[str, Any], contacts: list[int], companies: list[int], made_at: float) -> int:
         number, now = self._next(), int(self.clock())
-        usual = {"responsible_user_id": ADMIN, "pipeline_id": PIPELINE, "status_id": FIRST_STATUS, "closed_at": None}
-        fixed = {"id": number, "contacts": contacts, "companies": companies, "seen_at": 0.0}
+        usual: dict[str, Any] = {"responsible_user_id": ADMIN, "pipeline_id": PIPELINE, "status_id": FIRST_STATUS}
+        usual |= {"closed_at": None, "tags": []}
+        fixed = {"id": number, "contacts": contacts, "companies": companies}
+        fixed["seen_at"] = made_at and made_at + self.hidden_for
         self.leads[number] = usual | {"created_at": now, "updated_at": now} | told | fixed
         return number
 
@@ -583,7 +618,7 @@ class Amo:
             mine = [
                 one["id"]
                 for one in self.leads.values()
-                if card["id"] in (*one["contacts"], *one["companies"]) and self._is_seen(one)
+                if card["id"] in (*one["contacts"], *one["companies"]) and self._is_seen(one) and self._is_indexed(one)
             ]
             shown["_embedded"]["leads"] = [{"id": one} for one in mine]
         return shown
@@ -618,7 +653,9 @@ _ROUTES: Final[Sequence[tuple[str, str, Callable[..., Any]]]] = (
     ("POST", r"/api/v4/leads", Amo.add_leads),
     ("PATCH", r"/api/v4/leads", Amo.change_leads),
     ("POST", r"/api/v4/leads/complex", Amo.add_complex),
+    ("GET", r"/api/v4/leads/pipelines", Amo.pipelines),
     ("GET", r"/api/v4/leads/unsorted", Amo.unsorted_listed),
+    ("GET", r"/api/v4/leads/unsorted/([0-9a-f]+)", Amo.unsorted_one),
     ("POST", r"/api/v4/leads/unsorted/sip", Amo.add_unsorted),
     ("POST", r"/api/v4/calls", Amo.add_calls),
     ("GET", r"/api/v4/(contacts|companies|leads|customers)/notes", Amo.notes_listed),
@@ -648,6 +685,15 @@ def _plain(value: Any) -> str:
 
 def _without(told: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in told.items() if key not in keys}
+
+
+def _lead_told(lead: dict[str, Any]) -> dict[str, Any]:
+    """A lead as it was told, with its tags."""
+    return _without(lead, "_embedded") | {"tags": lead.get("_embedded", {}).get("tags", [])}
+
+
+def _shown_lead(lead: dict[str, Any]) -> dict[str, Any]:
+    return _without(lead, "contacts", "companies", "seen_at", "tags") | {"_embedded": {"tags": lead["tags"]}}
 
 
 def _is_open(lead: dict[str, Any]) -> bool:

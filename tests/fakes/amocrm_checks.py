@@ -43,7 +43,8 @@ _LEAD_KEYS: Final = {
     "created_at": int,
     "custom_fields_values": [_CUSTOM],
 }
-_WITHIN = Form({"contacts": [_PERSON], "companies": [_PERSON], "tags": [Form({"name": str})]})
+_TAG = Form({"name": str}, ("name",))
+_WITHIN = Form({"contacts": [_PERSON], "companies": [_PERSON], "tags": [_TAG]})
 _CALL_PARAMS: Final = {
     "uniq": str,
     "duration": int,
@@ -85,7 +86,8 @@ CALL_NOTE = Form(
 COMMON_NOTE = Form(_NOTE_KEYS | {"params": Form({"text": str}, ("text",))}, ("entity_id", "note_type", "params"))
 COMPLEX = Form(_LEAD_KEYS | {"_embedded": _WITHIN, "request_id": str}, (), COMPLEX_BATCH)
 _NAMED = Form({"id": int}, ("id",))
-LEAD = Form(_LEAD_KEYS | {"_embedded": Form({"contacts": [_NAMED], "companies": [_NAMED]}), "request_id": str})
+_OF_A_LEAD = Form({"contacts": [_NAMED], "companies": [_NAMED], "tags": [_TAG]})
+LEAD = Form(_LEAD_KEYS | {"_embedded": _OF_A_LEAD, "request_id": str})
 LEAD_CHANGE = Form(_LEAD_KEYS | {"id": int, "updated_by": int, "updated_at": int}, ("id",))
 _TASK_KEYS: Final = {
     "text": str,

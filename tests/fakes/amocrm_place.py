@@ -16,10 +16,9 @@ from crm_sync.workplace import Workplace
 from tests.fakes.amocrm import ANNA, BORIS, CLIENT, CLIENT_SECRET, REDIRECT, Asked, open_amo
 from tests.fakes.amocrm import Amo as Account
 from tests.fakes.webhooks import OK, Said
-from tests.fakes.workplaces import workplace
+from tests.fakes.workplaces import Patient, patient, workplace
 
 INBOUND: Final = "secret-of-the-address-0123456789"
-SECONDS: Final = 0.8
 NOBODY_CALLS: Final = "79165550001"
 """The number of Anna's client, whom the suite only asks about."""
 
@@ -32,7 +31,7 @@ def workplace_at(account: Account, *, long_lived: bool = False, **settings: Any)
     access, refresh = account.grant()
     until = datetime.now(UTC) + timedelta(days=1)
     grant = Grant(access, refresh, until, until + timedelta(days=89), {"redirect_uri": REDIRECT})
-    return workplace(Settings(**told), secrets, grant, {"anna": str(ANNA), "boris": str(BORIS)}, seconds=SECONDS)
+    return workplace(Settings(**told), secrets, grant, {"anna": str(ANNA), "boris": str(BORIS)})
 
 
 @dataclass
@@ -46,6 +45,10 @@ class Rig:
     def again(self, **changes: Any) -> Amo:
         """Another adapter at the same workplace, with these changes."""
         return Amo(replace(self.workplace, **changes))
+
+    def hangs(self, path: str) -> None:
+        """Requests whose path ends so will get no answer."""
+        patient(self.workplace).hangs = lambda _method, asked: asked.endswith(path)
 
     def at(self, now: Callable[[], datetime]) -> Amo:
         return self.again(now=now)
@@ -81,6 +84,7 @@ class SuiteRig:
 
     crm: Amo
     account: Account
+    http: Patient
     secrets: tuple[str, ...]
     steps: tuple[Step, ...] = KIND.steps
     party: tuple[str, str] = (NOBODY_CALLS, "Вера")
@@ -88,6 +92,7 @@ class SuiteRig:
     def fail(self, fault: str) -> None:
         """The next write, or question about the party, goes wrong so: others may be asked again."""
         failed: list[Asked] = []
+        self.http.hangs = lambda method, _path: fault == "hangs" and method != "GET" and not failed
 
         def script(_count: int, asked: Asked) -> Said:
             if failed or not (asked.is_write or ("query", NOBODY_CALLS[1:]) in asked.query):
@@ -122,4 +127,6 @@ async def open_amo_rig() -> AsyncIterator[SuiteRig]:
     """One for the suite, with Anna's client."""
     async with open_rig(long_lived=True) as rig:
         rig.account.add_contact(NOBODY_CALLS, owner=ANNA, name="Вера")
-        yield SuiteRig(rig.crm, rig.account, tuple(str(one) for one in rig.workplace.secrets.values()))
+        yield SuiteRig(
+            rig.crm, rig.account, patient(rig.workplace), tuple(str(one) for one in rig.workplace.secrets.values())
+        )

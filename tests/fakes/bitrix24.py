@@ -167,17 +167,17 @@ class Bitrix24:
         parts = request.path.removeprefix("/rest/").removesuffix(".json").split("/")
         params = await self._params(request)
         method, is_hook = parts[-1], len(parts) == 3
-        who = self._who(parts, params, is_hook)
+        who = self._who(parts, params, is_hook, method)
         params.pop("auth", None)
         self.requests.append((method, dict(params)))
         fault = self.script(len(self.requests), method)
         if isinstance(who, web.Response):
             return who
         if fault is not None and not fault.commits:
-            return await self._fail(request, fault)
+            return await self._fail(request, fault, method)
         answer = self._limited(request.remote or "", method) or await self._answer(who, method, params)
         if fault is not None:
-            return await self._fail(request, fault)
+            return await self._fail(request, fault, method)
         return answer
 
     async def _params(self, request: web.Request) -> dict[str, Any]:
@@ -192,17 +192,17 @@ class Bitrix24:
                 told |= dict(parse_qsl(await request.text()))
         return told
 
-    def _who(self, parts: list[str], params: Mapping[str, Any], is_hook: bool) -> str | web.Response:
+    def _who(self, parts: list[str], params: Mapping[str, Any], is_hook: bool, method: str) -> str | web.Response:
         """The app that asks, "" for an incoming webhook; or what is said to somebody else."""
         if is_hook:
             if parts[1] != HOOK_CODE or parts[0] not in {str(user) for user in self.portal.users}:
-                return self._error("NO_AUTH_FOUND", "Wrong authorization data", 401)
+                return self._error("NO_AUTH_FOUND", "Wrong authorization data", 401, method=method)
             return ""
         grant = self.grants.get(str(params.get("auth", "")))
         if grant is None:
-            return self._error("NO_AUTH_FOUND", "Wrong authorization data", 401)
+            return self._error("NO_AUTH_FOUND", "Wrong authorization data", 401, method=method)
         if grant.until <= self.clock():
-            return self._error("expired_token", "The access token provided has expired.", 401)
+            return self._error("expired_token", "The access token provided has expired.", 401, method=method)
         return CLIENT
 
     def _limited(self, address: str, method: str) -> web.Response | None:
@@ -212,10 +212,18 @@ class Bitrix24:
         self._level[address] = level, now
         if level > self.bucket:
             self._level[address] = level - 1, now
-            return self._error("QUERY_LIMIT_EXCEEDED", "Too many requests", 503)
-        if self._operating(method)[0] > self.operating_limit:
-            return self._error("OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.", 429)
+            return self._error("QUERY_LIMIT_EXCEEDED", "Too many requests", 503, method=method)
+        if self._is_spent(method):
+            return self._error(*_SAID["operating"], method=method)
         return None
+
+    def _is_spent(self, method: str) -> bool:
+        return self._operating(method)[0] > self.operating_limit
+
+    def _charge(self, method: str) -> None:
+        """A method's seconds, also within a batch; who crosses the line is the last."""
+        spent = self._spent.setdefault(method.lower(), deque())
+        spent.append((int(self.clock() // 60), self.costs.get(method, 0.05)))
 
     def _operating(self, method: str) -> tuple[float, int]:
         """Seconds that a method took in the last ten minutes, and when the oldest minute of them is forgotten."""
@@ -225,12 +233,11 @@ class Bitrix24:
         return sum(seconds for _, seconds in spent), ((spent[0][0] if spent else minute) + 10) * 60
 
     async def _answer(self, app: str, method: str, params: dict[str, Any]) -> web.Response:
-        spent = self._spent.setdefault(method.lower(), deque())
-        spent.append((int(self.clock() // 60), self.costs.get(method, 0.05)))
+        self._charge(method)
         try:
             return self._told(method, await self._done(app, method, params), params)
         except Refused as refused:
-            return self._error(refused.code, refused.text, refused.status)
+            return self._error(refused.code, refused.text, refused.status, method=method)
 
     async def _done(self, app: str, method: str, params: dict[str, Any]) -> Any:
         if not app and not self.webhook_may and method.lower().startswith(APP_ONLY):
@@ -242,22 +249,28 @@ class Bitrix24:
         return self.portal.call(method, params, app or "hook")
 
     def _batch(self, app: str, params: Mapping[str, Any]) -> Any:
-        """At most fifty, always 200, and empty maps are lists."""
+        """At most fifty, always 200, and empty maps are lists; each method within is charged for itself."""
         if len(params["cmd"]) > PAGE:
             raise Refused("Max batch length exceeded", "ERROR_BATCH_LENGTH_EXCEEDED")
         results: dict[str, Any] = {}
         errors: dict[str, Any] = {}
+        times: dict[str, Any] = {}
         for key, told in params["cmd"].items():
             method, _, query = told.partition("?")
             try:
                 if method.lower() == "batch" or method.lower().endswith("attachrecord"):
                     raise Refused("Method is not allowed for batch usage", "ERROR_BATCH_METHOD_NOT_ALLOWED", 405)
+                if self._is_spent(method):
+                    raise Refused(_SAID["operating"][1], _SAID["operating"][0], 429)
+                self._charge(method)
+                times[key] = self._time(method)
                 results[key] = self.portal.call(method, dict(parse_qsl(query)), app or "hook")
             except Refused as refused:
                 errors[key] = {"error": refused.code, "error_description": refused.text}
                 if params.get("halt"):
                     break
-        return {"result": results or [], "result_error": errors or [], "result_total": [], "result_next": []}
+        totals: dict[str, Any] = {"result_total": [], "result_next": [], "result_time": times or []}
+        return {"result": results or [], "result_error": errors or [], **totals}
 
     def _told(self, method: str, result: Any, params: Mapping[str, Any]) -> web.Response:
         told: dict[str, Any] = {"result": result}
@@ -277,18 +290,27 @@ class Bitrix24:
         return {"start": now, "finish": now, "duration": 0.0, "operating": operating, "operating_reset_at": resets_at}
 
     def _error(
-        self, code: str, text: str, status: int, headers: Mapping[str, str] | None = None, *, asked_for: bool = False
+        self,
+        code: str,
+        text: str,
+        status: int,
+        headers: Mapping[str, str] | None = None,
+        *,
+        method: str = "",
+        asked_for: bool = False,
     ) -> web.Response:
+        """An error of the portal, with the times of its `method`, or of the token server."""
         if not asked_for:
             self.refused.append(f"{code}: {text}")
-        return web.json_response({"error": code, "error_description": text}, status=status, headers=headers)
+        told = {"error": code, "error_description": text} | ({"time": self._time(method)} if method else {})
+        return web.json_response(told, status=status, headers=headers)
 
-    async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
+    async def _fail(self, request: web.Request, fault: Fault, method: str) -> web.StreamResponse:
         if fault.how == "expired":
             self.expire()
         if fault.how in _SAID:
             headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-            return self._error(*_SAID[fault.how], headers, asked_for=True)
+            return self._error(*_SAID[fault.how], headers, method=method, asked_for=True)
         if fault.how == "302":
             return web.Response(status=302, headers={"Location": f"http://127.0.0.1:9{request.path}"})
         if fault.how in {"401_html", "403_html", "502_html", "503_html", "504"}:

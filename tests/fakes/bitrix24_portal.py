@@ -31,6 +31,8 @@ _LEAD_FIELDS: Final = frozenset(
     {"title", "name", "fm", "assignedById", "sourceId", "stageId", "originatorId", "originId", "contactId", "companyId"}
 )
 _CLOSED: Final = {"CONVERTED": "S", "JUNK": "F"}
+_FOUND_MOST: Final = 20
+"""So many duplicates of one kind are told, and then none of the next."""
 
 
 class Refused(Exception):
@@ -71,7 +73,8 @@ class Portal:
     """The portal of one tenant. `now` is its clock; `statistics` are the finished calls, as rows.
 
     `sees_calls_of`: the users whose calls whoever asks has the right to see, None for all; `history_fields`: by what
-    the history can be asked.
+    the history can be asked. `hidden_for`: so many seconds searches by number do not find what was made there; the
+    portal itself knows it at once, as whoever asks for its id or its origin does.
     """
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -94,6 +97,13 @@ class Portal:
     may_see_statistics: bool = True
     sees_calls_of: frozenset[int] | None = None
     history_fields: frozenset[str] = frozenset({"CALL_ID", "EXTERNAL_CALL_ID", "CALL_START_DATE"})
+    statuses: dict[str, set[str]] = field(
+        default_factory=lambda: {
+            "STATUS": {"NEW", "IN_PROCESS", "PROCESSED", *_CLOSED},
+            "SOURCE": {"CALL", "EMAIL", "WEB", "ADVERTISING", "CALLBACK", "OTHER"},
+        }
+    )
+    hidden_for: float = 0.0
     makes_leads: bool = True
     has_leads: bool = True
     base: str = ""
@@ -111,6 +121,18 @@ class Portal:
             row = {"stageId": "NEW", "originatorId": None, "originId": None} | row
         self.entities[kind][number] = row
         return number
+
+    def make_lead(self, phones: list[str], owner: int, **more: Any) -> int:
+        """Somebody asked for it: searches do not find it at once."""
+        number = self.add_entity("LEAD", "", owner, **more)
+        seen_at = self.now() + timedelta(seconds=self.hidden_for)
+        self.entities["LEAD"][number] |= {"phones": phones, "seen_at": seen_at}
+        return number
+
+    def is_seen(self, kind: str, number: int) -> bool:
+        """Whether searches find it yet."""
+        seen_at: datetime | None = self.entities[kind][number].get("seen_at")
+        return seen_at is None or seen_at <= self.now()
 
     def found(self, phone: str, kinds: tuple[str, ...] = tuple(_ENTITIES)) -> list[tuple[str, int]]:
         """Whose a number is: contacts, leads that are open, companies."""
@@ -194,7 +216,7 @@ def register(portal: Portal, params: Mapping[str, Any]) -> Any:
         return _registered(call, params)
     if not portal.makes_leads:
         return {**_registered(call, params), "LEAD_CREATION_ERROR": "You have no permission to create leads"}
-    call.created = portal.add_entity("LEAD", phone, user, sourceId=params.get("CRM_SOURCE", "CALL"))
+    call.created = portal.make_lead([phone], user, sourceId=params.get("CRM_SOURCE", "CALL"))
     call.entities = [("LEAD", call.created)]
     return _registered(call, params)
 
@@ -392,6 +414,8 @@ def search(portal: Portal, params: Mapping[str, Any]) -> Any:
         raise Refused("PHONE_NUMBER is empty")
     told = []
     for kind, number in portal.found(params["PHONE_NUMBER"]):
+        if not portal.is_seen(kind, number):
+            continue
         row = portal.entities[kind][number]
         owner = portal.users.get(row["assignedById"])
         by = {"ID": row["assignedById"], "TIMEMAN_STATUS": "OPENED", "USER_PHONE_INNER": owner.inner if owner else ""}
@@ -414,15 +438,19 @@ def find_duplicates(portal: Portal, params: Mapping[str, Any]) -> Any:
     if not isinstance(values, list) or not values or len(values) > 20:
         raise Refused("", "Communication values are not defined")
     kinds = (params["entity_type"],) if "entity_type" in params else ("LEAD", "CONTACT", "COMPANY")
-    told = {
-        kind: [
+    told: dict[str, list[int]] = {}
+    for kind in kinds:
+        ids = [
             row["id"]
             for row in portal.entities[kind].values()
-            if params["type"] == "PHONE" and any(same(one, row["phones"]) for one in values)
-        ][:20]
-        for kind in kinds
-    }
-    return {kind: ids for kind, ids in told.items() if ids} or []
+            if params["type"] == "PHONE"
+            and any(same(one, row["phones"]) for one in values)
+            and portal.is_seen(kind, row["id"])
+        ]
+        told |= {kind: ids[:_FOUND_MOST]} if ids else {}
+        if len(ids) >= _FOUND_MOST:
+            break  # many of one kind hide the next ones
+    return told or []
 
 
 def add_item(portal: Portal, params: Mapping[str, Any]) -> Any:
@@ -430,8 +458,7 @@ def add_item(portal: Portal, params: Mapping[str, Any]) -> Any:
     phones = [one["value"] for one in fields.pop("fm", []) if one["typeId"] == "PHONE"]
     owner = fields.pop("assignedById", 1)
     _active_owner(portal, owner)
-    number = portal.add_entity("LEAD", "", owner, **fields)
-    portal.entities["LEAD"][number]["phones"] = phones
+    number = portal.make_lead(phones, owner, **fields)
     return {"item": _item(portal.entities["LEAD"][number])}
 
 
@@ -460,6 +487,9 @@ def _lead_fields(portal: Portal, method: str, params: Mapping[str, Any]) -> dict
     if not isinstance(fields, dict):
         raise Refused("Required fields: fields", "100")
     portal.ignored += [f"{method} fields.{name}" for name in fields if name not in _LEAD_FIELDS]
+    for name, kind in (("stageId", "STATUS"), ("sourceId", "SOURCE")):
+        if name in fields and fields[name] not in portal.statuses[kind]:
+            raise Refused(f"Invalid value of the field {name}", "CRM_FIELD_ERROR_VALUE_NOT_VALID")
     return {name: value for name, value in fields.items() if name in _LEAD_FIELDS}
 
 
@@ -473,7 +503,7 @@ def list_items(portal: Portal, params: Mapping[str, Any]) -> Any:
 
 
 def _item(row: Mapping[str, Any]) -> dict[str, Any]:
-    told = {name: value for name, value in row.items() if name != "phones"}
+    told = {name: value for name, value in row.items() if name not in {"phones", "seen_at"}}
     return told | ({"stageSemanticId": _CLOSED.get(row["stageId"], "P")} if "stageId" in row else {})
 
 
@@ -559,6 +589,12 @@ def bind_activity(portal: Portal, params: Mapping[str, Any]) -> Any:
     return True
 
 
+def list_statuses(portal: Portal, params: Mapping[str, Any]) -> Any:
+    wanted = params.get("filter") or {}
+    rows = [{"ENTITY_ID": kind, "STATUS_ID": one} for kind, ids in portal.statuses.items() for one in sorted(ids)]
+    return [row for row in rows if _fits(row, wanted)]
+
+
 def get_users(portal: Portal, params: Mapping[str, Any]) -> Any:
     wanted = params.get("FILTER") or {}
     rows = [
@@ -637,6 +673,7 @@ METHODS: Final[dict[str, Method]] = {
     "crm.activity.list": (list_activities, {"select", "filter", "order", "start"}, "crm"),
     "crm.activity.update": (update_activity, {"id", "fields"}, "crm"),
     "crm.activity.binding.add": (bind_activity, {"activityId", "entityTypeId", "entityId"}, "crm"),
+    "crm.status.list": (list_statuses, {"filter", "order", "start"}, "crm"),
     "user.get": (get_users, {"FILTER", "SORT", "ORDER", "start"}, "user"),
     "crm.settings.mode.get": (get_mode, set(), "crm"),
     "event.bind": (bind_event, {"event", "handler", "auth_type"}, ""),

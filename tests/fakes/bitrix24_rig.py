@@ -20,7 +20,7 @@ from tests.fakes import bitrix24
 from tests.fakes.bitrix24 import Fault
 from tests.fakes.bitrix24_portal import User
 from tests.fakes.recorded import T0
-from tests.fakes.workplaces import HeldGrants, ToldPace, workplace
+from tests.fakes.workplaces import HeldGrants, ToldPace, patient, workplace
 
 NOBODY: Final = 1
 USERS: Final = {"anna": "5", "boris": "6"}
@@ -39,17 +39,19 @@ class Told:
     remote: dict[UUID | None, dict[str, str]] = field(default_factory=dict)
     doubts: dict[tuple[UUID | None, Step], datetime] = field(default_factory=dict)
 
-    async def tell(self, step: Step, subject: Subject, at: datetime | None = None) -> Done:
-        """One attempt; what it raises says whether the next is in doubt."""
+    async def tell(
+        self, step: Step, subject: Subject, at: datetime | None = None, others: tuple[str, ...] = ()
+    ) -> Done:
+        """One attempt; what it raises says whether the next is in doubt. `others`: more numbers of the client."""
         call = subject.id if isinstance(subject, CrmCall) else subject.call
         remote, doubt = self.remote.setdefault(call, {}), self.doubts.get((call, step))
 
         async def keep(remote_id: str) -> None:
             remote[step] = remote_id
 
-        others = {told.get("call_finished") for one, told in self.remote.items() if one != call}
-        known = {name: one for name, one in remote.items() if name != "call_started" or one not in others}
-        effect = Effect(uuid4(), at or self.work.now(), known, sent_at=doubt, keep=keep)
+        taken = {told.get("call_finished") for one, told in self.remote.items() if one != call}
+        known = {name: one for name, one in remote.items() if name != "call_started" or one not in taken}
+        effect = Effect(uuid4(), at or self.work.now(), known, sent_at=doubt, keep=keep, numbers=others)
         try:
             done = await self.crm.read_back(step, effect) if doubt else None
             done = done or await _OPERATIONS[step](self.crm)(effect, subject)
@@ -69,6 +71,14 @@ class Told:
                 continue
         return await self.tell(step, subject)
 
+    def fails(self, method: str, *faults: Fault | None) -> None:
+        """The next requests to a method fail so, one after another."""
+        left = list(faults)
+        self.server.script = lambda _count, asked: left.pop(0) if left and asked == method else None
+        patient(self.work).hangs = lambda _method, path: (
+            path.endswith(f"/{method}") and bool(left) and left[0] is not None and left[0].how == "hang"
+        )
+
     def asked(self, *names: str) -> list[dict[str, Any]]:
         """What the portal was asked by methods that end so."""
         return [params for method, params in self.server.requests if method.endswith(names)]
@@ -77,7 +87,7 @@ class Told:
 @asynccontextmanager
 async def open_told(
     *,
-    seconds: float = 5.0,
+    seconds: float = 0.3,
     hook: bool = False,
     now: datetime | None = None,
     users: Mapping[str, str] = USERS,
@@ -136,6 +146,9 @@ class Bitrix24Rig:
         left = [_HOW[fault]]
         looks = (".get", ".list", "scope")
         self.told.server.script = lambda _count, method: left.pop() if left and not method.endswith(looks) else None
+        patient(self.told.work).hangs = lambda _method, path: (
+            fault == "hangs" and bool(left) and not path.endswith(looks)
+        )
 
     def records(self) -> list[dict[str, Any]]:
         portal = self.told.server.portal
@@ -158,7 +171,7 @@ class Bitrix24Rig:
 @asynccontextmanager
 async def open_bitrix24_rig() -> AsyncIterator[Bitrix24Rig]:
     """The portal and the adapter, impatient."""
-    async with open_told(seconds=0.3, now=_NOW, users={"anna": "1"}) as told:
+    async with open_told(now=_NOW, users={"anna": "1"}) as told:
         rig = Bitrix24Rig(told, told.crm, (*SECRETS.values(), told.grants.grant.access, told.grants.grant.refresh))
         told.server.portal.add_entity("CONTACT", f"+{rig.party[0]}", 1, name=rig.party[1])
         yield rig

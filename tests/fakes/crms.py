@@ -11,18 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 from crm_sync.crm import STEPS, Crm, Step
-from crm_sync.http import Http
 from crm_sync.webhook import Endpoint, Webhook
 from tests.fakes.amocrm_place import open_amo_rig
 from tests.fakes.bitrix24_rig import open_bitrix24_rig
-from tests.fakes.ledger import LOOPBACK
 from tests.fakes.odoo_rig import open_odoo_rig
 from tests.fakes.webhooks import KEY, OK, SECRET, Receiver, Said, open_receiver
+from tests.fakes.workplaces import Patient
 
 Fault = Literal["lost_before", "lost_after", "hangs", "limit", "away", "refuses", "shut_out", "redirects"]
-
-SECONDS: Final = 0.3
-"""So long the adapters of the suite wait for an answer."""
 
 
 class Rig(Protocol):
@@ -61,6 +57,7 @@ class WebhookRig:
 
     crm: Crm
     receiver: Receiver
+    http: Patient
     secrets: tuple[str, ...] = (SECRET, KEY.decode())
     steps: tuple[Step, ...] = STEPS
     party: tuple[str, str] = ("", "")
@@ -69,6 +66,7 @@ class WebhookRig:
         said = _SAID[fault]
         first = len(self.receiver.requests) + 1
         self.receiver.script = lambda count, _told: said if count == first else OK
+        self.http.hangs = lambda _method, _path: said.hang and len(self.receiver.requests) < first
 
     def records(self) -> list[dict[str, Any]]:
         return self.receiver.order
@@ -98,9 +96,10 @@ _SAID: Final[dict[Fault, Said]] = {
 @asynccontextmanager
 async def open_webhook_rig() -> AsyncIterator[Rig]:
     async with open_receiver() as receiver:
-        crm = Webhook(Endpoint(url=receiver.url, keys=[KEY], seconds=SECONDS), Http(LOOPBACK))
+        http = Patient(seconds=0.3)
+        crm = Webhook(Endpoint(url=receiver.url, keys=[KEY]), http)
         try:
-            yield WebhookRig(crm, receiver)
+            yield WebhookRig(crm, receiver, http)
         finally:
             await crm.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -17,9 +17,9 @@ from crm_sync.workplace import Workplace
 from tests.fakes.ledger import LOOPBACK
 from tests.fakes.odoo import ANNA, BORIS, DATABASE, KEY, FakeOdoo
 from tests.fakes.odoo_front import Fault, Front, open_front
-from tests.fakes.workplaces import ToldPace
+from tests.fakes.workplaces import Patient, ToldPace
 
-SECONDS = 1.0
+SECONDS = 10.0
 INBOUND = "a-secret-of-an-address-of-tests"
 STAGES = {"qualified": 2, "in_work": 3, "won": 4}
 SOUND = b"ID3\x04\x00\x00\x00\x00\x00\x00 the sound of "
@@ -121,7 +121,9 @@ class OdooRig:
 async def open_odoo_rig() -> AsyncIterator[OdooRig]:
     odoo = FakeOdoo()
     async with open_front(odoo.answer) as front:
-        crm = open_odoo(front.url)
+        http = Patient((KEY,), seconds=0.3)
+        http.hangs = lambda _method, _path: front.hangs_next
+        crm = Odoo(replace(odoo_place(front.url), http=http))
         try:
             rig = OdooRig(crm, front, odoo)
             number, name = rig.party

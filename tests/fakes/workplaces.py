@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from yarl import URL
+
 from crm_sync.errors import NoRoomError
 from crm_sync.grants import Grant, Renewing
-from crm_sync.http import Http
+from crm_sync.http import Answer, Http
 from crm_sync.pacing import Bucket
 from crm_sync.workplace import Workplace
 from tests.fakes.ledger import LOOPBACK
+
+
+class Patient(Http):
+    """Waits for an answer however busy this machine is; for one that a test lets hang (`hangs`) only `seconds`.
+
+    `hangs` is asked with the method and the path of each request.
+    """
+
+    def __init__(self, secrets: Sequence[str] = (), *, seconds: float) -> None:
+        super().__init__(LOOPBACK, secrets=secrets, seconds=60.0)
+        self._hanging = seconds
+        self.hangs: Callable[[str, str], bool] = lambda _method, _path: False
+
+    async def send(self, method: str, url: str | URL, **more: Any) -> Answer:
+        """See `Http`."""
+        if self.hangs(method, URL(url).path):
+            more["seconds"] = self._hanging
+        return await super().send(method, url, **more)
 
 
 @dataclass
@@ -84,14 +104,14 @@ async def link_of(call_id: UUID) -> str | None:
 
 
 def workplace(
-    settings: Any, secrets: Mapping[str, Any], grant: Grant, users: Mapping[str, str], *, seconds: float = 5.0
+    settings: Any, secrets: Mapping[str, Any], grant: Grant, users: Mapping[str, str], *, seconds: float = 0.3
 ) -> Workplace:
-    """A workplace that may speak to this machine."""
+    """A workplace that may speak to this machine; its HTTP is `Patient`, but for what hangs."""
     return Workplace(
         key="crm",
         settings=settings,
         secrets=secrets,
-        http=Http(LOOPBACK, secrets=[str(one) for one in secrets.values()], seconds=seconds),
+        http=Patient([str(one) for one in secrets.values()], seconds=seconds),
         grants=HeldGrants(grant),
         pace=ToldPace(),
         people=KnownFew(dict(users)),
@@ -99,3 +119,9 @@ def workplace(
         link=link_of,
         now=lambda: datetime.now(UTC),
     )
+
+
+def patient(work: Workplace) -> Patient:
+    """The HTTP of such a workplace."""
+    assert isinstance(work.http, Patient)
+    return work.http

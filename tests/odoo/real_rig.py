@@ -111,7 +111,7 @@ async def open_real_rig(odoo: RealOdoo, *, by_rpc: bool = False, seconds: float 
     """The rig."""
     async with passing_on(odoo, by_rpc=by_rpc) as behind, open_front(behind) as front:
         namespace = f"t{uuid4().hex[:12]}"
-        told = {"namespace": namespace, "login": "switchhook"}
+        told: dict[str, Any] = {"namespace": namespace, "login": "switchhook"}
         crm = open_odoo(front.url, odoo.key, odoo.users, seconds, **told)
         rig = RealRig(crm, front, odoo, namespace, (odoo.key,))
         rig.remember()
