@@ -9,17 +9,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-import psycopg
-from psycopg.conninfo import make_conninfo
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync.crm import Step
 from crm_sync.grants import Grant, keep_grant
 from crm_sync.people import pair
 from crm_sync.secrets import Keeper
-from tests.fakes.amocrm import ANNA, BORIS, CLIENT, CLIENT_SECRET, REDIRECT, Amo, Asked, open_amo
-from tests.fakes.amocrm_checks import digits, phones
-from tests.fakes.chaos import HURRY, KEY, ChaosRig, Fault, Faults, Held, connect, mark_in
+from tests.fakes.amocrm import ADMIN, ANNA, BORIS, CLIENT, CLIENT_SECRET, REDIRECT, Amo, Asked, open_amo
+from tests.fakes.amocrm_checks import digits, has_number, phones
+from tests.fakes.chaos import (
+    HURRY,
+    KEY,
+    ChaosRig,
+    Fault,
+    Faults,
+    Held,
+    HeldLead,
+    HeldTask,
+    connect,
+    mark_in,
+    number_in,
+    said_in,
+)
 from tests.fakes.ledger import SECRET_KEY
 from tests.fakes.webhooks import OK, Said
 
@@ -35,6 +46,8 @@ _SAID: Final[Mapping[Fault, Said]] = {
     "gateway_after": Said(status=504, takes=True, body=_PAGE),
 }
 
+_PERSONS: Final = {ADMIN: None, ANNA: "anna", BORIS: "boris"}
+
 _ENDS_AFTER: Final = 25
 """So many requests after the fault the access ends: whoever is killed while it renews has lost the account there."""
 
@@ -48,9 +61,9 @@ class AmoChaos:
 
     account: Amo
     faults: Faults
-    steps: tuple[Step, ...] = ("call_finished", "recording", "lead")
-    owners: Mapping[str, str] = field(default_factory=lambda: {"anna": str(ANNA), "boris": str(BORIS)})
-    database: str = ""
+    steps: tuple[Step, ...] = ("call_finished", "recording", "transcript", "task", "lead")
+    has_people: bool = True
+    people: dict[int, tuple[int, int]] = field(default_factory=dict)
     ends_at: int = 0
     counted: int = 0
 
@@ -60,16 +73,11 @@ class AmoChaos:
         access, refresh = self.account.grant()
         until = datetime.now(UTC) + timedelta(days=1)
         async with engine.begin() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert driver is not None
-            (host, port), known = driver._addr, driver._params
-            self.database = make_conninfo(
-                host=host, port=port, user=known.user, password=known.password, dbname=known.database
-            )
             grant = Grant(access, refresh, until, until + timedelta(days=89), {"redirect_uri": REDIRECT})
             await keep_grant(connection, Keeper(SECRET_KEY), KEY, grant)
-            for person, user in self.owners.items():
-                await pair(connection, KEY, user, person)
+            for user, person in _PERSONS.items():
+                if person is not None:
+                    await pair(connection, KEY, str(user), person)
 
     def script(self, _count: int, asked: Asked) -> Said:
         """A token that was given and not told is lost, with the account: that answer alone always comes."""
@@ -87,27 +95,49 @@ class AmoChaos:
     def refused(self) -> list[str]:
         """What was wrong in what it was asked; that access ends, and that too much comes at once, is told apart."""
         told = [one for one in self.account.wrong if not one.startswith("401 ")]
+        changed = [lead for lead, before in self.people.items() if self._state(lead) != before]
+        told += [f"lead {lead} of people changed" for lead in changed]
         return told + ["429"] * self.account.violations + ["lost"] * self.account.is_lost
 
     @property
     def request_count(self) -> int:
         return self.counted
 
-    def held(self) -> list[Held]:
-        with psycopg.connect(self.database) as connection:
-            rows = connection.execute("select key, call_id from crm_effects where step = 'call_finished'").fetchall()
-        calls: dict[str, UUID] = {key.hex: call for key, call in rows}
+    def held(self, keys: Mapping[str, UUID]) -> list[Held]:
         notes = [note for note in self.account.notes.values() if note["note_type"] != "common"]
-        return [_held(calls[note["params"]["uniq"]], note) for note in notes]
+        return [_held(keys[note["params"]["uniq"]], note) for note in notes]
 
-    def leads(self) -> list[str]:
+    def add_lead(self, number: str) -> None:
+        cards = [one["id"] for one in self.account.contacts.values() if has_number(one, number, 10)]
+        lead = self.account.add_lead(cards[0] if cards else self.account.add_contact(number))
+        self.people[lead] = self._state(lead)
+
+    def _state(self, lead: int) -> tuple[int, int]:
+        row = self.account.leads[lead]
+        return row["responsible_user_id"], row["status_id"]
+
+    def texts(self) -> list[int]:
+        texts = [note["params"]["text"] for note in self.account.notes.values() if note["note_type"] == "common"]
+        return [said_in(text) for text in texts]
+
+    def tasks(self) -> list[HeldTask]:
+        return [
+            HeldTask(number_in(one["text"]), _PERSONS[one["responsible_user_id"]], one["is_completed"])
+            for one in self.account.tasks.values()
+        ]
+
+    def leads(self) -> list[HeldLead]:
         cards = self.account.contacts
-        return [digits(phones(cards[one])[0]) for lead in self.account.leads.values() for one in lead["contacts"]]
+        return [
+            HeldLead(digits(phones(cards[one])[0]), _PERSONS[lead["responsible_user_id"]], lead["id"] in self.people)
+            for lead in self.account.leads.values()
+            for one in lead["contacts"]
+        ]
 
 
 def _held(call: UUID, note: dict[str, Any]) -> Held:
     link = note["params"].get("link")
-    return Held(call, str(note["responsible_user_id"]), mark_in(link) if link else None)
+    return Held(call, _PERSONS[note.get("responsible_user_id", ADMIN)], mark_in(link) if link else None)
 
 
 @asynccontextmanager

@@ -31,6 +31,9 @@ _FAULTS: Final[Mapping[str, Fault]] = {
     "gateway_after": Fault("504", commits=True),
     "token_end": Fault("expired"),
 }
+_PERSONS: Final = {NOBODY: None, **{int(user): person for person, user in USERS.items()}}
+_HIDDEN_SECONDS: Final = 0.2
+"""So long a search by number does not find what was made."""
 _ASKED_IN_DOUBT: Final = ("Call is not found", "Activity is already bound", "The access token provided has expired")
 """What the portal refuses whoever had no answer, and whoever asked just when the hour ended."""
 
@@ -40,8 +43,9 @@ class Bitrix24Chaos:
     """A portal that fails, and the connection to it."""
 
     server: bitrix24.Bitrix24
-    steps: tuple[Step, ...] = ("call_started", "call_finished", "recording", "lead")
-    owners: Mapping[str, str] = field(default_factory=lambda: dict(USERS))
+    steps: tuple[Step, ...] = ("call_started", "call_finished", "recording", "transcript", "task", "lead")
+    has_people: bool = True
+    people: dict[int, tuple[int, str]] = field(default_factory=dict)
 
     async def connect(self, engine: AsyncEngine) -> None:
         server = self.server
@@ -61,23 +65,47 @@ class Bitrix24Chaos:
     def refused(self) -> list[str]:
         portal = self.server.portal
         wrong = [one for one in self.server.refused if not one.partition(": ")[2].startswith(_ASKED_IN_DOUBT)]
-        return wrong + portal.ignored + self.server.leaked
+        changed = [lead for lead, before in self.people.items() if self._state(lead) != before]
+        return wrong + portal.ignored + self.server.leaked + [f"lead {lead} of people changed" for lead in changed]
 
     @property
     def request_count(self) -> int:
         return len(self.server.requests)
 
-    def held(self) -> list[chaos.Held]:
+    def held(self, keys: Mapping[str, UUID]) -> list[chaos.Held]:
         portal = self.server.portal
         sounds = {call_id: chaos.mark_in(sound) for call_id, sound in portal.records.items()}
         return [
-            chaos.Held(UUID(row["EXTERNAL_CALL_ID"]), str(row["PORTAL_USER_ID"]), sounds.get(row["CALL_ID"]))
+            chaos.Held(UUID(row["EXTERNAL_CALL_ID"]), _PERSONS[row["PORTAL_USER_ID"]], sounds.get(row["CALL_ID"]))
             for row in portal.statistics
         ]
 
-    def leads(self) -> list[str]:
+    def add_lead(self, number: str) -> None:
+        lead = self.server.portal.add_entity("LEAD", f"+{number}", NOBODY)
+        self.people[lead] = self._state(lead)
+
+    def _state(self, lead: int) -> tuple[int, str]:
+        row = self.server.portal.entities["LEAD"][lead]
+        return row["assignedById"], row["stageId"]
+
+    def texts(self) -> list[int]:
+        return [chaos.said_in(one["MESSAGE"]) for said in self.server.portal.transcripts.values() for one in said]
+
+    def tasks(self) -> list[chaos.HeldTask]:
+        todos = [row for row in self.server.portal.activities.values() if row["PROVIDER_ID"] == "CRM_TODO"]
+        return [
+            chaos.HeldTask(
+                chaos.number_in(row["SUBJECT"]), _PERSONS[int(row["RESPONSIBLE_ID"])], row["COMPLETED"] == "Y"
+            )
+            for row in todos
+        ]
+
+    def leads(self) -> list[chaos.HeldLead]:
         rows = self.server.portal.entities["LEAD"].values()
-        return [digits(phone) for row in rows for phone in row["phones"]]
+        return [
+            chaos.HeldLead(digits(row["phones"][0]), _PERSONS[row["assignedById"]], row["id"] in self.people)
+            for row in rows
+        ]
 
 
 @asynccontextmanager
@@ -90,6 +118,7 @@ async def open_bitrix24_chaos(faults: chaos.Faults) -> AsyncIterator[chaos.Chaos
 
     async with bitrix24.open_bitrix24() as server:
         server.drains = 2.0 * chaos.HURRY
+        server.portal.hidden_for = _HIDDEN_SECONDS
         server.portal.users |= {5: User(5, "101", "Анна"), 6: User(6, "102", "Борис")}
         server.script = script
         yield Bitrix24Chaos(server)

@@ -7,10 +7,12 @@ from the connection's row alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
@@ -18,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync import connections
 from crm_sync.connections import Connection, Open
-from crm_sync.crm import Crm, CrmRecording, CrmTranscript, Step
+from crm_sync.crm import Crm, CrmRecording, CrmSegment, CrmTranscript, Step
 from crm_sync.http import Http
 from crm_sync.kinds import KINDS
 from crm_sync.pacing import Bucket, SharedPace
@@ -61,18 +63,39 @@ PEOPLE: Final = ("anna", "boris")
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A call as the CRM holds it: whose it is there, and the mark of the sound that it has (`mark_of`)."""
+    """A call as the CRM holds it: whose of `PEOPLE` it is there, and the mark of the sound that it has (`mark_of`)."""
 
     call: UUID
     owner: str | None
     recording: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class HeldTask:
+    """A promise as the CRM holds it: to call whom, who of `PEOPLE`, and whether it is done."""
+
+    number: str
+    owner: str | None
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLead:
+    """A lead as the CRM holds it: of the client with this number. Whose one is that people made there is theirs."""
+
+    number: str
+    owner: str | None
+    by_people: bool = False
+
+
 class ChaosRig(Protocol):
-    """One CRM. `steps` are what it is told; `owners` what it calls the people; `refused` what it found wrong."""
+    """One CRM. `steps` are what it is told; `refused` what it found wrong, and what we changed of people's leads.
+
+    `has_people`: people make leads there (`add_lead`), of which ours is one where it is there before ours.
+    """
 
     steps: tuple[Step, ...]
-    owners: Mapping[str, str]
+    has_people: bool
 
     async def connect(self, engine: AsyncEngine) -> None:
         """Add the connection `KEY`, with all that it needs to know."""
@@ -85,11 +108,20 @@ class ChaosRig(Protocol):
     def request_count(self) -> int:
         """How many requests it got."""
 
-    def held(self) -> list[Held]:
-        """Every call that it holds, in the order in which it took them."""
+    def add_lead(self, number: str) -> None:
+        """Somebody there opens a lead of a client, who may be known there already."""
 
-    def leads(self) -> list[str]:
-        """The number (E.164 digits) of each lead that it holds."""
+    def held(self, keys: Mapping[str, UUID]) -> list[Held]:
+        """Every call that it holds; `keys` are the calls that happened, by `key_of`."""
+
+    def texts(self) -> list[int]:
+        """The mark (`said_in`) of each text of a call that it holds."""
+
+    def tasks(self) -> list[HeldTask]:
+        """Every promise that it holds."""
+
+    def leads(self) -> list[HeldLead]:
+        """Every lead that it holds."""
 
 
 def mark_of(call: UUID) -> int:
@@ -103,6 +135,30 @@ def mark_in(told: str | bytes) -> int:
     return int(text.rpartition("/")[2].partition(".")[0])
 
 
+def key_of(call: UUID) -> str:
+    """The key of the effect that tells the end of a call to `KEY`, as the ledger makes it (hexadecimal)."""
+    return sha256("\n".join((KEY, "pbx", str(call), "call_finished")).encode()).hexdigest()[:32]
+
+
+def said_of(call: UUID) -> str:
+    """What was said in a call, and in no other."""
+    return f"Добрый день {mark_of(call)}"
+
+
+def said_in(told: str) -> int:
+    """The mark in what was said (`mark_of`)."""
+    found = re.search(r"Добрый день (\d+)", told)
+    assert found is not None, told
+    return int(found[1])
+
+
+def number_in(told: str) -> str:
+    """The number (digits) in the text of a promise."""
+    found = re.search(r"\+[\d -]+", told)
+    assert found is not None, told
+    return "".join(sign for sign in found[0] if sign.isdigit())
+
+
 async def _recording(connection: AsyncConnection, call_id: UUID, to: Connection) -> CrmRecording | None:
     end = datetime.now(UTC) + timedelta(days=to.link_days)
     return CrmRecording(call=call_id, seconds=6.0, expires_at=end, link=mark_of(call_id))
@@ -113,7 +169,8 @@ async def _address(connection: AsyncConnection, link: int) -> str | None:
 
 
 async def _transcript(connection: AsyncConnection, call_id: UUID) -> CrmTranscript | None:
-    return CrmTranscript(call=call_id, language="ru", text="Добрый день", is_whole=True)
+    said = CrmSegment(side="staff", begins=0.4, ends=1.6, text=said_of(call_id))
+    return CrmTranscript(call=call_id, language="ru", text=said.text, is_whole=True, segments=(said,))
 
 
 async def _link(call_id: UUID) -> str | None:
@@ -172,8 +229,8 @@ class WebhookChaos:
     """The webhook adapter and a receiver."""
 
     receiver: Receiver
-    steps: tuple[Step, ...] = ("call_started", "call_finished", "recording", "lead")
-    owners: Mapping[str, str] = field(default_factory=lambda: {one: one for one in PEOPLE})
+    steps: tuple[Step, ...] = ("call_started", "call_finished", "recording", "transcript", "task", "lead")
+    has_people: bool = False
 
     async def connect(self, engine: AsyncEngine) -> None:
         url = self.receiver.url
@@ -187,17 +244,33 @@ class WebhookChaos:
     def request_count(self) -> int:
         return len(self.receiver.requests)
 
-    def held(self) -> list[Held]:
+    def held(self, keys: Mapping[str, UUID]) -> list[Held]:
         sounds = {
             UUID(one["data"]["call"]): mark_in(one["data"]["url"])
             for one in self.receiver.order
             if one["type"] == "recording.ready"
         }
-        ended = [one["data"] for one in self.receiver.order if one["type"] == "call.ended"]
+        ended = self._told("call.ended", "call.missed")
         return [Held(UUID(one["id"]), one["person"], sounds.get(UUID(one["id"]))) for one in ended]
 
-    def leads(self) -> list[str]:
-        return [one["data"]["numbers"][0] for one in self.receiver.order if one["type"] == "lead.opened"]
+    def add_lead(self, number: str) -> None:
+        raise AssertionError(number)
+
+    def texts(self) -> list[int]:
+        return [said_in(one["text"]) for one in self._told("transcript.ready")]
+
+    def tasks(self) -> list[HeldTask]:
+        opened = [one["id"] for one in self._told("follow_up.opened")]
+        last = {one["id"]: one for one in self._told("follow_up.")}
+        done = {one["id"] for one in self._told("follow_up.closed")}
+        return [HeldTask(last[one]["number"], last[one]["owner"], one in done) for one in opened]
+
+    def leads(self) -> list[HeldLead]:
+        last = {one["id"]: one for one in self._told("lead.")}
+        return [HeldLead(last[one["id"]]["numbers"][0], last[one["id"]]["owner"]) for one in self._told("lead.opened")]
+
+    def _told(self, *kinds: str) -> list[dict[str, Any]]:
+        return [one["data"] for one in self.receiver.order if one["type"].startswith(kinds)]
 
 
 _SAID: Final[Mapping[Fault, Said]] = {

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync.crm import CrmUser, Step
+from crm_sync.odoo_words import id_of
 from crm_sync.people import keep_users
-from tests.fakes.chaos import KEY, Fault, Faults, Held, connect, mark_in
+from tests.fakes.chaos import KEY, Fault, Faults, Held, HeldLead, HeldTask, connect, mark_in, number_in, said_in
 from tests.fakes.odoo import ANNA, BORIS, DATABASE, FakeOdoo
 from tests.fakes.odoo import KEY as ODOO_KEY
 from tests.fakes.odoo_front import Answered, Asked, Front, open_front
@@ -35,14 +35,20 @@ Rows = list[dict[str, Any]]
 
 @dataclass
 class OdooChaos:
-    """`read` gives every record of a model, also archived ones, with these fields; `sound` the bytes of a file."""
+    """`read` gives every record of a model, also archived ones, with these fields; `sound` the bytes of a file.
+
+    `make` makes a record, as people do.
+    """
 
     front: Front
     owners: Mapping[str, str]
     key: str
     read: Callable[[str, Sequence[str]], Rows]
     sound: Callable[[int], bytes]
-    steps: tuple[Step, ...] = ("call_finished", "recording", "lead")
+    make: Callable[[str, dict[str, Any]], int]
+    steps: tuple[Step, ...] = ("call_finished", "recording", "transcript", "task", "lead")
+    has_people: bool = True
+    people: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     async def connect(self, engine: AsyncEngine) -> None:
@@ -55,37 +61,55 @@ class OdooChaos:
 
     @property
     def refused(self) -> list[str]:
-        return self.front.refused
+        states = self._states()
+        changed = [lead for lead, before in self.people.items() if states[lead] != before]
+        return self.front.refused + [f"lead {lead} of people changed" for lead in changed]
 
     @property
     def request_count(self) -> int:
         return self.front.count
 
-    def held(self) -> list[Held]:
-        """Each note of a call, by whose it is, with the one file in it."""
-        files = [row["description"] for row in self.read("ir.attachment", ["description"])]
-        calls = {_ours(call): call for call in map(_call_in, files) if call is not None}
-        persons = {row["partner_id"][0]: str(row["id"]) for row in self.read("res.users", ["partner_id"])}
+    def held(self, keys: Mapping[str, UUID]) -> list[Held]:
+        """Each note of a call, by whose it is, with the file in it."""
+        users = {row["partner_id"][0]: row["id"] for row in self.read("res.users", ["partner_id"])}
         told = []
-        for note in self.read("mail.message", ["message_id", "author_id", "attachment_ids"]):
-            if note["message_id"] and note["message_id"].startswith("<call_"):
-                (file,) = note["attachment_ids"]
-                call = calls[note["message_id"].partition(".")[0].removeprefix("<call_")]
-                told.append(Held(call, persons[note["author_id"][0]], mark_in(self.sound(file))))
+        for note in self._notes("call_"):
+            sounds = [mark_in(self.sound(file)) for file in note["attachment_ids"]]
+            assert len(sounds) < 2
+            call = keys[note["message_id"].partition(".")[0].removeprefix("<call_")]
+            told.append(Held(call, self._person(users.get(note["author_id"][0])), sounds[0] if sounds else None))
         return told
 
-    def leads(self) -> list[str]:
-        return [row["phone"].removeprefix("+") for row in self.read("crm.lead", ["phone"]) if row["phone"]]
+    def add_lead(self, number: str) -> None:
+        lead = self.make("crm.lead", {"name": "Кухня", "type": "opportunity", "phone": f"+{number}"})
+        self.people[lead] = self._states()[lead]
 
+    def _states(self) -> dict[int, tuple[Any, ...]]:
+        fields = ["user_id", "stage_id", "active"]
+        return {row["id"]: tuple(row[name] for name in fields) for row in self.read("crm.lead", fields)}
 
-def _call_in(described: object) -> UUID | None:
-    """The call that a file is of, by its description; other files have none."""
-    return UUID(described) if isinstance(described, str) and described else None
+    def texts(self) -> list[int]:
+        return [said_in(note["body"]) for note in self._notes("transcript_")]
 
+    def tasks(self) -> list[HeldTask]:
+        rows = self.read("mail.activity", ["summary", "user_id", "active"])
+        return [
+            HeldTask(number_in(row["summary"]), self._person(id_of(row["user_id"])), not row["active"]) for row in rows
+        ]
 
-def _ours(call: UUID) -> str:
-    """The key of the effect that told of a call, as the ledger makes it."""
-    return sha256("\n".join((KEY, "pbx", str(call), "call_finished")).encode()).hexdigest()[:32]
+    def leads(self) -> list[HeldLead]:
+        rows = self.read("crm.lead", ["phone", "user_id"])
+        return [
+            HeldLead(row["phone"].removeprefix("+"), self._person(id_of(row["user_id"])), row["id"] in self.people)
+            for row in rows
+        ]
+
+    def _notes(self, ours: str) -> Rows:
+        notes = self.read("mail.message", ["message_id", "author_id", "attachment_ids", "body"])
+        return [note for note in notes if str(note["message_id"]).startswith(f"<{ours}")]
+
+    def _person(self, user: int | None) -> str | None:
+        return next((person for person, one in self.owners.items() if one == str(user)), None)
 
 
 @asynccontextmanager
@@ -110,4 +134,4 @@ async def open_odoo_chaos(faults: Faults) -> AsyncIterator[OdooChaos]:
         return [odoo.told(model, row, fields) for row in odoo.rows[model].values()]
 
     async with open_failing(odoo.answer, faults) as front:
-        yield OdooChaos(front, {"anna": str(ANNA), "boris": str(BORIS)}, ODOO_KEY, read, odoo.sound)
+        yield OdooChaos(front, {"anna": str(ANNA), "boris": str(BORIS)}, ODOO_KEY, read, odoo.sound, odoo.make)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -19,6 +20,7 @@ from tests.odoo.private_odoo import RealOdoo
 from tests.odoo.real_rig import passing_on, put_away_clients
 
 LASTS = 300.0 + 3 * CALLS
+_SINCE = ("crm.lead", "mail.message", "mail.activity", "ir.attachment")
 SECONDS = 3.0
 """So long an answer is waited for: a real server has other work too."""
 
@@ -32,7 +34,7 @@ async def test_every_call_is_told_once_and_whole_whatever_fails(
     @asynccontextmanager
     async def open_real_chaos(faults: Faults) -> AsyncIterator[ChaosRig]:
         put_away_clients(odoo)
-        before = {model: _last(odoo, model) for model in ("crm.lead", "mail.message", "ir.attachment")}
+        before = {model: _last(odoo, model) for model in _SINCE}
 
         def read(model: str, fields: Sequence[str]) -> Rows:
             asked = {"domain": [["id", ">", before.get(model, 0)]], "fields": list(fields)}
@@ -41,7 +43,12 @@ async def test_every_call_is_told_once_and_whole_whatever_fails(
 
         async with passing_on(odoo) as behind, open_failing(behind, faults) as front:
             told = {"namespace": f"c{uuid4().hex[:12]}", "seconds": SECONDS}
-            yield OdooChaos(front, odoo.users, odoo.key, read, odoo.file, settings=told)
+
+            def make(model: str, values: dict[str, Any]) -> int:
+                (made,) = odoo.ask(model, "create", vals_list=[values])
+                return int(made)
+
+            yield OdooChaos(front, odoo.users, odoo.key, read, odoo.file, make, settings=told)
 
     await tell_all(engine, database_url, open_real_chaos, LASTS)
 
