@@ -12,7 +12,8 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.call import Call
+from calls.call import Call, facts
+from calls.events import RecordingMuted
 from calls.record import state_call
 from calls.tables import call_names, calls
 from calls.view import CallView, view
@@ -26,15 +27,19 @@ Outcome = Literal["done", "not_recorded", "over", "refused_by_pbx"]
 """done; nothing of the call is recorded now; the call is over; the PBX did not do it."""
 
 # No call lasts longer than a day.
-_KEPT_PAUSED: Final = text(
+_SILENT: Final = text(
     """
-    select state from calls join (
-        select distinct on (kept) kept, paused from (
-            select coalesce(told.joined_into, told.id) as kept, paused, asked_at
-            from recording_wishes join calls as told on told.id = call_id
-            where outcome = 'done' and asked_at > now() - interval '1 day') as wishes
-        order by kept, asked_at desc) as last on last.kept = calls.id
-    where paused and pbx = :pbx and ended_at is null
+    select state from calls
+    where pbx = :pbx and ended_at is null and settled_at is null and joined_into is null and (
+        jsonb_path_exists(state, '$.facts[*] ? (@.kind == "RecordingRefused")')
+        or id in (
+            select kept from (
+                select distinct on (kept) kept, paused from (
+                    select coalesce(told.joined_into, told.id) as kept, paused, asked_at
+                    from recording_wishes join calls as told on told.id = call_id
+                    where outcome = 'done' and asked_at > now() - interval '1 day') as wishes
+                order by kept, asked_at desc) as last
+            where paused))
     """
 )
 _NOTIFY: Final = text("select pg_notify(:channel, :payload)")
@@ -86,9 +91,12 @@ async def unsettled(connection: AsyncConnection, pbx: str) -> list[Wish]:
     return [Wish(row.id, row.paused, state_call(row.state)) for row in await connection.execute(asked)]
 
 
-async def kept_paused(connection: AsyncConnection, pbx: str) -> list[Call]:
-    """The calls of the PBX that go on and whose last wish that was done is a pause."""
-    rows = await connection.execute(_KEPT_PAUSED, {"pbx": pbx})
+async def silent(connection: AsyncConnection, pbx: str) -> list[Call]:
+    """The calls of the PBX that go on and of which nothing may be heard now.
+
+    The last wish that was done is a pause, or somebody in it has refused to be recorded.
+    """
+    rows = await connection.execute(_SILENT, {"pbx": pbx})
     return [state_call(row.state) for row in rows]
 
 
@@ -110,11 +118,17 @@ def is_paused(seen: CallView) -> bool:
     return any(span.until is None for span in seen.muted)
 
 
-def left_out(call: Call) -> list[str]:
-    """The channels whose recording began while the call was paused: they are recorded now and their sound is kept."""
-    seen = view(call)
+def still_heard(call: Call) -> list[str]:
+    """The channels of a silent call whose sound is kept: their recording began in a pause, or before a refusal.
+
+    A pause is the call's: it goes on when the channel ends that it began on, as one's that sends the call on. It is
+    over when the PBX told so, whoever resumed.
+    """
+    seen, told = view(call), facts(call, RecordingMuted)
     muted = {span.channel for span in seen.muted if span.until is None}
-    return [channel for channel in recorded_now(call, seen) if muted and channel not in muted]
+    if not seen.refused and not (told and told[-1].muted):
+        return []
+    return [channel for channel in recorded_now(call, seen) if channel not in muted]
 
 
 def recorded_now(call: Call, seen: CallView) -> list[str]:

@@ -21,10 +21,10 @@ from recordings.pauses import (
     ask,
     call_with,
     is_paused,
-    kept_paused,
-    left_out,
     recorded_now,
     settle,
+    silent,
+    still_heard,
     unsettled,
 )
 from service.listening import keep_listening
@@ -40,7 +40,10 @@ TOLD: Final = "SWITCHHOOK_PAUSED"
 """The variable in which who pressed them is told: 1, it is paused; 0, it is not."""
 _GONE: Final = "No such channel"
 """The PBX's words (`manager.c`, and whoever calls it) for a channel that has just ended: nothing is recorded of it."""
+_REFUSED, _STARTED = "SwitchhookRecordingRefused", "MixMonitorStart"
 _LOOK_SECONDS: Final = 1.0
+_SOON_SECONDS: Final = (0.1, 0.3)
+"""What was heard just now is in the record a moment later."""
 
 
 class Pausing:
@@ -54,6 +57,7 @@ class Pausing:
         self._one_at_a_time = asyncio.Lock()
         self._working: set[asyncio.Task[None]] = set()
         self._unpausable: set[str] = set()
+        self._keeps_silent = False
 
     async def run(self) -> None:
         """Do what is wanted, until cancelled."""
@@ -66,6 +70,9 @@ class Pausing:
         """Take one AMI event; never waits."""
         if message.get("UserEvent") == ASKED and raised_by_dialplan(message):
             self._begin(self._turned(str(message.get("Uniqueid")), str(message.get("Channel"))))
+        elif message.get("UserEvent") == _REFUSED or (self._keeps_silent and message.get("Event") == _STARTED):
+            for seconds in _SOON_SECONDS:
+                asyncio.get_running_loop().call_later(seconds, self._wake.set)
 
     async def _keep_doing(self) -> None:
         while True:
@@ -77,25 +84,26 @@ class Pausing:
                 await self._try(self._do_wanted())
 
     async def _do_wanted(self) -> None:
-        """Do every wish, in the order of asking, and keep paused what is paused. Raises what the driver raises."""
+        """Do every wish, in the order of asking, and keep silent what is to be. Raises what the driver raises."""
         async with self._one_at_a_time:
             async with self._engine.begin() as connection:
                 wanted = await unsettled(connection, self._pbx)
             for wish in wanted:
                 await self._settle(wish.id, await self._do(wish.call, paused=wish.paused))
             async with self._engine.connect() as connection:
-                paused = await kept_paused(connection, self._pbx)
-            for channel in (one for call in paused for one in left_out(call) if one not in self._unpausable):
+                calls = await silent(connection, self._pbx)
+            self._keeps_silent = bool(calls)
+            for channel in (one for call in calls for one in still_heard(call) if one not in self._unpausable):
                 await self._pause_too(channel)
 
     async def _pause_too(self, channel: str) -> None:
-        """A channel began to be recorded while its call is paused: it rang, or was sent on, meanwhile."""
+        """A channel is recorded whose call is paused (it rang, or the call was sent on, meanwhile) or was refused."""
         try:
             await self._mute(channel, muted=True)
         except ActionRefused as error:
             self._unpausable.add(channel)
             if _GONE not in str(error):
-                log.warning("a recording that began in a pause was not paused", pbx=self._pbx, error=str(error))
+                log.warning("a recording that is to be silent was not paused", pbx=self._pbx, error=str(error))
 
     async def _turned(self, channel: str, name: str) -> None:
         """Somebody pressed the keys: pause what is recorded, or go on with what is paused, and tell them."""
@@ -126,6 +134,8 @@ class Pausing:
         seen = view(call)
         if seen.ended_at is not None:
             return "over"
+        if seen.refused:  # it is silent, and stays so
+            return "not_recorded"
         muted = {span.channel for span in seen.muted if span.until is None}
         turned: list[str] = []
         for channel in recorded_now(call, seen):

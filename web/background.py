@@ -2,12 +2,12 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, text
+from sqlalchemy import and_, func, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls, legs
@@ -27,14 +27,18 @@ _ROUTED: Final = func.jsonb_path_query_first(calls.c.state, text("""'$.facts[*] 
 _MUTES: Final = func.jsonb_path_query_array(
     calls.c.state, text("""'$.facts[*] ? (@.kind == "RecordingMuted")'::jsonpath""")
 )
-_RECORDED: Final = func.jsonb_path_exists(
-    calls.c.state, text("""'$.facts[*] ? (@.kind == "RecordingStarted")'::jsonpath""")
+_ENDED: Final = func.jsonb_path_query_array(
+    calls.c.state, text("""'$.channels.keyvalue() ? (@.value.ended_at != null).key'::jsonpath""")
+)
+_RECORDED: Final = and_(
+    func.jsonb_path_exists(calls.c.state, text("""'$.facts[*] ? (@.kind == "RecordingStarted")'::jsonpath""")),
+    not_(func.jsonb_path_exists(calls.c.state, text("""'$.facts[*] ? (@.kind == "RecordingRefused")'::jsonpath"""))),
 )
 _COLUMNS: Final = (
     calls.c.id, calls.c.direction, calls.c.status, calls.c.line, calls.c.caller_number, calls.c.caller_name,
     calls.c.dialed, calls.c.started_at, calls.c.answered_at, calls.c.ended_at, calls.c.missed_cause, calls.c.person,
     calls.c.talk_seconds, _ROUTED.label("routed"), AHEAD.label("ahead"),
-    _RECORDED.label("recorded"), _MUTES.label("mutes"),
+    _RECORDED.label("recorded"), _MUTES.label("mutes"), _ENDED.label("ended"),
 )  # fmt: skip
 
 
@@ -133,17 +137,17 @@ def _quote(segments: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
 
 
 def _live(row: Any, reaches: tuple[Reach, ...]) -> LiveCall:
-    read = {"routed", "mutes"}
+    read = {"routed", "mutes", "ended"}
     columns = {name: value for name, value in row._mapping.items() if name not in read}  # noqa: SLF001 - its public name
     plan = plan_of(row.routed)
     crm = word_of(plan, datetime.fromisoformat(row.routed["at"]) - row.ahead) if plan else None
-    return LiveCall(**columns, reaches=reaches, plan=plan, paused=_paused(row.mutes), crm=crm)
+    return LiveCall(**columns, reaches=reaches, plan=plan, paused=_paused(row.mutes, row.ended), crm=crm)
 
 
-def _paused(mutes: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the last word on any recorded channel, of facts as JSON, is that it is muted."""
+def _paused(mutes: Sequence[Mapping[str, Any]], ended: Collection[str]) -> bool:
+    """Whether the last word on any channel that goes on, of facts as JSON, is that it is muted."""
     last = {str(fact["channel"]): fact for fact in sorted(mutes, key=lambda fact: str(fact.get("at", "")))}
-    return any(fact.get("muted", True) for fact in last.values())
+    return any(fact.get("muted", True) for channel, fact in last.items() if channel not in ended)
 
 
 def plan_of(routed: Mapping[str, Any] | None) -> Mapping[str, Any]:

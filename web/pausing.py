@@ -43,8 +43,8 @@ def may_pause(viewer: Viewer, one: OneCall) -> bool:
 
 
 def can_pause(one: OneCall) -> bool:
-    """Whether the call goes on and is recorded."""
-    return one.seen.ended_at is None and bool(recorded_now(one.call, one.seen))
+    """Whether the call goes on and is recorded, and nobody refused that."""
+    return one.seen.ended_at is None and not one.seen.refused and bool(recorded_now(one.call, one.seen))
 
 
 async def ask(request: web.Request, *, paused: bool) -> UUID:

@@ -195,10 +195,10 @@ _OWN: Final[dict[str, tuple[str, str]]] = {
     "call.no_recording_missed": ("Разговора не было, слушать нечего.", "Nobody talked, so there is nothing to hear."),
     "call.recording_soon": ("Появится вскоре после разговора.", "It appears shortly after the talk."),
     "call.recording_none": ("АТС этот разговор не записала.", "The PBX did not record this talk."),
-    "refused.caller": ("Клиент отказался от записи.", "The caller refused to be recorded."),
+    "refused.caller": ("Собеседник отказался от записи.", "The other side refused to be recorded."),
     "refused.unannounced": (
-        "Разговор не записан: предупредить клиента о записи не удалось.",
-        "The talk was not recorded: the announcement could not be said to the caller.",
+        "Разговор не записан: предупредить собеседника о записи не удалось.",
+        "The talk was not recorded: the announcement could not be said to the other side.",
     ),
     "hearing.preparing": (
         "Запись готовится: номера, которые в ней названы, ещё не заглушены.",
@@ -421,7 +421,7 @@ _OWN: Final[dict[str, tuple[str, str]]] = {
     "time.park_abandoned": ("Звонящий кладёт трубку на парковке", "The caller hangs up in parking"),
     "time.held": ("{who}: собеседник на удержании", "{who} puts the other side on hold"),
     "time.resumed": ("{who}: удержание снято", "{who} takes the other side off hold"),
-    "time.refused_caller": ("Клиент отказался от записи", "The caller refused to be recorded"),
+    "time.refused_caller": ("Собеседник отказался от записи", "The other side refused to be recorded"),
     "time.refused_unannounced": (
         "Не записывается: предупредить о записи не удалось",
         "Not recorded: the announcement could not be said",

@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.events import RecordingMuted, RecordingStarted
+from calls.events import ChannelHungUp, RecordingMuted, RecordingStarted
 from recordings import pauses
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import Told
@@ -108,7 +108,10 @@ async def test_what_cannot_be_paused_is_refused_with_its_reason(site: Site, monk
 
 
 async def test_the_card_and_the_page_have_the_button_and_say_that_it_is_paused(site: Site) -> None:
+    """Of a channel that goes on: another was paused until it ended."""
     story, call = await talking(site.engine)
+    gone = story.base("1700000000.9")
+    await story.tell(RecordingMuted(**gone), ChannelHungUp(**gone))
     async with attended(site, story), site.visitor("anna") as client:
         page = f"/calls/{call}"
         assert WORDS["pause.pause"][0] in await (await client.get(page)).text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 import wave
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.events import RecordingStarted
+from calls.events import RecordingRefused, RecordingStarted
 from calls.record import record, state_call
 from calls.view import CallView, view
 from directory.store import apply
@@ -23,6 +23,7 @@ from recordings.names import SIDES
 from service.demo_world import OutsideWorld, answer
 from service.demo_world.world import OutsideCall
 from service.pbx import Pbx, Phone
+from service.telephony_role import Telephony
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, until
 from tests.lab.test_dialplan_talks import complete
 
@@ -82,6 +83,21 @@ async def listens(stage: Stage) -> bool:
     return {row[5] for row in rows if ROUTED in row[0]} <= {"AppDial", "Return"}
 
 
+async def send_on(stage: Stage, telephony: Telephony) -> None:
+    """Анна sends the client on to Борис, and they talk; what was paused is paused still."""
+    (hers,) = await names(stage, ROUTED)
+    sent = {"Action": "BlindTransfer", "Channel": hers, "Context": "switchhook-internal", "Exten": "102"}
+    await telephony.attendants[0].link.action(sent)
+
+    async def talks() -> CallView | None:
+        found = await known(stage)
+        return found[1] if found and len(found[1].talks) == 2 else None
+
+    seen = await until(talks, "the client and Борис talk")
+    assert seen is not None
+    assert pauses.is_paused(seen)
+
+
 async def muted(stage: Stage, spans: int, *, going_on: bool, number: str = NUMBER) -> CallView:
     """The call once it has so many pauses, of which the last goes on or not."""
 
@@ -110,18 +126,21 @@ async def pause_refused(stage: Stage, call_id: UUID) -> str | None:
 async def test_keys_and_wishes_pause_and_resume_the_same_recording(stage: Stage) -> None:
     """Silence is written on both sides meanwhile, so they stay as long as the talk; who did it is audited.
 
-    What cannot be paused on every channel is told as refused, and paused on none.
+    A transfer ends no pause. What cannot be paused on every channel is told as refused, and paused on none.
     """
-    async with stage.open(stage.settings()):
+    await stage.world.phone(FALLBACK).behave(answer(0.1, speak=TALK))
+    async with stage.open(stage.settings()) as (_, telephony):
         await until(stage.asked, "the PBX asks the service")
         call, call_id = await talk(stage)
         for going_on in (True, False):
             await until(partial(listens, stage), "she hears no beep of before")
             await press(stage, call, "*7")
             await muted(stage, 1, going_on=going_on)
-        for spans, paused in ((2, True), (2, False)):
-            assert await wished(stage, call_id, paused=paused) == "done"
-            await muted(stage, spans, going_on=paused)
+        assert await wished(stage, call_id, paused=True) == "done"
+        await muted(stage, 2, going_on=True)
+        await send_on(stage, telephony)
+        assert await wished(stage, call_id, paused=False) == "done"
+        await muted(stage, 2, going_on=False)
         assert await pause_refused(stage, call_id) == "refused_by_pbx"
         await muted(stage, 3, going_on=False)
         await call.hangup()
@@ -150,9 +169,12 @@ async def test_keys_and_wishes_pause_and_resume_the_same_recording(stage: Stage)
     assert abs(len(sides[0]) - len(sides[1])) < 800
     assert abs(len(sides[0]) / 8000 - seen.talk_seconds) < 1.0
     assert seen.answered_at is not None
-    for span in seen.muted[:2]:
+    first, second = seen.talks
+    assert first.until is not None
+    assert second.since is not None
+    for span, unrecorded in zip(seen.muted[:2], (timedelta(), second.since - first.until), strict=True):
         assert span.until is not None
-        begin, end = ((at - seen.answered_at).total_seconds() for at in (span.since, span.until))
+        begin, end = ((at - seen.answered_at).total_seconds() for at in (span.since, span.until - unrecorded))
         for side in sides:
             assert not any(side[round((begin + 0.3) * 8000) : round((end - 0.3) * 8000)])
     assert all(max(side) > 1000 for side in sides)
@@ -170,10 +192,11 @@ async def wished(stage: Stage, call_id: UUID, *, paused: bool) -> str | None:
     return await until(settled, "the wish is settled")
 
 
-async def test_what_is_not_recorded_cannot_be_paused_and_what_begins_to_be_in_a_pause_is_paused_too(
-    stage: Stage,
-) -> None:
-    """Between colleagues nothing is recorded: keys and wishes say so. Then each phone begins to be recorded."""
+async def test_what_is_not_recorded_cannot_be_paused_and_a_pause_is_the_calls_and_not_a_channels(stage: Stage) -> None:
+    """Between colleagues nothing is recorded: keys and wishes say so. Then it is, on the channel of Борис, and paused.
+
+    That channel ends, and the next is recorded: paused too, and resumed. What somebody refused nobody resumes.
+    """
     async with stage.open(stage.settings()):
         await until(stage.asked, "the PBX asks the service")
         await stage.world.phone(FALLBACK).behave(answer(0.1, speak=TALK))
@@ -191,19 +214,42 @@ async def test_what_is_not_recorded_cannot_be_paused_and_what_begins_to_be_in_a_
         by_keys = "select outcome from recording_wishes where asked_by = :device and settled_at is not null"
         pressed = partial(stage.rows, by_keys, device=f"PJSIP/{FALLBACK}")
         assert [row.outcome for row in await until(pressed, "the keys are settled")] == ["not_recorded"]
-        rows = (await stage.pbx.cli("core show channels concise")).splitlines()
-        ours, other = (row.split("!")[0] for row in rows)
-        await begin_recording(stage, ours)
+        (ours,) = await names(stage, ROUTED)
+        (his,) = await names(stage, FALLBACK)
+        await begin_recording(stage, his)
         await until(partial(recorded, stage, 1), "it is recorded")
         assert await wished(stage, found[0], paused=True) == "done"
         await muted(stage, 1, going_on=True, number="101")
+        await stage.pbx.cli(f"channel redirect {ours} switchhook-internal,102,1")
+
+        async def again() -> str | None:
+            now = await names(stage, FALLBACK)
+            return now[0] if len(now) == 1 and now != [his] else None
+
+        other = await until(again, "his phone rings again, and the channel before is gone")
+        assert other is not None
         await begin_recording(stage, other)
         seen = await muted(stage, 2, going_on=True, number="101")
-        assert {span.channel for span in seen.muted} == set(seen.recorded)
+        assert [span.channel for span in seen.muted] == list(seen.recorded)
         assert await wished(stage, found[0], paused=False) == "done"
         seen = await muted(stage, 2, going_on=False, number="101")
-        assert all(span.until for span in seen.muted)
+        await refuse(stage, seen)
+        seen = await muted(stage, 3, going_on=True, number="101")
+        assert await wished(stage, found[0], paused=False) == "not_recorded"
         await call.hangup()
+
+
+async def refuse(stage: Stage, seen: CallView) -> None:
+    """Somebody in the call refuses to be recorded, as the dialplan tells it."""
+    refused = RecordingRefused(pbx=seen.pbx, channel=seen.caller_channel, at=datetime.now(UTC))
+    async with stage.engine.begin() as connection:
+        await record(connection, [refused])
+
+
+async def names(stage: Stage, phone: str) -> list[str]:
+    """The channels of a phone at the PBX."""
+    rows = (await stage.pbx.cli("core show channels concise")).splitlines()
+    return [row.split("!")[0] for row in rows if f"/{phone}-" in row.split("!")[0]]
 
 
 async def begin_recording(stage: Stage, name: str) -> None:

@@ -37,11 +37,16 @@ async def dial(outside: OutsideWorld, service: StandIn, client: Behaviour) -> Ou
     """Анна dials the client, who does as told, and the service allows it."""
     await outside.mobile(CLIENT).behave(client)
     call = await outside.phone("anna-desk").dial(CLIENT)
+    await allow(service)
+    return call
+
+
+async def allow(service: StandIn) -> None:
+    """The service allows the call to the client, as soon as it is asked."""
     asked = await service.seen(UserEvent="SwitchhookOutbound")
     allowed = f"allow|{SHOWN}|PJSIP/trunk|{CLIENT}|{CLIENT}"
     await service.action(Action="Setvar", Channel=asked["Channel"], Variable="SWITCHHOOK_OUT", Value=allowed)
     await service.action(Action="PlayDTMF", Channel=asked["Channel"], **WAKE)
-    return call
 
 
 async def test_whoever_is_called_hears_it_before_anybody_hears_them(
@@ -112,6 +117,29 @@ async def test_a_client_who_is_called_first_is_told_before_anybody_of_ours_rings
     assert float(recording["Timestamp"]) <= float(rang["Timestamp"])
     answered = await told.seen(Event="Newstate", Uniqueid=recording["Uniqueid"], ChannelStateDesc="Up")
     assert abs(float(recording["Timestamp"]) - float(answered["Timestamp"]) - SAID_SECONDS - 0.5) < 1.0
+
+
+@pytest.mark.parametrize("key, stays", [("", True), ("", False), ("3", False)])
+async def test_whoever_a_recorded_client_is_sent_on_to_is_told_before_anybody_hears_them(
+    outside: OutsideWorld, told: StandIn, line: str, key: str, stays: bool
+) -> None:
+    """What they say is in the client's recording, which goes on. Who hangs up meanwhile has refused nothing."""
+    await told.set_global(f"SWITCHHOOK_CALLED_{SHOWN}", f"{PROMPT}@{key}@ru")
+    told.plan = [("ring", "PJSIP/anna-desk", 10)]
+    await outside.phone("anna-desk").behave(answer(0.1, speak=("ru/hello",), transfer_to=CLIENT))
+    hears = SAID_SECONDS + 1.0 if stays else 0.7
+    await outside.mobile(CLIENT).behave(answer(0.1, speak=(10.0,), hangup_after=hears))
+    call = await outside.call("79161234567", "Клиент", line, speak=(), stay=True)
+    await allow(told)
+    their = (await told.seen(Event="DialBegin", DialString=f"{CLIENT}@trunk"))["DestUniqueid"]
+    await call.ended()
+    (recorded,) = [one["Uniqueid"] for one in told.events if one["Event"] == "MixMonitorStart"]
+    assert recorded == (await told.seen(UserEvent="SwitchhookArrival"))["Uniqueid"]
+    assert "RecordingRefused" not in [name for name, *_ in told.told()]
+    if stays:
+        answered = await told.seen(Event="Newstate", Uniqueid=their, ChannelStateDesc="Up")
+        connected = await told.seen(Event="BridgeEnter", Uniqueid=their)
+        assert float(connected["Timestamp"]) - float(answered["Timestamp"]) > SAID_SECONDS - 0.2
 
 
 async def test_whoever_is_called_for_help_hears_nothing_but_us(outside: OutsideWorld, told: StandIn, pbx: Pbx) -> None:
