@@ -10,6 +10,9 @@ from crm_sync.crm import Inbound
 from web.page import language_of
 from web.services import SERVICES, CrmDoors, DoorClosed
 
+_TOLD_BYTES: Final = 256 * 1024
+"""A mass edit there is told in one request, and a CRM that is refused a hundred of them tells us nothing any more."""
+
 _AGREED: Final = {
     "ru": "Доступ получен. Эту страницу можно закрыть.",
     "en": "We were let in. You can close this page.",
@@ -27,7 +30,8 @@ async def returned(request: web.Request) -> web.Response:
 
 async def heard(request: web.Request) -> web.Response:
     """POST /crm/{key}/events: something happened there; 200 once it is stored."""
-    told = Inbound(dict(request.headers), await request.read(), dict(request.query))
+    body = await request.clone(client_max_size=_TOLD_BYTES).read()
+    told = Inbound(dict(request.headers), body, dict(request.query))
     try:
         await _doors(request).heard(request.match_info["key"], told)
     except DoorClosed as closed:
