@@ -25,6 +25,7 @@ TEAMS: Final = 8
 IN_A_TEAM: Final = 5
 _LINE: Final = 74951000000
 _YEARS: Final = timedelta(days=730)
+_HEARD_AFTER: Final = timedelta(minutes=10)
 
 _ROOTS_TOLD: Final = (
     "Иван Смирн Кузнец Поп Васил Петр Сокол Михайл Новик Фёдор Мороз Волк Алексе Лебед Семён Егор Павл Козл Степан "
@@ -155,7 +156,7 @@ async def _calls(raw: asyncpg.Connection, dice: random.Random, crowd: Crowd, siz
         *("ended_at", "settled_at", "person", "talk_seconds", "party_id"),
     )
     legs: list[tuple[Any, ...]] = []
-    talks: list[UUID] = []
+    talks: list[tuple[UUID, datetime]] = []
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for place in range(size.calls):
@@ -167,7 +168,7 @@ async def _calls(raw: asyncpg.Connection, dice: random.Random, crowd: Crowd, siz
             number, line = crowd.numbers[party], str(_LINE + team)
             legs.append((id_, f"17.{place}", f"PJSIP/{person}", person, True, at))
             if talked and len(talks) < size.talks and dice.random() < size.talks / size.calls / 0.75:
-                talks.append(id_)
+                talks.append((id_, at))
             yield (
                 *(id_, "main", _STATE, "outbound" if out else "inbound", "answered" if talked else "missed", line),
                 *(person if out else number, f"8{number[1:]}" if out else line, at, at if talked else None),
@@ -176,8 +177,8 @@ async def _calls(raw: asyncpg.Connection, dice: random.Random, crowd: Crowd, siz
 
     await _copy(raw, "calls", columns, rows())
     await _copy(raw, "legs", ("call_id", "channel", "device", "person", "rang", "started_at"), legs)
-    told = (_talk(dice, id_) for id_ in talks)
-    names = ("call_id", "language", "text", "words", "segments", "model", "audio_seconds", "took_seconds")
+    told = ((*_talk(dice, id_), at + _HEARD_AFTER) for id_, at in talks)
+    names = ("call_id", "language", "text", "words", "segments", "model", "audio_seconds", "took_seconds", "made_at")
     await _copy(raw, "transcripts", names, told)
 
 

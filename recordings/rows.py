@@ -10,9 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    Uuid,
     and_,
-    any_,
     case,
     delete,
     func,
@@ -23,7 +21,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.joining import ids_of
@@ -39,8 +37,14 @@ Side = tuple[str, str]
 """A channel's uniqueid, or the name of a message's sound, and `caller` or `staff`."""
 
 
-FEW: Final = 5000
-"""Talks that a search looks up one by one; words that more of them hold are met soon, whichever calls are looked at."""
+FEW: Final = 1000
+"""Talks that a search looks up one by one; words that more of them hold are met soon among the newest."""
+
+
+LATELY: Final = 500
+"""Of the newest texts, among which is looked first."""
+
+MANY_LATELY: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,22 +234,35 @@ def said(query: str) -> ColumnElement[bool]:
     return transcripts.c.search.op("@@")(func.websearch_to_tsquery(literal_column("'russian'::regconfig"), query))
 
 
-async def talks_of(connection: AsyncConnection, query: str) -> ColumnElement[bool]:
-    """The condition on the table of calls that `query` was said there.
+async def lately(connection: AsyncConnection) -> list[datetime]:
+    """Since when the newest LATELY texts were made, and about MANY_LATELY times as many; nothing when all are fewer."""
+    made = select(transcripts.c.made_at).order_by(transcripts.c.made_at.desc())
+    asked = select(made.limit(1).scalar_subquery(), made.offset(LATELY).limit(1).scalar_subquery())
+    last, since = (await connection.execute(asked)).one()
+    return [since, last - (last - since) * MANY_LATELY] if since else []
 
-    Calls are listed the newest first. What few talks hold is looked up at once, for the planner would look for it in
-    one call after the other, to the very first; what many hold is met in that order soon.
+
+async def few_with(connection: AsyncConnection, query: str) -> Sequence[UUID] | None:
+    """The calls in whose talk `query` was said, None when they are more than FEW."""
+    found = await connection.execute(select(transcripts.c.call_id).where(said(query)).limit(FEW + 1))
+    few = found.scalars().all()
+    return few if len(few) <= FEW else None
+
+
+def said_lately(query: str, since: datetime) -> ColumnElement[bool]:
+    """The condition on the table of calls that they began since a moment, and `query` was said there.
+
+    A text is made after its call began: all talks of calls that began since are among the texts made since.
     """
-    found = select(transcripts.c.call_id).where(said(query))
-    some = found.limit(FEW + 1).subquery()
-    few = case((func.count() <= FEW, func.array_agg(some.c.call_id)))
-    told = (await connection.execute(select(func.count().label("how_many"), few.label("ids")))).one()
-    if told.how_many > FEW:
-        # A scalar subquery is asked of one call after the other; for other forms PostgreSQL may read all talks first.
-        held = select(literal(1)).where(transcripts.c.call_id == calls.c.id, said(query))
-        return held.correlate(calls).scalar_subquery().is_not(None)
-    # A phrase costs reading every talk that has its words: what was found is not looked for again.
-    return calls.c.id == any_(literal(told.ids or [], ARRAY(Uuid)))
+    told = select(transcripts.c.call_id).where(said(query), transcripts.c.made_at >= since).offset(0)
+    return and_(calls.c.started_at >= since, calls.c.id.in_(told.correlate(None)))
+
+
+def said_there(query: str) -> ColumnElement[bool]:
+    """The condition on the table of calls that `query` was said there: asked of one call after the other."""
+    # Of a scalar subquery; for other forms PostgreSQL may read all talks first.
+    held = select(literal(1)).where(transcripts.c.call_id == calls.c.id, said(query))
+    return held.correlate(calls).scalar_subquery().is_not(None)
 
 
 async def words_of(connection: AsyncConnection, call_ids: Iterable[UUID]) -> dict[UUID, list[dict[str, Any]]]:

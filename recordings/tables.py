@@ -132,6 +132,7 @@ transcripts = Table(
         Computed("to_tsvector('russian'::regconfig, text) || to_tsvector('english'::regconfig, text)", persisted=True),
     ),
     Index("ix_transcripts_search", "search", postgresql_using="gin"),
+    Index("ix_transcripts_made_at", "made_at"),
 )
 
 unmasked_transcripts = Table(

@@ -2,20 +2,21 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, Uuid, any_, exists, func, literal, or_, select, true, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls, legs
 from crm_sync.tables import parties
 from recordings.gaps import KEPT, OF_CALLS
-from recordings.rows import AUDIO_STATE, talks_of
+from recordings.rows import AUDIO_STATE, few_with, lately, said_lately, said_there
 from recordings.tables import call_audio, recordings, transcripts
 from web.rights import Scope
 
@@ -83,28 +84,53 @@ async def find(
 ) -> Found:
     """The calls that fit and may be seen. Raises FilterError for a cursor that this service did not give."""
     asked = _filtered(_seen(scope), filters)
-    if filters.said:
-        asked = asked.where(await talks_of(connection, filters.said))
     if cursor is not None:
         asked = asked.where(tuple_(calls.c.started_at, calls.c.id) < tuple_(*_read_cursor(cursor)))
-    rows = list(await connection.execute(_told(asked, limit + 1)))
+    if not filters.said:
+        rows = list(await connection.execute(_told(asked, limit + 1)))
+    else:
+        rows = await _said(connection, asked, filters.said, limit + 1, first=cursor is None)
     more = _cursor(rows[limit - 1]) if len(rows) > limit else None
     return Found(rows[:limit], more)
 
 
-async def newest(
-    connection: AsyncConnection, scope: Scope, condition: ColumnElement[bool], limit: int, *, rare: bool = False
-) -> list[Any]:
-    """The newest calls that meet a condition and may be seen, as `find` gives them.
+async def _said(connection: AsyncConnection, asked: Select[Any], query: str, most: int, *, first: bool) -> list[Any]:
+    """The newest of these calls in whose talk it was said; `first`: they are asked for from the newest of all on.
 
-    Those of a `rare` condition are all looked up and put in order; the planner might look through the newest calls.
+    Left to choose, the planner would look for rare words in one call after the other, to the very first.
     """
-    asked = _seen(scope).where(condition)
-    if rare:
-        few = asked.add_columns(calls.c.started_at).offset(0).subquery("few")
-        asked = select(few.c.id).order_by(few.c.started_at.desc(), few.c.id.desc()).limit(limit)
-        return list(await connection.execute(_columns_of(asked)))
-    return list(await connection.execute(_told(asked, limit)))
+    # To tell how many talks hold a phrase, each with its words has to be read.
+    is_phrase = '"' in query
+    few = None if first and is_phrase else await few_with(connection, query)
+    if few is None and first:
+        for since in await lately(connection):
+            among = _all_looked_up(asked.where(said_lately(query, since)), most)
+            rows = list(await connection.execute(_columns_of(among)))
+            if len(rows) == most:
+                return rows
+        few = await few_with(connection, query) if is_phrase else None
+    if few is None:
+        return list(await connection.execute(_told(asked.where(said_there(query)), most)))
+    among = _all_looked_up(asked.where(calls.c.id == any_(literal(few, ARRAY(Uuid)))), most)
+    return list(await connection.execute(_columns_of(among))) if few else []
+
+
+async def newest(connection: AsyncConnection, scope: Scope, condition: ColumnElement[bool], limit: int) -> list[Any]:
+    """The newest calls that meet a condition and may be seen, as `find` gives them."""
+    return list(await connection.execute(_told(_seen(scope).where(condition), limit)))
+
+
+async def newest_with(connection: AsyncConnection, scope: Scope, party_ids: Sequence[int], limit: int) -> list[Any]:
+    """The newest calls with these parties that may be seen, as `find` gives them.
+
+    Of each party the newest, for one of them may have called more often than all others.
+    """
+    each = select(func.unnest(literal(party_ids, ARRAY(BigInteger))).label("id")).subquery("each")
+    of_each = _seen(scope).where(calls.c.party_id == each.c.id).add_columns(calls.c.started_at)
+    theirs = of_each.order_by(calls.c.started_at.desc(), calls.c.id.desc()).limit(limit).lateral("theirs")
+    chosen = select(theirs.c.id).select_from(each.join(theirs, true()))
+    chosen = chosen.order_by(theirs.c.started_at.desc(), theirs.c.id.desc()).limit(limit)
+    return list(await connection.execute(_columns_of(chosen)))
 
 
 def _seen(scope: Scope) -> Select[Any]:
@@ -114,6 +140,11 @@ def _seen(scope: Scope) -> Select[Any]:
 
 def _told(asked: Select[Any], limit: int) -> Select[Any]:
     return _columns_of(asked.order_by(calls.c.started_at.desc(), calls.c.id.desc()).limit(limit))
+
+
+def _all_looked_up(asked: Select[Any], limit: int) -> Select[Any]:
+    few = asked.add_columns(calls.c.started_at).offset(0).subquery("few")
+    return select(few.c.id).order_by(few.c.started_at.desc(), few.c.id.desc()).limit(limit)
 
 
 def _columns_of(chosen: Select[Any]) -> Select[Any]:

@@ -61,7 +61,8 @@ def parties_seen(scope: Scope, party: ColumnElement[int]) -> ColumnElement[bool]
     if scope.everything:
         return true()
     owned = select(leads.c.id).where(leads.c.party_id == party, leads_worked(scope))
-    return or_(_called(scope, party), _asked_of_each(owned.correlate_except(leads)))
+    # A party has few leads and many calls.
+    return or_(_asked_of_each(owned.correlate_except(leads)), _called(scope, party))
 
 
 def leads_seen(scope: Scope, lead: ColumnCollection[str, Any] = leads.c) -> ColumnElement[bool]:

@@ -17,10 +17,12 @@ from calls import events as e
 from calls.tables import calls
 from crm_sync.tables import leads, notes, parties, party_numbers
 from directory import store
+from recordings import rows as talk_rows
+from recordings.tables import transcripts
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import LINE, SUPPORT, Told, know
 from web.rights import scope_of
-from web.search import everywhere
+from web.search import everywhere, newest
 from web.search import leads as lead_search
 from web.sessions import Viewer
 
@@ -248,3 +250,58 @@ async def test_a_party_that_was_merged_is_not_found_beside_the_one_it_is(site: S
         answer = await found(client, "Иванов")
         assert names(answer) == ["Иванов Фёдор"]
         assert [one["id"] for one in answer["calls"]["items"]] == [str(call.id)]
+
+
+async def test_what_is_found_does_not_depend_on_how_many_have_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few are all put in order, of many the newest are met first: the answer is the same, whoever asks."""
+    for number in range(6):
+        name = "Иван Олегов" if number == 1 else f"Иванов{'а' * (number % 2)} Ив{number}"
+        owner, stage = "gleb" if number % 3 == 0 else "anna", "lost" if number > 2 else "new"
+        await know(site.engine, f"7916123450{number}", name, owner, stage=stage)
+    heard = [await called(site, f"7916123450{number}") for number in range(3)]
+    for call in heard:
+        await call.keeps(site.store, [("caller", "Нужна ипотека")])
+    async with site.engine.begin() as connection:
+        # The text of the newest call was made before those of older ones.
+        newest_text = update(transcripts).where(transcripts.c.call_id == calls.c.id, calls.c.id == heard[-1].id)
+        await connection.execute(newest_text.values(made_at=calls.c.started_at))
+        await connection.execute(update(leads).values(fields={"проект": "Парк"}))
+        ids = (await connection.execute(select(parties.c.id).order_by(parties.c.id))).scalars()
+        rows = [{"party_id": one, "at": datetime.now(UTC), "by": "vera", "text": "Нужна рассрочка"} for one in ids]
+        await connection.execute(insert(notes), rows)
+    for login in ("vera", "anna"):
+        async with site.visitor(login) as client:
+
+            async def told(limit: int, client: ClientSession = client) -> list[Any]:
+                of_names = [
+                    await found(client, one, f"&limit={limit}") for one in ("ив", "иван", "иванов", "иван олегов")
+                ]
+                words = ("парк", "рассрочка", '"нужна рассрочка"', "ипотека", '"нужна ипотека"', '"ипотека нужна"')
+                return [
+                    *(one["parties"] for one in of_names),
+                    *[await found(client, f"{one}", f"&limit={limit}") for one in words],
+                ]
+
+            for limit in (1, 2, 20):
+                few = await told(limit)
+                with monkeypatch.context() as patch:
+                    for module, lately in ((newest, 2), (talk_rows, 1)):
+                        patch.setattr(module, "FEW", 0)
+                        patch.setattr(module, "LATELY", lately)
+                    assert await told(limit) == few, (login, limit)
+
+
+async def test_what_many_wrote_is_a_word_and_no_misspelt_name(site: Site) -> None:
+    """Names that are only like it are guessed at where few have it."""
+    await know(site.engine, "79161234567", "Иванов Фёдор", "anna")
+    row = {
+        "party_id": await party_of(site.engine, "79161234567"),
+        "at": datetime.now(UTC),
+        "by": "anna",
+        "text": "Ивонов",
+    }
+    async with site.visitor("anna") as client:
+        for expected in (["Иванов Фёдор"], []):
+            async with site.engine.begin() as connection:
+                await connection.execute(insert(notes), [row] * 2)
+            assert names(await found(client, "ивонов", "&limit=3")) == expected

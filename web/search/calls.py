@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Text, and_, literal_column, or_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls
-from web.finding import newest
+from web.finding import newest, newest_with
 from web.rights import Scope
 from web.search.asked import Asked
 from web.search.parties import contains
@@ -19,7 +19,7 @@ _OUTBOUND: Final[ColumnElement[str]] = literal_column("'outbound'", Text)
 
 
 async def find(
-    connection: AsyncConnection, scope: Scope, asked: Asked, parties: Collection[int], limit: int
+    connection: AsyncConnection, scope: Scope, asked: Asked, parties: Sequence[int], limit: int
 ) -> tuple[Any, ...]:
     """The calls (rows as `web.finding` gives them) that may be seen, the newest first.
 
@@ -29,7 +29,7 @@ async def find(
         return tuple(await newest(connection, scope, _with(asked), limit))
     if not parties:
         return ()
-    return tuple(await newest(connection, scope, calls.c.party_id.in_(parties), limit, rare=True))
+    return tuple(await newest_with(connection, scope, parties, limit))
 
 
 def _with(asked: Asked) -> ColumnElement[bool]:

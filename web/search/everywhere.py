@@ -40,6 +40,8 @@ _SETTINGS: Final = text(
     "select set_config('pg_trgm.word_similarity_threshold', :alike, true),"
     # What is asked for decides the plan: a rare piece of a number is looked up, a common one is met soon.
     " set_config('plan_cache_mode', 'force_custom_plan', true),"
+    # Rows are as wide as what was said, and reading them costs more than the planner thinks.
+    " set_config('enable_seqscan', 'off', true),"
     " set_config('statement_timeout', :milliseconds, true),"
     # What answers though it has no word at all is not asked for by any word, and nearly everything would answer.
     " cast('' as tsvector) @@ websearch_to_tsquery('russian', :query) as only_excluded"
@@ -115,24 +117,27 @@ async def _search(
         asks = {"alike": str(ALIKE), "milliseconds": milliseconds, "query": query}
         if (await connection.execute(_SETTINGS, asks)).one().only_excluded:
             raise RefusedError("only_excluded")
-        found = await _of_parties(connection, scope, asked, kinds, limit)
-        found["notes"] = (
-            _group(await notes.find(connection, scope, query, limit + 1), limit) if "notes" in kinds else Group()
-        )
-        said = talks.Talks()
+        said = talks.NONE
+        written: Group[FoundNote] = Group()
         if "talks" in kinds:
             said = await talks.find(request, connection, scope, filters, cursor, limit)
-    counts = {kind: len(group.items) for kind, group in found.items()} | {"talks": len(said.items)}
+        if "notes" in kinds:
+            written = _group(await notes.find(connection, scope, query, limit + 1), limit)
+        # What is said or written so often is a word, and no name that was misspelt.
+        is_word = said.more or written.more
+        found = await _of_parties(connection, scope, asked, kinds, limit, misspelt=not is_word)
+    counts = {kind: len(group.items) for kind, group in found.items()}
+    counts |= {"notes": len(written.items), "talks": len(said.items)}
     best = found["parties"].items[0].score if found["parties"].items else 0.0
-    return Answers(asked=asked, talks=said, order=in_order(counts, best), **found)
+    return Answers(asked=asked, notes=written, talks=said, order=in_order(counts, best), **found)
 
 
 async def _of_parties(
-    connection: AsyncConnection, scope: Scope, asked: Asked, kinds: Collection[str], limit: int
+    connection: AsyncConnection, scope: Scope, asked: Asked, kinds: Collection[str], limit: int, *, misspelt: bool
 ) -> dict[str, Group[Any]]:
     if not {"parties", "leads", "calls"} & set(kinds):
         return dict.fromkeys(("parties", "leads", "calls"), Group())
-    likely = await parties.find(connection, scope, asked)
+    likely = await parties.find(connection, scope, asked, limit, misspelt=misspelt)
     close = [one.id for one in likely if one.score >= likely[0].score - _CLOSE]
     found_leads = await leads.find(connection, scope, asked.text, close, limit + 1) if "leads" in kinds else ()
     found_calls: Collection[Any] = ()

@@ -10,11 +10,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.tables import FIELDS_WORDS, NOTE_WORDS, notes, parties
+from crm_sync.tables import FIELDS_WORDS, notes, parties
 from web.rights import Scope, parties_seen
+from web.search.newest import stages
 
 _RUSSIAN: Final[ColumnElement[Any]] = literal_column("'russian'::regconfig")
-_WORDS: Final[ColumnElement[Any]] = literal_column(NOTE_WORDS.replace("text)", "notes.text)"))
 _OF_FIELDS: Final[ColumnElement[Any]] = literal_column(FIELDS_WORDS.replace("fields", "leads.fields"))
 
 
@@ -34,7 +34,18 @@ class FoundNote:
 
 async def find(connection: AsyncConnection, scope: Scope, query: str, limit: int) -> tuple[FoundNote, ...]:
     """The notes of parties that may be seen which hold the words, in any inflection; the newest first."""
-    likely = select(notes).where(_has(_WORDS, query)).order_by(notes.c.id.desc()).offset(0).subquery("likely")
+    found: tuple[FoundNote, ...] = ()
+    async for some in stages(connection, notes.c.id, _has(notes.c.search, query)):
+        found = await _newest(connection, scope, some, limit)
+        if len(found) == limit:
+            break
+    return found
+
+
+async def _newest(
+    connection: AsyncConnection, scope: Scope, condition: ColumnElement[bool], limit: int
+) -> tuple[FoundNote, ...]:
+    likely = select(notes).where(condition).order_by(notes.c.id.desc()).offset(0).subquery("likely")
     told = select(likely, parties.c.name.label("party_name")).join(parties, parties.c.id == likely.c.party_id)
     asked = told.where(parties_seen(scope, likely.c.party_id)).order_by(likely.c.id.desc()).limit(limit)
     rows = await connection.execute(asked)

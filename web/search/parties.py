@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from sqlalchemy import (
     Subquery,
     Text,
     and_,
+    any_,
     case,
     desc,
     func,
@@ -19,14 +20,17 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.tables import FOLDED_NAME, parties, party_numbers
 from recordings.spoken import stem
 from web.rights import Scope, parties_seen
 from web.search.asked import Asked, Piece
-from web.search.likeness import name_score, number_score, slips_allowed
+from web.search.likeness import BEGINS, name_score, number_score, slips_allowed
+from web.search.newest import few_with, lately, one_of, stages
 
 LOOKED_AT: Final = 60
 """Parties that are ranked here; PostgreSQL gives those that are most alike."""
@@ -64,17 +68,40 @@ def is_asked(asked: Asked) -> bool:
     return bool(asked.pieces or 0 < len(asked.words) <= WORDS_MOST)
 
 
-async def find(connection: AsyncConnection, scope: Scope, asked: Asked) -> tuple[FoundParty, ...]:
-    """The parties that answer and may be seen, the best first, at most LOOKED_AT.
+async def find(
+    connection: AsyncConnection, scope: Scope, asked: Asked, limit: int, *, misspelt: bool = True
+) -> tuple[FoundParty, ...]:
+    """The parties that answer and may be seen, the best first, at most LOOKED_AT of each kind of answer.
 
-    The transaction's `pg_trgm.word_similarity_threshold` says how much a name must be alike to be looked at.
+    When more than `limit` answer well, no others are looked for. `misspelt`: where no name has the
+    words, those that are like them answer; the transaction's `pg_trgm.word_similarity_threshold` says how much alike.
     """
     if not is_asked(asked):
         return ()
-    found = await _ranked(connection, scope, asked, _likely(asked, misspelt=False))
-    if found or not any(slips_allowed(word) for word in asked.words):
-        return found
-    return await _ranked(connection, scope, asked, _likely(asked, misspelt=True))
+    found: dict[int, FoundParty] = {}
+    async for some in _stages(connection, asked):
+        found |= {one.id: one for one in await _ranked(connection, scope, asked, _likely(asked, some))}
+        if sum(one.score >= BEGINS for one in found.values()) > limit:
+            break
+    if misspelt and not found and any(slips_allowed(word) for word in asked.words):
+        found = {one.id: one for one in await _ranked(connection, scope, asked, _likely(asked, None))}
+    return tuple(sorted(found.values(), key=lambda one: (-one.score, -one.id)))
+
+
+async def _stages(connection: AsyncConnection, asked: Asked) -> AsyncIterator[ColumnElement[bool]]:
+    """Conditions on parties to ask with one after the other; of many names, those that are as typed come first."""
+    has = and_(true(), *(_named(_root(word)) for word in asked.words))
+    if not asked.words or asked.pieces:
+        yield has
+        return
+    few = await few_with(connection, parties.c.id, has)
+    if few is None:
+        async for some in stages(connection, parties.c.id, _as_typed(asked.words)):
+            yield some
+        yield and_(has, await lately(connection, parties.c.id))
+        yield has
+    elif few:
+        yield one_of(parties.c.id, few)
 
 
 async def _ranked(connection: AsyncConnection, scope: Scope, asked: Asked, likely: Subquery) -> tuple[FoundParty, ...]:
@@ -103,10 +130,10 @@ def _patterns(piece: Piece) -> list[str]:
     return [*([f"%{piece.anywhere}%"] if piece.anywhere else []), *(f"{one}%" for one in piece.beginnings)]
 
 
-def _likely(asked: Asked, *, misspelt: bool) -> Subquery:
-    """Parties (id, `alike`) that PostgreSQL finds alike, the most alike first.
+def _likely(asked: Asked, some: ColumnElement[bool] | None) -> Subquery:
+    """Parties (id, `alike`) that meet a condition or, None, have names like misspelt ones; the most alike first.
 
-    Only when nobody has the words as they were typed, in any inflection, are they taken to be `misspelt`: to say how
+    Only when nobody has the words as they were typed, in any inflection, are they taken to be misspelt: to say how
     much a name is alike costs a hundred times what it costs to say that it has a word, so few are asked.
     """
     if not asked.words:
@@ -114,13 +141,12 @@ def _likely(asked: Asked, *, misspelt: bool) -> Subquery:
         return _fenced(select(graded.c.party_id.label("id"), graded.c.good.label("alike")))
     # Names that are like another are few, and looked at without reading all parties again to join them.
     named = select(parties.c.id, _NAME.label("name")).where(parties.c.merged_into.is_(None))
-    roots = [_root(word) for word in asked.words]
-    if misspelt:
-        named = named.where(*(_NAME.op("%>")(root) for root in roots)).limit(MISSPELT_MOST)
+    if some is None:
+        named = named.where(*(_NAME.op("%>")(_root(word)) for word in asked.words)).limit(MISSPELT_MOST)
     else:
-        named = named.where(*(_named(root) for root in roots))
+        named = named.where(some)
     likely = named.subquery("named")
-    alike = _alike(asked, likely.c.name, misspelt=misspelt)
+    alike = _alike(asked, likely.c.name, misspelt=some is None)
     if not asked.pieces:
         return _fenced(select(likely.c.id, alike.label("alike")))
     graded = _graded(asked)
@@ -147,7 +173,7 @@ def _alike(asked: Asked, name: ColumnElement[str], *, misspelt: bool) -> ColumnE
     """How much a folded name is like the words."""
     if misspelt:
         return func.least(*(func.word_similarity(word, name) for word in asked.words))
-    spaced = literal(" ").concat(name).concat(" ")
+    spaced = _spaced(name)
     starts = and_(*(spaced.like(f"% {word}%") for word in asked.words))
     whole = and_(*(spaced.like(f"% {word} %") for word in asked.words))
     return case((whole, 1.0), (starts, 0.5), else_=0.0)
@@ -155,9 +181,23 @@ def _alike(asked: Asked, name: ColumnElement[str], *, misspelt: bool) -> ColumnE
 
 def _named(root: str) -> ColumnElement[bool]:
     """Whether a name has such a word. Two letters answer where they begin one, and only there the index knows them."""
-    if len(root) < INDEXED_LEAST:
-        return or_(*(_NAME.like(f"{before}{root}%") for before in ("", "% ", "%-")))
-    return _NAME.like(f"%{root}%")
+    return _like_any(["%{}%"] if len(root) >= INDEXED_LEAST else ["{}%", "% {}%", "%-{}%"], root)
+
+
+def _as_typed(words: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a name has all of these words as they are."""
+    if len(words) == 1:
+        return _like_any(["{}", "{} %", "% {} %", "% {}"], words[0])
+    # Of several words with several patterns each, the index would be asked for all that they make together.
+    return and_(*(_named(word) for word in words), *(_spaced(_NAME).like(f"% {word} %") for word in words))
+
+
+def _spaced(name: ColumnElement[str]) -> ColumnElement[str]:
+    return literal(" ").concat(name).concat(" ")
+
+
+def _like_any(patterns: Sequence[str], word: str) -> ColumnElement[bool]:
+    return _NAME.like(any_(literal([pattern.format(word) for pattern in patterns], ARRAY(Text))))
 
 
 def _root(word: str) -> str:
