@@ -25,6 +25,7 @@ from typing import Any, Final
 from crm_sync import amocrm_words as words
 from crm_sync.amocrm_book import CALL_TYPES, CARDS, Book, made_id
 from crm_sync.amocrm_cards import embedded, ids_of, is_made, numbers_of, place_of
+from crm_sync.amocrm_guide import GUIDE
 from crm_sync.amocrm_heard import FIELDS_MOST, clicked_by, heard, token_ends
 from crm_sync.amocrm_link import CONSENT, Account, Settings
 from crm_sync.crm import (
@@ -216,9 +217,12 @@ class Amo:
         await self._place.http.close()
 
     async def users(self) -> Sequence[CrmUser]:
-        """Who works there; amoCRM knows no extensions, so a person says who is who."""
+        """Who works there; amoCRM knows no extensions: a mailbox says who it is, or a person."""
         found = self._account.each("/api/v4/users", "users")
-        return [CrmUser(str(one["id"]), str(one.get("name") or one["id"])) async for one in found]
+        return [
+            CrmUser(str(one["id"]), str(one.get("name") or one["id"]), email=one.get("email") or None)
+            async for one in found
+        ]
 
     async def find_party(self, number: str, deadline: float) -> Sequence[Candidate]:
         """Every card with the whole number, the best first; its owner is the open lead's, else its own."""
@@ -315,20 +319,11 @@ KIND: Final = Kind(
     name="amocrm",
     title="amoCRM (Kommo)",
     settings=Settings,
-    secrets={
-        "token": "the long-lived token of a private integration (empty: access by consent)",
-        "client_secret": "the secret key of the integration (empty with a long-lived token)",
-        "inbound": "what the address of webhooks has to hold, 24 characters at least (empty: none are heard)",
-    },
+    secrets=("token", "client_secret", "inbound"),
     steps=("call_finished", "recording", "transcript", "task", "lead"),
     open=Amo,
     capabilities=Amo.capabilities,
     consent=CONSENT,
-    guide=(
-        "As an administrator there: amoMarket, …, Create an integration, External integration; access to all data.",
-        "Its redirect address is this service's, with /crm/KEY/oauth.",
-        "Keys and scopes: a long-lived token; or the integration's id (client_id) and secret key, and then consent.",
-        "To hear of changes: Settings, Webhooks, this service's address with /crm/KEY/events?secret=SECRET.",
-        "Users have no extensions there: `switchhook crm pair KEY USER PERSON` says who is who.",
-    ),
+    guide=GUIDE,
+    door="inbound",
 )

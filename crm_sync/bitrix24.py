@@ -27,6 +27,7 @@ from typing import Any, Final
 from crm_sync.bitrix24_book import WRITTEN, Book
 from crm_sync.bitrix24_calls import Calls
 from crm_sync.bitrix24_consent import CONSENT
+from crm_sync.bitrix24_guide import GUIDE
 from crm_sync.bitrix24_rest import UPLOAD_SECONDS, Rest, Settings
 from crm_sync.bitrix24_words import (
     TYPES,
@@ -227,6 +228,7 @@ class Bitrix24:
                 str(row["ID"]),
                 " ".join(str(row[part]) for part in ("NAME", "LAST_NAME") if row.get(part)),
                 str(row["UF_PHONE_INNER"]) if row.get("UF_PHONE_INNER") else None,
+                str(row["EMAIL"]) if row.get("EMAIL") else None,
             )
             for row in rows
         ]
@@ -321,20 +323,10 @@ KIND: Final = Kind(
     name="bitrix24",
     title="Bitrix24",
     settings=Settings,
-    secrets={
-        "client_secret": "The application's key (client_secret)",
-        "application_token": "The application_token of its events, where you know it; it may be left out",
-        "webhook": "Or, without an application, the address of an incoming webhook",
-    },
+    secrets=("client_secret", "application_token", "webhook"),
     steps=("call_started", "call_finished", "recording", "transcript", "task", "lead"),
     open=Bitrix24,
     capabilities=Bitrix24.capabilities,
     consent=CONSENT,
-    guide=(
-        "On the portal: Developer resources, Other, Local application, of type server.",
-        "Give it the rights telephony (telephony), crm (CRM) and user (users), and the addresses that are shown here.",
-        "Its code is `client`, its key `client_secret`; `user` is the id of who stands for nobody.",
-        "Who agrees must have the right to see the history of calls.",
-        "Each colleague chooses the application as their number for calls out, to call by a click.",
-    ),
+    guide=GUIDE,
 )

@@ -50,6 +50,7 @@ crm_users: Final = Table(
     Column("user", Text, primary_key=True, comment="What the CRM calls them."),
     Column("name", Text, nullable=False, server_default=text("''")),
     Column("extension", Text, comment="Their internal number, as the CRM has it."),
+    Column("email", Text, comment="Their mailbox, as the CRM has it."),
     Column("person", Text, ForeignKey("people.key", ondelete="SET NULL"), comment="Who it is, said by hand."),
     Column("seen_at", _MOMENT, comment="When the CRM named them last; null: it never did."),
     Index("uq_crm_users_person", "connection", "person", unique=True, postgresql_where=text("person is not null")),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, Text, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Row, Text, case, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from yarl import URL
@@ -24,6 +24,8 @@ from crm_sync.secrets import Keeper, SecretKeyError
 State = Literal["active", "shadow", "stopped"]
 
 BY_HAND: Final = "hand"
+NEW: Final = "new"
+"""Who was added and never started yet."""
 AUTH_DEAD: Final = AuthDeadError.kind
 """Who stopped itself so is still owed what happens."""
 
@@ -31,10 +33,12 @@ LINK_DAYS: Final = 30
 """For so long a CRM's link to a recording opens, unless the connection says otherwise."""
 
 _GOING: Final = {"paused_until": None, "paused_at": None, "quiet_until": None, "failures": 0}
-_PLACES: Final = ("origin", "url", "address", "account", "portal")
+PLACES: Final = ("origin", "url", "address", "account", "portal")
 """The settings that say where a CRM is, as its kind calls them."""
 _OF_AN_END: Final = ("call_finished", "recording", "transcript")
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+OUR_PAGES: Final = frozenset({"new"})
+"""What no connection is called: pages of ours have such addresses."""
 
 
 class ConnectionRefused(ValueError):
@@ -43,12 +47,14 @@ class ConnectionRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One connection. `stopped_by`: hand, or the kind of error that ended it; `goes_on_as`: what it was before.
+    """One connection. `stopped_by`: hand, new, or the kind of error that ended it; `goes_on_as`: what it was before.
 
     `secrets` are sealed: the address (`url`) and the `keys`. `settings` have the address's `origin` alone, and how long
     links open where that is not usual (`link_days`). Connections of one `account` share its limits. `failures`: pauses
     in a row, with nothing taken between them; until `quiet_until` it is asked nothing that can wait. What was over
-    before `since` is not owed to it.
+    before `since` is not owed to it. `missing` is what it lacked when it was probed last, and `access_ends_at` when its
+    keys end; None: never, or nobody knows. `probe_error` is why it could not be asked at `probed_at`; None: it did
+    answer.
     """
 
     key: str
@@ -66,6 +72,8 @@ class Connection:
     since: datetime
     probed_at: datetime | None
     missing: tuple[str, ...]
+    access_ends_at: datetime | None
+    probe_error: str | None
     created_at: datetime
     changed_at: datetime
 
@@ -86,7 +94,7 @@ class Connection:
     @property
     def origin(self) -> str:
         """The address without what may be a secret in it; empty when the settings of its kind tell none."""
-        told = next((str(self.settings[name]) for name in _PLACES if self.settings.get(name)), "")
+        told = next((str(self.settings[name]) for name in PLACES if self.settings.get(name)), "")
         return str(URL(told).origin()) if "://" in told else told
 
     @property
@@ -143,15 +151,18 @@ async def add(
     state: State,
     since: datetime | None = None,
 ) -> None:
-    """Add a connection, which is owed what happens from now on, or happened `since`. Raises ConnectionRefused."""
-    if not _KEY.fullmatch(key):
-        raise ConnectionRefused(f"key: must be 1 to 40 of a-z, 0-9, - and _, got {key!r}")
+    """Add a connection, which is owed what happens from now on, or happened `since`; one that is stopped is new.
+
+    Raises ConnectionRefused.
+    """
+    if not is_key(key):
+        raise ConnectionRefused(f"key: must be 1 to 40 of a-z, 0-9, - and _, and no name of a page, got {key!r}")
     if await read(connection, key) is not None:
         raise ConnectionRefused(f"key: there is a connection {key!r} already")
     row = {"key": key, "kind": kind, "settings": dict(settings), "secrets": secrets, "steps": list(steps)}
     row["account"] = _account(kind, settings) or key
-    goes_on_as = {"goes_on_as": state} if state != "stopped" else {}
-    told = {**row, "state": state, "since": since or func.clock_timestamp(), **goes_on_as}
+    stands = {"goes_on_as": state} if state != "stopped" else {"stopped_by": NEW}
+    told = {**row, "state": state, "since": since or func.clock_timestamp(), **stands}
     try:
         await connection.execute(insert(crm_connections).values(**told))
     except IntegrityError:
@@ -163,16 +174,17 @@ async def stop(connection: AsyncConnection, key: str, by: str = BY_HAND) -> None
     await _set(connection, key, {"state": "stopped", "stopped_by": by})
 
 
-async def start(connection: AsyncConnection, key: str, *, shadow: bool = False) -> int:
+async def start(connection: AsyncConnection, key: str, *, shadow: bool = False, since: datetime | None = None) -> int:
     """Send again, what is planned first, in its order; or only show what would be sent. Returns how much that is.
 
-    What happened while it was to be told nothing is not owed to it. What it is now it stays until a person says
-    otherwise, also when it stops itself meanwhile (`go_on`). Raises ConnectionRefused when there is none.
+    What happened while it was to be told nothing, or was over before `since`, is not owed to it. What it is now it
+    stays until a person says otherwise, also when it stops itself meanwhile (`go_on`). Raises ConnectionRefused when
+    there is none.
     """
     deaf = crm_connections.c.stopped_by != AUTH_DEAD
-    since = case((deaf, func.clock_timestamp()), else_=crm_connections.c.since)
+    owed = case((deaf, func.clock_timestamp()), else_=crm_connections.c.since) if since is None else since
     state = "shadow" if shadow else "active"
-    await _set(connection, key, {"state": state, "goes_on_as": state, "stopped_by": None, "since": since, **_GOING})
+    await _set(connection, key, {"state": state, "goes_on_as": state, "stopped_by": None, "since": owed, **_GOING})
     return await revive(connection, key)
 
 
@@ -183,15 +195,26 @@ async def go_on(connection: AsyncConnection, key: str) -> None:
         await start(connection, key, shadow=to.goes_on_as == "shadow")
 
 
+def is_key(key: str) -> bool:
+    """Whether a connection may be called so."""
+    return _KEY.fullmatch(key) is not None and key not in OUR_PAGES
+
+
 async def remove(connection: AsyncConnection, key: str) -> None:
     """Forget a connection with all that it was owed and told. Raises ConnectionRefused when there is none."""
     await _must_be(connection, key)
     await connection.execute(delete(crm_connections).where(crm_connections.c.key == key))
 
 
-async def set_secrets(connection: AsyncConnection, key: str, settings: Mapping[str, Any], secrets: bytes) -> None:
-    """Write settings and sealed secrets anew; adapters are opened again. Raises ConnectionRefused."""
-    await _set(connection, key, {"settings": dict(settings), "secrets": secrets})
+async def set_secrets(
+    connection: AsyncConnection, key: str, settings: Mapping[str, Any], secrets: bytes, steps: Sequence[Step] = ()
+) -> None:
+    """Write settings and sealed secrets anew, and where told `steps`; adapters are opened again.
+
+    Raises ConnectionRefused.
+    """
+    told = {"steps": list(steps)} if steps else {}
+    await _set(connection, key, {"settings": dict(settings), "secrets": secrets, **told})
 
 
 async def share_limits(connection: AsyncConnection, to: Connection, secrets: Mapping[str, Any]) -> None:
@@ -294,24 +317,6 @@ async def discard(connection: AsyncConnection, key: str, effect: UUID | None = N
     return count
 
 
-async def probing(connection: AsyncConnection, every: timedelta) -> list[str]:
-    """Keys of connections that are to be asked how they are; whoever gets a key is the one to ask."""
-    due = or_(crm_connections.c.probed_at.is_(None), crm_connections.c.probed_at < func.clock_timestamp() - every)
-    mine = (
-        select(crm_connections.c.key).where(crm_connections.c.state != "stopped", due).with_for_update(skip_locked=True)
-    )
-    keys = [row.key for row in await connection.execute(mine)]
-    asked = update(crm_connections).where(crm_connections.c.key.in_(keys)).values(probed_at=func.clock_timestamp())
-    await connection.execute(asked)
-    return keys
-
-
-async def probed(connection: AsyncConnection, key: str, missing: Sequence[str]) -> None:
-    """Write what a connection lacks, as it was told just now."""
-    told = {"probed_at": func.clock_timestamp(), "missing": list(missing)}
-    await connection.execute(update(crm_connections).where(crm_connections.c.key == key).values(**told))
-
-
 async def _set(connection: AsyncConnection, key: str, values: Mapping[str, Any]) -> None:
     told = {**values, "changed_at": func.clock_timestamp()}
     asked = update(crm_connections).where(crm_connections.c.key == key).values(**told)
@@ -321,7 +326,7 @@ async def _set(connection: AsyncConnection, key: str, values: Mapping[str, Any])
 
 def _account(kind: str, told: Mapping[str, Any]) -> str | None:
     """The kind and host of a CRM; None: nothing tells it."""
-    place = next((str(told[name]) for name in (*_PLACES, "webhook") if told.get(name)), "")
+    place = next((str(told[name]) for name in (*PLACES, "webhook") if told.get(name)), "")
     try:
         host = URL(place if "://" in place else f"//{place}").host_port_subcomponent
     except ValueError:

@@ -201,11 +201,12 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class CrmUser:
-    """Somebody who works there: what the CRM calls them, and their internal number; None: they have none."""
+    """Somebody who works there: what the CRM calls them, their internal number and mailbox; None: they have none."""
 
     id: str
     name: str
     extension: str | None = None
+    email: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

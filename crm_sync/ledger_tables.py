@@ -50,7 +50,11 @@ crm_connections = Table(
     Column("secrets", LargeBinary, nullable=False, comment="AES-256-GCM of JSON, with the key of the environment."),
     Column("steps", ARRAY(Text), nullable=False, comment="What it is to be told."),
     Column("state", Text, CheckConstraint(_one_of("state", CONNECTION_STATES), name="state"), nullable=False),
-    Column("stopped_by", Text, comment="hand, or the kind of the error that ended it; null: it is not stopped."),
+    Column(
+        "stopped_by",
+        Text,
+        comment="hand, new (never started yet), or the kind of the error that ended it; null: it is not stopped.",
+    ),
     Column(
         "goes_on_as",
         Text,
@@ -72,6 +76,12 @@ crm_connections = Table(
     ),
     Column("probed_at", _MOMENT, comment="When it was asked last how it is; null: never."),
     Column("missing", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]"), comment="What it lacked then."),
+    Column("access_ends_at", _MOMENT, comment="When its keys end, as it said then; null: never, or nobody knows."),
+    Column(
+        "probe_error",
+        Text,
+        comment="Why it could not be asked then: the kind of the error and its text; null: it answered.",
+    ),
     Column("created_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     Column("changed_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     CheckConstraint("(state = 'stopped') = (stopped_by is not null)", name="stopped_by_somebody"),

@@ -40,6 +40,7 @@ from crm_sync.crm import (
 )
 from crm_sync.errors import PermanentError, TransientError
 from crm_sync.leads_there import lead_of_call, may_change
+from crm_sync.odoo_guide import GUIDE
 from crm_sync.odoo_link import OdooLink
 from crm_sync.odoo_records import ACTIVITY, CONTACT, FILE, LEAD, MODEL_IDS, NOTE, OdooRecords, Place
 from crm_sync.odoo_words import (
@@ -224,8 +225,8 @@ class Odoo:
 
     async def users(self) -> Sequence[CrmUser]:
         """Who works there; whose telephone in Odoo is an internal number has that extension."""
-        rows = await self._link.search("res.users", [["share", "=", False]], ["name", "phone"])
-        return [CrmUser(str(row["id"]), row["name"], _extension(row["phone"])) for row in rows]
+        rows = await self._link.search("res.users", [["share", "=", False]], ["name", "phone", "email"])
+        return [CrmUser(str(row["id"]), row["name"], _extension(row["phone"]), row["email"] or None) for row in rows]
 
     async def find_party(self, number: str, deadline: float) -> Sequence[Candidate]:
         """Open leads first, for their owner works with the caller now; then contacts."""
@@ -353,19 +354,11 @@ KIND: Final = Kind(
     name="odoo",
     title="Odoo",
     settings=OdooSettings,
-    secrets={
-        "key": "the API key of Odoo's user",
-        "inbound": "what the address of webhooks has to hold, 24 characters at least (empty: none are heard)",
-    },
+    secrets=("key", "inbound"),
     required=("key",),
     steps=("call_finished", "recording", "transcript", "task", "lead"),
     open=Odoo,
     capabilities=Odoo.capabilities,
-    guide=(
-        "In Odoo make a user for Switchhook with the right Sales: User: All Documents.",
-        "As that user, in Preferences, Account Security, make an API key; an administrator makes one that lasts.",
-        "Give each colleague's extension as their phone in Odoo, or pair them by hand.",
-        "For whose a caller is to be known at once: an automation rule for leads and one for contacts, on each change,",
-        "that sends a webhook to /crm/KEY/events?secret=… with the field phone.",
-    ),
+    guide=GUIDE,
+    door="inbound",
 )

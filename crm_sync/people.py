@@ -1,6 +1,7 @@
-"""Who is who: persons of the directory and users of a CRM, by extension, or as a person said by hand.
+"""Who is who: persons of the directory and users of a CRM, by extension, by mailbox, or as a person said by hand.
 
-Users of a CRM may write their own extension there: one that several say they have is nobody's until it is said by hand.
+Users of a CRM may write their own there: an extension that several say they have is nobody's until it is said by hand,
+and so is a mailbox.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -31,14 +32,20 @@ class People(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One user of a CRM; `person` is who that is here, by hand or by extension, None for nobody known."""
+    """One user of a CRM; `person` is who that is here, None for nobody known; `by` says how that is known."""
 
     user: str
     name: str
     extension: str | None
+    email: str | None
     person: str | None
-    by_hand: bool
+    by: Literal["hand", "extension", "email"] | None
     seen_at: Any
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody said so."""
+        return self.by == "hand"
 
 
 class KnownPeople:
@@ -64,29 +71,46 @@ class KnownPeople:
 
 
 async def known(connection: AsyncConnection, key: str) -> list[Known]:
-    """Every user of a connection by name. What was said by hand goes before extensions, for both sides of the pair."""
-    by_hand = {
-        row.person: row.user
-        for row in await connection.execute(
-            select(crm_users.c.user, crm_users.c.person).where(
-                crm_users.c.connection == key, crm_users.c.person.is_not(None)
-            )
-        )
-    }
-    extensions = await _extensions(connection)
+    """Every user of a connection by name.
+
+    What was said by hand goes before extensions, and they before mailboxes, for both sides of the pair.
+    """
     asked = select(crm_users).where(crm_users.c.connection == key).order_by(crm_users.c.name, crm_users.c.user)
     rows = (await connection.execute(asked)).all()
-    claims = Counter(row.extension for row in rows)
-    told, taken = [], set(by_hand)
+    found: dict[str, tuple[str, Literal["hand", "extension", "email"]]] = {
+        row.user: (row.person, "hand") for row in rows if row.person is not None
+    }
+    taken = {person for person, _ in found.values()}
+    ways: tuple[tuple[Literal["extension", "email"], dict[str, str]], ...] = (
+        ("extension", await _extensions(connection)),
+        ("email", await _mailboxes(connection)),
+    )
+    for by, whose in ways:
+        claims = Counter(_claim(row, by) for row in rows)
+        for row in rows:
+            claim = _claim(row, by)
+            person = whose.get(claim) if claim and claims[claim] == 1 else None
+            if person is not None and person not in taken and row.user not in found:
+                found[row.user] = person, by
+                taken.add(person)
+    told = []
     for row in rows:
-        person = row.person
-        if person is None and claims[row.extension] == 1:
-            person = extensions.get(row.extension)
-            person = None if person in taken else person
-        if person is not None:
-            taken.add(person)
-        told.append(Known(row.user, row.name, row.extension, person, row.person is not None, row.seen_at))
+        person, known_by = found.get(row.user, (None, None))
+        told.append(Known(row.user, row.name, row.extension, row.email, person, known_by, row.seen_at))
     return told
+
+
+def _claim(row: Row[Any], by: Literal["extension", "email"]) -> str | None:
+    """What a user says of themselves there."""
+    told: str | None = getattr(row, by)
+    return told.casefold() if told and by == "email" else told
+
+
+async def _mailboxes(connection: AsyncConnection) -> dict[str, str]:
+    """The persons by their mailbox; one that several have is nobody's."""
+    rows = (await connection.execute(select(people.c.email, people.c.key).where(people.c.email.is_not(None)))).all()
+    claims = Counter(row.email.casefold() for row in rows)
+    return {row.email.casefold(): row.key for row in rows if claims[row.email.casefold()] == 1}
 
 
 async def disputed(connection: AsyncConnection, key: str) -> tuple[str, ...]:
@@ -126,16 +150,19 @@ async def keep_users(connection: AsyncConnection, key: str, users: Sequence[CrmU
     """
     if not users:
         return
-    rows = [{"connection": key, "user": one.id, "name": one.name, "extension": one.extension} for one in users]
+    rows = [
+        {"connection": key, "user": one.id, "name": one.name, "extension": one.extension, "email": one.email}
+        for one in {one.id: one for one in users}.values()
+    ]
     asked = insert(crm_users).values([row | {"seen_at": func.clock_timestamp()} for row in rows])
-    anew = {name: asked.excluded[name] for name in ("name", "extension", "seen_at")}
+    anew = {name: asked.excluded[name] for name in ("name", "extension", "email", "seen_at")}
     await connection.execute(asked.on_conflict_do_update(index_elements=["connection", "user"], set_=anew))
     gone = crm_users.c.connection == key, crm_users.c.user.not_in([one.id for one in users])
     await connection.execute(delete(crm_users).where(*gone, crm_users.c.person.is_(None)))
 
 
 async def pair(connection: AsyncConnection, key: str, user: str, person: str | None) -> None:
-    """Say who a user of the CRM is, instead of what was said before; None: whoever has their extension."""
+    """Say who a user of the CRM is, instead of what was said before; None: whoever has their extension or mailbox."""
     ours = crm_users.c.connection == key
     if person is not None:
         await connection.execute(update(crm_users).where(ours, crm_users.c.person == person).values(person=None))

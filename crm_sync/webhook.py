@@ -10,6 +10,7 @@ Rules kept here:
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from uuid import uuid4
 
 import msgspec
 
+from crm_sync.asking import Ask, Guide
 from crm_sync.crm import (
     Capability,
     CrmCall,
@@ -60,6 +62,7 @@ USUAL: Final = tuple(event for event in EVENTS if event != "message")
 """What one that names no event is told. Who takes messages has to send them on to clients, and must say so."""
 
 PING: Final = "switchhook.ping"
+_KEY_BYTES: Final = 32
 _AWAY: Final = frozenset({502, 503, 504})
 _NEVER: Final = frozenset({400, 405, 406, 409, 411, 413, 414, 415, 422})
 
@@ -182,12 +185,52 @@ def _open(at: Workplace) -> Webhook:
     return Webhook(Endpoint(url=at.secrets.get("url") or at.settings.url, keys=keys), at.http)
 
 
+def _make_keys(before: Sequence[str]) -> list[str]:
+    """A new key, and the last one: while the receiver changes them, either verifies."""
+    return [signing.write_secret(secrets.token_bytes(_KEY_BYTES)), *before[:1]]
+
+
 KIND: Final = Kind(
     name="webhook",
     title="Webhook",
     settings=Settings,
-    secrets={"url": "Where events are sent", "keys": "What signs them"},
+    secrets=("url",),
+    required=("url",),
     steps=tuple(EVENTS[event] for event in USUAL),
     open=_open,
     capabilities=Webhook.capabilities,
+    events=EVENTS,
+    unasked=("origin", "url"),
+    address="url",
+    make_keys=_make_keys,
+    guide=Guide(
+        about=(
+            "Любая ваша программа: подписанные сообщения о звонках, записях, текстах, обещаниях и заявках.",
+            "Any program of yours: signed messages about calls, recordings, texts, promises and leads.",
+        ),
+        lines=(
+            (
+                "Программа принимает POST с JSON, проверяет подпись Standard Webhooks и отвечает 2xx за 15 секунд.",
+                (
+                    "It takes a POST of JSON, verifies its signature (Standard Webhooks), and answers 2xx within 15 "
+                    "seconds."
+                ),
+            ),
+            (
+                "Ключ подписи делает Switchhook и показывает один раз.",
+                "Switchhook makes the key that signs, and shows it once.",
+            ),
+        ),
+        asks={
+            "url": Ask(
+                label=("Адрес", "Address"),
+                help=(
+                    "Куда отправлять. Хранится как секрет, потом видно только начало.",
+                    "Where events are sent. It is kept as a secret; only its beginning is shown later.",
+                ),
+                example="https://example.com/hook",
+                in_sight=True,
+            ),
+        },
+    ),
 )

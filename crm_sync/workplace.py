@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from crm_sync.asking import Field, Guide, needs_consent, secrets_asked, settings_asked
 from crm_sync.crm import Capability, Crm, Step
 from crm_sync.grants import Grant, Grants
 from crm_sync.http import Http
@@ -58,18 +59,38 @@ class Consent:
 class Kind:
     """One kind of CRM. `title` is its name for people, `settings` what is no secret, checked as the struct says.
 
-    `secrets` are names, each with what to tell a person who is asked for it; nothing opens without those that are
-    `required`. `steps` are what a new connection is told, `capabilities` those of what `open` gives. `consent`: None
-    where keys are enough. `guide` is what to do on the other side, a line each.
+    `secrets` are names; nothing opens without those that are `required`. `steps` are what a new connection is told, or
+    what a person chooses of `events`; `capabilities` those of what `open` gives. `consent`: None where keys are enough.
+    `guide` is what a person is told and asked who connects it; of settings that are `unasked` nobody is. `door`: the
+    secret without which nobody is heard at the connection's address, where it stands as `secret`. `address`: the secret
+    that is its address, of which the settings tell the origin. `make_keys`: makes what we sign with, with what was
+    before; the other side is given the first.
     """
 
     name: str
     title: str
     settings: type[Struct]
-    secrets: Mapping[str, str]
+    secrets: tuple[str, ...]
     steps: tuple[Step, ...]
     open: Callable[[Workplace], Crm]
     capabilities: frozenset[Capability]
     required: tuple[str, ...] = ()
     consent: Consent | None = None
-    guide: tuple[str, ...] = ()
+    guide: Guide = field(default_factory=Guide)
+    events: Mapping[str, Step] = field(default_factory=dict)
+    unasked: tuple[str, ...] = ()
+    door: str | None = None
+    address: str | None = None
+    make_keys: Callable[[Sequence[str]], Sequence[str]] | None = None
+
+    @property
+    def fields(self) -> list[Field]:
+        """What a person is asked for."""
+        secrets = secrets_asked(self.secrets, self.guide, self.required)
+        return [*settings_asked(self.settings, self.guide, self.unasked), *secrets]
+
+    def needs_consent(self, settings: Mapping[str, Any], secrets: Iterable[str]) -> bool:
+        """Whether a person has to agree on its page, with these settings and secrets (by name)."""
+        if self.consent is None:
+            return False
+        return needs_consent(self.guide, [name for name, value in settings.items() if value] + list(secrets))

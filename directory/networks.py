@@ -3,6 +3,7 @@
 What is connected to is what was checked: a name that is asked again for the connection could answer otherwise.
 """
 
+import asyncio
 import re
 import socket
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ _TRANSLATED: Final = IPv6Network("64:ff9b::/96")
 """What a NAT64 makes an IPv4 address of."""
 _NO_HOSTS: Final = tuple(IPv6Network(it) for it in ("::/96", "64:ff9b:1::/48", "fec0::/10", "2002::/16", "2001::/32"))
 """Where a router may find an address inside of another one: IPv4-compatible, local NAT64, 6to4, Teredo; site-local."""
+_NAME_SECONDS: Final = 3.0
 _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
@@ -52,6 +54,21 @@ def _may_be(host: str, networks: Sequence[Network]) -> bool:
     if isinstance(address, IPv6Address) and any(address in network for network in _NO_HOSTS):
         return False
     return address.is_global and not address.is_multicast
+
+
+async def check_target(url: URL, networks: Sequence[Network]) -> None:
+    """Refuse at once what `Guarded` and `check_host` refuse whoever sends there. Raises RefusedError.
+
+    A name that nobody knows just now passes: what is connected to is checked each time.
+    """
+    check_host(url, networks)
+    try:
+        async with asyncio.timeout(_NAME_SECONDS):
+            await Guarded(networks).resolve(url.host or "")
+    except RefusedError:
+        raise
+    except OSError:
+        return
 
 
 async def is_inside(host: str, networks: Sequence[Network]) -> bool:

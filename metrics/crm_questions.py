@@ -17,7 +17,7 @@ LEDGER_OLDEST: Final = """
         and (c.state = 'active' or c.stopped_by = 'auth_dead')
     group by c.key
 """
-CONNECTED: Final = "select key, (coalesce(stopped_by, 'hand') = 'hand')::int from crm_connections"
+CONNECTED: Final = "select key, (coalesce(stopped_by, 'hand') in ('hand', 'new'))::int from crm_connections"
 CRM_REQUESTS: Final = "select connection, operation, result, sum(request_count) from crm_requests group by 1, 2, 3"
 CRM_SECONDS: Final = """
     select connection, operation, most,

@@ -58,6 +58,7 @@ ACTIONS: Final = (
     "crm_granted",
     "crm_paired",
     "crm_repaired",
+    "crm_changed",
 )
 """What is written down besides listening (`listens`); `recordings.audit` says what each is about."""
 

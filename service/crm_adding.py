@@ -7,19 +7,22 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from functools import partial
-from inspect import Parameter, Signature, cleandoc
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
-from service.terminal import refuse, run, settled
+from service.terminal import moment, refuse, run, settled
 
 if TYPE_CHECKING:
+    from crm_sync.asking import Field
     from crm_sync.workplace import Kind
 
 ENVIRONMENT: Final = "SWITCHHOOK_CRM_"
+SINCE: Final = "Tell also what happened since then, ISO 8601; nothing before now when left out."
+_BACK, _EVENTS = "https://YOUR-ADDRESS/crm/KEY/oauth", "https://YOUR-ADDRESS/crm/KEY/events"
 _NO: Final = Parameter.empty
 
 
@@ -45,24 +48,21 @@ class KindsGroup(TyperGroup):
 
 def command_of(kind: Kind) -> Any:
     """`switchhook crm add KIND KEY`: an option for each setting; secrets are never in the command."""
-    from msgspec import NODEFAULT
-    from msgspec.structs import fields
-
     parameters: dict[str, tuple[Any, Any]] = {
         "key": (Annotated[str, typer.Argument(help="The connection's name: a-z, 0-9, - and _.")], _NO)
     }
-    for field in fields(kind.settings):
-        required = field.default is NODEFAULT and field.default_factory is NODEFAULT
-        paired = field.default_factory is dict
-        listed = isinstance(field.default, tuple) or field.default_factory in {list, tuple, dict}
-        of: Any = bool | None if isinstance(field.default, bool) else list[str] | None if listed else str | None
-        # Not in brackets: the terminal takes a word in them for a colour.
-        usual = "" if required or listed or field.default in {None, ""} else f"default: {field.default}"
-        told = typer.Option(help="NAME=VALUE" if paired else usual, show_default=False)
-        parameters[field.name] = (Annotated[str, told], _NO) if required else (Annotated[of, told], None)
+    for field in kind.fields:
+        if field.control == "secret":
+            continue
+        of: Any = {"flag": bool | None, "pairs": list[str] | None, "list": list[str] | None}.get(field.control)
+        told = typer.Option(help=_help(field), show_default=False)
+        parameters[field.name] = (
+            (Annotated[str, told], _NO) if field.required else (Annotated[of or str | None, told], None)
+        )
     told = typer.Option(help="A TOML file with the secrets; else the environment, else they are asked for.")
     parameters["secrets_file"] = (Annotated[str | None, told], None)
     parameters["link_days"] = (Annotated[int, typer.Option(help="For so long links to recordings open.")], 30)
+    parameters["since"] = (Annotated[str | None, typer.Option(help=SINCE)], None)
     told = typer.Option("--shadow", help="Show what would be sent, and send nothing.")
     parameters["shadow"] = (Annotated[bool, told], False)
     told = typer.Option("--probe/--no-probe", help="Ask it first whether it lets us in.")
@@ -74,52 +74,56 @@ def command_of(kind: Kind) -> Any:
     work.__annotations__ = {name: one[0] for name, one in parameters.items()}
     work.__name__ = kind.name
     app = typer.Typer(add_completion=False)
-    secrets = (f"Secret {name}: {what}" for name, what in kind.secrets.items())
-    about = cleandoc(kind.settings.__doc__ or "")
-    text = "\n\n".join((f"Connect {kind.title}.", *kind.guide, about, *secrets))
+    guide = [line.replace("{back}", _BACK).replace("{events}", _EVENTS) for _, line in kind.guide.lines]
+    secrets = (f"Secret {field.name}: {_help(field)}" for field in kind.fields if field.control == "secret")
+    text = "\n\n".join((f"Connect {kind.title}.", *guide, *filter(None, [kind.guide.hearing[1]]), *secrets))
     app.command(kind.name, help=text, no_args_is_help=True)(work)
     return typer.main.get_command(app)
+
+
+def _help(field: Field) -> str:
+    """What an option is, in a line."""
+    ask = field.ask
+    name = ask.label[1] if ask.label[1] != field.name else ""
+    # Not in brackets: the terminal takes a word in them for a colour.
+    usual = f"default: {field.default}" if field.default else f"as in {ask.example}" if ask.example else ""
+    shape = "NAME=VALUE" if field.control == "pairs" else ", ".join(field.choices)
+    return ". ".join(part.rstrip(".") for part in (name, ask.help[1], shape, usual) if part)
 
 
 def _add(kind: Kind, **given: Any) -> None:
     from service.crm_setup import Wanted, add
 
-    key, shadow = given.pop("key"), given.pop("shadow")
+    key, shadow, since = given.pop("key"), given.pop("shadow"), given.pop("since")
     file, link_days, probe = given.pop("secrets_file"), given.pop("link_days"), given.pop("probe")
     wanted = Wanted(
         kind=kind.name,
         key=key,
-        settings={name: _value(kind, name, value) for name, value in given.items() if value is not None},
+        settings=given,
         secrets=secrets_of(kind, file),
         link_days=link_days,
+        since=moment("--since", since) if since else None,
         shadow=shadow,
         probe=probe,
     )
     run(add(settled(), wanted, lambda line: typer.echo(line, err=True)))
-    typer.echo(f"{key} is {'shown' if shadow else 'told'} what happens from now on", err=True)
-
-
-def _value(kind: Kind, name: str, value: Any) -> Any:
-    """What an option tells: of a mapping its pairs."""
-    from msgspec.structs import fields
-
-    field = next(one for one in fields(kind.settings) if one.name == name)
-    if field.default_factory is not dict:
-        return value
-    pairs = [one.partition("=") for one in value]
-    if wrong := next((one for one, is_pair, _ in pairs if not is_pair), None):
-        refuse(f"--{name.replace('_', '-')}: must be NAME=VALUE, got {wrong!r}")
-    return {one: told for one, _, told in pairs}
+    typer.echo(
+        f"{key} is {'shown' if shadow else 'told'} what happens from now on{', and since then' if since else ''}",
+        err=True,
+    )
 
 
 def secrets_of(kind: Kind, file: str | None) -> dict[str, str]:
     """What the kind calls secrets: from the file, else `SWITCHHOOK_CRM_NAME`, else asked for at the terminal."""
     written = _written(kind, file) if file is not None else {}
     told: dict[str, str] = {}
-    for name, what in kind.secrets.items():
+    for field in kind.fields:
+        name = field.name
+        if field.control != "secret":
+            continue
         value = written.get(name, os.environ.get(f"{ENVIRONMENT}{name.upper()}"))
         if value is None and file is None and sys.stdin.isatty():
-            value = typer.prompt(f"{name}: {what}", hide_input=True, default="", show_default=False)
+            value = typer.prompt(f"{name}: {_help(field)}", hide_input=True, default="", show_default=False)
         told[name] = value or ""
     return told
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.crm_adding import KindsGroup
+from service.crm_adding import SINCE, KindsGroup
 from service.terminal import Json, many, moment, run, settled
 
 crm_app = typer.Typer(no_args_is_help=True, help="Connections to CRMs, and the ledger of what they are told.")
@@ -24,9 +24,7 @@ def add_webhook(
     event: Annotated[list[str] | None, typer.Option(help="Only these; all but message when left out.")] = None,
     shadow: Annotated[bool, typer.Option("--shadow", help="Show what would be sent, and send nothing.")] = False,
     link_days: Annotated[int, typer.Option(help="For so long links to recordings open.")] = 30,
-    since: Annotated[
-        str | None, typer.Option(help="Tell also what happened since then, ISO 8601; nothing before now when left out.")
-    ] = None,
+    since: Annotated[str | None, typer.Option(help=SINCE)] = None,
     probe: Annotated[bool, typer.Option("--probe/--no-probe", help="Send a ping first, which must be taken.")] = True,
 ) -> None:
     """Send signed webhooks to an address; prints the secret to verify them with, once."""
@@ -152,7 +150,7 @@ def crm_discard(
 @crm_app.command("remove")
 def crm_remove(key: Key) -> None:
     """Forget a connection with all that it was told; the links to recordings that were made for it end."""
-    from service.crm_commands import remove
+    from service.crm_setup import remove
 
     run(remove(settled(), key))
     typer.echo(f"{key} is removed", err=True)

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
-from yarl import URL
 
 from crm_sync import connections
-from crm_sync.connections import LINK_DAYS, Connection, ConnectionRefused
-from crm_sync.crm import Step
-from crm_sync.errors import CrmError
-from crm_sync.http import Http
+from crm_sync.asking import Faults
+from crm_sync.connecting import Wanted
+from crm_sync.connections import Connection, ConnectionRefused
 from crm_sync.ledger_tables import EFFECT_STATES
-from crm_sync.past import plan_past
-from crm_sync.secrets import SETTING, Keeper, SecretKeyError
-from crm_sync.webhook import EVENTS, USUAL, Endpoint, Webhook
-from notices.signing import read_secret, write_secret
+from crm_sync.secrets import SETTING
 from recordings.audit import THE_OPERATOR, note
-from service.crms import maker
+from service import crm_setup
 from service.faults import UserFault
 from service.settings import Settings
 from service.wiring import open_house
-from web import links
-from web.links import DAYS_MOST
 
-_KEY_BYTES: Final = 32
 _MOST: Final = 1000
 
 
@@ -49,28 +40,18 @@ async def add_webhook(
 
     It is owed what happens from now on, or happened `since`.
     """
-    steps = _steps(events)
-    _check(url)
-    if since is not None and since > datetime.now(UTC):
-        raise UserFault(f"--since: must not be later than now, got {since.isoformat()}")
-    if not 1 <= link_days <= DAYS_MOST:
-        raise UserFault(f"--link-days: must be 1 to {DAYS_MOST}, got {link_days}")
-    secret = write_secret(secrets.token_bytes(_KEY_BYTES))
-    sealed = _keeper(settings).seal(key, {"keys": [secret], "url": url})
-    kept = connections.settled(url, {"link_days": link_days} if link_days != LINK_DAYS else {})
-    state: connections.State = "shadow" if shadow else "active"
-    async with open_house(settings, pool=1) as house:
-        try:
-            async with house.engine.begin() as connection:
-                await connections.add(connection, key, "webhook", kept, sealed, steps, state, since)
-                if since is not None:
-                    await plan_past(connection, key, since)
-                await _noted(connection, "crm_added", key)
-                if probe:
-                    await _ping(settings, url, [secret])
-        except ConnectionRefused as error:
-            raise UserFault(str(error)) from None
-    return secret
+    wanted = Wanted(
+        kind="webhook",
+        key=key,
+        settings={},
+        secrets={"url": url},
+        link_days=link_days,
+        events=events,
+        since=since,
+        shadow=shadow,
+        probe=probe,
+    )
+    return await crm_setup.add(settings, wanted, lambda _line: None) or ""
 
 
 async def new_secret(settings: Settings, key: str, url: str | None = None) -> str:
@@ -78,25 +59,15 @@ async def new_secret(settings: Settings, key: str, url: str | None = None) -> st
 
     Where the key that sealed is lost, the last secret is lost too, and the address (`url`) has to be told again.
     """
-    keeper = _keeper(settings)
-    if url is not None:
-        _check(url)
-    async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
-        known = await connections.read(connection, key)
-        if known is None:
-            raise UserFault(f"key: there is no connection {key!r}")
+    async with crm_setup.opened(settings) as (connecting, _):
         try:
-            before = keeper.open(key, known.secrets)
-        except SecretKeyError:
-            before = {"keys": []}
-        to = url or before.get("url") or known.settings.get("url")
-        if to is None:
-            raise UserFault(f"--url: is required, for {SETTING} is not the key with which the address was sealed")
-        secret = write_secret(secrets.token_bytes(_KEY_BYTES))
-        sealed = keeper.seal(key, {"keys": [secret, *before["keys"][:1]], "url": to})
-        await connections.set_secrets(connection, key, connections.settled(to, known.settings), sealed)
-        await _noted(connection, "crm_secret_made", key)
-    return secret
+            return await connecting.new_keys(key, THE_OPERATOR, url)
+        except Faults:
+            if url is not None:
+                raise
+            raise UserFault(
+                f"--url: is required, for {SETTING} is not the key with which the address was sealed"
+            ) from None
 
 
 async def list_connections(settings: Settings) -> tuple[list[dict[str, Any]], str]:
@@ -153,16 +124,6 @@ async def discard(settings: Settings, key: str, effect: str) -> int:
     return count
 
 
-async def remove(settings: Settings, key: str) -> None:
-    """Forget a connection, what it was told, and end the links that were made for it."""
-    async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
-        if await connections.read(connection, key) is None:
-            raise UserFault(f"key: there is no connection {key!r}")
-        await _noted(connection, "crm_removed", key)
-        await links.revoke_of(connection, maker(key).login)
-        await connections.remove(connection, key)
-
-
 async def switch(settings: Settings, key: str, state: connections.State) -> int:
     """Stop a connection, or start it, also in shadow; returns how much is on its way again."""
     async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
@@ -193,41 +154,6 @@ def _effect(told: str) -> UUID:
         return UUID(told)
     except ValueError:
         raise UserFault(f"EFFECT: must be the id of an effect, got {told!r}") from None
-
-
-def _keeper(settings: Settings) -> Keeper:
-    try:
-        return Keeper(settings.secret_key.get_secret_value())
-    except SecretKeyError as error:
-        raise UserFault(str(error)) from None
-
-
-def _steps(events: Sequence[str]) -> list[Step]:
-    for event in events:
-        if event not in EVENTS:
-            raise UserFault(f"--event: must be one of {', '.join(EVENTS)}, got {event!r}")
-    return [EVENTS[event] for event in events or USUAL]
-
-
-def _check(url: str) -> None:
-    try:
-        told = URL(url)
-    except ValueError:
-        told = URL()
-    if told.scheme not in {"http", "https"} or not told.host or told.user or told.fragment:
-        # Not repeated: whoever knows an address may need no more to send there.
-        raise UserFault("URL: must be http:// or https:// with a host, without user or fragment")
-
-
-async def _ping(settings: Settings, url: str, keys: Sequence[str]) -> None:
-    signing = [read_secret(one) for one in keys]
-    crm = Webhook(Endpoint(url=url, keys=signing), Http(settings.crm.networks, secrets=[url]))
-    try:
-        await crm.probe()
-    except CrmError as error:
-        raise UserFault(f"URL: did not take a ping: {error}; --no-probe connects it all the same") from None
-    finally:
-        await crm.close()
 
 
 def _json(one: Connection, counts: dict[str, int]) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, cast
 from uuid import UUID
@@ -12,8 +12,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from crm_sync import asked_back, connections, heard
-from crm_sync.connections import Connection
+from crm_sync import asked_back, connections, heard, probes
+from crm_sync.connections import Connection, ConnectionRefused
 from crm_sync.crm import Hears, Inbound
 from crm_sync.errors import AuthDeadError, CrmError, PermanentError
 from crm_sync.grants import keep_grant
@@ -22,10 +22,11 @@ from crm_sync.kinds import KINDS
 from crm_sync.secrets import Keeper, SecretKeyError
 from directory import store as directory_store
 from directory.numbers import is_short
-from recordings.audit import THE_OPERATOR, note
+from recordings.audit import COMMAND_LINE, Actor, note
 from routing import look_up, requests
 from routing.owner import Copy
 from routing.requests import TooManyAskedError, UnknownPersonError, Wish
+from service.crm_connecting import Connecting, digest_of
 from service.crm_owners import ConnectionOwners
 from service.crm_workplaces import Adapters, workplace
 from service.settings import Settings
@@ -37,19 +38,6 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 _NUMBERS_MOST: Final = 5
 """Of what changed there so many numbers are asked about: a company may have hundreds, whose owners get old."""
 
-CONSENT_SECONDS: Final = 1200.0
-"""So long a person may take to agree."""
-
-
-def consent_address(settings: Settings, key: str) -> str | None:
-    """Where a CRM sends a person back to; None: we have no address that others know."""
-    return f"{settings.web.public_url.rstrip('/')}/crm/{key}/oauth" if settings.web.public_url else None
-
-
-def digest_of(state: str) -> str:
-    """What is stored of the secret that comes back with a person."""
-    return hashlib.sha256(state.encode()).hexdigest()
-
 
 class Doors:
     """Takes what CRMs send (`web.services.CrmDoors`)."""
@@ -58,13 +46,14 @@ class Doors:
         self._settings = settings
         self._engine = engine
         self._adapters = Adapters(settings, engine)
+        self._connecting = Connecting(settings, engine)
 
-    async def returned(self, key: str, query: Mapping[str, str]) -> None:
-        """Make a grant of what a person agreed to, and store it."""
+    async def returned(self, key: str, query: Mapping[str, str]) -> bool:
+        """Make a grant of what a person agreed to, and store it; whether they came from our page, which goes on."""
         to = await self._connection(key)
         kind, state = KINDS[to.kind], query.get("state", "")
         asked = to.settings.get("consent") or {}
-        back = consent_address(self._settings, key)
+        back, on_page = self._connecting.addresses(key).back, bool(asked.get("on_page"))
         fits = hmac.compare_digest(digest_of(state), str(asked.get("digest", "")))
         if kind.consent is None or back is None or not fits or asked["until"] < datetime.now(UTC).timestamp():
             raise DoorClosed(403)
@@ -74,15 +63,24 @@ class Doors:
             grant = await kind.consent.exchange(at, query, back)
         except CrmError as error:
             log.warning("consent could not be used", crm=key, kind=error.kind, reason=str(error))
-            raise DoorClosed(502) from None
+            if not on_page:
+                raise DoorClosed(502) from None
+            async with self._engine.begin() as connection:
+                await probes.not_probed(connection, key, error)
+            return True
         finally:
             await at.http.close()
         async with self._engine.begin() as connection:
             await keep_grant(connection, keeper, key, grant)
             await connections.end_consent(connection, key)
-            # Whoever brings the secret back was sent there by the command line, which alone was shown it.
-            await note(connection, THE_OPERATOR, "crm_granted", f"crm {key}", {"host": to.host})
+            # Whoever brings the secret back was sent there by who asked for it: it was shown to nobody else.
+            actor = Actor(login=asked.get("by", COMMAND_LINE), user=asked.get("user"))
+            await note(connection, actor, "crm_granted", f"crm {key}", {"host": to.host})
         log.info("consent given", crm=key)
+        if on_page:
+            with suppress(CrmError, ConnectionRefused):  # the page shows what it met
+                await self._connecting.let_in(key)
+        return on_page
 
     async def heard(self, key: str, request: Inbound) -> None:
         """Verify what a CRM tells and store it; it is acted on by a job."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from metrics.gauges import DatabaseGauges
 from metrics.http import PortTakenError, Registry, make_app, serving
 from metrics.links import LinkGauges, StoreGauges, WatchedLink
+from service.crm_connecting import Connecting
 from service.crm_doors import Doors
 from service.faults import UserFault
 from service.privacy import erasing_of
@@ -40,6 +41,7 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
             outgoing=outgoing_desk(),
             uploads=_uploads(house.settings),
             crm=doors,
+            connects=Connecting(house.settings, house.engine),
         )
     )
     try:

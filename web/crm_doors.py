@@ -17,14 +17,23 @@ _AGREED: Final = {
     "ru": "Доступ получен. Эту страницу можно закрыть.",
     "en": "We were let in. You can close this page.",
 }
+_TOO_LATE: Final = {
+    "ru": "Этот возврат уже использован или опоздал. Откройте доступ ещё раз со страницы подключения.",
+    "en": "This return was used already, or is too late. Give access once more from the connection's page.",
+}
 
 
 async def returned(request: web.Request) -> web.Response:
-    """GET /crm/{key}/oauth: a person agreed, on the CRM's page, that we come in."""
+    """GET /crm/{key}/oauth: a person agreed, on the CRM's page, that we come in; ours goes on from there."""
+    key = request.match_info["key"]
     try:
-        await _doors(request).returned(request.match_info["key"], dict(request.query))
+        on_page = await _doors(request).returned(key, dict(request.query))
     except DoorClosed as closed:
+        if closed.status == 403:
+            return web.Response(status=403, text=_TOO_LATE[language_of(request)])
         raise _refusal(closed) from None
+    if on_page:
+        raise web.HTTPSeeOther(f"/crm/{key}/setup#check")
     return web.Response(text=_AGREED[language_of(request)])
 
 

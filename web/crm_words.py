@@ -11,9 +11,46 @@ CRM_WORDS: Final[dict[str, tuple[str, str]]] = {
     "crm.title": ("Подключённые CRM", "Connected CRMs"),
     "crm.none": ("Ни одна CRM не подключена", "No CRM is connected"),
     "crm.how": (
-        "Подключает администратор командой switchhook crm add. Без CRM заявки ведутся здесь же, в разделе «Заявки».",
-        "An administrator connects one by switchhook crm add. Without one, leads are kept right here, under Leads.",
+        (
+            "Подключает администратор: здесь или командой switchhook crm add. Без CRM заявки ведутся здесь же, в "
+            "разделе "
+            "«Заявки»."
+        ),
+        (
+            "An administrator connects one: here, or by switchhook crm add. Without one, leads are kept right "
+            "here, under "
+            "Leads."
+        ),
     ),
+    "crm.connect": ("Подключить CRM", "Connect a CRM"),
+    "crm.setup": ("Шаги подключения", "Steps of connecting"),
+    "crm.setup_go": ("Продолжить подключение", "Go on connecting"),
+    "crm.state.new": ("Подключается", "Being connected"),
+    "crm.stopped.new": (
+        "Ещё не запущена: ничего не отправляется.",
+        "Not started yet: nothing is sent.",
+    ),
+    "crm.since": ("Отправляется с", "Sent since"),
+    "crm.since_shadow": ("Показывается с", "Shown since"),
+    "crm.key_ends": ("Ключ действует до", "The key ends"),
+    "crm.missing": ("Не хватает", "Missing"),
+    "crm.missing_at": ("Проверено {at}", "Checked {at}"),
+    "crm.not_probed": ("Проверка {at} не прошла:", "The check {at} did not pass:"),
+    "crm.remove": ("Удалить подключение…", "Remove the connection…"),
+    "crm.remove_why": (
+        (
+            "Журнал и всё, что ещё не отправлено, исчезнут, ссылки на записи перестанут открываться. Уже "
+            "записанное в CRM "
+            "останется там."
+        ),
+        (
+            "Its ledger and all that was not sent yet go, and links to recordings end. What the CRM holds "
+            "already stays "
+            "there."
+        ),
+    ),
+    "crm.remove_confirm": ("Чтобы удалить, впишите имя: {name}", "To remove it, write its name: {name}"),
+    "crm.remove_go": ("Удалить", "Remove"),
     "crm.state.active": ("Работает", "Working"),
     "crm.state.shadow": ("В тени: ничего не отправляется", "In shadow: nothing is sent"),
     "crm.state.stopped": ("Остановлена", "Stopped"),
@@ -29,8 +66,8 @@ CRM_WORDS: Final[dict[str, tuple[str, str]]] = {
         "A person stopped it: nothing new is owed to it.",
     ),
     "crm.stopped.auth_dead": (
-        "Доступ больше не действует. Подключите заново (switchhook crm grant или secret): долг ждёт и тогда уйдёт.",
-        "The access is no good any more. Connect it again (switchhook crm grant or secret): what is owed waits for it.",
+        "Доступ больше не действует. Дайте его заново в шагах подключения: долг ждёт и тогда уйдёт.",
+        "The access is no good any more. Give it again in the steps of connecting: what is owed waits for it.",
     ),
     "crm.stopped.gone": (
         "Та сторона больше ничего не принимает (410).",

@@ -46,8 +46,8 @@ NOTICE_WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "notice.crm_access_ended": ("CRM {id} больше нас не впускает", "The CRM {id} lets us in no more"),
     "notice.crm_access_ended.text": (
-        "Подключите её заново (switchhook crm grant или secret): то, что ей не сообщено, ждёт и тогда уйдёт.",
-        "Connect it again (switchhook crm grant or secret): what it was not told waits for it.",
+        "Дайте доступ заново на её странице, в шагах подключения: то, что ей не сообщено, ждёт и тогда уйдёт.",
+        "Give access again on its page, in the steps of connecting: what it was not told waits for it.",
     ),
     "notice.attention": ("Заявки, которым нужно внимание", "Leads that need attention"),
     "notice.attention.text": (

@@ -18,7 +18,7 @@ from metrics.gauges import DatabaseGauges
 from metrics.http import _Together, new_registry
 from metrics.observe import CrmAsked
 from notices.signing import read_secret
-from service import crm_commands, crms
+from service import crm_commands, crm_setup, crms
 from service.crm_workplaces import opener
 from service.faults import UserFault
 from service.settings import Settings
@@ -63,6 +63,8 @@ async def test_an_endpoint_is_connected_when_it_takes_a_ping_and_keeps_no_secret
     assert secret.encode() not in row.secrets
     assert not any(one in f"{row} {row.secrets!r}" for one in (secret, "/hook"))
     assert await audited(engine) == [
+        ("crm_added", "crm site", "127.0.0.1"),
+        ("crm_removed", "crm site", "127.0.0.1"),
         ("crm_added", "crm site", "127.0.0.1"),
         ("crm_secret_made", "crm site", "127.0.0.1"),
     ]
@@ -141,7 +143,7 @@ async def test_a_removed_connection_leaves_no_row_and_no_link(settings: Settings
             await links.make(connection, actor, call)
 
     async def removes() -> None:
-        await crm_commands.remove(settings, "site")
+        await crm_setup.remove(settings, "site")
 
     ledger.receiver.meanwhile = removes
     await ledger.run()
@@ -151,7 +153,7 @@ async def test_a_removed_connection_leaves_no_row_and_no_link(settings: Settings
     rows = await ledger.rows("select made_by, revoked_at is null as opens from links order by id")
     assert [tuple(row) for row in rows] == [("crm site", False), ("crm other", True)]
     with pytest.raises(UserFault, match="'site'"):
-        await crm_commands.remove(settings, "site")
+        await crm_setup.remove(settings, "site")
     assert await audited(ledger.engine) == [("crm_removed", "crm site", "127.0.0.1")]
 
 
@@ -163,6 +165,9 @@ async def test_a_removed_connection_leaves_no_row_and_no_link(settings: Settings
         ("site", "ftp://user@example.com/hook", {}, "URL: (?!.*hook)"),
         ("site", "https://example.com/", {"link_days": 91}, "--link-days: .*91"),
         ("site", "http://10.0.0.1/", {"probe": True}, "crm.networks"),
+        ("site", "https://10.0.0.1/", {}, "crm.networks"),
+        ("new", "https://example.com/", {}, "key: .*'new'"),
+        ("site", "http://[2001:db8::1]/", {}, "URL: "),
     ],
 )
 async def test_bad_input_is_named_and_nothing_is_written(

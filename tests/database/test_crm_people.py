@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync.crm import CrmUser
@@ -68,6 +68,22 @@ async def test_the_last_good_answer_stays(people: KnownPeople, engine: AsyncEngi
     async with engine.connect() as connection:
         told = await known(connection, "site")
     assert [(one.user, one.person, one.by_hand) for one in told] == [("2", "anna", False), ("9", "boris", True)]
+
+
+async def test_who_has_no_extension_there_is_known_by_their_mailbox(people: KnownPeople, engine: AsyncEngine) -> None:
+    """However it is written; an extension goes before it, and a mailbox that several have is nobody's."""
+    async with engine.begin() as connection:
+        await connection.execute(update(d.people).where(d.people.c.key == "boris").values(email="Boris@example.com"))
+        await connection.execute(update(d.people).where(d.people.c.key == "anna").values(email="anna@example.com"))
+    await _say(
+        engine,
+        (*USERS[:2], CrmUser("8", "Борис", None, "boris@Example.com"), CrmUser("9", "А.", None, "anna@example.com")),
+    )
+    assert [await people.person_of(user) for user in ("1", "8", "9")] == ["anna", "boris", None]
+    await _say(
+        engine, (CrmUser("8", "Борис", None, "boris@example.com"), CrmUser("66", "Б.", None, "boris@example.com"))
+    )
+    assert [await people.person_of(user) for user in ("8", "66")] == [None, None]
 
 
 async def test_an_extension_that_several_have_is_nobodys_until_it_is_said(

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import escape
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, urlencode
 
@@ -72,6 +73,7 @@ class _Grant:
 class Bitrix24:
     """`script` tells how the n-th request (from 1) to a method fails. `clock` is Unix time.
 
+    `handler` is the address that the application has there, where who agrees is sent back to.
     `bucket` requests may be above what `drains` a second; `operating_limit` seconds a method may take in ten minutes,
     of which each request takes `costs` (0.05 unless named).
     """
@@ -97,6 +99,7 @@ class Bitrix24:
     paid: bool = True
     lasts: Any = ACCESS_SECONDS
     given: Callable[[], None] = lambda: None
+    handler: str = ""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     _level: dict[str, tuple[float, float]] = field(default_factory=dict)
     _spent: dict[str, deque[tuple[int, float]]] = field(default_factory=dict)
@@ -338,6 +341,19 @@ class Bitrix24:
         self.requests.append(("upload", {"CALL_ID": known[0]}))
         return web.json_response({"result": keep_record(self.portal, known[0], sound)})
 
+    async def authorize(self, request: web.Request) -> web.Response:
+        """GET /oauth/authorize/: the page on which a person lets the application in, who is sent back then."""
+        asked = request.query
+        if asked.get("client_id") != CLIENT or not asked.get("state") or not self.handler:
+            return web.Response(status=404, text="<h1>Application not found</h1>", content_type="text/html")
+        back = {
+            "code": self.code(), "domain": "portal.bitrix24.ru", "member_id": MEMBER, "scope": "telephony,crm,user",
+            "server_domain": "oauth.bitrix.info", "state": asked["state"],
+        }  # fmt: skip
+        link = escape(str(URL(self.handler) % back))
+        page = f'<!doctype html><title>Портал</title><link rel="icon" href="data:,"><a href="{link}">Разрешить</a>'
+        return web.Response(text=page, content_type="text/html")
+
     # The token server
 
     async def token(self, request: web.Request) -> web.Response:
@@ -391,6 +407,7 @@ async def open_bitrix24() -> AsyncIterator[Bitrix24]:
     portal, tokens = web.Application(client_max_size=64 * 2**20), web.Application()
     portal.router.add_route("*", "/rest/{tail:.*}", server.handle)
     portal.router.add_post("/upload/{token}", server.upload)
+    portal.router.add_get("/oauth/authorize/", server.authorize)
     tokens.router.add_route("*", "/oauth/token/", server.token)
     runners = [web.AppRunner(app, shutdown_timeout=0.1) for app in (portal, tokens)]
     try:

@@ -49,6 +49,7 @@ class User:
     inner: str = ""
     name: str = ""
     active: bool = True
+    email: str = ""
 
 
 @dataclass
@@ -597,8 +598,9 @@ def list_statuses(portal: Portal, params: Mapping[str, Any]) -> Any:
 
 def get_users(portal: Portal, params: Mapping[str, Any]) -> Any:
     wanted = params.get("FILTER") or {}
-    rows = [
-        {"ID": str(user.id), "ACTIVE": user.active, "NAME": user.name, "UF_PHONE_INNER": user.inner or None}
+    rows: list[dict[str, Any]] = [
+        {"ID": str(user.id), "ACTIVE": user.active, "NAME": user.name, "EMAIL": user.email}
+        | {"UF_PHONE_INNER": user.inner or None}
         for user in portal.users.values()
     ]
     return [row for row in rows if _fits(row, wanted)]

@@ -49,7 +49,10 @@ _FIELDS: Final[dict[str, dict[str, Any]]] = {
     "ir.attachment": {
         "name": "required", "description": None, "datas": None, "mimetype": None, "res_model": None, "res_id": None,
     },
-    "res.users": {"name": None, "phone": None, "partner_id": "res.partner", "tz": None, "share": None, "active": None},
+    "res.users": {
+        "name": None, "phone": None, "email": None, "partner_id": "res.partner", "tz": None, "share": None,
+        "active": None,
+    },
     "res.users.apikeys": {"name": None, "scope": None, "expiration_date": None, "user_id": "res.users"},
 }  # fmt: skip
 _XML_IDS: Final = {
@@ -63,7 +66,7 @@ _DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "crm.lead": {"active": True, "stage_id": 1, "user_id": WE, "type": "lead"},
     "mail.activity": {"active": True},
     "mail.message": {"author_id": 16, "message_type": "comment", "attachment_ids": []},
-    "res.users": {"active": True, "share": False, "phone": False, "tz": False},
+    "res.users": {"active": True, "share": False, "phone": False, "email": False, "tz": False},
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from crm_sync.asking import Guide
 from crm_sync.crm import Candidate, Capability, CrmCall, CrmUser, Done, Effect, Heard, Inbound, Probed, Step
 from crm_sync.errors import AuthDeadError, PermanentError
 from crm_sync.grants import Grant
@@ -86,10 +87,13 @@ KIND: Final = Kind(
     name="pretended",
     title="Pretended CRM",
     settings=Settings,
-    secrets={"client_secret": "the key of the application"},
+    secrets=("client_secret",),
     steps=("call_started", "call_finished"),
     open=Pretended,
     capabilities=Pretended.capabilities,
     consent=Consent(address=_address, exchange=_exchange),
-    guide=("Make an application there.",),
+    guide=Guide(
+        lines=(("Заведите там приложение, адрес возврата {back}.", "Make an application there, with {back}."),),
+        todo={"the right": ("Дайте это право.", "Give it that right.")},
+    ),
 )

@@ -22,7 +22,7 @@ from web import sessions, users
 from web.addresses import Network
 from web.app import WebServices, make_app
 from web.live import LIVE
-from web.services import CrmDoors, Part, always_ready
+from web.services import Connects, CrmDoors, Part, always_ready
 
 LOGINS = (
     ("anna", "manager", "anna"),
@@ -45,6 +45,7 @@ class Site:
     readiness: Callable[[], Awaitable[Sequence[Part]]] = always_ready
     uploads: Mapping[str, Path] = field(default_factory=dict)
     crm: CrmDoors | None = None
+    connects: Connects | None = None
     port: int = 0
     pushes: list[float] = field(default_factory=list)
     app: web.Application = field(init=False)
@@ -68,6 +69,7 @@ class Site:
             on_push=self.pushes.append,
             uploads=self.uploads,
             crm=self.crm,
+            connects=self.connects,
         )
         self.app = make_app(services)
         self._runner = web.AppRunner(self.app, shutdown_timeout=1)
