@@ -132,6 +132,18 @@ GUIDE: Final = Guide(
         ),
     ),
     todo={
+        "user ": (
+            "Такого сотрудника в amoCRM нет: поправьте «Ответственный за новые сделки» в настройках.",
+            "amoCRM has no such user: correct the responsible of new leads in the settings.",
+        ),
+        "pipeline ": (
+            "Такой воронки в amoCRM нет: поправьте «Воронка новых сделок» в настройках.",
+            "amoCRM has no such pipeline: correct it in the settings.",
+        ),
+        "status ": (
+            "Такого этапа в amoCRM нет: поправьте «Этап новых сделок» и «Этапы» в настройках.",
+            "amoCRM has no such status: correct the status of new leads, and the stages, in the settings.",
+        ),
         "users": (
             "Сотрудников видит только администратор: токен или доступ должен дать он.",
             "Only an administrator sees users: the token or the access has to be theirs.",

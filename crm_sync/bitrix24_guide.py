@@ -177,6 +177,14 @@ GUIDE: Final = Guide(
             "Включите классический режим: CRM → Настройки → Режим работы.",
             "Turn the classic mode on: CRM, Settings, Mode.",
         ),
+        "source ": (
+            "Такого источника на портале нет: поправьте «Источник лидов» в настройках.",
+            "The portal has no such source: correct the source of leads in the settings.",
+        ),
+        "status ": (
+            "Такой стадии на портале нет: поправьте «Стадии» в настройках.",
+            "The portal has no such status: correct the stages in the settings.",
+        ),
         "active user": (
             "Такого сотрудника на портале нет или он уволен: впишите другой номер в ключах и настройках.",
             "There is no such user, or they left: write another id under keys and settings.",

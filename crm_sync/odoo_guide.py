@@ -13,30 +13,48 @@ GUIDE: Final = Guide(
     ),
     lines=(
         (
-            "В Odoo заведите пользователя для Switchhook с правом «Продажи: пользователь, все документы» и без других.",
-            "In Odoo make a user for Switchhook with the right Sales: User: All Documents, and no other.",
+            (
+                "Администратором: Настройки → Пользователи → новый, с правом «Продажи: все документы» и без других; "
+                "задайте ему пароль."
+            ),
+            (
+                "As an administrator, under Settings, Users, make a user for Switchhook: Sales: User: All "
+                "Documents, and no "
+                "other right; give it a password."
+            ),
         ),
         (
             (
-                "Под ним: Настройки профиля → Безопасность → Новый ключ API. Ключ на долгий срок может выдать "
-                "администратор."
+                "Войдите под ним: Мои настройки → Безопасность → Добавить ключ API, срок — 3 месяца (Odoo "
+                "предлагает день)."
             ),
-            "As that user, in Preferences, Account Security, make an API key; an administrator makes one that lasts.",
+            "Log in as that user: My Preferences, Security, Add API Key, for 3 Months (Odoo proposes one day).",
         ),
         (
-            "У сотрудников в поле «Телефон» укажите их внутренний номер — или сопоставьте людей здесь.",
-            "Give each colleague's extension as their phone in Odoo, or pair them by hand.",
+            (
+                "У сотрудников в поле «Телефон» укажите их внутренний номер; иначе их узнают по почте, или "
+                "сопоставьте сами."
+            ),
+            (
+                "Give each colleague's extension as their phone in Odoo; else they are known by e-mail, or pair "
+                "them by hand."
+            ),
         ),
     ),
     hearing=(
         (
-            "В Odoo, приложение «Правила автоматизации»: одно правило для лидов и одно для контактов, при создании и "
-            "изменении, действие «Отправить вебхук» на этот адрес с полем «Телефон»."
+            "В Odoo, приложение «Правила автоматизации» и режим разработчика: Настройки → Техническое → "
+            "Правила автоматизации, "
+            "одно для «Лид/Сделка» и одно для «Контакт»: при создании и изменении, «Отправить вебхук» на "
+            "этот адрес с полем "
+            "«Телефон»."
         ),
         (
-            "In Odoo, with the app Automation Rules: one rule for leads and one for contacts, on creation and "
-            "update, that "
-            "sends a webhook to this address with the field phone."
+            "In Odoo, with the app Automation Rules and the developer mode: Settings, Technical, Automation "
+            "Rules, one for "
+            "Lead/Opportunity and one for Contact: on create and edit, Send Webhook Notification to this "
+            "address with the "
+            "field Phone."
         ),
     ),
     asks={
@@ -95,6 +113,10 @@ GUIDE: Final = Guide(
         ),
     },
     todo={
+        "stage ": (
+            "Такой стадии в Odoo нет, или этот пользователь её не видит: поправьте «Стадии» в настройках.",
+            "Odoo has no such stage, or this user does not see it: correct the stages in the settings.",
+        ),
         "": (
             "У пользователя Switchhook в Odoo нет этого права: дайте ему «Продажи: пользователь, все документы».",
             "Switchhook's user in Odoo lacks this right: give them Sales: User: All Documents.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import os
 import secrets
 import shutil
 import sys
@@ -12,11 +14,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from calls.database import connect, plain
+from crm_sync.secrets import SETTING
 from directory.file import loads
 from directory.model import Directory
 from directory.store import apply
@@ -27,7 +31,15 @@ from service.demo_world.world import OutsideWorld
 from service.pbx import Pbx, Phone
 from service.ports import free_port
 from service.serve import Service, open_service
-from service.settings import MetricsSettings, PbxSettings, Settings, TranscriptionSettings, WebSettings, load
+from service.settings import (
+    CrmSettings,
+    MetricsSettings,
+    PbxSettings,
+    Settings,
+    TranscriptionSettings,
+    WebSettings,
+    load,
+)
 from service.stopping import stopping
 from service.wiring import House, open_database, open_tasks
 from web import users
@@ -118,10 +130,13 @@ async def _answering(service: Service) -> None:
 
 
 def _settings(folder: Path, port: int, pbx: Pbx) -> Settings:
+    at = free_port(port)
     return load(
         data_dir=folder,
         log="quiet",
-        web=WebSettings(port=free_port(port)),
+        secret_key=SecretStr(os.environ.get(SETTING) or base64.b64encode(secrets.token_bytes(32)).decode()),
+        crm=CrmSettings(networks=[IPv4Network("127.0.0.0/8")]),  # CRMs on this machine may be tried
+        web=WebSettings(port=at, public_url=f"http://127.0.0.1:{at}"),
         metrics=MetricsSettings(port=free_port()),
         transcription=TranscriptionSettings(),
         pbx=[

@@ -13,9 +13,12 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync import connections, health
+from crm_sync.asking import Fault
 from crm_sync.connections import Connection, ConnectionRefused
+from crm_sync.kinds import KINDS
 from crm_sync.ledger_tables import EFFECT_STATES
 from recordings.audit import note
+from web.crm_form import remedy_of
 from web.guard import VIEWER, only, read_form
 from web.keeping import actor_of
 from web.leads.wording import age
@@ -54,6 +57,10 @@ async def show_all(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """GET /crm/{key}: one connection and its ledger, the newest first; `state` narrows, `before` pages on."""
     only(request, "head", "admin")
+    return await _shown(request)
+
+
+async def _shown(request: web.Request, fault: str = "") -> web.Response:
     state, before = request.query.get("state", ""), request.query.get("before", "")
     if state not in {"", *EFFECT_STATES}:
         raise web.HTTPBadRequest(text=f"state must be one of {', '.join(EFFECT_STATES)}, got {state!r}")
@@ -77,14 +84,20 @@ async def show(request: web.Request) -> web.Response:
         state=state,
         states=EFFECT_STATES,
         more=more,
+        fault=fault,
     )
 
 
 async def change(request: web.Request) -> web.Response:
-    """POST /crm/{key}, by admins: `do` is stop, start, shadow, retry or discard; of one `effect`, or all dead."""
+    """POST /crm/{key}, by admins: `do` is stop, start, shadow, retry or discard; of one `effect`, or all dead.
+
+    Or remove, where `confirm` repeats the key.
+    """
     only(request, "admin")
     form, key = await read_form(request), request.match_info["key"]
     do, effect = form.get("do", ""), form.get("effect", "")
+    if do == "remove":
+        return await _remove(request, key, form.get("confirm", ""))
     if do not in _DOES:
         raise web.HTTPBadRequest(text=f"do must be one of {', '.join(_DOES)}, got {do!r}")
     try:
@@ -100,6 +113,21 @@ async def change(request: web.Request) -> web.Response:
         await note(connection, actor_of(request), _DOES[do], f"crm {key}", {"host": one.host, **told})
     state = "?state=dead" if do in {"retry", "discard"} and form.get("state") == "dead" else ""
     return web.Response(status=303, headers={"Location": f"/crm/{key}{state}"})
+
+
+async def _remove(request: web.Request, key: str, confirm: str) -> web.Response:
+    connects = request.app[SERVICES].connects
+    if connects is None:
+        raise web.HTTPNotFound
+    if confirm.strip() != key:
+        answer = await _shown(request, Fault("confirm", "confirm").said(language_of(request)))
+        answer.set_status(422)
+        return answer
+    try:
+        await connects.remove(key, actor_of(request))
+    except ConnectionRefused as refused:
+        raise web.HTTPNotFound(text=str(refused)) from None
+    raise web.HTTPSeeOther("/crm")
 
 
 async def _do(connection: AsyncConnection, one: Connection, do: str, effect: UUID | None) -> dict[str, Any]:
@@ -130,6 +158,8 @@ async def _page(request: web.Request, template: str, **context: Any) -> web.Resp
         template,
         may_act=request[VIEWER].role == "admin",
         since=lambda at: age((now - at).total_seconds(), language),
+        title_of=lambda to: KINDS[to.kind].title,
+        remedy=lambda to, missing: remedy_of(to.kind, missing, language),
         **context,
     )
 

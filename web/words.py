@@ -3,6 +3,7 @@
 from typing import Final
 
 from web.bulk_words import BULK_WORDS
+from web.connect_words import CONNECT_WORDS
 from web.crm_words import CRM_WORDS
 from web.lead_words import LEAD_WORDS
 from web.notice_words import NOTICE_WORDS
@@ -484,7 +485,7 @@ _OWN: Final[dict[str, tuple[str, str]]] = {
 }
 
 WORDS: Final[dict[str, tuple[str, str]]] = (
-    _OWN | NOTICE_WORDS | BULK_WORDS | CRM_WORDS | LEAD_WORDS | REASON_WORDS | SEARCH_WORDS | TALK_WORDS
+    _OWN | NOTICE_WORDS | BULK_WORDS | CONNECT_WORDS | CRM_WORDS | LEAD_WORDS | REASON_WORDS | SEARCH_WORDS | TALK_WORDS
 )
 
 

@@ -79,6 +79,11 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     "POST /leads/rules": ADMINS,
     **dict.fromkeys(("GET /crm", "GET /crm/{key}"), HEADS),
     "POST /crm/{key}": ADMINS,
+    **dict.fromkeys((f"{method} /crm/new/{{kind}}" for method in ("GET", "POST")), ADMINS),
+    **dict.fromkeys(
+        (f"{method} /crm/{{key}}/{page}" for method in ("GET", "POST") for page in ("setup", "settings")), ADMINS
+    ),
+    "GET /crm/new": ADMINS,
     # A CRM itself: each connection tells by its own secret who is before the door (test_crm_doors).
     **dict.fromkeys(("GET /crm/{key}/oauth", "POST /crm/{key}/events"), ANYBODY),
     **dict.fromkeys(("GET /leads/{number}", "POST /leads/{number}", "POST /leads/{number}/done"), THEIRS),
@@ -136,6 +141,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "POST /leads/{number}": {"do": "note", "text": "called back"},
     "POST /parties/{number}": {"do": "do_not_call"},
     "POST /crm/{key}": {"do": "shadow"},
+    "POST /crm/{key}/setup": {"do": "shadow"},
     f"POST {API}/calls": {"to": "79165550177", "from_person": "anna"},
     f"POST {API}/status": {"status": "available", "person": "anna"},
     f"POST {API}/absences": {"person": "anna", "from": "2027-01-01T00:00:00Z", "to": "2027-01-02T00:00:00Z"},
@@ -282,7 +288,7 @@ async def knock(client: ClientSession, door: str, named: dict[str, str]) -> tupl
     """(status, where it sends to, the body or its beginning) of a door."""
     method, _, path = door.partition(" ")
     kind = next((part for part, after in pairwise(path.split("/")) if after in {"{id}", "{number}"}), "")
-    path = path.replace("{link}", named["link"]).replace("{key}", named["crm"])
+    path = path.replace("{link}", named["link"]).replace("{key}", named["crm"]).replace("{kind}", "odoo")
     path = path.replace("{id}", named.get(kind, "")).replace("{number}", named.get(kind, ""))
     path = path.replace("{pbx}/{name}", f"main/1.1-caller.wav?sha256={'0' * 64}&size=9&offset=0")
     path = "/static/css/base.css" if path == "/static" else path
