@@ -1,14 +1,14 @@
 """Connections are made and changed on the page: what the last probe met, and by whose e-mail people are known
 
 Revision ID: 0044
-Revises: 0045
+Revises: 0048
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0044"
-down_revision = "0045"
+down_revision = "0048"
 branch_labels = None
 depends_on = None
 
