@@ -318,7 +318,10 @@ class Amo:
     def users(self, asked: Asked) -> dict[str, Any] | None:
         if not self.may_read_users:
             raise Refused(403, problem(403, "Forbidden", "Only an administrator may"))
-        told = [{"id": user, "name": name, "phone_number": None} for user, name in self.people.items()]
+        told = [
+            {"id": user, "name": name, "email": f"user{user}@example.com", "phone_number": None}
+            for user, name in self.people.items()
+        ]
         return self._page(asked, "users", told)
 
     def pipelines(self, asked: Asked) -> dict[str, Any] | None:
