@@ -39,8 +39,9 @@ from crm_sync.crm import (
     Step,
 )
 from crm_sync.errors import PermanentError, TransientError
-from crm_sync.leads_there import lead_of_call, may_change
+from crm_sync.leads_there import lead_of_call
 from crm_sync.odoo_guide import GUIDE
+from crm_sync.odoo_leads import OdooLeads
 from crm_sync.odoo_link import OdooLink
 from crm_sync.odoo_records import ACTIVITY, CONTACT, FILE, LEAD, MODEL_IDS, NOTE, OdooRecords, Place
 from crm_sync.odoo_words import (
@@ -54,7 +55,6 @@ from crm_sync.odoo_words import (
     read_moment,
     sound_name,
     sound_note,
-    stage_key,
     task_note,
     task_summary,
     transcript_note,
@@ -67,7 +67,6 @@ _HAS_ACCESS: Final = 18
 """The first version where a right is asked by `has_access`."""
 _KEYS_END: Final = 18
 """The first version where a key has an end."""
-_ENDED: Final = frozenset({"lost", "disqualified"})
 _SOUND_BYTES: Final = 64 * 1024 * 1024
 """A body is 128 MiB at most there, and base64 makes of three bytes four."""
 _LARGE_BYTES, _LARGE_SECONDS = 1024 * 1024, 120.0
@@ -100,7 +99,6 @@ class Odoo:
         self._secret = str(place.secrets.get("inbound") or "")
         if not self._secret:
             self.capabilities -= {"inbound"}
-        self._stages: dict[str, int | None] = {}
         self._people = place.people
         self._sound = place.sound
         self._link = OdooLink(
@@ -113,13 +111,13 @@ class Odoo:
             login=self._settings.login,
         )
         self._records = OdooRecords(self._link, place.people, self._settings.namespace, self._settings.language)
+        self._leads = OdooLeads(self._link, place.people, self._records, self._settings.stages)
 
     async def probe(self) -> Probed:
         """Ask for each right that is needed, and when the keys of this user end; one without an end lasts."""
         await self._link.call("res.users", "context_get")
         missing = [f"{model}:create" for model in _NEEDED if not await self._may_create(model)]
-        self._stages.clear()
-        missing += [f"stage {told}" for told in self._settings.stages.values() if await self._stage(told) is None]
+        missing += await self._leads.missing()
         return Probed(tuple(missing), access_ends_at=await self._access_ends())
 
     async def read_back(self, step: Step, effect: Effect) -> Done | None:
@@ -139,7 +137,7 @@ class Odoo:
 
     async def call_finished(self, effect: Effect, call: CrmCall) -> Done:
         """A note by whoever talked."""
-        place = await self._place_of(call)
+        place = await self._place_of(call, effect.numbers)
         author = id_of((await self._user(await self._people.user_of(call.person))).get("partner_id"))
         told = {"body": call_note(self._settings.language, call), "date": moment(call.started_at or effect.at)}
         if author is not None:
@@ -176,21 +174,7 @@ class Odoo:
     async def ensure_lead(self, effect: Effect, lead: CrmLead) -> Done:
         """Open it, or write what the change names."""
         del effect
-        there, is_ours = await self._records.lead(lead.id)
-        is_new = there is None
-        if there is None:
-            there, is_ours = await self._records.open_lead(lead)
-        if is_ours and (is_new or lead.change == "opened"):
-            # A call that was told first opened it, without an owner; who has one by now keeps it.
-            await self._to_owner(there, lead, anew=False)
-        may = may_change(lead, is_made=is_ours)
-        if may and lead.change == "owner":
-            await self._to_owner(there, lead, anew=True)
-        if (may and lead.change == "stage") or (is_ours and (is_new or lead.change == "opened")):
-            await self._to_stage(there, lead)
-        if may and lead.change == "fields" and lead.name:
-            await self._link.write(LEAD, there, {"contact_name": lead.name})
-        return Done(str(Place(LEAD, there)))
+        return Done(str(Place(LEAD, await self._leads.ensure(lead))))
 
     async def send_message(self, effect: Effect, lead: CrmLead) -> Done:
         """Refused: Odoo has no channel of its own to a client's telephone."""
@@ -275,52 +259,17 @@ class Odoo:
         # Which of several is ours nobody tells: the last one may be.
         return max(known) if known and len(known) == len(ends) else None
 
-    async def _place_of(self, call: CrmCall) -> Place:
+    async def _place_of(self, call: CrmCall, others: tuple[str, ...]) -> Place:
         if call.lead is None or call.number is None:
             return await self._records.place(call.number, call.party, call.name)
         there, _ = await self._records.lead(call.lead)
         if there is None:
-            there, _ = await self._records.open_lead(lead_of_call(call, call.lead, (call.number,)))
+            there, _ = await self._records.open_lead(lead_of_call(call, call.lead, (call.number, *others)))
         return Place(LEAD, there)
 
     async def _user(self, user: str | None) -> Mapping[str, Any]:
         """The contact and the time zone of a user; nothing for nobody."""
         return (await self._link.read("res.users", int(user), ["partner_id", "tz"]) or {}) if user else {}
-
-    async def _to_owner(self, there: int, lead: CrmLead, *, anew: bool) -> None:
-        """Give it to its owner; unless `anew`, only when nobody has it."""
-        owner = await self._people.user_of(lead.owner)
-        if not anew:
-            now = await self._link.read(LEAD, there, ["user_id"])
-            if owner is None or now is None or now["user_id"]:
-                return
-        await self._link.write(LEAD, there, {"user_id": int(owner) if owner else False})
-
-    async def _to_stage(self, there: int, lead: CrmLead) -> None:
-        """Move it where the settings say; what is lost is archived there, and what comes back is not."""
-        now = await self._link.read(LEAD, there, ["active", "stage_id"])
-        if now is None:
-            raise PermanentError("the lead was removed there")
-        is_lost = lead.stage in _ENDED
-        if is_lost == now["active"]:
-            await self._link.call(LEAD, "action_set_lost" if is_lost else "action_unarchive", ids=[there])
-        told = self._settings.stages.get(stage_key(lead), self._settings.stages.get(lead.stage))
-        stage = None if told is None else await self._stage(told)
-        if told is not None and stage is None:
-            raise PermanentError(f"there is no stage {told}")
-        if stage is not None and stage != id_of(now["stage_id"]):
-            await self._link.write(LEAD, there, {"stage_id": stage})
-        elif stage is None and lead.stage == "won":
-            await self._link.call(LEAD, "action_set_won", ids=[there])
-
-    async def _stage(self, told: int | str) -> int | None:
-        """The id of a stage, told by it or by its name as our user reads it there; None: there is none."""
-        told = str(told)
-        if told not in self._stages:
-            asked = ["id", "=", int(told)] if told.isdecimal() else ["name", "=", told]
-            rows = await self._link.search("crm.stage", [asked], ["id"], 1)
-            self._stages[told] = rows[0]["id"] if rows else None
-        return self._stages[told]
 
     async def _close_task(self, known: int | None, task: CrmTask) -> Done:
         if known is None:

@@ -239,11 +239,14 @@ class OdooRecords:
         return (linked.id, False) if linked else (None, False)
 
     async def open_lead(self, lead: CrmLead) -> tuple[int, bool]:
-        """The open lead that people made there for the same number, else a new one; and whether we made it."""
+        """The open lead that people made there for a number of the client, else a new one; and whether we made it."""
         number = next(iter(lead.numbers), None)
         found = await self.found(number)
-        if found.leads:
-            place, told = Place(LEAD, found.leads[0]["id"]), word(self._language, "linked", id=lead.id)
+        leads = list(found.leads)
+        for other in lead.numbers[1:]:
+            leads += () if leads else (await self.found(other)).leads
+        if leads:
+            place, told = Place(LEAD, leads[0]["id"]), word(self._language, "linked", id=lead.id)
             await self.write_note(f"linked_{lead.id}", place, {"body": f"<p>{told}</p>"})
             return place.id, False
         row = {

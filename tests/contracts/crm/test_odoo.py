@@ -139,9 +139,11 @@ async def test_a_call_that_is_told_before_its_lead_opens_it_and_the_lead_gets_it
 
 async def test_a_lead_that_people_opened_there_is_taken_for_ours_and_stays_as_it_is(rig: OdooRig) -> None:
     """Its owner and stage are theirs; what we change afterwards changes it, also when it is open no more."""
-    theirs = made(rig.odoo, "crm.lead", name="Kitchen", phone=f"+{NUMBER}", user_id=BORIS, stage_id=3)
+    theirs = made(rig.odoo, "crm.lead", name="Kitchen", phone="+79160000001", user_id=BORIS, stage_id=3)
+    # By another number of the same client, whichever is told first.
+    await rig.crm.call_finished(effect(numbers=("79160000001",)), CALL)
     for _ in range(2):
-        await rig.crm.ensure_lead(effect(), OPENED)
+        await rig.crm.ensure_lead(effect(), msgspec.structs.replace(OPENED, numbers=(NUMBER, "79160000001")))
     assert (theirs["user_id"], theirs["stage_id"], theirs["name"]) == (BORIS, 3, "Kitchen")
     await rig.crm.ensure_lead(effect(), msgspec.structs.replace(LEAD, stage="lost"))
     assert theirs["active"] is False
