@@ -9,11 +9,11 @@ from typing import Any, Final
 from crm_sync.bitrix24_rest import MethodError, Rest, Settings
 from crm_sync.bitrix24_words import (
     ADOPTED,
-    HELD,
     LEAD,
     ORIGINATOR,
     STAGES,
     TYPES,
+    held_origin,
     is_free,
     is_open,
     lead_title,
@@ -41,10 +41,14 @@ class Book:
     """The leads and todos of one portal."""
 
     def __init__(self, work: Workplace, rest: Rest) -> None:
+        self._key = work.key
         self._people = work.people
         self._now = work.now
         self._settings: Settings = work.settings
         self._rest = rest
+
+    def _held(self, number: str) -> str:
+        return held_origin(self._key, number)
 
     async def user(self, person: str | None) -> int | None:
         """The id there of a person here; None: nobody there."""
@@ -75,7 +79,7 @@ class Book:
 
     async def take(self, lead: int, number: str) -> None:
         """Mark a lead that the portal made of a call of ours: it is ours to fill in."""
-        fields = {"originatorId": ORIGINATOR, "originId": HELD + number}
+        fields = {"originatorId": ORIGINATOR, "originId": self._held(number)}
         try:
             await self._rest.call("crm.item.update", {"entityTypeId": LEAD, "id": lead, "fields": fields})
         except MethodError as error:
@@ -113,7 +117,7 @@ class Book:
 
     async def _lead_of(self, lead: CrmLead) -> Mapping[str, Any] | None:
         """The lead of ours, else one that holds calls of its numbers, else the newest open one of those."""
-        rows = await self._ours([str(lead.id), *(HELD + number for number in lead.numbers)])
+        rows = await self._ours([str(lead.id), *map(self._held, lead.numbers)])
         mine = [row for row in rows if row.get("originId") == str(lead.id)]
         if mine:
             return mine[0]
@@ -191,7 +195,7 @@ class Book:
                 for row in rows:
                     if row["CRM_ENTITY_TYPE"] == kind:
                         return kind, int(row["CRM_ENTITY_ID"])
-        held = [row for row in await self._ours([HELD + number for number in numbers]) if is_open(row)]
+        held = [row for row in await self._ours([self._held(number) for number in numbers]) if is_open(row)]
         return ("LEAD", int(held[-1]["id"])) if held else None
 
     async def holder(self, numbers: Sequence[str], owner: str | None) -> tuple[int, int]:
@@ -204,7 +208,7 @@ class Book:
             "title": lead_title(number, self._settings.language),
             "sourceId": self._settings.source,
             "originatorId": ORIGINATOR,
-            "originId": HELD + numbers[0],
+            "originId": self._held(numbers[0]),
             "fm": [{"typeId": "PHONE", "valueType": "WORK", "value": number}],
             "assignedById": await self.user(owner) or self._settings.user,
         }

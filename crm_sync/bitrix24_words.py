@@ -9,6 +9,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import blake2s
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,11 +22,7 @@ ORIGINATOR: Final = "switchhook"
 ADOPTED: Final = "switchhook.adopted"
 """Of leads that were there before: only what a person decided here is changed in them."""
 
-HELD: Final = "tel:"
-"""What the origin of a lead begins with, before its number, that holds calls or promises and is none of ours yet.
-
-Searches by number may not find at once what was made; by its origin a lead is found in the table of leads itself.
-"""
+_HELD: Final = "tel:"
 
 LEAD: Final = 1
 TYPES: Final[Mapping[str, int]] = {"LEAD": LEAD, "CONTACT": 3, "COMPANY": 4}
@@ -67,10 +64,19 @@ def numbers_of(item: Mapping[str, Any], region: str) -> list[str]:
     return sorted({number for number in found if number is not None})
 
 
+def held_origin(key: str, number: str) -> str:
+    """The origin of a lead that holds calls or promises of a number, and is none of ours yet.
+
+    Searches by number may not find at once what was made; by its origin a lead is found in the table of leads itself.
+    It tells no number, for it stays when the lead is made nameless there.
+    """
+    return _HELD + blake2s(f"{key} {number}".encode(), digest_size=16).hexdigest()
+
+
 def is_free(item: Mapping[str, Any]) -> bool:
     """Whether a lead there may become the one of ours: no other of ours has it."""
     origin = str(item.get("originId") or "")
-    return str(item.get("originatorId") or "") not in {ORIGINATOR, ADOPTED} or not origin or origin.startswith(HELD)
+    return str(item.get("originatorId") or "") not in {ORIGINATOR, ADOPTED} or not origin or origin.startswith(_HELD)
 
 
 def is_open(item: Mapping[str, Any]) -> bool:

@@ -352,6 +352,8 @@ async def test_a_promise_is_one_todo_from_its_opening_to_its_end(told: Told) -> 
     await told.tell("task", task_of(call, change="closed", closed_by="anna"))
     assert todo["COMPLETED"] == "Y"
     await told.tell("task", task_of(uuid4(), id=5))
+    (holder,) = told.server.portal.entities["LEAD"].values()
+    assert NUMBER not in holder["originId"]  # which stays when the lead is made nameless there
     await told.tell("lead", lead_of())
     assert len(told.server.portal.entities["LEAD"]) == 1
     assert (await told.tell("task", task_of(uuid4(), id=4, change="closed"))).answer == {"not_told": "never_opened"}
