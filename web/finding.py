@@ -111,13 +111,22 @@ async def _said(connection: AsyncConnection, asked: Select[Any], query: str, mos
         few = await few_with(connection, query) if is_phrase else None
     if few is None:
         return list(await connection.execute(_told(asked.where(said_there(query)), most)))
-    among = _all_looked_up(asked.where(calls.c.id == any_(literal(few, ARRAY(Uuid)))), most)
-    return list(await connection.execute(_columns_of(among))) if few else []
+    return await _newest_of(connection, asked, few, most) if few else []
+
+
+async def _newest_of(connection: AsyncConnection, asked: Select[Any], ids: Sequence[UUID], limit: int) -> list[Any]:
+    among = _all_looked_up(asked.where(calls.c.id == any_(literal(ids, ARRAY(Uuid)))), limit)
+    return list(await connection.execute(_columns_of(among)))
 
 
 async def newest(connection: AsyncConnection, scope: Scope, condition: ColumnElement[bool], limit: int) -> list[Any]:
     """The newest calls that meet a condition and may be seen, as `find` gives them."""
     return list(await connection.execute(_told(_seen(scope).where(condition), limit)))
+
+
+async def newest_of(connection: AsyncConnection, scope: Scope, ids: Sequence[UUID], limit: int) -> list[Any]:
+    """The newest of these calls that may be seen, as `find` gives them."""
+    return await _newest_of(connection, _seen(scope), ids, limit)
 
 
 async def newest_with(connection: AsyncConnection, scope: Scope, party_ids: Sequence[int], limit: int) -> list[Any]:

@@ -21,7 +21,8 @@ from recordings import rows as talk_rows
 from recordings.tables import transcripts
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import LINE, SUPPORT, Told, know
-from web.rights import scope_of
+from web.finding import newest_with
+from web.rights import Scope, scope_of
 from web.search import everywhere, newest
 from web.search import leads as lead_search
 from web.sessions import Viewer
@@ -273,22 +274,42 @@ async def test_what_is_found_does_not_depend_on_how_many_have_it(site: Site, mon
         async with site.visitor(login) as client:
 
             async def told(limit: int, client: ClientSession = client) -> list[Any]:
-                of_names = [
-                    await found(client, one, f"&limit={limit}") for one in ("ив", "иван", "иванов", "иван олегов")
-                ]
-                words = ("парк", "рассрочка", '"нужна рассрочка"', "ипотека", '"нужна ипотека"', '"ипотека нужна"')
-                return [
-                    *(one["parties"] for one in of_names),
-                    *[await found(client, f"{one}", f"&limit={limit}") for one in words],
-                ]
+                names_, words = (
+                    ("ив", "иван", "иванов", "иван олегов"),
+                    ("парк", '"нужна рассрочка"', "ипотека", "4501"),
+                )
+                more = ('"нужна ипотека"', '"ипотека нужна"', "6123")
+                of_names = [(await found(client, one, f"&limit={limit}"))["parties"] for one in names_]
+                return of_names + [await found(client, one, f"&limit={limit}") for one in words + more]
 
-            for limit in (1, 2, 20):
+            for limit in (1, 20):
                 few = await told(limit)
                 with monkeypatch.context() as patch:
                     for module, lately in ((newest, 2), (talk_rows, 1)):
                         patch.setattr(module, "FEW", 0)
                         patch.setattr(module, "LATELY", lately)
                     assert await told(limit) == few, (login, limit)
+
+
+async def test_of_a_party_with_many_calls_only_the_newest_are_read(site: Site) -> None:
+    """As quick as for one with few: somebody may call more often than all others together."""
+    await know(site.engine, "79161234567", "Иванов Фёдор", "anna")
+    party = await party_of(site.engine, "79161234567")
+    many = text(
+        "insert into calls (pbx, state, direction, status, party_id, started_at)"
+        " select 'main', '{}', 'inbound', 'answered', :party, now() - make_interval(mins => n)"
+        " from generate_series(1, 3000) as n"
+    )
+    async with site.engine.begin() as connection:
+        await connection.execute(many, {"party": party})
+        await connection.execute(text("analyze calls"))
+    async with site.engine.connect() as connection:
+        shown = await newest_with(
+            connection, Scope(everything=True, live=True, people=frozenset(), lines=frozenset()), [party], 6
+        )
+        read = text("select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables where relname = 'calls'")
+        assert len(shown) == 6
+        assert 6 <= await connection.scalar(read) < 30
 
 
 async def test_what_many_wrote_is_a_word_and_no_misspelt_name(site: Site) -> None:

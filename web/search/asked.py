@@ -26,6 +26,11 @@ class Piece:
     anywhere: str | None
     beginnings: tuple[str, ...]
 
+    @property
+    def writings(self) -> tuple[str, ...]:
+        """All digits that it is looked for by."""
+        return (*([self.anywhere] if self.anywhere else []), *self.beginnings)
+
     def span(self, number: str) -> tuple[int, int] | None:
         """Which digits of a number (as stored) are the piece; None when it is not in it."""
         begins = next((one for one in self.beginnings if number.startswith(one)), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import BigInteger, ColumnElement, and_, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -15,6 +15,8 @@ FEW: Final = 1000
 LATELY: Final = 4000
 """Rows that came last."""
 
+Id = TypeVar("Id")
+
 
 def one_of(id_: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
     """The same statement however many there are: PostgreSQL knows it again."""
@@ -22,8 +24,8 @@ def one_of(id_: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
 
 
 async def few_with(
-    connection: AsyncConnection, id_: ColumnElement[int], has: ColumnElement[bool]
-) -> Sequence[int] | None:
+    connection: AsyncConnection, id_: ColumnElement[Id], has: ColumnElement[bool]
+) -> Sequence[Id] | None:
     """The rows that meet a condition, None when they are more than FEW."""
     few = (await connection.execute(select(id_).where(has).limit(FEW + 1))).scalars().all()
     return few if len(few) <= FEW else None

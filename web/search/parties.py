@@ -32,8 +32,8 @@ from web.search.asked import Asked, Piece
 from web.search.likeness import BEGINS, name_score, number_score, slips_allowed
 from web.search.newest import few_with, lately, one_of, stages
 
-LOOKED_AT: Final = 60
-"""Parties that are ranked here; PostgreSQL gives those that are most alike."""
+LOOKED_AT: Final = 30
+"""Parties that are ranked here, or as many as are asked for; PostgreSQL gives those that are most alike."""
 
 WORDS_MOST: Final = 5
 """What has more words is no name."""
@@ -71,7 +71,7 @@ def is_asked(asked: Asked) -> bool:
 async def find(
     connection: AsyncConnection, scope: Scope, asked: Asked, limit: int, *, misspelt: bool = True
 ) -> tuple[FoundParty, ...]:
-    """The parties that answer and may be seen, the best first, at most LOOKED_AT of each kind of answer.
+    """The parties that answer and may be seen, the best first, LOOKED_AT or some more.
 
     When more than `limit` answer well, no others are looked for. `misspelt`: where no name has the
     words, those that are like them answer; the transaction's `pg_trgm.word_similarity_threshold` says how much alike.
@@ -80,11 +80,11 @@ async def find(
         return ()
     found: dict[int, FoundParty] = {}
     async for some in _stages(connection, asked):
-        found |= {one.id: one for one in await _ranked(connection, scope, asked, _likely(asked, some))}
+        found |= {one.id: one for one in await _ranked(connection, scope, asked, _likely(asked, some), limit)}
         if sum(one.score >= BEGINS for one in found.values()) > limit:
             break
     if misspelt and not found and any(slips_allowed(word) for word in asked.words):
-        found = {one.id: one for one in await _ranked(connection, scope, asked, _likely(asked, None))}
+        found = {one.id: one for one in await _ranked(connection, scope, asked, _likely(asked, None), limit)}
     return tuple(sorted(found.values(), key=lambda one: (-one.score, -one.id)))
 
 
@@ -104,9 +104,12 @@ async def _stages(connection: AsyncConnection, asked: Asked) -> AsyncIterator[Co
         yield one_of(parties.c.id, few)
 
 
-async def _ranked(connection: AsyncConnection, scope: Scope, asked: Asked, likely: Subquery) -> tuple[FoundParty, ...]:
+async def _ranked(
+    connection: AsyncConnection, scope: Scope, asked: Asked, likely: Subquery, limit: int
+) -> tuple[FoundParty, ...]:
     # Whether one may be seen is asked of one after the other until there are enough, the most alike first.
-    shown = select(likely.c.id).where(parties_seen(scope, likely.c.id)).order_by(*_best(likely)).limit(LOOKED_AT)
+    most = max(LOOKED_AT, limit + 1)
+    shown = select(likely.c.id).where(parties_seen(scope, likely.c.id)).order_by(*_best(likely)).limit(most)
     numbers = select(func.array_agg(party_numbers.c.number)).where(party_numbers.c.party_id == parties.c.id)
     columns = (parties.c.id, parties.c.name, parties.c.do_not_call_at, numbers.scalar_subquery().label("numbers"))
     found = select(*columns).where(parties.c.id.in_(shown), parties.c.merged_into.is_(None))
@@ -117,7 +120,7 @@ async def _ranked(connection: AsyncConnection, scope: Scope, asked: Asked, likel
 
 async def with_merged(connection: AsyncConnection, ids: Sequence[int]) -> list[int]:
     """These parties, and those that turned out to be one of them: calls stay with the party that they came to."""
-    gone = select(parties.c.id).where(parties.c.merged_into.in_(ids))
+    gone = select(parties.c.id).where(one_of(parties.c.merged_into, ids))
     return [*ids, *(await connection.execute(gone)).scalars()] if ids else []
 
 

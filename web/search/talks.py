@@ -51,7 +51,7 @@ async def find(
     Raises FilterError for a cursor that this service did not give.
     """
     found = await finding.find(connection, scope, filters, cursor, limit)
-    words = await words_of(connection, [row.id for row in found.rows])
+    words = await words_of(connection, [row.id for row in found.rows]) if found.rows else {}
     await _note(request, connection, list(words))
     told = await asyncio.to_thread(_told, filters.said, words)
     return Talks(tuple(Talk(row, told.get(row.id, ())) for row in found.rows), found.cursor)
