@@ -7,7 +7,7 @@ Rules kept here:
 3. A call goes to its lead, else to the open lead or the contact with its number, else to a contact that is made.
 4. The user needs no more than the sales team's right to see all leads: no ir.model.data, no ir.model.
 
-Seen on Odoo 19.0; before it, from 14 on, the same is asked by /jsonrpc, which 19 serves too.
+Seen on Odoo 19.0, and on 14.0; before 19 the same is asked by /jsonrpc, which 19 serves too.
 """
 
 from __future__ import annotations

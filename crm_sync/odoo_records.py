@@ -20,6 +20,7 @@ from crm_sync.crm import CrmLead, HeldCall
 from crm_sync.errors import PermanentError, TransientError
 from crm_sync.odoo_link import OdooLink
 from crm_sync.odoo_words import (
+    SEARCHED,
     Language,
     exactly,
     has_number,
@@ -80,7 +81,7 @@ class OdooRecords:
         self._people = people
         self._namespace = namespace
         self._language = language
-        self._fields: dict[str, list[str]] = {}
+        self._fields: dict[str, frozenset[str]] = {}
 
     # --- Ours ---------------------------------------------------------------------------------------------------------
 
@@ -173,9 +174,9 @@ class OdooRecords:
         """Who has a number, as the server computed it, else as somebody wrote it."""
         if number is None or not is_searchable(number):
             return Found()
-        for condition in (exactly(number), roughly(number)):
+        for is_exact in (True, False):
             leads, contacts = await asyncio.gather(
-                self._having(LEAD, [condition, *_OPEN], number), self._having(CONTACT, [condition], number)
+                self._having(LEAD, number, *_OPEN, is_exact=is_exact), self._having(CONTACT, number, is_exact=is_exact)
             )
             if leads or contacts:
                 return Found(leads, contacts)
@@ -188,15 +189,19 @@ class OdooRecords:
             return Place(LEAD, found.leads[0]["id"])
         return Place(CONTACT, await self._contact(found, number, party, name))
 
-    async def _having(self, model: str, domain: list[Any], number: str) -> list[dict[str, Any]]:
-        rows = await self._link.search(model, domain, await self._fields_of(model), _MOST, "id desc")
+    async def _having(self, model: str, number: str, *more: Any, is_exact: bool) -> list[dict[str, Any]]:
+        domain = exactly(number) if is_exact else roughly(number, await self._known_fields(model))
+        rows = await self._link.search(model, [*domain, *more], await self._fields_of(model), _MOST, "id desc")
         return [row for row in rows[:_MOST] if has_number(row, number)]
 
     async def _fields_of(self, model: str) -> list[str]:
         """What is asked of a record with a number; before version 19 it may have a mobile beside its phone."""
+        return sorted(await self._known_fields(model) - {SEARCHED})
+
+    async def _known_fields(self, model: str) -> frozenset[str]:
         if model not in self._fields:
-            asked = {"allfields": list(_WITH_NUMBERS), "attributes": ["type"]}
-            self._fields[model] = sorted(await self._link.call(model, "fields_get", asked))
+            asked = {"allfields": [*_WITH_NUMBERS, SEARCHED], "attributes": ["type"]}
+            self._fields[model] = frozenset(await self._link.call(model, "fields_get", asked))
         return self._fields[model]
 
     async def _contact(self, found: Found, number: str | None, party: int | None, name: str | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from html import escape
 from typing import Any, Final, Literal
@@ -27,6 +27,9 @@ _CHANGED: Final[Mapping[str, Literal["lead_changed", "contact_changed"]]] = {
 }
 _LEAST_DIGITS: Final = 5
 _SAME_DIGITS: Final = 10
+
+SEARCHED: Final = "phone_mobile_search"
+"""By it numbers are searched as their digits; it is nothing that can be read."""
 
 # Seen in Odoo's own source and on Odoo 19: whatever the database says of two who did the same at once passes.
 _PASSES: Final = re.compile(
@@ -79,13 +82,20 @@ def is_searchable(number: str | None) -> bool:
 
 
 def exactly(number: str) -> list[Any]:
-    """The condition that finds a number where the server has `phonenumbers`: its E.164 form, which it computes."""
-    return ["phone_sanitized", "=", f"+{number}"]
+    """The domain that finds a number where the server has `phonenumbers`: its E.164 form, which it computes."""
+    return [["phone_sanitized", "=", f"+{number}"]]
 
 
-def roughly(number: str) -> list[Any]:
-    """The condition that finds it in other spellings too, and others' numbers with the same end (crm-apis.md, 3.5)."""
-    return ["phone_mobile_search", "like", number[-_SAME_DIGITS:]]
+def roughly(number: str, fields: Collection[str]) -> list[Any]:
+    """The domain that finds it in other spellings too, and others' numbers with the same end (crm-apis.md, 3.5).
+
+    `fields` are those of the model: contacts of version 14 cannot be searched by `SEARCHED`.
+    """
+    digits = number[-_SAME_DIGITS:]
+    if SEARCHED in fields:
+        return [[SEARCHED, "like", digits]]
+    spelled = [[name, "=like", f"%{'%'.join(digits)}%"] for name in ("phone", "mobile") if name in fields]
+    return ["|"] * (len(spelled) - 1) + spelled
 
 
 def has_number(record: Mapping[str, Any], number: str) -> bool:
