@@ -13,8 +13,9 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
+from pydantic import SecretStr
 
-from service.settings import RecordingsSettings, Settings
+from service.settings import CrmSettings, RecordingsSettings, Settings
 from service.wiring import House
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -67,15 +68,18 @@ def environment_of(settings: Settings, url: str) -> dict[str, str]:
         "SWITCHHOOK_PBX": json.dumps([{key: value for key, value in one.items() if value} for one in pbxes]),
         "SWITCHHOOK_TRANSCRIPTION": settings.transcription.model_dump_json(),
         "SWITCHHOOK_JOBS": settings.jobs.model_dump_json(),
-        "SWITCHHOOK_RECORDINGS": json.dumps(_plain(settings.recordings)),
+        "SWITCHHOOK_RECORDINGS": json.dumps(_plain(settings.recordings, secret=settings.recordings.secret)),
+        "SWITCHHOOK_CRM": json.dumps(_plain(settings.crm, token=settings.crm.token)),
+        "SWITCHHOOK_SECRET_KEY": settings.secret_key.get_secret_value(),
+        "SWITCHHOOK_WEB__PUBLIC_URL": settings.web.public_url or "",
         "SWITCHHOOK_CALENDARS": settings.calendars.model_dump_json(),
     }
 
 
-def _plain(settings: RecordingsSettings) -> dict[str, Any]:
-    """With the bucket's secret: the child reads and writes there."""
+def _plain(settings: RecordingsSettings | CrmSettings, **secrets: SecretStr | None) -> dict[str, Any]:
+    """With what opens the bucket, or the CRM that is asked: the child speaks with them."""
     told = settings.model_dump(mode="json", exclude_none=True)
-    return told | ({"secret": settings.secret.get_secret_value()} if settings.secret else {})
+    return told | {name: one.get_secret_value() for name, one in secrets.items() if one is not None}
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

@@ -179,10 +179,13 @@ def test_a_store_that_cannot_be_is_told_at_the_start(
     assert "\n" not in problem
 
 
-def test_a_worker_beside_the_service_gets_the_same_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the secret, which is shown nowhere else."""
-    file = tmp_path / "switchhook.toml"
-    file.write_text(f'[recordings]\n{BUCKET}endpoint = "http://127.0.0.1:9000"\n')
+def test_a_worker_beside_the_service_works_with_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store and the CRMs, with what opens them, which is shown nowhere else."""
+    file = tmp_path / "ours.toml"  # not by its name: a worker that looks around would find it
+    crm = 'networks = ["10.1.0.0/16"]\nowner_url = "https://crm.example.com/owner"\ntoken = "hush hush"\n'
+    web = 'public_url = "https://calls.example.com"\n'
+    store = f'{BUCKET}endpoint = "http://127.0.0.1:9000"\n'
+    file.write_text(f'secret_key = "hush"\n[recordings]\n{store}[crm]\n{crm}[web]\n{web}')
     monkeypatch.setenv("SWITCHHOOK_CONFIG", str(file))
     settings = load()
     assert "hush" not in repr(settings)
@@ -190,4 +193,6 @@ def test_a_worker_beside_the_service_gets_the_same_store(tmp_path: Path, monkeyp
     monkeypatch.delenv("SWITCHHOOK_CONFIG")
     for name, value in told.items():
         monkeypatch.setenv(name, value)
-    assert load().recordings == settings.recordings
+    given = load()
+    for name in ("recordings", "crm", "secret_key", "web"):
+        assert getattr(given, name) == getattr(settings, name)
