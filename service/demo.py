@@ -47,7 +47,7 @@ from web import users
 LOGINS = (
     ("demo", "head", "anna", "Анна as a head: everybody's calls and leads"),
     ("boris", "manager", "boris", "Борис, a manager: his own and his team's"),
-    ("admin", "admin", None, "an admin: changes the rules of leads, too"),
+    ("admin", "admin", None, "an admin: changes the rules of leads and connects CRMs, too"),
 )
 """(login, role, person, what the terminal says of it); one password opens all."""
 _ANSWERING_SECONDS = 30.0
