@@ -250,12 +250,12 @@ async def few_with(connection: AsyncConnection, query: str) -> Sequence[UUID] | 
 
 
 def said_lately(query: str, since: datetime) -> ColumnElement[bool]:
-    """The condition on the table of calls that they began since a moment, and `query` was said there.
+    """The condition on the table of calls that `query` was said there, and its text made since a moment.
 
-    A text is made after its call began: all talks of calls that began since are among the texts made since.
+    A text is made after its call began: calls that began since then are among these.
     """
     told = select(transcripts.c.call_id).where(said(query), transcripts.c.made_at >= since).offset(0)
-    return and_(calls.c.started_at >= since, calls.c.id.in_(told.correlate(None)))
+    return calls.c.id.in_(told.correlate(None))
 
 
 def said_there(query: str) -> ColumnElement[bool]:

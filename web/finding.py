@@ -104,7 +104,7 @@ async def _said(connection: AsyncConnection, asked: Select[Any], query: str, mos
     few = None if first and is_phrase else await few_with(connection, query)
     if few is None and first:
         for since in await lately(connection):
-            among = _all_looked_up(asked.where(said_lately(query, since)), most)
+            among = _all_looked_up(asked.where(said_lately(query, since)), most, since)
             rows = list(await connection.execute(_columns_of(among)))
             if len(rows) == most:
                 return rows
@@ -151,9 +151,11 @@ def _told(asked: Select[Any], limit: int) -> Select[Any]:
     return _columns_of(asked.order_by(calls.c.started_at.desc(), calls.c.id.desc()).limit(limit))
 
 
-def _all_looked_up(asked: Select[Any], limit: int) -> Select[Any]:
+def _all_looked_up(asked: Select[Any], limit: int, since: datetime | None = None) -> Select[Any]:
+    """The newest of few calls. OFFSET 0 keeps the planner from looking for them among all by the time they began."""
     few = asked.add_columns(calls.c.started_at).offset(0).subquery("few")
-    return select(few.c.id).order_by(few.c.started_at.desc(), few.c.id.desc()).limit(limit)
+    chosen = select(few.c.id).order_by(few.c.started_at.desc(), few.c.id.desc()).limit(limit)
+    return chosen.where(few.c.started_at >= since) if since else chosen
 
 
 def _columns_of(chosen: Select[Any]) -> Select[Any]:
