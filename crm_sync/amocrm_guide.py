@@ -29,7 +29,7 @@ GUIDE: Final = Guide(
         ),
         (
             "У сотрудников там нет внутренних номеров: их узнают по почте, остальных сопоставляют вручную.",
-            "Users have no extensions there: they are known by their e-mail, or `switchhook crm pair` says who is who.",
+            "Users have no extensions there: they are known by their e-mail, or you say who is who.",
         ),
     ),
     asks={

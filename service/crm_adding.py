@@ -86,7 +86,7 @@ def _help(field: Field) -> str:
     ask = field.ask
     name = ask.label[1] if ask.label[1] != field.name else ""
     # Not in brackets: the terminal takes a word in them for a colour.
-    usual = f"default: {field.default}" if field.default else f"as in {ask.example}" if ask.example else ""
+    usual = f"Default: {field.default}" if field.default else f"As in {ask.example}" if ask.example else ""
     shape = "NAME=VALUE" if field.control == "pairs" else ", ".join(field.choices)
     return ". ".join(part.rstrip(".") for part in (name, ask.help[1], shape, usual) if part)
 

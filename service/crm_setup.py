@@ -202,4 +202,4 @@ def _option(fault: Fault) -> str:
     if fault.name in told:
         return told[fault.name]
     is_secret = any(fault.name in kind.secrets for kind in KINDS.values())
-    return fault.name if is_secret else f"--{fault.name.replace('_', '-')}"
+    return f"secret {fault.name}" if is_secret else f"--{fault.name.replace('_', '-')}"

@@ -97,11 +97,10 @@ async def shown_setup(
 
 
 def steps_of(stands: Standing, chosen: str) -> list[Step]:
-    """The steps of a connection; the first that is to be done is open, and the one that was chosen."""
+    """The steps of a connection; the one that was chosen is open, else the first that is not done."""
     states = _states(stands)
-    following = next((name for name, state in states.items() if state == "todo"), None)
-    warned = next((name for name, state in states.items() if state == "warn"), None)
-    is_open = chosen if chosen in states else following or warned
+    following = next((name for name, state in states.items() if state in {"todo", "warn"}), None)
+    is_open = chosen if chosen in states else following
     return [Step(name, state, name == is_open) for name, state in states.items()]
 
 
@@ -115,7 +114,8 @@ def _states(stands: Standing) -> dict[Name, State]:
     else:
         told["check"] = "warn" if to.probe_error or to.missing else "done"
     if "parties" in stands.capabilities:
-        told["people"] = "todo" if not any(one.person for one in stands.users) else "done"
+        left = stands.nobody and any(one.person is None for one in stands.users)
+        told["people"] = "todo" if not any(one.person for one in stands.users) else "warn" if left else "done"
     if "inbound" in stands.capabilities:
         door = KINDS[to.kind].door
         has_door = door in stands.secrets if door is not None else stands.granted_at is not None
