@@ -14,7 +14,6 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    literal,
     literal_column,
     select,
     text,
@@ -39,7 +38,6 @@ Side = tuple[str, str]
 
 FEW: Final = 1000
 """Talks that a search looks up one by one; words that more of them hold are met soon among the newest."""
-
 
 LATELY: Final = 500
 """Of the newest texts, among which is looked first."""
@@ -249,20 +247,15 @@ async def few_with(connection: AsyncConnection, query: str) -> Sequence[UUID] | 
     return few if len(few) <= FEW else None
 
 
-def said_lately(query: str, since: datetime) -> ColumnElement[bool]:
-    """The condition on the table of calls that `query` was said there, and its text made since a moment.
+def said_since(query: str, since: datetime | None) -> ColumnElement[bool]:
+    """The condition on the table of calls that `query` was said there, its text made since a moment or, None, ever.
 
     A text is made after its call began: calls that began since then are among these.
     """
-    told = select(transcripts.c.call_id).where(said(query), transcripts.c.made_at >= since).offset(0)
-    return calls.c.id.in_(told.correlate(None))
-
-
-def said_there(query: str) -> ColumnElement[bool]:
-    """The condition on the table of calls that `query` was said there: asked of one call after the other."""
-    # Of a scalar subquery; for other forms PostgreSQL may read all talks first.
-    held = select(literal(1)).where(transcripts.c.call_id == calls.c.id, said(query))
-    return held.correlate(calls).scalar_subquery().is_not(None)
+    told = select(transcripts.c.call_id).where(said(query))
+    told = told.where(transcripts.c.made_at >= since) if since else told
+    # OFFSET 0: the talks are looked up first, then their calls.
+    return calls.c.id.in_(told.offset(0).correlate(None))
 
 
 async def words_of(connection: AsyncConnection, call_ids: Iterable[UUID]) -> dict[UUID, list[dict[str, Any]]]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.tables import calls, legs
 from crm_sync.tables import parties
 from recordings.gaps import KEPT, OF_CALLS
-from recordings.rows import AUDIO_STATE, few_with, lately, said_lately, said_there
+from recordings.rows import AUDIO_STATE, few_with, lately, said_since
 from recordings.tables import call_audio, recordings, transcripts
 from web.rights import Scope
 
@@ -89,29 +89,27 @@ async def find(
     if not filters.said:
         rows = list(await connection.execute(_told(asked, limit + 1)))
     else:
-        rows = await _said(connection, asked, filters.said, limit + 1, first=cursor is None)
+        rows = await _said(connection, asked, filters.said, limit + 1)
     more = _cursor(rows[limit - 1]) if len(rows) > limit else None
     return Found(rows[:limit], more)
 
 
-async def _said(connection: AsyncConnection, asked: Select[Any], query: str, most: int, *, first: bool) -> list[Any]:
-    """The newest of these calls in whose talk it was said; `first`: they are asked for from the newest of all on.
+async def _said(connection: AsyncConnection, asked: Select[Any], query: str, most: int) -> list[Any]:
+    """The newest of these calls in whose talk it was said.
 
     Left to choose, the planner would look for rare words in one call after the other, to the very first.
     """
     # To tell how many talks hold a phrase, each with its words has to be read.
-    is_phrase = '"' in query
-    few = None if first and is_phrase else await few_with(connection, query)
-    if few is None and first:
-        for since in await lately(connection):
-            among = _all_looked_up(asked.where(said_lately(query, since)), most, since)
-            rows = list(await connection.execute(_columns_of(among)))
-            if len(rows) == most:
-                return rows
-        few = await few_with(connection, query) if is_phrase else None
-    if few is None:
-        return list(await connection.execute(_told(asked.where(said_there(query)), most)))
-    return await _newest_of(connection, asked, few, most) if few else []
+    few = None if '"' in query else await few_with(connection, query)
+    if few is not None:
+        return await _newest_of(connection, asked, few, most) if few else []
+    rows: list[Any] = []
+    for since in (*await lately(connection), None):
+        among = _all_looked_up(asked.where(said_since(query, since)), most, since)
+        rows = list(await connection.execute(_columns_of(among)))
+        if len(rows) == most:
+            break
+    return rows
 
 
 async def _newest_of(connection: AsyncConnection, asked: Select[Any], ids: Sequence[UUID], limit: int) -> list[Any]:
