@@ -27,9 +27,11 @@ from crm_sync.grants import Grant, keep_grant
 from crm_sync.heard import HeardJobs, remote_of, store
 from crm_sync.secrets import Keeper
 from crm_sync.sending import SendingJobs
+from recordings.audit import Actor
 from routing import look_up
 from routing.owner import Copy
 from service import crm_setup, crms
+from service.crm_connecting import Connecting
 from service.crm_doors import Doors, acts
 from service.crm_owners import ConnectionOwners, open_crm
 from service.crm_setup import Wanted
@@ -133,6 +135,23 @@ async def test_a_crm_is_connected_when_a_person_agreed(settings: Settings, engin
     assert "a-secret-of-tests" not in repr(wanted())
     with pytest.raises(UserFault, match="PERSON"):
         await crm_setup.pair(settings, "site", "7", "nobody")
+
+
+async def test_who_comes_back_to_the_page_goes_on_there(settings: Settings, engine: AsyncEngine, site: Site) -> None:
+    """With why it did not work, or let in by whoever asked, and met at once; another return opens nothing."""
+    connecting = Connecting(settings, engine)
+    await connecting.add(wanted(), Actor(login="ilya"))
+    address = await connecting.ask_consent("site", Actor(login="ilya"), on_page=True)
+    state = URL(address).query["state"]
+    async with site.visitor() as stranger:
+        for code, error, granted in (("other", "auth_dead: invalid_grant", []), (pretended.CODE, None, [("ilya",)])):
+            back = {"code": code, "state": state}
+            answer = await stranger.get("/crm/site/oauth", params=back, allow_redirects=False)
+            assert (answer.status, answer.headers["Location"]) == (303, "/crm/site/setup#check")
+            assert await rows(engine, "select probe_error from crm_connections") == [(error,)]
+            assert await rows(engine, "select actor from audit where action = 'crm_granted'") == granted
+        assert (await stranger.get("/crm/site/oauth", params=back)).status == 403
+    assert await rows(engine, "select missing from crm_connections") == [(["the right to delete"],)]
 
 
 async def test_what_does_not_let_us_in_is_not_kept(
