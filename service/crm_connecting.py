@@ -72,7 +72,7 @@ class Connecting:
                 await connections.add(connection, wanted.key, kind.name, kept, sealed, steps, "stopped")
                 await self._noted(connection, actor, "crm_added", wanted.key, kind=kind.name)
         except ConnectionRefused:
-            raise Faults(Fault("key", "taken", {"got": repr(wanted.key)})) from None
+            raise Faults(Fault("connection", "taken", {"got": repr(wanted.key)})) from None
         return keys[0] if keys else None
 
     async def change(self, key: str, changed: Changed, actor: Actor) -> None:

@@ -198,7 +198,7 @@ async def _grant_number(engine: AsyncEngine, key: str) -> int | None:
 
 def _option(fault: Fault) -> str:
     """How the command line calls a field."""
-    told = {"key": "key", "url": "URL", "person": "PERSON", "": "settings"}
+    told = {"connection": "key", "url": "URL", "person": "PERSON", "": "settings"}
     if fault.name in told:
         return told[fault.name]
     is_secret = any(fault.name in kind.secrets for kind in KINDS.values())

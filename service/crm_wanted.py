@@ -48,7 +48,7 @@ def faults_of_key(key: str) -> list[Fault]:
     """What is wrong with a connection's name."""
     if connections.is_key(key):
         return []
-    return [Fault("key", "kept" if key in connections.OUR_PAGES else "key", {"got": repr(key)})]
+    return [Fault("connection", "kept" if key in connections.OUR_PAGES else "key", {"got": repr(key)})]
 
 
 def steps_of(kind: Kind, events: Sequence[str]) -> tuple[Step, ...]:

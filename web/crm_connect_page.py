@@ -47,16 +47,16 @@ async def ask(request: web.Request) -> web.Response:
     """GET /crm/new/{kind}: the form of a kind, for a connection called `key`, or as its kind is."""
     only(request, "admin")
     kind = _kind(request)
-    key = request.query.get("key", "") or await _free_key(request, kind)
-    faults = [] if connections.is_key(key) else [Fault("key", "key", {"got": repr(key)})]
-    return await _form_page(request, kind, {"key": key}, faults)
+    key = request.query.get("connection", "") or await _free_key(request, kind)
+    faults = [] if connections.is_key(key) else [Fault("connection", "key", {"got": repr(key)})]
+    return await _form_page(request, kind, {"connection": key}, faults)
 
 
 async def add(request: web.Request) -> web.Response:
     """POST /crm/new/{kind}: keep the connection; what it is to verify us with is shown once."""
     only(request, "admin")
     kind, connects, form = _kind(request), connects_of(request), await read_form(request)
-    key, events = form.get("key", ""), events_told(kind, form | {"sent": ""})
+    key, events = form.get("connection", ""), events_told(kind, form | {"sent": ""})
     try:
         _check(kind, form, events)
         signs = await connects.add(
@@ -175,7 +175,7 @@ def _days(form: Mapping[str, str]) -> str | int:
 async def _form_page(
     request: web.Request, kind: Kind, told: Mapping[str, str], faults: Sequence[Fault], status: int = 200
 ) -> web.Response:
-    key = told.get("key", "")
+    key = told.get("connection", "")
     connects = connects_of(request)
     return await _page(
         request,

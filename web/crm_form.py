@@ -13,7 +13,7 @@ from web.words import say
 
 _DISPUTED: Final = "extension "
 _EVENT: Final = "event."
-_OWN: Final = ("", "key", "link_days", "event")
+_OWN: Final = ("", "connection", "link_days", "event")
 """What is wrong with these stands at the field of the form itself; "": at its head."""
 
 

@@ -78,23 +78,29 @@ async def test_every_kind_is_asked_for_by_its_own_fields(ilya: ClientSession, mo
     chosen = await (await ilya.get("/crm/new")).text()
     for kind in kinds.KINDS.values():
         assert f'href="/crm/new/{kind.name}"' in chosen
-        page = await (await ilya.get(f"/crm/new/{kind.name}?key=of-tests")).text()
+        page = await (await ilya.get(f"/crm/new/{kind.name}?connection=of-tests")).text()
+        form = page.partition('class="asked"')[2].partition("</form>")[0]
         for field in kind.fields:
-            is_asked = f'name="{field.name}"' in page
-            assert is_asked is (field.name != kind.door), field.name
+            assert form.count(f'name="{field.name}"') == (field.name != kind.door), field.name
         if kind.consent is not None:
             assert "https://calls.example.com/crm/of-tests/oauth" in page
     assert (await ilya.get("/crm/new/other")).status == 404
 
 
 async def connect_amo(ilya: ClientSession, account: Amo, **more: str) -> tuple[int, str]:
-    form = {"key": "amo", "account": account.url, "way": "0", "link_days": "30"} | more
+    form = {"connection": "amo", "account": account.url, "way": "0", "link_days": "30"} | more
     return await send(ilya, "/crm/new/amocrm", **form)
 
 
 async def test_what_is_wrong_stands_at_its_field_and_no_secret_comes_back(site: Site, ilya: ClientSession) -> None:
     """All of it at once; nothing is written, and a name that is taken is said so."""
-    form = {"key": "Amo", "account": "romashka", "way": "1", "client_secret": "a-secret-of-tests", "pipeline": "first"}
+    form = {
+        "connection": "Amo",
+        "account": "romashka",
+        "way": "1",
+        "client_secret": "a-secret-of-tests",
+        "pipeline": "first",
+    }
     status, page = await send(ilya, "/crm/new/amocrm", **form, link_days="0")
     assert status == 422
     wrong = dict(re.findall(r'id="f-(\w+)-wrong"[^>]*>([^<]+)<', page))
@@ -105,9 +111,9 @@ async def test_what_is_wrong_stands_at_its_field_and_no_secret_comes_back(site: 
     assert "https://romashka.amocrm.ru" in wrong["account"]
     good = form | {"client_id": "7", "pipeline": "", "account": "https://romashka.amocrm.ru"}
     status, page = await send(ilya, "/crm/new/amocrm", **good, link_days="0")
-    assert set(re.findall(r'id="f-(\w+)-wrong"', page)) == {"key", "link_days"}
+    assert set(re.findall(r'id="f-(\w+)-wrong"', page)) == {"connection", "link_days"}
     assert "a-secret-of-tests" not in page
-    inside = good | {"key": "amo", "account": "https://10.1.2.3"}
+    inside = good | {"connection": "amo", "account": "https://10.1.2.3"}
     status, page = await send(ilya, "/crm/new/amocrm", **inside, link_days="30")
     assert "crm.networks" in dict(re.findall(r'id="f-(\w+)-wrong"[^>]*>([^<]+)<', page))["account"]
     assert await rows(site, "select key from crm_connections") == []
@@ -164,7 +170,7 @@ async def test_a_token_is_kept_sealed_checked_replaced_and_the_connection_remove
 async def test_a_webhook_shows_its_key_once_and_is_told_what_was_chosen(site: Site, ilya: ClientSession) -> None:
     """The ping that it does not take is told as that; it may be connected all the same."""
     async with open_receiver() as receiver:
-        form = {"key": "hook", "url": receiver.url, "link_days": "30"}
+        form = {"connection": "hook", "url": receiver.url, "link_days": "30"}
         assert (await send(ilya, "/crm/new/webhook", **form))[0] == 422  # nothing to tell was chosen
         status, page = await send(ilya, "/crm/new/webhook", **form, **{"event.call.ended": "on"})
         assert status == 200
@@ -187,7 +193,7 @@ async def test_without_a_key_to_seal_with_the_page_says_what_to_set(
             await users.add(connection, "ilya", "admin", password=PASSWORD)
         async with site.visitor("ilya") as client:
             pages = [await (await client.get(path)).text() for path in ("/crm/new", "/crm/new/odoo")]
-            form = {"key": "odoo", "address": "https://odoo.example.com"}
+            form = {"connection": "odoo", "address": "https://odoo.example.com"}
             pages.append((await send(client, "/crm/new/odoo", **form, link_days="30"))[1])
             for page in pages:
                 assert "SWITCHHOOK_SECRET_KEY=$(openssl rand -base64 32)" in page
