@@ -150,7 +150,8 @@ async def test_who_comes_back_to_the_page_goes_on_there(settings: Settings, engi
             assert (answer.status, answer.headers["Location"]) == (303, "/crm/site/setup#check")
             assert await rows(engine, "select probe_error from crm_connections") == [(error,)]
             assert await rows(engine, "select actor from audit where action = 'crm_granted'") == granted
-        assert (await stranger.get("/crm/site/oauth", params=back)).status == 403
+        once_more = {"code": pretended.CODE, "state": state}
+        assert (await stranger.get("/crm/site/oauth", params=once_more)).status == 403
     assert await rows(engine, "select missing from crm_connections") == [(["the right to delete"],)]
 
 
