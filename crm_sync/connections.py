@@ -160,7 +160,7 @@ async def add(
     if await read(connection, key) is not None:
         raise ConnectionRefused(f"key: there is a connection {key!r} already")
     row = {"key": key, "kind": kind, "settings": dict(settings), "secrets": secrets, "steps": list(steps)}
-    row["account"] = _account(kind, settings) or key
+    row["account"] = account_of(kind, settings) or key
     stands = {"goes_on_as": state} if state != "stopped" else {"stopped_by": NEW}
     told = {**row, "state": state, "since": since or func.clock_timestamp(), **stands}
     try:
@@ -222,7 +222,7 @@ async def share_limits(connection: AsyncConnection, to: Connection, secrets: Map
 
     Raises ConnectionRefused.
     """
-    account = _account(to.kind, {**secrets, **to.settings}) or to.key
+    account = account_of(to.kind, {**secrets, **to.settings}) or to.key
     await _set(connection, to.key, {"account": account})
 
 
@@ -324,7 +324,7 @@ async def _set(connection: AsyncConnection, key: str, values: Mapping[str, Any])
         raise ConnectionRefused(f"key: there is no connection {key!r}")
 
 
-def _account(kind: str, told: Mapping[str, Any]) -> str | None:
+def account_of(kind: str, told: Mapping[str, Any]) -> str | None:
     """The kind and host of a CRM; None: nothing tells it."""
     place = next((str(told[name]) for name in (*PLACES, "webhook") if told.get(name)), "")
     try:

@@ -83,12 +83,18 @@ class Connecting:
         keeper, to = self.keeper(), await self.read(key)
         kind, before = KINDS[to.kind], _opened(keeper, to)
         given = {name: value for name, value in changed.secrets.items() if value}
-        secrets_then = {name: value for name, value in before.items() if name not in changed.forget} | given
         told = changed.settings
         if told is None:
             names = {one.name for one in fields_of_struct(kind.settings)}
             told = {name: value for name, value in to.settings.items() if name in names and value is not None}
         days = to.link_days if changed.link_days is None else changed.link_days
+        left = set(changed.forget)
+        if connections.account_of(kind.name, {**before, **given, **told}) != connections.account_of(
+            kind.name, {**before, **to.settings}
+        ):
+            # What lets us in at one place is shown to no other: it has to be told again.
+            left |= {*kind.secrets} - {kind.door}
+        secrets_then = {name: value for name, value in before.items() if name not in left} | given
         if kind.make_keys is not None and not secrets_then.get("keys"):
             secrets_then["keys"] = list(kind.make_keys(()))
         kept = settings_of(kind, told, secrets_then, days)

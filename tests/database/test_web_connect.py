@@ -152,6 +152,10 @@ async def test_a_token_is_kept_sealed_checked_replaced_and_the_connection_remove
         status, page = await send(ilya, "/crm/amo/settings", **changed, token="no-token-of-theirs")
         assert (status, "no-token-of-theirs" in page) == (422, False)
         assert (await secrets_of(site, "amo"))["token"] == token
+        elsewhere = changed | {"account": "https://another.amocrm.ru", "token": ""}
+        status, page = await send(ilya, "/crm/amo/settings", **elsewhere)
+        assert (status, 'id="f-token-wrong"' in page) == (422, True)
+        assert (await secrets_of(site, "amo"))["token"] == token
         other = account.give_long_lived()
         assert (await send(ilya, "/crm/amo/settings", **changed, token=other))[0] == 200
         assert (await secrets_of(site, "amo")) == {"token": other, "inbound": secret[1]}
