@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import av
 import pytest
@@ -30,6 +31,7 @@ from tests.fakes.command import begin, switchhook
 from tests.fakes.ledger import SECRET_KEY
 from tests.fakes.odoo_rig import INBOUND
 from tests.odoo.private_odoo import RealOdoo
+from tests.odoo.real_rig import put_away_clients
 from tests.odoo.rules import telling
 
 MARIA, PAVEL = "79161239002", "79161239003"
@@ -65,8 +67,9 @@ class There:
         return await self.rows("mail.message", domain, "author_id", "body", "attachment_ids", "date")
 
     async def leads(self, number: str) -> list[dict[str, Any]]:
-        """The leads with a number."""
-        return await self.rows("crm.lead", [["phone", "=", f"+{number}"]], "name", "user_id", "stage_id", "active")
+        """The open leads with a number."""
+        domain = [["phone", "=", f"+{number}"], ["active", "=", True]]
+        return await self.rows("crm.lead", domain, "name", "user_id")
 
 
 @pytest.fixture
@@ -108,7 +111,8 @@ async def test_what_clients_and_colleagues_do_by_telephone_is_in_odoo_and_odoo_s
     stage: Stage, odoo: RealOdoo
 ) -> None:
     """A new client, one whom nobody answered, and the first again, whom Odoo has given to somebody else since."""
-    there = There(odoo, "real")
+    there = There(odoo, f"r{uuid4().hex[:12]}")
+    await asyncio.to_thread(put_away_clients, odoo)
     anna, boris = stage.world.phone(ANNA), stage.world.phone(BORIS)
     async with our_roles(stage, odoo, there.namespace) as (settings, said):
         assert "the key ends on" in said
