@@ -106,7 +106,9 @@ class OdooChaos:
 
     def _notes(self, ours: str) -> Rows:
         notes = self.read("mail.message", ["message_id", "author_id", "attachment_ids", "body"])
-        return [note for note in notes if str(note["message_id"]).startswith(f"<{ours}")]
+        ends = f".{self.settings.get('namespace', 'switchhook')}@switchhook>"
+        told = [(note, str(note["message_id"])) for note in notes]
+        return [note for note, called in told if called.startswith(f"<{ours}") and called.endswith(ends)]
 
     def _person(self, user: int | None) -> str | None:
         return next((person for person, one in self.owners.items() if one == str(user)), None)
