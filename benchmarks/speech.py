@@ -1,11 +1,13 @@
 """Words wrong and seconds of work a second of sound, on recorded human prompts of 8 kHz whose words are known.
 
 In one run, on the same files: plain faster-whisper file by file, ours file by file, ours as the service hears what
-waits together; then talks of two sides and of mixed length. Language and beam are the same for all.
+waits together; then calls of two sides and of mixed length. Language and beam are the same for all. Rounds are repeated
+as far as LONGEST allows, so that it ends in some eight minutes on two cores.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import statistics
 import tempfile
@@ -25,11 +27,14 @@ from service.installed import locate, prompt_texts
 from service.settings import TranscriptionSettings
 
 FILES: Final = 24
-TALKS: Final = (2, 3, 5, 8, 13)
-"""Prompts in each of the talks of mixed length, sides in turn."""
+CALLS: Final = (5.0, 5.0, 5.0, 5.0, 30.0, 30.0, 180.0)
+"""Seconds that each of the calls of mixed length lasts at least."""
+LONGEST: Final = 120.0
+"""No round begins that may end so long after the first began."""
 
 _LEAST_SECONDS: Final = 2.5
-_PAUSE: Final = bytes(16_000)
+_BYTES_A_SECOND: Final = 16_000
+_PAUSE: Final = bytes(_BYTES_A_SECOND // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,9 @@ async def measure(rounds: int = 3, files: int = FILES) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="switchhook-bench-") as told:
             for language in ("en", "ru"):
-                prompts = _prompts(language, files)
-                for what, said in (("prompts", prompts), ("talks", _talks(Path(told), language, prompts))):
+                found = _prompts(language)
+                some = found[:: max(1, len(found) // files)][:files]
+                for what, said in (("prompts", some), ("calls", _calls(Path(told), language, found))):
                     await _compare(process, f"{language} {what}", said, language, rounds)
     finally:
         await process.close()
@@ -67,11 +73,14 @@ async def _compare(process: Processes, name: str, said: Sequence[Said], language
         ("ours, together", together),
     )
     factors, wrong = dict[str, list[float]](), dict[str, float]()
-    for _ in range(rounds):
+    began = time.perf_counter()
+    for done in range(1, rounds + 1):
         for way, work in ways:
             heard, took = await process.run(timed, work, said, language)
             factors.setdefault(way, []).append(took / seconds)
             wrong[way] = errors([words for one in said for words in one.words], heard)
+        if (time.perf_counter() - began) * (done + 1) / done > LONGEST:
+            break
     slowest = statistics.median(factors[ways[0][0]])
     for way, _ in ways:
         factor = statistics.median(factors[way])
@@ -136,35 +145,37 @@ def _distance(known: Sequence[str], heard: Sequence[str]) -> int:
     return row[-1]
 
 
-def _prompts(language: str, count: int) -> list[Said]:
-    """Whole sentences without figures, from all over the collection."""
+def _prompts(language: str) -> list[Said]:
+    """Whole sentences without figures."""
     found = []
     for name, words in sorted(prompt_texts(language).items()):
         path = locate().sounds[language] / f"{name}.wav"
         if path.is_file() and not re.search(r"[\d\[(<]", words) and (seconds := _seconds(path)) >= _LEAST_SECONDS:
             found.append(Said((path,), (words,), seconds))
-    return found[:: max(1, len(found) // count)][:count]
+    return found
 
 
-def _talks(folder: Path, language: str, prompts: Sequence[Said]) -> list[Said]:
+def _calls(folder: Path, language: str, prompts: Sequence[Said]) -> list[Said]:
     """Calls of two sides that take turns: one is silent while the other speaks."""
-    told, first = [], 0
-    for length in TALKS:
-        turns = [prompts[(first + turn) % len(prompts)] for turn in range(length)]
-        first += length
-        sounds, words = [bytearray(), bytearray()], [list[str](), list[str]()]
-        for number, turn in enumerate(turns):
+    told = []
+    for number, least in enumerate(CALLS):
+        turns = itertools.cycle(one for one in prompts[7 * number :] if one.seconds < 0.6 * least)
+        sounds, words = (bytearray(), bytearray()), (list[str](), list[str]())
+        for side in itertools.cycle((0, 1)):
+            turn = next(turns)
             with wave.open(str(turn.sides[0])) as sound:
                 frames = sound.readframes(sound.getnframes()) + _PAUSE
-            sounds[number % 2] += frames
-            sounds[1 - number % 2] += bytes(len(frames))
-            words[number % 2] += turn.words
-        paths = tuple(folder / f"{language}-{length}-{side}.wav" for side in range(2))
+            sounds[side].extend(frames)
+            sounds[1 - side].extend(bytes(len(frames)))
+            words[side].extend(turn.words)
+            if side and len(sounds[0]) >= least * _BYTES_A_SECOND:
+                break
+        paths = tuple(folder / f"{language}-{number}-{side}.wav" for side in (0, 1))
         for path, frames in zip(paths, sounds, strict=True):
             with wave.open(str(path), "wb") as out:
                 out.setparams((1, 2, 8000, 0, "NONE", ""))
                 out.writeframes(frames)
-        told.append(Said(paths, (" ".join(words[0]), " ".join(words[1])), len(sounds[0]) / 16_000))
+        told.append(Said(paths, (" ".join(words[0]), " ".join(words[1])), len(sounds[0]) / _BYTES_A_SECOND))
     return told
 
 

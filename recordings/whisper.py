@@ -18,7 +18,21 @@ from typing import Any, Final
 
 from recordings.heard import AudioError, Heard, Side, Talk, Track
 from recordings.model import RATE, Process, loaded
-from recordings.packing import WINDOW_SECONDS, Block, Blocks, Stretch, Window, pack, placed, unheard, unpack
+from recordings.packing import (
+    WINDOW_SECONDS,
+    Block,
+    Blocks,
+    Piece,
+    Stretch,
+    Window,
+    apart,
+    better,
+    disbelieved,
+    half_heard,
+    pack,
+    placed,
+    unpack,
+)
 from recordings.transcript import Word
 
 SURE: Final = 0.6
@@ -222,21 +236,26 @@ class _Windows:
         self._hear(self._blocks.take())
 
     def _hear(self, blocks: Sequence[Block]) -> None:
-        missed = self._hear_windows(pack(blocks))
-        self._hear_windows([placed([block]) for block in missed])
+        said: dict[Piece, list[Word]] = {}
+        self._hear_windows(pack(blocks), said)
+        missed = half_heard(blocks, said)
+        self._hear_windows([placed([one]) for one in missed], said)
+        self._hear_windows([placed([one]) for one in apart(half_heard(missed, said))], said)
+        for (owner, _), words in said.items():
+            self._tracks[owner].words.extend(words)
         self._sounds = {key: sound for key, sound in self._sounds.items() if key not in _keys(blocks)}
 
-    def _hear_windows(self, windows: Sequence[Window]) -> list[Block]:
-        """Hear these windows, so many at a time; returns the blocks that lay with others and became no words."""
-        missed = []
+    def _hear_windows(self, windows: Sequence[Window], said: dict[Piece, list[Word]]) -> None:
+        """Hear these windows, so many at a time; of what is heard a second time the better is kept."""
         for first in range(0, len(windows), _BATCH):
             some = windows[first : first + _BATCH]
             for window, words in zip(some, self._said(some), strict=True):
-                said = unpack(window, words)
-                missed += unheard(window, said)
-                for owner, told in said.items():
-                    self._tracks[owner].words.extend(told)
-        return missed
+                heard = unpack(window, words)
+                if disbelieved(window, words, heard):
+                    continue
+                for piece, told in heard.items():
+                    if piece not in said or better(said[piece], told, piece[1]):
+                        said[piece] = told
 
     def _said(self, windows: Sequence[Window]) -> list[list[Word]]:
         """The words of each window, with its own times."""
