@@ -50,7 +50,7 @@ SAYS = {
     CALLER: "please-try-again",
     "m1": "queue-thankyou",
     "m2": "number-not-answering",
-    "m3": "agent-loggedoff",
+    "m3": "vm-deleted",
     "m4": "conf-full",
     SECOND: "vm-nomore",
     CLIENT: "from-unknown-caller",
