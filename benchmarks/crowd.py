@@ -15,7 +15,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.tables import calls
-from crm_sync.lifecycle import STAGES
+from crm_sync.book.lifecycle import STAGES
 from crm_sync.tables import leads, notes, parties, party_numbers
 from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.store import apply

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from benchmarks.load import FILTERS, TAPES
-from service.replay import fold
+from service.commands.replay import fold
 from telephony import ami, tape
 from telephony.told import Headers
 

@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from sqlalchemy import text
 
-from crm_sync.import_faults import ROWS_MOST
-from crm_sync.import_process import read_apart
-from crm_sync.import_terms import terms_of
-from crm_sync.importing import import_rows, preview
-from crm_sync.leads import By
-from crm_sync.lifecycle import SERVICE
+from crm_sync.book.leads import By
+from crm_sync.book.lifecycle import SERVICE
+from crm_sync.imports.faults import ROWS_MOST
+from crm_sync.imports.importing import import_rows, preview
+from crm_sync.imports.process import read_apart
+from crm_sync.imports.terms import terms_of
 from service.postgres import Postgres
 from service.settings import load as settings
 from service.wiring import open_house

@@ -16,8 +16,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from calls.due import Change
-from crm_sync.owners import owners
-from crm_sync.standing import open_leads, stages
+from crm_sync.book.owners import owners
+from crm_sync.book.standing import open_leads, stages
 from routing.load import Loads
 from routing.memory import Memory
 from service.attendant import Attendant
@@ -53,7 +53,7 @@ class Late:
 async def process(environment: Mapping[str, str], *command: str) -> AsyncIterator[int]:
     """Our program with this command (without one: the telephony role) while the body runs; yields its pid."""
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "service.cli", *(command or ("serve", "--role", "telephony")),
+        sys.executable, "-m", "service.cli.main", *(command or ("serve", "--role", "telephony")),
         env={**os.environ, **environment}, stderr=asyncio.subprocess.DEVNULL, preexec_fn=die_with_parent,
     )  # fmt: skip
     try:

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.connections import AUTH_DEAD, Connection
 from crm_sync.errors import AuthDeadError, BannedError, CrmError, NoRoomError, RateLimitedError
-from crm_sync.ledger_tables import crm_connections
-from crm_sync.retry import BANNED_SECONDS
+from crm_sync.ledger.retry import BANNED_SECONDS
+from crm_sync.ledger.tables import crm_connections
 from directory import store
 from notices.model import Notice
 from notices.telling import people_of, tell

@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.deadlines import due_at
-from crm_sync.leads import By, open_lead
-from crm_sync.lifecycle import OPEN, SERVICE
-from crm_sync.locks import lock_numbers
-from crm_sync.notes import add_task
+from crm_sync.book.deadlines import due_at
+from crm_sync.book.leads import By, open_lead
+from crm_sync.book.lifecycle import OPEN, SERVICE
+from crm_sync.book.locks import lock_numbers
+from crm_sync.book.notes import add_task
 from crm_sync.tables import leads, parties, party_numbers
 from directory.model import Directory
 from notices.telling import heads_of

@@ -17,8 +17,8 @@ from yarl import URL
 from calls.jobs import enqueue
 from crm_sync.crm import Crm, Step
 from crm_sync.errors import AuthDeadError
-from crm_sync.ledger import job_of, revive
-from crm_sync.ledger_tables import OPEN_STATES, UNSETTLED_STATES, crm_connections, crm_effects
+from crm_sync.ledger.planning import job_of, revive
+from crm_sync.ledger.tables import OPEN_STATES, UNSETTLED_STATES, crm_connections, crm_effects
 from crm_sync.secrets import Keeper, SecretKeyError
 
 State = Literal["active", "shadow", "stopped"]

@@ -6,7 +6,7 @@ from calls.due import Change, Job
 from calls.follow_up import number_of
 from calls.legs import is_outside
 from calls.view import CallView
-from crm_sync.owed import lane_of
+from crm_sync.ledger.owed import lane_of
 
 
 def due(change: Change) -> list[Job]:

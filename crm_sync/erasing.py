@@ -13,9 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.forgetting import Person
+from crm_sync.book.locks import lock_numbers
 from crm_sync.connection_tables import crm_heard
-from crm_sync.ledger_tables import crm_effects
-from crm_sync.locks import lock_numbers
+from crm_sync.ledger.tables import crm_effects
 from crm_sync.tables import leads, notes, parties, party_numbers, tasks, unwanted_digests
 from directory import keys
 

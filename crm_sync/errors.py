@@ -1,4 +1,4 @@
-"""What can go wrong with a CRM, told apart once, at its edge; `crm_sync.retry` says what follows from each.
+"""What can go wrong with a CRM, told apart once, at its edge; `crm_sync.ledger.retry` says what follows from each.
 
 CrmError
 ├── AuthExpiredError   the token is over: the adapter renews it once and repeats once; what still comes out is transient

@@ -17,9 +17,9 @@ from calls.queue import Task
 from calls.record import record, state_call
 from calls.tables import calls
 from calls.view import view
-from crm_sync.book import BookedCall, link
-from crm_sync.concerns import tell_of
-from crm_sync.rules import facts_of
+from crm_sync.book.calls import BookedCall, link
+from crm_sync.book.concerns import tell_of
+from crm_sync.book.rules import facts_of
 from directory.store import read
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from crm_sync.book.lifecycle import SERVICE
 from crm_sync.crm import CrmCall, CrmLead
-from crm_sync.lifecycle import SERVICE
 
 
 def may_change(lead: CrmLead, *, is_made: bool) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.errors import CrmError
-from crm_sync.ledger_tables import crm_connections
+from crm_sync.ledger.tables import crm_connections
 
 
 async def probing(connection: AsyncConnection, every: timedelta) -> list[str]:

@@ -21,8 +21,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR, UUID
 
-from crm_sync import connection_tables, ledger_tables  # noqa: F401 - their rows are of this room too
-from crm_sync.lifecycle import OPEN, STAGES
+from crm_sync import connection_tables  # noqa: F401 - their rows are of this room too
+from crm_sync.book.lifecycle import OPEN, STAGES
+from crm_sync.ledger import tables as ledger_tables  # noqa: F401 - their rows are of this room too
 from directory.tables import metadata
 
 _MOMENT = TIMESTAMP(timezone=True)
@@ -142,7 +143,7 @@ lead_events = Table(
     Column("lead_id", BigInteger, ForeignKey("leads.id", ondelete="CASCADE"), nullable=False),
     Column("at", _MOMENT, nullable=False),
     Column("by", Text, nullable=False, comment="Key of a person, or switchhook."),
-    Column("kind", Text, nullable=False, comment="crm_sync.leads.EVENT_KINDS."),
+    Column("kind", Text, nullable=False, comment="crm_sync.book.leads.EVENT_KINDS."),
     Column("before", Text, comment="A stage with its step (in_work/meeting), a person, a time."),
     Column("after", Text),
     Column(

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from calls.queue import QUEUES
-from crm_sync.counting import SECONDS
-from crm_sync.ledger_tables import OPEN_STATES
-from crm_sync.lifecycle import OPEN, STAGES
-from crm_sync.revival import RESULTS
+from crm_sync.book.lifecycle import OPEN, STAGES
+from crm_sync.book.revival import RESULTS
+from crm_sync.ledger.counting import SECONDS
+from crm_sync.ledger.tables import OPEN_STATES
 from metrics import crm_questions as crm
 from recordings.gaps import LOST, OF_CALLS
 from recordings.privacy_tables import REMOVED

@@ -44,7 +44,7 @@ async def keep_worker(house: House) -> None:
     while True:
         began_at = time.monotonic()
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "service.cli", "worker", env=environment, preexec_fn=_humbly
+            sys.executable, "-m", "service.cli.main", "worker", env=environment, preexec_fn=_humbly
         )
         try:
             code = await child.wait()

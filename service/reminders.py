@@ -7,8 +7,8 @@ import asyncio
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.attention import tell_daily
-from crm_sync.reminding import remind
+from crm_sync.book.attention import tell_daily
+from crm_sync.book.reminding import remind
 from service.rounds import come_round
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.reviving import revive
+from crm_sync.book.reviving import revive
 from service.rounds import come_round
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)

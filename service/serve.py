@@ -12,7 +12,7 @@ import structlog
 from metrics.http import new_registry
 from metrics.observe import CrmAsked, Pushed
 from service.children import keep_worker
-from service.crm_owners import open_crm
+from service.crm.owners import open_crm
 from service.ports import refuse_taken
 from service.settings import Settings
 from service.stopping import stopping

@@ -13,17 +13,17 @@ import structlog
 
 from calls.database import ensure_partitions
 from calls.due import Change
-from crm_sync.owners import owners
-from crm_sync.standing import open_leads, stages
+from crm_sync.book.owners import owners
+from crm_sync.book.standing import open_leads, stages
 from metrics.http import Registry
 from metrics.observe import Observed, Reconciled
 from routing.load import Loads
 from routing.look_up import CrmOwners
 from routing.memory import Memory
 from service.attendant import Attendant
-from service.crm_cards import CardShows
-from service.crm_losses import keep_telling_losses
-from service.crm_reconcile import keep_noting
+from service.crm.cards import CardShows
+from service.crm.losses import keep_telling_losses
+from service.crm.reconcile import keep_noting
 from service.duty import Duty
 from service.overdue import keep_escalating
 from service.reconcile import PBX_STORE

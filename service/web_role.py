@@ -10,10 +10,10 @@ from pathlib import Path
 from metrics.gauges import DatabaseGauges
 from metrics.http import PortTakenError, Registry, make_app, serving
 from metrics.links import LinkGauges, StoreGauges, WatchedLink
-from service.crm_connecting import Connecting
-from service.crm_doors import Doors
+from service.commands.privacy import erasing_of
+from service.crm.connecting import Connecting
+from service.crm.doors import Doors
 from service.faults import UserFault
-from service.privacy import erasing_of
 from service.readiness import readiness
 from service.settings import Settings
 from service.telephony_role import Telephony

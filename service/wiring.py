@@ -18,9 +18,10 @@ from calls.database import connect
 from calls.due import Change, Job
 from calls.follow_ups import LeadOwner
 from calls.record import Owing
-from crm_sync import grants, parties
-from crm_sync.ledger import plan_changes
-from crm_sync.owners import owner_of
+from crm_sync import grants
+from crm_sync.book import parties
+from crm_sync.book.owners import owner_of
+from crm_sync.ledger.planning import plan_changes
 from recordings.disk import Disk
 from recordings.store import Bucket, Store
 from routing import look_up

@@ -10,11 +10,11 @@ import structlog
 
 from calls.follow_ups import FollowUpJobs
 from calls.queue import QUEUES, Crew, Timing, make_app, work
+from crm_sync.book.parties import numbers_of
 from crm_sync.heard import HeardJobs
 from crm_sync.jobs import CrmJobs
-from crm_sync.ledger import release
-from crm_sync.parties import numbers_of
-from crm_sync.sending import SendingJobs
+from crm_sync.ledger.planning import release
+from crm_sync.ledger.sending import SendingJobs
 from directory import calendars
 from directory.feed import Limits
 from notices.delivering import NoticeJobs
@@ -29,13 +29,13 @@ from recordings.storing import StoringJobs
 from recordings.transcribing import TranscribingJobs
 from recordings.turns import TOGETHER
 from routing.answers import AnswerJobs
-from service import crms
-from service.crm_doors import acts
-from service.crm_probing import keep_probing
-from service.crm_reconcile import keep_comparing
-from service.crm_workplaces import opener
+from service.commands.privacy import erasing_of
+from service.crm import ledger as crms
+from service.crm.doors import acts
+from service.crm.probing import keep_probing
+from service.crm.reconcile import keep_comparing
+from service.crm.workplaces import opener
 from service.faults import UserFault
-from service.privacy import erasing_of
 from service.retention import keep as keep_what_may_be
 from service.rounds import come_round
 from service.settings import Settings, TranscriptionSettings

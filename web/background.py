@@ -11,7 +11,7 @@ from sqlalchemy import and_, func, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls, legs
-from crm_sync.lead_list import last_lost
+from crm_sync.book.lead_list import last_lost
 from crm_sync.tables import lead_events, leads, parties, party_numbers
 from directory.model import Directory
 from directory.numbers import is_anonymous

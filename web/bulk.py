@@ -10,17 +10,17 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.import_faults import BYTES_MOST, FileFault
-from crm_sync.import_plan import Outcome, Plan
-from crm_sync.import_process import read_apart
-from crm_sync.import_rows import Problem, Reading, Terms
-from crm_sync.import_terms import terms_of
-from crm_sync.importing import import_rows
-from crm_sync.lead_export import count_leads, lead_rows
-from crm_sync.lead_list import Wanted
-from crm_sync.leads import By
-from crm_sync.lifecycle import SERVICE, STAGES
-from crm_sync.sheets import Form, written
+from crm_sync.book.lead_export import count_leads, lead_rows
+from crm_sync.book.lead_list import Wanted
+from crm_sync.book.leads import By
+from crm_sync.book.lifecycle import SERVICE, STAGES
+from crm_sync.imports.faults import BYTES_MOST, FileFault
+from crm_sync.imports.importing import import_rows
+from crm_sync.imports.plan import Outcome, Plan
+from crm_sync.imports.process import read_apart
+from crm_sync.imports.rows import Problem, Reading, Terms
+from crm_sync.imports.sheets import Form, written
+from crm_sync.imports.terms import terms_of
 from directory.model import Directory
 from recordings.audit import Actor, note
 from web.reason_words import REASON_WORDS

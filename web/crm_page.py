@@ -12,11 +12,12 @@ from aiohttp import web
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync import connections, health
+from crm_sync import connections
 from crm_sync.asking import Fault
 from crm_sync.connections import Connection, ConnectionRefused
 from crm_sync.kinds import KINDS
-from crm_sync.ledger_tables import EFFECT_STATES
+from crm_sync.ledger import health
+from crm_sync.ledger.tables import EFFECT_STATES
 from recordings.audit import note
 from web.crm_form import remedy_of
 from web.guard import VIEWER, only, read_form

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.follow_up_list import most_urgent
 from calls.tables import calls, follow_ups, legs
-from crm_sync.attention import attention
+from crm_sync.book.attention import attention
 from crm_sync.tables import parties, party_numbers
 from directory.model import Directory
 from web.bell import unread

@@ -9,11 +9,11 @@ from typing import Any, Final
 from aiohttp import BodyPartReader, web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.import_columns import FIELD, TARGETS, is_target
-from crm_sync.import_faults import BYTES_MOST, COLUMNS_MOST, ROWS_MOST, FileFault
-from crm_sync.import_plan import Plan
-from crm_sync.import_rows import Reading
-from crm_sync.importing import ImportRefused, preview
+from crm_sync.imports.columns import FIELD, TARGETS, is_target
+from crm_sync.imports.faults import BYTES_MOST, COLUMNS_MOST, ROWS_MOST, FileFault
+from crm_sync.imports.importing import ImportRefused, preview
+from crm_sync.imports.plan import Plan
+from crm_sync.imports.rows import Reading
 from directory.model import Directory
 from web import import_drafts, sessions
 from web.bulk import MEGABYTES, fault_words, import_file, read_file

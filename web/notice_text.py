@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from crm_sync.lifecycle import SERVICE
+from crm_sync.book.lifecycle import SERVICE
 from directory.model import Directory
 from notices.model import Told, Written
 from web.names import line_name, person_name

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnCollection, ColumnElement, Select, and_, false, literal, or_, select, true
 
 from calls.tables import calls, follow_ups, legs
-from crm_sync.merging import same_party
+from crm_sync.book.merging import same_party
 from crm_sync.tables import leads, tasks
 from directory.model import Directory
 from web.sessions import Viewer

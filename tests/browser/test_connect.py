@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from service.crm_connecting import Connecting
-from service.crm_doors import Doors
+from service.crm.connecting import Connecting
+from service.crm.doors import Doors
 from service.ports import free_port
 from service.settings import Settings
 from tests.browser.conftest import OpenPage

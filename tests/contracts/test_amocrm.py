@@ -18,11 +18,12 @@ import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync import amocrm_link
-from crm_sync.amocrm import KIND
-from crm_sync.amocrm_cards import has_number
-from crm_sync.amocrm_heard import token_ends
-from crm_sync.amocrm_link import Settings
+from crm_sync.amocrm import link as amocrm_link
+from crm_sync.amocrm.adapter import KIND
+from crm_sync.amocrm.cards import has_number
+from crm_sync.amocrm.heard import token_ends
+from crm_sync.amocrm.link import Settings
+from crm_sync.book.lifecycle import SERVICE
 from crm_sync.crm import Candidate, CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript, Effect, Heard, Inbound
 from crm_sync.errors import (
     AuthDeadError,
@@ -33,7 +34,6 @@ from crm_sync.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from crm_sync.lifecycle import SERVICE
 from crm_sync.pacing import SharedPace
 from crm_sync.spans import MOST_SECONDS
 from directory.numbers import e164

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from yarl import URL
 
-from crm_sync.bitrix24 import KIND
-from crm_sync.bitrix24_rest import Rest, moved_to
+from crm_sync.bitrix24.adapter import KIND
+from crm_sync.bitrix24.link import Rest, moved_to
 from crm_sync.crm import CrmCall, CrmLead, CrmRecording, CrmSegment, CrmTask, CrmTranscript, Effect, HeldCall, Inbound
 from crm_sync.errors import (
     AuthDeadError,

@@ -9,7 +9,7 @@ import pytest
 
 from calls.events import device
 from calls.view import to_json
-from service.replay import replay
+from service.commands.replay import replay
 
 TAPES = Path(__file__).parents[1] / "tapes"
 NAMES = sorted(tape.stem for tape in TAPES.glob("*.ami"))

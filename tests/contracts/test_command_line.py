@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 import service.demo_world
 from directory.file import dumps, loads
 from directory.store import apply
-from service.commands import apply_directory, export_directory
+from service.commands.one_shot import apply_directory, export_directory
 from service.ports import free_port
 from service.settings import load
 from service.wiring import open_database
@@ -33,7 +33,7 @@ TAPES = Path(__file__).parents[1] / "tapes"
 
 def test_replay_tells_one_object_a_line() -> None:
     """Records on stdout, the count of skipped events on stderr, exit 0."""
-    words = (sys.executable, "-m", "service.cli", "replay", str(TAPES / "answered.ami"), "--format", "json")
+    words = (sys.executable, "-m", "service.cli.main", "replay", str(TAPES / "answered.ami"), "--format", "json")
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
     (record,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert (record["status"], record["answered_by"]) == ("answered", ["PJSIP/m1"])

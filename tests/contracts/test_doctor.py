@@ -21,8 +21,8 @@ from directory.calendars import refresh
 from directory.feed import Limits
 from directory.store import apply
 from directory.tables import calendars
-from service.check import Check
-from service.doctor import build, examine, render
+from service.commands.check import Check
+from service.commands.doctor import build, examine, render
 from service.pbx import Pbx
 from service.ports import free_port
 from service.settings import CrmSettings, PbxSettings, Settings, TranscriptionSettings, load

@@ -7,7 +7,7 @@ import pytest
 
 from calls.forgetting import Person, forgotten, names_in
 from calls.view import to_json, view
-from service.replay import fold
+from service.commands.replay import fold
 from telephony import tape
 
 TAPES = Path(__file__).parents[1] / "tapes"

@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.lead_list import Wanted
+from crm_sync.book.lead_list import Wanted
+from service.commands.leads import export_leads, import_leads
 from service.faults import UserFault
-from service.leads import export_leads, import_leads
 from service.settings import load
 from tests.fakes.command import switchhook
 from tests.fakes.sheets import csv_of

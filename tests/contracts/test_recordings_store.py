@@ -31,8 +31,8 @@ from recordings.store import (
     call_folder,
     side_name,
 )
-from service.check import Check
-from service.doctor import examine
+from service.commands.check import Check
+from service.commands.doctor import examine
 from service.settings import RecordingsSettings, load
 from tests.fakes.bucket import Way, serving
 from tests.fakes.full_disk import room_for

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from calls.view import to_json
-from service.replay import replay
+from service.commands.replay import replay
 from telephony.scramble import Scrambler
 from telephony.tape import Kind, Spoken, ami_text, cel_csv, content
 from telephony.tape_fields import learn, scrambled

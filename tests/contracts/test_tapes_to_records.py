@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from calls.view import to_json
-from service.replay import replay
+from service.commands.replay import replay
 from tests.lab.scenarios.catalogue import SCENARIOS
 from tests.lab.scenarios.record import alike, told
 

@@ -15,7 +15,7 @@ from calls.call import Call
 from calls.events import Event
 from calls.record import state_call, state_json
 from calls.view import view
-from service.replay import PBX, fold, replay
+from service.commands.replay import PBX, fold, replay
 from telephony.tape import TapeError, messages, read
 
 TAPES = sorted((Path(__file__).parents[1] / "tapes").glob("*.ami")) + sorted(

@@ -16,7 +16,7 @@ from sqlalchemy.event import listen
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.tables import calls, legs
-from crm_sync.owners import owners
+from crm_sync.book.owners import owners
 from directory import store
 from directory.model import Order
 from routing import answers

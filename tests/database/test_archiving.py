@@ -41,7 +41,7 @@ from recordings.store import Store
 from recordings.storing import StoringJobs
 from recordings.transcribing import TranscribingJobs
 from recordings.upkeep import owe_archives, owe_texts
-from service.crm_workplaces import sounds_of
+from service.crm.workplaces import sounds_of
 from tests.fakes.full_disk import room_for
 from tests.fakes.recorded import T0, pbx_recorded, settled_call
 from tests.fakes.spoken import said

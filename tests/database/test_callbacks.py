@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from crm_sync.owners import owners
+from crm_sync.book.owners import owners
 from directory import store
 from directory.outgoing import Callback
 from directory.presence_store import set_status

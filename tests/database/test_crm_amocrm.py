@@ -12,24 +12,24 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync import connections
-from crm_sync.amocrm import KIND
+from crm_sync.amocrm.adapter import KIND
 from crm_sync.crm import Asked as CanBeAsked
 from crm_sync.errors import BannedError, TransientError
 from crm_sync.heard import HeardJobs
 from crm_sync.jobs import CrmJobs
+from crm_sync.ledger.sending import SendingJobs
+from crm_sync.ledger.upkeep import plan_told
 from crm_sync.secrets import Keeper
-from crm_sync.sending import SendingJobs
-from crm_sync.upkeep import plan_told
 from routing import look_up
 from routing.owner import Copy
-from service import crm_setup
-from service.crm_doors import Doors, acts
-from service.crm_owners import ConnectionOwners
-from service.crm_probing import probe_due
-from service.crm_reconcile import compare_due
-from service.crm_setup import Wanted
-from service.crm_workplaces import Adapters, links_of
-from service.crms import maker
+from service.crm import setup as crm_setup
+from service.crm.doors import Doors, acts
+from service.crm.ledger import maker
+from service.crm.owners import ConnectionOwners
+from service.crm.probing import probe_due
+from service.crm.reconcile import compare_due
+from service.crm.setup import Wanted
+from service.crm.workplaces import Adapters, links_of
 from service.faults import UserFault
 from service.settings import Settings
 from tests.fakes.amocrm import ADMIN, BORIS, Asked, open_amo

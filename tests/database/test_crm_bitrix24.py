@@ -16,11 +16,11 @@ from yarl import URL
 from crm_sync.heard import HeardJobs
 from routing import look_up
 from routing.owner import Copy
-from service import crm_setup
-from service.crm_doors import Doors, acts
-from service.crm_probing import probe_due
-from service.crm_setup import Wanted
-from service.crm_workplaces import Adapters
+from service.crm import setup as crm_setup
+from service.crm.doors import Doors, acts
+from service.crm.probing import probe_due
+from service.crm.setup import Wanted
+from service.crm.workplaces import Adapters
 from service.faults import UserFault
 from service.settings import Settings
 from tests.fakes.bitrix24 import CLIENT, CLIENT_SECRET, HOOK_CODE, Bitrix24, open_bitrix24

@@ -16,10 +16,10 @@ from calls import events as e
 from calls.due import owe_nothing
 from calls.follow_ups import FollowUpJobs
 from calls.record import record
+from crm_sync.book.locks import lock_book
+from crm_sync.book.owners import owner_of, owners
+from crm_sync.book.parties import numbers_of
 from crm_sync.jobs import CrmJobs
-from crm_sync.locks import lock_book
-from crm_sync.owners import owner_of, owners
-from crm_sync.parties import numbers_of
 from crm_sync.tables import leads
 from directory import tables as d
 from directory.store import read

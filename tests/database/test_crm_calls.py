@@ -19,16 +19,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls import events as e
 from calls.due import owe_nothing
 from calls.record import record
+from crm_sync.book.leads import By, give_lead
+from crm_sync.book.lifecycle import SERVICE
 from crm_sync.jobs import CrmJobs
-from crm_sync.leads import By, give_lead
-from crm_sync.lifecycle import SERVICE
 from crm_sync.tables import leads, parties, party_numbers
 from directory import presence_store
 from directory.file import loads
 from directory.presence import Absence
 from directory.store import apply
+from service.commands.lead_rules import replay_rules
 from service.faults import UserFault
-from service.lead_rules import replay_rules
 from service.settings import load
 from tests.fakes.recorded import LINE, T0, outgoing_call, settled_call
 

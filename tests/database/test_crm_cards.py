@@ -21,7 +21,7 @@ from crm_sync.errors import RateLimitedError, TransientError
 from crm_sync.grants import Grant, keep_grant
 from crm_sync.secrets import Keeper
 from crm_sync.workplace import Workplace
-from service.crm_cards import CardShows
+from service.crm.cards import CardShows
 from service.settings import Settings
 from tests.fakes import pretended
 from tests.fakes.ledger import OWES, SECRET_KEY

@@ -21,14 +21,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls import events as e
 from calls.follow_ups import FollowUpJobs
 from calls.record import record
+from crm_sync.book.leads import By, give_lead
+from crm_sync.book.lifecycle import SERVICE
+from crm_sync.book.owners import owner_of
+from crm_sync.book.parties import numbers_of
 from crm_sync.jobs import CrmJobs
-from crm_sync.leads import By, give_lead
-from crm_sync.ledger import release
-from crm_sync.lifecycle import SERVICE
-from crm_sync.owners import owner_of
-from crm_sync.parties import numbers_of
+from crm_sync.ledger.planning import release
+from crm_sync.ledger.upkeep import plan_told
 from crm_sync.tables import parties, party_numbers
-from crm_sync.upkeep import plan_told
 from directory.file import loads
 from directory.store import apply
 from telephony.clocks import AHEAD

@@ -18,8 +18,10 @@ from metrics.gauges import DatabaseGauges
 from metrics.http import _Together, new_registry
 from metrics.observe import CrmAsked
 from notices.signing import read_secret
-from service import crm_commands, crm_setup, crms
-from service.crm_workplaces import opener
+from service.commands import crm as crm_commands
+from service.crm import ledger as crms
+from service.crm import setup as crm_setup
+from service.crm.workplaces import opener
 from service.faults import UserFault
 from service.settings import Settings
 from tests.fakes.ledger import LOOPBACK, SECRET_KEY, Ledger, open_ledger

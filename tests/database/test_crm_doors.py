@@ -25,17 +25,18 @@ from crm_sync.erasing import mask_mentions
 from crm_sync.errors import CrmError, NoRoomError, RateLimitedError
 from crm_sync.grants import Grant, keep_grant
 from crm_sync.heard import HeardJobs, remote_of, store
+from crm_sync.ledger.sending import SendingJobs
 from crm_sync.secrets import Keeper
-from crm_sync.sending import SendingJobs
 from recordings.audit import Actor
 from routing import look_up
 from routing.owner import Copy
-from service import crm_setup, crms
-from service.crm_connecting import Connecting
-from service.crm_doors import Doors, acts
-from service.crm_owners import ConnectionOwners, open_crm
-from service.crm_setup import Wanted
-from service.crm_workplaces import Adapters, workplace
+from service.crm import ledger as crms
+from service.crm import setup as crm_setup
+from service.crm.connecting import Connecting
+from service.crm.doors import Doors, acts
+from service.crm.owners import ConnectionOwners, open_crm
+from service.crm.setup import Wanted
+from service.crm.workplaces import Adapters, workplace
 from service.faults import UserFault
 from service.settings import Settings
 from service.wiring import House

@@ -20,9 +20,9 @@ from crm_sync.pacing import Bucket, SharedPace
 from crm_sync.people import KnownPeople
 from crm_sync.secrets import Keeper
 from metrics.crm_questions import GRANTS, LIMIT_MOST, LIMIT_USED, MISSING
-from service.crm_probing import probe_due
-from service.crm_workplaces import Adapters
-from service.crms import keep_telling
+from service.crm.ledger import keep_telling
+from service.crm.probing import probe_due
+from service.crm.workplaces import Adapters
 from service.settings import Settings
 from tests.fakes import pretended
 from tests.fakes.ledger import SECRET_KEY, add_connection

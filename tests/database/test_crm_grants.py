@@ -19,8 +19,8 @@ from crm_sync import connections
 from crm_sync.errors import AuthDeadError
 from crm_sync.grants import Grant, SealedGrants, keep_grant, settled
 from crm_sync.http import Http
+from crm_sync.ledger.sending import SendingJobs
 from crm_sync.secrets import Keeper, SecretKeyError
-from crm_sync.sending import SendingJobs
 from directory.file import loads
 from directory.store import apply
 from tests.fakes.bitrix24_chaos import Bitrix24Chaos, open_bitrix24_chaos

@@ -24,15 +24,15 @@ from crm_sync.crm import Crm, CrmRecording, Done, Effect
 from crm_sync.due import due
 from crm_sync.errors import CrmError, PermanentError, TransientError, UnknownOutcomeError
 from crm_sync.jobs import CrmJobs
-from crm_sync.ledger import plan_changes
-from crm_sync.retry import GIVE_UP_SECONDS
+from crm_sync.ledger.planning import plan_changes
+from crm_sync.ledger.retry import GIVE_UP_SECONDS
+from crm_sync.ledger.sending import OTHER_NUMBER_SECONDS
+from crm_sync.ledger.subjects import NotThereYet, Rooms
+from crm_sync.ledger.turns import AT_ONCE, Turns
+from crm_sync.ledger.upkeep import tidy
 from crm_sync.secrets import Keeper
-from crm_sync.sending import OTHER_NUMBER_SECONDS
-from crm_sync.subjects import NotThereYet, Rooms
-from crm_sync.turns import AT_ONCE, Turns
-from crm_sync.upkeep import tidy
 from recordings.due import archive_job
-from service import crms
+from service.crm import ledger as crms
 from service.settings import Settings
 from tests.fakes.ledger import OWES, ROOMS, SECRET_KEY, Ledger, add_connection, open_ledger, open_webhook
 from tests.fakes.recorded import T0, settled_call

@@ -7,9 +7,10 @@ from itertools import pairwise
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync import connections, health
+from crm_sync import connections
 from crm_sync.crm import STEPS
-from crm_sync.upkeep import plan_told, tidy
+from crm_sync.ledger import health
+from crm_sync.ledger.upkeep import plan_told, tidy
 
 _ROWS = 20_000
 _A_LEAD = """

@@ -17,12 +17,12 @@ from calls.follow_up import cause_of, origin_of
 from calls.record import state_call
 from calls.view import CallView, view
 from crm_sync import connections
-from crm_sync.ledger import release
+from crm_sync.ledger.planning import release
 from metrics.gauges import DatabaseGauges
 from metrics.observe import Observed
 from recordings.rows import gaps_of, is_late_in_crm, note_not_in_crm, write_call_audio
-from service.crm_losses import tell_losses
-from service.explain import tell
+from service.commands.explain import tell
+from service.crm.losses import tell_losses
 from service.recorder import Recorder
 from tests.fakes.ledger import OWES, Ledger, open_ledger
 from tests.fakes.recorded import T0, settled_call

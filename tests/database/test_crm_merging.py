@@ -12,17 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.due import owe_nothing
 from calls.record import record
+from crm_sync.book.leads import By, locked, move_lead, open_lead
+from crm_sync.book.lifecycle import Move
+from crm_sync.book.locks import lock_numbers
+from crm_sync.book.merging import PartyRefused, add_number, merge, rename, same_party, unmerge
+from crm_sync.book.notes import add_note, add_task
 from crm_sync.erasing import erase_parties
 from crm_sync.jobs import CrmJobs
-from crm_sync.leads import By, locked, move_lead, open_lead
-from crm_sync.lifecycle import Move
-from crm_sync.locks import lock_numbers
-from crm_sync.merging import PartyRefused, add_number, merge, rename, same_party, unmerge
-from crm_sync.notes import add_note, add_task
 from crm_sync.tables import notes, parties, party_merges, party_numbers, tasks
 from directory.file import loads
 from directory.store import apply
-from service import parties as commands
+from service.commands import parties as commands
 from service.faults import UserFault
 from service.settings import load
 from tests.fakes.recorded import T0, settled_call

@@ -16,7 +16,7 @@ from crm_sync.errors import RateLimitedError
 from crm_sync.pacing import Bucket, SharedPace
 from crm_sync.secrets import Keeper
 from service.children import die_with_parent
-from service.crm_workplaces import workplace
+from service.crm.workplaces import workplace
 from service.settings import Settings
 from tests.fakes.command import PROGRAM
 from tests.fakes.ledger import SECRET_KEY

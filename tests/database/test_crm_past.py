@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
 from crm_sync import connections
-from crm_sync.upkeep import plan_told, tidy
-from service.crm_commands import add_webhook
+from crm_sync.ledger.upkeep import plan_told, tidy
+from service.commands.crm import add_webhook
 from service.faults import UserFault
 from service.settings import Settings
 from tests.fakes.ledger import LOOPBACK, SECRET_KEY, Ledger, add_connection, open_ledger

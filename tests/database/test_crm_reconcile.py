@@ -18,18 +18,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls import events as e
 from calls.record import record
 from calls.tables import calls
-from crm_sync import comparisons, connections
-from crm_sync.amocrm import KIND, Amo
+from crm_sync import connections
+from crm_sync.amocrm.adapter import KIND, Amo
 from crm_sync.connections import Connection
 from crm_sync.crm import Crm
+from crm_sync.ledger import comparisons
+from crm_sync.ledger.reconciling import Report, reconcile, repair
+from crm_sync.ledger.sending import SendingJobs
+from crm_sync.ledger.upkeep import tidy
 from crm_sync.people import pair
-from crm_sync.reconciling import Report, reconcile, repair
-from crm_sync.sending import SendingJobs
-from crm_sync.upkeep import tidy
 from directory.tables import people
 from metrics.http import new_registry
 from metrics.observe import Reconciled
-from service import crm_reconcile
+from service.crm import reconcile as crm_reconcile
 from service.faults import UserFault
 from service.settings import Settings
 from tests.fakes.amocrm import ANNA, BORIS
@@ -185,7 +186,7 @@ async def test_a_list_that_leaves_out_whatever_is_looked_for_says_nothing_of_the
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where one may see only one's own calls: nobody knows, and nothing is told again."""
-    monkeypatch.setattr("crm_sync.reconciling._LOOKED_FOR", 1)
+    monkeypatch.setattr("crm_sync.ledger.reconciling._LOOKED_FOR", 1)
     for uid in ("1.1", "2.1"):
         await office.happen(uid)
     await office.run()

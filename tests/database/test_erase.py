@@ -21,8 +21,8 @@ from calls import events as e
 from calls.rebuild import rebuild
 from calls.record import event_from_json
 from calls.tables import call_events, calls, follow_ups
-from crm_sync.ledger_tables import crm_connections, crm_effects
-from crm_sync.parties import must_not_be_called
+from crm_sync.book.parties import must_not_be_called
+from crm_sync.ledger.tables import crm_connections, crm_effects
 from crm_sync.tables import leads, notes, parties, party_numbers, tasks
 from directory import store
 from directory.retention import Retention
@@ -164,7 +164,7 @@ async def _written(engine: AsyncEngine) -> None:
         await connection.execute(insert(notes).values(whose | {"at": func.now(), "by": "boris"}))
         await connection.execute(insert(tasks).values(whose | {"made_at": func.now(), "made_by": "boris"}))
         told = {"key": "shop", "kind": "webhook", "settings": {}, "secrets": b"", "steps": ["lead"], "state": "active"}
-        await connection.execute(insert(crm_connections).values(told))
+        await connection.execute(insert(crm_connections).values(told | {"account": "x"}))
         effect = {"key": uuid4(), "connection": "shop", "step": "lead", "lane": "x", "waits": False, "state": "done"}
         effect |= {"request": {"lead": {"fields": fields}}, "answer": {"said": said}, "ended_at": func.now()}
         await connection.execute(insert(crm_effects).values(effect))
@@ -415,7 +415,7 @@ async def test_nobody_of_the_house_and_no_half_number_can_be_erased(house: House
 @pytest.mark.timeout(180)  # two commands of their own start, each within seconds on a quiet machine
 async def test_a_command_killed_in_the_middle_is_gone_on_with(house: House, database_dsn: str) -> None:
     """SIGKILL between two calls: what was done stays done, the same command does the rest, and no log names anybody."""
-    command = [sys.executable, "-m", "service.cli", "erase", "8 916 555-01-23", "--json"]
+    command = [sys.executable, "-m", "service.cli.main", "erase", "8 916 555-01-23", "--json"]
     environment = {
         **os.environ,
         "DATABASE_URL": database_dsn,

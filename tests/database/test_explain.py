@@ -20,7 +20,7 @@ from calls.tables import calls
 from crm_sync.tables import leads, parties
 from directory import store
 from directory.model import Company, Device, Directory, Line, Person, Team
-from service.explain import find_call, tell
+from service.commands.explain import find_call, tell
 from telephony import tape
 from web.words import WORDS
 

@@ -17,8 +17,8 @@ from calls.follow_up import due
 from calls.follow_ups import FollowUpJobs, FollowUpRefused, close_by_hand, escalate
 from calls.rebuild import rebuild
 from calls.record import record
-from crm_sync.owners import owner_of
-from crm_sync.parties import numbers_of
+from crm_sync.book.owners import owner_of
+from crm_sync.book.parties import numbers_of
 from directory import store
 from directory.model import FollowUpPolicy
 from routing import look_up

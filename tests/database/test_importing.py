@@ -11,14 +11,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from crm_sync import import_process, importing
-from crm_sync.import_faults import FileFault
-from crm_sync.import_plan import Plan
-from crm_sync.import_process import read_apart
-from crm_sync.import_rows import Reading
-from crm_sync.import_terms import terms_of
-from crm_sync.importing import ImportRefused, import_rows, preview
-from crm_sync.leads import By
+from crm_sync.book.leads import By
+from crm_sync.imports import importing
+from crm_sync.imports import process as import_process
+from crm_sync.imports.faults import FileFault
+from crm_sync.imports.importing import ImportRefused, import_rows, preview
+from crm_sync.imports.plan import Plan
+from crm_sync.imports.process import read_apart
+from crm_sync.imports.rows import Reading
+from crm_sync.imports.terms import terms_of
 from directory import store
 from tests.fakes.sheets import FAR_CORNER, bomb, csv_of, xlsx_of
 from tests.fakes.story import HOUSE, furnish

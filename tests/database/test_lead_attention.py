@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.attention import attention, tell_daily
-from crm_sync.reminding import remind
+from crm_sync.book.attention import attention, tell_daily
+from crm_sync.book.reminding import remind
 from crm_sync.tables import leads, parties, tasks
 from directory import store
 from directory.lead_policy import FunnelStep, LeadPolicy
@@ -95,7 +95,7 @@ async def test_a_new_owner_is_told_though_the_head_was_and_many_of_nobody_keep_n
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Leads go by pages: two of somebody who left, of a house without heads, come first."""
-    monkeypatch.setattr("crm_sync.reminding._BATCH", 1)
+    monkeypatch.setattr("crm_sync.book.reminding._BATCH", 1)
     await furnish(engine)
     moved = await lead(engine, "02T10:00", "02T12:00")
     assert await remind(engine, at("02T12:00")) == 2

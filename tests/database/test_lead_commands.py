@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
-from service.cli import app
+from service.cli.main import app
 from tests.fakes.story import furnish, know
 
 

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from crm_sync.decisions import ChangedMeanwhile, bring_back, decide, give, put_off, write_fields
-from crm_sync.lead_list import Wanted, count, newest, on_managers_list, whole
-from crm_sync.leads import By, move_lead, open_lead
-from crm_sync.lifecycle import LifecycleError, Move
-from crm_sync.notes import add_note, add_task, finish_task
+from crm_sync.book.decisions import ChangedMeanwhile, bring_back, decide, give, put_off, write_fields
+from crm_sync.book.lead_list import Wanted, count, newest, on_managers_list, whole
+from crm_sync.book.leads import By, move_lead, open_lead
+from crm_sync.book.lifecycle import LifecycleError, Move
+from crm_sync.book.notes import add_note, add_task, finish_task
 from crm_sync.tables import parties, party_numbers
 from directory import store
 from directory.lead_policy import FunnelStep, LeadPolicy

@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import owe_nothing
 from calls.record import record
-from crm_sync.decisions import ChangedMeanwhile, bring_back, decide, give
+from crm_sync.book.decisions import ChangedMeanwhile, bring_back, decide, give
+from crm_sync.book.leads import By, NoSuchLead, place
+from crm_sync.book.lifecycle import NEXT, OPEN, STAGES, LifecycleError, Move
+from crm_sync.book.reviving import revive
 from crm_sync.jobs import CrmJobs
-from crm_sync.leads import By, NoSuchLead, place
-from crm_sync.lifecycle import NEXT, OPEN, STAGES, LifecycleError, Move
-from crm_sync.reviving import revive
 from crm_sync.tables import lead_events, leads
 from directory import store
 from directory.lead_policy import FunnelStep, LeadPolicy, RevivalChain, RevivalStep

@@ -10,14 +10,14 @@ from typing import Any, Final
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.decisions import bring_back, decide
-from crm_sync.lead_list import last_lost, whole
-from crm_sync.leads import By, open_lead, set_fields
-from crm_sync.ledger_tables import crm_connections
-from crm_sync.lifecycle import Move
-from crm_sync.reviving import revive
+from crm_sync.book.decisions import bring_back, decide
+from crm_sync.book.lead_list import last_lost, whole
+from crm_sync.book.leads import By, open_lead, set_fields
+from crm_sync.book.lifecycle import Move
+from crm_sync.book.reviving import revive
+from crm_sync.ledger.tables import crm_connections
+from crm_sync.ledger.upkeep import plan_told
 from crm_sync.tables import parties, party_numbers
-from crm_sync.upkeep import plan_told
 from directory import store
 from directory.lead_policy import LeadPolicy, RevivalChain, RevivalStep
 from directory.model import Directory

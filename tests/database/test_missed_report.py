@@ -13,12 +13,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
-from crm_sync.book import BookedCall, link
-from crm_sync.rules import CallFacts
+from crm_sync.book.calls import BookedCall, link
+from crm_sync.book.rules import CallFacts
 from directory import store
 from reports.missed_rows import missed_report
-from service.cli import app
-from service.follow_ups import close_follow_up, list_follow_ups
+from service.cli.main import app
+from service.commands.follow_ups import close_follow_up, list_follow_ups
 from service.settings import load
 from tests.database.test_follow_ups import NUMBER, OTHER, asked, happen
 from tests.fakes.recorded import LINE, T0

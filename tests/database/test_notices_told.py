@@ -24,7 +24,7 @@ from notices.model import Notice
 from notices.tables import notice_counts, notice_messages
 from notices.telling import tell
 from service import overdue
-from service.cli import app
+from service.cli.main import app
 from tests.fakes.directories import LINE, OFFICE
 from tests.fakes.listeners import telegram_error
 from tests.fakes.story import Told, furnish

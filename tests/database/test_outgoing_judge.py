@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.owners import owners
-from crm_sync.parties import must_not_be_called, unwanted
+from crm_sync.book.owners import owners
+from crm_sync.book.parties import must_not_be_called, unwanted
 from directory import store
 from directory.model import Directory
 from directory.outgoing import Outgoing

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.events import Event
-from crm_sync.owners import owners
+from crm_sync.book.owners import owners
 from directory import store
 from routing.memory import Memory
 from routing.requests import ALONE, Wish, ask

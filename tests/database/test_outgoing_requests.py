@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.parties import must_not_be_called, set_do_not_call
+from crm_sync.book.parties import must_not_be_called, set_do_not_call
 from directory import store
 from directory.outgoing import Outgoing, Price
 from routing import placing

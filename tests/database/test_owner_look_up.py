@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crm_sync.book.owners import owners
 from crm_sync.owner_by_http import HttpOwners, OwnerNotTold, read_owner
-from crm_sync.owners import owners
 from directory import store
 from routing import look_up
 from routing.arrival import Arrival

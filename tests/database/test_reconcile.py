@@ -16,10 +16,10 @@ from calls.events import Event, Settled
 from calls.forgetting import Person, pattern
 from calls.view import view
 from directory.numbers import Regions
+from service.commands.replay import fold
 from service.comparison import record_differing
 from service.reconcile import Report, reconcile, repair
 from service.recorder import Recorder
-from service.replay import fold
 from telephony import ami
 from telephony.cel_file import CelFile
 from telephony.tape import messages

@@ -22,8 +22,8 @@ from calls.database import ensure_partitions
 from calls.record import record
 from calls.tables import calls, legs
 from crm_sync import tables as crm
-from crm_sync.owners import owners
-from crm_sync.standing import open_leads, stages
+from crm_sync.book.owners import owners
+from crm_sync.book.standing import open_leads, stages
 from directory import store
 from directory.file import dumps
 from directory.model import Directory
@@ -33,7 +33,7 @@ from routing.controller import Router
 from routing.load import Loads
 from routing.memory import Memory
 from routing.plan import Plan
-from service.commands import replay_routes, rule_versions
+from service.commands.one_shot import replay_routes, rule_versions
 from service.faults import UserFault
 from service.settings import load
 from telephony import devices

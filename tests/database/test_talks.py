@@ -32,9 +32,9 @@ from recordings.measuring import measure_again
 from recordings.rows import said
 from recordings.spoken import stem
 from recordings.tables import talk_facts, transcripts
+from service.commands.talks import export_call
 from service.faults import UserFault
 from service.settings import load
-from service.talks import export_call
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, LINE, SUPPORT, Told
 from web.tables import listens

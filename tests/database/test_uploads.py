@@ -29,9 +29,9 @@ from calls.record import record
 from recordings.due import due
 from recordings.store import Store
 from recordings.storing import WAITS, StoringJobs
+from service.commands.recordings import make_token, revoke_tokens
 from service.faults import UserFault
 from service.ports import free_port
-from service.recordings import make_token, revoke_tokens
 from service.settings import load
 from tests.fakes.full_disk import room_for
 from tests.fakes.recorded import T0, pbx_recorded, settled_call, tone, unclosed, write_wav

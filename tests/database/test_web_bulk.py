@@ -15,8 +15,8 @@ from aiohttp import ClientSession, FormData
 from python_calamine import CalamineWorkbook
 from sqlalchemy import text
 
-from crm_sync import lead_export
-from crm_sync.import_faults import BYTES_MOST
+from crm_sync.book import lead_export
+from crm_sync.imports.faults import BYTES_MOST
 from recordings.audit import THE_OPERATOR
 from recordings.store import Store
 from service.erasing import Erasing

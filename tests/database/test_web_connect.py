@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from crm_sync import connections, kinds
 from crm_sync.secrets import Keeper
 from metrics.crm_questions import CONNECTED
-from service.crm_connecting import Connecting
+from service.crm.connecting import Connecting
 from service.settings import Settings
 from tests.fakes import pretended
 from tests.fakes.amocrm import ANNA, Amo, open_amo

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync import comparisons
 from crm_sync.answers import refused
-from crm_sync.comparing import Difference
 from crm_sync.connections import read
 from crm_sync.errors import RateLimitedError
-from crm_sync.reconciling import Report
+from crm_sync.ledger import comparisons
+from crm_sync.ledger.comparing import Difference
+from crm_sync.ledger.reconciling import Report
 from recordings.privacy_tables import audit
 from tests.fakes.ledger import Ledger, open_ledger
 from tests.fakes.recorded import settled_call

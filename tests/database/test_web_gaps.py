@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metrics.gauges import DatabaseGauges
 from recordings.rows import write_call_audio
 from recordings.tables import recordings
-from service.doctor import examine
-from service.explain import tell
-from service.recordings import list_gaps
+from service.commands.doctor import examine
+from service.commands.explain import tell
+from service.commands.recordings import list_gaps
 from service.settings import load
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import LINE, SUPPORT, Told

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.record import record
 from calls.tables import calls
-from crm_sync.decisions import bring_back, decide
-from crm_sync.leads import By
-from crm_sync.lifecycle import Move
-from crm_sync.parties import set_do_not_call
+from crm_sync.book.decisions import bring_back, decide
+from crm_sync.book.leads import By
+from crm_sync.book.lifecycle import Move
+from crm_sync.book.parties import set_do_not_call
 from crm_sync.tables import leads
 from routing.owner import Copy
 from routing.owner import Told as LookedUp

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync.tables import tasks
 from recordings.privacy_tables import audit
-from service.commands import do_not_call
-from service.parties import add_party_number, rename_party
+from service.commands.one_shot import do_not_call
+from service.commands.parties import add_party_number, rename_party
 from service.settings import load
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import SUPPORT, Told, know

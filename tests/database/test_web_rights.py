@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from yarl import URL
 
 from calls.tables import follow_ups
-from crm_sync.leads import By, open_lead
-from crm_sync.notes import add_task
+from crm_sync.book.leads import By, open_lead
+from crm_sync.book.notes import add_task
 from crm_sync.tables import parties
 from directory.tables import absences
 from recordings import holds

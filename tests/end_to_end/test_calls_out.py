@@ -18,8 +18,8 @@ from directory.model import Device, DoNotCall, Person
 from directory.outgoing import Callback, Outgoing, Reach
 from directory.store import apply
 from routing.requests import Answered, Wish, ask
+from service.commands.doctor import examine
 from service.demo_world import OutsideWorld, answer, ring_out
-from service.doctor import examine
 from service.pbx import Pbx, Phone
 from service.telephony_role import Telephony
 from service.wiring import outgoing_desk

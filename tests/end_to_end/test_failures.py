@@ -26,9 +26,9 @@ from calls.queue import Crew, make_app, work
 from directory.store import apply
 from recordings.store import Store
 from recordings.storing import StoringJobs
+from service.commands.doctor import examine
 from service.database import upgrade
 from service.demo_world import OutsideWorld, answer, ring_out
-from service.doctor import examine
 from service.pbx import Pbx, Phone
 from service.postgres import Postgres
 from service.settings import RecordingsSettings

@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import owe_nothing
 from calls.queue import Crew, make_app, work
+from crm_sync.book.leads import By, move_lead
+from crm_sync.book.lifecycle import Move
 from crm_sync.jobs import CrmJobs
-from crm_sync.leads import By, move_lead
-from crm_sync.lifecycle import Move
 from directory.file import loads
 from directory.model import Directory
 from directory.store import apply

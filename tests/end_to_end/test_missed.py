@@ -19,8 +19,8 @@ from calls.missed import GROUPS
 from calls.queue import Crew, make_app, work
 from calls.record import state_call
 from calls.view import CallView, view
-from crm_sync.owners import owner_of
-from crm_sync.parties import numbers_of
+from crm_sync.book.owners import owner_of
+from crm_sync.book.parties import numbers_of
 from directory.file import loads
 from directory.presence_store import set_status
 from directory.store import apply

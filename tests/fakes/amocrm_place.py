@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from crm_sync.amocrm import KIND, Amo
-from crm_sync.amocrm_link import Settings
+from crm_sync.amocrm.adapter import KIND, Amo
+from crm_sync.amocrm.link import Settings
 from crm_sync.crm import Step
 from crm_sync.grants import Grant
 from crm_sync.workplace import Workplace

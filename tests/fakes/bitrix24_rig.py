@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from crm_sync.bitrix24 import Bitrix24
-from crm_sync.bitrix24_rest import Settings
+from crm_sync.bitrix24.adapter import Bitrix24
+from crm_sync.bitrix24.link import Settings
 from crm_sync.crm import Crm, CrmCall, Done, Effect, Step, Subject
 from crm_sync.errors import CrmError, UnknownOutcomeError
 from crm_sync.grants import Grant
-from crm_sync.sending import _OPERATIONS
+from crm_sync.ledger.sending import _OPERATIONS
 from crm_sync.workplace import Workplace
 from tests.fakes import bitrix24
 from tests.fakes.bitrix24 import Fault

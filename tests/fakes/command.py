@@ -89,7 +89,7 @@ def _with_ours(environment: Mapping[str, str]) -> dict[str, str]:
 def _call(
     words: tuple[str, ...], environment: Mapping[str, str], out: Path, err: Path, room: int | None = None
 ) -> None:
-    from service.cli import main
+    from service.cli.main import main
 
     die_with_parent()
     os.environ.clear()

@@ -7,8 +7,8 @@ from multiprocessing.process import BaseProcess
 
 from calls.database import connect
 from calls.queue import Crew, Timing, make_app, work
-from crm_sync.retry import Policy
-from crm_sync.sending import SendingJobs
+from crm_sync.ledger.retry import Policy
+from crm_sync.ledger.sending import SendingJobs
 from service.children import die_with_parent
 from tests.fakes.chaos import ROOMS, open_adapter
 from tests.fakes.command import PROGRAM

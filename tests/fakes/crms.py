@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 from crm_sync.crm import STEPS, Crm, Step
-from crm_sync.webhook import Endpoint, Webhook
+from crm_sync.webhook.adapter import Endpoint, Webhook
 from tests.fakes.amocrm_place import open_amo_rig
 from tests.fakes.bitrix24_rig import open_bitrix24_rig
 from tests.fakes.odoo_rig import open_odoo_rig

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync.crm import CrmUser, Step
-from crm_sync.odoo_words import id_of
+from crm_sync.odoo.words import id_of
 from crm_sync.people import keep_users
 from tests.fakes.chaos import KEY, Fault, Faults, Held, HeldLead, HeldTask, connect, mark_in, number_in, said_in
 from tests.fakes.odoo import ANNA, BORIS, DATABASE, FakeOdoo

@@ -12,7 +12,7 @@ from uuid import UUID
 from crm_sync.crm import Step
 from crm_sync.grants import Grant, Renewing
 from crm_sync.http import Http
-from crm_sync.odoo import KIND, Odoo, OdooSettings
+from crm_sync.odoo.adapter import KIND, Odoo, OdooSettings
 from crm_sync.workplace import Workplace
 from tests.fakes.ledger import LOOPBACK
 from tests.fakes.odoo import ANNA, BORIS, DATABASE, KEY, FakeOdoo

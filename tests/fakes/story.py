@@ -23,8 +23,8 @@ from calls import events as e
 from calls.events import Event
 from calls.follow_ups import FollowUpJobs
 from calls.record import record
-from crm_sync.owners import owner_of
-from crm_sync.parties import numbers_of
+from crm_sync.book.owners import owner_of
+from crm_sync.book.parties import numbers_of
 from crm_sync.tables import leads, parties, party_numbers
 from directory import store
 from directory.masking import Masking

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from directory.store import apply
+from service.commands.doctor import examine
 from service.demo_world import OutsideWorld, answer
-from service.doctor import examine
 from service.installed import with_wrong_clock
 from service.pbx import Pbx, Phone
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage

@@ -10,10 +10,10 @@ from functools import partial
 import pytest
 
 from calls.view import CallView, view
+from service.commands.replay import fold
 from service.demo_world import OutsideWorld, answer
 from service.demo_world.manager import Manager
 from service.pbx import Pbx, Phone
-from service.replay import fold
 from telephony import ami
 from tests.fakes.ami_garbage import END, EVENT, KINDS
 from tests.fakes.ami_proxy import AmiProxy

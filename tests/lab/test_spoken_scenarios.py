@@ -31,9 +31,9 @@ from recordings.model import SpeechSettings
 from recordings.names import SIDES
 from recordings.speech import Speech
 from recordings.wav import read_header
+from service.commands.replay import fold
 from service.demo_world.speech import seconds
 from service.installed import locate, prompt_texts
-from service.replay import fold
 from service.settings import TranscriptionSettings
 from tests.fakes.recorded import write_wav
 from tests.lab.scenarios.answers import SECOND

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from calls.view import to_json
+from service.commands.replay import replay
 from service.demo_world import OutsideWorld, answer
 from service.pbx import Pbx, Phone
-from service.replay import replay
 from telephony.tape import content
 
 CALLER, NAME, LINE = "79161234567", "Клиент Иванов", "74950000001"
@@ -65,7 +65,7 @@ def settings(folder: Path, pbx: Pbx, user: str, secret: str, cel: Path | None = 
 async def recording(folder: Path, config: Path, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """The command, started and listening; killed if the test ends before it."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service.cli", "tape", "record", *words, "--into", str(folder)),
+        *(sys.executable, "-m", "service.cli.main", "tape", "record", *words, "--into", str(folder)),
         env={**os.environ, "SWITCHHOOK_CONFIG": str(config), "SWITCHHOOK_LOG": "quiet"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

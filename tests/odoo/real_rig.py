@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from crm_sync.odoo import KIND, Odoo
+from crm_sync.odoo.adapter import KIND, Odoo
 from tests.fakes.odoo_front import Answered, Asked, Fault, Front, open_front
 from tests.fakes.odoo_rig import open_odoo
 from tests.odoo.private_odoo import RealOdoo

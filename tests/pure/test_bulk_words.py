@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from crm_sync.import_columns import FIELD, IGNORED, TARGETS
-from crm_sync.import_faults import FILE_FAULTS
-from crm_sync.import_plan import CHANGES
-from crm_sync.import_rows import ROW_FAULTS
-from crm_sync.lifecycle import STAGES
+from crm_sync.book.lifecycle import STAGES
+from crm_sync.imports.columns import FIELD, IGNORED, TARGETS
+from crm_sync.imports.faults import FILE_FAULTS
+from crm_sync.imports.plan import CHANGES
+from crm_sync.imports.rows import ROW_FAULTS
 from directory.lead_policy import DISQUALIFIED, LOST
 from web.words import LANGUAGES, WORDS, say
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from crm_sync.comparing import NEVER_PLANNED, OwedCall, compare
 from crm_sync.crm import HeldCall
+from crm_sync.ledger.comparing import NEVER_PLANNED, OwedCall, compare
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 CALL, JOINED, KEY, OTHER = (UUID(int=one) for one in (1, 2, 3, 4))

@@ -10,7 +10,7 @@ import pytest
 
 from crm_sync.errors import RateLimitedError, TransientError
 from crm_sync.http import Answer
-from crm_sync.odoo_words import name_of
+from crm_sync.odoo.words import name_of
 from crm_sync.spans import MOST_SECONDS, moment_within, span
 from crm_sync.texts import masked
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_sync.deadlines import deadline
-from crm_sync.lifecycle import (
+from crm_sync.book.deadlines import deadline
+from crm_sync.book.lifecycle import (
     AWAY,
     BACK,
     CLOSED,

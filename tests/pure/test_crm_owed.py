@@ -26,8 +26,8 @@ from crm_sync.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from crm_sync.owed import lane_of, owed
-from crm_sync.retry import GIVE_UP_SECONDS, Policy, after
+from crm_sync.ledger.owed import lane_of, owed
+from crm_sync.ledger.retry import GIVE_UP_SECONDS, Policy, after
 from crm_sync.spans import MOST_SECONDS
 from tests.fakes.recorded import T0, settled_call
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_sync.revival import chain_of, enters_at, next_at, step_of, words
+from crm_sync.book.revival import chain_of, enters_at, next_at, step_of, words
 from directory.lead_policy import LeadPolicy, RevivalChain, RevivalStep
 
 DAY: Final = timedelta(days=1)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from calls import events as e
 from calls.call import Call, apply
 from calls.view import view
-from crm_sync.lifecycle import AWAY, OPEN, STAGES, Move, check
-from crm_sync.ownership import Shares, asked, candidates, choose
-from crm_sync.rules import Booking, CallFacts, Created, Then, decide, facts_of, number_in_book, rule_for
+from crm_sync.book.lifecycle import AWAY, OPEN, STAGES, Move, check
+from crm_sync.book.ownership import Shares, asked, candidates, choose
+from crm_sync.book.rules import Booking, CallFacts, Created, Then, decide, facts_of, number_in_book, rule_for
 from directory.lead_policy import BUILT_IN, CALL_TYPES, MAKES, OWNER_RULES, LeadPolicy, LeadRule, OwnerRule, TaskWish
 from directory.model import Allowed, Device, Directory, FollowUpPolicy, Person
 from directory.numbers import e164

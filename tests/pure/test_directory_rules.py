@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_sync.lifecycle import STAGES
+from crm_sync.book.lifecycle import STAGES
 from directory import rule_checks
 from directory.file import DirectoryError, dumps, loads, reads
 from directory.model import Directory, Vip

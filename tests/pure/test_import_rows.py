@@ -13,12 +13,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crm_sync import cells
-from crm_sync.cells import as_text, bounded, csv_rows, harmless
-from crm_sync.import_columns import IGNORED, columns_of, is_target, read_mapping
-from crm_sync.import_faults import BYTES_MOST, CELL_MOST, COLUMNS_MOST, FILE_FAULTS, ROWS_MOST, FileFault
-from crm_sync.import_plan import KnownLead, KnownParty, Plan, plan_import
-from crm_sync.import_rows import ROW_FAULTS, ImportRow, Reading, Terms, read_rows
+from crm_sync.imports import cells
+from crm_sync.imports.cells import as_text, bounded, csv_rows, harmless
+from crm_sync.imports.columns import IGNORED, columns_of, is_target, read_mapping
+from crm_sync.imports.faults import BYTES_MOST, CELL_MOST, COLUMNS_MOST, FILE_FAULTS, ROWS_MOST, FileFault
+from crm_sync.imports.plan import KnownLead, KnownParty, Plan, plan_import
+from crm_sync.imports.rows import ROW_FAULTS, ImportRow, Reading, Terms, read_rows
 
 MOSCOW = timezone(timedelta(hours=3))
 DAY = datetime(2026, 12, 31)  # noqa: DTZ001 - a spreadsheet knows no zones

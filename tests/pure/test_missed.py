@@ -19,7 +19,7 @@ from calls.decision import decision_of
 from calls.events import Event
 from calls.missed import CAUSES, GROUPS
 from calls.view import CallView, to_json, view
-from service.replay import replay
+from service.commands.replay import replay
 from telephony.tape import TapeError
 
 T0 = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

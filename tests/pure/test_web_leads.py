@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_sync.leads import EVENT_KINDS
-from crm_sync.lifecycle import NEXT, STAGES, Fault
-from crm_sync.revival import RESULTS
+from crm_sync.book.leads import EVENT_KINDS
+from crm_sync.book.lifecycle import NEXT, STAGES, Fault
+from crm_sync.book.revival import RESULTS
 from directory.lead_policy import (
     CALL_TYPES,
     DISQUALIFIED,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 from pydantic import Field
 
-from crm_sync.attention import attention
+from crm_sync.book.attention import attention
 from web.api.operations import Answer, NoQuery
 from web.guard import VIEWER
 from web.house import HOUSE

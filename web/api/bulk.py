@@ -10,12 +10,12 @@ from typing import Any, Final, Literal
 from aiohttp import hdrs, web
 from pydantic import ValidationError
 
-from crm_sync.import_columns import read_mapping
-from crm_sync.import_faults import BYTES_MOST, FileFault
-from crm_sync.importing import ImportRefused, preview
-from crm_sync.lead_export import ExportRefused
-from crm_sync.lead_list import WantedRefused
-from crm_sync.sheets import MEDIA
+from crm_sync.book.lead_export import ExportRefused
+from crm_sync.book.lead_list import WantedRefused
+from crm_sync.imports.columns import read_mapping
+from crm_sync.imports.faults import BYTES_MOST, FileFault
+from crm_sync.imports.importing import ImportRefused, preview
+from crm_sync.imports.sheets import MEDIA
 from web.api.leads import SegmentQuery, refused_wanted
 from web.api.operations import PREFIX, PROBLEM, Answer, Query, refusal
 from web.bulk import begin_export, export_file, fault_words, import_file, plan_json

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from crm_sync.decisions import FIELDS_MOST
-from crm_sync.notes import TEXT_MOST
+from crm_sync.book.decisions import FIELDS_MOST
+from crm_sync.book.notes import TEXT_MOST
 from web.api.operations import Answer, Body
 
 Reason = Annotated[str, Field(max_length=64)]

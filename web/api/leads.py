@@ -12,11 +12,11 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync import decisions, notes
-from crm_sync.decisions import UNSEEN, ChangedMeanwhile
-from crm_sync.lead_list import Wanted, WantedRefused, checked, count, last_lost, newest, on_managers_list, whole
-from crm_sync.leads import By
-from crm_sync.lifecycle import OPEN, LifecycleError, Move
+from crm_sync.book import decisions, notes
+from crm_sync.book.decisions import UNSEEN, ChangedMeanwhile
+from crm_sync.book.lead_list import Wanted, WantedRefused, checked, count, last_lost, newest, on_managers_list, whole
+from crm_sync.book.leads import By
+from crm_sync.book.lifecycle import OPEN, LifecycleError, Move
 from crm_sync.tables import leads
 from directory import store
 from directory.blocking import blocked_of

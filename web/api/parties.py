@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync import merging
-from crm_sync.merging import NAME_MOST, PartyRefused, merges_of
+from crm_sync.book import merging
+from crm_sync.book.merging import NAME_MOST, PartyRefused, merges_of
 from crm_sync.tables import leads, tasks
 from web.api.lead_models import TaskWhole
 from web.api.operations import Answer, Body, NoBody, NoQuery, number_in, refusal

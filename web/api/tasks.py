@@ -7,8 +7,8 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import select
 
-from crm_sync.notes import finish_task as finish
-from crm_sync.notes import task_of
+from crm_sync.book.notes import finish_task as finish
+from crm_sync.book.notes import task_of
 from crm_sync.tables import tasks
 from directory import store
 from web.api.house import PageQuery

@@ -7,8 +7,8 @@ from typing import Final
 
 from aiohttp import web
 
-from crm_sync.attention import NEEDS, attention
-from crm_sync.lead_list import Wanted
+from crm_sync.book.attention import NEEDS, attention
+from crm_sync.book.lead_list import Wanted
 from web.guard import VIEWER
 from web.house import HOUSE
 from web.leads.listing import in_lists

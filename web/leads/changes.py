@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync import decisions, notes
-from crm_sync.leads import By
-from crm_sync.lifecycle import LifecycleError, Move
+from crm_sync.book import decisions, notes
+from crm_sync.book.leads import By
+from crm_sync.book.lifecycle import LifecycleError, Move
 from directory.model import Person
 from web.guard import VIEWER
 from web.leads.one import OneLead

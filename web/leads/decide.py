@@ -9,9 +9,9 @@ from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.decisions import FIELDS_MOST, NAME_MOST, VALUE_MOST, ChangedMeanwhile
-from crm_sync.lifecycle import OPEN, LifecycleError
-from crm_sync.notes import TEXT_MOST, finish_task
+from crm_sync.book.decisions import FIELDS_MOST, NAME_MOST, VALUE_MOST, ChangedMeanwhile
+from crm_sync.book.lifecycle import OPEN, LifecycleError
+from crm_sync.book.notes import TEXT_MOST, finish_task
 from crm_sync.tables import leads
 from web.guard import read_form
 from web.leads.changes import Form, carry_out, change_of

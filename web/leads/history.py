@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from crm_sync.lifecycle import SERVICE
+from crm_sync.book.lifecycle import SERVICE
 from directory.model import Directory
 from web.leads.wording import place_name, reason_name
 from web.names import person_name

@@ -12,10 +12,10 @@ from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.decisions import NAME_MOST, VALUE_MOST
-from crm_sync.lead_list import last_lost
-from crm_sync.leads import place
-from crm_sync.lifecycle import OPEN
+from crm_sync.book.decisions import NAME_MOST, VALUE_MOST
+from crm_sync.book.lead_list import last_lost
+from crm_sync.book.leads import place
+from crm_sync.book.lifecycle import OPEN
 from crm_sync.tables import leads
 from web.guard import VIEWER
 from web.leads.changes import givable, may_give

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 from sqlalchemy import and_
 
-from crm_sync.attention import NEEDS, needs
-from crm_sync.lead_list import Wanted
+from crm_sync.book.attention import NEEDS, needs
+from crm_sync.book.lead_list import Wanted
 from directory.lead_policy import LeadPolicy
 from directory.model import Directory, Person
 from web.finding import FilterError

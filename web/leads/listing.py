@@ -11,10 +11,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync import lead_list
-from crm_sync.attention import NEEDS, Need
-from crm_sync.lead_list import Wanted, on_managers_list
-from crm_sync.lifecycle import OPEN, STAGES
+from crm_sync.book import lead_list
+from crm_sync.book.attention import NEEDS, Need
+from crm_sync.book.lead_list import Wanted, on_managers_list
+from crm_sync.book.lifecycle import OPEN, STAGES
 from crm_sync.tables import leads, tasks
 from directory.model import Directory
 from web.finding import FilterError

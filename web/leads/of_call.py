@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.leads import place
+from crm_sync.book.leads import place
 from crm_sync.tables import leads
 from directory.model import Directory
 from web.leads.one import UNDOERS

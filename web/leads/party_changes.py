@@ -10,9 +10,9 @@ from aiohttp import web
 from sqlalchemy import exists, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync import merging
-from crm_sync import parties as book
-from crm_sync.leads import By
+from crm_sync.book import merging
+from crm_sync.book import parties as book
+from crm_sync.book.leads import By
 from crm_sync.tables import leads, parties, party_merges
 from directory import store
 from directory.model import Directory

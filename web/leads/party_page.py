@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls
-from crm_sync import merging
+from crm_sync.book import merging
 from crm_sync.tables import leads, notes, parties, party_merges, party_numbers, tasks
 from web.guard import VIEWER, read_form
 from web.leads import party_changes

@@ -10,8 +10,8 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.past_calls import past_calls
-from crm_sync.rule_replay import Replayed, replay, summary
+from crm_sync.book.past_calls import past_calls
+from crm_sync.book.rule_replay import Replayed, replay, summary
 from directory.lead_policy import LeadPolicy
 from directory.model import Directory
 

@@ -10,8 +10,8 @@ from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.leads import By
-from crm_sync.notes import finish_task, open_tasks
+from crm_sync.book.leads import By
+from crm_sync.book.notes import finish_task, open_tasks
 from crm_sync.tables import tasks
 from directory import store
 from directory.model import Directory

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from crm_sync.leads import place
-from crm_sync.lifecycle import NEXT
+from crm_sync.book.leads import place
+from crm_sync.book.lifecycle import NEXT
 from directory.lead_policy import LeadPolicy
 
 State = Literal["done", "here", "ahead"]

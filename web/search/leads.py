@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.lifecycle import OPEN
+from crm_sync.book.lifecycle import OPEN
 from crm_sync.tables import leads, parties
 from web.rights import Scope, leads_seen
 from web.search.newest import one_of, stages

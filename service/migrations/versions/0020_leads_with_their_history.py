@@ -50,7 +50,7 @@ def upgrade() -> None:
         sa.Column("lead_id", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("by", sa.Text(), nullable=False, comment="Key of a person, or switchhook."),
-        sa.Column("kind", sa.Text(), nullable=False, comment="crm_sync.leads.EVENT_KINDS."),
+        sa.Column("kind", sa.Text(), nullable=False, comment="crm_sync.book.leads.EVENT_KINDS."),
         sa.Column(
             "before", sa.Text(), nullable=True, comment="A stage with its step (in_work/meeting), a person, a time."
         ),

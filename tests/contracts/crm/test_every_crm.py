@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from crm_sync.book.lifecycle import SERVICE
 from crm_sync.crm import (
     Asked,
     Cards,
@@ -35,8 +36,7 @@ from crm_sync.errors import (
     UnknownOutcomeError,
 )
 from crm_sync.kinds import KINDS
-from crm_sync.lifecycle import SERVICE
-from crm_sync.sending import _OPERATIONS
+from crm_sync.ledger.sending import _OPERATIONS
 from tests.fakes.crms import RIGS, Fault, Rig
 from tests.fakes.recorded import LINE, T0
 

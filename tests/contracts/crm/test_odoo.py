@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync.crm import Candidate, CrmTranscript, CrmUser, Effect, Heard, Inbound
 from crm_sync.errors import AuthDeadError, CrmError, PermanentError, TransientError
-from crm_sync.odoo import Odoo
+from crm_sync.odoo.adapter import Odoo
 from crm_sync.pacing import SharedPace
 from tests.contracts.crm.test_every_crm import CALL, LEAD, NUMBER, RECORDING, SUBJECTS, TASK
 from tests.fakes.odoo import ANNA, BORIS, WE, FakeOdoo
@@ -198,7 +198,7 @@ async def test_what_comes_late_goes_where_people_moved_the_call(rig: OdooRig) ->
 
 async def test_sound_that_cannot_be_given_is_an_address(rig: OdooRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that opens the sound at our own door."""
-    monkeypatch.setattr("crm_sync.odoo._SOUND_BYTES", 10)
+    monkeypatch.setattr("crm_sync.odoo.adapter._SOUND_BYTES", 10)
     done = await rig.crm.call_finished(effect(), CALL)
     await rig.crm.attach_recording(effect(remote={"call_finished": done.remote_id}), RECORDING)
     assert "https://example.com/linked/1.x" in rig.records()[-1]["body"]

@@ -10,7 +10,7 @@ from typing import Any
 from calls.events import Event
 from calls.legs import Leg
 from calls.view import CallView, view
-from service.replay import fold
+from service.commands.replay import fold
 from telephony import ami, cel
 from telephony.tape import messages
 

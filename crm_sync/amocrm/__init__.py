@@ -1,0 +1,1 @@
+"""amoCRM (Kommo): its adapter, what speaks with it, and its words."""

@@ -1,0 +1,1 @@
+"""Bitrix24: its adapter, what speaks with it, the records it keeps, and its words."""

@@ -1,0 +1,210 @@
+"""Leads that need somebody's attention: overdue, forgotten, long at a stage; and people who have too many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, get_args
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Row, and_, exists, func, literal, or_, select, true
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from crm_sync.book.deadlines import forgotten_since, too_long_since
+from crm_sync.book.lead_list import newest
+from crm_sync.book.lifecycle import OPEN
+from crm_sync.book.standing import open_leads
+from crm_sync.tables import attention_days, leads, tasks
+from directory import store
+from directory.model import Directory
+from notices.model import Notice
+from notices.telling import people_of, tell
+
+TOLD_FROM_HOUR: Final = 9
+"""Of the company's day: from then on the heads are told, once a day."""
+
+Need = Literal["overdue", "forgotten", "long"]
+NEEDS: Final[tuple[Need, ...]] = get_args(Need)
+
+LISTED_MOST: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class NeedyLead:
+    """A lead in a list of attention. `since`: of its stage and step; `contact_at`: of the last talk, None: none yet.
+
+    `name` and `number` are its party's, the least of several numbers; None: not known.
+    """
+
+    id: int
+    name: str | None
+    number: str | None
+    owner: str | None
+    line: str | None
+    stage: str
+    step: str | None
+    since: datetime
+    contact_at: datetime | None
+    deadline_at: datetime | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The lead as JSON."""
+        times = {"since": self.since, "contact_at": self.contact_at, "deadline_at": self.deadline_at}
+        told = {
+            "id": self.id,
+            "name": self.name,
+            "number": self.number,
+            "owner": self.owner,
+            "line": self.line,
+            "stage": self.stage,
+            "step": self.step,
+        }
+        return told | {name: at.isoformat() if at else None for name, at in times.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Overload:
+    """A person with more open leads than their limit; `plan` is their share of new work beside others'."""
+
+    person: str
+    open_count: int
+    limit: int
+    plan: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The person as JSON."""
+        return {"person": self.person, "open": self.open_count, "limit": self.limit, "plan": self.plan}
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """All of it at a moment: how many of each, and the first of each list, the longest first."""
+
+    counts: dict[str, int]
+    overdue: tuple[NeedyLead, ...]
+    forgotten: tuple[NeedyLead, ...]
+    long: tuple[NeedyLead, ...]
+    overloaded: tuple[Overload, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        lists = {"overdue": self.overdue, "forgotten": self.forgotten, "long": self.long}
+        told = {name: [one.to_json() for one in found] for name, found in lists.items()}
+        return {"counts": self.counts, **told, "overloaded": [one.to_json() for one in self.overloaded]}
+
+
+async def attention(
+    connection: AsyncConnection,
+    directory: Directory,
+    now: datetime,
+    wanted: ColumnElement[bool] | None = None,
+    most: int = LISTED_MOST,
+) -> Attention:
+    """What needs attention at `now`, of the leads that are `wanted` (None: all), at most so many a list."""
+    mine = and_(leads.c.stage.in_(OPEN), true() if wanted is None else wanted)
+    groups = await _groups(connection, mine)
+    orders = {
+        "overdue": leads.c.deadline_at,
+        "forgotten": func.coalesce(leads.c.contact_at, leads.c.opened_at),
+        "long": leads.c.stage_at,
+    }
+    counts, lists = dict[str, int](), dict[str, tuple[NeedyLead, ...]]()
+    for name in NEEDS:
+        where = (mine, _condition(name, directory, groups, now))
+        counts[name] = (await connection.execute(select(func.count(leads.c.id)).where(*where))).scalar_one()
+        listed = newest(*where).order_by(None).order_by(orders[name], leads.c.id).limit(most)
+        lists[name] = tuple(_lead(row) for row in await connection.execute(listed)) if most else ()
+    overloaded = tuple(_overloads(directory, await open_leads(connection))) if wanted is None else ()
+    return Attention(counts | {"overloaded": len(overloaded)}, overloaded=overloaded, **lists)
+
+
+async def needs(connection: AsyncConnection, directory: Directory, name: Need, now: datetime) -> ColumnElement[bool]:
+    """Whether a lead is in this list of attention at `now`, as a condition on the table of leads."""
+    is_open = leads.c.stage.in_(OPEN)
+    return and_(is_open, _condition(name, directory, await _groups(connection, is_open), now))
+
+
+async def _groups(connection: AsyncConnection, where: ColumnElement[bool]) -> Sequence[Any]:
+    """The lines, stages and steps that such leads are at."""
+    places = select(leads.c.source_line, leads.c.stage, leads.c.step).where(where).distinct()
+    return (await connection.execute(places)).all()
+
+
+def _condition(name: Need, directory: Directory, groups: Sequence[Any], now: datetime) -> ColumnElement[bool]:
+    if name == "overdue":
+        return leads.c.deadline_at < now
+    return (_forgotten if name == "forgotten" else _long)(directory, groups, now)
+
+
+def _forgotten(directory: Directory, groups: Sequence[Any], now: datetime) -> ColumnElement[bool]:
+    last = func.coalesce(leads.c.contact_at, leads.c.opened_at)
+    found = [
+        and_(leads.c.source_line.is_not_distinct_from(line), last < since)
+        for line in {row.source_line for row in groups}
+        if (since := forgotten_since(directory, line, now)) is not None
+    ]
+    open_task = exists(select(tasks.c.id).where(tasks.c.lead_id == leads.c.id, tasks.c.done_at.is_(None)))
+    return and_(~open_task, or_(*found)) if found else literal(value=False)
+
+
+def _long(directory: Directory, groups: Sequence[Any], now: datetime) -> ColumnElement[bool]:
+    found = [
+        and_(
+            leads.c.source_line.is_not_distinct_from(row.source_line),
+            leads.c.stage == row.stage,
+            leads.c.step.is_not_distinct_from(row.step),
+            leads.c.stage_at < since,
+        )
+        for row in groups
+        if (since := too_long_since(directory, row.source_line, row.stage, row.step, now)) is not None
+    ]
+    return or_(*found) if found else literal(value=False)
+
+
+def _overloads(directory: Directory, counts: dict[str, int]) -> list[Overload]:
+    found = []
+    for person in directory.people:
+        limit, count = person.leads_most or directory.leads.leads_most, counts.get(person.key, 0)
+        if limit is not None and count > limit:
+            found.append(Overload(person.key, count, limit, person.plan))
+    return sorted(found, key=lambda one: one.limit - one.open_count)
+
+
+def _lead(row: Row[Any]) -> NeedyLead:
+    return NeedyLead(
+        id=row.id,
+        name=row.party_name,
+        number=min(row.numbers or (), default=None),
+        owner=row.owner,
+        line=row.source_line,
+        stage=row.stage,
+        step=row.step,
+        since=row.stage_at,
+        contact_at=row.contact_at,
+        deadline_at=row.deadline_at,
+    )
+
+
+async def tell_daily(engine: AsyncEngine, now: datetime | None = None) -> bool:
+    """Count what needs attention and tell the heads, once a day of the company's; False: it is not time, or was told.
+
+    Of several services that do so at once the first one does, and the others find it done.
+    """
+    moment = now or datetime.now(UTC)
+    async with engine.begin() as connection:
+        directory = await store.read(connection)
+        here = moment.astimezone(ZoneInfo(directory.company.time_zone))
+        if here.hour < TOLD_FROM_HOUR:
+            return False
+        begun = insert(attention_days).values(day=here.date()).on_conflict_do_nothing().returning(attention_days.c.day)
+        if (await connection.execute(begun)).first() is None:
+            return False
+        counts = (await attention(connection, directory, moment, most=0)).counts
+        today = attention_days.c.day == here.date()
+        await connection.execute(attention_days.update().where(today).values(**counts))
+        if any(counts.values()):
+            notice = Notice(key=f"attention {here.date()}", kind="attention", subject="house", values=counts)
+            await tell(connection, directory, notice, people_of(directory, "head"), at=moment)
+    return True

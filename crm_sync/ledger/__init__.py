@@ -1,0 +1,1 @@
+"""The ledger: what every connected CRM is owed, told once and in order, and proven afterwards."""

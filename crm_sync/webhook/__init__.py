@@ -1,0 +1,1 @@
+"""Signed webhooks: an address that is told of everything, by whoever wants to hear."""

@@ -1,0 +1,55 @@
+"""`switchhook follow-ups` and `switchhook report missed`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from service.cli.terminal import Json, moment, run, settled
+
+follow_ups_app = typer.Typer(help="Whom to call back: the promises, and closing one by hand.")
+report_app = typer.Typer(no_args_is_help=True, help="What happened in a period, counted.")
+
+
+@follow_ups_app.callback(invoke_without_command=True)
+def follow_ups(
+    context: typer.Context,
+    only_open: Annotated[bool, typer.Option("--open", help="Only those still to be kept, by urgency.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the promises to call back with owner, deadline and history."""
+    from service.commands.follow_ups import list_follow_ups
+
+    if context.invoked_subcommand is not None:
+        return
+    told, words = run(list_follow_ups(settled(), only_open=only_open))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+
+
+@follow_ups_app.command("close")
+def follow_ups_close(
+    number: Annotated[int, typer.Argument(metavar="ID", help="The promise's number in the list.")],
+    reason: Annotated[str, typer.Option(help="Why nobody needs to call back; kept in its history.")],
+    login: Annotated[str, typer.Option("--by", help="The login of who decides so.")],
+) -> None:
+    """Close a promise without a talk, for a reason."""
+    from service.commands.follow_ups import close_follow_up
+
+    run(close_follow_up(settled(), number, login, reason))
+    typer.echo(f"follow-up {number} is closed", err=True)
+
+
+@report_app.command("missed")
+def report_missed(
+    since: Annotated[str | None, typer.Option("--from", help="ISO 8601; seven days ago when left out.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="ISO 8601; now when left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Count missed calls by cause, line, person and hour, how soon they were called back, and the trend."""
+    from service.commands.follow_ups import missed_report
+
+    began, ended = moment("--from", since) if since else None, moment("--to", until) if until else None
+    told, words = run(missed_report(settled(), began, ended))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)

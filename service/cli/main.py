@@ -1,0 +1,449 @@
+"""The command line: `switchhook COMMAND`. Facts go to stdout, words about them to stderr; wrong input is exit 2."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from service.cli.crm import crm_app
+from service.cli.follow_ups import follow_ups_app, report_app
+from service.cli.jobs import jobs
+from service.cli.lead import leads_app
+from service.cli.lead_rules import lead_rules
+from service.cli.notices import notify
+from service.cli.parties import parties_app
+from service.cli.person import person_app
+from service.cli.privacy import erase, hold_app, links_app, retention
+from service.cli.recordings import recordings_app
+from service.cli.talks import export, talk_facts
+from service.cli.terminal import Json, many, moment, plain, refuse, run, settled
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+directory_app = typer.Typer(no_args_is_help=True, help="People, teams, devices, lines and hours.")
+user_app = typer.Typer(no_args_is_help=True, help="Logins and API tokens.")
+db_app = typer.Typer(no_args_is_help=True, help="The database's schema.")
+tape_app = typer.Typer(no_args_is_help=True, help="What a PBX says, recorded with invented numbers and names.")
+app.add_typer(directory_app, name="directory")
+app.add_typer(person_app, name="person")
+app.add_typer(user_app, name="user")
+app.add_typer(db_app, name="db")
+app.add_typer(tape_app, name="tape")
+app.add_typer(follow_ups_app, name="follow-ups")
+leads_app.command("rules")(lead_rules)
+app.add_typer(leads_app, name="leads")
+app.add_typer(parties_app, name="parties")
+app.add_typer(report_app, name="report")
+app.add_typer(recordings_app, name="recordings")
+app.command("export")(export)
+app.command("talk-facts")(talk_facts)
+app.add_typer(hold_app, name="hold")
+app.add_typer(crm_app, name="crm")
+app.add_typer(links_app, name="links")
+app.command()(notify)
+app.command()(erase)
+app.command()(jobs)
+app.command()(retention)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+@app.command()
+def serve(
+    role: Annotated[Literal["all", "telephony", "web"], typer.Option(help="Which roles run here.")] = "all",
+) -> None:
+    """Run the service until it is told to stop."""
+    from service.serve import serve as work
+
+    run(work(settled(), role))
+
+
+@app.command()
+def worker(
+    queue: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only some: recordings, transcription, crm, routing, follow_ups, notices, calendars, retention."
+        ),
+    ] = None,
+) -> None:
+    """Run job workers: recordings, transcription, leads, follow-ups."""
+    from service.worker_role import worker as work
+
+    run(work(settled(), queue or []))
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.")] = None,
+    port: Annotated[int, typer.Option(help="The page's port; 0, or a taken one: any free.", min=0, max=65535)] = 8080,
+) -> None:
+    """Show the main job alive: a private Asterisk, phones, callers, the service; ends cleanly."""
+    from service.demo import demo as work
+
+    run(work(seconds, port))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check everything an operator can get wrong. Exit 0 ok, 1 warnings, 2 failures."""
+    from service.commands.doctor import examine, render
+
+    checks = run(examine(settled()))
+    if as_json:
+        typer.echo(json.dumps([check.to_json() for check in checks], ensure_ascii=False))
+    else:
+        typer.echo(render(checks))
+    raise typer.Exit(max((check.level for check in checks), default=0))
+
+
+@app.command()
+def route(  # noqa: PLR0913, PLR0917  # each is an option of the command line
+    number: Annotated[str | None, typer.Option("--from", help="The caller's number.")] = None,
+    line: Annotated[str | None, typer.Option(help="The number dialled.")] = None,
+    at: Annotated[str | None, typer.Option(help="ISO 8601; now when left out.")] = None,
+    again: Annotated[bool, typer.Option("--replay", help="Decide past calls anew instead.")] = False,
+    since: Annotated[str | None, typer.Option("--from-time", help="ISO 8601; 30 days ago when left out.")] = None,
+    until: Annotated[str | None, typer.Option("--to-time", help="ISO 8601; now when left out.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="By this directory file, not by the directory in force.")] = None,
+    version: Annotated[int | None, typer.Option(help="By this version of the rules.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell where such a call would go, and why; or what rules would change of past calls. Nobody is rung."""
+    from service.commands.one_shot import dry_route, replay_routes
+
+    now = datetime.now(UTC)
+    if again:
+        _without("--replay", {"--from": number, "--line": line, "--at": at})
+        began_at = moment("--from-time", since) if since else now - timedelta(days=30)
+        ended_at = moment("--to-time", until) if until else now
+        told, words = run(replay_routes(settled(), began_at, ended_at, rules=rules, version=version))
+    else:
+        given = {"--from-time": since, "--to-time": until, "--rules": rules, "--version": version}
+        _without("a single call (it is for --replay)", given)
+        if number is None or line is None:
+            refuse(f"{'--line' if number else '--from'}: is required without --replay")
+        told, words = run(dry_route(settled(), number, line, moment("--at", at) if at else now))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+
+
+def _without(what: str, given: Mapping[str, object]) -> None:
+    """Refuse options that say nothing beside this one."""
+    for option, value in given.items():
+        if value is not None:
+            refuse(f"{option}: is not for {what}, got {str(value)!r}")
+
+
+@app.command()
+def call(
+    person: Annotated[str, typer.Option(help="The key of who calls; their device rings first.")],
+    to: Annotated[str, typer.Option(help="The number to call, in any usual spelling.")],
+    as_json: Json = False,
+) -> None:
+    """Call a number for a person: their device rings, then the number. Exit 1 when nobody answered there."""
+    from service.commands.one_shot import call_out
+    from web.refused import why_refused
+
+    settings = settled()
+    told = run(call_out(settings, person, to))
+    words = (
+        f"{told['device']} answered" if told["state"] == "connected" else why_refused(settings.language, told["reason"])
+    )
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    raise typer.Exit(0 if told["state"] == "connected" else 1)
+
+
+@app.command("do-not-call")
+def do_not_call(
+    number: Annotated[str, typer.Argument(help="A number of the party, in any usual spelling.")],
+    lift: Annotated[bool, typer.Option("--lift", help="They may be called again.")] = False,
+) -> None:
+    """Note that a party does not want to be called: nobody and nothing calls any of its numbers."""
+    from service.commands.one_shot import do_not_call as work
+
+    run(work(settled(), number, lift=lift))
+    typer.echo(f"{number} {'may be called again' if lift else 'is not called any more'}", err=True)
+
+
+@app.command()
+def explain(
+    call: Annotated[str, typer.Argument(help="The call's id, or a PBX's uniqueid.")], as_json: Json = False
+) -> None:
+    """Tell one call whole: timeline, decision, cause if missed, recording, lead."""
+    from service.commands.one_shot import explain as work
+
+    told, words = run(work(settled(), call))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+
+
+@app.command()
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="Tapes: AMI or CEL, any of their forms.")],
+    form: Annotated[Literal["json", "table"], typer.Option("--format", help="json: one object a line.")] = "table",
+) -> None:
+    """Fold tapes into call records, without any server."""
+    from calls.view import to_json
+    from service.commands.replay import replay as work
+    from service.commands.replay import table
+    from telephony.tape import TapeError
+
+    try:
+        records, skipped = work(files)
+    except TapeError as error:
+        refuse(error)
+    if form == "json":
+        for record in records:
+            typer.echo(json.dumps(to_json(record), ensure_ascii=False))
+    else:
+        typer.echo(table(records))
+    typer.echo(f"{many(skipped, 'event')} skipped", err=True)
+
+
+Into = Annotated[Path, typer.Option(help="The folder to write into.")]
+Extensions = Annotated[bool, typer.Option("--extensions", help="Also replace short numbers (2 to 6 digits).")]
+Devices = Annotated[bool, typer.Option("--devices", help="Also replace the devices' names.")]
+
+
+@tape_app.command("record")
+def tape_record(
+    name: Annotated[str, typer.Argument(help="Makes NAME.ami, and NAME.cel.csv where CEL is set.")],
+    into: Into = Path(),
+    pbx: Annotated[str | None, typer.Option(help="Which PBX of the settings; the first when left out.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Record so long, whatever happens.", min=0.1)] = None,
+    extensions: Extensions = False,
+    devices: Devices = False,
+) -> None:
+    """Record a PBX until a call has ended (or Ctrl-C, or --seconds), numbers, names and addresses replaced."""
+    from service.commands.tape import Scrambling, record
+
+    written = run(record(settled(), name, into, pbx, seconds, Scrambling(extensions, devices)))
+    typer.echo("\n".join(map(str, written)))
+
+
+@tape_app.command("scramble")
+def tape_scramble(
+    files: Annotated[list[Path], typer.Argument(help="Recorded streams of one PBX: AMI or CEL, any of their forms.")],
+    into: Into,
+    extensions: Extensions = False,
+    devices: Devices = False,
+) -> None:
+    """Replace numbers, names and addresses of recorded streams, the same by the same in all of them."""
+    from service.commands.tape import Scrambling, scramble
+
+    typer.echo("\n".join(map(str, run(scramble(files, into, Scrambling(extensions, devices))))))
+
+
+@app.command("catch-up")
+def catch_up(
+    since: Annotated[str, typer.Option("--from", help="ISO 8601.")],
+    until: Annotated[str, typer.Option("--to", help="ISO 8601.")],
+) -> None:
+    """Read CEL for a period again; what is known already changes nothing."""
+    from service.commands.one_shot import catch_up as work
+
+    count = run(work(settled(), moment("--from", since), moment("--to", until)))
+    typer.echo(f"{many(count, 'call')} recovered")
+
+
+@app.command()
+def reconcile(
+    since: Annotated[str, typer.Option("--from", help="ISO 8601.")],
+    until: Annotated[str, typer.Option("--to", help="ISO 8601.")],
+    crm: Annotated[str | None, typer.Option(help="Only this connection with the store, without the PBX.")] = None,
+    mend: Annotated[
+        bool, typer.Option("--repair", help="Record what the store lacks, tell CRMs what they lack.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare the calls of a period: PBX, store, CRMs. Exit 0 no difference, 1 differences."""
+    from service.commands.one_shot import reconcile as work
+    from service.crm.reconcile import reconcile_crms
+
+    period = moment("--from", since), moment("--to", until)
+    told: dict[str, Any] = {"from": period[0].isoformat(), "to": period[1].isoformat()}
+    words: list[str] = []
+    left = 0
+    if crm is None:
+        told, words, left = run(work(settled(), *period, mend=mend))
+        words.append(f"{many(told['calls'], 'call')}, {told['repaired']} repaired, {many(left, 'difference')}")
+    outcomes = run(reconcile_crms(settled(), *period, crm, mend=mend))
+    left += sum(one.report.left for one in outcomes)
+    told |= {"crms": [one.to_json() for one in outcomes]}
+    words += [plain(line) for one in outcomes for line in one.lines()]
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else "\n".join(words))
+    raise typer.Exit(1 if left else 0)
+
+
+@app.command()
+def rebuild() -> None:
+    """Fold every call anew from its events; changes nothing on a healthy store."""
+    from service.commands.one_shot import rebuild as work
+
+    typer.echo(f"{many(run(work(settled())), 'call')} changed")
+
+
+@app.command()
+def mask(
+    since: Annotated[str, typer.Option("--from", help="ISO 8601.")],
+    until: Annotated[str, typer.Option("--to", help="ISO 8601.")],
+) -> None:
+    """Mask texts and sound of a period's calls by the directory of now; what is masked already stays so."""
+    from service.commands.one_shot import mask as work
+
+    typer.echo(f"{many(run(work(settled(), moment('--from', since), moment('--to', until))), 'call')} masked anew")
+
+
+@app.command()
+def transcribe(file: Annotated[Path, typer.Argument(help="A recording.")], as_json: Json = False) -> None:
+    """Turn a recording into text with the service's own engine."""
+    from service.commands.one_shot import transcribe as work
+
+    told, words = run(work(settled(), file))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+
+
+@directory_app.command("apply")
+def directory_apply(
+    file: Annotated[Path, typer.Argument(help="A YAML file.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
+) -> None:
+    """Make the directory what the file says, all or nothing; shows the difference first."""
+    from service.commands.one_shot import apply_directory
+
+    lines, doubts = run(apply_directory(settled(), file, dry_run=dry_run))
+    for doubt in doubts:
+        typer.echo(f"warning: {doubt}", err=True)
+    typer.echo("\n".join(lines) or "no difference")
+    typer.echo("nothing was changed" if dry_run or not lines else f"{many(len(lines), 'change')} applied", err=True)
+
+
+@directory_app.command("export")
+def directory_export() -> None:
+    """Print the directory as YAML."""
+    from service.commands.one_shot import export_directory
+
+    typer.echo(run(export_directory(settled())), nl=False)
+
+
+@directory_app.command("rules")
+def directory_rules(
+    version: Annotated[int | None, typer.Option(help="Print this version as YAML.")] = None, as_json: Json = False
+) -> None:
+    """List every version of the routing rules, oldest first; the last one is in force."""
+    from service.commands.one_shot import rule_versions
+
+    told, words = run(rule_versions(settled(), version))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words.rstrip("\n"))
+
+
+Role = Literal["manager", "head", "operator", "admin"]
+
+
+@user_app.command("add")
+def user_add(
+    login: Annotated[str, typer.Argument()],
+    role: Annotated[Role, typer.Option()] = "manager",
+    person: Annotated[str | None, typer.Option(help="The person of the directory who logs in so.")] = None,
+) -> None:
+    """Add a login; asks for the password (or reads a line from stdin)."""
+    from service.commands.one_shot import add_user
+
+    run(add_user(settled(), login, role, person, _password()))
+    typer.echo(f"{login} may log in", err=True)
+
+
+@user_app.command("passwd")
+def user_passwd(login: Annotated[str, typer.Argument()]) -> None:
+    """Set a new password."""
+    from service.commands.one_shot import set_password
+
+    run(set_password(settled(), login, _password()))
+    typer.echo(f"the password of {login} is changed", err=True)
+
+
+@user_app.command("list")
+def user_list(as_json: Json = False) -> None:
+    """Tell every login: role, person, whether it is disabled, open sessions, living tokens."""
+    from service.commands.one_shot import list_users
+
+    told, words = run(list_users(settled()))
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+
+
+@user_app.command("disable")
+def user_disable(login: Annotated[str, typer.Argument()]) -> None:
+    """Shut a login out: its sessions and streams end, its tokens are revoked."""
+    from service.commands.one_shot import disable_user
+
+    run(disable_user(settled(), login))
+    typer.echo(f"{login} is disabled", err=True)
+
+
+@user_app.command("enable")
+def user_enable(login: Annotated[str, typer.Argument()]) -> None:
+    """Let a login in again, with its old password and without its old tokens."""
+    from service.commands.one_shot import enable_user
+
+    run(enable_user(settled(), login))
+    typer.echo(f"{login} may log in", err=True)
+
+
+@user_app.command("token")
+def user_token(
+    login: Annotated[str, typer.Argument()],
+    name: Annotated[str, typer.Option()] = "api",
+    days: Annotated[int | None, typer.Option(help="It ends after so many days; never when left out.")] = None,
+) -> None:
+    """Make an API token that acts as this login; it is shown once."""
+    from service.commands.one_shot import make_token
+
+    typer.echo(run(make_token(settled(), login, name, days)))
+
+
+@user_app.command("revoke")
+def user_revoke(login: Annotated[str, typer.Argument()], name: Annotated[str, typer.Argument()]) -> None:
+    """End the API tokens of that name."""
+    from service.commands.one_shot import revoke_token
+
+    typer.echo(f"{many(run(revoke_token(settled(), login, name)), 'token')} revoked", err=True)
+
+
+@db_app.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the database to this version's schema."""
+    from service.wiring import open_database
+
+    async def work() -> None:
+        async with open_database(settled()):
+            pass
+
+    run(work())
+    typer.echo("the database is up to date", err=True)
+
+
+@db_app.command("status")
+def db_status() -> None:
+    """Tell the database's schema revision and the newest one."""
+    from service.commands.one_shot import schema_status
+
+    found, newest = run(schema_status(settled()))
+    typer.echo(f"database {found or 'empty'}, newest {newest}")
+    raise typer.Exit(0 if found == newest else 1)
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\n")
+
+
+if __name__ == "__main__":
+    main()
