@@ -217,6 +217,18 @@ async def set_secrets(
     await _set(connection, key, {"settings": dict(settings), "secrets": secrets, **told})
 
 
+async def write(connection: AsyncConnection, then: Connection) -> None:
+    """Write its settings, secrets, steps and account as `then` has them, in one.
+
+    Raises ConnectionRefused where somebody changed it since `then` was read, or it is gone.
+    """
+    values = {name: getattr(then, name) for name in ("secrets", "account")}
+    values |= {"settings": dict(then.settings), "steps": list(then.steps), "changed_at": func.clock_timestamp()}
+    same = crm_connections.c.key == then.key, crm_connections.c.changed_at == then.changed_at
+    if not (await connection.execute(update(crm_connections).where(*same).values(**values))).rowcount:
+        raise ConnectionRefused(f"key: {then.key!r} was changed meanwhile; look at it again")
+
+
 async def share_limits(connection: AsyncConnection, to: Connection, secrets: Mapping[str, Any]) -> None:
     """Let it share the limits of all that are connected to the same host, which settings tell or a secret (`webhook`).
 

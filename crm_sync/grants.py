@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -134,6 +134,11 @@ async def settled() -> None:
     mine = [task for task in _renewals if task.get_loop() is asyncio.get_running_loop()]
     if mine:
         await asyncio.wait(mine, timeout=_SETTLE_SECONDS)
+
+
+async def forget(connection: AsyncConnection, key: str) -> None:
+    """Forget what a person gave: it is for another CRM than the connection's now."""
+    await connection.execute(delete(crm_grants).where(crm_grants.c.connection == key))
 
 
 async def keep_grant(connection: AsyncConnection, keeper: Keeper, key: str, grant: Grant) -> None:

@@ -161,6 +161,11 @@ async def keep_users(connection: AsyncConnection, key: str, users: Sequence[CrmU
     await connection.execute(delete(crm_users).where(*gone, crm_users.c.person.is_(None)))
 
 
+async def forget(connection: AsyncConnection, key: str) -> None:
+    """Forget who works there: it is another CRM now, whose users may be called by the same ids."""
+    await connection.execute(delete(crm_users).where(crm_users.c.connection == key))
+
+
 async def pair(connection: AsyncConnection, key: str, user: str, person: str | None) -> None:
     """Say who a user of the CRM is, instead of what was said before; None: whoever has their extension or mailbox."""
     ours = crm_users.c.connection == key

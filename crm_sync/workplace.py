@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, convert
+from msgspec.structs import fields as fields_of_struct
 
 from crm_sync.asking import Field, Guide, needs_consent, secrets_asked, settings_asked
 from crm_sync.crm import Capability, Crm, Step
@@ -64,7 +65,8 @@ class Kind:
     `guide` is what a person is told and asked who connects it; of settings that are `unasked` nobody is. `door`: the
     secret without which nobody is heard at the connection's address, where it stands as `secret`. `address`: the secret
     that is its address, of which the settings tell the origin. `make_keys`: makes what we sign with, with what was
-    before; the other side is given the first.
+    before; the other side is given the first. `places`: the settings that say to whom secrets are shown; where one of
+    them changes, what lets us in is told again.
     """
 
     name: str
@@ -82,12 +84,19 @@ class Kind:
     door: str | None = None
     address: str | None = None
     make_keys: Callable[[Sequence[str]], Sequence[str]] | None = None
+    places: tuple[str, ...] = ("account", "address", "portal")
 
     @property
     def fields(self) -> list[Field]:
         """What a person is asked for."""
         secrets = secrets_asked(self.secrets, self.guide, self.required)
         return [*settings_asked(self.settings, self.guide, self.unasked), *secrets]
+
+    def place(self, settings: Mapping[str, Any]) -> tuple[Any, ...]:
+        """To whom secrets are shown by these settings. Raises msgspec.ValidationError."""
+        names = {one.name for one in fields_of_struct(self.settings)}
+        told = convert({name: value for name, value in settings.items() if name in names}, self.settings)
+        return tuple(getattr(told, name, None) for name in self.places)
 
     def needs_consent(self, settings: Mapping[str, Any], secrets: Iterable[str]) -> bool:
         """Whether a person has to agree on its page, with these settings and secrets (by name)."""

@@ -105,7 +105,7 @@ async def change(request: web.Request) -> web.Response:
         await connects.change(key, changed, actor_of(request))
     except Faults as faults:
         return await _change_page(request, form | {"sent": ""}, faults.told, 422)
-    except (CrmError, SecretKeyError) as error:
+    except (ConnectionRefused, CrmError, SecretKeyError) as error:
         refused = say(language_of(request), "connect.refused", why=str(error))
         return await _change_page(request, form | {"sent": ""}, (), 422, refused=refused)
     raise web.HTTPSeeOther(f"/crm/{key}/setup")

@@ -30,7 +30,7 @@ from crm_sync.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from crm_sync.grants import Grant
+from crm_sync.grants import Grant, NoGrantError
 from crm_sync.http import Answer
 from crm_sync.pacing import Bucket
 from crm_sync.spans import span
@@ -192,6 +192,8 @@ class Account:
         if self._is_long_lived:
             return Grant(access=str(self._place.secrets["token"]))
         grant = self._held or await self._place.grants.current()
+        if grant.told.get("account", self._place.settings.account) != self._place.settings.account:
+            raise NoGrantError("what was given is for another account")
         if grant.expires_at is not None and grant.expires_at - _EARLY <= self._place.now():
             grant = await self._place.grants.renew(grant, self._renewed)
         self._held = grant

@@ -323,6 +323,7 @@ KIND: Final = Kind(
     name="bitrix24",
     title="Bitrix24",
     settings=Settings,
+    places=("portal", "token_server"),
     secrets=("client_secret", "application_token", "webhook"),
     steps=("call_started", "call_finished", "recording", "transcript", "task", "lead"),
     open=Bitrix24,

@@ -281,11 +281,11 @@ def moved_to(asked: URL, answer: Answer) -> URL | None:
         there = asked.join(URL(answer.headers.get("location", ""), encoded=True))
     except ValueError:
         return None
-    same = there.scheme == asked.scheme and there.path == asked.path and _is_akin(asked.host or "", there.host or "")
+    same = there.scheme == asked.scheme and there.path == asked.path and is_akin(asked.host or "", there.host or "")
     return there.with_query(None) if same and there.origin() != asked.origin() else None
 
 
-def _is_akin(before: str, now: str) -> bool:
+def is_akin(before: str, now: str) -> bool:
     """Whether a renamed portal may be there: on the same host, or another name in the same domain (not a top one)."""
     domain = before.partition(".")[2]
     is_domain = "." in domain and not domain.rpartition(".")[2].isdigit()

@@ -303,6 +303,7 @@ KIND: Final = Kind(
     name="odoo",
     title="Odoo",
     settings=OdooSettings,
+    places=("address", "database"),
     secrets=("key", "inbound"),
     required=("key",),
     steps=("call_finished", "recording", "transcript", "task", "lead"),

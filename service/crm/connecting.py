@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 from msgspec.structs import fields as fields_of_struct
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from crm_sync import connections, people, probes
-from crm_sync.asking import Fault, Faults
+from crm_sync import connections, grants, people, probes
+from crm_sync.asking import Fault, Faults, read_settings
 from crm_sync.connecting import Addresses, Changed, Met, Standing, Wanted, meet
 from crm_sync.connection_tables import crm_grants
 from crm_sync.connections import NEW, Connection, ConnectionRefused
@@ -22,6 +24,7 @@ from crm_sync.grants import NoGrantError
 from crm_sync.kinds import KINDS
 from crm_sync.ledger.past import plan_past
 from crm_sync.secrets import Keeper, SecretKeyError
+from crm_sync.workplace import Kind
 from recordings.audit import Actor, note
 from service.crm.ledger import maker
 from service.crm.wanted import check_addresses, check_url, faults_of_key, settings_of, steps_of
@@ -78,48 +81,51 @@ class Connecting:
     async def change(self, key: str, changed: Changed, actor: Actor) -> None:
         """Change settings and secrets. Of one that was started what does not let us in is not kept. Raises CrmError.
 
-        That nobody agreed yet does not count: a person does so next.
+        That nobody agreed yet does not count: a person does so next. What lets us in at one place is shown to no other:
+        where that changes, secrets are told again, and access, door and whoever was paired by hand are forgotten.
         """
         keeper, to = self.keeper(), await self.read(key)
         kind, before = KINDS[to.kind], _opened(keeper, to)
         given = {name: value for name, value in changed.secrets.items() if value}
-        told = changed.settings
-        if told is None:
-            names = {one.name for one in fields_of_struct(kind.settings)}
-            told = {name: value for name, value in to.settings.items() if name in names and value is not None}
-        days = to.link_days if changed.link_days is None else changed.link_days
-        left = set(changed.forget)
-        if connections.account_of(kind.name, {**before, **given, **told}) != connections.account_of(
-            kind.name, {**before, **to.settings}
-        ):
-            # What lets us in at one place is shown to no other: it has to be told again.
-            left |= {*kind.secrets} - {kind.door}
-        secrets_then = {name: value for name, value in before.items() if name not in left} | given
-        if kind.make_keys is not None and not secrets_then.get("keys"):
-            secrets_then["keys"] = list(kind.make_keys(()))
-        kept = settings_of(kind, told, secrets_then, days)
-        steps = to.steps if changed.events is None else steps_of(kind, changed.events)
+        told = to.settings if changed.settings is None else changed.settings
+        has_moved = changed.settings is not None and _has_moved(kind, changed.settings, to.settings)
+        left = set(kind.secrets if has_moved else changed.forget)
+        secrets = {name: value for name, value in before.items() if name not in left} | given
+        if kind.make_keys is not None and not secrets.get("keys"):
+            secrets["keys"] = list(kind.make_keys(()))
+        names = {one.name for one in fields_of_struct(kind.settings)}
+        told = {name: value for name, value in told.items() if name in names and value is not None}
+        kept = settings_of(kind, told, secrets, to.link_days if changed.link_days is None else changed.link_days)
         await check_addresses({**given, **kept}, self._settings.crm.networks)
-        kept = {name: to.settings[name] for name in ("consent",) if name in to.settings} | kept
-        async with self._engine.begin() as connection:
-            await connections.set_secrets(connection, key, kept, keeper.seal(key, secrets_then), steps)
-            anew = {name for name in {*kept, *to.settings} - _OWN if kept.get(name) != to.settings.get(name)}
-            if anew or steps != to.steps:
-                await self._noted(connection, actor, "crm_changed", key, settings=sorted(anew))
-            if given or secrets_then.keys() != before.keys():
-                await self._noted(connection, actor, "crm_secret_made", key)
+        if "consent" in to.settings and not has_moved:
+            kept["consent"] = to.settings["consent"]
+        then = replace(
+            to,
+            settings=kept,
+            secrets=keeper.seal(key, secrets),
+            steps=to.steps if changed.events is None else steps_of(kind, changed.events),
+            account=connections.account_of(kind.name, {**secrets, **kept}) or key,
+        )
+        is_let_in = not (has_moved and kind.needs_consent(kept, secrets))
         try:
-            if to.stopped_by != NEW:
-                await self._meet(key)
+            if is_let_in and to.stopped_by != NEW:
+                await self._meet(then)
         except NoGrantError:
-            return
-        except BaseException:
-            async with self._engine.begin() as connection:
-                await connections.set_secrets(connection, key, to.settings, to.secrets, to.steps)
-            raise
+            is_let_in = False
         async with self._engine.begin() as connection:
-            await connections.share_limits(connection, await _read(connection, key), secrets_then)
-            await connections.go_on(connection, key)
+            await connections.write(connection, then)
+            if has_moved:
+                await grants.forget(connection, key)
+                await people.forget(connection, key)
+            anew = {name for name in {*kept, *to.settings} - _OWN if kept.get(name) != to.settings.get(name)}
+            if anew or then.steps != to.steps:
+                await self._noted(connection, actor, "crm_changed", key, settings=sorted(anew))
+            if given or secrets.keys() != before.keys():
+                await self._noted(connection, actor, "crm_secret_made", key)
+            if is_let_in:
+                await connections.go_on(connection, key)
+        if has_moved and is_let_in and to.stopped_by != NEW:
+            await self.meet(key)  # for who works there
 
     async def new_keys(self, key: str, actor: Actor, url: str | None = None) -> str:
         """What it is to verify us with from now on; the last one signs too, until the next is made.
@@ -184,7 +190,7 @@ class Connecting:
         to = await self.read(key)
         try:
             async with heeding(self._engine, to):
-                met = await self._meet(key)
+                met = await self._meet(to)
         except CrmError as error:
             async with self._engine.begin() as connection:
                 await probes.not_probed(connection, key, error)
@@ -259,10 +265,10 @@ class Connecting:
         async with self._engine.connect() as connection:
             return await _read(connection, key)
 
-    async def _meet(self, key: str) -> Met:
-        crm = opener(self._settings, self._engine)(await self.read(key))
+    async def _meet(self, to: Connection) -> Met:
+        crm = opener(self._settings, self._engine)(to)
         try:
-            return await meet(self._engine, key, crm)
+            return await meet(self._engine, to.key, crm)
         finally:
             await crm.close()
 
@@ -283,6 +289,14 @@ async def _read(connection: AsyncConnection, key: str) -> Connection:
     if known is None:
         raise ConnectionRefused(f"key: there is no connection {key!r}")
     return known
+
+
+def _has_moved(kind: Kind, told: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether secrets would be shown to somebody else; what is told wrongly goes nowhere."""
+    try:
+        return kind.place(read_settings(kind.settings, kind.guide, told)) != kind.place(before)
+    except (Faults, msgspec.ValidationError):
+        return False
 
 
 def _opened(keeper: Keeper | None, to: Connection) -> dict[str, Any]:

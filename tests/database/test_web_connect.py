@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync import connections, kinds
+from crm_sync import connections, kinds, people
+from crm_sync.grants import Grant, keep_grant
 from crm_sync.secrets import Keeper
 from metrics.crm_questions import CONNECTED
 from service.crm.connecting import Connecting
@@ -149,8 +150,10 @@ async def test_a_token_is_kept_sealed_checked_replaced_and_the_connection_remove
         ((state, since),) = await rows(site, "select state, since from crm_connections")
         assert (state, since) == ("active", datetime(2026, 10, 31, 21, tzinfo=UTC))
         changed = {"account": account.url, "way": "0", "link_days": "7", "unknown": "unsorted"}
+        as_it_was = await rows(site, "select * from crm_connections")
         status, page = await send(ilya, "/crm/amo/settings", **changed, token="no-token-of-theirs")
         assert (status, "no-token-of-theirs" in page) == (422, False)
+        assert await rows(site, "select * from crm_connections") == as_it_was  # nothing of it was, for any moment
         assert (await secrets_of(site, "amo"))["token"] == token
         elsewhere = changed | {"account": "https://another.amocrm.ru", "token": ""}
         status, page = await send(ilya, "/crm/amo/settings", **elsewhere)
@@ -166,9 +169,32 @@ async def test_a_token_is_kept_sealed_checked_replaced_and_the_connection_remove
     assert await rows(site, "select key from crm_connections") == []
     done = await rows(site, "select action, actor from audit where subject = 'crm amo' order by id")
     assert [action for action, actor in done if actor == "ilya"] == [
-        "crm_added", "crm_secret_made", "crm_started", "crm_changed", "crm_secret_made", "crm_changed",
+        "crm_added", "crm_secret_made", "crm_started", "crm_changed",
         "crm_secret_made", "crm_removed",
     ]  # fmt: skip
+
+
+async def test_what_lets_us_in_at_one_account_is_shown_to_no_other(site: Site, ilya: ClientSession) -> None:
+    """Neither a token that a person gave, nor a user paired by hand, nor the address for what happens outlives it."""
+    async with open_amo() as account, open_amo() as another:
+        form = {"connection": "amo", "account": account.url, "way": "1", "link_days": "30", "client_id": "7"}
+        assert (await send(ilya, "/crm/new/amocrm", **form, client_secret="of-one"))[0] == 200
+        grant = Grant(access="a", refresh="r", told={"account": account.url, "redirect_uri": ""})
+        async with site.engine.begin() as connection:
+            await keep_grant(connection, Keeper(SECRET_KEY), "amo", grant)
+            await people.pair(connection, "amo", str(ANNA), "anna")
+        await send(ilya, "/crm/amo/setup", do="door")
+        await send(ilya, "/crm/amo/setup", do="start")
+        moved = form | {"account": another.url}
+        assert 'id="f-client_secret-wrong"' in (await send(ilya, "/crm/amo/settings", **moved))[1]
+        assert await rows(site, "select count(*) from crm_grants") == [(1,)]
+        assert (await send(ilya, "/crm/amo/settings", **moved, client_secret="of-two"))[0] == 200
+        assert another.requests == []
+        assert await secrets_of(site, "amo") == {"client_secret": "of-two"}
+        for table in ("crm_grants", "crm_users"):
+            assert await rows(site, f"select count(*) from {table}") == [(0,)]
+        ((account_now,),) = await rows(site, "select account from crm_connections")
+        assert account_now == f"amocrm {another.url.removeprefix('http://')}"
 
 
 async def test_a_webhook_shows_its_key_once_and_is_told_what_was_chosen(site: Site, ilya: ClientSession) -> None:
