@@ -214,8 +214,9 @@ def heard(
     Its application token says who sent it, where we know that; else the key of the door that it was given. The domain
     in it is anybody's to write, and tokens of access may be missing.
     """
-    auth = told.get("auth", {})
-    inner = str(auth.get("application_token", "")) if isinstance(auth, dict) else ""
+    auth = told.get("auth")
+    inner = auth.get("application_token") if isinstance(auth, dict) else None
+    inner = inner if isinstance(inner, str) else ""
     given, known = (inner, application_token) if application_token else (query.get("door", ""), door)
     if not known or not hmac.compare_digest(given.encode(), known.encode()):
         raise PermanentError("the event is not of our application")

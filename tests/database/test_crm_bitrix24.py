@@ -88,6 +88,9 @@ async def test_a_portal_is_connected_by_consent_and_whose_a_client_became_there_
             kind = {"Content-Type": "application/x-www-form-urlencoded"}
             async with browser.post(f"{site.url}{door.path}", params=query, data=event, headers=kind) as answer:
                 assert answer.status == status
+        nested = "auth[application_token]" + "[]" * 60_000 + "=1"
+        async with browser.post(f"{site.url}{door.path}", params=door.query, data=nested, headers=kind) as answer:
+            assert answer.status == 403
         async with engine.connect() as connection:
             (heard,) = (await connection.execute(text("select id from crm_heard"))).scalars()
         await HeardJobs(engine=engine, acts=acts(settings, engine)).act_on_heard(heard, 0)
