@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 import structlog
 from aiohttp import web
 
+from crm_sync.connections import OUR_PAGES
 from web import sessions
 from web.addresses import Address, client_of
 from web.links import PREFIX as LINKED
@@ -27,7 +28,7 @@ _OPEN: Final = ("/login", "/healthz", "/readyz")
 UPLOADS: Final = "/api/v1/uploads/"
 """Has a door of its own: PBXes send there, with tokens that open nothing else (`web.api.uploads`)."""
 
-_CRM_DOORS: Final = re.compile(r"/crm/[a-z0-9][a-z0-9_-]{0,39}/(?:oauth|events)")
+_CRM_DOORS: Final = re.compile(r"/crm/([a-z0-9][a-z0-9_-]{0,39})/(?:oauth|events)")
 """Who comes here brings no cookie of ours; each door checks by itself who is before it (`web.crm_doors`)."""
 
 _LINKED_HEADERS: Final = {
@@ -54,8 +55,9 @@ def is_api(request: web.Request) -> bool:
 
 
 def is_crm_door(request: web.Request) -> bool:
-    """Whether a door for CRMs answers: by the path as it is routed, where `%2F` is no `/`."""
-    return _CRM_DOORS.fullmatch(request.rel_url.raw_path) is not None
+    """Whether a door for CRMs answers, and no page of ours: by the path as it is routed, where `%2F` is no `/`."""
+    door = _CRM_DOORS.fullmatch(request.rel_url.raw_path)
+    return door is not None and door[1] not in OUR_PAGES
 
 
 def nonce(request: web.Request) -> str:
@@ -158,7 +160,9 @@ async def know_viewer(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 def only(request: web.Request, *roles: str) -> None:
-    """Raise HTTPForbidden, which names the roles, for a viewer who has none of them."""
+    """Raise HTTPForbidden, which names the roles, for a viewer who has none of them; nobody is to log in first."""
+    if VIEWER not in request:
+        raise _unknown(request)
     if request[VIEWER].role not in roles:
         raise web.HTTPForbidden(text=f"Only for {' and '.join(f'{role}s' for role in roles)}.")
 

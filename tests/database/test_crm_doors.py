@@ -183,12 +183,13 @@ async def tell(site: Site, *told: dict[str, Any], token: str = pretended.TOKEN, 
 
 
 async def test_a_slash_that_is_no_slash_opens_no_door(site: Site) -> None:
-    """`%2F` is routed to a page of admins: it asks for a login, and takes nothing from another site."""
+    """`%2F` is routed to a page of admins, as is `new`: it asks for a login, and takes nothing from another site."""
     async with site.visitor() as stranger:
         page = URL(f"{site.url}/crm/site%2Foauth", encoded=True)
         assert (await stranger.get(page, allow_redirects=False)).status == 303
-        page = URL(f"{site.url}/crm/site%2Fevents", encoded=True)
-        assert (await stranger.post(page, headers={"Sec-Fetch-Site": "cross-site"})).status == 403
+        for path in ("site%2Fevents", "new/events"):
+            page = URL(f"{site.url}/crm/{path}", encoded=True)
+            assert (await stranger.post(page, headers={"Sec-Fetch-Site": "cross-site"})).status == 403
 
 
 CLICK = {"kind": "originate", "told": {"number": NUMBER, "user": "1", "remote_id": "externalCall.1"}}

@@ -59,6 +59,9 @@ LEAD_ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "fields": {"fields": {"project": "Парк"}},
 }
 
+OUR_PAGES: Final = frozenset({"GET /crm/new/oauth", "POST /crm/new/events"})
+"""What has the address of a CRM's door and is routed to a page of ours."""
+
 DOORS: Final[dict[str, frozenset[str | None]]] = {
     "GET /login": ANYBODY,
     "POST /login": ANYBODY,
@@ -84,6 +87,7 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
         (f"{method} /crm/{{key}}/{page}" for method in ("GET", "POST") for page in ("setup", "settings")), ADMINS
     ),
     "GET /crm/new": ADMINS,
+    **dict.fromkeys(OUR_PAGES, ADMINS),
     # A CRM itself: each connection tells by its own secret who is before the door (test_crm_doors).
     **dict.fromkeys(("GET /crm/{key}/oauth", "POST /crm/{key}/events"), ANYBODY),
     **dict.fromkeys(("GET /leads/{number}", "POST /leads/{number}", "POST /leads/{number}/done"), THEIRS),
@@ -247,7 +251,7 @@ async def test_every_door_opens_for_whom_it_is_and_for_nobody_else(site: Site) -
         for route in site.app.router.routes()
         if route.resource and route.method != "HEAD"
     }
-    assert routes == DOORS.keys(), "a route without a rule here, or a rule without a route"
+    assert routes == DOORS.keys() - OUR_PAGES, "a route without a rule here, or a rule without a route"
     wrong = []
     for login in (None, "pbx", "gleb", "anna", "olga", "vera", "ilya"):
         for door, (code, where, body) in (await knock_at_all(site, login, named)).items():
