@@ -84,8 +84,8 @@ async def test_a_portal_is_connected_by_consent_and_whose_a_client_became_there_
             await look_up.keep(connection, NUMBER, Copy(None, T0))
         event = server.event("ONCRMLEADUPDATE", {"FIELDS": {"ID": lead}})
         (door,) = {URL(handler) for _, handler in server.portal.bound}
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
         for query, status in (({}, 403), ({"door": "guessed"}, 403), (door.query, 200)):
-            kind = {"Content-Type": "application/x-www-form-urlencoded"}
             async with browser.post(f"{site.url}{door.path}", params=query, data=event, headers=kind) as answer:
                 assert answer.status == status
         nested = "auth[application_token]" + "[]" * 60_000 + "=1"

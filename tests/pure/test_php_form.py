@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from crm_sync.bitrix24.words import heard
@@ -12,7 +14,7 @@ from crm_sync.php_form import read_form
 def test_names_in_brackets_are_read_sixteen_deep_and_no_deeper() -> None:
     """Whatever a stranger sends is read in a known depth, or is no form."""
     deepest = "a" + "[b]" * 15
-    told = read_form(f"{deepest}=1".encode(), 10)
+    told: Any = read_form(f"{deepest}=1".encode(), 10)
     for name in ("a", *"b" * 15):
         told = told[name]
     assert told == "1"
