@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, and_, func, literal, or_, select, text, update
+from sqlalchemy import Row, and_, case, func, literal, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.ledger.tables import OPEN_STATES, crm_effects
@@ -110,21 +110,27 @@ async def others(connection: AsyncConnection, numbers: Collection[str]) -> tuple
     return tuple((await connection.execute(asked.order_by(party_numbers.c.number))).scalars())
 
 
-async def is_told_by(connection: AsyncConnection, row: Row[Any], lanes: Collection[str]) -> bool:
-    """Whether an effect of another of these lanes is on its way to the same connection, in doubt, or tried before.
+_TURN: Final = case({"sent": 0, "unknown": 1}, value=crm_effects.c.state, else_=2)
 
-    Of two that were tried the later one waits. Whoever asks holds the lanes until the transaction is over.
+
+async def is_told_by(connection: AsyncConnection, row: Row[Any], lanes: Collection[str]) -> bool:
+    """Whether an effect of another of these lanes goes before this one, to the same connection.
+
+    What is on its way goes first, then what is in doubt, then what is planned; of two alike the one planned earlier.
+    That is one order of all effects: each waits for earlier ones alone, and never two for each other. Waited for is
+    what was begun, since it was planned or told again by hand: that is the first of its lane, and stands behind nothing
+    there. Whoever asks holds the lanes until the transaction is over.
     """
     await connection.execute(_HOLD, {"lanes": f"{row.connection} {min(lanes)}"})
+    mine = {"sent": 0, "unknown": 1}.get(row.state, 2)
     asked = select(crm_effects.c.key).where(
         crm_effects.c.connection == row.connection,
         crm_effects.c.lane.in_(lanes),
         crm_effects.c.lane != row.lane,
         crm_effects.c.state.in_(OPEN_STATES),
-        or_(
-            and_(crm_effects.c.state != "planned", literal(row.state == "planned")),
-            and_(crm_effects.c.attempts > 0, crm_effects.c.number < row.number),
-        ),
+        crm_effects.c.first_sent_at.is_not(None),
+        ~crm_effects.c.waits,
+        tuple_(_TURN, crm_effects.c.number) < tuple_(literal(mine), literal(row.number)),
     )
     return await connection.scalar(asked.limit(1)) is not None
 

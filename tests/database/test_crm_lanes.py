@@ -397,6 +397,36 @@ async def test_a_recording_that_will_never_be_there_is_not_waited_for(ledger: Le
         assert await rooms.recording(connection, call, to) is None
 
 
+async def two_numbers(ledger: Ledger) -> None:
+    """A client with two numbers, of whose calls the ends are told."""
+    async with ledger.engine.begin() as connection:
+        await connection.execute(text("update crm_connections set steps = '{call_finished}'"))
+        await connection.execute(text("insert into parties default values"))
+        both = "insert into party_numbers (party_id, number) select id, unnest(array['79161234567', '79261234567'])"
+        await connection.execute(text(f"{both} from parties"))
+
+
+@pytest.mark.parametrize("begun, waits", [("now()", 1), ("null", 0)])
+async def test_two_numbers_of_one_client_never_wait_for_each_other(ledger: Ledger, begun: str, waits: int) -> None:
+    """One was tried and the other is in doubt: that goes first, unless it was sent again by hand and not begun yet."""
+    await two_numbers(ledger)
+    await ledger.happen(settled_call())
+    speak(ledger, fails(call_finished=TransientError("status 503")))
+    await ledger.run()
+    other = await ledger.happen(settled_call("1795434567.2", number="79261234567"))
+    doubt = f"state = 'unknown', attempts = 1, sent_at = now(), first_sent_at = {begun}"
+    async with ledger.engine.begin() as connection:
+        await connection.execute(text(f"update crm_effects set {doubt} where call_id = :call"), {"call": other})
+    adapter = speak_again(ledger, fails())
+    ledger.waits.clear()
+    await ledger.run(2)
+    assert [why for why, _ in ledger.waits] == ["another number of the client is before it"] * waits
+    assert (sorted(adapter.asked), await ledger.states()) == (
+        ["call_finished", "call_finished", "read_back"],
+        [("call_finished", "done")] * 2,
+    )
+
+
 async def test_of_one_client_one_number_is_told_at_a_time_with_the_others(ledger: Ledger) -> None:
     """Together they would make two cards: a doubt of one holds the other back, which then knows what was made."""
     told: list[Effect] = []
@@ -408,11 +438,7 @@ async def test_of_one_client_one_number_is_told_at_a_time_with_the_others(ledger
 
     adapter: Any = Remembering(fails(call_finished=RuntimeError("nobody foresaw it")))
     ledger.jobs.open_crm = lambda _to: adapter
-    async with ledger.engine.begin() as connection:
-        await connection.execute(text("update crm_connections set steps = '{call_finished}'"))
-        await connection.execute(text("insert into parties default values"))
-        both = "insert into party_numbers (party_id, number) select id, unnest(array['79161234567', '79261234567'])"
-        await connection.execute(text(f"{both} from parties"))
+    await two_numbers(ledger)
     for number in ("79161234567", "79261234567", "79160000000"):
         await ledger.happen(settled_call(f"17954{number[-5:]}{number[2]}.1", number=number))
     await ledger.run()
