@@ -238,6 +238,25 @@ async def test_a_search_that_takes_too_long_is_stopped_and_says_so(site: Site, m
         assert names(await found(client, "4567")) == ["Иванов Фёдор"]
 
 
+async def test_calls_are_of_all_that_answer_as_well(site: Site) -> None:
+    """Of many with one name, also of whom the page has no room for."""
+    await know(site.engine, "79161234567", "Иванов Фёдор", "anna", stage="lost")
+    call = await called(site, "79161234567")
+    first = await party_of(site.engine, "79161234567")
+    async with site.engine.begin() as connection:
+        many = [{"id": first + number, "name": "Иванов Фёдор"} for number in range(1, 45)]
+        await connection.execute(insert(parties), many)
+        numbers = [{"party_id": one["id"], "number": f"7916999{one['id']:04}"} for one in many]
+        await connection.execute(insert(party_numbers), numbers)
+    async with site.visitor("vera") as client:
+        answer = await found(client, "Иванов")
+    assert [one["id"] for one in answer["calls"]["items"]] == [str(call.id)]
+    assert [one["party_id"] for one in answer["leads"]["items"]] == [first]
+    shown = [(one["id"], one["numbers"]) for one in answer["parties"]["items"]]
+    newest_first = [(one, [f"7916999{one:04}"]) for one in range(first + 44, first + 44 - len(shown), -1)]
+    assert (shown, answer["parties"]["more"]) == (newest_first, True)
+
+
 async def test_a_party_that_was_merged_is_not_found_beside_the_one_it_is(site: Site) -> None:
     """The kept one answers alone, with the calls of both."""
     await know(site.engine, "79161234567", "Иванов Фёдор", "anna")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    null,
     or_,
     select,
     true,
@@ -32,8 +33,11 @@ from web.search.asked import Asked, Piece
 from web.search.likeness import BEGINS, name_score, number_score, slips_allowed
 from web.search.newest import few_with, lately, one_of, stages
 
-LOOKED_AT: Final = 30
-"""Parties that are ranked here, or as many as are asked for; PostgreSQL gives those that are most alike."""
+LOOKED_AT: Final = 60
+"""Parties that are ranked here, or as many as are asked for; PostgreSQL gives those that are most alike.
+
+Leads and calls are looked for of all of them, so there are more than a page shows.
+"""
 
 WORDS_MOST: Final = 5
 """What has more words is no name."""
@@ -54,7 +58,10 @@ _NAME: Final[ColumnElement[str]] = literal_column(FOLDED_NAME.replace("name", "p
 
 @dataclass(frozen=True, slots=True)
 class FoundParty:
-    """A party that answers, with all of its numbers (as stored), those that answer first; `score` from `likeness`."""
+    """A party that answers, with all of its numbers (as stored), those that answer first; `score` from `likeness`.
+
+    Numbers that were not asked for are read of those alone that a page shows.
+    """
 
     id: int
     name: str | None
@@ -75,6 +82,7 @@ async def find(
 
     When more than `limit` answer well, no others are looked for. `misspelt`: where no name has the
     words, those that are like them answer; the transaction's `pg_trgm.word_similarity_threshold` says how much alike.
+    The first `limit` have their numbers.
     """
     if not is_asked(asked):
         return ()
@@ -85,7 +93,10 @@ async def find(
             break
     if misspelt and not found and any(slips_allowed(word) for word in asked.words):
         found = {one.id: one for one in await _ranked(connection, scope, asked, _likely(asked, None), limit)}
-    return tuple(sorted(found.values(), key=lambda one: (-one.score, -one.id)))
+    ranked = sorted(found.values(), key=lambda one: (-one.score, -one.id))
+    if asked.pieces or not ranked:
+        return tuple(ranked)
+    return (*await _with_numbers(connection, ranked[:limit]), *ranked[limit:])
 
 
 async def _stages(connection: AsyncConnection, asked: Asked) -> AsyncIterator[ColumnElement[bool]]:
@@ -110,12 +121,23 @@ async def _ranked(
     # Whether one may be seen is asked of one after the other until there are enough, the most alike first.
     most = max(LOOKED_AT, limit + 1)
     shown = select(likely.c.id).where(parties_seen(scope, likely.c.id)).order_by(*_best(likely)).limit(most)
-    numbers = select(func.array_agg(party_numbers.c.number)).where(party_numbers.c.party_id == parties.c.id)
-    columns = (parties.c.id, parties.c.name, parties.c.do_not_call_at, numbers.scalar_subquery().label("numbers"))
+    numbers: ColumnElement[Any] = null()
+    if asked.pieces:
+        theirs = select(func.array_agg(party_numbers.c.number)).where(party_numbers.c.party_id == parties.c.id)
+        numbers = theirs.scalar_subquery()
+    columns = (parties.c.id, parties.c.name, parties.c.do_not_call_at, numbers.label("numbers"))
     found = select(*columns).where(parties.c.id.in_(shown), parties.c.merged_into.is_(None))
     rows = await connection.execute(found)
-    ranked = [one for row in rows if (one := _found(asked, row)).score > 0]
-    return tuple(sorted(ranked, key=lambda one: (-one.score, -one.id)))
+    return tuple(one for row in rows if (one := _found(asked, row)).score > 0)
+
+
+async def _with_numbers(connection: AsyncConnection, found: Sequence[FoundParty]) -> list[FoundParty]:
+    theirs = one_of(party_numbers.c.party_id, [one.id for one in found])
+    asked = select(party_numbers.c.party_id, party_numbers.c.number).where(theirs)
+    numbers: dict[int, list[str]] = {}
+    for party, number in await connection.execute(asked.order_by(party_numbers.c.number)):
+        numbers.setdefault(party, []).append(number)
+    return [replace(one, numbers=tuple(numbers.get(one.id, ()))) for one in found]
 
 
 async def with_merged(connection: AsyncConnection, ids: Sequence[int]) -> list[int]:
