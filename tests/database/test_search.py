@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -236,6 +237,26 @@ async def test_a_search_that_takes_too_long_is_stopped_and_says_so(site: Site, m
             assert (page.status, "Поиск остановлен" in await page.text()) == (503, True)
             assert (await client.get(f"{API}/search?q=4567")).status == 503
         assert names(await found(client, "4567")) == ["Иванов Фёдор"]
+
+
+async def test_a_search_is_stopped_though_each_of_its_statements_is_quick(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time is of all that it asks the database, one after the other."""
+    monkeypatch.setattr(everywhere, "SECONDS_MOST", 0.5)
+    waiting = text("select exists (select from pg_stat_activity where wait_event_type = 'Lock')")
+    async with site.visitor("anna") as client, asyncio.TaskGroup() as tasks:
+        async with site.engine.begin() as other:
+            await other.execute(text("lock table party_numbers in access exclusive mode"))
+            async with site.engine.begin() as first:
+                await first.execute(text("lock table notes in access exclusive mode"))
+                asked = tasks.create_task(client.get(f"{API}/search?q=4567"))
+                async with site.engine.connect() as watching:
+                    while not await watching.scalar(waiting):
+                        await watching.rollback()
+                await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3)
+        assert (await asked).status == 503
 
 
 async def test_calls_are_of_all_that_answer_as_well(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -26,7 +27,7 @@ from web.services import SERVICES
 QUERY_CHARACTERS_MOST: Final = 200
 
 SECONDS_MOST: Final = 3.0
-"""Of one statement to the database."""
+"""Of a search: all that it asks the database, one after the other."""
 
 Refusal = Literal["only_excluded", "too_long"]
 
@@ -98,8 +99,14 @@ async def search(
     That words of talks are shown is noted. Raises FilterError for a cursor that this service did not give, and
     RefusedError.
     """
+    bound = asyncio.timeout(SECONDS_MOST)
     try:
-        return await _search(request, query, limit, kinds, filters or Filters(said=query), cursor)
+        async with bound:
+            return await _search(request, query, limit, kinds, filters or Filters(said=query), cursor)
+    except TimeoutError as error:
+        if not bound.expired():
+            raise
+        raise RefusedError("too_long") from error
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", "") != _CANCELLED:
             raise
