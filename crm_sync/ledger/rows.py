@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, and_, case, func, literal, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.tables import calls
 from crm_sync.ledger.tables import OPEN_STATES, crm_effects
 from crm_sync.tables import lead_events, party_numbers
 
@@ -62,7 +63,11 @@ _LINKING: Final = text(
 
 
 async def is_being_linked(connection: AsyncConnection, call_id: UUID) -> bool:
-    """Whether a call's party and lead are not known yet, but will be."""
+    """Whether a call's party and lead are not known yet, but will be: both are written at once."""
+    is_linked = select(calls.c.party_id.is_not(None)).where(calls.c.id == call_id)
+    if await connection.scalar(is_linked):
+        return False
+    # Nothing finds a job by its call: all that are open are read.
     return bool(await connection.scalar(_LINKING, {"call_id": str(call_id)}))
 
 
