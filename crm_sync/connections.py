@@ -266,6 +266,23 @@ async def seal_addresses(connection: AsyncConnection, keeper: Keeper) -> int:
     return count
 
 
+async def name_accounts(connection: AsyncConnection, keeper: Keeper) -> int:
+    """Name the account of each as `account_of` does now, where a migration named it by what it could read.
+
+    Returns how many were named otherwise. Of one whose secrets this key does not open it stays.
+    """
+    count = 0
+    for to in await listed(connection):
+        try:
+            account = account_of(to.kind, {**keeper.open(to.key, to.secrets), **to.settings}) or to.key
+        except SecretKeyError:
+            continue
+        if account != to.account:
+            await _set(connection, to.key, {"account": account})
+            count += 1
+    return count
+
+
 async def effects_of(
     connection: AsyncConnection, key: str, state: str | None = None, limit: int = 50, *, before: int | None = None
 ) -> Sequence[Row[Any]]:

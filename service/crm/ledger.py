@@ -74,8 +74,8 @@ def rooms(settings: Settings) -> Rooms:
     return Rooms(recording=recording, address=address, transcript=transcript, wish=wish_of)
 
 
-async def seal_addresses(engine: AsyncEngine, settings: Settings) -> None:
-    """Seal what earlier versions kept in clear; without the key it waits for one."""
+async def mend_connections(engine: AsyncEngine, settings: Settings) -> None:
+    """Seal what earlier versions kept in clear, and name accounts that they named otherwise; it waits for the key."""
     try:
         keeper = Keeper(settings.secret_key.get_secret_value())
     except SecretKeyError:
@@ -83,6 +83,8 @@ async def seal_addresses(engine: AsyncEngine, settings: Settings) -> None:
     async with engine.begin() as connection:
         if count := await connections.seal_addresses(connection, keeper):
             log.info("addresses of connections are sealed now", count=count)
+        if count := await connections.name_accounts(connection, keeper):
+            log.info("accounts of connections are named anew", count=count)
 
 
 async def keep_telling(
@@ -95,7 +97,7 @@ async def keep_telling(
 
     async def tidied() -> None:
         await upkeep.tidy(engine)
-        await seal_addresses(engine, settings)
+        await mend_connections(engine, settings)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(come_round("the planning of what CRMs are told", planned, every))

@@ -110,12 +110,35 @@ async def test_an_address_that_an_earlier_version_kept_in_clear_is_sealed_by_the
         (row,) = await ledger.rows("select settings from crm_connections")
         assert row.settings == {"url": ledger.receiver.url}
         told: dict[str, Any] = settings.model_dump() | {"secret_key": key}
-        await crms.seal_addresses(ledger.engine, Settings(**told))
+        await crms.mend_connections(ledger.engine, Settings(**told))
     (row,) = await ledger.rows("select settings from crm_connections")
     assert row.settings == {"origin": ledger.receiver.url.removesuffix("/hook")}
     await ledger.happen(settled_call())
     await ledger.run()
     assert ledger.receiver.types() == ["call.ended"]
+
+
+async def test_an_account_that_a_migration_named_otherwise_is_named_by_the_worker(
+    settings: Settings, engine: AsyncEngine
+) -> None:
+    """However its place is told: a port that goes without saying, a host in Russian, a webhook that is a secret."""
+    keeper, hook = Keeper(SECRET_KEY), {"webhook": "https://house.bitrix24.ru/rest/1/a-secret-of-tests/"}
+    told: dict[str, tuple[str, dict[str, str], bytes]] = {
+        "house.bitrix24.ru:443": ("bitrix24", {"portal": "https://house.bitrix24.ru:443"}, keeper.seal("a", {})),
+        "b": ("bitrix24", {}, keeper.seal("b", hook)),
+        "дом.рф": ("odoo", {"address": "https://дом.рф/odoo"}, keeper.seal("c", {})),
+        "d.ru?x=1": ("odoo", {"address": "https://d.ru?x=1"}, keeper.seal("d", {})),
+        "e.ru:443": ("odoo", {"address": "https://e.ru:443"}, keeper.seal("another", {})),
+    }
+    async with engine.begin() as connection:
+        for key, (account, (kind, where, sealed)) in zip("abcde", told.items(), strict=True):
+            await connections.add(connection, key, kind, where, sealed, STEPS, "active")
+            named = "update crm_connections set account = :account where key = :key"
+            await connection.execute(text(named), {"account": account, "key": key})
+    await crms.mend_connections(engine, Settings(**settings.model_dump() | {"secret_key": SECRET_KEY}))
+    async with engine.connect() as connection:
+        accounts = [to.account for to in await connections.listed(connection)]
+    assert accounts == [*["bitrix24 house.bitrix24.ru"] * 2, "odoo xn--d1aqf.xn--p1ai", "odoo d.ru", "e.ru:443"]
 
 
 @pytest.mark.parametrize(
