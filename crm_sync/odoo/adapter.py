@@ -4,7 +4,8 @@ Rules kept here:
 1. Telling again writes the same record (`crm_sync.odoo.records`), so that after a doubt it is told again.
 2. A lead is opened with its owner and its stage; afterwards only what a change names is written, so that what people
    do in Odoo stays; and one that people made there changes by what people decide here alone.
-3. A call goes to its lead, else to the open lead or the contact with its number, else to a contact that is made.
+3. A call goes to its lead, else to the open lead or the contact with its number or another of the client, else to a
+   contact that is made; a promise goes to its call's record, else as a call without a lead.
 4. The user needs no more than the sales team's right to see all leads: no ir.model.data, no ir.model.
 
 Seen on Odoo 19.0, and on 14.0; before 19 the same is asked by /jsonrpc, which 19 serves too.
@@ -199,7 +200,7 @@ class Odoo:
         if known is None:
             told = effect.remote.get("call_finished")
             told_on = await self._records.now(Place.read(told)) if told else None
-            place = told_on or await self._records.place(task.number, None, None)
+            place = told_on or await self._records.place(task.number, None, None, effect.numbers)
             row |= {
                 "res_model_id/id": MODEL_IDS[place.model],
                 "res_id": str(place.id),
@@ -261,7 +262,7 @@ class Odoo:
 
     async def _place_of(self, call: CrmCall, others: tuple[str, ...]) -> Place:
         if call.lead is None or call.number is None:
-            return await self._records.place(call.number, call.party, call.name)
+            return await self._records.place(call.number, call.party, call.name, others)
         there, _ = await self._records.lead(call.lead)
         if there is None:
             there, _ = await self._records.open_lead(lead_of_call(call, call.lead, (call.number, *others)))

@@ -182,9 +182,16 @@ class OdooRecords:
                 return Found(leads, contacts)
         return Found()
 
-    async def place(self, number: str | None, party: int | None, name: str | None) -> Place:
-        """Where something about a number goes: the newest open lead, else the oldest contact, else one that is made."""
+    async def place(self, number: str | None, party: int | None, name: str | None, others: Sequence[str] = ()) -> Place:
+        """Where something about a number goes, or about whoever has the `others` too.
+
+        The newest open lead, else the oldest contact, of each the number's own first; else a contact that is made.
+        """
         found = await self.found(number)
+        if not found.leads:
+            having = [found, *[await self.found(other) for other in others]]
+            leads = next((one.leads for one in having if one.leads), ())
+            found = Found(leads, next((one.contacts for one in having if one.contacts), ()))
         if found.leads:
             return Place(LEAD, found.leads[0]["id"])
         return Place(CONTACT, await self._contact(found, number, party, name))

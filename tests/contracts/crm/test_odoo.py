@@ -227,6 +227,22 @@ async def test_a_promise_is_an_activity_that_is_done_once(rig: OdooRig) -> None:
     assert len(rig.odoo.rows["mail.activity"]) == 1
 
 
+@pytest.mark.parametrize("model", ["crm.lead", "res.partner"])
+async def test_what_has_no_lead_goes_to_whoever_has_another_number_of_the_client(rig: OdooRig, model: str) -> None:
+    """Their open lead before any contact; nobody is made beside them."""
+    theirs = made(rig.odoo, model, name="Kitchen", phone="+79160000001")
+    if model == "crm.lead":
+        made(rig.odoo, "res.partner", name="Пётр Иванов", phone=f"+{NUMBER}")
+    known = len(rig.odoo.rows["res.partner"])
+    other = effect(numbers=("79160000002", "79160000001"))
+    await rig.crm.create_task(other, TASK)
+    told = await rig.crm.call_finished(other, msgspec.structs.replace(CALL, lead=None))
+    (task,) = rig.odoo.rows["mail.activity"].values()
+    assert task["res_id"] == theirs["id"]
+    assert str(told.remote_id).startswith(f"{model},{theirs['id']},")
+    assert len(rig.odoo.rows["res.partner"]) == known
+
+
 async def test_it_is_told_what_we_may_not_do_and_when_the_key_ends(rig: OdooRig) -> None:
     """Before the day on which nothing is told any more."""
     rig.odoo.rights -= {"crm.lead"}
