@@ -238,9 +238,18 @@ async def share_limits(connection: AsyncConnection, to: Connection, secrets: Map
     await _set(connection, to.key, {"account": account})
 
 
-async def end_consent(connection: AsyncConnection, key: str) -> None:
-    """Wait for nobody's consent any more; adapters are opened again. Raises ConnectionRefused."""
-    await _set(connection, key, {"settings": crm_connections.c.settings.op("-")(literal("consent", Text))})
+async def take_consent(connection: AsyncConnection, key: str, digest: str) -> bool:
+    """Wait for the consent of that digest no more; whether it was waited for until now, which is so once."""
+    settings = crm_connections.c.settings
+    values = {"settings": settings.op("-")(literal("consent", Text)), "changed_at": func.clock_timestamp()}
+    waited_for = settings[("consent", "digest")].astext == digest
+    asked = update(crm_connections).where(crm_connections.c.key == key, waited_for).values(**values)
+    return bool((await connection.execute(asked)).rowcount)
+
+
+async def open_again(connection: AsyncConnection, key: str) -> None:
+    """Have its adapters opened again, as for a new grant. Raises ConnectionRefused."""
+    await _set(connection, key, {})
 
 
 def settled(url: str, before: Mapping[str, Any]) -> dict[str, Any]:

@@ -246,7 +246,7 @@ async def _exchange(place: Workplace, query: Mapping[str, str], redirect: str) -
     """A grant for the code of the return, which is good for twenty minutes, once; `referer` is the account's host."""
     settings: Settings = place.settings
     host = settings.account.partition("://")[2]
-    if query.get("referer", host) != host:
+    if query.get("referer") != host:
         raise PermanentError("another account agreed than the one that is to be connected")
     if not query.get("code"):
         raise PermanentError("nobody agreed: the return has no code")

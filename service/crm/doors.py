@@ -49,7 +49,10 @@ class Doors:
         self._connecting = Connecting(settings, engine)
 
     async def returned(self, key: str, query: Mapping[str, str]) -> bool:
-        """Make a grant of what a person agreed to, and store it; whether they came from our page, which goes on."""
+        """Make a grant of what a person agreed to, and store it; whether they came from our page, which goes on.
+
+        A return is good once, whatever comes of it.
+        """
         to = await self._connection(key)
         kind, state = KINDS[to.kind], query.get("state", "")
         asked = to.settings.get("consent") or {}
@@ -60,6 +63,9 @@ class Doors:
         keeper = Keeper(self._settings.secret_key.get_secret_value())
         at = workplace(self._settings, self._engine, to, keeper.open(key, to.secrets))
         try:
+            async with self._engine.begin() as connection:
+                if not await connections.take_consent(connection, key, asked["digest"]):
+                    raise DoorClosed(403)
             grant = await kind.consent.exchange(at, query, back)
         except CrmError as error:
             log.warning("consent could not be used", crm=key, kind=error.kind, reason=str(error))
@@ -72,7 +78,7 @@ class Doors:
             await at.http.close()
         async with self._engine.begin() as connection:
             await keep_grant(connection, keeper, key, grant)
-            await connections.end_consent(connection, key)
+            await connections.open_again(connection, key)
             # Whoever brings the secret back was sent there by who asked for it: it was shown to nobody else.
             actor = Actor(login=asked.get("by", COMMAND_LINE), user=asked.get("user"))
             await note(connection, actor, "crm_granted", f"crm {key}", {"host": to.host})
