@@ -87,7 +87,7 @@ _UNSENT = text(
           select from procrastinate_jobs j
           where j.task_name = :task and j.status in ('todo', 'doing', 'failed')
             and j.args->>'effect' = cast(e.key as text))
-    order by e.number limit :most for update of e skip locked
+    order by e.first_sent_at is null, e.number limit :most for update of e skip locked
     """
 )
 
@@ -101,6 +101,7 @@ async def release(connection: AsyncConnection, call_id: UUID) -> None:
 async def revive(connection: AsyncConnection, key: str | None = None) -> int:
     """Put effects without a job on their way again, in order, all of a connection or some of each; returns how many.
 
+    What was begun was the first of its lane and is again (`rows.is_told_by`), also where an earlier one came late.
     One whose job failed is none of them: `upkeep.tidy` makes it a dead letter.
     """
     return len(await put_on_way(connection, key=key))
