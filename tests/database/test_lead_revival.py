@@ -61,7 +61,7 @@ async def lost(
                 "state": "active",
                 "settings": {},
             }
-            await connection.execute(insert(crm_connections).values(told | {"secrets": b"x"}))
+            await connection.execute(insert(crm_connections).values(told | {"account": "x", "secrets": b"x"}))
         made = insert(parties).values({"name": "Пётр"} | party).returning(parties.c.id)
         party_id = (await connection.execute(made)).scalar_one()
         await connection.execute(insert(party_numbers).values(number=number, party_id=party_id))
