@@ -206,15 +206,9 @@ async def remove(connection: AsyncConnection, key: str) -> None:
     await connection.execute(delete(crm_connections).where(crm_connections.c.key == key))
 
 
-async def set_secrets(
-    connection: AsyncConnection, key: str, settings: Mapping[str, Any], secrets: bytes, steps: Sequence[Step] = ()
-) -> None:
-    """Write settings and sealed secrets anew, and where told `steps`; adapters are opened again.
-
-    Raises ConnectionRefused.
-    """
-    told = {"steps": list(steps)} if steps else {}
-    await _set(connection, key, {"settings": dict(settings), "secrets": secrets, **told})
+async def set_secrets(connection: AsyncConnection, key: str, settings: Mapping[str, Any], secrets: bytes) -> None:
+    """Write settings and sealed secrets anew; adapters are opened again. Raises ConnectionRefused."""
+    await _set(connection, key, {"settings": dict(settings), "secrets": secrets})
 
 
 async def write(connection: AsyncConnection, then: Connection) -> None:
