@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.tables import leads, parties
+from crm_sync.tables import attention_days, leads, parties
 from directory import store
 from service.ports import free_port
 from service.serve import open_service
@@ -43,6 +43,9 @@ async def test_a_passed_deadline_arrives_in_the_mailbox_and_in_the_chat(
         times = {"opened_at": now - timedelta(hours=2), "stage_at": now, "deadline_at": now - timedelta(minutes=1)}
         row = {"party_id": party, "stage": "new", "owner": None, "source_line": LINE, **times}
         await connection.execute(insert(leads).values(**row))
+        # What needs attention is told once a day, too: these days it was.
+        told = [{"day": (now + timedelta(days=ahead)).date()} for ahead in (-1, 0, 1)]
+        await connection.execute(insert(attention_days), told)
     async with open_told_world(tmp_path) as world, asyncio.timeout(50):
         for _ in range(2):
             settings = load(
