@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls.database import connect, plain
 from service.database import upgrade
 from service.postgres import Postgres
+from tests.asterisks import told_beside
 
 # The tests' data may be lost in a power cut: nothing waits for a disk.
 _FAST = {
@@ -26,10 +27,13 @@ _FAST = {
     "max_connections": "300",
     "max_wal_size": "128MB",
 }
-# In memory a database is cloned in milliseconds, on a disk its 1,400 files take half a second.
+# In memory a database is cloned in milliseconds, on a disk its 1,400 files take half a second; and a disk that stands
+# still for a while holds up no PBX and no service.
 _MEMORY = Path("/dev/shm")
-_MEMORY_BYTES = 1 << 30
+_MEMORY_BYTES = 4 << 30
 _TEMPLATE = "template_migrated"
+if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES:
+    tempfile.tempdir = str(_MEMORY)
 
 # How long an example takes tells of what else the machine does.
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -45,6 +49,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _WAIT_LONGEST_FIRST.index(item.path.relative_to(tests).parts[0]))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside a failure stands what the Asterisks of the test know then."""
+    report = yield
+    if report.failed:
+        report.sections.extend(told_beside(getattr(item, "funcargs", {})))
+    return report
+
+
 def _address(server: Postgres, database: str) -> str:
     return f"{server.url.rpartition('/')[0]}/{database}"
 
@@ -53,8 +66,7 @@ def _address(server: Postgres, database: str) -> str:
 async def postgres_server() -> AsyncIterator[Postgres]:
     """A server in a throw-away folder, started once a test process."""
     # Not pytest's own temporary folder: that one lets no other account in, and root's PostgreSQL runs as another.
-    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES
-    folder = Path(tempfile.mkdtemp(prefix="switchhook-tests-", dir=_MEMORY if roomy else None))
+    folder = Path(tempfile.mkdtemp(prefix="switchhook-tests-"))
     try:
         async with Postgres(folder, settings=_FAST) as server:
             yield server

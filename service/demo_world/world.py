@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from service.pbx import Pbx
 
 ORIGINATE_SECONDS = 300
-REGISTER_SECONDS = 15.0
+REGISTER_SECONDS = 30.0
+PATIENCE_SECONDS = 30.0
+"""How long whoever waits for the world waits, unless told: far longer than it takes, machines stand still at times."""
 
 
 class OutsideCall:
@@ -51,11 +53,11 @@ class OutsideCall:
         """Whether it is over; `cause` then holds the Q.850 cause that the caller was told."""
         return self._ended.is_set()
 
-    async def ringing(self, timeout: float = 10.0) -> None:
+    async def ringing(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Wait until the caller hears it ring. Raises TimeoutError."""
         await asyncio.wait_for(self._ringing.wait(), timeout)
 
-    async def answered(self, timeout: float = 10.0) -> None:
+    async def answered(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Wait until it is answered. Raises TimeoutError."""
         await asyncio.wait_for(self._answered.wait(), timeout)
 
@@ -99,11 +101,11 @@ class OutsidePhone:
                 queue.get_nowait()
         await self._world.set_globals(behaviour.variables(self.name, f"127.0.0.1:{self._world.pbx.sip_port}"))
 
-    async def rings(self, timeout: float = 10.0) -> str:
+    async def rings(self, timeout: float = PATIENCE_SECONDS) -> str:
         """Wait until it rings (a past ring not asked for yet counts); returns the number it shows."""
         return await self._next(self._rings, timeout, "ring")
 
-    async def answers(self, timeout: float = 10.0) -> str:
+    async def answers(self, timeout: float = PATIENCE_SECONDS) -> str:
         """Wait until it answers, likewise."""
         return await self._next(self._answers, timeout, "answer")
 
@@ -239,7 +241,7 @@ class OutsideWorld(PrivateAsterisk):
             stay=stay,
         )
 
-    async def quiet(self, timeout: float = 10.0) -> None:
+    async def quiet(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Hang everything up; returns when neither side has a channel left. Raises TimeoutError."""
         for side in (self, self.pbx):
             await side.cli("channel request hangup all")

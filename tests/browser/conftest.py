@@ -62,7 +62,7 @@ async def open_page(chromium: Browser, site: Site) -> AsyncIterator[OpenPage]:
     assert complaints == []
 
 
-async def until(fact: Callable[[], bool], seconds: float = 10) -> None:
+async def until(fact: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for a fact, at most so long."""
     async with asyncio.timeout(seconds):
         while not fact():

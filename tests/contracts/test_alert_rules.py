@@ -70,7 +70,6 @@ def test_promtool_accepts_the_rules() -> None:
     assert f"{len(rules())} rules found" in promtool("check", "rules", "--lint-fatal", RULES)
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
 def test_each_alert_stays_quiet_fires_and_resolves(file: Path) -> None:
     assert "SUCCESS" in promtool("test", "rules", file)

@@ -191,7 +191,6 @@ def test_a_dry_route_is_json_with_its_reasons(tmp_path: Path, database_url: str)
     assert plan["reasons"]
 
 
-@pytest.mark.timeout(120)
 async def test_rules_are_applied_with_their_doubts_listed_and_tried_on_past_calls(
     tmp_path: Path, database_url: str
 ) -> None:
@@ -220,7 +219,6 @@ async def test_rules_are_applied_with_their_doubts_listed_and_tried_on_past_call
     assert missing.stderr == "--version: there is no version 2 of the rules; there are 1 to 1\n"
 
 
-@pytest.mark.timeout(120)
 async def test_people_go_away_come_back_and_say_what_they_do(
     tmp_path: Path, engine: AsyncEngine, database_url: str
 ) -> None:
@@ -345,7 +343,6 @@ def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.timeout(120)
 def test_the_schema_is_told_by_the_exit_status(tmp_path: Path, empty_database_url: str, database_url: str) -> None:
     """1 while the database is older than the program, 0 when it is up to date; asking changes nothing."""
     for url, code in ((empty_database_url, 1), (database_url, 0)):

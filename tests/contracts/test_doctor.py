@@ -70,7 +70,6 @@ async def switchhook_doctor(**environment: str) -> tuple[int, list[dict[str, str
     return done.returncode, json.loads(done.stdout), done.stdout + done.stderr
 
 
-@pytest.mark.timeout(90)
 async def test_a_healthy_house_is_exit_0(pbx: Pbx, engine: AsyncEngine, database_url: str, tmp_path: Path) -> None:
     """Every check is ok, each with the same four keys; no secret is told."""
     async with engine.begin() as connection:
@@ -152,7 +151,6 @@ async def test_a_calendar_that_cannot_be_fetched_is_a_warning_with_its_person_an
     assert "secret" not in render([failed, well])
 
 
-@pytest.mark.timeout(60)
 async def test_a_house_without_anything_is_exit_2(tmp_path: Path) -> None:
     """No database and no PBX: each is a failure with its remedy, and the password is not shown."""
     code, checks, said = await switchhook_doctor(
@@ -166,7 +164,6 @@ async def test_a_house_without_anything_is_exit_2(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.timeout(60)
 async def test_what_is_only_missing_is_a_warning(pbx: Pbx, database_url: str, tmp_path: Path) -> None:
     """A new house without lines, logins, model and service works; it is told what it lacks."""
     await pbx.cli("dialplan set global SWITCHHOOK_ALIVE 0")
@@ -179,7 +176,6 @@ async def test_what_is_only_missing_is_a_warning(pbx: Pbx, database_url: str, tm
     assert "-> switchhook directory apply FILE" in render(checks)
 
 
-@pytest.mark.timeout(60)
 async def test_a_pbx_that_is_away_is_a_failure_of_its_own(pbx: Pbx, database_url: str, tmp_path: Path) -> None:
     """The address that nobody answers is named; the database is fine all the same."""
     port = free_port()
@@ -192,7 +188,6 @@ async def test_a_pbx_that_is_away_is_a_failure_of_its_own(pbx: Pbx, database_url
     assert f"127.0.0.1:{port}" in failed.why
 
 
-@pytest.mark.timeout(60)
 async def test_an_old_schema_is_a_warning_with_the_command(pbx: Pbx, empty_database_url: str, tmp_path: Path) -> None:
     """The doctor changes nothing: an empty database stays empty."""
     settings = told_by(pbx, empty_database_url, tmp_path)
@@ -201,7 +196,6 @@ async def test_an_old_schema_is_a_warning_with_the_command(pbx: Pbx, empty_datab
         assert (schema.state, schema.remedy) == ("warn", "switchhook db upgrade")
 
 
-@pytest.mark.timeout(60)
 async def test_cel_in_a_table_is_looked_at_there(
     pbx: Pbx, engine: AsyncEngine, database_url: str, tmp_path: Path
 ) -> None:
@@ -232,7 +226,6 @@ async def test_cel_in_a_table_is_looked_at_there(
     assert (away.state, "hidden" in away.why) == ("fail", False)
 
 
-@pytest.mark.timeout(60)
 async def test_a_cel_file_of_another_shape_is_a_failure(pbx: Pbx, database_url: str, tmp_path: Path) -> None:
     """A file that grows without a row that we know would be no second witness."""
     settings = told_by(pbx, database_url, tmp_path)

@@ -16,8 +16,6 @@ from recordings.transcript import Word
 from service.settings import TranscriptionSettings
 from tests.fakes.recorded import speech, write_wav
 
-pytestmark = pytest.mark.timeout(180)
-
 CARD = "2202604876475931"
 
 

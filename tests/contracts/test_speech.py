@@ -24,8 +24,6 @@ from service.demo_world.speech import words as known
 from service.settings import TranscriptionSettings
 from tests.fakes.recorded import speech, stereo, write_wav
 
-pytestmark = pytest.mark.timeout(180)
-
 STAFF: Turns = ("ru/queue-youarenext", 4.0, "ru/vm-goodbye")
 CALLER: Turns = (7.5, "en/queue-periodic-announce")
 SETTINGS = SpeechSettings(TranscriptionSettings().model_path)

@@ -412,7 +412,6 @@ async def test_nobody_of_the_house_and_no_half_number_can_be_erased(house: House
         assert (await connection.execute(select(func.count()).select_from(erasures))).scalar_one() == 0
 
 
-@pytest.mark.timeout(180)  # two commands of their own start, each within seconds on a quiet machine
 async def test_a_command_killed_in_the_middle_is_gone_on_with(house: House, database_dsn: str) -> None:
     """SIGKILL between two calls: what was done stays done, the same command does the rest, and no log names anybody."""
     command = [sys.executable, "-m", "service.cli.main", "erase", "8 916 555-01-23", "--json"]

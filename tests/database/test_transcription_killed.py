@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -31,7 +30,6 @@ LENGTH = (1.0, 2.5)
 """Seconds that the prompts take which callers say."""
 
 
-@pytest.mark.timeout(240)
 async def test_a_worker_killed_ten_times_at_random_loses_no_call_and_tells_none_twice(
     engine: AsyncEngine, database_url: str, tmp_path: Path
 ) -> None:

@@ -40,7 +40,6 @@ async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
         yield opened
 
 
-@pytest.mark.timeout(180)
 async def test_every_tape_has_its_pages(site: Site) -> None:
     """Calls as real PBXes tell them: the list, each call, its timeline and its live form, in both languages."""
     for number, path in enumerate(TAPES):

@@ -242,7 +242,6 @@ async def lead_with_task(connection: AsyncConnection) -> tuple[int, int]:
     return lead, task
 
 
-@pytest.mark.timeout(180)
 async def test_every_door_opens_for_whom_it_is_and_for_nobody_else(site: Site) -> None:
     """All routes of the application, by everybody; what is refused holds no sound and no word of the talk."""
     named = await things(site)

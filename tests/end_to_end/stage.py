@@ -50,7 +50,7 @@ lines:
 )
 
 
-async def until(ask: Callable[[], Awaitable[T]], what: str, seconds: float = 20.0) -> T:
+async def until(ask: Callable[[], Awaitable[T]], what: str, seconds: float = 40.0) -> T:
     """Ask until the answer is true; says what was awaited when it never is."""
     async with asyncio.timeout(seconds) as limit:
         try:
@@ -194,7 +194,7 @@ class Stage:
         async with self.engine.connect() as connection:
             return list((await connection.execute(text(sql), told)).all())
 
-    async def record(self, number: str, *, status: str = "answered", seconds: float = 20.0) -> Any:
+    async def record(self, number: str, *, status: str = "answered", seconds: float = 40.0) -> Any:
         """The one record of the ended call of a number; fails when there are more."""
         sql = "select * from calls where caller_number = :number and joined_into is null"
 

@@ -81,7 +81,6 @@ async def record_of(stage: Stage, asked: Any) -> Any:
     return record
 
 
-@pytest.mark.timeout(90)
 async def test_a_click_rings_the_person_then_the_client_who_sees_the_line(stage: Stage) -> None:
     """Both talk; the call is in the record as hers, with who asked for it."""
     world = stage.world
@@ -100,7 +99,6 @@ async def test_a_click_rings_the_person_then_the_client_who_sees_the_line(stage:
         assert (event["purpose"], event["person"], event["number"], event["shown"]) == ("click", "anna", CLIENT, LINE)
 
 
-@pytest.mark.timeout(90)
 async def test_a_click_that_cannot_be_says_why(stage: Stage) -> None:
     """The person's phone is gone, or they talk on it; the client is not called."""
     world = stage.world
@@ -123,7 +121,6 @@ async def _state(telephony: Any, phone: str, state: str) -> bool:
     return f"PJSIP/{phone}" in known and known[f"PJSIP/{phone}"].state == state
 
 
-@pytest.mark.timeout(90)
 async def test_what_is_dialled_on_a_phone_is_judged_by_the_service(stage: Stage) -> None:
     """Allowed numbers see the line; denied ones, and who does not want to be called, are refused and written down."""
     world = stage.world
@@ -150,7 +147,6 @@ async def test_what_is_dialled_on_a_phone_is_judged_by_the_service(stage: Stage)
             assert (told.body["allowed"], told.body["reason"]) == (False, why)
 
 
-@pytest.mark.timeout(120)
 async def test_a_service_killed_before_it_reached_the_pbx_leaves_the_call_to_the_next_one(stage: Stage) -> None:
     """Taken, and not placed: the next service finds no trace of it at the PBX, and places it, once."""
     world = stage.world
@@ -165,7 +161,6 @@ async def test_a_service_killed_before_it_reached_the_pbx_leaves_the_call_to_the
         assert not world.phone(ROUTED).has_rung
 
 
-@pytest.mark.timeout(120)
 async def test_a_service_killed_after_it_reached_the_pbx_places_nothing_twice(stage: Stage) -> None:
     """The phone rings once whatever the next service finds: the call goes on, and is told as what it became."""
     world = stage.world
@@ -184,7 +179,6 @@ async def test_a_service_killed_after_it_reached_the_pbx_places_nothing_twice(st
         assert not world.phone(ROUTED).has_rung
 
 
-@pytest.mark.timeout(90)
 async def test_the_command_line_calls_and_says_what_became_of_it(stage: Stage) -> None:
     world = stage.world
     await world.phone(ROUTED).behave(answer(0.2, speak=SPEECH, hangup_after=2.0))
@@ -241,7 +235,6 @@ async def kept(stage: Stage, number: str) -> Any:
     return promise
 
 
-@pytest.mark.timeout(120)
 async def test_a_missed_caller_is_called_back_and_the_promise_is_kept(stage: Stage) -> None:
     """The manager's phone rings, then the client's; after their talk nobody is called again."""
     world, client = stage.world, "79161230111"
@@ -263,7 +256,6 @@ async def test_a_missed_caller_is_called_back_and_the_promise_is_kept(stage: Sta
         assert await telephony.attendants[0].callbacks.call_back(directory) == []
 
 
-@pytest.mark.timeout(120)
 async def test_the_client_may_be_called_first(stage: Stage) -> None:
     """By setting: the client answers, who sees the line, then the manager's phone rings and shows the client."""
     world, client = stage.world, "79161230112"
@@ -279,7 +271,6 @@ async def test_the_client_may_be_called_first(stage: Stage) -> None:
         assert (record.direction, record.dialed, record.id) == ("outbound", client, promise.closed_by_call)
 
 
-@pytest.mark.timeout(120)
 async def test_a_client_who_calls_again_first_is_not_called_back(stage: Stage) -> None:
     """They talk before the time comes: the promise is kept, and when its time has come nobody is called."""
     world, client = stage.world, "79161230113"
@@ -301,7 +292,6 @@ async def test_a_client_who_calls_again_first_is_not_called_back(stage: Stage) -
         assert await stage.rows("select * from outgoing_calls where number = :number", number=client) == []
 
 
-@pytest.mark.timeout(90)
 async def test_a_mobile_is_asked_for_a_key_before_the_client_is_called(stage: Stage) -> None:
     """Who has no other phone is called through the trunk; their mailbox would never have the client called."""
     world, mobile, client = stage.world, "79160000013", "79161230114"
@@ -329,7 +319,6 @@ async def test_a_mobile_is_asked_for_a_key_before_the_client_is_called(stage: St
 # --- what fails -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(90)
 async def test_a_database_that_does_not_answer_in_time_leaves_the_judging_to_the_directory(stage: Stage) -> None:
     """Who dials waits a third of the budget for it: what is allowed is called and shows the line, the rest is not."""
     world = stage.world
@@ -363,7 +352,6 @@ class PbxWithoutTheRight(Pbx):
         return told
 
 
-@pytest.mark.timeout(90)
 async def test_a_pbx_that_lets_nobody_originate_fails_the_call_and_the_doctor_says_so(
     engine: AsyncEngine, database_url: str, tmp_path: Path
 ) -> None:

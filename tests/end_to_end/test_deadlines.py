@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from pydantic import SecretStr
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -31,7 +30,6 @@ VERA = replace(
 )
 
 
-@pytest.mark.timeout(60)
 async def test_a_passed_deadline_arrives_in_the_mailbox_and_in_the_chat(
     engine: AsyncEngine, database_url: str, tmp_path: Path
 ) -> None:

@@ -22,8 +22,6 @@ from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, env
 from tests.fakes.command import switchhook
 from tests.fakes.traces import traces_in_files, traces_in_tables
 
-pytestmark = pytest.mark.timeout(180)
-
 NUMBER, DIGITS, NAME = "79165550123", "9165550123", "Веснина"
 TRACES = (NAME, json.dumps(NAME).strip('"'))
 TALK = ("ru/vm-goodbye", "ru/queue-youarenext")

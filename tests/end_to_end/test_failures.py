@@ -62,7 +62,6 @@ async def stage(
     await world.quiet()
 
 
-@pytest.mark.timeout(90)
 async def test_a_service_killed_while_a_caller_waits_costs_the_budget_and_not_the_call(stage: Stage) -> None:
     """The fallback rings within the budget, both talk, and the next start finds the whole call in CEL."""
     world = stage.world
@@ -89,7 +88,6 @@ async def test_a_service_killed_while_a_caller_waits_costs_the_budget_and_not_th
         assert (leg.device, leg.outcome) == (f"PJSIP/{FALLBACK}", "answered")
 
 
-@pytest.mark.timeout(90)
 async def test_a_hung_service_is_passed_by_and_comes_back_without_harm(stage: Stage) -> None:
     """Callers fall back, at once when it hangs for long; what it does when it lives again breaks no conversation."""
     world = stage.world
@@ -131,7 +129,6 @@ async def test_a_hung_service_is_passed_by_and_comes_back_without_harm(stage: St
         assert record.answered_by == [f"PJSIP/{ROUTED}"]
 
 
-@pytest.mark.timeout(60)
 async def test_a_call_without_any_service_rings_at_once_and_is_known_later(stage: Stage) -> None:
     """No caller waits for a service that is known to be down; its first start learns who answered."""
     world = stage.world
@@ -149,7 +146,6 @@ async def test_a_call_without_any_service_rings_at_once_and_is_known_later(stage
         assert record.talk_seconds > 0.3
 
 
-@pytest.mark.timeout(90)
 async def test_a_second_service_stands_by_and_takes_over(stage: Stage) -> None:
     """An arrival is answered once; when the service that attends is killed, the other one attends within seconds."""
     world = stage.world
@@ -177,7 +173,6 @@ async def test_a_second_service_stands_by_and_takes_over(stage: Stage) -> None:
         assert (routed["outcome"], record.recovered) == ("in_time", False)
 
 
-@pytest.mark.timeout(60)
 async def test_a_wrong_secret_is_said_once_and_the_rest_of_the_service_lives(stage: Stage) -> None:
     """/readyz tells the remedy, the page answers, the doctor says the same, and the PBX is not asked every second."""
     settings = stage.settings(secret="wrong")
@@ -207,7 +202,6 @@ async def test_a_wrong_secret_is_said_once_and_the_rest_of_the_service_lives(sta
     assert len(said) == 2  # the service's, and the doctor's own
 
 
-@pytest.mark.timeout(90)
 async def test_calls_go_on_while_the_database_is_away_and_are_whole_after_it(stage: Stage) -> None:
     """Routing uses what it knows, what happens waits in the buffer, and nothing is half-written."""
     world, folder = stage.world, Path(tempfile.mkdtemp(prefix="switchhook-away-"))
@@ -261,7 +255,6 @@ async def test_calls_go_on_while_the_database_is_away_and_are_whole_after_it(sta
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.timeout(60)
 async def test_a_full_disk_costs_no_call_and_raises_the_alarm_until_there_is_room(stage: Stage) -> None:
     """Calls are answered as ever; their audio is told missing, stays with the PBX, and comes when the disk has room."""
     world, numbers = stage.world, ("79161230021", "79161230022")
@@ -319,7 +312,6 @@ def _left(stage: Stage, record: Any) -> list[Path]:
     return list(stage.pbx.recordings.glob(f"{record.linkedids[0]}-*.wav"))
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("cel", [True, False], ids=["with CEL", "without CEL"])
 async def test_a_call_is_whole_although_the_connection_broke_in_its_middle(stage: Stage, *, cel: bool) -> None:
     """What ended meanwhile is ended, what lives is followed on, and CEL tells of the calls that nobody heard."""
@@ -366,7 +358,6 @@ async def test_a_call_is_whole_although_the_connection_broke_in_its_middle(stage
             assert len(await stage.told(record, "ChannelHungUp")) >= 2
 
 
-@pytest.mark.timeout(60)
 async def test_what_a_connection_owes_is_done_when_the_database_is_back(stage: Stage) -> None:
     """The PBX comes back while the database is away: devices are learnt and the gap is closed as soon as it can be."""
     world, number = stage.world, "79161230041"
@@ -404,7 +395,6 @@ async def test_what_a_connection_owes_is_done_when_the_database_is_back(stage: S
         assert await stage.variable("SWITCHHOOK_ALIVE") == "0"  # the last word: nobody should wait for us
 
 
-@pytest.mark.timeout(60)
 async def test_a_database_that_hangs_holds_no_caller_up(stage: Stage) -> None:
     """It takes every question and answers none: callers are routed in time, and their calls are stored afterwards."""
     world, numbers = stage.world, ("79161230051", "79161230052")

@@ -108,7 +108,6 @@ async def press(stage: Stage, call: OutsideCall, digit: str) -> None:
     await stage.world.manager.action({"Action": "PlayDTMF", "Channel": call.name, "Digit": digit})
 
 
-@pytest.mark.timeout(90)
 async def test_who_comes_free_gets_who_came_first_and_each_gets_one(stage: Stage) -> None:
     """Anna hangs up: her phone rings at once for the first; the second is served next."""
     anna = stage.world.phone(ROUTED)
@@ -135,7 +134,6 @@ async def test_who_comes_free_gets_who_came_first_and_each_gets_one(stage: Stage
         assert len(await stage.told(record, "QueueJoined")) == 1
 
 
-@pytest.mark.timeout(90)
 async def test_who_does_not_answer_is_not_rung_again_at_once(stage: Stage) -> None:
     """The caller goes on holding at their place."""
     anna = stage.world.phone(ROUTED)
@@ -152,7 +150,6 @@ async def test_who_does_not_answer_is_not_rung_again_at_once(stage: Stage) -> No
         await call.hangup()
 
 
-@pytest.mark.timeout(90)
 async def test_a_rule_has_callers_hold_and_a_vip_goes_first(stage: Stage) -> None:
     """The whole way: the service is asked, a rule says hold, the VIP who comes later is served before the others."""
     anna, vip = stage.world.phone(ROUTED), "79161232042"
@@ -188,7 +185,6 @@ async def channel_to(stage: Stage, phone: str) -> str:
     return next(name for row in rows if (name := row.partition("!")[0]).startswith(f"PJSIP/{phone}-"))
 
 
-@pytest.mark.timeout(120)
 async def test_a_restart_in_the_middle_of_the_words_keeps_every_place_and_every_wish(stage: Stage) -> None:
     """Killed while three hold and one hears their place, who presses 1 then, to nobody; started again: the wish is
     promised, who came first is served first, and each wait is one.
@@ -216,7 +212,6 @@ async def test_a_restart_in_the_middle_of_the_words_keeps_every_place_and_every_
             assert {one["queue"] for one in joined} == {"sales"}
 
 
-@pytest.mark.timeout(90)
 async def test_who_presses_1_is_promised_a_call_and_it_is_in_the_record(stage: Stage) -> None:
     """With the place that they had."""
     async with stage.serve():
@@ -237,7 +232,6 @@ async def test_who_presses_1_is_promised_a_call_and_it_is_in_the_record(stage: S
         assert await differences(stage) == []
 
 
-@pytest.mark.timeout(90)
 async def test_a_message_is_in_the_record_and_in_the_store(stage: Stage) -> None:
     """The service dies while the caller speaks: CEL tells of the message, and its sound is kept like a recording."""
     world = stage.world

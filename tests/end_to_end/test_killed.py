@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.database import connect
@@ -162,7 +161,6 @@ async def run(url: str, folder: Path, undisturbed: asyncio.Future[Left] | None =
     return left
 
 
-@pytest.mark.timeout(240)
 async def test_a_killed_service_leaves_the_records_of_an_undisturbed_one(
     database_url: str, empty_database_url: str, tmp_path: Path, engine: AsyncEngine
 ) -> None:

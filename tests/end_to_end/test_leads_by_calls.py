@@ -76,7 +76,6 @@ async def decided(stage: Stage, move: Move) -> None:
         await move_lead(connection, HOUSE, lead, move, by)
 
 
-@pytest.mark.timeout(240)
 async def test_a_caller_becomes_a_lead_of_who_answered_and_what_people_decide_of_it_stays(stage: Stage) -> None:
     """Unknown, then the owner's; an existing client gets no second lead; who was lost and calls is in work again."""
     anna, boris = stage.world.phone(ANNA), stage.world.phone(BORIS)

@@ -150,7 +150,6 @@ async def settled(stage: Stage, number: str, seconds: float = 60.0) -> CallView:
     return view(state_call(row.state))
 
 
-@pytest.mark.timeout(180)
 async def test_every_cause_is_told_with_its_evidence_and_charged_only_to_whom_it_is_due(stage: Stage) -> None:
     """A line for each cause, all called at once; then each missed caller is promised a call back, once."""
     wanted = {
@@ -214,7 +213,6 @@ async def test_every_cause_is_told_with_its_evidence_and_charged_only_to_whom_it
     assert {row.number: row.owner for row in rows}[numbers["rings"]] == "rings"
 
 
-@pytest.mark.timeout(90)
 async def test_who_is_lost_in_a_transfer_is_promised_a_call_for_it(stage: Stage) -> None:
     """They talked with one, were sent on to a colleague, and gave up before anybody took them."""
     number, phone = "79161234301", stage.world.phone("rings")
@@ -231,7 +229,6 @@ async def test_who_is_lost_in_a_transfer_is_promised_a_call_for_it(stage: Stage)
     await phone.behave(ring_out())
 
 
-@pytest.mark.timeout(90)
 async def test_a_crm_that_answers_late_is_the_cause_when_the_wrong_people_were_rung(stage: Stage) -> None:
     """Nobody knew in time whose client this is; the team let it ring."""
     async with open_crm() as crm:
@@ -247,7 +244,6 @@ async def test_a_crm_that_answers_late_is_the_cause_when_the_wrong_people_were_r
     assert ("reason", "crm_late") in {(one.key, dict(one.values).get("reason")) for one in seen.missed_evidence}
 
 
-@pytest.mark.timeout(120)
 async def test_a_service_that_hangs_or_is_down_is_to_blame_and_nobody_else(stage: Stage) -> None:
     """The fallback rang, and lost the call: late while the service hung, down when it was gone."""
     world, fallback = stage.world, stage.world.phone("fallback")

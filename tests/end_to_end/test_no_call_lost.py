@@ -71,7 +71,6 @@ async def place(callers: Callers, first: int, until_: int) -> list[asyncio.Task[
     return tasks
 
 
-@pytest.mark.timeout(150)
 @pytest.mark.parametrize("fault", [stop, hang, kill])
 async def test_no_call_is_lost(
     fault: Callable[[Served], Coroutine[None, None, None]], engine: AsyncEngine, database_url: str, tmp_path: Path

@@ -113,7 +113,6 @@ def refused(plan: dict[str, Any]) -> dict[str, str]:
     return {one["device"].removeprefix("PJSIP/"): one["key"] for one in plan["considered"] if not one["taken"]}
 
 
-@pytest.mark.timeout(90)
 async def test_an_unplugged_phone_is_not_rung(stage: Stage) -> None:
     """Nor when it was unplugged while nobody watched; plugged in again, it rings."""
     world = stage.world
@@ -137,7 +136,6 @@ async def test_an_unplugged_phone_is_not_rung(stage: Stage) -> None:
         await call.hangup()
 
 
-@pytest.mark.timeout(90)
 async def test_a_phone_with_do_not_disturb_on_at_the_pbx_is_not_rung(stage: Stage) -> None:
     """Switched before the service came, and switched off while it is there."""
     world = stage.world
@@ -156,7 +154,6 @@ async def test_a_phone_with_do_not_disturb_on_at_the_pbx_is_not_rung(stage: Stag
         await call.hangup()
 
 
-@pytest.mark.timeout(90)
 async def test_a_mobile_that_is_answered_at_this_hour_rings_first_and_its_call_is_learned(stage: Stage) -> None:
     """It shows the caller's number, as the line says; nobody answers there, and the desk phone follows."""
     world, jobs = stage.world, AnswerJobs(engine=stage.engine)
@@ -206,7 +203,6 @@ async def crm() -> AsyncIterator[Crm]:
         yield running
 
 
-@pytest.mark.timeout(90)
 async def test_a_crm_that_is_late_costs_its_budget_and_its_last_word_stands_in(stage: Stage, crm: Crm) -> None:
     """First nobody's, then whose it told in time, then whose it told last; each decision says so."""
     world = stage.world

@@ -71,7 +71,6 @@ async def taken_over(stage: Stage, killed_at: float) -> float:
     return time.monotonic() - killed_at
 
 
-@pytest.mark.timeout(120)
 async def test_a_killed_service_is_replaced_while_people_talk_on(stage: Stage) -> None:
     """The talk goes on; the next caller is answered by the standby, which knows who talks; both records are whole."""
     world = stage.world
@@ -104,7 +103,6 @@ async def test_a_killed_service_is_replaced_while_people_talk_on(stage: Stage) -
         assert (await second.readiness())[0] == 200
 
 
-@pytest.mark.timeout(180)
 async def test_two_pbxes_have_each_their_own_service_and_one_can_have_both(stage: Stage, tmp_path: Path) -> None:
     """The one that attends the branch stands by for the head office; it takes that over and lets nothing go."""
     async with Pbx([Phone(name) for name in PHONES]) as pbx, OutsideWorld(pbx) as world:

@@ -53,7 +53,6 @@ async def log_in(demo: Demo, chromium: Browser, login: str, password: str) -> Pa
     return page
 
 
-@pytest.mark.timeout(240)
 async def test_a_new_clients_call_goes_through_the_whole_house(demo: Demo, chromium: Browser) -> None:
     """A stranger calls the sales line; Анна answers at her desk; everything the product promises is there after it."""
     async with demo.house.engine.begin() as connection:

@@ -95,7 +95,6 @@ async def known(stage: Stage) -> PresenceBook:
         return await presence_store.read(connection)
 
 
-@pytest.mark.timeout(90)
 async def test_after_a_talk_a_person_is_left_alone_until_they_say_that_they_are_ready(stage: Stage) -> None:
     """Through the death of the service too: the wrap-up is in the store."""
     world = stage.world
@@ -127,7 +126,6 @@ async def test_after_a_talk_a_person_is_left_alone_until_they_say_that_they_are_
         await call.hangup()
 
 
-@pytest.mark.timeout(90)
 async def test_who_stands_in_rings_while_the_other_is_away_and_not_after(stage: Stage) -> None:
     """Boris is of another team: he rings for Anna alone."""
     world, now = stage.world, datetime.now(UTC)
@@ -156,7 +154,6 @@ async def test_who_stands_in_rings_while_the_other_is_away_and_not_after(stage: 
         await call.hangup()
 
 
-@pytest.mark.timeout(90)
 async def test_a_meeting_that_the_worker_reads_from_a_feed_keeps_a_phone_quiet(stage: Stage) -> None:
     """The feed stops answering, the copy counts on; the meeting is deleted from it, and the phone rings again."""
     world, now = stage.world, datetime.now(UTC)

@@ -21,7 +21,7 @@ QUICK: dict[str, Any] = {
 }
 
 
-async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(true: Callable[[], object], seconds: float = 30.0) -> None:
     """Wait for something to become true; fail when it does not."""
     async with asyncio.timeout(seconds):
         while not true():

@@ -73,7 +73,7 @@ class StandIn:
             await self.action(Action="Setvar", Channel=channel, Variable=name, Value=value)
         await self.action(Action="PlayDTMF", Channel=channel, **WAKE)
 
-    async def seen(self, timeout: float = 20.0, **fields: str) -> Message:
+    async def seen(self, timeout: float = 40.0, **fields: str) -> Message:
         """The first event with these fields (key Event or UserEvent and so on), past or to come."""
         async with asyncio.timeout(timeout):
             while True:

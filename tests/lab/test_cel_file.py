@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 
-import pytest
-
 from service.pbx import Pbx
 from telephony.catch_up import told_calls
 from telephony.cel_file import CelFile
@@ -26,7 +24,6 @@ async def told(file: CelFile) -> list[list[str]]:
     return [sorted(map(repr, call.events)) async for some in told_calls("pbx", file, *period) for call in some]
 
 
-@pytest.mark.timeout(60)
 async def test_json_tells_what_csv_tells() -> None:
     """Asterisk 22 writes both at once; a name with quotes and commas is one name in both."""
     shipped = (files("telephony") / "dialplan/cel_custom.conf").read_text()

@@ -88,7 +88,6 @@ async def told(source: CelSource) -> list[list[str]]:
     return sorted(sorted(repr(event) for event in one.events) for one in calls)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Vladivostok"])
 @pytest.mark.parametrize("time", ["eventtime timestamp", "eventtime timestamptz", "eventtime varchar(40)"])
 async def test_a_table_tells_what_the_file_tells(table: AsyncEngine, database_url: str, zone: str, time: str) -> None:
@@ -102,7 +101,6 @@ async def test_a_table_tells_what_the_file_tells(table: AsyncEngine, database_ur
         assert by_table
 
 
-@pytest.mark.timeout(60)
 async def test_epoch_seconds_and_numbered_events_are_read_too(table: AsyncEngine, database_url: str) -> None:
     """cel_pgsql writes whole seconds into a whole column, and the event's number where its type is one."""
     columns = STANDARD.format(time="eventtime bigint").replace("eventtype varchar(30)", "eventtype int")

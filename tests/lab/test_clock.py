@@ -24,7 +24,6 @@ from web.cards import KEPT
 SPEECH = ("ru/hello",)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("ahead_seconds", [5400, -5400], ids=["ahead", "behind"])
 async def test_a_wrong_clock_of_the_pbx_costs_nothing_but_a_warning(
     engine: AsyncEngine, database_url: str, tmp_path: Path, ahead_seconds: int

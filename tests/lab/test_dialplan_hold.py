@@ -224,7 +224,6 @@ class MusicalPbx(Pbx):
         return super().configuration() | {"musiconhold.conf": f"[default]\nmode = files\ndirectory = {folder}\n"}
 
 
-@pytest.mark.timeout(60)
 async def test_music_goes_on_while_the_service_is_told_who_holds(line: str) -> None:
     """It does not begin anew each time the dialplan looks whether somebody is free."""
     async with (
@@ -258,7 +257,6 @@ async def name_of(outside: OutsideWorld, call: OutsideCall) -> str:
     raise AssertionError(call.name)
 
 
-@pytest.mark.timeout(60)
 async def test_a_service_that_dies_keeps_nobody_holding(line: str) -> None:
     """Nobody would ever come: after a while the plan goes on, and at its end the fallback rings."""
     async with (

@@ -133,7 +133,6 @@ def told_to_the_end(cel_file: Path, number: str) -> bool:
     return any(kind == "LINKEDID_END" and linkedid in linkedids for kind, _, linkedid in told)
 
 
-@pytest.mark.timeout(60)
 async def test_a_period_read_twice_is_told_once(
     pbx: Pbx, outside: OutsideWorld, engine: AsyncEngine, line: str
 ) -> None:
@@ -149,7 +148,6 @@ async def test_a_period_read_twice_is_told_once(
     assert state_call(second.state) == state_call(first.state)
 
 
-@pytest.mark.timeout(60)
 async def test_a_gap_outlives_a_connection_that_breaks_before_it_was_looked_into(
     pbx: Pbx, outside: OutsideWorld, engine: AsyncEngine, line: str
 ) -> None:
@@ -167,7 +165,6 @@ async def test_a_gap_outlives_a_connection_that_breaks_before_it_was_looked_into
     assert (record.recovered, record.answered_by) == (True, ["PJSIP/anna-desk"])
 
 
-@pytest.mark.timeout(60)
 async def test_a_gap_that_could_not_be_read_outlives_the_process(
     pbx: Pbx, outside: OutsideWorld, engine: AsyncEngine, line: str, tmp_path: Path
 ) -> None:
@@ -186,7 +183,6 @@ async def test_a_gap_that_could_not_be_read_outlives_the_process(
     assert records == [True, False]
 
 
-@pytest.mark.timeout(60)
 async def test_an_outage_of_days_is_read_from_its_begin(
     pbx: Pbx, outside: OutsideWorld, engine: AsyncEngine, tmp_path: Path
 ) -> None:
@@ -212,7 +208,6 @@ async def test_an_outage_of_days_is_read_from_its_begin(
     assert await calls_of(engine, "79161231019")
 
 
-@pytest.mark.timeout(60)
 async def test_a_lost_event_is_repaired_without_a_mark(
     pbx: Pbx, outside: OutsideWorld, engine: AsyncEngine, line: str
 ) -> None:
@@ -236,7 +231,6 @@ async def test_a_lost_event_is_repaired_without_a_mark(
     assert told == [0, 1]
 
 
-@pytest.mark.timeout(60)
 async def test_a_lost_heartbeat_has_cel_read_by_itself(
     pbx: Pbx, outside: OutsideWorld, engine: AsyncEngine, line: str
 ) -> None:
@@ -253,7 +247,6 @@ async def test_a_lost_heartbeat_has_cel_read_by_itself(
     assert record.answered_by == ["PJSIP/anna-desk"]
 
 
-@pytest.mark.timeout(60)
 async def test_calls_are_recorded_while_the_connection_is_away(
     pbx: Pbx, outside: OutsideWorld, engine: AsyncEngine, line: str
 ) -> None:
@@ -269,7 +262,6 @@ async def test_calls_are_recorded_while_the_connection_is_away(
     assert record.recovered
 
 
-@pytest.mark.timeout(60)
 async def test_a_channel_the_pbx_does_not_know_is_ended(pbx: Pbx, engine: AsyncEngine, outside: OutsideWorld) -> None:
     """Without CEL too: a call believed alive, of which the PBX has no channel, is over; a living one is not."""
     listener, at = Listener(pbx, engine, None), datetime.now(UTC)
@@ -291,7 +283,6 @@ async def test_a_channel_the_pbx_does_not_know_is_ended(pbx: Pbx, engine: AsyncE
     assert all(record.ended_at is None for record in await calls_of(engine, "79161231004"))
 
 
-@pytest.mark.timeout(60)
 async def test_a_service_that_comes_in_the_middle_knows_who_talks_and_who_waits(
     pbx: Pbx, outside: OutsideWorld, engine: AsyncEngine, line: str
 ) -> None:

@@ -39,7 +39,6 @@ def invite(pbx: Pbx, caller: socket.socket, number: str, name: str, line: str) -
     caller.sendto(head.encode(), ("127.0.0.1", pbx.sip_port))
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", NAMES, ids=["cyrillic", "latin", "emoji", "commas"])
 async def test_the_longest_caller_arrives_whole(caller: socket.socket, name: str) -> None:
     """However long number, name and dialled number are: the arrival comes, and no line is near the limit."""
@@ -58,7 +57,6 @@ async def test_the_longest_caller_arrives_whole(caller: socket.socket, name: str
     assert max(sizes) < 512
 
 
-@pytest.mark.timeout(60)
 async def test_another_users_heartbeat_hides_no_loss(pbx: Pbx) -> None:
     """Whoever reads user events knows our sender and counts on: a beat of ours that is lost is lost all the same."""
     async with AmiProxy(pbx.host, pbx.ami_port) as proxy:
