@@ -17,7 +17,7 @@ REASONS: Final[tuple[Reason, ...]] = (
     "unreachable", "login_refused", "no_tls", "rate_limited", "server_error", "message_refused", "mailbox_refused",
     "blocked", "no_such_chat", "answer_lost", "not_set_up", "no_address", "too_late",
 )  # fmt: skip
-"""Why a message is not with its person; `web.notice_words` has the words of each."""
+"""Why a message is not with its person; `web/locale` has the words of each."""
 
 MEND_SECONDS: Final = 300.0
 """How long to wait for an operator: a login that is refused is refused a second later as well."""

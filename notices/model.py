@@ -35,7 +35,7 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "crm_access_ended": (),
     "attention": ("overdue", "forgotten", "long", "overloaded"),
 }
-"""Every kind, and the values that its words name; `web.notice_words` has the words of each."""
+"""Every kind, and the values that its words name; `web/locale` has the words of each."""
 
 _VALUE: Final = re.compile(r"[A-Za-z0-9_@/:.+-]{0,120}")
 _OURS: Final = ("line", "owner", "person")

@@ -185,7 +185,9 @@ def _unfit(choice: Choice, why: Reason) -> Choice:
     """Give a person's choice as a refusal for this reason."""
     person = choice.person
     addresses = [it.address for it in person.devices] or [""]
-    return Choice(person, (), tuple(Candidate(person.key, it, False, why.key, why.text) for it in addresses), why)
+    return Choice(
+        person, (), tuple(Candidate(person.key, it, False, why.key, why.text, why.values) for it in addresses), why
+    )
 
 
 def _team_reason(team: Team, strategy: str, ordered: Sequence[Person], situation: Situation) -> Reason:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from recordings.gaps import WORST_FIRST
 from recordings.rows import Recording
+from web.wording import decimal
 from web.words import say
 
 
@@ -15,7 +16,7 @@ def gap(one: Recording, language: str) -> str:
         return ""
     side = say(language, f"side.{one.side}")
     numbers = {"seconds": one.seconds, "talk": one.talk_seconds, "loudest": one.loudest_dbfs}
-    told = {name: _number(value, language) for name, value in numbers.items() if value is not None}
+    told = {name: decimal(value, language) for name, value in numbers.items() if value is not None}
     key = f"gap.{one.state}"
     if one.state == "silent" and "loudest" not in told:
         key = "gap.silent_all"
@@ -26,8 +27,3 @@ def gaps(sides: Sequence[Recording], language: str) -> list[str]:
     """A line about each side that is not well, the worst first."""
     worst_first = sorted(sides, key=lambda one: WORST_FIRST.index(one.state))
     return [told for one in worst_first if (told := gap(one, language))]
-
-
-def _number(value: float, language: str) -> str:
-    told = f"{value:.1f}"
-    return told.replace(".", ",") if language == "ru" else told

@@ -21,10 +21,10 @@ from crm_sync.imports.process import read_apart
 from crm_sync.imports.rows import Problem, Reading, Terms
 from crm_sync.imports.sheets import Form, written
 from crm_sync.imports.terms import terms_of
+from directory.lead_policy import DISQUALIFIED, LOST
 from directory.model import Directory
 from recordings.audit import Actor, note
-from web.reason_words import REASON_WORDS
-from web.words import WORDS, say
+from web.words import LANGUAGES, say
 
 MEGABYTES: Final = BYTES_MOST // 1024 // 1024
 _SUBJECT: Final = "leads"
@@ -34,8 +34,8 @@ _DELIMITERS: Final = {"ru": ";", "en": ","}
 
 def house_terms(directory: Directory) -> Terms:
     """By which words files are read: the directory's and the pages', in every language."""
-    stages = {stage: WORDS[f"stage.{stage}"] for stage in STAGES}
-    reasons = {key.removeprefix("reason."): words for key, words in REASON_WORDS.items()}
+    stages = {stage: [say(it, f"stage.{stage}") for it in LANGUAGES] for stage in STAGES}
+    reasons = {reason: [say(it, f"reason.{reason}") for it in LANGUAGES] for reason in (*DISQUALIFIED, *LOST)}
     return terms_of(directory, stages, reasons)
 
 

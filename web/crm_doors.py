@@ -9,18 +9,10 @@ from aiohttp import web
 from crm_sync.crm import Inbound
 from web.page import language_of
 from web.services import SERVICES, CrmDoors, DoorClosed
+from web.words import say
 
 _TOLD_BYTES: Final = 256 * 1024
 """A mass edit there is told in one request, and a CRM that is refused a hundred of them tells us nothing any more."""
-
-_AGREED: Final = {
-    "ru": "Доступ получен. Эту страницу можно закрыть.",
-    "en": "We were let in. You can close this page.",
-}
-_TOO_LATE: Final = {
-    "ru": "Этот возврат уже использован или опоздал. Откройте доступ ещё раз со страницы подключения.",
-    "en": "This return was used already, or is too late. Give access once more from the connection's page.",
-}
 
 
 async def returned(request: web.Request) -> web.Response:
@@ -30,11 +22,11 @@ async def returned(request: web.Request) -> web.Response:
         on_page = await _doors(request).returned(key, dict(request.query))
     except DoorClosed as closed:
         if closed.status == 403:
-            return web.Response(status=403, text=_TOO_LATE[language_of(request)])
+            return web.Response(status=403, text=say(language_of(request), "connect.too_late"))
         raise _refusal(closed) from None
     if on_page:
         raise web.HTTPSeeOther(f"/crm/{key}/setup#check")
-    return web.Response(text=_AGREED[language_of(request)])
+    return web.Response(text=say(language_of(request), "connect.agreed"))
 
 
 async def heard(request: web.Request) -> web.Response:

@@ -2,42 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from directory.model import Directory
 from web.names import person_name
-from web.wording import clock
-from web.words import WORDS, say
-
-_CONDITIONS: Final = {
-    "line": ("не для этой линии", "not for this line"),
-    "campaign": ("не для этой рекламной кампании", "not for this campaign"),
-    "language": ("не для языка этой линии", "not for this line's language"),
-    "blocked": ("не по чёрному списку", "not by the block list"),
-    "vip": ("не по списку VIP", "not by the list of VIPs"),
-    "known": ("не по знакомству с клиентом", "not by whether the caller is known"),
-    "number": ("не для этого номера", "not for this number"),
-    "stage": ("не для этого этапа заявки", "not for this stage of the lead"),
-    "open": ("не по часам линии", "not by the line's hours"),
-    "hours": ("не в эти часы", "not at these hours"),
-    "outside": ("не в эти часы", "not at these hours"),
-    "time": ("не в это время", "not at this time"),
-    "owner": ("не по ответственному", "not by the owner"),
-    "owner_is": ("не для этого ответственного", "not for this owner"),
-    "last_talked": ("не по тому, кто говорил последним", "not by who talked last"),
-    "team": ("не по загрузке команды", "not by the team's load"),
-}  # fmt: skip
-"""Why a rule was not for a call, Russian and English, by the condition that did not hold."""
-
-_BUILT_IN: Final = {
-    "blocked": "чёрный список",
-    "outside_hours": "вне часов работы",
-    "owner": "ответственный",
-    "last_talked": "говорил последним",
-    "team": "команда линии",
-    "not_ready": "справочника нет",
-}
+from web.wording import clock, decimal
+from web.words import has_words, say
 
 
 def rule(plan: Mapping[str, Any], language: str) -> str:
@@ -46,15 +17,13 @@ def rule(plan: Mapping[str, Any], language: str) -> str:
     if not told:
         return ""
     name = rule_name(told, language)
-    is_own = bool(version) and told not in _BUILT_IN
+    is_own = bool(version) and not has_words(f"rule.{told}")
     return say(language, "decided.rule_version" if is_own else "decided.rule", rule=name, version=version or 0)
 
 
 def rule_name(told: str, language: str) -> str:
     """A rule as people call it: the operator's own word, or ours for a built-in one."""
-    if told not in _BUILT_IN:
-        return told
-    return _BUILT_IN[told] if language == "ru" else told.replace("_", " ")
+    return say(language, f"rule.{told}") if has_words(f"rule.{told}") else told
 
 
 def passed(plan: Mapping[str, Any], language: str) -> list[str]:
@@ -62,8 +31,8 @@ def passed(plan: Mapping[str, Any], language: str) -> list[str]:
     told = []
     for one in _mappings(plan.get("passed")):
         condition = str(one.get("condition", ""))
-        russian, english = _CONDITIONS.get(condition, (condition, condition))
-        told.append(f"{rule_name(str(one.get('rule', '')), language)}: {russian if language == 'ru' else english}")
+        why = say(language, f"passed.{condition}") if has_words(f"passed.{condition}") else condition
+        told.append(f"{rule_name(str(one.get('rule', '')), language)}: {why}")
     return told
 
 
@@ -74,7 +43,7 @@ def known(plan: Mapping[str, Any], directory: Directory, zone: ZoneInfo, languag
     if isinstance(facts.get("known"), bool):
         told.append(say(language, "decided.known" if facts["known"] else "decided.unknown"))
     key = f"stage.{facts.get('stage')}"
-    told += [say(language, "decided.stage", stage=say(language, key).lower())] if key in WORDS else []
+    told += [say(language, "decided.stage", stage=say(language, key).lower())] if has_words(key) else []
     for key, count in _mapping(facts.get("waiting")).items():
         team = directory.team(key)
         told.append(say(language, "decided.waiting", team=team.name if team else key, count=count))
@@ -87,9 +56,7 @@ def spent(plan: Mapping[str, Any], language: str) -> str:
     names = ("gathered", "decided", "handed_over")
     if not all(isinstance(times.get(name), float) for name in names):
         return ""
-    told = {name: f"{times[name] * 1000:.1f}" for name in names}
-    if language == "ru":
-        told = {name: text.replace(".", ",") for name, text in told.items()}
+    told = {name: decimal(times[name] * 1000, language) for name in names}
     return say(language, "decided.spent", **told)
 
 

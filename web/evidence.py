@@ -11,7 +11,7 @@ from web.names import person_name
 from web.timeline import Teller
 from web.told import why
 from web.wording import clock, duration
-from web.words import WORDS, say
+from web.words import has_words, say
 
 
 def evidence(seen: CallView, directory: Directory, zone: ZoneInfo, language: str) -> list[str]:
@@ -40,7 +40,7 @@ def _line(one: Evidence, teller: Teller, zone: ZoneInfo) -> Iterator[str]:
         case "fallback":
             reason = values.get("reason", "down")
             yield say(language, "evidence.fallback_empty" if reason == "empty" else f"time.fallback_{reason}")
-        case "reason" if f"cause.{values['reason']}" in WORDS and values["reason"] != "crm_late":
+        case "reason" if has_words(f"cause.{values['reason']}") and values["reason"] != "crm_late":
             yield say(language, f"cause.{values['reason']}")
         case "reason":
             yield say(language, "evidence.look_up_late")
@@ -51,7 +51,7 @@ def _line(one: Evidence, teller: Teller, zone: ZoneInfo) -> Iterator[str]:
             rang = float(values["rang_seconds"])
             key = "evidence.leg_rang" if rang else "evidence.leg"
             yield say(language, key, who=who, outcome=outcome, time=duration(rang))
-        case "queue" if f"time.queue_{values['outcome']}" in WORDS:
+        case "queue" if has_words(f"time.queue_{values['outcome']}"):
             yield say(language, f"time.queue_{values['outcome']}", name=values.get("queue", ""))
         case "answered_by_pbx":
             yield say(language, "evidence.answered_by_pbx")

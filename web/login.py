@@ -16,8 +16,7 @@ from web.page import language_of
 from web.render import render
 from web.services import SERVICES
 from web.users import LOGIN_MOST, BusyError, password_fits
-from web.wording import plural
-from web.words import LANGUAGES, say
+from web.words import LANGUAGES, plural, say
 
 ATTEMPTS: Final = web.AppKey("attempts", Attempts)
 BUSY_SECONDS: Final = 5
@@ -37,7 +36,7 @@ async def enter(request: web.Request) -> web.Response:
     address = counted(address_of(request))
     wait = attempts.wait_seconds(address, login)
     if wait > 0:
-        minutes = plural(ceil(wait / 60), language, say(language, "login.minutes"))
+        minutes = plural(language, "login.minutes", ceil(wait / 60))
         return _later(request, login, say(language, "login.wait", minutes=minutes), ceil(wait))
     attempts.book(address, login)
     async with services.engine.connect() as connection:

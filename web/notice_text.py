@@ -11,7 +11,7 @@ from directory.model import Directory
 from notices.model import Told, Written
 from web.names import line_name, person_name
 from web.wording import deadline
-from web.words import WORDS, say
+from web.words import has_words, say
 
 _PATHS: Final = {"call": "/calls/{id}", "lead": "/leads/{id}", "follow_up": "/", "house": "/"}
 _PATHS_OF_KINDS: Final = {"attention": "/leads/attention", "crm_access_ended": "/crm/{id}", "test": None}
@@ -73,4 +73,4 @@ def _place(directory: Directory, text: str, language: str) -> str:
     found = directory.leads.step(step) if step else None
     if found is not None:
         return found.name
-    return say(language, f"stage.{stage}") if f"stage.{stage}" in WORDS else text
+    return say(language, f"stage.{stage}") if has_words(f"stage.{stage}") else text

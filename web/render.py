@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from web import wording
-from web.words import WORDS, say
+from web.words import has_words, plural, say
 
 STATIC: Final = Path(__file__).parent / "static"
 _TEMPLATES: Final = Environment(
@@ -44,7 +44,7 @@ def render(template: str, language: str, *, zone: str = "UTC", **context: Any) -
     where, now = ZoneInfo(zone), datetime.now(UTC)
     words: dict[str, Any] = {
         "t": partial(say, language),
-        "has_words": lambda key: key in WORDS,
+        "has_words": has_words,
         "language": language,
         "now": now,
         "clock": lambda at, **how: wording.clock(at, where, **how),
@@ -55,7 +55,7 @@ def render(template: str, language: str, *, zone: str = "UTC", **context: Any) -
         "day_in": lambda at: wording.within(
             wording.day(at.astimezone(where).date(), now.astimezone(where).date(), language)
         ),
-        "plural": lambda count, key: wording.plural(count, language, say(language, key)),
+        "plural": lambda count, key: plural(language, key, count),
     }
     return _TEMPLATES.get_template(template).render(words | context)
 
@@ -64,5 +64,5 @@ def error_page(status: int, language: str, path: str = "/") -> str:
     """What a person sees when something did not work; the first words of `path` may have words of their own."""
     section, page = [*path.split("/")[1:3], ""][:2]
     keys = (f"error.{status}.{section}.{page}", f"error.{status}.{section}", f"error.{status}", "error.other")
-    key = next(key for key in keys if key in WORDS)
+    key = next(key for key in keys if has_words(key))
     return render("error.html", language, status=status, message=say(language, key))

@@ -6,7 +6,7 @@ from typing import Any
 
 from recordings.names import SIDES
 from recordings.talk_facts import StepFact, TalkFacts
-from web.wording import duration
+from web.wording import decimal, duration
 from web.words import say
 
 
@@ -59,8 +59,7 @@ def percent(share: float) -> int:
 
 def seconds(value: float, language: str) -> str:
     """1.4 s."""
-    told = f"{value:.1f}"
-    return say(language, "talk.seconds", seconds=told.replace(".", ",") if language == "ru" else told)
+    return say(language, "talk.seconds", seconds=decimal(value, language))
 
 
 def span(value: float, language: str) -> str:

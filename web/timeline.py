@@ -17,8 +17,8 @@ from web.audio_gaps import gaps
 from web.names import line_name, person_name
 from web.refused import why_refused
 from web.told import device_kind, reason
-from web.wording import duration, phone
-from web.words import WORDS, say
+from web.wording import decimal, duration, phone
+from web.words import has_words, say
 
 _SOON = timedelta(seconds=0.2)
 
@@ -91,8 +91,7 @@ def _beginning(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
 def _routing(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
     for routed in facts(call, e.Routed)[:1]:
         if routed.at:
-            took = f"{routed.seconds * 1000:.1f}"
-            text = teller.say("routed", time=took.replace(".", ",") if teller.language == "ru" else took)
+            text = teller.say("routed", time=decimal(routed.seconds * 1000, teller.language))
             yield Moment(routed.at, text, "route", "quiet", key="routed")
     for taken in facts(call, e.FallbackTaken)[:1]:
         if taken.at:
@@ -126,7 +125,7 @@ def _legs(call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
         if key == "leg_failed" and leg.channel in call.channels and call.channels[leg.channel].up_at:
             key = "leg_met_nobody"
         waited = duration(_seconds(leg))
-        text = teller.say(key if f"time.{key}" in WORDS else "leg_failed", who=who, time=waited)
+        text = teller.say(key if has_words(f"time.{key}") else "leg_failed", who=who, time=waited)
         yield Moment(leg.ended_at, text, "missed", "bad" if seen.status == "missed" else "quiet", key="leg_ended")
 
 
@@ -169,14 +168,14 @@ def _waits(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
     for queue in seen.queues:
         if queue.entered_at:
             yield Moment(queue.entered_at, teller.say("queued", name=queue.name), "clock", "quiet", key="queue")
-        if queue.left_at and f"time.queue_{queue.outcome}" in WORDS:
+        if queue.left_at and has_words(f"time.queue_{queue.outcome}"):
             text = teller.say(f"queue_{queue.outcome}", name=queue.name)
             yield Moment(queue.left_at, text, "clock", "bad", key="queue_left")
     for park in seen.parks:
         if park.since:
             text = teller.say("parked_at" if park.space else "parked", by=who(park.by), space=park.space)
             yield Moment(park.since, text, "pause", "quiet", key="parked")
-        if park.until and f"time.park_{park.outcome}" in WORDS:
+        if park.until and has_words(f"time.park_{park.outcome}"):
             text = teller.say(f"park_{park.outcome}", by=who(park.taken_by or park.by))
             yield Moment(park.until, text, "play", "quiet", key="unparked")
 

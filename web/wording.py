@@ -4,15 +4,16 @@ from datetime import UTC, date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from directory.numbers import is_anonymous, show
+from babel import Locale
+from babel.dates import format_date, get_day_names
+from babel.numbers import format_decimal
 
-_MONTHS: Final = {
-    "ru": ("января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября",
-           "декабря"),
-    "en": ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-           "December"),
-}  # fmt: skip
-_DAYS: Final = {"ru": ("Сегодня", "Вчера"), "en": ("Today", "Yesterday")}
+from directory.numbers import is_anonymous, show
+from web.words import say
+
+_CLDR: Final = {"ru": Locale("ru"), "en": Locale("en", "GB")}
+"""By whose customs dates and numbers are written: 21 November, and not November 21."""
+
 HUES: Final = 8
 
 
@@ -31,10 +32,23 @@ def clock(at: datetime, zone: ZoneInfo, *, seconds: bool = False) -> str:
 def day(at: date, today: date, language: str) -> str:
     """Today, Yesterday, 21 November; with the year when it is another one."""
     ago = (today - at).days
-    if ago in {0, 1}:
-        return _DAYS[language][ago]
-    text = f"{at.day} {_MONTHS[language][at.month - 1]}"
-    return text if at.year == today.year else f"{text} {at.year}"
+    return say(language, ("day.today", "day.yesterday")[ago]) if ago in {0, 1} else _date(at, today, language)
+
+
+def _date(at: date, today: date, language: str) -> str:
+    customs = _CLDR[language]
+    pattern = customs.datetime_skeletons["MMMMd" if at.year == today.year else "yMMMMd"]
+    return format_date(at, pattern, customs)
+
+
+def weekday(at: int, language: str) -> str:
+    """A day of the week in short, 0 for Monday: Mon."""
+    return str(get_day_names("abbreviated", "format", _CLDR[language])[at])
+
+
+def decimal(value: float, language: str) -> str:
+    """A number with one decimal: 0.2, 1,234.5; in Russian 0,2 and 1 234,5."""
+    return format_decimal(value, "#,##0.0", _CLDR[language])
 
 
 def moment(at: datetime, now: datetime, zone: ZoneInfo, language: str) -> str:
@@ -52,19 +66,7 @@ def deadline(at: datetime, now: datetime, zone: ZoneInfo, language: str) -> str:
     on, today = at.astimezone(zone).date(), now.astimezone(zone).date()
     if on == today:
         return clock(at, zone)
-    text = f"{on.day} {_MONTHS[language][on.month - 1]}"
-    return f"{text if on.year == today.year else f'{text} {on.year}'}, {clock(at, zone)}"
-
-
-def plural(count: int, language: str, forms: str) -> str:
-    """Choose among "звонок|звонка|звонков" or "call|calls" by the language's rule, with the count before it."""
-    words = forms.split("|")
-    if language != "ru":
-        return f"{count} {words[0] if count == 1 else words[-1]}"
-    if count % 10 == 1 and count % 100 != 11:
-        return f"{count} {words[0]}"
-    few = count % 10 in {2, 3, 4} and count % 100 not in {12, 13, 14}
-    return f"{count} {words[1] if few else words[2]}"
+    return f"{_date(on, today, language)}, {clock(at, zone)}"
 
 
 def phone(number: str | None) -> str:

@@ -32,8 +32,8 @@ from web.leads.wording import place_name
 from web.talk import facts_json, lines
 from web.timeline import Moment, Teller, timeline
 from web.told import considered, reasons
-from web.wording import clock, day, duration, phone
-from web.words import WORDS, say
+from web.wording import clock, day, decimal, duration, phone
+from web.words import has_words, say
 
 
 async def find_call(connection: AsyncConnection, told: str) -> UUID | None:
@@ -186,10 +186,8 @@ def _decision_words(decision: dict[str, Any] | None, seen: CallView, directory: 
         return [say(language, "call.no_decision"), ""] if seen.direction == "inbound" else []
     plan = decision["plan"]
     key = f"story.{decision['outcome']}"
-    when = say(language, key if key in WORDS else "story.in_time")
-    took = f"{decision['seconds'] * 1000:.1f}"
-    took = took.replace(".", ",") if language == "ru" else took
-    lines = [say(language, "story.decided", when=when, time=took)]
+    when = say(language, key if has_words(key) else "story.in_time")
+    lines = [say(language, "story.decided", when=when, time=decimal(decision["seconds"] * 1000, language))]
     lines += [f"  {told}" for told in (rule(plan, language),) if told]
     lines += [f"  {reason}" for reason in reasons(plan, language)]
     lines += [

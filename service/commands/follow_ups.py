@@ -19,8 +19,8 @@ from reports.missed_rows import missed_report as count_missed
 from service.faults import UserFault
 from service.settings import Settings
 from service.wiring import open_house
-from web.wording import deadline, duration, phone, plural
-from web.words import say
+from web.wording import deadline, duration, phone
+from web.words import plural, say
 
 _MOST = 1000
 
@@ -45,7 +45,7 @@ def _line(row: Any, directory: Directory, language: str) -> str:
         phone(row.number) or row.number,
         found.name if found else row.line,
         cause,
-        plural(row.attempt_count, language, say(language, "promise.attempts")),
+        plural(language, "promise.attempts", row.attempt_count),
         owner.name if owner else say(language, "promise.nobody"),
     ]
     if row.closed_at:

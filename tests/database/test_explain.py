@@ -22,7 +22,7 @@ from directory import store
 from directory.model import Company, Device, Directory, Line, Person, Team
 from service.commands.explain import find_call, tell
 from telephony import tape
-from web.words import WORDS
+from web.words import say
 
 TAPES = sorted((Path(__file__).parents[1] / "tapes").glob("*.ami"))
 PEOPLE = (("anna", "Анна Смирнова", "1"), ("boris", "Борис Козлов", "2"), ("vera", "Вера Павлова", "3"))
@@ -142,7 +142,7 @@ async def test_a_route_is_told_of_calls_that_came_in_only(engine: AsyncEngine) -
     for name in ("answered", "outbound"):
         (call,) = await stored(engine, TAPES[0].with_name(f"{name}.ami"), name)
         stories[name] = (await told(engine, call, "ru"))[1]
-    assert [WORDS["call.no_decision"][0] in stories[name] for name in ("answered", "outbound")] == [True, False]
+    assert [say("ru", "call.no_decision") in stories[name] for name in ("answered", "outbound")] == [True, False]
 
 
 async def test_a_call_tells_who_its_party_turned_out_to_be_and_where_its_lead_is(engine: AsyncEngine) -> None:
@@ -180,4 +180,4 @@ async def test_a_recovered_call_says_so(engine: AsyncEngine) -> None:
         mark = e.Recovered(pbx=row.pbx, channel=uid, at=datetime(2026, 11, 23, 9, 41, 19, 950000, UTC))
         await record(connection, [replace(mark)])
     _, story = await told(engine, call, "en")
-    assert story.count(WORDS["call.recovered"][1]) == 2
+    assert story.count(say("en", "call.recovered")) == 2

@@ -29,7 +29,7 @@ from tests.fakes.directories import OFFICE
 from tests.fakes.listeners import CHAT, hang_up, telegram_error
 from tests.fakes.told_world import ToldWorld, open_told_world
 from web.notice_text import NoticeWords
-from web.words import WORDS
+from web.words import LANGUAGES, has_words, say
 
 VERA = replace(
     OFFICE.people[2],
@@ -240,6 +240,6 @@ async def test_what_was_told_long_ago_is_forgotten_and_still_counted(engine: Asy
 def test_every_kind_and_every_reason_has_words() -> None:
     """In both languages, with the values that it names and no other."""
     for kind, names in KINDS.items():
-        for words in (WORDS[f"notice.{kind}"], WORDS[f"notice.{kind}.text"]):
-            assert all(one.format(id="7", **dict.fromkeys(names, "x")) for one in words)
-    assert all(f"undelivered.{reason}" in WORDS for reason in REASONS)
+        for key in (f"notice.{kind}", f"notice.{kind}.text"):
+            assert all(say(language, key, id="7", **dict.fromkeys(names, "x")) for language in LANGUAGES)
+    assert all(has_words(f"undelivered.{reason}") for reason in REASONS)

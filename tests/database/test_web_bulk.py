@@ -25,7 +25,7 @@ from tests.fakes.sheets import csv_of
 from tests.fakes.site import Site, open_site
 from web.api.operations import PREFIX as API
 from web.import_drafts import forget_old
-from web.words import WORDS
+from web.words import say
 
 PAGE = "/leads/import"
 ROWS = [
@@ -77,10 +77,10 @@ async def test_a_file_is_looked_at_first_and_written_when_the_head_says_so(site:
         told, token = await looked_at(client, csv_of(ROWS), 200)
         assert "=Иван" in told
         assert await asked(site, "select count(*) from parties") == [(0,)]
-        assert WORDS["bulk.done"][0].format(new=2, changed=0) in await done(client, 200, do="import", token=token)
-        assert WORDS["bulk.expired"][0] in await done(client, 400, do="import", token=token)
+        assert say("ru", "bulk.done", new=2, changed=0) in await done(client, 200, do="import", token=token)
+        assert say("ru", "bulk.expired") in await done(client, 400, do="import", token=token)
         told, token = await looked_at(client, csv_of(ROWS), 200)
-        assert WORDS["bulk.no_change"][0] in told
+        assert say("ru", "bulk.no_change") in told
         await done(client, 303, do="cancel", token=token)
     assert await asked(site, "select count(*) from import_drafts") == [(0,)]
     assert await asked(site, "select name, stage, owner, reason from leads join parties on party_id = parties.id") == [
@@ -98,12 +98,12 @@ async def test_wrong_rows_are_not_imported_and_columns_are_told_on_the_page(site
         told, token = await looked_at(client, csv_of([["phone", "owner"], ["79165000001", hostile]]), 422)
         assert hostile not in told
         assert "&lt;script&gt;" in told
-        assert WORDS["fault.unknown"][0] in told
+        assert say("ru", "fault.unknown") in told
         assert 'value="import"' not in told
         await done(client, 422, do="import", token=token)
         assert await asked(site, "select count(*) from parties") == [(0,)]
         told, token = await looked_at(client, csv_of([["Кто", "Связь"], ["Иван", "79165000001"]]), 400)
-        assert WORDS["file.no_phone_column"][0].format(value="Кто, Связь") in told
+        assert say("ru", "file.no_phone_column", value="Кто, Связь") in told
         columns = {"header.0": "Кто", "column.0": "name", "header.1": "Связь", "column.1": "phone"}
         assert "Иван" in await done(client, 200, do="check", token=token, **columns)
         await done(client, 200, do="import", token=token)

@@ -20,10 +20,12 @@ from crm_sync.book.leads import By
 from crm_sync.book.lifecycle import Move
 from crm_sync.book.parties import set_do_not_call
 from crm_sync.tables import leads
+from directory import store
 from routing.owner import Copy
 from routing.owner import Told as LookedUp
 from telephony import tape
 from tests.fakes.site import Site, open_site
+from tests.fakes.story import HOUSE as STORY
 from tests.fakes.story import LINE, SUPPORT, Told, know
 from web.background import read_background, read_live
 from web.cards import cards_for
@@ -78,6 +80,23 @@ async def test_every_live_call_has_a_card_that_can_be_made(site: Site) -> None:
             await read_background(connection, call, await site.app[HOUSE].read())
             for person in {*call.people, None}:
                 cards_for([call], person, call.started_at)
+
+
+async def test_times_are_on_the_wall_of_whoever_reads(site: Site) -> None:
+    """The same call, in the list and on its page: at noon for Anna, at seven in the evening in Vladivostok."""
+    people = [replace(one, time_zone="Asia/Vladivostok" if one.key == "vera" else None) for one in STORY.people]
+    async with site.engine.begin() as connection:
+        await store.apply(connection, replace(STORY, people=tuple(people)))
+    site.app[HOUSE]._read_at = float("-inf")
+    call = Told(site.engine, at=datetime(2026, 3, 10, 9, 0, tzinfo=UTC))
+    await call.arrives()
+    await call.hangs_up()
+    for login, here, there in (("anna", "12:00", "19:00"), ("vera", "19:00", "12:00")):
+        async with site.visitor(login) as client:
+            for address in ("/calls?from=2026-03-01&to=2026-03-31", f"/calls/{call.id}"):
+                text = await (await client.get(address)).text()
+                assert here in text, (login, address)
+                assert there not in text, (login, address)
 
 
 async def test_a_card_quotes_only_what_its_viewer_may_read(site: Site) -> None:

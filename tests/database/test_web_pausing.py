@@ -20,7 +20,7 @@ from tests.fakes.site import Site, open_site
 from tests.fakes.story import Told
 from web import pausing
 from web.api.operations import PREFIX as API
-from web.words import WORDS
+from web.words import say
 
 
 @pytest.fixture
@@ -114,13 +114,13 @@ async def test_the_card_and_the_page_have_the_button_and_say_that_it_is_paused(s
     await story.tell(RecordingMuted(**gone), ChannelHungUp(**gone))
     async with attended(site, story), site.visitor("anna") as client:
         page = f"/calls/{call}"
-        assert WORDS["pause.pause"][0] in await (await client.get(page)).text()
+        assert say("ru", "pause.pause") in await (await client.get(page)).text()
         for path in (page, "/"):
-            assert WORDS["pause.paused"][0] not in await (await client.get(path)).text()
+            assert say("ru", "pause.paused") not in await (await client.get(path)).text()
         async with client.post(f"{page}/recording", data={"do": "pause"}, allow_redirects=True) as response:
             assert response.status == 200
             shown = await response.text()
-        assert WORDS["pause.resume"][0] in shown
+        assert say("ru", "pause.resume") in shown
         assert (await client.post(f"{page}/recording", data={"do": "stop"})).status == 400
     async with site.visitor("boris") as client:
-        assert WORDS["pause.resume"][0] not in await (await client.get(page)).text()
+        assert say("ru", "pause.resume") not in await (await client.get(page)).text()

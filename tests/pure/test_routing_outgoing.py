@@ -14,7 +14,7 @@ from directory.outgoing import Outgoing, Price, Reach
 from routing.destinations import BYTES_MOST, destinations
 from routing.outgoing import REFUSALS, Allowed, Refused, Usage, cost, may_call
 from tests.fakes.directories import OFFICE
-from web.refused import REFUSED
+from web.words import LANGUAGES, say
 
 ANNA = OFFICE.people[0]
 CLIENT = "79161234567"
@@ -148,8 +148,7 @@ def test_every_text_gets_an_answer_with_a_known_reason(written: str, flagged: bo
 
 
 def test_every_refusal_has_words_in_both_languages() -> None:
-    for why in REFUSALS:
-        assert all(REFUSED[why]), why
+    assert all(say(language, f"not_called.{why}") for why in REFUSALS for language in LANGUAGES)
 
 
 # --- what is left in the PBX ------------------------------------------------------------------------------------------

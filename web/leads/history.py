@@ -14,7 +14,7 @@ from directory.model import Directory
 from web.leads.wording import place_name, reason_name
 from web.names import person_name
 from web.wording import deadline
-from web.words import WORDS, say
+from web.words import has_words, say
 
 _ICONS: Final = {
     "opened": "lead", "linked": "phone", "stage": "route", "owner": "user", "deadline": "clock", "fields": "text",
@@ -79,7 +79,7 @@ class Teller:
             case "revival" | "message":
                 return self._say("revival", step=row.before or "", result=self._result(row.reason))
             case kind:
-                return self._say(kind) if f"happened.{kind}" in WORDS else kind
+                return self._say(kind) if has_words(f"happened.{kind}") else kind
 
     def _moved(self, row: Any) -> str:
         told = self._say("moved", before=self._place(row.before), after=self._place(row.after))
@@ -92,7 +92,7 @@ class Teller:
         return f" ({self._say('rule', rule=rule)})" if rule else ""
 
     def _result(self, result: str | None) -> str:
-        return say(self.language, f"revived.{result}") if f"revived.{result}" in WORDS else result or ""
+        return say(self.language, f"revived.{result}") if has_words(f"revived.{result}") else result or ""
 
     def _place(self, told: str | None) -> str:
         return place_name(self.directory.leads, self.language, told)

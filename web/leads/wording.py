@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from directory.lead_policy import LeadPolicy
-from web.words import WORDS, say
+from web.words import has_words, say
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -44,7 +44,7 @@ def place_name(policy: LeadPolicy, language: str, place: str | None) -> str:
     stage, _, step = (place or "").partition("/")
     if step:
         return step_name(policy, step)
-    return say(language, f"stage.{stage}") if f"stage.{stage}" in WORDS else stage
+    return say(language, f"stage.{stage}") if has_words(f"stage.{stage}") else stage
 
 
 def reason_name(policy: LeadPolicy, language: str, key: str | None) -> str:
@@ -52,7 +52,7 @@ def reason_name(policy: LeadPolicy, language: str, key: str | None) -> str:
     own = next((one.name for one in (*policy.disqualified, *policy.lost) if one.key == key), None)
     if own is not None:
         return own
-    return say(language, f"reason.{key}") if f"reason.{key}" in WORDS else key or ""
+    return say(language, f"reason.{key}") if has_words(f"reason.{key}") else key or ""
 
 
 def words_of(policy: LeadPolicy, language: str, now: datetime) -> dict[str, Callable[..., str]]:
