@@ -192,3 +192,25 @@ follow_up_actions = Table(
     Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="SET NULL"), index=True),
     comment="Append-only: who did what to a follow-up, when and why.",
 )
+
+help_requests = Table(
+    "help_requests",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("person", Text, nullable=False, comment="Key of who talks and asks."),
+    Column("asked_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Column("taken_by", Text, comment="Key of the head who came, or their login; null: nobody yet."),
+    Column("taken_at", _MOMENT),
+    Column("withdrawn_at", _MOMENT, comment="They need no help any more."),
+    CheckConstraint("(taken_at is null) = (taken_by is null)", name="taken_by_somebody"),
+    Index(
+        "ix_help_requests_one_open_each",
+        "call_id",
+        "person",
+        unique=True,
+        postgresql_where=text("withdrawn_at is null"),
+    ),
+    Index("ix_help_requests_open", "asked_at", postgresql_where=text("taken_at is null and withdrawn_at is null")),
+    comment="Who asked the head for help in a call that goes on; over with the call.",
+)

@@ -16,7 +16,7 @@ from calls.forgetting import Person
 from crm_sync.book.locks import lock_numbers
 from crm_sync.connection_tables import crm_heard
 from crm_sync.ledger.tables import crm_effects
-from crm_sync.tables import leads, notes, parties, party_numbers, tasks, unwanted_digests
+from crm_sync.tables import desk_cards, leads, notes, parties, party_numbers, tasks, unwanted_digests
 from directory import keys
 
 _FORGET_MOVED = text(
@@ -47,6 +47,7 @@ _WRITTEN: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
     (leads, "id", ("fields",)),
     (notes, "id", ("text",)),
     (tasks, "id", ("text",)),
+    (desk_cards, "id", ("note", "next_step")),
     (crm_effects, "key", ("request", "answer")),
     (crm_heard, "id", ("told",)),
 )
@@ -125,6 +126,12 @@ async def forget_effects(connection: AsyncConnection, call_id: UUID) -> int:
     """
     told = await connection.execute(_FORGET_CALL, {"call_id": call_id})
     return told.rowcount
+
+
+async def forget_cards(connection: AsyncConnection, call_id: UUID) -> None:
+    """Forget what people wrote of who a call was with on its card; what its outcome was stays."""
+    its = update(desk_cards).where(desk_cards.c.call_id == call_id)
+    await connection.execute(its.values(note="", next_step=None))
 
 
 async def keep_unwanted(connection: AsyncConnection, numbers: Collection[str], since: datetime) -> None:

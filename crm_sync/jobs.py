@@ -19,6 +19,7 @@ from calls.tables import calls
 from calls.view import view
 from crm_sync.book.calls import BookedCall, link
 from crm_sync.book.concerns import tell_of
+from crm_sync.book.outcomes import book
 from crm_sync.book.rules import facts_of
 from directory.store import read
 
@@ -54,6 +55,8 @@ class CrmJobs:
             linked = await link(connection, directory, booked) if booked else None
             if facts is not None:
                 await tell_of(connection, directory, row.id, facts, linked.owner if linked else None)
+            if linked is not None and linked.lead is not None:
+                await book(connection, directory, row.id, linked.lead)
             if linked is not None:
                 told = PartyLinked(
                     pbx=row.pbx,

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR, UUID
 
 from crm_sync import connection_tables  # noqa: F401 - their rows are of this room too
-from crm_sync.book.lifecycle import OPEN, STAGES
+from crm_sync.book.lifecycle import OPEN, OUTCOMES, STAGES
 from crm_sync.ledger import tables as ledger_tables  # noqa: F401 - their rows are of this room too
 from directory.tables import metadata
 
@@ -200,6 +200,31 @@ tasks = Table(
     Index("ix_tasks_open", "assignee", "due_at", postgresql_where=text("done_at is null")),
     Index("ix_tasks_once", "lead_id", "made_because", unique=True),
     comment="What somebody shall do for a party; to call back whom nobody talked with is a follow-up.",
+)
+
+desk_cards = Table(
+    "desk_cards",
+    metadata,
+    Column("id", BigInteger, Identity(), nullable=False, unique=True),
+    Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("person", Text, primary_key=True, comment="Key of the person whose card it is."),
+    Column("note", Text, nullable=False, server_default=text("''"), comment="As it is typed."),
+    Column("noted_at", _MOMENT),
+    Column(
+        "outcome",
+        Text,
+        CheckConstraint(_one_of("outcome", OUTCOMES), name="outcome"),
+        comment="What they told of the call; null: nothing yet.",
+    ),
+    Column("duplicate_of", BigInteger, comment="Of which lead its lead is a duplicate."),
+    Column("next_step", Text, comment="What is to be done next; null: nothing."),
+    Column("next_at", _MOMENT, comment="By when."),
+    Column("told_at", _MOMENT),
+    Column("told_by", Text, comment="Key of a person, or a login."),
+    Column("closed_at", _MOMENT, comment="Since when the card is off the desk: told, or dismissed."),
+    Column("booked_at", _MOMENT, comment="When note, outcome and next step went to the call's lead; null: not yet."),
+    CheckConstraint("(told_at is null) = (told_by is null)", name="told_by_somebody"),
+    comment="What people write and tell of a call on its card; a card without a row is untouched.",
 )
 
 attention_days = Table(

@@ -272,6 +272,14 @@ users = Table(
     Column("language", Text),
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
     Column("disabled_at", TIMESTAMP(timezone=True)),
+    Column(
+        "cards",
+        Text,
+        CheckConstraint("cards in ('ring', 'answer', 'never')", name="cards"),
+        nullable=False,
+        server_default=text("'ring'"),
+        comment="When the card of a call is shown: as soon as the phone rings, when it was answered, or never.",
+    ),
     UniqueConstraint("login"),
     comment="Who may log in; person_key ties a login to a person of the directory.",
 )

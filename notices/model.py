@@ -26,6 +26,7 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "test": (),
     "deadline_near": ("deadline", "due_at", "owner"),
     "deadline_passed": ("deadline", "due_at", "owner"),
+    "help_asked": ("person",),
     "colleague_answered": ("person",),
     "device_without_person": ("device", "line"),
     "follow_up_overdue": ("line", "due_at", "owner"),

@@ -22,6 +22,7 @@ from routing.memory import Memory
 from routing.plan import Plan
 from routing.requests import ALONE, Desk
 from service.callbacks import Callbacks
+from service.controlling import Controlling
 from service.holding import Holding
 from service.outgoing import Outgoing, outgoing_settings, said_when_called
 from service.pausing import Pausing
@@ -86,6 +87,7 @@ class Attendant:
             budget_seconds=settings.budget_seconds / 3,
         )
         self.pausing = Pausing(self.link, recorder.engine)
+        self.controlling = Controlling(self.link, memory, recorder.engine)
         self.callbacks = Callbacks(self.link, memory, recorder.engine, desk)
         self._reconciliation = HourlyReconciliation(self.link, cel, recorder.engine, reconciled) if cel else None
 
@@ -105,6 +107,7 @@ class Attendant:
                         self.outgoing.run,
                         self.pausing.run,
                         self.callbacks.run,
+                        self.controlling.run,
                     ):
                         group.create_task(part())
                     group.create_task(self._recorder.drain(self.buffer))

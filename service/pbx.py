@@ -62,7 +62,7 @@ PHONE = """
 auth = {name}
 aors = {name}
 callerid = "{shown}" <{number}>
-set_var = DYNAMIC_FEATURES=switchhook-pause
+set_var = DYNAMIC_FEATURES=switchhook-pause#switchhook-held
 
 [{name}]
 type = auth
@@ -118,6 +118,7 @@ FEATURES = """
 featuredigittimeout = 2000
 [applicationmap]
 switchhook-pause => *7,self,Gosub,"switchhook-pause,s,1"
+switchhook-held => *9,self,Gosub,"switchhook-held,s,1",default
 """
 
 PARKING = """

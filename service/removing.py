@@ -18,7 +18,7 @@ from calls.erasing import erase_call, stored_events, take
 from calls.events import Event
 from calls.forgetting import Person, names_in, numbers_in
 from calls.record import event_json
-from crm_sync.erasing import forget_effects
+from crm_sync.erasing import forget_cards, forget_effects
 from directory.model import Directory
 from directory.numbers import significant
 from recordings import erasing
@@ -133,6 +133,7 @@ class Remover:
             gone["promises"] += lost.promise_count
             gone["calls_out"] += await forget_calls_out(connection, lost.person, channels=lost.channels)
             gone["crm_effects"] += await forget_effects(connection, call_id)
+            await forget_cards(connection, call_id)
         await erasing.note_removed(connection, call_id, kinds, "erasure" if person else "policy")
         return Removed(gone, files_left)
 

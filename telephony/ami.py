@@ -352,6 +352,8 @@ _OUR_USER_EVENTS: Mapping[str, _Meaning] = {
     "switchhookvoicemail": _voicemail,
     "switchhookrecordingrefused": _recording_refused,
     "switchhookpause": _pause_asked,
+    "switchhookheld": _hold,
+    "switchhookunheld": _unhold,
     "switchhookoutbound": _outbound,
     "switchhookoutboundrefused": _outbound_refused,
 }

@@ -15,6 +15,9 @@ GO: Final = "SWITCHHOOK_GO"
 TAKE: Final = "SWITCHHOOK_TAKE"
 """The variable that a holding channel looks at: somebody is free for its caller."""
 
+SEND: Final = "SWITCHHOOK_SEND"
+"""The variable that says where a client goes who is sent on to a colleague; see [switchhook-send]."""
+
 OUT: Final = "SWITCHHOOK_OUT"
 """The variable that says whether a call out may be made; see [switchhook-outbound]."""
 
@@ -113,6 +116,14 @@ def take_variable(step: Step, *, trunk: str = "") -> tuple[str, str]:
     if trunk:
         _matching(trunk, _TRUNK, "trunk")
     return TAKE, f"{_seconds(step.seconds)}|{trunk}|{dial_string(step)}"
+
+
+def send_variable(dial: str, *, seconds: float, trunk: str = "", back: str = "") -> tuple[str, str]:
+    """The variable that has a client who is sent on ring `dial`, and then `back`, if any. Raises UnsafeDialError."""
+    if trunk:
+        _matching(trunk, _TRUNK, "trunk")
+    told = [_matching(one, _DIAL, "device") for one in (dial, back) if one]
+    return SEND, "|".join([_seconds(seconds), trunk, *told])
 
 
 def dial_string(step: Step) -> str:

@@ -1,8 +1,22 @@
-"""The rows of this room: what each PBX last said about its devices, and how far its clock is from ours."""
+"""The rows of this room: what each PBX last said about its devices and its clock, and what is asked of it."""
 
 from typing import Final
 
-from sqlalchemy import TIMESTAMP, Boolean, CheckConstraint, Column, Interval, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import (
+    TIMESTAMP,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Interval,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import UUID
 
 from directory.tables import metadata
 
@@ -42,4 +56,31 @@ pbx_clocks = Table(
     Column("pbx", Text, primary_key=True, comment="Name of the PBX in the settings."),
     Column("ahead", Interval, nullable=False, comment="The PBX's clock minus ours."),
     comment="Measured at every connect and each minute, for whoever counts how long ago a time of the PBX was.",
+)
+
+call_controls = Table(
+    "call_controls",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True, server_default=func.gen_random_uuid()),
+    Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column(
+        "what", Text, CheckConstraint("what in ('hang_up', 'hold', 'resume', 'transfer')", name="what"), nullable=False
+    ),
+    Column("person", Text, nullable=False, comment="Key of the person whose device it is about."),
+    Column("colleague", Text, comment="Of a transfer: key of the person that the client goes to."),
+    Column("number", Text, comment="Of a transfer: the number outside; forgotten when it is settled."),
+    Column("asked_by", Text, nullable=False, comment="Login."),
+    Column("asked_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("settled_at", TIMESTAMP(timezone=True), comment="Null: whoever attends the PBX has not done it yet."),
+    Column(
+        "outcome",
+        Text,
+        CheckConstraint(
+            "outcome in ('done', 'over', 'too_late', 'nobody_free', 'no_hold', 'refused_by_pbx')", name="outcome"
+        ),
+        comment="What became of it; null with settled_at.",
+    ),
+    CheckConstraint("(settled_at is null) = (outcome is null)", name="settled_with_outcome"),
+    Index("ix_call_controls_open", "asked_at", postgresql_where=text("settled_at is null")),
+    comment="Who wanted a call held, transferred or hung up from the page; what was done is told by the PBX itself.",
 )

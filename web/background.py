@@ -10,15 +10,29 @@ from uuid import UUID
 from sqlalchemy import and_, func, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.tables import calls, legs
+from calls.tables import calls, follow_ups, help_requests, legs
 from crm_sync.book.lead_list import last_lost
-from crm_sync.tables import lead_events, leads, parties, party_numbers
+from crm_sync.tables import lead_events, leads, parties, party_numbers, tasks
 from directory.model import Directory
 from directory.numbers import is_anonymous
 from recordings.tables import transcripts
 from telephony.clocks import AHEAD
-from web.cards import KEPT, QUOTE_LINES, Background, LastTalk, LiveCall, Reach, Said
+from web.cards import (
+    KEPT,
+    QUOTE_LINES,
+    Background,
+    Help,
+    LastTalk,
+    LiveCall,
+    OpenTask,
+    Promised,
+    Reach,
+    Said,
+)
 from web.crm_copy import word_of
+
+NUMBERS_MOST: Final = 4
+TASKS_MOST: Final = 3
 
 STALE: Final = text("interval '6 hours'")
 """A call without an end for so long lost its end; it is no longer shown as going on."""
@@ -34,11 +48,24 @@ _RECORDED: Final = and_(
     func.jsonb_path_exists(calls.c.state, text("""'$.facts[*] ? (@.kind == "RecordingStarted")'::jsonpath""")),
     not_(func.jsonb_path_exists(calls.c.state, text("""'$.facts[*] ? (@.kind == "RecordingRefused")'::jsonpath"""))),
 )
+_HOLDS: Final = func.jsonb_path_query_array(
+    calls.c.state, text("""'$.channels.keyvalue() ? (!(@.value.ended_at != null)).value.holds'::jsonpath""")
+)
+_PLACED: Final = func.jsonb_path_query_first(
+    calls.c.state, text("""'$.facts[*] ? (@.kind == "OutgoingJudged" && @.person != "").person'::jsonpath""")
+)
+_HELPS: Final = (
+    select(func.jsonb_agg(func.jsonb_build_array(help_requests.c.person, help_requests.c.taken_by)))
+    .where(help_requests.c.call_id == calls.c.id, help_requests.c.withdrawn_at.is_(None))
+    .correlate(calls)
+    .scalar_subquery()
+)
 _COLUMNS: Final = (
     calls.c.id, calls.c.direction, calls.c.status, calls.c.line, calls.c.caller_number, calls.c.caller_name,
     calls.c.dialed, calls.c.started_at, calls.c.answered_at, calls.c.ended_at, calls.c.missed_cause, calls.c.person,
     calls.c.talk_seconds, _ROUTED.label("routed"), AHEAD.label("ahead"),
     _RECORDED.label("recorded"), _MUTES.label("mutes"), _ENDED.label("ended"),
+    _HOLDS.label("holds"), _PLACED.label("placed_by"), _HELPS.label("helps"),
 )  # fmt: skip
 
 
@@ -59,16 +86,21 @@ async def read_live(connection: AsyncConnection, ids: Sequence[UUID] | None = No
 
 async def read_background(connection: AsyncConnection, call: LiveCall, directory: Directory) -> Background:
     """What our own books say about the caller: party, lead, earlier calls, the last talk's first lines."""
-    if is_anonymous(call.caller_number) or call.caller_number is None:
+    if not call.number or is_anonymous(call.number):
         return Background()
-    number = directory.normal(call.caller_number)
-    forms = sorted({call.caller_number, number, f"+{number}"})
+    number = directory.normal(call.number)
+    forms = sorted({call.number, number, f"+{number}"})
     party = (await connection.execute(_party(number))).first()
+    owed = (await connection.execute(_owed(party.party_id if party else None, number))).one()
     before = (await connection.execute(_before(forms, call.started_at))).one()
     talk = (await connection.execute(_last_talk(forms, call.started_at))).first()
     lost = last_lost((await connection.execute(_history(party.lead))).all()) if party and party.lead else None
     return Background(
         party=(party.name or "") if party else "",
+        party_id=party.party_id if party else None,
+        numbers=tuple(owed.numbers or ()),
+        tasks=tuple(OpenTask(told, _at(due), assignee) for told, due, assignee in owed.tasks or ()),
+        promised=Promised(_at(owed.promised[0]), owed.promised[1]) if owed.promised else None,
         lead=party.lead if party else None,
         stage=(party.stage or "") if party else "",
         step=(party.step or "") if party else "",
@@ -86,7 +118,13 @@ def _party(number: str) -> Any:
     newest_open = (leads.c.closed_at.is_not(None), leads.c.opened_at.desc())
     return (
         select(
-            parties.c.name, leads.c.id.label("lead"), leads.c.stage, leads.c.step, leads.c.owner, leads.c.deadline_at
+            parties.c.id.label("party_id"),
+            parties.c.name,
+            leads.c.id.label("lead"),
+            leads.c.stage,
+            leads.c.step,
+            leads.c.owner,
+            leads.c.deadline_at,
         )
         .join(party_numbers, party_numbers.c.party_id == parties.c.id)
         .outerjoin(leads, leads.c.party_id == parties.c.id)
@@ -94,6 +132,29 @@ def _party(number: str) -> Any:
         .order_by(*newest_open)
         .limit(1)
     )
+
+
+def _owed(party: int | None, number: str) -> Any:
+    """The party's other numbers, what is to be done for it, and the call back that the number is promised."""
+    others = select(party_numbers.c.number).where(party_numbers.c.party_id == party, party_numbers.c.number != number)
+    others = others.order_by(party_numbers.c.number).limit(NUMBERS_MOST)
+    due = select(tasks.c.text, tasks.c.due_at, tasks.c.assignee).where(
+        tasks.c.party_id == party, tasks.c.done_at.is_(None)
+    )
+    told = due.order_by(tasks.c.due_at.nulls_last(), tasks.c.id).limit(TASKS_MOST).subquery()
+    open_ = (follow_ups.c.number == number, follow_ups.c.closed_at.is_(None))
+    promised = select(func.jsonb_build_array(follow_ups.c.due_at, follow_ups.c.owner)).where(*open_)
+    return select(
+        func.array(others.scalar_subquery()).label("numbers"),
+        select(func.jsonb_agg(func.jsonb_build_array(told.c.text, told.c.due_at, told.c.assignee)))
+        .scalar_subquery()
+        .label("tasks"),
+        promised.order_by(follow_ups.c.due_at).limit(1).scalar_subquery().label("promised"),
+    )
+
+
+def _at(told: str | None) -> datetime | None:
+    return datetime.fromisoformat(told) if told else None
 
 
 def _history(lead: int) -> Any:
@@ -137,11 +198,19 @@ def _quote(segments: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
 
 
 def _live(row: Any, reaches: tuple[Reach, ...]) -> LiveCall:
-    read = {"routed", "mutes", "ended"}
+    read = {"routed", "mutes", "ended", "holds", "helps"}
     columns = {name: value for name, value in row._mapping.items() if name not in read}  # noqa: SLF001 - its public name
     plan = plan_of(row.routed)
     crm = word_of(plan, datetime.fromisoformat(row.routed["at"]) - row.ahead) if plan else None
-    return LiveCall(**columns, reaches=reaches, plan=plan, paused=_paused(row.mutes, row.ended), crm=crm)
+    return LiveCall(
+        **columns,
+        reaches=reaches,
+        plan=plan,
+        paused=_paused(row.mutes, row.ended),
+        held=any(max(told)[1] for told in row.holds if told),
+        helps=tuple(Help(*told) for told in row.helps or ()),
+        crm=crm,
+    )
 
 
 def _paused(mutes: Sequence[Mapping[str, Any]], ended: Collection[str]) -> bool:

@@ -8,10 +8,13 @@ from uuid import UUID
 
 from web.crm_copy import CrmWord
 
-State = Literal["ringing", "talking", "done", "missed"]
+State = Literal["ringing", "calling", "talking", "done", "missed"]
+
+When = Literal["ring", "answer", "never"]
+"""When a person's cards appear: as soon as their phone rings, when they answered, or never."""
 
 KEPT: Final = timedelta(minutes=2)
-"""How long a finished call stays on the desk of whoever it reached."""
+"""How long a call that nobody answered stays on the desks of those whom it reached."""
 
 QUOTE_LINES: Final = 3
 
@@ -53,13 +56,34 @@ class LastTalk:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenTask:
+    """Something that is still to be done for the caller, by `assignee` (a key, or nobody)."""
+
+    text: str
+    due_at: datetime | None
+    assignee: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """A call back that the caller is promised, by `owner` (a key, or nobody), before `due_at`."""
+
+    due_at: datetime | None
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Background:
     """What is known about the caller apart from this call; `lead` is the id of the open lead, else of the last.
 
-    `lost_at`, `lost_reason`: how that lead was lost last, also when it is back since.
+    `lost_at`, `lost_reason`: how that lead was lost last, also when it is back since. `numbers` are the party's others.
     """
 
     party: str = ""
+    party_id: int | None = None
+    numbers: tuple[str, ...] = ()
+    tasks: tuple[OpenTask, ...] = ()
+    promised: Promised | None = None
     lead: int | None = None
     stage: str = ""
     step: str = ""
@@ -72,13 +96,22 @@ class Background:
     last_talk: LastTalk | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Help:
+    """A person (key) asks the head for help in a call; `taken_by` (key, or login) comes, None: nobody yet."""
+
+    person: str
+    taken_by: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveCall:
     """One call that goes on, or ended a moment ago.
 
     Times are the PBX's, whose clock is `ahead` of ours; `plan` is routing's decision as JSON, empty when there is none.
     `crm` is what a CRM said of whose the caller is, where one is asked. `paused`: the PBX writes silence into the
-    recording now.
+    recording now. `held`: somebody in it is on hold. `placed_by` is the key of who of ours called out, `helps` who asks
+    the head for help.
     """
 
     id: UUID
@@ -97,10 +130,23 @@ class LiveCall:
     reaches: tuple[Reach, ...]
     recorded: bool = False
     paused: bool = False
+    held: bool = False
+    placed_by: str | None = None
+    helps: tuple[Help, ...] = ()
     ahead: timedelta = timedelta()
     plan: Mapping[str, Any] = field(default_factory=dict)
     background: Background = Background()
     crm: CrmWord | None = None
+
+    @property
+    def number(self) -> str | None:
+        """The number outside: whose call it is with; None: they hide it."""
+        return self.dialed if self.direction == "outbound" else self.caller_number
+
+    @property
+    def name(self) -> str:
+        """Who it is with, as far as anybody told."""
+        return self.background.party or (self.caller_name or "" if self.direction != "outbound" else "")
 
     @property
     def owner(self) -> str | None:
@@ -109,8 +155,9 @@ class LiveCall:
 
     @property
     def people(self) -> frozenset[str]:
-        """Everybody whose device it reached."""
-        return frozenset(reach.person for reach in self.reaches if reach.person)
+        """Everybody whose device it reached, or who called."""
+        told = {reach.person for reach in self.reaches if reach.person}
+        return frozenset(told | ({self.placed_by} if self.placed_by else set()))
 
     @property
     def over_at(self) -> datetime | None:
@@ -129,38 +176,65 @@ class Card:
     reach: Reach
 
 
-def card_for(call: LiveCall, person: str | None, now: datetime) -> Card | None:
-    """The person's card for this call, None when it is not, or no longer, theirs.
+def card_for(call: LiveCall, person: str | None, now: datetime, when: When = "ring") -> Card | None:
+    """The person's card for this call, None when it is not, or no longer, theirs, or they want none.
 
     It rings from the moment their device is dialled, closes when somebody else answers, and stays a while when they
-    talked or missed it.
+    missed it. What they have talked through is `done_card`'s.
     """
     mine = [reach for reach in call.reaches if reach.person is not None and reach.person == person]
-    if not mine:
+    if when == "never" or not (mine or _placed(call, person)):
         return None
     now += call.ahead
+    if _placed(call, person):
+        return _called(call, person)
     talked = [reach for reach in mine if reach.answered_at]
     if talked:
-        return _talked(call, talked, now)
+        return _talking(call, talked)
     open_ = [reach for reach in mine if reach.ended_at is None and reach.outcome is None]
     if open_ and call.ended_at is None:
         first = min(open_, key=lambda reach: reach.started_at or call.started_at)
-        return Card(call, "ringing", first.started_at or call.started_at, None, first)
+        return Card(call, "ringing", first.started_at or call.started_at, None, first) if when == "ring" else None
     if call.ended_at and call.status == "missed" and call.ended_at + KEPT > now:
         return Card(call, "missed", call.ended_at, call.ended_at + KEPT, mine[0])
     return None
 
 
-def cards_for(calls: Iterable[LiveCall], person: str | None, now: datetime) -> list[Card]:
-    """All cards of one person: what rings first, then talks, then what is over, the newest first."""
-    order = ("ringing", "talking", "missed", "done")
-    cards = [card for call in calls if (card := card_for(call, person, now))]
+def done_card(call: LiveCall, person: str) -> Card:
+    """The card of a call that the person has talked through and of which nothing was told yet."""
+    mine = [reach for reach in call.reaches if reach.person == person and reach.answered_at]
+    last = max(mine, key=lambda reach: reach.answered_at or call.started_at) if mine else _own(call, person)
+    return Card(call, "done", last.ended_at or call.ended_at or call.started_at, None, last)
+
+
+def cards_for(calls: Iterable[LiveCall], person: str | None, now: datetime, when: When = "ring") -> list[Card]:
+    """All cards of one person while calls go on, or were missed: what rings first, the newest first."""
+    order = ("ringing", "calling", "talking", "missed")
+    cards = [card for call in calls if (card := card_for(call, person, now, when))]
     return sorted(cards, key=lambda card: (order.index(card.state), -card.since.timestamp()))
 
 
-def _talked(call: LiveCall, talked: list[Reach], now: datetime) -> Card | None:
+def _placed(call: LiveCall, person: str | None) -> bool:
+    return call.direction == "outbound" and person is not None and call.placed_by == person
+
+
+def _called(call: LiveCall, person: str | None) -> Card | None:
+    """The card of who called out, until the call is over."""
+    if call.ended_at is not None:
+        return None
+    own = _own(call, person)
+    if call.answered_at is None:
+        return Card(call, "calling", call.started_at, None, own)
+    return Card(call, "talking", call.answered_at, None, own)
+
+
+def _own(call: LiveCall, person: str | None) -> Reach:
+    """The device that a person called from; nobody told which."""
+    return Reach(person, "", "", None, call.started_at, call.answered_at, call.ended_at)
+
+
+def _talking(call: LiveCall, talked: list[Reach]) -> Card | None:
     last = max(talked, key=lambda reach: reach.answered_at or call.started_at)
-    over_at = last.ended_at or call.ended_at
-    if over_at is None:
-        return Card(call, "talking", last.answered_at or call.started_at, None, last)
-    return Card(call, "done", over_at, over_at + KEPT, last) if over_at + KEPT > now else None
+    if last.ended_at or call.ended_at:
+        return None
+    return Card(call, "talking", last.answered_at or call.started_at, None, last)

@@ -1,10 +1,11 @@
 """My desk: the cards of the calls that reach me, what my team does now, and my day."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
+from uuid import UUID
 
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
@@ -16,13 +17,16 @@ from calls.tables import calls, follow_ups, legs
 from crm_sync.book.attention import attention
 from crm_sync.tables import parties, party_numbers
 from directory.model import Directory
+from web import users
 from web.bell import unread
-from web.cards import Card, LastTalk, LiveCall, cards_for
-from web.guard import VIEWER
+from web.cards import Card, LastTalk, LiveCall, OpenTask, When, cards_for, done_card
+from web.controlling import colleagues
+from web.guard import VIEWER, read_form
 from web.house import HOUSE
 from web.leads.tasks import own_tasks
 from web.leads.wording import words_of
 from web.live import LIVE
+from web.own_cards import NONE, OwnCards, read_own
 from web.page import fragment, language_of, page, today_of
 from web.rights import Scope, own_follow_ups, scope_of
 from web.services import SERVICES
@@ -31,18 +35,27 @@ from web.status import own
 from web.told import device_kind, why_person
 from web.watching import Right
 
+WHEN: Final[tuple[When, ...]] = ("ring", "answer", "never")
 TODAY_MOST: Final = 12
 PROMISES_MOST: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A card with what the template cannot find out by itself."""
+    """A card with what the template cannot find out by itself.
+
+    `helped_by` is who of the heads comes to help, "" while nobody does; None: no help was asked for. `duplicate_of` is
+    the lead that its own is a duplicate of, if it is one.
+    """
 
     card: Card
     why: list[str]
     device: str
     last_talk: LastTalk | None
+    tasks: tuple[OpenTask, ...]
+    note: str
+    helped_by: str | None
+    duplicate_of: int | None
 
 
 async def show(request: web.Request) -> web.Response:
@@ -50,7 +63,7 @@ async def show(request: web.Request) -> web.Response:
     return await page(
         request,
         "desk.html",
-        **await _live(request),
+        **await _live(request, await _own(request)),
         **await _today(request),
         **await own(request),
         **await unread(request),
@@ -75,10 +88,13 @@ async def stream(request: web.Request) -> web.StreamResponse:
     try:
         await response.prepare(request)
         async with response:
-            sent, noticed_at = "", None
+            sent, noticed_at, own = "", None, await _own(request)
             changed: frozenset[Any] = frozenset()
             while response.is_connected() and not live.closing and await right.stands():
-                text = await fragment(request, "live.html", **await _live(request))
+                theirs = [id_ for id_ in changed if _is_told_of(live.calls.get(id_), right.viewer.person)]
+                if watch.take_own() or theirs:
+                    own = await _own(request, own, theirs)
+                text = await fragment(request, "live.html", **await _live(request, own))
                 if text != sent:
                     await response.send(text)
                     sent = text
@@ -102,27 +118,72 @@ def _ended(call: LiveCall | None) -> bool:
     return call is None or call.ended_at is not None
 
 
-async def _live(request: web.Request) -> dict[str, Any]:
+def _is_told_of(call: LiveCall | None, person: str | None) -> bool:
+    """Whether a person talks or talked in a call: they may have written of it, and are to tell of it."""
+    if call is None:
+        return True
+    talked = any(reach.person == person and reach.answered_at for reach in call.reaches)
+    return talked or (call.placed_by == person and person is not None)
+
+
+async def _own(request: web.Request, before: OwnCards = NONE, changed: Collection[UUID] = ()) -> OwnCards:
+    """What is the viewer's alone on their cards; who wants no cards has none."""
+    viewer, directory = request[VIEWER], await request.app[HOUSE].read()
+    person = viewer.person if viewer.cards != "never" else None
+    going_on = [call.id for call in request.app[LIVE].calls.values() if viewer.person in call.people]
+    async with request.app[SERVICES].engine.connect() as connection:
+        return await read_own(connection, directory, person, going_on, before=before, changed=changed)
+
+
+async def choose_cards(request: web.Request) -> web.Response:
+    """POST /desk/cards: when the viewer's cards are shown to them, `cards` ring, answer or never."""
+    wanted = (await read_form(request)).get("cards", "")
+    told = next((it for it in WHEN if it == wanted), None)
+    if told is None:
+        raise web.HTTPBadRequest(text=f"cards must be one of {', '.join(WHEN)}")
+    async with request.app[SERVICES].engine.begin() as connection:
+        await users.choose_cards(connection, request[VIEWER].user, told)
+    return web.Response(status=303, headers={"Location": "/"})
+
+
+async def _live(request: web.Request, own: OwnCards) -> dict[str, Any]:
     """What the template live.html shows."""
     viewer, directory, now = request[VIEWER], await request.app[HOUSE].read(), datetime.now(UTC)
     scope, known = scope_of(viewer, directory), request.app[LIVE].calls.values()
-    cards = cards_for(known, viewer.person, now)
+    cards = cards_for(known, viewer.person, now, viewer.cards)
     mine = {card.call.id for card in cards}
+    cards += [done_card(call, viewer.person) for call in own.untold if viewer.person and call.id not in mine]
     visible = [call for call in known if call.ended_at is None and scope.covers(call.people, call.line, ended=False)]
     others = sorted((call for call in visible if call.id not in mine), key=lambda call: call.started_at)
     language = language_of(request)
     return {
-        "cards": [_shown(card, viewer, scope, directory, language) for card in cards],
+        "cards": [_shown(card, viewer, scope, directory, language, own) for card in cards],
+        "untold_more": own.untold_count - len(own.untold),
+        "colleagues": colleagues(directory, viewer.person),
         "others": others,
         "sees_all": scope.everything or scope.live,
     } | words_of(directory.leads, language, now)
 
 
-def _shown(card: Card, viewer: Viewer, scope: Scope, directory: Directory, language: str) -> Shown:
+def _shown(  # all that a card is made of
+    card: Card, viewer: Viewer, scope: Scope, directory: Directory, language: str, own: OwnCards
+) -> Shown:
     why = why_person(card.call.plan, viewer.person, language)
-    talk = card.call.background.last_talk
+    known = card.call.background
+    talk = known.last_talk
     quoted = talk if talk and scope.covers(talk.people, talk.line, ended=True) else None
-    return Shown(card, why, device_kind(directory, card.reach.device, card.reach.number), quoted)
+    worked = scope.works_on(known.owner, card.call.line)
+    asked = next((it.taken_by or "" for it in card.call.helps if it.person == viewer.person), None)
+    return Shown(
+        card,
+        why,
+        device_kind(directory, card.reach.device, card.reach.number),
+        quoted,
+        tuple(it for it in known.tasks if worked or it.assignee == viewer.person),
+        own.note(card.call.id),
+        asked,
+        own.others.get(card.call.id),
+    )
 
 
 async def _today(request: web.Request) -> dict[str, Any]:

@@ -16,7 +16,9 @@ import structlog
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls import help as help_asked
 from calls.record import CHANNEL
+from crm_sync.book import outcomes
 from directory import presence_store
 from notices import telling
 from web.background import read_background, read_live
@@ -39,6 +41,7 @@ class Page:
     person: str | None = None
     presence_changed: bool = False
     notices_changed: bool = False
+    own_changed: bool = False
     noticed_at: float | None = None
     changed: set[UUID] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -67,6 +70,16 @@ class Page:
     def take_notices(self) -> bool:
         """Whether that happened since this was asked last."""
         changed, self.notices_changed = self.notices_changed, False
+        return changed
+
+    def wake_own(self) -> None:
+        """Something was written or told on a card of the page's person."""
+        self.own_changed = True
+        self._woken.set()
+
+    def take_own(self) -> bool:
+        """Whether that happened since this was asked last."""
+        changed, self.own_changed = self.own_changed, False
         return changed
 
     async def wait(self, seconds: float) -> tuple[frozenset[UUID], float | None]:
@@ -137,6 +150,8 @@ class Live:
             await driver.add_listener(CHANNEL, self._notice)
             await driver.add_listener(presence_store.CHANNEL, self._notice_presence)
             await driver.add_listener(telling.CHANNEL, self._notice_told)
+            await driver.add_listener(outcomes.CHANNEL, self._notice_own)
+            await driver.add_listener(help_asked.CHANNEL, self._notice)
             try:
                 await self._reread()
                 self.connected = True
@@ -159,6 +174,11 @@ class Live:
         for page in self._pages:
             if page.person == payload:
                 page.wake_notices()
+
+    def _notice_own(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+        for page in self._pages:
+            if page.person == payload:
+                page.wake_own()
 
     async def _step(self) -> None:
         """Wait for notices and read what they name; all that come together are one reading."""
@@ -183,11 +203,11 @@ class Live:
     async def _read(self, ids: list[UUID], noticed_at: float) -> None:
         directory = await self._house.read()
         before = [self.calls[id_] for id_ in ids if id_ in self.calls]
-        known = {(call.id, call.caller_number): call.background for call in before}
+        known = {(call.id, call.number): call.background for call in before}
         fresh: dict[UUID, LiveCall] = {}
         async with self._engine.connect() as connection:
             for call in await read_live(connection, ids):
-                background = None if call.ended_at else known.get((call.id, call.caller_number))
+                background = None if call.ended_at else known.get((call.id, call.number))
                 background = background or await read_background(connection, call, directory)
                 fresh[call.id] = replace(call, background=background)
         # In one go, so that no page is drawn while a call is neither old nor new; a call that joined another is gone.

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory.model import Role
 from directory.tables import sessions, tokens, users
+from web.cards import When
 from web.users import digest
 
 LIFETIME: Final = timedelta(days=14)
@@ -21,16 +22,20 @@ SECURE_COOKIE: Final = "__Host-switchhook"
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Someone who is logged in. `person` is their key in the directory, `language` their own choice if any."""
+    """Someone who is logged in. `person` is their key in the directory, `language` their own choice if any.
+
+    `cards` is when the card of a call is shown to them: ring, answer or never.
+    """
 
     user: int
     login: str
     role: Role
     person: str | None
     language: str | None
+    cards: When = "ring"
 
 
-_COLUMNS: Final = (users.c.id, users.c.login, users.c.role, users.c.person_key, users.c.language)
+_COLUMNS: Final = (users.c.id, users.c.login, users.c.role, users.c.person_key, users.c.language, users.c.cards)
 
 
 async def begin(connection: AsyncConnection, user: int, user_agent: str) -> str:
@@ -105,4 +110,4 @@ def take_cookie(response: web.StreamResponse, *, secure: bool) -> None:
 
 
 def _viewer(row: Any) -> Viewer:
-    return Viewer(row.id, row.login, row.role, row.person_key, row.language)
+    return Viewer(row.id, row.login, row.role, row.person_key, row.language, row.cards)

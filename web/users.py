@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from directory.model import ROLES
 from directory.tables import people, sessions, tokens, users
 from web import links
+from web.cards import When
 
 PASSWORD_LEAST: Final = 8
 LOGIN_MOST: Final = 64
@@ -108,6 +109,11 @@ async def set_password(connection: AsyncConnection, login: str, password: str) -
     hashed = await hash_password(password)
     await connection.execute(update(users).where(users.c.id == user).values(password_hash=hashed))
     await connection.execute(delete(sessions).where(sessions.c.user_id == user))
+
+
+async def choose_cards(connection: AsyncConnection, user: int, when: When) -> None:
+    """Keep when the cards of calls are shown to a login (by its id)."""
+    await connection.execute(update(users).where(users.c.id == user).values(cards=when))
 
 
 async def listed(connection: AsyncConnection) -> list[Login]:

@@ -32,6 +32,9 @@ STAGES: Final = ("new", "qualifying", "qualified", "in_work", "won", "lost", "di
 BACK: Final = "in_work"
 """Where a lead that was lost comes back to."""
 
+OUTCOMES: Final = ("qualified", "existing_client", "spam", "shareholder", "duplicate", "call_again")
+"""What a person tells of a call on its card: what its lead becomes, or that they call again."""
+
 SERVICE: Final = "switchhook"
 """Who did it, where no person did."""
 
@@ -69,7 +72,7 @@ class LifecycleError(ValueError):
     `why` is the key of its words where a field can be wrong in more than one way, else the field.
     """
 
-    def __init__(self, field: Fault, message: str, *, why: Literal["past", "closed"] | None = None) -> None:
+    def __init__(self, field: Fault, message: str, *, why: Literal["past", "closed", "when"] | None = None) -> None:
         """Keep the field beside the message."""
         super().__init__(message)
         self.field = field

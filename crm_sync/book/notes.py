@@ -27,7 +27,7 @@ async def add_note(connection: AsyncConnection, lead: int, text: str, by: By) ->
     """Write a note about a lead and give its id. Raises LifecycleError, NoSuchLead."""
     row = await locked(connection, lead)
     told = {"party_id": row.party_id, "lead_id": lead, "call_id": by.call, "at": by.at, "by": by.who}
-    made = insert(notes).values(**told, text=_text(text)).returning(notes.c.id)
+    made = insert(notes).values(**told, text=written(text)).returning(notes.c.id)
     note: int = (await connection.execute(made)).scalar_one()
     await notify(connection, lead)
     return note
@@ -56,7 +56,7 @@ async def add_task(  # what a task is
         raise LifecycleError("due_at", f"must be in the future, got {due_at.isoformat()}", why="past")
     whose = {"party_id": row.party_id, "lead_id": lead, "call_id": by.call}
     told = {"assignee": assignee, "due_at": due_at, "made_at": by.at, "made_by": by.who, "made_because": because}
-    made = insert_once(tasks).values(**whose, **told, text=_text(text)).on_conflict_do_nothing().returning(tasks.c.id)
+    made = insert_once(tasks).values(**whose, **told, text=written(text)).on_conflict_do_nothing().returning(tasks.c.id)
     task: int | None = (await connection.execute(made)).scalar_one_or_none()
     if task is not None:
         await tell_task(connection, directory, task, by, lead=lead, assignee=assignee, due_at=due_at)
@@ -90,7 +90,8 @@ def open_tasks(*where: ColumnElement[bool]) -> Select[Any]:
     return asked.where(tasks.c.done_at.is_(None), *where).order_by(tasks.c.due_at.nulls_last(), tasks.c.id)
 
 
-def _text(text: str) -> str:
+def written(text: str) -> str:
+    """Give a text as it is kept, without space around it. Raises LifecycleError for none, or what is no text."""
     told = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     if not told or len(told) > TEXT_MOST:
         raise LifecycleError("text", f"must be 1 to {TEXT_MOST} characters, got {len(told)}")

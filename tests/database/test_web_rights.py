@@ -59,6 +59,12 @@ LEAD_ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "fields": {"fields": {"project": "Парк"}},
 }
 
+ON_TALKS: Final[dict[str, dict[str, Any]]] = {
+    **{do: {} for do in ("hangup", "hold", "resume", "help", "help/withdraw", "outcome", "dismiss")},
+    "transfer": {"to": "boris"},
+    "note": {"text": "Хочет угловую"},
+}
+
 OUR_PAGES: Final = frozenset({"GET /crm/new/oauth", "POST /crm/new/events"})
 """What has the address of a CRM's door and is routed to a page of ours."""
 
@@ -94,12 +100,16 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     **dict.fromkeys(("GET /parties/{number}", "POST /parties/{number}", "POST /tasks/{number}/done"), THEIRS),
     "POST /calls/{id}/keeping": HEADS,
     "POST /calls/{id}/recording": HEADS,  # and who talks in it, but this call is over
+    "POST /desk/cards": EVERYBODY,
+    # Of whoever talked in it, and heads: a colleague who may see the call is refused (test_web_desk).
+    **dict.fromkeys((f"POST /calls/{{id}}/{do}" for do in ("control", "help", "note", "outcome")), THEIRS),
+    **dict.fromkeys((f"POST {API}/calls/{{id}}/{do}" for do in ON_TALKS), THEIRS),
     **{
         f"{method} {API}/calls/{{id}}{rest}": THEIRS
         for method, rests in {
             "GET": (
                 *("", "/timeline", "/decision", "/recording", "/recording/outline", "/transcript", "/transcript.srt"),
-                *("/transcript.vtt", "/talk-facts", "/export"),
+                *("/transcript.vtt", "/talk-facts", "/export", "/outcome"),
             ),
         }.items()
         for rest in rests
@@ -146,6 +156,10 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "POST /parties/{number}": {"do": "do_not_call"},
     "POST /crm/{key}": {"do": "shadow"},
     "POST /crm/{key}/setup": {"do": "shadow"},
+    "POST /desk/cards": {"cards": "ring"},
+    "POST /calls/{id}/control": {"do": "hold"},
+    "POST /calls/{id}/help": {"do": "ask"},
+    **{f"POST {API}/calls/{{id}}/{do}": body for do, body in ON_TALKS.items()},
     f"POST {API}/calls": {"to": "79165550177", "from_person": "anna"},
     f"POST {API}/status": {"status": "available", "person": "anna"},
     f"POST {API}/absences": {"person": "anna", "from": "2027-01-01T00:00:00Z", "to": "2027-01-02T00:00:00Z"},

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from web.cards import KEPT, LiveCall, Reach, card_for, cards_for
+from web.cards import KEPT, LiveCall, Reach, When, card_for, cards_for, done_card
 
 T = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -27,8 +27,8 @@ def call(*reaches: Reach, **how: Any) -> LiveCall:
     return LiveCall(**(told | how))
 
 
-def state(one: LiveCall, person: str | None = "anna", seconds: float = 30) -> str | None:
-    card = card_for(one, person, at(seconds))
+def state(one: LiveCall, person: str | None = "anna", seconds: float = 30, when: When = "ring") -> str | None:
+    card = card_for(one, person, at(seconds), when)
     return card.state if card else None
 
 
@@ -46,7 +46,7 @@ def test_it_closes_when_somebody_else_answers() -> None:
     assert state(call(mine, theirs, status="talking", answered_at=at(5)), "boris") == "talking"
     ended = call(mine, theirs, status="answered", answered_at=at(5), ended_at=at(9))
     assert state(ended) is None
-    assert state(ended, "boris") == "done"
+    assert state(ended, "boris") is None
 
 
 def test_a_second_device_of_the_same_person_does_not_make_a_second_card() -> None:
@@ -57,15 +57,10 @@ def test_a_second_device_of_the_same_person_does_not_make_a_second_card() -> Non
     assert [card.state for card in cards_for([call(desk, soft, status="talking")], "anna", at(9))] == ["talking"]
 
 
-def test_a_missed_call_and_a_finished_one_stay_a_while() -> None:
+def test_a_missed_call_stays_a_while() -> None:
     rang_out = call(reach("anna", "no_answer", started_at=1, ended_at=20), status="missed", ended_at=at(20))
     assert state(rang_out, seconds=21) == "missed"
     assert state(rang_out, seconds=20 + KEPT.total_seconds()) is None
-    talked = call(
-        reach("anna", "answered", started_at=1, answered_at=2, ended_at=20), status="answered", ended_at=at(20)
-    )
-    assert state(talked, seconds=21) == "done"
-    assert state(talked, seconds=20 + KEPT.total_seconds()) is None
 
 
 def test_a_card_stays_as_long_when_the_clock_of_the_pbx_is_wrong() -> None:
@@ -80,10 +75,38 @@ def test_a_card_stays_as_long_when_the_clock_of_the_pbx_is_wrong() -> None:
         assert state(rang_out, seconds=20 + KEPT.total_seconds()) is None
 
 
-def test_after_a_transfer_the_first_has_done_and_the_second_talks() -> None:
+def test_after_a_transfer_the_first_is_through_and_the_second_talks() -> None:
     first = reach("anna", "answered", started_at=1, answered_at=2, ended_at=10)
     one = call(first, reach("boris", "answered", started_at=8, answered_at=10), status="talking")
-    assert (state(one), state(one, "boris")) == ("done", "talking")
+    assert (state(one), state(one, "boris")) == (None, "talking")
+    done = done_card(one, "anna")
+    assert (done.state, done.since) == ("done", at(10))
+
+
+def test_a_person_has_cards_as_they_wish() -> None:
+    """From the ringing on, from the answer on, or none; a missed call is told whom cards are shown at all."""
+    ringing = call(reach("anna", started_at=1))
+    talking = call(reach("anna", "answered", started_at=1, answered_at=5), status="talking")
+    missed = call(reach("anna", "no_answer", started_at=1, ended_at=20), status="missed", ended_at=at(20))
+    shown = {
+        when: [state(one, when=when) for one in (ringing, talking, missed)] for when in ("ring", "answer", "never")
+    }
+    assert shown == {
+        "ring": ["ringing", "talking", "missed"],
+        "answer": [None, "talking", "missed"],
+        "never": [None, None, None],
+    }
+
+
+def test_who_calls_out_has_a_card_too() -> None:
+    """From the moment they call until it is over, with the number that they called."""
+    told = {"direction": "outbound", "dialed": "79165550177", "placed_by": "anna"}
+    trunk = reach(None, started_at=1)
+    assert state(call(trunk, **told)) == "calling"
+    assert state(call(trunk, **told), "boris") is None
+    talking = call(trunk, **told, status="talking", answered_at=at(5))
+    assert (state(talking), talking.number) == ("talking", "79165550177")
+    assert state(call(trunk, **told, answered_at=at(5), ended_at=at(9))) is None
 
 
 def test_it_leaves_the_first_of_a_hunt_when_the_second_rings() -> None:
@@ -92,9 +115,9 @@ def test_it_leaves_the_first_of_a_hunt_when_the_second_rings() -> None:
     assert (state(one), state(one, "boris")) == (None, "ringing")
 
 
-def test_ringing_comes_first_then_talking_then_what_is_over() -> None:
-    over = call(reach("anna", "answered", started_at=1, answered_at=2, ended_at=9), status="answered", ended_at=at(9))
+def test_ringing_comes_first_then_talking_then_what_was_missed() -> None:
+    over = call(reach("anna", "no_answer", started_at=1, ended_at=9), status="missed", ended_at=at(9))
     talking = call(reach("anna", started_at=3, answered_at=4), status="talking")
     ringing = call(reach("anna", started_at=8))
     states = [card.state for card in cards_for([over, talking, ringing], "anna", at(10))]
-    assert states == ["ringing", "talking", "done"]
+    assert states == ["ringing", "talking", "missed"]

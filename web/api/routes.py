@@ -9,6 +9,7 @@ from web.api import (
     attention,
     bulk,
     calls,
+    desk,
     follow_ups,
     gaps,
     house,
@@ -51,6 +52,7 @@ OPERATIONS: Final = (
     Operation("/calls/{id}/transcript.vtt", talk.get_vtt, "As WebVTT subtitles", NoQuery, None, "text/vtt"),
     Operation("/calls/{id}/talk-facts", talk.get_talk_facts, "What the words tell", NoQuery, talk.TalkFactsTold),
     Operation("/calls/{id}/export", talk.export_call, "All of it as one zip", NoQuery, None, "application/zip"),
+    Operation("/calls/{id}/outcome", desk.get_outcome, "What was written and told of it", NoQuery, desk.CardsTold),
     Operation("/search", search.search_all, "Who and what answers a query", search.SearchQuery, search.SearchPage),
     Operation("/outgoing-calls/{id}", outgoing.get_outgoing, "A call that was asked for", NoQuery, models.OutgoingCall),
     Operation(
@@ -101,6 +103,27 @@ _ON_LEADS: Final = tuple(
     )
 )
 
+_ON_TALKS: Final = tuple(
+    Command(f"/calls/{{id}}/{path}", handler, summary, body, answer, keyed=False)
+    for path, handler, summary, body, answer in (
+        ("hangup", desk.hang_up_call, "Hang up the viewer's own device", NoBody, desk.ControlDone),
+        ("hold", desk.hold_call, "Put the other side on hold", NoBody, desk.ControlDone),
+        ("resume", desk.take_call_back, "Take the other side off hold", NoBody, desk.ControlDone),
+        (
+            "transfer",
+            desk.transfer_call,
+            "Send the other side to a colleague or a number",
+            desk.Transfer,
+            desk.ControlDone,
+        ),
+        ("help", desk.ask_for_help, "Ask the heads for help", NoBody, desk.HelpAsked),
+        ("help/withdraw", desk.need_no_help, "Need no help any more", NoBody, desk.HelpAsked),
+        ("note", desk.note_call, "Write the note of a talk", desk.CardNote, desk.CardsTold),
+        ("outcome", desk.tell_outcome, "Tell what came of a talk", desk.OutcomeTold, desk.CardsTold),
+        ("dismiss", desk.dismiss_card, "Take its card off the desk", NoBody, desk.CardsTold),
+    )
+)
+
 _ON_PARTIES: Final = tuple(
     Command(path, handler, summary, body, parties.PartyWhole, keyed=False, refuses=(422,))
     for path, handler, summary, body in (
@@ -114,6 +137,7 @@ _ON_PARTIES: Final = tuple(
 COMMANDS: Final = (
     *_ON_LEADS,
     *_ON_PARTIES,
+    *_ON_TALKS,
     Command(
         "/tasks/{number}/done",
         tasks.finish_task,

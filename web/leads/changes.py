@@ -112,7 +112,7 @@ async def _give(change: Change) -> None:
 
 async def _put_off(change: Change) -> None:
     await decisions.put_off(
-        change.connection, change.lead, _time(change.form.get("at", ""), "at", change.zone), change.by
+        change.connection, change.lead, time_of(change.form.get("at", ""), "at", change.zone), change.by
     )
 
 
@@ -121,7 +121,7 @@ async def _note(change: Change) -> None:
 
 
 async def _task(change: Change) -> None:
-    told, due_at = change.form.get("text", ""), _time(change.form.get("due_at", ""), "due_at", change.zone)
+    told, due_at = change.form.get("text", ""), time_of(change.form.get("due_at", ""), "due_at", change.zone)
     assignee = change.form.get("assignee") or None
     one = change.one
     await notes.add_task(
@@ -142,7 +142,7 @@ async def _fields(change: Change) -> None:
         await decisions.write_fields(change.connection, change.one.directory, change.lead, told, change.by)
 
 
-def _time(text: str, name: Literal["at", "due_at"], zone: ZoneInfo) -> datetime | None:
+def time_of(text: str, name: Literal["at", "due_at"], zone: ZoneInfo) -> datetime | None:
     """The time of a field on the viewer's wall, in UTC; None for an empty one. Raises LifecycleError."""
     told = text.strip()
     if not told:

@@ -20,5 +20,11 @@ live.addEventListener("htmx:sse:error", (event) => {
 });
 live.addEventListener("htmx:sse:after:message", () => { tick(); tellTitle(); });
 
+// A choice counts as soon as it is made; its button is for browsers without scripts.
+document.querySelector("main").addEventListener("change", (event) => {
+  if (event.target.id === "cards-when") event.target.form.requestSubmit();
+});
+document.documentElement.classList.add("scripted");
+
 run();
 tellTitle();

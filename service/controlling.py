@@ -1,0 +1,168 @@
+"""Holds, transfers and hangs up calls at one PBX, for whoever asked by page or API: telephony.controls tells what."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls.view import CallView, view
+from directory.model import Directory, Person
+from routing.arrival import Arrival
+from routing.choice import choose
+from routing.memory import Memory
+from routing.plan import Target
+from service.listening import keep_listening
+from telephony.controls import CHANNEL, FRESH_SECONDS, Control, Outcome, settle, unsettled
+from telephony.hand_over import WAKE
+from telephony.link import Link
+from telephony.pbx import ActionRefused
+from telephony.plan_variables import UnsafeDialError, send_variable
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+HOLD_KEYS: Final = "*9"
+"""What puts the other side on hold: see switchhook-held in the dialplan."""
+_HOLD: Final = "switchhook-held"
+_KEY_MS: Final = "100"
+_LOOK_SECONDS: Final = 1.0
+_NUMBER: Final = re.compile(r"\+?[0-9]{2,31}")
+RING_SECONDS: Final = 25
+"""How long a colleague's phone rings for a client who was sent on, before it rings at who sent them."""
+
+
+class Controlling:
+    """Does what is wanted of one PBX's calls; `run` ends only by cancellation."""
+
+    def __init__(self, link: Link, memory: Memory, engine: AsyncEngine) -> None:
+        self._pbx = link.settings.name
+        self._link = link
+        self._memory = memory
+        self._engine = engine
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Do what is wanted, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            # While the database does not tell, the look of every second finds what is wanted.
+            group.create_task(keep_listening(self._engine, CHANNEL, self._wake))
+            group.create_task(self._keep_doing())
+
+    async def _keep_doing(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._wake.wait()
+            self._wake.clear()
+            if self._link.state.connected and self._memory.directory is not None:
+                await self._try(self._memory.directory)
+
+    async def _try(self, directory: Directory) -> None:
+        """One wish must not end the service: what is not settled is tried again, while it is fresh."""
+        try:
+            async with self._engine.connect() as connection:
+                wanted = await unsettled(connection, self._pbx)
+            for control in wanted:
+                outcome = await self._do(control, directory)
+                async with self._engine.begin() as connection:
+                    await settle(connection, control.id, outcome)
+                log.info("a call's control was wanted", pbx=self._pbx, what=control.what, outcome=outcome)
+        except Exception as error:  # noqa: BLE001  # whatever the driver raises
+            log.warning("wanted controls could not be done now", pbx=self._pbx, error=type(error).__name__)
+
+    async def _do(self, control: Control, directory: Directory) -> Outcome:
+        """Have the PBX do it. Raises LinkError where it did not answer."""
+        if control.age_seconds > FRESH_SECONDS:
+            return "too_late"
+        seen = view(control.call)
+        channel = channel_of(seen, control.person, directory)
+        if channel is None or control.call.channels[channel].ended_at is not None:
+            return "over"
+        try:
+            match control.what:
+                case "hang_up":
+                    await self._link.action({"Action": "Hangup", "Channel": channel, "Cause": "16"})
+                case "hold":
+                    return await self._hold(channel)
+                case "resume":
+                    await self._link.action({"Action": "PlayDTMF", "Channel": channel, **WAKE})
+                case "transfer":
+                    return await self._transfer(control, seen, channel, directory)
+        except (ActionRefused, UnsafeDialError) as error:
+            log.warning("a call was not controlled", pbx=self._pbx, what=control.what, error=str(error))
+            return "refused_by_pbx"
+        return "done"
+
+    async def _hold(self, channel: str) -> Outcome:
+        """Press the keys of hold on the person's channel, where they mean that: else the client would hear them."""
+        told = await self._variable(channel, "DYNAMIC_FEATURES")
+        if _HOLD not in told.split("#"):
+            return "no_hold"
+        for key in HOLD_KEYS:
+            pressed = {"Action": "PlayDTMF", "Channel": channel, "Digit": key, "Receive": "true", "Duration": _KEY_MS}
+            await self._link.action(pressed)
+        return "done"
+
+    async def _transfer(self, control: Control, seen: CallView, channel: str, directory: Directory) -> Outcome:
+        """Send whoever the person talks with to a colleague, or to a number that the dialplan has judged once more."""
+        sent = {"Action": "BlindTransfer", "Channel": channel}
+        if control.colleague is None:
+            number = control.number or ""
+            if not _NUMBER.fullmatch(number):
+                raise UnsafeDialError("the number to send a client to is of no safe form")
+            await self._link.action(sent | {"Context": "switchhook-outbound", "Exten": number})
+            return "done"
+        colleague, own = directory.person(control.colleague), directory.person(control.person)
+        target = self._target(colleague, seen) if colleague else None
+        if target is None or colleague is None:
+            return "nobody_free"
+        back = _back(own, seen, channel)
+        name, value = send_variable(target.dial, seconds=target.seconds or RING_SECONDS, trunk=target.trunk, back=back)
+        peer = await self._variable(channel, "BRIDGEPEER")
+        if not peer:
+            return "over"
+        await self._link.action({"Action": "Setvar", "Channel": peer, "Variable": name, "Value": value})
+        number = next((it.number for it in colleague.devices if it.number), None) or "s"
+        await self._link.action(sent | {"Context": "switchhook-send", "Exten": number})
+        return "done"
+
+    def _target(self, colleague: Person, seen: CallView) -> Target | None:
+        """The first device of a colleague that can ring now, judged as for a caller who comes in; None: none can."""
+        arrival = Arrival(
+            pbx=self._pbx,
+            channel=seen.caller_channel,
+            line=seen.line or "",
+            caller_number=seen.caller_number,
+            caller_name="",
+            at=datetime.fromtimestamp(self._link.clock.pbx_now(), UTC),
+        )
+        attempts = choose(colleague, arrival, self._memory.facts(arrival)).attempts
+        return attempts[0][0] if attempts else None
+
+    async def _variable(self, channel: str, name: str) -> str:
+        reply = await self._link.action({"Action": "Getvar", "Channel": channel, "Variable": name})
+        return str(reply.fields.get("Value", ""))
+
+
+def channel_of(seen: CallView, person: str, directory: Directory) -> str | None:
+    """The uniqueid of the channel on which a person talks in a call now; None: they do not."""
+    for leg in seen.legs:
+        if leg.outcome == "answered" and leg.ended_at is None:
+            found = directory.person_of_device(leg.device) or directory.person_of_number(leg.number)
+            if found is not None and found.key == person:
+                return leg.channel
+    caller = directory.person_of_device(seen.caller_device) or directory.person_of_number(seen.caller_number)
+    return seen.caller_channel if caller is not None and caller.key == person and seen.ended_at is None else None
+
+
+def _back(person: Person | None, seen: CallView, channel: str) -> str:
+    """What rings at who sent a client on, where nobody took them: the phone they talked on; "" for a mobile."""
+    leg = next((it for it in seen.legs if it.channel == channel), None)
+    device = leg.device if leg else seen.caller_device
+    phones = [it.address for it in person.devices if it.kind != "mobile"] if person else []
+    return device if device in phones else next(iter(phones), "")

@@ -1,0 +1,96 @@
+"""What is asked of the PBX for a call that goes on: to hold it, to transfer it, to hang up one's own device.
+
+Written down by whoever is asked, done by whoever attends the call's PBX, at most once and only while it is fresh. What
+was done is told by the PBX itself, in the events of the call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.call import Call
+from calls.record import state_call
+from calls.tables import calls
+from telephony.tables import call_controls
+
+CHANNEL: Final = "switchhook_call_controls"
+"""NOTIFY channel: something is wanted of a call; the payload is its id."""
+
+What = Literal["hang_up", "hold", "resume", "transfer"]
+Outcome = Literal["done", "over", "too_late", "nobody_free", "no_hold", "refused_by_pbx"]
+"""done; the person does not talk in it any more; it was asked too long ago; no device of the colleague can ring now;
+the person's device may not hold (see switchhook-held in the dialplan); the PBX did not do it."""
+
+FRESH_SECONDS: Final = 5.0
+"""So long after somebody asked it is still what they want: no call is hung up because of what was wanted in it once."""
+
+_NOTIFY: Final = text("select pg_notify(:channel, :payload)")
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Something wanted that nobody has settled yet, with the call as it is known now; `age_seconds` since it was asked.
+
+    `person` is the key of whose device it is about; of a transfer, the client goes to `colleague` (a key) or `number`.
+    """
+
+    id: UUID
+    what: What
+    person: str
+    colleague: str | None
+    number: str | None
+    age_seconds: float
+    call: Call
+
+
+async def ask(  # what a wish is
+    connection: AsyncConnection,
+    call_id: UUID,
+    what: What,
+    person: str,
+    *,
+    by: str,
+    colleague: str | None = None,
+    number: str | None = None,
+) -> UUID:
+    """Write down what is wanted, and by which login; told to who does it when the transaction commits."""
+    values = {"call_id": call_id, "what": what, "person": person, "asked_by": by}
+    asked = insert(call_controls).values(**values, colleague=colleague, number=number).returning(call_controls.c.id)
+    control: UUID = (await connection.execute(asked)).scalar_one()
+    await connection.execute(_NOTIFY, {"channel": CHANNEL, "payload": str(call_id)})
+    return control
+
+
+async def unsettled(connection: AsyncConnection, pbx: str) -> list[Control]:
+    """What is wanted of calls of the PBX, in the order of asking."""
+    joined = select(calls.c.id, func.coalesce(calls.c.joined_into, calls.c.id).label("kept")).subquery()
+    age = func.extract("epoch", func.clock_timestamp() - call_controls.c.asked_at).label("age")
+    asked = (
+        select(call_controls, age, calls.c.state)
+        .join(joined, joined.c.id == call_controls.c.call_id)
+        .join(calls, calls.c.id == joined.c.kept)
+        .where(call_controls.c.settled_at.is_(None), calls.c.pbx == pbx)
+        .order_by(call_controls.c.asked_at, call_controls.c.id)
+    )
+    return [
+        Control(row.id, row.what, row.person, row.colleague, row.number, float(row.age), state_call(row.state))
+        for row in await connection.execute(asked)
+    ]
+
+
+async def settle(connection: AsyncConnection, control: UUID, outcome: Outcome) -> None:
+    """Write down what became of it, and forget the number outside; what was settled before stays."""
+    settled = update(call_controls).where(call_controls.c.id == control, call_controls.c.settled_at.is_(None))
+    await connection.execute(settled.values(settled_at=func.clock_timestamp(), outcome=outcome, number=None))
+
+
+async def outcome_of(connection: AsyncConnection, control: UUID) -> str | None:
+    """What became of it; None while it is not settled."""
+    asked = select(call_controls.c.outcome).where(call_controls.c.id == control)
+    told: str | None = (await connection.execute(asked)).scalar()
+    return told

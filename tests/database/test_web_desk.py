@@ -1,0 +1,238 @@
+"""My desk beyond the card: notes, outcomes, the next step, the head's help, and controls that nobody else has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiohttp import ClientSession
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls import help as help_asked
+from crm_sync.erasing import forget_cards
+from crm_sync.jobs import CrmJobs
+from telephony import controls
+from tests.fakes.site import Site, open_site
+from tests.fakes.story import Told, know
+from web import controlling
+from web.api.operations import PREFIX as API
+
+
+@pytest.fixture
+async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
+    async with open_site(engine, tmp_path) as running:
+        yield running
+
+
+async def talking(engine: AsyncEngine, number: str = "79161234567") -> tuple[Told, UUID]:
+    """Анна talks with a caller."""
+    story = Told(engine, number=number)
+    await story.arrives()
+    await story.rings("PJSIP/anna-desk")
+    return story, await story.answers("PJSIP/anna-desk")
+
+
+async def talked(engine: AsyncEngine, number: str = "79161234567", *, linked: bool = True) -> UUID:
+    """Анна has talked with a caller, and the call is in the book, or not yet."""
+    story, call = await talking(engine, number)
+    await story.hangs_up()
+    if linked:
+        await link(engine, call)
+    return call
+
+
+async def link(engine: AsyncEngine, call: UUID) -> None:
+    await CrmJobs(engine=engine, owes=lambda _change: []).link_call(call, 0)
+
+
+async def ask(client: ClientSession, call: UUID, what: str, status: int = 200, **body: Any) -> dict[str, Any]:
+    async with client.post(f"{API}/calls/{call}/{what}", json=body) as response:
+        told: dict[str, Any] = await response.json()
+        assert response.status == status, told
+        return told
+
+
+async def rows(engine: AsyncEngine, sql: str, **how: Any) -> list[Any]:
+    async with engine.connect() as connection:
+        return [tuple(row) for row in await connection.execute(text(sql), how)]
+
+
+async def book(engine: AsyncEngine) -> tuple[list[Any], list[Any], list[Any]]:
+    """Where the leads are, the notes, the tasks."""
+    leads = await rows(engine, "select stage, reason from leads order by id")
+    notes = await rows(engine, "select text, by from notes order by id")
+    return leads, notes, await rows(engine, "select text, assignee from tasks order by id")
+
+
+async def test_what_is_told_goes_to_the_lead_once_whenever_there_is_one(site: Site) -> None:
+    """Told before the call is in the book, and after it: the lead, the note and the task are the same."""
+    due = datetime.now(UTC) + timedelta(hours=2)
+    told: dict[str, Any] = {"outcome": "qualified", "next_step": "Выслать план", "next_at": due.isoformat()}
+    async with site.visitor("anna") as anna:
+        for number, early in (("79161234567", True), ("79165550102", False)):
+            call = await talked(site.engine, number, linked=not early)
+            await ask(anna, call, "note", text="Хочет угловую")
+            answer = await ask(anna, call, "outcome", **told)
+            assert [(card["outcome"], card["booked"]) for card in answer["cards"]] == [("qualified", not early)]
+            assert await ask(anna, call, "outcome", **told) == answer
+            await link(site.engine, call)
+    leads, notes, tasks = await book(site.engine)
+    assert leads == [("qualified", None)] * 2
+    assert notes == [("Хочет угловую", "anna")] * 2
+    assert [task for task in tasks if task[0] == "Выслать план"] == [("Выслать план", "anna")] * 2
+
+
+@pytest.mark.parametrize("outcome", ["existing_client", "spam", "shareholder", "duplicate"])
+async def test_every_other_outcome_disqualifies_with_its_reason(site: Site, outcome: str) -> None:
+    call = await talked(site.engine)
+    await know(site.engine, "79165550102", "Иван", "anna")
+    (other,) = await rows(site.engine, "select max(id) from leads")
+    more = {"duplicate_of": other[0]} if outcome == "duplicate" else {}
+    async with site.visitor("anna") as anna:
+        await ask(anna, call, "outcome", outcome=outcome, **more)
+    assert (await book(site.engine))[0][0] == ("disqualified", outcome)
+
+
+async def test_what_cannot_be_told_is_refused_by_its_field_and_nothing_is_kept(site: Site) -> None:
+    call = await talked(site.engine)
+    past = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    wrong = (
+        ({"outcome": "duplicate"}, "duplicate_of", "wrong_duplicate_of"),
+        ({"outcome": "duplicate", "duplicate_of": 987}, "duplicate_of", "wrong_duplicate_of"),
+        ({"outcome": "call_again"}, "next_at", "wrong_when"),
+        ({"next_step": "Выслать", "next_at": past}, "next_at", "wrong_past"),
+        ({"next_at": past}, "next_step", "wrong_text"),
+    )
+    async with site.visitor("anna") as anna:
+        for body, field, reason in wrong:
+            told = await ask(anna, call, "outcome", 422, **body)
+            assert (told["field"], told["reason"]) == (field, reason)
+        assert (await ask(anna, call, "note", 422, text="a\x07b"))["field"] == "text"
+    assert await rows(site.engine, "select count(*) from desk_cards") == [(0,)]
+
+
+async def test_a_dismissed_card_leaves_its_note_and_no_outcome(site: Site) -> None:
+    """It goes from the desk of who talked, and stays away; the lead is where it was."""
+    call = await talked(site.engine)
+    async with site.visitor("anna") as anna:
+        assert f'id="after-{call}"' in await (await anna.get("/")).text()
+        await ask(anna, call, "note", text="Перезвонит сам")
+        await ask(anna, call, "dismiss")
+        assert f'id="after-{call}"' not in await (await anna.get("/")).text()
+    assert (await book(site.engine))[:2] == ([("qualifying", None)], [("Перезвонит сам", "anna")])
+
+
+async def test_the_form_of_the_card_says_when_to_call_again(site: Site) -> None:
+    """By a button, or at a time on the wall of who talked; without one it says what is missing, and keeps nothing."""
+    call = await talked(site.engine)
+    async with site.visitor("anna", **{"HX-Request": "true"}) as anna:
+        path = f"/calls/{call}/outcome"
+        async with anna.post(path, data={"outcome": "call_again", "note": "Занят"}) as response:
+            assert await response.text() == "Скажите, когда перезвонить."
+        assert await rows(site.engine, "select count(*) from desk_cards") == [(0,)]
+        async with anna.post(path, data={"again": "tomorrow", "note": "Занят"}) as response:
+            assert (response.status, await response.text()) == (200, "")
+    (again,) = await rows(
+        site.engine,
+        "select text, assignee, due_at at time zone 'Europe/Moscow', due_at from tasks order by id",
+    )
+    assert again[:2] == ("Перезвонить", "anna")
+    assert (again[2].hour, again[2].minute) == (10, 0)
+    assert timedelta() < again[3] - datetime.now(UTC) < timedelta(days=2)
+
+
+async def test_only_who_talked_and_heads_write_tell_and_control(site: Site) -> None:
+    """Not a colleague who may see the call, nor an operator; what a head does is the manager's card."""
+    story, call = await talking(site.engine)
+    for login in ("boris", "gleb", "olga"):
+        async with site.visitor(login) as client:
+            for what, body in (("hold", {}), ("transfer", {"to": "boris"}), ("note", {"text": "x"}), ("help", {})):
+                await ask(client, call, what, 403, **body)
+    await story.hangs_up()
+    async with site.visitor("vera") as vera:
+        told = await ask(vera, call, "outcome", outcome="spam")
+    assert [(card["person"], card["told_by"]) for card in told["cards"]] == [("anna", "vera")]
+    for table in ("call_controls", "help_requests"):
+        assert await rows(site.engine, f"select count(*) from {table}") == [(0,)]
+
+
+async def test_the_head_is_asked_once_sees_it_at_once_and_who_talks_sees_who_comes(site: Site) -> None:
+    _, call = await talking(site.engine)
+    async with site.visitor("anna") as anna, site.visitor("vera") as vera:
+        for _ in range(2):
+            assert (await ask(anna, call, "help"))["asked"]
+        assert await rows(site.engine, "select kind, person from notices") == [("help_asked", "vera")]
+
+        async def shown(client: ClientSession, words: str) -> None:
+            async with asyncio.timeout(5):
+                while words not in await (await client.get("/")).text():
+                    await asyncio.sleep(0.02)
+
+        await shown(vera, "Просит помощи: Анна Смирнова")
+        await shown(anna, "Руководитель позван")
+        async with site.engine.begin() as connection:
+            assert await help_asked.take(connection, call, "vera") == 1
+        await shown(anna, "Вера Павлова помогает")
+        assert not (await ask(anna, call, "help/withdraw"))["asked"]
+        await shown(anna, "Позвать руководителя")
+
+
+@asynccontextmanager
+async def attended(site: Site) -> AsyncIterator[list[tuple[str, str | None, str | None]]]:
+    """Somebody attends the PBX; what was wanted of it."""
+    wanted: list[tuple[str, str | None, str | None]] = []
+
+    async def attend() -> None:
+        while True:
+            async with site.engine.begin() as connection:
+                for control in await controls.unsettled(connection, "main"):
+                    wanted.append((control.what, control.colleague, control.number))
+                    await controls.settle(connection, control.id, "done")
+            await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(attend())
+    yield wanted
+    task.cancel()
+
+
+async def test_a_call_goes_to_a_colleague_or_to_a_number_that_may_be_called(site: Site) -> None:
+    """By key or extension; a number is judged like any call out, and forgotten when it is dialled."""
+    _, call = await talking(site.engine)
+    async with attended(site) as wanted, site.visitor("anna") as anna:
+        for to in ("boris", "102", "+7 916 555-01-77"):
+            assert (await ask(anna, call, "transfer", to=to))["done"] == "transfer"
+        assert (await ask(anna, call, "transfer", 422, to="+99912345678"))["reason"] == "not_a_number"
+        for to in ("anna", "199"):
+            await ask(anna, call, "transfer", 400, to=to)
+    assert wanted == [("transfer", "boris", None), ("transfer", "boris", None), ("transfer", None, "79165550177")]
+    assert await rows(site.engine, "select count(number) from call_controls") == [(0,)]
+
+
+async def test_a_pbx_that_does_not_answer_and_a_call_that_is_over_are_told(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controlling, "DONE_SECONDS", 0.2)
+    story, call = await talking(site.engine)
+    async with site.visitor("anna", **{"HX-Request": "true"}) as anna:
+        async with anna.post(f"/calls/{call}/control", data={"do": "hold"}) as response:
+            assert (await response.text()).startswith("АТС пока не ответила")
+        await story.hangs_up()
+        assert (await ask(anna, call, "hangup", 422))["reason"] == "over"
+        assert (await ask(anna, call, "help", 422))["reason"] == "over"
+
+
+async def test_who_was_in_a_call_is_forgotten_on_its_card_too(site: Site) -> None:
+    call = await talked(site.engine)
+    async with site.visitor("anna") as anna:
+        await ask(anna, call, "note", text="Иван Петров, +7 916 123-45-67")
+        await ask(anna, call, "outcome", outcome="spam")
+    async with site.engine.begin() as connection:
+        await forget_cards(connection, call)
+    assert await rows(site.engine, "select note, outcome from desk_cards") == [("", "spam")]

@@ -1,0 +1,55 @@
+"""Whose card of a call a request is about: one's own, or, for heads and admins, that of who talks or talked in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls import events as e
+from calls.call import facts
+from web.guard import VIEWER
+from web.one_call import OneCall, read_call
+
+HEADS: Final = frozenset({"head", "admin"})
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCall:
+    """One call and the person (key) whose card of it is meant; `talks`: they talk in it now."""
+
+    one: OneCall
+    person: str
+    talks: bool
+
+
+async def read_own_call(request: web.Request, connection: AsyncConnection) -> OwnCall:
+    """The call of `{id}` in the path, and whose card of it is meant.
+
+    Raises 404; 403 for who did not talk in it and is neither head nor admin.
+    """
+    one, viewer = await read_call(request, connection), request[VIEWER]
+    told = talkers(one)
+    if viewer.person in told:
+        return OwnCall(one, viewer.person, told[viewer.person])
+    if viewer.role not in HEADS or not told:
+        raise web.HTTPForbidden(text="Only who talks or talked in a call, heads and admins do this.")
+    person = next((key for key, talks in told.items() if talks), next(iter(told)))
+    return OwnCall(one, person, told[person])
+
+
+def talkers(one: OneCall) -> dict[str, bool]:
+    """Who of ours has talked in a call, and whether they do so now."""
+    going_on = one.seen.ended_at is None
+    told: dict[str, bool] = {}
+    for leg in one.seen.legs:
+        person = one.person_of(leg.channel)
+        if person and leg.answered_at is not None:
+            told[person] = told.get(person, False) or (going_on and leg.ended_at is None)
+    if one.seen.direction == "outbound" and one.seen.answered_at is not None:
+        for judged in facts(one.call, e.OutgoingJudged):
+            if judged.person:
+                told[judged.person] = going_on
+    return told
