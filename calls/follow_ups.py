@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, text, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from calls.claims import tell
 from calls.follow_up import (
     QUEUE,
     TALK_SECONDS_LEAST,
@@ -274,6 +275,7 @@ async def note(
     """Write down who did what to a promise and why, in the caller's transaction."""
     values = {"follow_up_id": follow_up_id, "what": what, "why": why, "who": who, "call_id": call_id}
     await connection.execute(insert(follow_up_actions).values(**values))
+    await tell(connection, follow_up_id)
 
 
 async def close_by_hand(connection: AsyncConnection, follow_up_id: int, who: str, why: str) -> None:

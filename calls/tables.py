@@ -85,6 +85,21 @@ calls = Table(
     Index("ix_calls_started_at_id", "started_at", "id", postgresql_where=text("joined_into is null")),
     Index("ix_calls_caller_number_started_at", "caller_number", "started_at"),
     Index("ix_calls_person_started_at", "person", "started_at"),
+    Index("ix_calls_line_started_at", "line", "started_at", postgresql_where=text("joined_into is null")),
+    Index(
+        "ix_calls_missed_cause_started_at",
+        "missed_cause",
+        "started_at",
+        postgresql_where=text("missed_cause is not null and joined_into is null"),
+    ),
+    Index(
+        "ix_calls_failed",
+        "status",
+        "started_at",
+        # What the shares of causes are counted by, without a look at the rows.
+        postgresql_include=["missed_cause", "line"],
+        postgresql_where=text("status in ('missed', 'voicemail', 'failed') and joined_into is null"),
+    ),
     Index("ix_calls_party_id_started_at", "party_id", "started_at", postgresql_where=text("party_id is not null")),
     Index("ix_calls_lead_id", "lead_id", postgresql_where=text("lead_id is not null")),
     _pieces_of("caller_number", "inbound"),
@@ -170,6 +185,20 @@ follow_ups = Table(
     Index("ix_follow_ups_owner_id", "owner", "id"),
     Index("ix_follow_ups_call_id", "call_id"),
     comment="Promises to call back: one open a caller and line.",
+)
+
+follow_up_claims = Table(
+    "follow_up_claims",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("follow_up_id", BigInteger, ForeignKey("follow_ups.id", ondelete="CASCADE"), nullable=False),
+    Column("who", Text, nullable=False, comment="Key of a person, else a login."),
+    Column("at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Column("until", _MOMENT, nullable=False, comment="By itself it ends then."),
+    Column("ended_at", _MOMENT, comment="When they let go, or somebody else took over; null: not yet."),
+    Index("ix_follow_up_claims_one_each", "follow_up_id", unique=True, postgresql_where=text("ended_at is null")),
+    Index("ix_follow_up_claims_follow_up_id", "follow_up_id"),
+    comment="Who is on a promise to call back just now, and who was; whose promise it is stays as it was.",
 )
 
 follow_up_calls = Table(

@@ -59,6 +59,9 @@ ACTIONS: Final = (
     "crm_paired",
     "crm_repaired",
     "crm_changed",
+    "calls_exported",
+    "view_saved",
+    "view_removed",
 )
 """What is written down besides listening (`listens`); `recordings.audit` says what each is about."""
 

@@ -83,6 +83,7 @@ call_audio = Table(
         comment="Since when a CRM is owed the sound and does not have it; null: none is.",
     ),
     Index("ix_call_audio_gaps", "judged_at", postgresql_where=text("state <> 'stored'")),
+    Index("ix_call_audio_not_in_crm", "not_in_crm_since", postgresql_where=text("not_in_crm_since is not null")),
     comment="Whether the audio of a settled call is complete.",
 )
 

@@ -38,7 +38,7 @@ from recordings.privacy_tables import REMOVED, erasures
 from recordings.store import StoreError
 from routing.erasing import forget_calls_out, forget_owners, under_way_to
 from service.removing import HeldError, Ours, Remover, held_digits, hold_on, holding, pseudonym, told_of
-from web import import_drafts
+from web import import_drafts, views
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -200,6 +200,7 @@ class Erasing:
             person, every = whom.person, sorted(whom.numbers)
             account.went.update(parties=len(known.parties), leads=known.lead_count, **listed)
             account.went["waiting_imports"] += await import_drafts.forget_all(connection)
+            account.went["saved_views"] += await views.forget(connection, whom.person)
             account.went["crm_owners"] += await forget_owners(connection, every)
             account.went["promises"] += await forget_promises_to(connection, every, person.pseudonym)
             account.went["calls_out"] += await forget_calls_out(connection, person, whom.pattern)

@@ -9,6 +9,8 @@ from aiohttp import web
 from web import (
     bell,
     call_page,
+    call_told,
+    calls_export,
     calls_list,
     controlling,
     crm_connect_page,
@@ -21,13 +23,16 @@ from web import (
     keeping,
     linked,
     login,
+    missed_page,
     outcomes,
     pausing,
     searching,
     status,
+    views,
 )
 from web.api.routes import routes
 from web.attempts import Attempts
+from web.calls_export import AT_ONCE_MOST, EXPORTS
 from web.guard import add_headers, know_viewer, refuse_nul, refuse_other_sites, tell_errors
 from web.health import READINESS, Readiness
 from web.house import HOUSE, House
@@ -51,6 +56,7 @@ def make_app(services: WebServices) -> web.Application:
     app[LIVE] = Live(services.engine, app[HOUSE])
     app[ATTEMPTS] = Attempts()
     app[READINESS] = Readiness(services)
+    app[EXPORTS] = asyncio.Semaphore(AT_ONCE_MOST)
     app[READERS] = asyncio.Semaphore(READERS_MOST)
     app.add_routes(
         [
@@ -63,7 +69,10 @@ def make_app(services: WebServices) -> web.Application:
             web.post("/desk/status", status.choose),
             web.post("/desk/cards", desk.choose_cards),
             web.get("/calls", calls_list.show),
+            web.get("/calls/export", calls_export.show, allow_head=False),
+            web.post("/calls/views", views.change),
             web.get("/calls/{id}", call_page.show),
+            web.post("/calls/{id}/effects", call_told.retry),
             web.post("/calls/{id}/keeping", keeping.change),
             web.get("/linked/{link}", linked.hear),
             web.post("/calls/{id}/recording", pausing.turn),
@@ -71,6 +80,10 @@ def make_app(services: WebServices) -> web.Application:
             web.post("/calls/{id}/help", controlling.ask_head),
             web.post("/calls/{id}/note", outcomes.write_note),
             web.post("/calls/{id}/outcome", outcomes.tell),
+            web.get("/missed", missed_page.show),
+            web.get("/missed/stream", missed_page.stream),
+            web.get("/missed/{number}", missed_page.show_one),
+            web.post("/missed/{number}", missed_page.change),
             web.get("/leads/import", import_page.show),
             web.post("/leads/import", import_page.change),
             web.get("/search", searching.show),

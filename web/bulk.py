@@ -28,7 +28,7 @@ from web.words import LANGUAGES, say
 
 MEGABYTES: Final = BYTES_MOST // 1024 // 1024
 _SUBJECT: Final = "leads"
-_DELIMITERS: Final = {"ru": ";", "en": ","}
+DELIMITERS: Final = {"ru": ";", "en": ","}
 """What Excel of each language takes for the end of a cell."""
 
 
@@ -69,7 +69,7 @@ def export_file(
 ) -> AsyncIterator[bytes]:
     """The file, piece by piece; the connection is used until the last."""
     rows = lead_rows(connection, directory, house_terms(directory), wanted, partial(say, language))
-    return written(form, _DELIMITERS[language], rows)
+    return written(form, DELIMITERS[language], rows)
 
 
 def fault_words(language: str, fault: FileFault) -> str:

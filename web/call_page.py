@@ -16,7 +16,7 @@ from recordings.fact_rows import talk_facts_of
 from recordings.masking import kind_of
 from recordings.pauses import is_paused
 from recordings.rows import is_late_in_crm, recordings_of
-from web import keeping, talk
+from web import call_told, keeping, talk
 from web.audio_gaps import gaps
 from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
@@ -38,6 +38,10 @@ from web.words import say
 
 SOON: Final = timedelta(minutes=10)
 """A recording that has not come by then is not on its way."""
+
+
+_MOVES: Final = frozenset({"transfer", "pickup", "forward"})
+"""Moments of the timeline at which a call went from one to another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +80,13 @@ async def show(request: web.Request) -> web.Response:
         kept = await keeping.shown(request, connection, one)
         late_in_crm = await is_late_in_crm(connection, one.id)
         lead = await lead_of_call(connection, directory, request[VIEWER], one.row.lead_id)
+        told = await call_told.shown(request, connection, one.id)
         if transcript is not None:
             await note(request, connection, one.id, "transcript")
         else:
             await hurry(connection, "transcription", one.id)
     language = language_of(request)
+    moments = timeline(one.call, one.seen, directory, language, sides)
     return await page(
         request,
         "call.html",
@@ -89,7 +95,8 @@ async def show(request: web.Request) -> web.Response:
         seen=one.seen,
         may_pause=may_pause(request[VIEWER], one) and can_pause(one),
         paused=is_paused(one.seen),
-        moments=timeline(one.call, one.seen, directory, language, sides),
+        moments=moments,
+        moves=[moment for moment in moments if moment.key in _MOVES],
         reasons=reasons(one.plan, language),
         rule=rule(one.plan, language),
         passed=passed(one.plan, language),
@@ -114,6 +121,7 @@ async def show(request: web.Request) -> web.Response:
         facts=measured,
         talk=talk,
         lead=lead,
+        **told,
         **words_of(directory.leads, language, datetime.now(UTC)),
         nonce=nonce(request),
     )

@@ -1,15 +1,29 @@
 """Finds calls: the filters of the list and of the API, the newest first, page by page without counting."""
 
 import base64
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Uuid, any_, exists, func, literal, or_, select, true, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,37 +32,14 @@ from crm_sync.tables import parties
 from recordings.gaps import KEPT, OF_CALLS
 from recordings.rows import AUDIO_STATE, few_with, lately, said_since
 from recordings.tables import call_audio, recordings, transcripts
+from web import few
+from web.filters import AUDIO, GAP, LIVE, STATUSES, FilterError, Filters, read_days, spelt
 from web.rights import Scope
 
-STATUSES: Final = ("ringing", "talking", "answered", "missed", "failed", "voicemail")
-GAP: Final = "gap"
-AUDIO: Final = (GAP, *OF_CALLS)
-_NOT_DIGITS: Final = re.compile(r"[^0-9]")
+__all__ = ["AUDIO", "GAP", "STATUSES", "FilterError", "Filters", "Found", "find", "newest", "read_days"]
 
-
-class FilterError(ValueError):
-    """A filter or cursor that cannot be read; `name` says which."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(f"{name}: {message}")
-        self.name = name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """What is looked for; None and empty mean anything. `since` is included, `until` is not; `said` in the talk.
-
-    `audio` is a state of `recordings.gaps.OF_CALLS`, or GAP for any but the well one.
-    """
-
-    since: datetime | None = None
-    until: datetime | None = None
-    line: str = ""
-    person: str = ""
-    status: str = ""
-    number: str = ""
-    said: str = ""
-    audio: str = ""
+_STATUS: Final = {status: literal_column(f"'{status}'", Text) for status in STATUSES}
+"""In the words of the index of calls that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +50,6 @@ class Found:
     cursor: str | None
 
 
-def read_days(query: Mapping[str, str], zone: str) -> Filters:
-    """The filters of the list's form: whole days on the viewer's wall. Raises FilterError."""
-    since, until = _day(query, "from", zone), _day(query, "to", zone, days_later=1)
-    status = query.get("status", "")
-    if status and status not in STATUSES:
-        raise FilterError("status", f"must be one of {', '.join(STATUSES)}")
-    audio = query.get("audio", "")
-    if audio and audio not in AUDIO:
-        raise FilterError("audio", f"must be one of {', '.join(AUDIO)}")
-    return Filters(
-        since=since,
-        until=until,
-        line=query.get("line", ""),
-        person=query.get("person", ""),
-        status=status,
-        audio=audio,
-        number=query.get("number", ""),
-    )
-
-
 async def find(
     connection: AsyncConnection, scope: Scope, filters: Filters, cursor: str | None = None, limit: int = 50
 ) -> Found:
@@ -86,12 +57,43 @@ async def find(
     asked = _filtered(_seen(scope), filters)
     if cursor is not None:
         asked = asked.where(tuple_(calls.c.started_at, calls.c.id) < tuple_(*_read_cursor(cursor)))
-    if not filters.said:
-        rows = list(await connection.execute(_told(asked, limit + 1)))
-    else:
+    if filters.said:
         rows = await _said(connection, asked, filters.said, limit + 1)
+    elif (ids := await _rare(connection, scope, filters)) is not None:
+        rows = await _newest_of(connection, asked, ids, limit + 1) if ids else []
+    else:
+        rows = list(await connection.execute(_told(asked, limit + 1)))
     more = _cursor(rows[limit - 1]) if len(rows) > limit else None
     return Found(rows[:limit], more)
+
+
+def every(scope: Scope, filters: Filters) -> Select[Any]:
+    """All calls that fit and may be seen, with the columns that `find` gives, the newest first."""
+    asked = _columns().where(calls.c.joined_into.is_(None), calls.c.started_at.is_not(None), scope.rows())
+    if filters.said:
+        asked = asked.where(said_since(filters.said, None))
+    return _filtered(asked, filters).order_by(calls.c.started_at.desc(), calls.c.id.desc())
+
+
+async def _rare(connection: AsyncConnection, scope: Scope, filters: Filters) -> Sequence[UUID] | None:
+    """The calls of one filter that has few, of which the others choose; None: each has many."""
+    if few.digits_of(filters.number) and (ids := await few.with_number(connection, filters.number)) is not None:
+        return ids
+    if filters.audio and filters.audio != OF_CALLS[-1] and (ids := await few.with_gaps(connection)) is not None:
+        return ids
+    reached = []
+    if filters.person:
+        reached.append((frozenset({filters.person}), frozenset[str]()))
+    if filters.line:
+        reached.append((frozenset(), frozenset(spelt(filters.line))))
+    if filters.team:
+        reached.append((filters.team.people, filters.team.lines))
+    if not scope.everything and not scope.live:
+        reached.append((scope.people, scope.lines))
+    for people, lines in reached:
+        if (ids := await few.reached(connection, people, lines)) is not None:
+            return ids
+    return None
 
 
 async def _said(connection: AsyncConnection, asked: Select[Any], query: str, most: int) -> list[Any]:
@@ -100,9 +102,9 @@ async def _said(connection: AsyncConnection, asked: Select[Any], query: str, mos
     Left to choose, the planner would look for rare words in one call after the other, to the very first.
     """
     # To tell how many talks hold a phrase, each with its words has to be read.
-    few = None if '"' in query else await few_with(connection, query)
-    if few is not None:
-        return await _newest_of(connection, asked, few, most) if few else []
+    ids = None if '"' in query else await few_with(connection, query)
+    if ids is not None:
+        return await _newest_of(connection, asked, ids, most) if ids else []
     rows: list[Any] = []
     for since in (*await lately(connection), None):
         among = _all_looked_up(asked.where(said_since(query, since)), most, since)
@@ -192,30 +194,32 @@ def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:
     if filters.until:
         asked = asked.where(calls.c.started_at < filters.until)
     if filters.line:
-        asked = asked.where(calls.c.line.in_([filters.line, f"+{filters.line}"]))
+        asked = asked.where(calls.c.line.in_(spelt(filters.line)))
+    if filters.team:
+        asked = asked.where(or_(calls.c.person.in_(filters.team.people), calls.c.line.in_(filters.team.lines)))
     if filters.person:
-        asked = asked.where(calls.c.person == filters.person)
+        asked = asked.where(_reached(filters.person))
     if filters.status:
-        asked = asked.where(calls.c.status == filters.status)
+        asked = asked.where(_has_status(filters.status))
+    if filters.cause:
+        asked = asked.where(calls.c.missed_cause == filters.cause)
     if filters.audio:
         asked = asked.where(AUDIO_STATE.in_([filters.audio] if filters.audio != GAP else OF_CALLS[:-1]))
-    if digits := _NOT_DIGITS.sub("", filters.number):
-        # In Russia people write 8 916 … for what is stored as 7916….
-        forms = {digits, f"7{digits[1:]}"} if digits.startswith("8") else {digits}
-        held = [column.contains(form) for column in (calls.c.caller_number, calls.c.dialed) for form in sorted(forms)]
-        asked = asked.where(or_(*held))
+    if few.digits_of(filters.number):
+        asked = asked.where(few.has_number(filters.number))
     return asked
 
 
-def _day(query: Mapping[str, str], name: str, zone: str, days_later: int = 0) -> datetime | None:
-    text = query.get(name, "")
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text) + timedelta(days=days_later)
-        return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise FilterError(name, f"must be a date like 2026-03-31, got {text!r}") from None
+def _reached(person: str) -> ColumnElement[bool]:
+    """Who talked; of a call that nobody talked on, whom it rang."""
+    rung = select(literal(1)).where(legs.c.call_id == calls.c.id, legs.c.person == person).limit(1)
+    return or_(calls.c.person == person, and_(calls.c.person.is_(None), rung.scalar_subquery().is_not(None)))
+
+
+def _has_status(status: str) -> ColumnElement[bool]:
+    """Calls that go on are few, and none of them is settled."""
+    has = calls.c.status == _STATUS[status]
+    return and_(has, calls.c.settled_at.is_(None)) if status in LIVE else has
 
 
 def _cursor(row: Any) -> str:

@@ -16,6 +16,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls import claims
 from calls import help as help_asked
 from calls.record import CHANNEL
 from crm_sync.book import outcomes
@@ -34,11 +35,12 @@ _log = structlog.get_logger(__name__)
 class Page:
     """One open page: woken when a call it may care about changed, or the presence of `person`, whose page it is.
 
-    `noticed_at` is the monotonic time of the notice.
+    With `promises` also when a promise to call back did. `noticed_at` is the monotonic time of the notice.
     """
 
     concerns: Callable[[LiveCall], bool]
     person: str | None = None
+    promises: bool = False
     presence_changed: bool = False
     notices_changed: bool = False
     own_changed: bool = False
@@ -107,9 +109,12 @@ class Live:
         self._noticed: dict[UUID, float] = {}
         self._wake = asyncio.Event()
 
-    def open(self, concerns: Callable[[LiveCall], bool], person: str | None = None) -> Page:
-        """Begin to watch calls for which `concerns` holds before or after a change, and the presence of `person`."""
-        page = Page(concerns, person)
+    def open(self, concerns: Callable[[LiveCall], bool], person: str | None = None, *, promises: bool = False) -> Page:
+        """Begin to watch calls for which `concerns` holds before or after a change, and the presence of `person`.
+
+        With `promises`, to call back, those too.
+        """
+        page = Page(concerns, person, promises)
         self._pages.add(page)
         return page
 
@@ -152,6 +157,7 @@ class Live:
             await driver.add_listener(telling.CHANNEL, self._notice_told)
             await driver.add_listener(outcomes.CHANNEL, self._notice_own)
             await driver.add_listener(help_asked.CHANNEL, self._notice)
+            await driver.add_listener(claims.CHANNEL, self._notice_promise)
             try:
                 await self._reread()
                 self.connected = True
@@ -179,6 +185,11 @@ class Live:
         for page in self._pages:
             if page.person == payload:
                 page.wake_own()
+
+    def _notice_promise(self, _connection: object, _pid: int, _channel: str, _payload: str) -> None:
+        for page in self._pages:
+            if page.promises:
+                page.wake((), None)
 
     async def _step(self) -> None:
         """Wait for notices and read what they name; all that come together are one reading."""

@@ -1,6 +1,18 @@
 """What the web room keeps itself: who listened to what, tokens of PBXes that upload, files that wait to be imported."""
 
-from sqlalchemy import TIMESTAMP, BigInteger, Column, ForeignKey, Identity, Index, LargeBinary, Table, Text, func
+from sqlalchemy import (
+    TIMESTAMP,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
 from sqlalchemy.dialects.postgresql import INET, JSONB, UUID
 
 from directory.tables import metadata
@@ -46,4 +58,17 @@ import_drafts = Table(
     Column("mapping", JSONB, nullable=False, comment="What its columns were told to be."),
     Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
     comment="Files that were looked at and are not imported yet; they go within the hour, and with any erasure.",
+)
+
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, comment="Whose it is."),
+    Column("name", Text, nullable=False),
+    Column("filters", JSONB, nullable=False, comment="Of the list of calls, by their names there; never a number."),
+    Column("team", Text, index=True, comment="Key of the team whose people see it too; null: nobody does."),
+    Column("changed_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    UniqueConstraint("user_id", "name"),
+    comment="Filters of the list of calls that somebody gave a name.",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
@@ -27,7 +27,9 @@ XLSX_ROWS_MOST: Final = 1_048_576
 _PIECE_BYTES: Final = 64 * 1024
 
 
-async def written(form: Form, delimiter: str, pieces: AsyncIterator[Sequence[Sequence[Cell]]]) -> AsyncIterator[bytes]:
+async def written(
+    form: Form, delimiter: str, pieces: AsyncIterator[Sequence[Sequence[Cell]]]
+) -> AsyncGenerator[bytes, None]:
     """Rows as the bytes of a file; csv has a mark of UTF-8, which Excel needs, and this delimiter."""
     made = _csv(delimiter, pieces) if form == "csv" else _xlsx(pieces)
     async for piece in made:

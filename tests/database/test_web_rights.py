@@ -77,6 +77,10 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     "GET /linked/{link}": ANYBODY,
     **dict.fromkeys(("GET /", "GET /desk/stream", "GET /desk/today", "GET /desk/status"), EVERYBODY),
     **dict.fromkeys(("GET /calls", "GET /search", "POST /language", "POST /logout"), EVERYBODY),
+    **dict.fromkeys(("POST /calls/views", "GET /missed", "GET /missed/stream"), EVERYBODY),
+    **dict.fromkeys(("GET /missed/{number}", "POST /missed/{number}"), THEIRS),
+    **dict.fromkeys(("GET /calls/export", f"GET {API}/calls/export"), HEADS),
+    "POST /calls/{id}/effects": ADMINS,
     "GET /desk/notices": EVERYBODY,
     "POST /desk/notices": MANAGERS,
     **dict.fromkeys((f"GET {API}/notices", f"POST {API}/notices/read", f"GET {API}/leads/attention"), EVERYBODY),
@@ -128,6 +132,9 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     **dict.fromkeys((f"{method} {API}/calls/{{id}}/links" for method in ("GET", "POST")), HEADS),
     f"POST {API}/links/{{number}}/revoke": HEADS,
     f"POST {API}/follow-ups/{{number}}/close": HEADS,
+    f"GET {API}/follow-ups/{{number}}": THEIRS,
+    **dict.fromkeys((f"POST {API}/follow-ups/{{number}}/{do}" for do in ("claim", "release")), THEIRS),
+    f"POST {API}/follow-ups/{{number}}/call": frozenset({"anna", "vera"}),  # whose login has a phone
     **dict.fromkeys(("GET /leads/import", "POST /leads/import"), HEADS),
     **dict.fromkeys((f"POST {API}/leads/import", f"GET {API}/leads/export"), HEADS),
     f"GET {API}/leads/count": EVERYBODY,
@@ -150,6 +157,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "POST /login": {"login": "anna", "password": PASSWORD},
     "POST /calls/{id}/recording": {"do": "pause"},
     "POST /desk/status": {"status": "available"},
+    "POST /calls/views": {"do": "save", "name": "x", "query": "status=missed"},
+    "POST /missed/{number}": {"do": "take"},
     "POST /calls/{id}/keeping": {"do": "link"},
     "POST /language": {"language": "en"},
     "POST /leads/{number}": {"do": "note", "text": "called back"},
@@ -231,6 +240,7 @@ async def things(site: Site) -> dict[str, str]:
             "holds": await holds.add(connection, THE_OPERATOR, "case 2", call_id=call.id),
             "links": link.id,
         }
+        numbers["missed"] = numbers["follow-ups"]
         numbers["leads"], numbers["tasks"] = await lead_with_task(connection)
         numbers["parties"] = (await connection.execute(select(parties.c.id))).scalar_one()
         numbers["merges"] = 1

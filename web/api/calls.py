@@ -6,13 +6,17 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from pydantic import AwareDatetime, Field
 
+from calls.missed import CAUSES
 from calls.view import to_json
+from directory.model import Directory
 from recordings.rows import recordings_of
+from web import calls_export
 from web.api.models import CallBrief, CallPage, CallWhole, CrmCopy, Decision, MomentTold, Timeline
 from web.api.operations import NoQuery, Query
 from web.crm_copy import word_of
+from web.filters import TEXT_MOST, team_of
 from web.finding import FilterError, Filters, find
-from web.guard import VIEWER
+from web.guard import VIEWER, only
 from web.house import HOUSE
 from web.one_call import read_call
 from web.page import language_of
@@ -24,41 +28,78 @@ from web.told import reasons
 Audio = Literal["gap", "missing", "unreadable", "empty", "silent", "short", "not_in_crm", "stored"]
 """How the audio of a call stands; gap: any but stored."""
 
+Cause = Literal[CAUSES]  # type: ignore[valid-type]
+"""Why a call was missed."""
+
 Limit = Annotated[int, Field(ge=1, le=200)]
 
 
-class CallsQuery(Query):
-    """Which calls; `since` is included, `until` is not."""
+class CallsWanted(Query):
+    """Which calls; `since` is included, `until` is not. `text`: words of the talk, as the search takes them."""
 
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
     line: str = ""
+    team: str = ""
     person: str = ""
+    cause: Cause | None = None
+    text: Annotated[str, Field(max_length=TEXT_MOST)] = ""
     status: Literal["ringing", "talking", "answered", "missed", "failed", "voicemail"] | None = None
     number: str = ""
     audio: Audio | None = None
+
+
+class CallsQuery(CallsWanted):
+    """Which calls, and which page of them."""
+
     cursor: str | None = None
     limit: Limit = 50
 
 
+class ExportQuery(CallsWanted):
+    """Which calls, and as what."""
+
+    format: Literal["csv", "xlsx"] = "csv"
+
+
 async def list_calls(request: web.Request, query: CallsQuery) -> CallPage:
     """GET /calls."""
-    filters = Filters(
-        since=utc("since", query.since),
-        until=utc("until", query.until),
-        line=query.line,
-        person=query.person,
-        status=query.status or "",
-        number=query.number,
-        audio=query.audio or "",
-    )
-    scope = scope_of(request[VIEWER], await request.app[HOUSE].read())
+    directory = await request.app[HOUSE].read()
+    filters = filters_of(query, directory)
+    scope = scope_of(request[VIEWER], directory)
     async with request.app[SERVICES].engine.connect() as connection:
         try:
             found = await find(connection, scope, filters, query.cursor, query.limit)
         except FilterError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
     return CallPage(items=[brief(row) for row in found.rows], next=found.cursor)
+
+
+async def export_calls(request: web.Request, query: ExportQuery) -> web.StreamResponse:
+    """GET /calls/export, for heads and admins; who takes which calls is written down before the first byte."""
+    only(request, *calls_export.TAKERS)
+    told = query.model_dump(mode="json", exclude_defaults=True, exclude={"number", "text", "format"})
+    return await calls_export.send(request, filters_of(query, await request.app[HOUSE].read()), query.format, told)
+
+
+def filters_of(query: CallsWanted, directory: Directory) -> Filters:
+    """What is asked for. Raises 400 for a team that is none."""
+    try:
+        team = team_of(directory, query.team)
+    except FilterError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
+    return Filters(
+        since=utc("since", query.since),
+        until=utc("until", query.until),
+        line=query.line,
+        team=team,
+        person=query.person,
+        status=query.status or "",
+        cause=query.cause or "",
+        number=query.number,
+        said=query.text.strip(),
+        audio=query.audio or "",
+    )
 
 
 def brief(row: Any) -> CallBrief:

@@ -293,6 +293,8 @@ class FollowUpTold(Answer):
     closed_at: datetime | None
     closed_by: str | None = Field(description="talk, answered_after_all or hand.")
     closed_by_call: UUID | None
+    claimed_by: str | None = Field(description="Who is on it just now: key of a person, else a login.")
+    claimed_at: datetime | None
     history: list[FollowUpAction]
 
 

@@ -7,7 +7,7 @@ from aiohttp import web
 from sqlalchemy import Row
 
 from routing import requests
-from routing.requests import ASKED_PER_MINUTE_MOST, TooManyAskedError, UnknownPersonError, Wish
+from routing.requests import ASKED_PER_MINUTE_MOST, Answered, TooManyAskedError, UnknownPersonError, Wish
 from web.api.models import CallWish, OutgoingCall
 from web.api.operations import KEY_HEADER, NoQuery, refusal
 from web.guard import VIEWER
@@ -27,9 +27,7 @@ async def begin_call(request: web.Request, wish: CallWish) -> OutgoingCall | web
         raise web.HTTPBadRequest(text="from_person: is required, for this login belongs to nobody in the directory")
     if not _may(viewer, person):
         raise web.HTTPForbidden(text="from_person: only heads and admins have others call")
-    key = request.headers.get(KEY_HEADER)
-    if key is not None and (not key.isprintable() or len(key) > _KEY_MOST):
-        raise web.HTTPBadRequest(text=f"{KEY_HEADER}: must be at most {_KEY_MOST} printable characters")
+    key = key_of(request)
     services = request.app[SERVICES]
     told = Wish(to=wish.to, person=person, purpose="click", asked_by=viewer.login, key=key)
     async with services.engine.begin() as connection:
@@ -41,6 +39,19 @@ async def begin_call(request: web.Request, wish: CallWish) -> OutgoingCall | web
             most = f"At most {ASKED_PER_MINUTE_MOST} calls a minute may be asked for by one login."
             raise web.HTTPTooManyRequests(text=most) from None
         row = await requests.find(connection, answered.id)
+    return outgoing_told(request, answered, row)
+
+
+def key_of(request: web.Request) -> str | None:
+    """The Idempotency-Key that was sent. Raises 400 for one that cannot be kept."""
+    key = request.headers.get(KEY_HEADER)
+    if key is not None and (not key.isprintable() or len(key) > _KEY_MOST):
+        raise web.HTTPBadRequest(text=f"{KEY_HEADER}: must be at most {_KEY_MOST} printable characters")
+    return key
+
+
+def outgoing_told(request: web.Request, answered: Answered, row: Row[Any] | None) -> OutgoingCall | web.Response:
+    """What a wish was answered with: its row, or why it was refused. Raises 409 for a key that was another wish's."""
     if row is None or answered.to_other_end:
         raise web.HTTPConflict(text=f"{KEY_HEADER}: was sent before with another number or person")
     if row.state == "refused":

@@ -38,6 +38,7 @@ OPERATIONS: Final = (
     ),
     Operation("/notices", notices.list_notices, "What the viewer was told", notices.NoticesQuery, notices.NoticePage),
     Operation("/calls", calls.list_calls, "Calls, the newest first", calls.CallsQuery, models.CallPage),
+    Operation("/calls/export", calls.export_calls, "Calls as a table", calls.ExportQuery, None, "text/csv"),
     Operation("/calls/{id}", calls.get_call, "One call", NoQuery, models.CallWhole),
     Operation("/calls/{id}/timeline", calls.get_timeline, "What happened, in words", NoQuery, models.Timeline),
     Operation("/calls/{id}/decision", calls.get_decision, "Where routing sent it and why", NoQuery, models.Decision),
@@ -61,6 +62,9 @@ OPERATIONS: Final = (
         "Promises to call back, the newest first",
         follow_ups.FollowUpsQuery,
         models.FollowUpPage,
+    ),
+    Operation(
+        "/follow-ups/{number}", follow_ups.get_follow_up, "One promise to call back", NoQuery, models.FollowUpTold
     ),
     Operation(
         "/recordings/gaps",
@@ -218,6 +222,23 @@ COMMANDS: Final = (
         NoBody,
         models.AbsenceTold,
         keyed=False,
+    ),
+    Command(
+        "/follow-ups/{number}/call",
+        follow_ups.call_follow_up,
+        "Call back: the viewer's phone first, then whoever waits",
+        NoBody,
+        models.OutgoingCall,
+        refuses=(404, 409),
+    ),
+    *(
+        Command(
+            f"/follow-ups/{{number}}/{do}", handler, summary, NoBody, models.FollowUpTold, keyed=False, refuses=(409,)
+        )
+        for do, handler, summary in (
+            ("claim", follow_ups.claim_follow_up, "Be on it, as colleagues then see"),
+            ("release", follow_ups.release_follow_up, "Be on it no more"),
+        )
     ),
     Command(
         "/follow-ups/{number}/close",
