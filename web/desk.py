@@ -27,7 +27,7 @@ from web.leads.tasks import own_tasks
 from web.leads.wording import words_of
 from web.live import LIVE
 from web.own_cards import NONE, OwnCards, read_own
-from web.page import fragment, language_of, page, today_of
+from web.page import Drawn, fragment, language_of, page, today_of
 from web.rights import Scope, own_follow_ups, scope_of
 from web.services import SERVICES
 from web.sessions import Viewer
@@ -152,17 +152,24 @@ async def _live(request: web.Request, own: OwnCards) -> dict[str, Any]:
     scope, known = scope_of(viewer, directory), request.app[LIVE].calls.values()
     cards = cards_for(known, viewer.person, now, viewer.cards)
     mine = {card.call.id for card in cards}
-    cards += [done_card(call, viewer.person) for call in own.untold if viewer.person and call.id not in mine]
+    over = [done_card(call, viewer.person) for call in own.untold if viewer.person and call.id not in mine]
     visible = [call for call in known if call.ended_at is None and scope.covers(call.people, call.line, ended=False)]
     others = sorted((call for call in visible if call.id not in mine), key=lambda call: call.started_at)
     language = language_of(request)
+    words = words_of(directory.leads, language, now)
+    drawn = tuple(card.call.id for card in over)
+    if drawn not in own.drawn:  # what is over changes seldom, and what goes on often
+        shown = [_shown(card, viewer, scope, directory, language, own) for card in over]
+        own.drawn[drawn] = Drawn(await fragment(request, "untold.html", cards=shown, **words))
     return {
         "cards": [_shown(card, viewer, scope, directory, language, own) for card in cards],
+        "over": own.drawn[drawn],
+        "quiet": not cards and not over,
         "untold_more": own.untold_count - len(own.untold),
         "colleagues": colleagues(directory, viewer.person),
         "others": others,
         "sees_all": scope.everything or scope.live,
-    } | words_of(directory.leads, language, now)
+    } | words
 
 
 def _shown(  # all that a card is made of

@@ -17,11 +17,12 @@ from routing.tables import outgoing_calls
 from telephony.clocks import AHEAD
 from web.background import read_background, read_live
 from web.cards import LiveCall
+from web.page import Drawn
 
 UNTOLD: Final = text("interval '12 hours'")
 """How long a talk of which nothing was told stays on the desk."""
 
-UNTOLD_MOST: Final = 6
+UNTOLD_MOST: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,15 @@ class OwnCards:
     """The rows of `desk_cards` of a person's cards by call, and their talks of which nothing was told, newest first.
 
     `untold_count` is how many there are, of which `untold` are the newest. `others`: of each such call the party's lead
-    before the call's, which its own may be a duplicate of.
+    before the call's, which its own may be a duplicate of. `drawn` keeps the cards of these calls as our template made
+    them.
     """
 
     rows: Mapping[UUID, Row[Any]] = field(default_factory=dict)
     untold: Sequence[LiveCall] = ()
     untold_count: int = 0
     others: Mapping[UUID, int | None] = field(default_factory=dict)
+    drawn: dict[tuple[UUID, ...], Drawn] = field(default_factory=dict, compare=False)
 
     def note(self, call: UUID) -> str:
         """What the person wrote of a call."""

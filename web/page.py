@@ -1,5 +1,6 @@
 """Answers a request with one of our pages."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,6 +13,17 @@ from web.house import HOUSE
 from web.names import line_name, person_name
 from web.render import render
 from web.services import SERVICES
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a template of ours made, to stand in another as it is: it was escaped when it was made."""
+
+    html: str
+
+    def __html__(self) -> str:
+        """The name by which templates ask whether something is markup (markupsafe)."""
+        return self.html
 
 
 def language_of(request: web.Request) -> str:
