@@ -23,7 +23,7 @@ def make() -> None:
     """Fetch the files. npm comes in a wheel for the moment it is needed; nothing of Node stays."""
     if ready():
         return
-    say(PART, "fetching htmx, wavesurfer and the font Inter (with npm from a 60 MB wheel, once)")
+    say(PART, "fetching htmx, wavesurfer, the font Inter, and axe for tests (with npm from a 60 MB wheel, once)")
     with tempfile.TemporaryDirectory(dir=ROOT / "var", prefix="assets-") as temporary:
         python = Path(temporary, "bin/python")
         run(PART, [str(UV), "venv", "-q", f"--python={PYTHON}", temporary], help_text=_REGISTRY)

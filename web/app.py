@@ -113,6 +113,7 @@ def make_app(services: WebServices) -> web.Application:
             web.post("/login", login.enter),
             web.post("/logout", login.leave),
             web.post("/language", login.choose_language),
+            web.post("/theme", login.choose_theme),
             web.get("/healthz", health.alive),
             web.get("/readyz", health.ready),
             web.static("/static", STATIC),

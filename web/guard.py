@@ -18,6 +18,7 @@ from web.links import PREFIX as LINKED
 from web.render import error_page
 from web.services import SERVICES
 from web.sessions import Viewer
+from web.theme import theme_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -199,7 +200,7 @@ def _told(request: web.Request, status: int, detail: str) -> web.Response:
         problem = {"type": "about:blank", "title": title, "status": status, "detail": detail or title}
         return web.Response(status=status, text=json.dumps(problem), content_type="application/problem+json")
     language = request[VIEWER].language if VIEWER in request else None
-    text = error_page(status, language or request.app[SERVICES].language, request.path)
+    text = error_page(status, language or request.app[SERVICES].language, theme_of(request), request.path)
     return web.Response(status=status, text=text, content_type="text/html")
 
 

@@ -1,4 +1,4 @@
-"""The login page, logging out, and choosing a language."""
+"""The login page, logging out, and choosing a language or a theme."""
 
 from math import ceil
 from typing import Final
@@ -15,6 +15,7 @@ from web.guard import VIEWER, address_of, read_form
 from web.page import language_of
 from web.render import render
 from web.services import SERVICES
+from web.theme import SYSTEM, THEMES, keep, theme_of
 from web.users import LOGIN_MOST, BusyError, password_fits
 from web.words import LANGUAGES, plural, say
 
@@ -80,9 +81,22 @@ async def choose_language(request: web.Request) -> web.Response:
     return web.Response(status=303, headers={"Location": _own_path(form.get("next", ""))})
 
 
+async def choose_theme(request: web.Request) -> web.Response:
+    """POST /theme: light, dark, or as the device has it, from now on and on this device."""
+    form = await read_form(request)
+    theme = form.get("theme", "")
+    if theme not in {*THEMES, SYSTEM}:
+        raise web.HTTPBadRequest(text="theme must be light, dark or system")
+    response = web.Response(status=303, headers={"Location": _own_path(form.get("next", ""))})
+    keep(response, theme, secure=request.app[SERVICES].secure)
+    return response
+
+
 def _form(request: web.Request, login: str = "", refusal: str = "", status: int = 200) -> web.Response:
     goes_on = _own_path(request.query.get("next", "/"))
-    text = render("login.html", language_of(request), login=login, refusal=refusal, next=goes_on)
+    text = render(
+        "login.html", language_of(request), theme=theme_of(request), login=login, refusal=refusal, next=goes_on
+    )
     return web.Response(status=status, text=text, content_type="text/html")
 
 

@@ -13,6 +13,7 @@ from web.house import HOUSE
 from web.names import line_name, person_name
 from web.render import render
 from web.services import SERVICES
+from web.theme import theme_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ async def fragment(request: web.Request, template: str, **context: Any) -> str:
         template,
         language_of(request),
         zone=zone_of(request, directory),
+        theme=theme_of(request),
         viewer=request[VIEWER],
         viewer_name=person_name(directory, request[VIEWER].person) or request[VIEWER].login,
         path=request.path_qs,

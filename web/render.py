@@ -60,9 +60,9 @@ def render(template: str, language: str, *, zone: str = "UTC", **context: Any) -
     return _TEMPLATES.get_template(template).render(words | context)
 
 
-def error_page(status: int, language: str, path: str = "/") -> str:
+def error_page(status: int, language: str, theme: str, path: str) -> str:
     """What a person sees when something did not work; the first words of `path` may have words of their own."""
     section, page = [*path.split("/")[1:3], ""][:2]
     keys = (f"error.{status}.{section}.{page}", f"error.{status}.{section}", f"error.{status}", "error.other")
     key = next(key for key in keys if has_words(key))
-    return render("error.html", language, status=status, message=say(language, key))
+    return render("error.html", language, theme=theme, status=status, message=say(language, key))

@@ -163,11 +163,12 @@ async def test_the_pages_speak_english_too(site: Site, open_page: OpenPage) -> N
     """The choice is remembered with the login."""
     call = await talked(site)
     page = await open_page(path=f"/calls/{call.id}")
+    await page.locator(".me summary").click()
     await page.get_by_role("button", name="English").click()
     await expect(page.get_by_role("heading", name="What happened")).to_be_visible()
     await expect(page.locator(".reasons")).to_contain_text("Анна Смирнова is the owner of this caller's lead")
     await page.goto(site.url)
-    await expect(page.get_by_text("All quiet")).to_be_visible()
+    await expect(page.get_by_role("link", name="My desk")).to_be_visible()
 
 
 async def test_somebody_elses_call_is_refused_in_words(site: Site, open_page: OpenPage) -> None:

@@ -1,0 +1,126 @@
+"""Every page of the route table, looked at by axe in a real Chromium: light and dark, both languages, all sizes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from aiohttp import ClientSession
+from aiohttp.test_utils import make_mocked_request
+from playwright.async_api import Page
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory.tables import users
+from service.crm.connecting import Connecting
+from service.crm.doors import Doors
+from service.ports import free_port
+from service.settings import Settings
+from tests.browser.conftest import OpenPage
+from tests.fakes.ledger import SECRET_KEY
+from tests.fakes.lived_in import live_in
+from tests.fakes.site import Site, open_site
+
+AXE = Path("var/browser/axe.min.js").read_text()
+LINK = re.compile(r'(?:href|hx-get)="(/[^"#]*)')
+NOT_OURS = {"/linked/{link}", "/crm/{key}/oauth"}
+"""What a player outside and a CRM open."""
+
+IMPACTS = ("serious", "critical")
+LOOKS: list[tuple[str, Literal["light", "dark"], int, tuple[int, ...]]] = [
+    ("ru", "light", 1280, (3840, 360)),
+    ("en", "dark", 360, ()),
+]
+"""Language, theme, and at how many pixels axe looks; at these and at the others nothing may be wider."""
+
+
+@pytest.fixture
+async def site(engine: AsyncEngine, database_url: str, tmp_path: Path) -> AsyncIterator[Site]:
+    """The web role of a house that is lived in, where an administrator may connect CRMs."""
+    port = free_port()
+    told: Any = {
+        "database_url": database_url,
+        "secret_key": SECRET_KEY,
+        "web": {"public_url": f"http://127.0.0.1:{port}"},
+    }
+    settings = Settings(**told)
+    doors = Doors(settings, engine)
+    async with open_site(engine, tmp_path, crm=doors, connects=Connecting(settings, engine), port=port) as opened:
+        await live_in(opened)
+        yield opened
+    await doors.close()
+
+
+async def pages_of(site: Site) -> list[str]:
+    """An address of every page: of the routes that need no name, and of each other one the first that a page links to.
+
+    Fails for a page that no page leads to.
+    """
+    resources = (route.resource for route in site.app.router.routes() if route.method == "GET")
+    canonicals = {it.canonical for it in resources if it and not it.canonical.startswith(("/api/", "/static"))}
+    waiting = {one: one for one in sorted(canonicals) if "{" not in one}
+    seen: dict[str, str] = {}
+    pages = ["/no-such-page"]
+    async with site.visitor("ilya") as client:
+        while waiting:
+            canonical, address = waiting.popitem()
+            seen[canonical] = address
+            text = await text_of(client, address)
+            pages += [address] if "<html" in text else []
+            for link in map(unescape, LINK.findall(text)):
+                known = await canonical_of(site, link)
+                if known in canonicals - seen.keys():
+                    waiting.setdefault(known, link)
+    assert canonicals - seen.keys() == NOT_OURS, "pages that no page leads to"
+    return sorted(pages)
+
+
+async def text_of(client: ClientSession, address: str) -> str:
+    """A page, or a part of one; empty for what is none: a stream, a file, a health check."""
+    async with client.get(address, allow_redirects=False) as response:
+        assert response.status < 400, address
+        return await response.text() if response.content_type == "text/html" else ""
+
+
+async def canonical_of(site: Site, link: str) -> str:
+    """The route of a link; empty for one that has none."""
+    found = await site.app.router.resolve(make_mocked_request("GET", link))
+    resource = found.route.resource
+    return resource.canonical if resource else ""
+
+
+async def test_axe_finds_nothing_serious_on_any_page_and_all_fit(site: Site, open_page: OpenPage) -> None:
+    """Light and wide in one language, dark and narrow in the other; nothing is wider than the window at any size."""
+    wrong: list[str] = []
+    pages = await pages_of(site)
+    assert len(pages) > 15
+    page = await open_page("ilya", forgive=True)
+    await page.add_init_script(AXE)
+    for language, scheme, width, widths in LOOKS:
+        async with site.engine.begin() as connection:
+            await connection.execute(update(users).values(language=language))
+        await page.emulate_media(color_scheme=scheme)
+        for address in pages:
+            await page.set_viewport_size({"width": width, "height": 860})
+            await page.goto(site.url + address)
+            wrong += [f"{address} {language} {scheme} {told}" for told in await violations(page)]
+            for size in (width, *widths):
+                await page.set_viewport_size({"width": size, "height": 860})
+                wide = await page.evaluate("document.documentElement.scrollWidth")
+                wrong += [f"{address} {language}: {wide} px wide at {size}"] if wide > size else []
+    assert wrong == []
+
+
+async def violations(page: Page) -> list[str]:
+    """What axe finds serious or worse, one line each."""
+    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{one['id']}: {one['help']}: {node['target']} {node['html'][:120]}"
+        for one in found["violations"]
+        if one["impact"] in IMPACTS
+        for node in one["nodes"][:3]
+    ]
