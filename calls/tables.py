@@ -143,6 +143,7 @@ call_events = Table(
     Column("kind", Text, nullable=False),
     Column("body", JSONB, nullable=False),
     Column("received_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Index("ix_call_events_recording_refused", "at", postgresql_where=text("kind = 'RecordingRefused'")),
     postgresql_partition_by="RANGE (at)",
     comment="Append-only, partitioned by month: the truth that everything else is folded from.",
 )

@@ -62,6 +62,9 @@ ACTIONS: Final = (
     "calls_exported",
     "view_saved",
     "view_removed",
+    "call_overheard",
+    "wall_link_made",
+    "wall_link_revoked",
 )
 """What is written down besides listening (`listens`); `recordings.audit` says what each is about."""
 

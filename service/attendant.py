@@ -25,6 +25,7 @@ from service.callbacks import Callbacks
 from service.controlling import Controlling
 from service.holding import Holding
 from service.outgoing import Outgoing, outgoing_settings, said_when_called
+from service.overhearing import Overhearing
 from service.pausing import Pausing
 from service.reconcile import HourlyReconciliation
 from service.recorder import Recorder
@@ -88,6 +89,7 @@ class Attendant:
         )
         self.pausing = Pausing(self.link, recorder.engine)
         self.controlling = Controlling(self.link, memory, recorder.engine)
+        self.overhearing = Overhearing(self.link, recorder.engine, lambda: memory.directory, self.live_devices)
         self.callbacks = Callbacks(self.link, memory, recorder.engine, desk)
         self._reconciliation = HourlyReconciliation(self.link, cel, recorder.engine, reconciled) if cel else None
 
@@ -106,6 +108,7 @@ class Attendant:
                         self.holding.run,
                         self.outgoing.run,
                         self.pausing.run,
+                        self.overhearing.run,
                         self.callbacks.run,
                         self.controlling.run,
                     ):
@@ -134,6 +137,7 @@ class Attendant:
         self.holding.hear(message)
         self.outgoing.heard(message)
         self.pausing.heard(message)
+        self.overhearing.heard(message)
         change = devices.live_change(message)
         state = self._devices.note(change) if change is not None else None
         if state is not None:

@@ -11,7 +11,7 @@ from calls import events as e
 from calls.events import Event
 from telephony import cel, waiting
 from telephony.silent import is_silent
-from telephony.told import ARRIVAL, Headers, Message, Where, recording_paths, whole
+from telephony.told import ARRIVAL, Headers, Message, Where, is_of_a_call, recording_paths, whole
 
 _RING, _DOWN, _RINGING, _UP = "4", "0", "5", "6"
 """Channel states as Asterisk numbers them: Ring is a far side calling us, Ringing a far side being called."""
@@ -27,7 +27,7 @@ def translate(pbx: str, message: Headers) -> list[Event]:
     meaning = _MEANINGS.get(event_name(message).lower())
     if meaning is None or (meaning is _user_event and not raised_by_dialplan(message)):
         return []
-    return [event for event in meaning(Message(pbx, message)) if event.channel]
+    return [event for event in meaning(Message(pbx, message)) if is_of_a_call(event.channel)]
 
 
 def event_name(message: Headers) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, tzinfo
 from calls import events as e
 from calls.events import Event
 from telephony import waiting
-from telephony.told import Where, clean, moment, recording_paths, whole
+from telephony.told import Where, clean, is_of_a_call, moment, recording_paths, whole
 
 COLUMNS = (
     *("eventtype", "eventtime", "cid_name", "cid_num", "cid_ani", "cid_rdnis", "cid_dnid", "exten", "context"),
@@ -113,7 +113,7 @@ def translate(pbx: str, row: Mapping[str, str], zone: tzinfo = UTC) -> list[Even
     if meaning is None:
         return []
     read = _Row(pbx, fields, zone)
-    return [event for event in meaning(read) if event.channel]
+    return [event for event in meaning(read) if is_of_a_call(event.channel)]
 
 
 def _decoded(extra: str) -> Mapping[str, str]:

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 
 from directory.tables import metadata
+from telephony.chan_spy import MODES
 
 STATES: Final = ("not_inuse", "inuse", "ringing", "busy", "onhold", "unavailable", "unknown", "dnd")
 
@@ -83,4 +84,42 @@ call_controls = Table(
     CheckConstraint("(settled_at is null) = (outcome is null)", name="settled_with_outcome"),
     Index("ix_call_controls_open", "asked_at", postgresql_where=text("settled_at is null")),
     comment="Who wanted a call held, transferred or hung up from the page; what was done is told by the PBX itself.",
+)
+
+OVERHEARING: Final = ("wanted", "placed", "heard", "over", "failed")
+"""wanted, then placed (the PBX was told to call the telephone), heard (it was answered), and over; or failed."""
+
+UNDER_WAY: Final = ("wanted", "placed", "heard")
+
+overhearings = Table(
+    "overhearings",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True, server_default=func.gen_random_uuid()),
+    Column(
+        "call_id",
+        UUID(as_uuid=True),
+        ForeignKey("calls.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+        comment="The call that is overheard.",
+    ),
+    Column("person", Text, nullable=False, comment="Key of who overhears, on a telephone of theirs."),
+    Column("mode", Text, CheckConstraint(f"mode in {MODES!r}", name="mode"), nullable=False),
+    Column("asked_by", Text, nullable=False, comment="Login."),
+    Column("asked_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column(
+        "state",
+        Text,
+        CheckConstraint(f"state in {OVERHEARING!r}", name="state"),
+        nullable=False,
+        server_default=text("'wanted'"),
+    ),
+    Column("reason", Text, comment="Key of why it failed."),
+    Column("device", Text, comment="The telephone that was called."),
+    Column("channel", Text, comment="Uniqueid of its channel, which is no call's."),
+    Column("began_at", TIMESTAMP(timezone=True), comment="Since when it is heard, by our clock."),
+    Column("ended_at", TIMESTAMP(timezone=True), comment="Until when."),
+    Index("ix_overhearings_person_asked_at", "person", "asked_at"),
+    Index("ix_overhearings_under_way", "state", postgresql_where=text(f"state in {UNDER_WAY!r}")),
+    comment="Append-only but for its state: who heard a call while it went on, since when and how.",
 )

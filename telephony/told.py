@@ -54,6 +54,15 @@ def moment(value: str, zone: tzinfo = UTC) -> datetime | None:
         return None
 
 
+OVERHEARS: Final = "switchhook-overhears-"
+"""The beginning of a channel's uniqueid behind which somebody overhears a call: it is in no bridge and is no call."""
+
+
+def is_of_a_call(channel: str) -> bool:
+    """Whether what happens on a channel, told by its uniqueid, belongs to a call."""
+    return bool(channel) and not channel.startswith(OVERHEARS)
+
+
 def whole(value: str) -> int | None:
     """The whole number in `value`, None where there is none."""
     value = value.strip()

@@ -34,6 +34,8 @@ from web.api.routes import routes
 from web.attempts import Attempts
 from web.calls_export import AT_ONCE_MOST, EXPORTS
 from web.guard import add_headers, know_viewer, refuse_nul, refuse_other_sites, tell_errors
+from web.head import head_page, wall_page
+from web.head.board import BOARDS, Boards
 from web.health import READINESS, Readiness
 from web.house import HOUSE, House
 from web.import_page import READERS, READERS_MOST
@@ -54,6 +56,7 @@ def make_app(services: WebServices) -> web.Application:
     app[SERVICES] = services
     app[HOUSE] = House(services.engine)
     app[LIVE] = Live(services.engine, app[HOUSE])
+    app[BOARDS] = Boards()
     app[ATTEMPTS] = Attempts()
     app[READINESS] = Readiness(services)
     app[EXPORTS] = asyncio.Semaphore(AT_ONCE_MOST)
@@ -87,6 +90,15 @@ def make_app(services: WebServices) -> web.Application:
             web.get("/leads/import", import_page.show),
             web.post("/leads/import", import_page.change),
             web.get("/search", searching.show),
+            web.get("/head", head_page.show),
+            web.get("/head/stream", head_page.stream),
+            web.get("/head/beside", head_page.show_beside),
+            web.post("/head/overhear", head_page.overhear),
+            web.get("/wallboard", wall_page.show),
+            web.post("/wallboard", wall_page.change),
+            web.get("/wallboard/stream", wall_page.stream),
+            web.get("/wall/{told}", wall_page.show_wall),
+            web.get("/wall/{told}/stream", wall_page.stream_wall),
             web.get("/leads", list_page.show),
             web.get("/leads/attention", attention_page.show),
             web.get("/leads/rules", rules_page.show),

@@ -29,6 +29,9 @@ _OPEN: Final = ("/login", "/healthz", "/readyz")
 UPLOADS: Final = "/api/v1/uploads/"
 """Has a door of its own: PBXes send there, with tokens that open nothing else (`web.api.uploads`)."""
 
+WALL: Final = "/wall/"
+"""Screens on walls come here, each with a link of its own that opens nothing else (`web.wall_links`)."""
+
 _CRM_DOORS: Final = re.compile(r"/crm/([a-z0-9][a-z0-9_-]{0,39})/(?:oauth|events)")
 """Who comes here brings no cookie of ours; each door checks by itself who is before it (`web.crm_doors`)."""
 
@@ -80,6 +83,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers.update(_HEADERS)
     if request.path.startswith(LINKED):
         response.headers.update(_LINKED_HEADERS)
+    if request.path.startswith(WALL):
+        response.headers.update({"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"})
     response.headers["Content-Security-Policy"] = (
         f"default-src 'self'; style-src 'self'{style}; img-src 'self' data:; object-src 'none'; base-uri 'none';"
         " form-action 'self'; frame-ancestors 'none'"
@@ -150,7 +155,7 @@ async def read_form(request: web.Request) -> dict[str, str]:
 @web.middleware
 async def know_viewer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks; nobody unknown passes but to the login page, the health checks and what has its own door."""
-    has_own_door = request.path.startswith(("/static/", UPLOADS, LINKED)) or is_crm_door(request)
+    has_own_door = request.path.startswith(("/static/", UPLOADS, LINKED, WALL)) or is_crm_door(request)
     if request.path in _OPEN or has_own_door:
         return await handler(request)
     viewer = await viewer_of(request)

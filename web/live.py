@@ -22,6 +22,7 @@ from calls.record import CHANNEL
 from crm_sync.book import outcomes
 from directory import presence_store
 from notices import telling
+from telephony import devices
 from web.background import read_background, read_live
 from web.cards import LiveCall
 from web.house import House
@@ -35,12 +36,14 @@ _log = structlog.get_logger(__name__)
 class Page:
     """One open page: woken when a call it may care about changed, or the presence of `person`, whose page it is.
 
-    With `promises` also when a promise to call back did. `noticed_at` is the monotonic time of the notice.
+    With `promises` also when a promise to call back did; with `everybody` when presence or a device of anybody did.
+    `noticed_at` is the monotonic time of the notice.
     """
 
     concerns: Callable[[LiveCall], bool]
     person: str | None = None
     promises: bool = False
+    everybody: bool = False
     presence_changed: bool = False
     notices_changed: bool = False
     own_changed: bool = False
@@ -109,12 +112,19 @@ class Live:
         self._noticed: dict[UUID, float] = {}
         self._wake = asyncio.Event()
 
-    def open(self, concerns: Callable[[LiveCall], bool], person: str | None = None, *, promises: bool = False) -> Page:
+    def open(
+        self,
+        concerns: Callable[[LiveCall], bool],
+        person: str | None = None,
+        *,
+        promises: bool = False,
+        everybody: bool = False,
+    ) -> Page:
         """Begin to watch calls for which `concerns` holds before or after a change, and the presence of `person`.
 
-        With `promises`, to call back, those too.
+        With `promises`, to call back, those too; with `everybody` the presence and the devices of all.
         """
-        page = Page(concerns, person, promises)
+        page = Page(concerns, person, promises, everybody)
         self._pages.add(page)
         return page
 
@@ -158,6 +168,7 @@ class Live:
             await driver.add_listener(outcomes.CHANNEL, self._notice_own)
             await driver.add_listener(help_asked.CHANNEL, self._notice)
             await driver.add_listener(claims.CHANNEL, self._notice_promise)
+            await driver.add_listener(devices.CHANNEL, self._notice_device)
             try:
                 await self._reread()
                 self.connected = True
@@ -173,7 +184,12 @@ class Live:
 
     def _notice_presence(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
         for page in self._pages:
-            if page.person == payload:
+            if page.everybody or page.person == payload:
+                page.wake_presence()
+
+    def _notice_device(self, _connection: object, _pid: int, _channel: str, _payload: str) -> None:
+        for page in self._pages:
+            if page.everybody:
                 page.wake_presence()
 
     def _notice_told(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:

@@ -106,3 +106,24 @@ def own_follow_ups(viewer: Viewer, scope: Scope) -> ColumnElement[bool]:
         return true()
     nobodys = and_(follow_ups.c.owner.is_(None), follow_ups.c.line.in_(scope.lines))
     return or_(nobodys, follow_ups.c.owner == viewer.person) if viewer.person else nobodys
+
+
+def teams_led(viewer: Viewer, directory: Directory) -> frozenset[str]:
+    """The keys of the teams whose head a viewer is: of an admin all; of a head their own, and those without a head."""
+    if viewer.role not in {"head", "admin"}:
+        return frozenset()
+    return frozenset(
+        team.key
+        for team in directory.teams
+        if viewer.role == "admin"
+        or viewer.person in team.members
+        or not any(member.role == "head" for member in directory.members(team.key))
+    )
+
+
+def may_overhear(viewer: Viewer, directory: Directory, people: Iterable[str | None], line: str | None) -> bool:
+    """Whether a viewer may overhear a call of these people on this line: its line, or one of them, is of theirs."""
+    led = teams_led(viewer, directory)
+    found = directory.line(line) if line else None
+    mine = {key for team in directory.teams if team.key in led for key in team.members}
+    return (found is not None and found.team in led) or not mine.isdisjoint(filter(None, people))

@@ -1,4 +1,4 @@
-"""What the web room keeps itself: who listened to what, tokens of PBXes that upload, files that wait to be imported."""
+"""What the web room keeps itself: who listened to what, tokens of PBXes, links of wallboards, files to be imported."""
 
 from sqlalchemy import (
     TIMESTAMP,
@@ -71,4 +71,18 @@ saved_views = Table(
     Column("changed_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
     UniqueConstraint("user_id", "name"),
     comment="Filters of the list of calls that somebody gave a name.",
+)
+
+wall_links = Table(
+    "wall_links",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True, comment="SHA-256 of what its address holds."),
+    Column("label", Text, nullable=False, comment="Which screen it is for."),
+    Column("team", Text, comment="Key of the team that it shows; null: the whole house."),
+    Column("made_by", Text, nullable=False, comment="A login, or command line."),
+    Column("made_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    Column("used_at", TIMESTAMP(timezone=True), comment="When a screen came last, to the minute."),
+    Column("revoked_at", TIMESTAMP(timezone=True)),
+    comment="Addresses at which a screen shows the wallboard without a login; they open nothing else.",
 )

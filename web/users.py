@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory.model import ROLES
 from directory.tables import people, sessions, tokens, users
-from web import links
+from web import links, wall_links
 from web.cards import When
 
 PASSWORD_LEAST: Final = 8
@@ -136,6 +136,7 @@ async def disable(connection: AsyncConnection, login: str) -> None:
     mine = (tokens.c.user_id == user) & tokens.c.revoked_at.is_(None)
     await connection.execute(update(tokens).where(mine).values(revoked_at=func.now()))
     await links.revoke_of(connection, login)
+    await wall_links.revoke_of(connection, login)
 
 
 async def enable(connection: AsyncConnection, login: str) -> None:

@@ -23,6 +23,7 @@ from service.cli.privacy import erase, hold_app, links_app, retention
 from service.cli.recordings import recordings_app
 from service.cli.talks import export, talk_facts
 from service.cli.terminal import Json, many, moment, plain, refuse, run, settled
+from service.cli.wallboard import wallboard_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 directory_app = typer.Typer(no_args_is_help=True, help="People, teams, devices, lines and hours.")
@@ -45,6 +46,7 @@ app.command("talk-facts")(talk_facts)
 app.add_typer(hold_app, name="hold")
 app.add_typer(crm_app, name="crm")
 app.add_typer(links_app, name="links")
+app.add_typer(wallboard_app, name="wallboard")
 app.command()(notify)
 app.command()(erase)
 app.command()(jobs)

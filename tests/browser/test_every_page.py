@@ -16,6 +16,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.tables import users
+from recordings.audit import THE_OPERATOR
 from service.crm.connecting import Connecting
 from service.crm.doors import Doors
 from service.ports import free_port
@@ -24,6 +25,8 @@ from tests.browser.conftest import OpenPage
 from tests.fakes.ledger import SECRET_KEY
 from tests.fakes.lived_in import live_in
 from tests.fakes.site import Site, open_site
+from tests.fakes.story import HOUSE
+from web import wall_links
 
 AXE = Path("var/browser/axe.min.js").read_text()
 LINK = re.compile(r'(?:href|hx-get)="(/[^"#]*)')
@@ -63,6 +66,9 @@ async def pages_of(site: Site) -> list[str]:
     resources = (route.resource for route in site.app.router.routes() if route.method == "GET")
     canonicals = {it.canonical for it in resources if it and not it.canonical.startswith(("/api/", "/static"))}
     waiting = {one: one for one in sorted(canonicals) if "{" not in one}
+    async with site.engine.begin() as connection:
+        _, wall = await wall_links.make(connection, THE_OPERATOR, HOUSE, "Холл", None)
+    waiting |= {"/wall/{told}": wall, "/wall/{told}/stream": f"{wall}/stream"}  # it leads to itself, and is told once
     seen: dict[str, str] = {}
     pages = ["/no-such-page"]
     async with site.visitor("ilya") as client:

@@ -23,9 +23,11 @@ from notices.telling import tell
 from recordings import holds
 from recordings.audit import THE_OPERATOR
 from recordings.rows import write_call_audio
+from routing.tables import outgoing_calls
+from telephony import overhearings
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, SUPPORT, Told, know
-from web import guard, health, links, users, watching
+from web import guard, health, links, users, wall_links, watching
 from web.api.bulk import PATH as IMPORT_PATH
 from web.api.routes import COMMANDS, OPERATIONS
 from web.api.uploads import PATH as UPLOADS_PATH
@@ -248,6 +250,12 @@ async def test_the_description_is_true(site: Site) -> None:
         await holds.add(connection, THE_OPERATOR, "a case", number="79165550166")
         notice = Notice(key="test 1", kind="test", subject="house")
         await tell(connection, HOUSE, notice, ["vera"])
+        await wall_links.make(connection, THE_OPERATOR, HOUSE, "Холл", None)
+        wish = {"purpose": "click", "state": "refused", "reason": "premium_rate", "number": "78095550111"}
+        await connection.execute(insert(outgoing_calls).values(wish))
+        heard = await overhearings.ask(
+            connection, call.id or UUID(int=0), person="vera", mode="listen", asked_by="vera"
+        )
         party = (await connection.execute(select(parties.c.id))).scalars().first()
         task = {"party_id": party, "text": "Позвонить", "made_at": func.now(), "made_by": "vera"}
         await connection.execute(insert(tasks).values(task))
@@ -263,7 +271,7 @@ async def test_the_description_is_true(site: Site) -> None:
         for operation in OPERATIONS:
             if operation.answer is None:
                 continue
-            named = begun if operation.path.startswith("/outgoing-calls") else call.id
+            named = {"outgoing-calls": begun, "overhearings": heard}.get(operation.path.split("/")[1], call.id)
             query = "?q=квартиру" if operation.path == "/search" else ""
             path = operation.path.replace("{id}", str(named)).replace("{number}", str(erasure))
             answer = await told(client, path + query)

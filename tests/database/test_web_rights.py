@@ -28,6 +28,7 @@ from recordings.audit import THE_OPERATOR, Actor
 from recordings.privacy_tables import audit, erasures, links
 from recordings.tables import archives
 from routing.tables import outgoing_calls
+from telephony import overhearings
 from tests.fakes.ledger import add_connection
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, LINE, PASSWORD, Told
@@ -146,6 +147,15 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     **dict.fromkeys((f"POST {API}/parties/{{number}}/{do}" for do in ("rename", "numbers")), THEIRS),
     f"POST {API}/parties/{{number}}/merge": HEADS,
     f"POST {API}/merges/{{number}}/undo": HEADS,
+    **dict.fromkeys(("GET /head", "GET /head/stream", "GET /head/beside", "POST /head/overhear"), HEADS),
+    **dict.fromkeys(("GET /wallboard", "GET /wallboard/stream", f"GET {API}/wallboard"), EVERYBODY),
+    **dict.fromkeys(("POST /wallboard", f"GET {API}/wallboard/links", f"POST {API}/wallboard/links"), HEADS),
+    f"POST {API}/wallboard/links/{{number}}/revoke": HEADS,
+    # A screen on a wall: its link tells what it may show, and what is none opens nothing (test_web_head).
+    **dict.fromkeys(("GET /wall/{told}", "GET /wall/{told}/stream"), ANYBODY),
+    f"POST {API}/calls/{{id}}/overhear": HEADS,
+    f"GET {API}/overhearings/{{id}}": HEADS,
+    f"GET {API}/refused": HEADS,
     f"GET {API}/holds": HEADS,
     f"POST {API}/holds": HEADS,
     f"POST {API}/holds/{{number}}/lift": HEADS,
@@ -162,6 +172,10 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "POST /calls/{id}/keeping": {"do": "link"},
     "POST /language": {"language": "en"},
     "POST /theme": {"theme": "dark"},
+    "POST /head/overhear": {"call": "00000000-0000-0000-0000-000000000000", "mode": "listen"},
+    "POST /wallboard": {"do": "make", "label": "Холл"},
+    f"POST {API}/wallboard/links": {"label": "Холл"},
+    f"POST {API}/calls/{{id}}/overhear": {"mode": "listen"},
     "POST /leads/{number}": {"do": "note", "text": "called back"},
     "POST /parties/{number}": {"do": "do_not_call"},
     "POST /crm/{key}": {"do": "shadow"},
@@ -250,10 +264,17 @@ async def things(site: Site) -> dict[str, str]:
             await connection.execute(insert(erasures).values(row).returning(erasures.c.id))
         ).scalar_one()
         outgoing = (await connection.execute(asked)).scalar_one()
+        assert call.id is not None
+        heard = await overhearings.ask(connection, call.id, person="vera", mode="listen", asked_by="vera")
         token = await upload_tokens.create(connection, "main")
     await add_connection(site.engine, "https://crm.example.com/told")
     told = {name: str(number) for name, number in numbers.items()} | {"pbx": f"Bearer {token}", "crm": "site"}
-    return told | {"calls": str(call.id), "outgoing-calls": str(outgoing), "link": link.path.rpartition("/")[2]}
+    return told | {
+        "calls": str(call.id),
+        "outgoing-calls": str(outgoing),
+        "overhearings": str(heard),
+        "link": link.path.rpartition("/")[2],
+    }
 
 
 async def lead_with_task(connection: AsyncConnection) -> tuple[int, int]:

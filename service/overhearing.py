@@ -1,0 +1,211 @@
+"""Has heads overhear calls of one PBX: their own telephone is called and listens, whispers or joins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls.record import state_call
+from calls.talkers import talkers
+from directory.model import Directory, Person
+from service.listening import keep_listening
+from telephony import chan_spy, overhearings
+from telephony.devices import DeviceState
+from telephony.link import Link
+from telephony.overhearings import CHANNEL, Wanted
+from telephony.pbx import ActionRefused, LinkError, Message
+from telephony.plan_variables import UnsafeDialError
+from telephony.told import OVERHEARS
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+FRESH_SECONDS: Final = 10.0
+"""What nobody did for so long is not done any more: who wanted it looks elsewhere by now."""
+LOST_SECONDS: Final = 60.0
+"""So long after it was asked for, a telephone has been answered or not; the PBX's word on it was lost."""
+_LOOK_SECONDS: Final = 1.0
+_CAUSES: Final = {"17": "busy", "19": "no_answer", "21": "rejected"}
+"""Q.850 of the telephone's hang-up. The Reason of OriginateResponse is 0 for who declines and who is busy (tapes
+click2call_staff_refuses and click2call_staff_busy), and 3 for who did not answer."""
+_NO_ANSWER: Final = "3"
+_IN_USE: Final = frozenset({"inuse", "ringing", "busy", "onhold"})
+_NOBODY_SAID: Final = DeviceState("")
+
+
+class Overhearing:
+    """The overhearings of one PBX's calls; `run` ends only by cancellation, `heard` takes its events."""
+
+    def __init__(
+        self,
+        link: Link,
+        engine: AsyncEngine,
+        directory: Callable[[], Directory | None],
+        devices: Callable[[], Mapping[str, DeviceState] | None],
+    ) -> None:
+        """`directory` and `devices` give what is known now."""
+        self._pbx = link.settings.name
+        self._link = link
+        self._engine = engine
+        self._directory = directory
+        self._devices = devices
+        self._wake = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+        self._working: set[asyncio.Task[None]] = set()
+        self._placed: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Do what is wanted, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            # While the database does not tell, the look of every second finds what is wanted.
+            group.create_task(keep_listening(self._engine, CHANNEL, self._wake))
+            group.create_task(self._keep_doing())
+
+    def heard(self, message: Message) -> None:
+        """Take one AMI event; never waits."""
+        if message.get("Event") == "OriginateResponse" and message.get("ActionID") in self._placed:
+            self._begin(self._responded(message))
+        elif message.get("Event") == "Hangup" and str(message.get("Uniqueid")).startswith(OVERHEARS):
+            channel = str(message.get("Uniqueid"))
+            wanted = channel.removeprefix(OVERHEARS)
+            if wanted in self._placed:
+                self._placed[wanted] = str(message.get("Cause"))
+            self._begin(self._ended(channel))
+
+    async def _keep_doing(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._wake.wait()
+            self._wake.clear()
+            if self._link.state.connected:
+                await self._try(self._do_wanted())
+
+    async def _do_wanted(self) -> None:
+        async with self._one_at_a_time:
+            async with self._engine.connect() as connection:
+                known = await overhearings.under_way(connection, self._pbx)
+            for one in known:
+                if one.step == "wanted":
+                    await self._do(one, known)
+                elif one.step == "heard" and one.ended_at is not None:  # ChanSpy ends with the channel that it hears
+                    await self._end(one.id)
+                elif one.step == "placed" and one.age_seconds > LOST_SECONDS:
+                    await self._fail(one.id, "interrupted")
+
+    async def _do(self, wanted: Wanted, known: list[Wanted]) -> None:
+        """Call the telephone of who wants to overhear; where they overhear this call already, change how."""
+        directory = self._directory()
+        person = directory.person(wanted.person) if directory else None
+        if wanted.age_seconds > FRESH_SECONDS:
+            await self._fail(wanted.id, "too_late")
+        elif wanted.ended_at is not None:
+            await self._fail(wanted.id, "over")
+        elif directory is None or person is None:
+            await self._fail(wanted.id, "no_device")
+        elif (now := _same(wanted, known)) is not None:
+            await self._change(wanted, now)
+        else:
+            talk = talkers(state_call(wanted.state), directory)
+            others = [key for key in talk if key != wanted.person]
+            device = telephone(person, self._devices() or {})
+            if not others:
+                await self._fail(wanted.id, "nobody_talks")
+            elif device in {"no_device", "in_use"}:
+                await self._fail(wanted.id, device)
+            else:
+                await self._place(wanted, device, talk[others[-1]], directory.person(others[-1]))
+
+    async def _place(self, wanted: Wanted, device: str, channel: str, heard: Person | None) -> None:
+        """Have the PBX call the telephone, at most once whatever happens meanwhile."""
+        shown = next((one.number for one in heard.devices if one.number), "") if heard else ""
+        try:
+            action = chan_spy.originate(wanted.id, device, channel, wanted.mode, shown=shown or "")
+        except UnsafeDialError as error:
+            log.warning("a call is not overheard", pbx=self._pbx, error=str(error))
+            await self._fail(wanted.id, "pbx_refused")
+            return
+        async with self._engine.begin() as connection:
+            if not await overhearings.place(connection, wanted.id, device, chan_spy.channel_of(wanted.id)):
+                return
+        self._placed[str(wanted.id)] = ""
+        try:
+            await self._link.action(action)
+        except ActionRefused as error:
+            self._placed.pop(str(wanted.id), None)
+            log.warning("the PBX has nobody overhear", pbx=self._pbx, error=str(error))
+            await self._fail(wanted.id, "pbx_refused")
+        except LinkError as error:
+            log.warning("a wish to overhear may not have reached the PBX", pbx=self._pbx, error=str(error))
+
+    async def _change(self, wanted: Wanted, now: Wanted) -> None:
+        """Go on in another way on the same channel: what was before is over, what is wanted begins."""
+        try:
+            await self._link.action(chan_spy.change(str(now.channel), wanted.mode))
+        except ActionRefused:
+            await self._fail(wanted.id, "over")
+            return
+        async with self._engine.begin() as connection:
+            await overhearings.end(connection, now.id)
+            await overhearings.begin(connection, wanted.id, now.channel)
+        log.info("a call is overheard in another way", pbx=self._pbx, mode=wanted.mode)
+
+    async def _responded(self, message: Message) -> None:
+        """The telephone was answered, or was not."""
+        action_id = str(message.get("ActionID"))
+        cause = self._placed.pop(action_id, "")
+        async with self._one_at_a_time:
+            if message.get("Response") == "Success":
+                async with self._engine.begin() as connection:
+                    await overhearings.begin(connection, UUID(action_id))
+                log.info("a call is overheard", pbx=self._pbx)
+            else:
+                unanswered = message.get("Reason") == _NO_ANSWER
+                await self._fail(UUID(action_id), "no_answer" if unanswered else _CAUSES.get(cause, "unreachable"))
+
+    async def _ended(self, channel: str) -> None:
+        async with self._one_at_a_time, self._engine.begin() as connection:
+            await overhearings.end_channel(connection, channel)
+
+    async def _end(self, overhearing: UUID) -> None:
+        async with self._engine.begin() as connection:
+            await overhearings.end(connection, overhearing)
+
+    async def _fail(self, overhearing: UUID, reason: str) -> None:
+        async with self._engine.begin() as connection:
+            await overhearings.fail(connection, overhearing, reason)
+        log.info("a call was not overheard", pbx=self._pbx, reason=reason)
+
+    async def _try(self, work: Coroutine[Any, Any, None]) -> None:
+        """One wish must not end the service: what is not done is looked at again."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  # whatever the driver raises
+            log.warning("wishes to overhear could not be done now", pbx=self._pbx, error=type(error).__name__)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._try(work))
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+
+def telephone(person: Person, states: Mapping[str, DeviceState]) -> str:
+    """The first telephone of a person that is registered and free, never a mobile; else `in_use` or `no_device`.
+
+    One of which the PBX says nothing is tried: it may be of a kind that tells no state.
+    """
+    known = [(one.address, states.get(one.address, _NOBODY_SAID)) for one in person.devices if one.kind != "mobile"]
+    there = [(address, told.state) for address, told in known if told.reachable and told.state != "unavailable"]
+    free = next((address for address, state in there if state not in _IN_USE), None)
+    return free or ("in_use" if there else "no_device")
+
+
+def _same(wanted: Wanted, known: list[Wanted]) -> Wanted | None:
+    """The overhearing of the same person that goes on in the same call."""
+    mine = (it for it in known if it.person == wanted.person and it.call_id == wanted.call_id and it.step == "heard")
+    return next(mine, None)
