@@ -23,7 +23,7 @@ from telephony import overhearings
 from telephony.chan_spy import Mode
 from tests.end_to_end.stage import LINE, ROUTED, Stage, until
 
-NUMBER, OTHER, HEAD = "79161230188", "79161230189", "vera-desk"
+NUMBER, OTHER, THIRD, HEAD = "79161230188", "79161230189", "79161230190", "vera-desk"
 TALK = ("ru/queue-youarenext",) * 12
 TEAM = loads(
     f"""
@@ -119,7 +119,7 @@ async def test_a_head_listens_whispers_and_joins_and_the_record_has_the_call_alo
 
     The telephone of the head is in no call: the store has the two calls of the clients, and CEL tells no third.
     """
-    began_at = datetime.now(UTC) - timedelta(minutes=1)
+    began_at = datetime.now(UTC)  # what another test left with the PBX may be recovered into this store
     settings = stage.settings()
     async with stage.open(settings):
         await until(stage.asked, "the PBX asks the service")
@@ -142,7 +142,8 @@ async def test_a_head_listens_whispers_and_joins_and_the_record_has_the_call_alo
         await client.hangup()
         await state(stage, joined.id, "over")
         await stage.record(OTHER)
-        rows = await stage.rows("select caller_number, status, answered_by from calls order by started_at")
+        asked = "select caller_number, status, answered_by from calls where started_at >= :began order by started_at"
+        rows = await stage.rows(asked, began=began_at)
         assert [tuple(row) for row in rows] == [
             (NUMBER, "answered", [f"PJSIP/{ROUTED}"]),
             (OTHER, "answered", [f"PJSIP/{ROUTED}"]),
@@ -168,7 +169,7 @@ async def test_what_cannot_be_overheard_says_why(stage: Stage) -> None:
     """Вера declines; her telephone is in use; it is not there; the call is over."""
     async with stage.open(stage.settings()):
         await until(stage.asked, "the PBX asks the service")
-        client, call = await talk(stage, NUMBER)
+        client, call = await talk(stage, THIRD)
         head = stage.world.phone(HEAD)
         await head.behave(reject())
         assert (await overhear(stage, call, "listen", ends="failed")).reason == "rejected"
@@ -182,5 +183,5 @@ async def test_what_cannot_be_overheard_says_why(stage: Stage) -> None:
         assert (await overhear(stage, call, "listen", ends="failed")).reason == "no_device"
         await head.plug()
         await client.hangup()
-        await stage.record(NUMBER)
+        await stage.record(THIRD)
         assert (await overhear(stage, call, "listen", ends="failed")).reason == "over"
