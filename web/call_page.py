@@ -12,6 +12,7 @@ from calls.call import facts
 from calls.events import TranscriptionGivenUp
 from calls.follow_up_list import promise_of
 from calls.jobs import hurry
+from crm_sync.book.outcomes import of_call
 from recordings.fact_rows import talk_facts_of
 from recordings.masking import kind_of
 from recordings.pauses import is_paused
@@ -79,6 +80,7 @@ async def show(request: web.Request) -> web.Response:
         promise = (await connection.execute(promise_of(one.id))).first()
         kept = await keeping.shown(request, connection, one)
         late_in_crm = await is_late_in_crm(connection, one.id)
+        cards = [card for card in await of_call(connection, one.id) if card.note or card.outcome or card.next_step]
         lead = await lead_of_call(connection, directory, request[VIEWER], one.row.lead_id)
         told = await call_told.shown(request, connection, one.id)
         if transcript is not None:
@@ -121,6 +123,7 @@ async def show(request: web.Request) -> web.Response:
         facts=measured,
         talk=talk,
         lead=lead,
+        cards=cards,
         **told,
         **words_of(directory.leads, language, datetime.now(UTC)),
         nonce=nonce(request),
