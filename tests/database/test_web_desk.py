@@ -83,8 +83,8 @@ async def test_what_is_told_goes_to_the_lead_once_whenever_there_is_one(site: Si
             assert [(card["outcome"], card["booked"]) for card in answer["cards"]] == [("qualified", not early)]
             assert await ask(anna, call, "outcome", **told) == answer
             await link(site.engine, call)
-        page = await (await anna.get(f"/calls/{call}")).text()
-        assert all(words in page for words in ("Качественный", "Хочет угловую", "Выслать план"))
+            page = await (await anna.get(f"/calls/{call}")).text()
+            assert all(words in page for words in ("Качественный", "Хочет угловую", "Выслать план"))
     leads, notes, tasks = await book(site.engine)
     assert leads == [("qualified", None)] * 2
     assert notes == [("Хочет угловую", "anna")] * 2
