@@ -85,10 +85,10 @@ def held(call: Call) -> bool:
     return any(max(channel.holds)[1] for channel in call.channels.values() if channel.holds and not channel.ended_at)
 
 
-async def test_a_talk_is_held_taken_back_sent_on_and_hung_up(stage: Stage) -> None:
-    """Each is done and told by the PBX itself; who was sent on is the colleague's to control."""
+async def test_a_talk_is_held_taken_back_sent_on_comes_back_and_is_hung_up(stage: Stage) -> None:
+    """Each is done and told by the PBX itself; a client whom nobody takes comes back."""
     await stage.world.phone(ROUTED).behave(answer(0.1, speak=TALK))
-    await stage.world.phone(FALLBACK).behave(answer(0.1, speak=TALK))
+    await stage.world.phone(FALLBACK).behave(busy())
     async with stage.open(stage.settings()):
         await until(stage.asked, "the PBX asks the service")
         await stage.world.call(NUMBER, "Клиент", LINE, speak=TALK, stay=True)
@@ -98,25 +98,14 @@ async def test_a_talk_is_held_taken_back_sent_on_and_hung_up(stage: Stage) -> No
         assert await wanted(stage, call, "resume") == "done"
         await seen(stage, "they talk again", lambda call, told: told.hold_seconds > 0 and not held(call))
         assert await wanted(stage, call, "transfer", colleague="boris") == "done"
+        _, back = await seen(stage, "the client is back with Анна", lambda _, told: len(told.talks) == 2)
+        assert talk_with(back, ROUTED)
+        await stage.world.phone(FALLBACK).behave(answer(0.1, speak=TALK))
+        assert await wanted(stage, call, "transfer", colleague="boris") == "done"
         _, moved = await seen(stage, "the client talks with Борис", lambda _, told: talk_with(told, FALLBACK))
-        assert [(one.kind, one.by, one.to, one.completed) for one in moved.transfers] == [
-            ("blind", f"PJSIP/{ROUTED}", "102", True)
-        ]
+        told = [(one.kind, one.by, one.to) for one in moved.transfers]
+        assert told == [("blind", f"PJSIP/{ROUTED}", "102")] * 2
         assert await wanted(stage, call, "hold") == "over"
         assert await wanted(stage, call, "hang_up", "boris") == "done"
         _, over = await seen(stage, "the call is over", lambda _, told: told.ended_at is not None)
     assert over.status == "answered"
-
-
-async def test_a_client_whom_the_colleague_does_not_take_comes_back(stage: Stage) -> None:
-    await stage.world.phone(ROUTED).behave(answer(0.1, speak=TALK))
-    await stage.world.phone(FALLBACK).behave(busy())
-    async with stage.open(stage.settings()):
-        await until(stage.asked, "the PBX asks the service")
-        await stage.world.call(NUMBER, "Клиент", LINE, speak=TALK, stay=True)
-        call, _ = await seen(stage, "they talk", lambda _, told: talk_with(told, ROUTED))
-        assert await wanted(stage, call, "transfer", colleague="boris") == "done"
-        _, back = await seen(stage, "it is with Анна again", lambda _, told: len(told.talks) == 2)
-        assert talk_with(back, ROUTED)
-        assert await wanted(stage, call, "hang_up") == "done"
-        await seen(stage, "the call is over", lambda _, told: told.ended_at is not None)
