@@ -50,6 +50,7 @@ lock: ## Pin the newest allowed versions of all dependencies, with hashes
 	$(LOCK) --upgrade pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(LOCK) --upgrade --group build -o requirements/build.txt
 	$(LOCK) --upgrade --group bootstrap -o requirements/bootstrap.txt
+	$(LOCK) --upgrade requirements/fuzz.in -o requirements/fuzz.txt
 	$(LOCK) --no-deps requirements/whisper.in -o requirements/whisper.txt
 
 clean: ## Remove what was made in this checkout; the cache folder outside it stays

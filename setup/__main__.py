@@ -1,4 +1,4 @@
-"""`python3 -m setup PART…` makes those parts ready: python, assets, asterisk, whisper, chromium."""
+"""`python3 -m setup PART…` makes those parts ready: python, assets, asterisk, whisper, chromium, fuzz."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from setup import assets, chromium, environment, whisper
+from setup import assets, chromium, environment, fuzz, whisper
 from setup.steps import ROOT, SetupError, old_enough, only_one, say
 
 
@@ -33,6 +33,7 @@ PARTS = {
     "assets": Part(assets.make, after="python"),
     "whisper": Part(whisper.make, after="python"),
     "chromium": Part(chromium.make, after="python"),
+    "fuzz": Part(fuzz.make, after="python"),
     "asterisk": Part(_asterisk),
 }
 

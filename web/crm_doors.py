@@ -31,10 +31,15 @@ async def returned(request: web.Request) -> web.Response:
 
 async def heard(request: web.Request) -> web.Response:
     """POST /crm/{key}/events: something happened there; 200 once it is stored."""
+    return await hear(request, request.match_info["key"])
+
+
+async def hear(request: web.Request, key: str) -> web.Response:
+    """Store what a CRM tells by its connection's key."""
     body = await request.clone(client_max_size=_TOLD_BYTES).read()
     told = Inbound(dict(request.headers), body, dict(request.query))
     try:
-        await _doors(request).heard(request.match_info["key"], told)
+        await _doors(request).heard(key, told)
     except DoorClosed as closed:
         raise _refusal(closed) from None
     return web.Response(text="ok")

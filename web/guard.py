@@ -32,6 +32,9 @@ UPLOADS: Final = "/api/v1/uploads/"
 WALL: Final = "/wall/"
 """Screens on walls come here, each with a link of its own that opens nothing else (`web.wall_links`)."""
 
+WEBHOOKS: Final = "/api/v1/webhooks/"
+"""CRMs come here too; as at the other door it is checked by itself who does (`web.crm_doors`)."""
+
 _CRM_DOORS: Final = re.compile(r"/crm/([a-z0-9][a-z0-9_-]{0,39})/(?:oauth|events)")
 """Who comes here brings no cookie of ours; each door checks by itself who is before it (`web.crm_doors`)."""
 
@@ -60,7 +63,10 @@ def is_api(request: web.Request) -> bool:
 
 def is_crm_door(request: web.Request) -> bool:
     """Whether a door for CRMs answers, and no page of ours: by the path as it is routed, where `%2F` is no `/`."""
-    door = _CRM_DOORS.fullmatch(request.rel_url.raw_path)
+    path = request.rel_url.raw_path
+    if path.startswith(WEBHOOKS):
+        return True
+    door = _CRM_DOORS.fullmatch(path)
     return door is not None and door[1] not in OUR_PAGES
 
 

@@ -6,7 +6,7 @@ The rule: without a login 401 (a page sends to the login), outside one's rights 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -14,32 +14,22 @@ from typing import Any, Final
 
 import pytest
 from aiohttp import ClientSession
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 from yarl import URL
 
-from calls.tables import follow_ups
-from crm_sync.book.leads import By, open_lead
-from crm_sync.book.notes import add_task
-from crm_sync.tables import parties
-from directory.tables import absences
-from recordings import holds
 from recordings.audit import THE_OPERATOR, Actor
-from recordings.privacy_tables import audit, erasures, links
-from recordings.tables import archives
-from routing.tables import outgoing_calls
-from telephony import overhearings
-from tests.fakes.ledger import add_connection
+from recordings.privacy_tables import audit, links
 from tests.fakes.site import Site, open_site
-from tests.fakes.story import HOUSE, LINE, PASSWORD, Told
+from tests.fakes.story import PASSWORD, Told
+from tests.fakes.things import SOUND, link_to, talk, things
 from web import links as signed
-from web import upload_tokens, users
+from web import users
 from web.render import STATIC
 from web.tables import listens
 
 API: Final = "/api/v1"
 _HOUR: Final = timedelta(hours=1)
-SOUND: Final = b"OggS" + bytes(range(256)) * 40
 
 # pbx: an upload token; gleb: another team's manager; anna: the call's own; olga: an operator; vera, ilya: head, admin.
 EVERYBODY: Final = frozenset({"gleb", "anna", "olga", "vera", "ilya"})
@@ -126,6 +116,7 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     **dict.fromkeys((f"{method} {API}/uploads/{{pbx}}/{{name}}" for method in ("GET", "PUT")), frozenset({"pbx"})),
     **dict.fromkeys((f"GET {API}/{name}" for name in ("stream", "openapi.json")), EVERYBODY),
     f"GET {API}/outgoing-calls/{{id}}": THEIRS,
+    f"POST {API}/webhooks/{{crm}}": ANYBODY,
     f"POST {API}/calls": frozenset({"anna", "vera", "ilya"}),  # has Anna call; others may not for her
     f"POST {API}/status": frozenset({"anna", "vera", "ilya"}),
     f"POST {API}/absences": frozenset({"anna", "vera", "ilya"}),
@@ -209,85 +200,6 @@ async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
         yield opened
 
 
-async def talk(site: Site) -> Told:
-    """An answered call of Anna's team, with its archive and text."""
-    call = Told(site.engine)
-    await call.arrives()
-    await call.rings("PJSIP/anna-desk")
-    await call.answers("PJSIP/anna-desk")
-    await call.hangs_up(after=10)
-    await call.keeps(site.store, [("caller", "Здравствуйте"), ("staff", "Добрый день")])
-    path = f"{call.at:%Y/%m/%d}/{call.id}/0123456789abcdef.ogg"
-    file = site.store / path
-    file.parent.mkdir(parents=True)
-    file.write_bytes(SOUND)
-    row = {"call_id": call.id, "path": path, "bytes": len(SOUND), "sha256": "0123456789abcdef" * 4, "seconds": 9.0}
-    async with site.engine.begin() as connection:
-        await connection.execute(
-            insert(archives).values(row | {"masked": [], "parts": [], "outline": {"caller": [], "staff": []}})
-        )
-    return call
-
-
-async def link_to(site: Site, call: Told, *, made_before: timedelta = timedelta()) -> signed.Link:
-    """A signed link of seven days to the call's recording."""
-    assert call.id is not None
-    async with site.engine.begin() as connection:
-        return await signed.make(connection, Actor(login="anna"), call.id, now=datetime.now(UTC) - made_before)
-
-
-async def things(site: Site) -> dict[str, str]:
-    """One of everything that an address can name."""
-    call = await talk(site)
-    missed = Told(site.engine, number="79165550144")
-    await missed.arrives()
-    await missed.rings("PJSIP/anna-desk")
-    await missed.hangs_up(after=20)
-    await missed.is_promised()
-    link = await link_to(site, call)
-    async with site.engine.begin() as connection:
-        wish = {"purpose": "click", "state": "connected", "number": "79165550133", "person": "anna"}
-        asked = insert(outgoing_calls).values(wish | {"asked_by": "anna"}).returning(outgoing_calls.c.id)
-        away = {"person": "anna", "starts_at": func.now(), "ends_at": func.now() + _HOUR}
-        numbers = {
-            "follow-ups": (await connection.execute(select(follow_ups.c.id))).scalar_one(),
-            "absences": (await connection.execute(insert(absences).values(away).returning(absences.c.id))).scalar_one(),
-            "holds": await holds.add(connection, THE_OPERATOR, "case 2", call_id=call.id),
-            "links": link.id,
-        }
-        numbers["missed"] = numbers["follow-ups"]
-        numbers["leads"], numbers["tasks"] = await lead_with_task(connection)
-        numbers["parties"] = (await connection.execute(select(parties.c.id))).scalar_one()
-        numbers["merges"] = 1
-        row = {"asked_by": "ilya", "numbers": ["79165550122"], "pseudonym": "erased000000000001"}
-        numbers["erasures"] = (
-            await connection.execute(insert(erasures).values(row).returning(erasures.c.id))
-        ).scalar_one()
-        outgoing = (await connection.execute(asked)).scalar_one()
-        assert call.id is not None
-        heard = await overhearings.ask(connection, call.id, person="vera", mode="listen", asked_by="vera")
-        token = await upload_tokens.create(connection, "main")
-    await add_connection(site.engine, "https://crm.example.com/told")
-    told = {name: str(number) for name, number in numbers.items()} | {"pbx": f"Bearer {token}", "crm": "site"}
-    return told | {
-        "calls": str(call.id),
-        "outgoing-calls": str(outgoing),
-        "overhearings": str(heard),
-        "link": link.path.rpartition("/")[2],
-    }
-
-
-async def lead_with_task(connection: AsyncConnection) -> tuple[int, int]:
-    """A lead of Anna's that came by the line of her team, with something to do; their ids."""
-    made = insert(parties).values(name="Пётр").returning(parties.c.id)
-    party = (await connection.execute(made)).scalar_one()
-    by = By(who="anna", at=datetime.now(UTC))
-    lead = await open_lead(connection, HOUSE, party, by, stage="qualifying", owner="anna", line=LINE)
-    task = await add_task(connection, HOUSE, lead, "Позвонить", by)
-    assert task is not None
-    return lead, task
-
-
 async def test_every_door_opens_for_whom_it_is_and_for_nobody_else(site: Site) -> None:
     """All routes of the application, by everybody; what is refused holds no sound and no word of the talk."""
     named = await things(site)
@@ -337,7 +249,12 @@ async def knock(client: ClientSession, door: str, named: dict[str, str]) -> tupl
     """(status, where it sends to, the body or its beginning) of a door."""
     method, _, path = door.partition(" ")
     kind = next((part for part, after in pairwise(path.split("/")) if after in {"{id}", "{number}"}), "")
-    path = path.replace("{link}", named["link"]).replace("{key}", named["crm"]).replace("{kind}", "odoo")
+    path = (
+        path.replace("{link}", named["link"])
+        .replace("{key}", named["crm"])
+        .replace("{crm}", named["crm"])
+        .replace("{kind}", "odoo")
+    )
     path = path.replace("{id}", named.get(kind, "")).replace("{number}", named.get(kind, ""))
     path = path.replace("{pbx}/{name}", f"main/1.1-caller.wav?sha256={'0' * 64}&size=9&offset=0")
     path = "/static/css/base.css" if path == "/static" else path

@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import Any, Final, Literal
 
 from aiohttp import hdrs, web
-from pydantic import ValidationError
 
 from crm_sync.book.lead_export import ExportRefused
 from crm_sync.book.lead_list import WantedRefused
@@ -17,7 +16,18 @@ from crm_sync.imports.faults import BYTES_MOST, FileFault
 from crm_sync.imports.importing import ImportRefused, preview
 from crm_sync.imports.sheets import MEDIA
 from web.api.leads import SegmentQuery, refused_wanted
-from web.api.operations import PREFIX, PROBLEM, Answer, Query, refusal
+from web.api.operations import (
+    PREFIX,
+    PROBLEM,
+    Answer,
+    Door,
+    Query,
+    Refusal,
+    Said,
+    problem,
+    read_query,
+    refusal,
+)
 from web.bulk import begin_export, export_file, fault_words, import_file, plan_json
 from web.guard import VIEWER
 from web.house import HOUSE
@@ -28,6 +38,8 @@ from web.services import SERVICES
 
 PATH: Final = f"{PREFIX}/leads/import"
 _PIECE: Final = 64 * 1024
+_LISTS: Final = ("map",)
+TABLES: Final = tuple(MEDIA.values())
 
 
 class ImportQuery(Query):
@@ -66,6 +78,15 @@ class ImportTold(Answer):
     problems: list[RowProblem]
 
 
+class ImportRefusal(Refusal):
+    """Why nothing was imported; where rows are wrong (`reason` is `rows`) with all of what it would be."""
+
+    imported: bool | None = None
+    counts: dict[str, int] | None = None
+    rows: list[RowTold] | None = None
+    problems: list[RowProblem] | None = None
+
+
 class ExportQuery(SegmentQuery):
     """Which leads, and as what; all as csv unless told."""
 
@@ -75,13 +96,7 @@ class ExportQuery(SegmentQuery):
 async def import_leads(request: web.Request) -> web.StreamResponse:
     """POST /leads/import, by heads and admins: the file is the body; `map` may stand several times."""
     only_keepers(request)
-    told, maps = dict(request.query), request.query.getall("map", [])
-    told.pop("map", None)
-    try:
-        query = ImportQuery.model_validate_strings(told)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise web.HTTPBadRequest(text=f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    query, maps = read_query(ImportQuery, request, besides=_LISTS), request.query.getall("map", [])
     language, house = language_of(request), request.app[HOUSE]
     body = await _body(request)
     try:
@@ -142,42 +157,19 @@ def _refused(told: dict[str, Any], detail: str) -> web.Response:
     return web.Response(status=422, text=json.dumps(head | told, ensure_ascii=False), content_type=PROBLEM)
 
 
-def described() -> dict[str, Any]:
-    """The import as OpenAPI 3.1 writes it."""
-    problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    refused = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Refusal"}}}
-    why = {
-        400: ("The query cannot be read.", problem),
-        401: ("Nobody is logged in and there is no valid token.", problem),
-        403: ("Only for heads and admins.", problem),
-        413: (f"More than {BYTES_MOST} bytes.", problem),
-        422: ("Nothing is imported: the file cannot be, or rows are wrong (`problems` says which).", refused),
-        429: ("Other files are being read just now.", problem),
-    }
-    schema = ImportTold.model_json_schema()
-    lists = {"rows": RowTold.model_json_schema(), "problems": RowProblem.model_json_schema()}
-    schema["properties"] |= {name: {"type": "array", "items": items} for name, items in lists.items()}
-    del schema["$defs"]
-    told = {"description": "Imported, or looked at.", "content": {"application/json": {"schema": schema}}}
-    words: dict[str, Any] = {"type": "string"}
-    repeated = {"name": "map", "in": "query", "required": False, "schema": {"type": "array", "items": words}}
-    dry_run = {"name": "dry_run", "in": "query", "required": False, "schema": {"type": "boolean"}}
-    return {
-        PATH: {
-            "post": {
-                "operationId": import_leads.__name__,
-                "summary": "Import parties and leads from csv or xlsx, all or nothing",
-                "parameters": [dry_run, repeated],
-                "requestBody": {"required": True, "content": {media: {} for media in MEDIA.values()}},
-                "responses": {
-                    "200": told,
-                    **{str(code): {"description": said, "content": what} for code, (said, what) in why.items()},
-                },
-            }
-        }
-    }
-
-
-def routes() -> list[web.RouteDef]:
-    """The route of the import; the export is an operation."""
-    return [web.post(PATH, import_leads)]
+DOOR: Final = Door(
+    hdrs.METH_POST,
+    PATH,
+    import_leads.__name__,
+    "Import parties and leads from csv or xlsx, all or nothing",
+    {
+        200: Said("Imported, or looked at.", ImportTold),
+        422: Said("Nothing is imported: the file cannot be, or rows are wrong.", ImportRefusal, (PROBLEM,)),
+        413: problem(413, f"More than {BYTES_MOST} bytes."),
+        429: problem(429, "Other files are being read just now."),
+        **{status: problem(status) for status in (400, 401, 403)},
+    },
+    ImportQuery,
+    body=TABLES,
+    lists=_LISTS,
+)

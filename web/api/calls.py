@@ -1,10 +1,10 @@
 """Calls by the API: the list, one call, its timeline and decision."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from calls.missed import CAUSES
 from calls.view import to_json
@@ -12,7 +12,7 @@ from directory.model import Directory
 from recordings.rows import recordings_of
 from web import calls_export
 from web.api.models import CallBrief, CallPage, CallWhole, CrmCopy, Decision, MomentTold, Timeline
-from web.api.operations import NoQuery, Query
+from web.api.operations import Moment, NoQuery, Query
 from web.crm_copy import word_of
 from web.filters import TEXT_MOST, team_of
 from web.finding import FilterError, Filters, find
@@ -37,8 +37,8 @@ Limit = Annotated[int, Field(ge=1, le=200)]
 class CallsWanted(Query):
     """Which calls; `since` is included, `until` is not. `text`: words of the talk, as the search takes them."""
 
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     line: str = ""
     team: str = ""
     person: str = ""
@@ -89,8 +89,8 @@ def filters_of(query: CallsWanted, directory: Directory) -> Filters:
     except FilterError as error:
         raise web.HTTPBadRequest(text=str(error)) from error
     return Filters(
-        since=utc("since", query.since),
-        until=utc("until", query.until),
+        since=query.since,
+        until=query.until,
         line=query.line,
         team=team,
         person=query.person,
@@ -152,11 +152,3 @@ async def get_decision(request: web.Request, _query: NoQuery) -> Decision:
         crm_copy=CrmCopy.model_validate(copy) if copy else None,
         plan=one.plan,
     )
-
-
-def utc(name: str, at: datetime | None) -> datetime | None:
-    """The moment in UTC. Raises 400 where the calendar ends."""
-    try:
-        return at.astimezone(UTC) if at else None
-    except OverflowError:
-        raise web.HTTPBadRequest(text=f"{name}: is beyond the calendar") from None

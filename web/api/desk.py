@@ -14,7 +14,7 @@ from crm_sync.book.lifecycle import LifecycleError
 from crm_sync.book.notes import TEXT_MOST
 from telephony.controls import What
 from web import controlling, outcomes
-from web.api.operations import Answer, Body, NoBody, NoQuery, refusal
+from web.api.operations import Answer, Body, Moment, NoBody, NoQuery, refusal
 from web.controlling import NotDoneError
 from web.one_call import read_call
 from web.own_calls import OwnCall
@@ -41,7 +41,7 @@ class OutcomeTold(Body):
     outcome: Outcome | None = None
     duplicate_of: int | None = Field(default=None, ge=1, lt=2**63, description="The other lead, with `duplicate`.")
     next_step: str | None = Field(default=None, min_length=1, max_length=TEXT_MOST)
-    next_at: AwareDatetime | None = None
+    next_at: Moment | None = None
 
 
 class ControlDone(Answer):

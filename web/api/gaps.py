@@ -3,13 +3,12 @@
 from typing import Any, Literal
 
 from aiohttp import web
-from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recordings.rows import Recording, recordings_of_calls
-from web.api.calls import Limit, utc
+from web.api.calls import Limit
 from web.api.models import Gap, GapPage, SideTold
-from web.api.operations import Query
+from web.api.operations import Moment, Query
 from web.finding import GAP, FilterError, Filters, Found, find
 from web.guard import VIEWER
 from web.house import HOUSE
@@ -20,8 +19,8 @@ from web.services import SERVICES
 class GapsQuery(Query):
     """Which calls; `since` is included, `until` is not."""
 
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     line: str = ""
     state: Literal["missing", "unreadable", "empty", "silent", "short", "not_in_crm"] | None = None
     cursor: str | None = None
@@ -32,8 +31,8 @@ async def list_gaps(request: web.Request, query: GapsQuery) -> GapPage:
     """GET /recordings/gaps."""
     scope = scope_of(request[VIEWER], await request.app[HOUSE].read())
     filters = Filters(
-        since=utc("since", query.since),
-        until=utc("until", query.until),
+        since=query.since,
+        until=query.until,
         line=query.line,
         audio=query.state or GAP,
     )

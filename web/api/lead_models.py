@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from crm_sync.book.decisions import FIELDS_MOST
 from crm_sync.book.notes import TEXT_MOST
-from web.api.operations import Answer, Body
+from web.api.operations import Answer, Body, Moment
 
 Reason = Annotated[str, Field(max_length=64)]
 Seen = Annotated[
@@ -166,13 +166,13 @@ class LeadTask(Body):
 
     text: str = Field(min_length=1, max_length=TEXT_MOST)
     assignee: str | None = Field(default=None, max_length=64)
-    due_at: AwareDatetime | None = None
+    due_at: Moment | None = None
 
 
 class LeadDeadline(Body):
     """By when a lead must go on; null: nobody asks."""
 
-    at: AwareDatetime | None
+    at: Moment | None
 
 
 class LeadFields(Body):

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from directory.presence_store import REASON_MOST
-from web.api.operations import Answer, Body
+from web.api.operations import Answer, Body, Moment
 
 _KEY: Final = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
@@ -204,7 +204,7 @@ class StatusWish(Body):
     """What to say of a person, the login's own unless told; `until` ends it by itself."""
 
     status: Literal["available", "away", "do_not_disturb"]
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     person: str | None = Field(default=None, pattern=_KEY)
 
 
@@ -219,8 +219,8 @@ class StatusTold(Answer):
 class AbsenceWish(Body):
     """When a person is away, the login's own unless told, and who is rung meanwhile; `reason` is for colleagues."""
 
-    since: AwareDatetime = Field(alias="from")
-    to: AwareDatetime
+    since: Moment = Field(alias="from")
+    to: Moment
     person: str | None = Field(default=None, pattern=_KEY)
     substitute: str | None = Field(default=None, pattern=_KEY)
     reason: str = Field(default="", max_length=REASON_MOST)

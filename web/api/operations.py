@@ -1,30 +1,39 @@
-"""One operation is one function: its query and its answer are models, checked, and described as they are."""
+"""One operation is one function: its query, its body and its answer are models, checked here, described as they are.
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+A `Door` is what can be said of one method of a path; `web.api.openapi` writes all of them down.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final, get_origin
+from typing import Annotated, Any, Final, TypeVar, get_origin
 
-from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.json_schema import models_json_schema
+from aiohttp import hdrs, web
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 PREFIX: Final = "/api/v1"
+JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
+EVENTS: Final = "text/event-stream"
 KEY_HEADER: Final = "Idempotency-Key"
 """Whoever sends a command again with the same value has it done once."""
+
 _WHY: Final = {
-    400: "The query cannot be read.",
+    200: "As asked.",
+    206: "The part that was asked for.",
+    304: "It is what If-None-Match names.",
+    400: "The query or the body cannot be read.",
     401: "Nobody is logged in and there is no valid token.",
-    403: "Outside the viewer's rights.",
+    403: "Outside the viewer's rights, or a change that another site's page sent.",
     404: "There is no such thing.",
     409: "Asked before with this Idempotency-Key, for something else.",
+    413: "The body is too large.",
     416: "The range begins beyond the end.",
     422: "It may not be done; `reason` is the stable key of why.",
     429: "Asked too often in a minute.",
     503: "What keeps it cannot be read now; the same may be asked again.",
 }
-
 _CHANGED: Final = "It is not any more as it was seen; `detail` tells what happened."
 
 
@@ -33,9 +42,24 @@ class Query(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @classmethod
+    def gathers(cls, name: str) -> bool:
+        """Whether a name holds others, written `name[inner]=value`."""
+        return name in cls.model_fields and get_origin(cls.model_fields[name].annotation) is dict
+
 
 class NoQuery(Query):
     """An operation without a query."""
+
+
+class Body(BaseModel):
+    """What is sent with an operation, as JSON; a name it does not know is refused, and a value of another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class NoBody(Body):
+    """A command that is told by its path alone; nothing, or an empty object, is sent with it."""
 
 
 class Answer(BaseModel):
@@ -60,24 +84,67 @@ class Refusal(Problem):
     field: str | None = None
 
 
-class Body(BaseModel):
-    """What is sent with an operation, as JSON; a name it does not know is refused."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One answer: why it comes, and what is in it: a model, or without one bytes of one of these types.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Of a stream of events the model is the data of each. `headers` are those that it always has.
+    """
+
+    why: str
+    model: type[BaseModel] | None = None
+    media: Sequence[str] = (JSON,)
+    headers: Sequence[str] = ()
 
 
-class NoBody(Body):
-    """A command that is told by its path alone; nothing, or an empty object, is sent with it."""
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One method of a path. `body` is a model, or the types of bytes that may be sent.
+
+    `security` names what lets in, where that is not a login or its token; whoever comes is let in where it is empty.
+    `lists` are texts of the query that may stand several times, beside those of the model.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    answers: Mapping[int, Said]
+    query: type[Query] = NoQuery
+    body: type[Body] | Sequence[str] = ()
+    body_required: bool = True
+    headers: Sequence[str] = ()
+    security: Sequence[str] | None = None
+    lists: Sequence[str] = ()
+
+
+def problem(status: int, why: str | None = None, model: type[Problem] | None = None) -> Said:
+    """A refusal with this status."""
+    headers = {401: (hdrs.WWW_AUTHENTICATE,), 416: (hdrs.CONTENT_RANGE,)}.get(status, ())
+    return Said(why or _WHY[status], model or (Refusal if status == 422 else Problem), (PROBLEM,), headers)
 
 
 Handler = Callable[[web.Request, Any], Awaitable[BaseModel | web.StreamResponse]]
+Q = TypeVar("Q", bound=Query)
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is beyond the calendar") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time with its zone, in UTC once it is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A GET under PREFIX. `answer` None: bytes of `media` come, not JSON; `ranges`: parts of them may be asked for.
+    """A GET under PREFIX. `answer` None: bytes of one of `media` come, not JSON; `ranges`: parts may be asked for.
 
-    `refuses`: a query that can be read may be refused with 422.
+    Of a stream `answer` is the data of each event.
+    `refuses` are statuses of refusals beside those that every operation has, and every one that is about one thing.
     """
 
     path: str
@@ -85,47 +152,28 @@ class Operation:
     summary: str
     query: type[Query]
     answer: type[BaseModel] | None
-    media: str = "application/json"
+    media: Sequence[str] = (JSON,)
     ranges: bool = False
-    refuses: bool = False
+    refuses: Sequence[int] = ()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Check the query, run the handler, write the answer. Raises 400 for a query that does not fit."""
-        try:
-            query = self.query.model_validate_strings(_nested(request.query, self.query))
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise web.HTTPBadRequest(text=f"{name}: {first['msg']}") from None
-        told = await self.handler(request, query)
-        if isinstance(told, web.StreamResponse):
-            return told
-        return web.Response(text=told.model_dump_json(), content_type="application/json")
+        told = await self.handler(request, read_query(self.query, request))
+        return told if isinstance(told, web.StreamResponse) else answered(told)
 
-    def described(self) -> dict[str, Any]:
-        """The operation as OpenAPI 3.1 writes it."""
-        errors = [400, 401, 403, *([404] if "{" in self.path else [])]
-        schema = {"$ref": _ref(self.answer)} if self.answer else {"type": "string"}
-        content = (
-            {self.media: {"schema": schema}} if self.answer or self.media == "text/event-stream" else {self.media: {}}
-        )
-        answers: dict[str, Any] = {"200": {"description": "As asked.", "content": content}}
+    def door(self) -> Door:
+        """The operation as it is described."""
+        answers = {200: Said(_WHY[200], self.answer, self.media)}
+        refuses = {400, 401, *((403, 404) if "{" in self.path else ()), *self.refuses}
+        headers: tuple[str, ...] = ()
         if self.ranges:
-            answers["206"] = {"description": "The part that was asked for.", "content": {self.media: {}}}
-            errors += [416, 503]
-        errors += [422] if self.refuses else []
-        for status in sorted(errors):
-            problem = {PROBLEM: {"schema": {"$ref": _ref(Refusal if status == 422 else Problem)}}}
-            answers[str(status)] = {"description": _WHY[status], "content": problem}
-        return {
-            "operationId": self.handler.__name__,
-            "summary": self.summary,
-            "parameters": [*_path_parameters(self.path), *_query_parameters(self.query)],
-            "responses": answers,
-        }
-
-
-Doing = Callable[[web.Request, Any], Awaitable[BaseModel | web.StreamResponse]]
+            answers[206] = Said(_WHY[206], None, self.media, (hdrs.CONTENT_RANGE,))
+            answers[304] = Said(_WHY[304], None, (), (hdrs.ETAG,))
+            refuses |= {416, 503}
+            headers = (hdrs.RANGE, hdrs.IF_RANGE, hdrs.IF_NONE_MATCH)
+        answers |= {status: problem(status) for status in refuses}
+        name, path = _name(self.handler), PREFIX + self.path
+        return Door(hdrs.METH_GET, path, name, self.summary, answers, self.query, headers=headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +185,12 @@ class Command:
     """
 
     path: str
-    handler: Doing
+    handler: Handler
     summary: str
     body: type[Body]
     answer: type[BaseModel]
     keyed: bool = True
-    refuses: tuple[int, ...] = ()
+    refuses: Sequence[int] = ()
 
     @property
     def status(self) -> int:
@@ -151,42 +199,67 @@ class Command:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Check the body, run the handler, write the answer. Raises 400 for a body that does not fit."""
-        try:
-            body = self.body.model_validate_json(await request.read() or b"{}")
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise web.HTTPBadRequest(text=f"{name or 'body'}: {first['msg']}") from None
-        told = await self.handler(request, body)
-        if isinstance(told, web.StreamResponse):
-            return told
-        return web.Response(
-            text=told.model_dump_json(by_alias=True), content_type="application/json", status=self.status
+        told = await self.handler(request, read_body(self.body, await request.read()))
+        return told if isinstance(told, web.StreamResponse) else answered(told, self.status)
+
+    def door(self) -> Door:
+        """The command as it is described."""
+        answers = {self.status: Said("Begun." if self.keyed else "Done.", self.answer)}
+        every = {400, 401, 403, 413, *((409, 422, 429) if self.keyed else ()), *((404,) if "{" in self.path else ())}
+        answers |= {status: problem(status) for status in every | set(self.refuses)}
+        if not self.keyed and 409 in answers:
+            answers[409] = problem(409, _CHANGED, Refusal)
+        return Door(
+            hdrs.METH_POST,
+            PREFIX + self.path,
+            _name(self.handler),
+            self.summary,
+            answers,
+            body=self.body,
+            body_required=any(field.is_required() for field in self.body.model_fields.values()),
+            headers=(KEY_HEADER,) if self.keyed else (),
         )
 
-    def described(self) -> dict[str, Any]:
-        """The command as OpenAPI 3.1 writes it."""
-        said = "Begun." if self.keyed else "Done."
-        answers: dict[str, Any] = {str(self.status): {"description": said, "content": _json(self.answer)}}
-        parameters = _path_parameters(self.path)
-        of_one = (404, 422) if "{id}" in self.path else (404,) if parameters else ()
-        known = (400, 401, 403, 409, 422, 429) if self.keyed else (400, 401, 403, *of_one)
-        for status in sorted({*known, *self.refuses}):
-            model = Refusal if status == 422 or status in self.refuses else Problem
-            about = _CHANGED if status == 409 and not self.keyed else _WHY[status]
-            answers[str(status)] = {"description": about, "content": {PROBLEM: {"schema": {"$ref": _ref(model)}}}}
-        key = {"name": KEY_HEADER, "in": "header", "required": False, "schema": {"type": "string", "maxLength": 200}}
-        return {
-            "operationId": self.handler.__name__,
-            "summary": self.summary,
-            "parameters": [*parameters, *([key] if self.keyed else [])],
-            "requestBody": {"required": bool(self.body.model_fields), "content": _json(self.body)},
-            "responses": answers,
-        }
+
+def _name(handler: Handler) -> str:
+    return str(getattr(handler, "__name__", ""))
 
 
-def _json(model: type[BaseModel]) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": _ref(model)}}}
+def read_query(model: type[Q], request: web.Request, *, besides: Sequence[str] = ()) -> Q:
+    """The query of the request without the names `besides`. Raises 400, which names the parameter that does not fit."""
+    told = {name: value for name, value in request.query.items() if name not in besides}
+    try:
+        return model.model_validate_strings(_nested(told, model))
+    except ValidationError as error:
+        raise web.HTTPBadRequest(text=_first(error)) from None
+
+
+def read_body(model: type[Body], told: bytes) -> Body:
+    """The body as JSON; nothing reads as an empty object. Raises 400, which names the value, for one that cannot be."""
+    try:
+        body = model.model_validate_json(told or b"{}")
+    except ValidationError as error:
+        raise web.HTTPBadRequest(text=_first(error)) from None
+    for name, value in body.model_dump().items():
+        if _has_nul(value):  # no text of ours holds one and PostgreSQL takes none
+            raise web.HTTPBadRequest(text=f"{name}: must hold no NUL")
+    return body
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or 'body'}: {first['msg']}"
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_nul, value)) or any(map(_has_nul, value.values()))
+    return "\0" in value if isinstance(value, str) else isinstance(value, list) and any(map(_has_nul, value))
+
+
+def answered(told: BaseModel, status: int = 200) -> web.Response:
+    """A model as JSON."""
+    return web.Response(text=told.model_dump_json(by_alias=True), content_type=JSON, status=status)
 
 
 def refusal(status: int, reason: str, detail: str, *, field: str | None = None) -> web.Response:
@@ -194,43 +267,6 @@ def refusal(status: int, reason: str, detail: str, *, field: str | None = None) 
     title = HTTPStatus(status).phrase
     told = Refusal(type="about:blank", title=title, status=status, detail=detail, reason=reason, field=field)
     return web.Response(text=told.model_dump_json(exclude_none=True), content_type=PROBLEM, status=status)
-
-
-def openapi(operations: Iterable[Operation], commands: Iterable[Command], version: str) -> dict[str, Any]:
-    """The whole description, OpenAPI 3.1."""
-    listed, doing = list(operations), list(commands)
-    models: set[type[BaseModel]] = {operation.answer for operation in listed if operation.answer} | {Problem, Refusal}
-    models |= {model for command in doing for model in (command.answer, command.body)}
-    paths: dict[str, dict[str, Any]] = {PREFIX + one.path: {"get": one.described()} for one in listed}
-    for command in doing:
-        paths.setdefault(PREFIX + command.path, {})["post"] = command.described()
-    ordered = sorted(models, key=lambda model: model.__name__)
-    _, schemas = models_json_schema(
-        [(model, "serialization") for model in ordered], ref_template="#/components/schemas/{model}"
-    )
-    bearer = {"type": "http", "scheme": "bearer"}
-    session = {"type": "apiKey", "in": "cookie", "name": "switchhook"}
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Switchhook", "version": version, "description": "Calls, and who and what they reach."},
-        "servers": [{"url": "/"}],
-        "security": [{"bearer": []}, {"session": []}],
-        "paths": paths,
-        "components": {
-            "schemas": schemas.get("$defs", {}),
-            "securitySchemes": {"bearer": bearer, "session": session},
-        },
-    }
-
-
-def _ref(model: type[BaseModel] | None) -> str:
-    return f"#/components/schemas/{model.__name__}" if model else ""
-
-
-_IN_PATHS: Final[dict[str, dict[str, Any]]] = {
-    "id": {"type": "string", "format": "uuid"},
-    "number": {"type": "integer", "format": "int64", "minimum": 1},
-}
 
 
 def number_in(request: web.Request) -> int:
@@ -241,39 +277,13 @@ def number_in(request: web.Request) -> int:
     return int(told)
 
 
-def _path_parameters(path: str) -> list[dict[str, Any]]:
-    names = [name for name in _IN_PATHS if f"{{{name}}}" in path]
-    return [{"name": name, "in": "path", "required": True, "schema": _IN_PATHS[name]} for name in names]
-
-
 def _nested(told: Mapping[str, str], model: type[Query]) -> dict[str, Any]:
     """The query with `fields[name]=value` of a mapping's parameter gathered, as OpenAPI's style deepObject says."""
     query: dict[str, Any] = {}
     for name, value in told.items():
         outer, bracket, inner = name.partition("[")
-        if bracket and inner.endswith("]") and _is_mapping(model, outer):
+        if bracket and inner.endswith("]") and model.gathers(outer):
             query.setdefault(outer, {})[inner[:-1]] = value
         else:
             query[name] = value
     return query
-
-
-def _is_mapping(model: type[Query], name: str) -> bool:
-    return name in model.model_fields and get_origin(model.model_fields[name].annotation) is dict
-
-
-def _query_parameters(query: type[Query]) -> list[dict[str, Any]]:
-    told = query.model_json_schema(mode="validation")
-    required = told.get("required", [])
-    return [
-        {"name": name, "in": "query", "required": name in required, "schema": _plain(schema)}
-        | ({"style": "deepObject", "explode": True} if _is_mapping(query, name) else {})
-        for name, schema in told.get("properties", {}).items()
-    ]
-
-
-def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """A query's values are text: what may be left out has no null."""
-    kept = {key: value for key, value in schema.items() if key not in {"title", "default"}}
-    options = [option for option in kept.pop("anyOf", []) if option.get("type") != "null"]
-    return kept | (options[0] if options else {})

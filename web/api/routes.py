@@ -1,9 +1,11 @@
 """Every operation of the API, and its description."""
 
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from pydantic import ConfigDict
 
 from web.api import (
     attention,
@@ -13,6 +15,7 @@ from web.api import (
     follow_ups,
     gaps,
     head,
+    health,
     house,
     lead_models,
     leads,
@@ -30,8 +33,24 @@ from web.api import (
     talk,
     tasks,
     uploads,
+    webhooks,
 )
-from web.api.operations import PREFIX, Command, NoBody, NoQuery, Operation, openapi
+from web.api.openapi import document
+from web.api.operations import EVENTS, PREFIX, Answer, Command, Door, NoBody, NoQuery, Operation, Said, problem
+from web.guard import Handler
+
+_SOUND: Final = ("audio/ogg", "audio/wav")
+
+
+class OpenApi(Answer):
+    """An OpenAPI 3.1 document."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    openapi: str
+    info: dict[str, Any]
+    paths: dict[str, Any]
+
 
 OPERATIONS: Final = (
     Operation(
@@ -39,23 +58,47 @@ OPERATIONS: Final = (
     ),
     Operation("/notices", notices.list_notices, "What the viewer was told", notices.NoticesQuery, notices.NoticePage),
     Operation("/calls", calls.list_calls, "Calls, the newest first", calls.CallsQuery, models.CallPage),
-    Operation("/calls/export", calls.export_calls, "Calls as a table", calls.ExportQuery, None, "text/csv"),
+    Operation(
+        "/calls/export",
+        calls.export_calls,
+        "Calls as a table",
+        calls.ExportQuery,
+        None,
+        bulk.TABLES,
+        refuses=(403, 429),
+    ),
     Operation("/calls/{id}", calls.get_call, "One call", NoQuery, models.CallWhole),
     Operation("/calls/{id}/timeline", calls.get_timeline, "What happened, in words", NoQuery, models.Timeline),
     Operation("/calls/{id}/decision", calls.get_decision, "Where routing sent it and why", NoQuery, models.Decision),
     Operation(
-        "/calls/{id}/recording", sound.get_recording, "The recording", sound.SoundQuery, None, "audio/*", ranges=True
+        "/calls/{id}/recording", sound.get_recording, "The recording", sound.SoundQuery, None, _SOUND, ranges=True
     ),
-    Operation("/calls/{id}/recording/outline", sound.get_outline, "Its loudness", sound.TrackQuery, models.Outline),
+    Operation(
+        "/calls/{id}/recording/outline",
+        sound.get_outline,
+        "Its loudness",
+        sound.TrackQuery,
+        models.Outline,
+        refuses=(503,),
+    ),
     Operation(
         "/calls/{id}/transcript", sound.get_transcript, "The talk as text", sound.TranscriptQuery, models.Transcript
     ),
-    Operation("/calls/{id}/transcript.srt", talk.get_srt, "As SubRip subtitles", NoQuery, None, "application/x-subrip"),
-    Operation("/calls/{id}/transcript.vtt", talk.get_vtt, "As WebVTT subtitles", NoQuery, None, "text/vtt"),
+    Operation(
+        "/calls/{id}/transcript.srt", talk.get_srt, "As SubRip subtitles", NoQuery, None, ("application/x-subrip",)
+    ),
+    Operation("/calls/{id}/transcript.vtt", talk.get_vtt, "As WebVTT subtitles", NoQuery, None, ("text/vtt",)),
     Operation("/calls/{id}/talk-facts", talk.get_talk_facts, "What the words tell", NoQuery, talk.TalkFactsTold),
-    Operation("/calls/{id}/export", talk.export_call, "All of it as one zip", NoQuery, None, "application/zip"),
+    Operation("/calls/{id}/export", talk.export_call, "All of it as one zip", NoQuery, None, ("application/zip",)),
     Operation("/calls/{id}/outcome", desk.get_outcome, "What was written and told of it", NoQuery, desk.CardsTold),
-    Operation("/search", search.search_all, "Who and what answers a query", search.SearchQuery, search.SearchPage),
+    Operation(
+        "/search",
+        search.search_all,
+        "Who and what answers a query",
+        search.SearchQuery,
+        search.SearchPage,
+        refuses=(503,),
+    ),
     Operation("/outgoing-calls/{id}", outgoing.get_outgoing, "A call that was asked for", NoQuery, models.OutgoingCall),
     Operation(
         "/follow-ups",
@@ -74,12 +117,14 @@ OPERATIONS: Final = (
         gaps.GapsQuery,
         models.GapPage,
     ),
-    Operation("/leads/export", bulk.export_leads, "Leads as a table", bulk.ExportQuery, None, "text/csv", refuses=True),
     Operation(
-        "/leads", leads.list_leads, "Leads, the newest first", leads.LeadsQuery, lead_models.LeadPage, refuses=True
+        "/leads/export", bulk.export_leads, "Leads as a table", bulk.ExportQuery, None, bulk.TABLES, refuses=(403, 422)
     ),
     Operation(
-        "/leads/count", leads.count_leads, "How many leads", leads.SegmentQuery, lead_models.LeadCount, refuses=True
+        "/leads", leads.list_leads, "Leads, the newest first", leads.LeadsQuery, lead_models.LeadPage, refuses=(422,)
+    ),
+    Operation(
+        "/leads/count", leads.count_leads, "How many leads", leads.SegmentQuery, lead_models.LeadCount, refuses=(422,)
     ),
     Operation("/leads/{number}", leads.get_lead, "One lead with its history", NoQuery, lead_models.LeadWhole),
     Operation("/tasks", tasks.list_tasks, "Tasks, the newest first", tasks.TasksQuery, lead_models.TaskPage),
@@ -90,17 +135,41 @@ OPERATIONS: Final = (
     Operation("/lines", house.list_lines, "Lines", NoQuery, models.LineList),
     Operation("/devices", house.list_devices, "Devices with their states", NoQuery, models.DeviceList),
     Operation("/calls/{id}/links", links.list_links, "Signed links to its recording", NoQuery, links.LinkList),
-    Operation("/holds", privacy.list_holds, "What the law holds", NoQuery, privacy.HoldList),
+    Operation("/holds", privacy.list_holds, "What the law holds", NoQuery, privacy.HoldList, refuses=(403,)),
     Operation("/erasures/{number}", privacy.get_erasure, "What became of an erasure", NoQuery, privacy.ErasureTold),
     Operation("/wallboard", head.get_wallboard, "The wallboard", head.WallboardQuery, head.WallboardTold),
-    Operation("/wallboard/links", head.list_wall_links, "Links of screens on walls", NoQuery, head.WallLinkList),
+    Operation(
+        "/wallboard/links",
+        head.list_wall_links,
+        "Links of screens on walls",
+        NoQuery,
+        head.WallLinkList,
+        refuses=(403,),
+    ),
     Operation("/overhearings/{id}", head.get_overhearing, "Somebody who hears a call", NoQuery, head.OverhearingTold),
-    Operation("/refused", head.list_refused, "What was refused, the newest first", head.RefusedQuery, head.RefusedList),
-    Operation("/stream", stream.stream_calls, "Live calls as server-sent events", NoQuery, None, "text/event-stream"),
+    Operation(
+        "/refused",
+        head.list_refused,
+        "What was refused, the newest first",
+        head.RefusedQuery,
+        head.RefusedList,
+        refuses=(403,),
+    ),
+    Operation(
+        "/stream", stream.stream_calls, "Live calls as server-sent events", NoQuery, stream.LiveCallTold, (EVENTS,)
+    ),
 )
 
 _ON_LEADS: Final = tuple(
-    Command(path, handler, summary, body, lead_models.LeadWhole, keyed=False, refuses=(409, 422))
+    Command(
+        path,
+        handler,
+        summary,
+        body,
+        lead_models.LeadWhole,
+        keyed=False,
+        refuses=(409, 422) if "seen" in body.model_fields else (422,),
+    )
     for path, handler, summary, body in (
         ("/leads/{number}/move", leads.move_lead, "Move a lead to another stage or step", lead_models.LeadMove),
         ("/leads/{number}/return", leads.return_lead, "Return a lost lead to work", lead_models.LeadReturn),
@@ -113,23 +182,24 @@ _ON_LEADS: Final = tuple(
 )
 
 _ON_TALKS: Final = tuple(
-    Command(f"/calls/{{id}}/{path}", handler, summary, body, answer, keyed=False)
-    for path, handler, summary, body, answer in (
-        ("hangup", desk.hang_up_call, "Hang up the viewer's own device", NoBody, desk.ControlDone),
-        ("hold", desk.hold_call, "Put the other side on hold", NoBody, desk.ControlDone),
-        ("resume", desk.take_call_back, "Take the other side off hold", NoBody, desk.ControlDone),
+    Command(f"/calls/{{id}}/{path}", handler, summary, body, answer, keyed=False, refuses=refuses)
+    for path, handler, summary, body, answer, refuses in (
+        ("hangup", desk.hang_up_call, "Hang up the viewer's own device", NoBody, desk.ControlDone, (422,)),
+        ("hold", desk.hold_call, "Put the other side on hold", NoBody, desk.ControlDone, (422,)),
+        ("resume", desk.take_call_back, "Take the other side off hold", NoBody, desk.ControlDone, (422,)),
         (
             "transfer",
             desk.transfer_call,
             "Send the other side to a colleague or a number",
             desk.Transfer,
             desk.ControlDone,
+            (422,),
         ),
-        ("help", desk.ask_for_help, "Ask the heads for help", NoBody, desk.HelpAsked),
-        ("help/withdraw", desk.need_no_help, "Need no help any more", NoBody, desk.HelpAsked),
-        ("note", desk.note_call, "Write the note of a talk", desk.CardNote, desk.CardsTold),
-        ("outcome", desk.tell_outcome, "Tell what came of a talk", desk.OutcomeTold, desk.CardsTold),
-        ("dismiss", desk.dismiss_card, "Take its card off the desk", NoBody, desk.CardsTold),
+        ("help", desk.ask_for_help, "Ask the heads for help", NoBody, desk.HelpAsked, (422,)),
+        ("help/withdraw", desk.need_no_help, "Need no help any more", NoBody, desk.HelpAsked, (422,)),
+        ("note", desk.note_call, "Write the note of a talk", desk.CardNote, desk.CardsTold, (422,)),
+        ("outcome", desk.tell_outcome, "Tell what came of a talk", desk.OutcomeTold, desk.CardsTold, (422,)),
+        ("dismiss", desk.dismiss_card, "Take its card off the desk", NoBody, desk.CardsTold, ()),
     )
 )
 
@@ -184,6 +254,7 @@ COMMANDS: Final = (
         NoBody,
         models.RecordingPaused,
         keyed=False,
+        refuses=(422,),
     ),
     Command(
         "/calls/{id}/recording/resume",
@@ -192,6 +263,7 @@ COMMANDS: Final = (
         NoBody,
         models.RecordingPaused,
         keyed=False,
+        refuses=(422,),
     ),
     Command(
         "/calls/{id}/overhear",
@@ -200,6 +272,7 @@ COMMANDS: Final = (
         head.OverhearWish,
         head.OverhearingTold,
         keyed=False,
+        refuses=(422,),
     ),
     Command(
         "/wallboard/links",
@@ -281,18 +354,45 @@ COMMANDS: Final = (
 )
 
 
+def describe() -> dict[str, Any]:
+    """The document: every door of the API, and the two that tell whether the service is well."""
+    return document((*DOORS, *health.DOORS, *(door for door, _ in _OWN)), _version())
+
+
+async def _describe(_request: web.Request) -> web.Response:
+    return web.json_response(describe())
+
+
+_OWN: Final[Sequence[tuple[Door, Handler]]] = (
+    *uploads.DOORS,
+    (bulk.DOOR, bulk.import_leads),
+    (webhooks.DOOR, webhooks.hear),
+    (
+        Door(
+            hdrs.METH_GET,
+            f"{PREFIX}/openapi.json",
+            "describe",
+            "This document",
+            {200: Said("As asked.", OpenApi), 401: problem(401)},
+        ),
+        _describe,
+    ),
+)
+"""What reads and answers by itself."""
+
+DOORS: Final = (*(told.door() for told in OPERATIONS), *(told.door() for told in COMMANDS))
+
+
 def routes() -> list[web.RouteDef]:
     """The API's routes for an application."""
     told = [web.get(PREFIX + operation.path, operation.serve) for operation in OPERATIONS]
     told += [web.post(PREFIX + command.path, command.serve) for command in COMMANDS]
-    return [*bulk.routes(), *told, *uploads.routes(), web.get(PREFIX + "/openapi.json", _describe)]
-
-
-async def _describe(_request: web.Request) -> web.Response:
-    told = openapi(OPERATIONS, COMMANDS, _version())
-    told["paths"] |= uploads.described() | bulk.described()
-    told["components"]["securitySchemes"]["upload"] = {"type": "http", "scheme": "bearer"}
-    return web.json_response(told)
+    # Before those with a number in their place, which they would be taken for.
+    own = [
+        web.get(door.path, handler) if door.method == hdrs.METH_GET else web.route(door.method, door.path, handler)
+        for door, handler in _OWN
+    ]
+    return [*own, *told]
 
 
 def _version() -> str:

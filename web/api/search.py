@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from web.api.calls import brief, utc
+from web.api.calls import brief
 from web.api.models import CallBrief
-from web.api.operations import Answer, Query
+from web.api.operations import Answer, Moment, Query
 from web.finding import FilterError, Filters
 from web.search.asked import Asked
 from web.search.everywhere import QUERY_CHARACTERS_MOST, RefusedError, search
@@ -32,8 +32,8 @@ class SearchQuery(Query):
 
     q: Annotated[str, Field(min_length=1, max_length=QUERY_CHARACTERS_MOST)]
     kind: Kind | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     line: str = ""
     person: str = ""
     cursor: str | None = None
@@ -139,8 +139,8 @@ async def search_all(request: web.Request, query: SearchQuery) -> SearchPage:
     """GET /search."""
     filters = Filters(
         said=query.q,
-        since=utc("since", query.since),
-        until=utc("until", query.until),
+        since=query.since,
+        until=query.until,
         line=query.line,
         person=query.person,
     )

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeVar
 
 import structlog
-from aiohttp import web
-from pydantic import Field, ValidationError
+from aiohttp import hdrs, web
+from pydantic import Field
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,8 +28,8 @@ from recordings.uploads import (
     UploadError,
 )
 from web import upload_tokens
-from web.api.operations import PROBLEM, Answer, Query
-from web.guard import UPLOADS, viewer_of
+from web.api.operations import Answer, Door, Problem, Query, Said, problem, read_query
+from web.guard import UPLOADS, Handler, viewer_of
 from web.services import SERVICES
 
 PATH: Final = f"{UPLOADS}{{pbx}}/{{name}}"
@@ -61,7 +61,7 @@ class PieceQuery(FileQuery):
 async def stand(request: web.Request) -> web.StreamResponse:
     """GET /uploads/{pbx}/{name}: how much of a file is here. A sender asks before it begins, and goes on from there."""
     inbox, pbx = await _admitted(request)
-    query = _read(FileQuery, request)
+    query = read_query(FileQuery, request)
     file = _file(request, query)
     async with request.app[SERVICES].engine.connect() as connection:
         if await _is_stored(connection, pbx, file):
@@ -72,7 +72,7 @@ async def stand(request: web.Request) -> web.StreamResponse:
 async def take(request: web.Request) -> web.StreamResponse:
     """PUT /uploads/{pbx}/{name}: the next piece. With the last one the recording is there and its call looked at."""
     inbox, pbx = await _admitted(request)
-    query = _read(PieceQuery, request)
+    query = read_query(PieceQuery, request)
     file = _file(request, query)
     length = request.content_length
     if length is None:
@@ -108,18 +108,6 @@ async def _admitted(request: web.Request) -> tuple[Inbox, str]:
     if pbx not in services.uploads:
         raise web.HTTPNotFound(text="The settings of the service do not say that this PBX uploads.")
     return Inbox(services.uploads[pbx]), pbx
-
-
-Q = TypeVar("Q", bound=Query)
-
-
-def _read(model: type[Q], request: web.Request) -> Q:
-    try:
-        return model.model_validate_strings(dict(request.query))
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise web.HTTPBadRequest(text=f"{name}: {first['msg']}") from None
 
 
 def _file(request: web.Request, query: FileQuery) -> File:
@@ -184,48 +172,6 @@ def _told(file: File, offset: int) -> web.Response:
     return web.Response(text=told.model_dump_json(), content_type="application/json")
 
 
-def described() -> dict[str, Any]:
-    """Both operations as OpenAPI 3.1 writes them."""
-    words: dict[str, Any] = {"type": "string"}
-    in_path = [
-        {"name": "pbx", "in": "path", "required": True, "schema": words},
-        {"name": "name", "in": "path", "required": True, "schema": words | {"pattern": "-(caller|staff)\\.wav$"}},
-    ]
-    return {
-        PATH: {
-            "get": _described(stand, "How much of a recording is here", FileQuery, in_path, (409, 503)),
-            "put": _described(
-                take, "The next piece of a recording", PieceQuery, in_path, (409, 411, 413, 422, 503, 507)
-            )
-            | {"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
-        }
-    }
-
-
-def _described(
-    handler: Callable[..., Any], summary: str, query: type[Query], in_path: list[dict[str, Any]], more: tuple[int, ...]
-) -> dict[str, Any]:
-    problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    told = UploadTold.model_json_schema()
-    statuses = (400, 401, 403, 404, *more)
-    return {
-        "operationId": f"upload_{handler.__name__}",
-        "summary": summary,
-        "security": [{"upload": []}],
-        "parameters": [
-            *in_path,
-            *(
-                {"name": name, "in": "query", "required": True, "schema": schema}
-                for name, schema in query.model_json_schema()["properties"].items()
-            ),
-        ],
-        "responses": {
-            "200": {"description": "As asked.", "content": {"application/json": {"schema": told}}},
-            **{str(status): {"description": _WHY[status], "content": problem} for status in statuses},
-        },
-    }
-
-
 _WHY: Final = {
     400: "The name or the query cannot be.",
     401: "No upload token.",
@@ -240,6 +186,15 @@ _WHY: Final = {
 }
 
 
-def routes() -> list[web.RouteDef]:
-    """The routes for an application."""
-    return [web.get(PATH, stand), web.put(PATH, take)]
+def _door(handler: Handler, method: str, summary: str, query: type[Query], refuses: tuple[int, ...]) -> Door:
+    answers = {200: Said("As asked.", UploadTold)}
+    answers |= {status: problem(status, _WHY[status], Problem) for status in (400, 401, 403, 404, *refuses)}
+    body = () if method == hdrs.METH_GET else ("application/octet-stream",)
+    name = f"upload_{handler.__name__}"
+    return Door(method, PATH, name, summary, answers, query, body=body, security=("upload",))
+
+
+DOORS: Final = (
+    (_door(stand, hdrs.METH_GET, "How much of a recording is here", FileQuery, (409, 503)), stand),
+    (_door(take, hdrs.METH_PUT, "The next piece of a recording", PieceQuery, (409, 411, 413, 422, 503, 507)), take),
+)
