@@ -18,12 +18,14 @@ from benchmarks import (
     events,
     importing,
     memory,
+    pages,
     paint,
     recording,
     recovery,
     routing,
     search,
     speech,
+    streams,
 )
 
 PARTS: Mapping[str, Callable[[], object]] = {
@@ -37,7 +39,9 @@ PARTS: Mapping[str, Callable[[], object]] = {
     "encoding": lambda: asyncio.run(encoding.measure()),
     "recording": lambda: asyncio.run(recording.measure()),
     "importing": lambda: asyncio.run(importing.measure()),
+    "pages": lambda: asyncio.run(pages.measure()),
     "search": lambda: asyncio.run(search.measure()),
+    "streams": lambda: asyncio.run(streams.measure()),
     "speech": lambda: asyncio.run(speech.measure()),
 }
 

@@ -73,18 +73,18 @@ class Crowd:
     numbers: list[str] = field(default_factory=list)
 
 
-def firm() -> Directory:
-    """Forty managers in eight teams, each with a line, and their head."""
+def firm(teams: int = TEAMS, in_a_team: int = IN_A_TEAM) -> Directory:
+    """Managers in teams, each team with a line, and their head."""
     people = [
         Person(key=f"p{n}", name=f"Person {n}", role="manager", devices=(Device(kind="desk", address=f"PJSIP/p{n}"),))
-        for n in range(TEAMS * IN_A_TEAM)
+        for n in range(teams * in_a_team)
     ]
-    members = [tuple(one.key for one in people[n * IN_A_TEAM : (n + 1) * IN_A_TEAM]) for n in range(TEAMS)]
+    members = [tuple(one.key for one in people[n * in_a_team : (n + 1) * in_a_team]) for n in range(teams)]
     return Directory(
         company=Company(name="Bench", region="RU", time_zone="Europe/Moscow", language="ru"),
         people=(*people, Person(key="head", name="Head", role="head")),
-        teams=tuple(Team(key=f"t{n}", name=f"Team {n}", strategy="ring_all", members=members[n]) for n in range(TEAMS)),
-        lines=tuple(Line(number=str(_LINE + n), name=f"Line {n}", team=f"t{n}") for n in range(TEAMS)),
+        teams=tuple(Team(key=f"t{n}", name=f"Team {n}", strategy="ring_all", members=members[n]) for n in range(teams)),
+        lines=tuple(Line(number=str(_LINE + n), name=f"Line {n}", team=f"t{n}") for n in range(teams)),
     )
 
 

@@ -17,6 +17,7 @@ from directory.model import Directory
 from directory.numbers import is_anonymous
 from recordings.tables import transcripts
 from telephony.clocks import AHEAD
+from telephony.tables import pbx_clocks
 from web.cards import (
     KEPT,
     QUOTE_LINES,
@@ -69,10 +70,19 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
+_BEHIND_MOST: Final = select(func.least(func.min(pbx_clocks.c.ahead), text("interval '0'"))).scalar_subquery()
+"""Of all PBX's clocks the one that is most behind ours: known before the first call is looked at, as an index needs."""
+
+_RECENT: Final = and_(
+    or_(calls.c.ended_at.is_(None), calls.c.ended_at > func.now() + AHEAD - KEPT),
+    calls.c.started_at > func.now() + AHEAD - STALE,
+    calls.c.started_at > func.now() + _BEHIND_MOST - STALE,
+)
+
+
 async def read_live(connection: AsyncConnection, ids: Sequence[UUID] | None = None) -> list[LiveCall]:
     """The calls with those ids, or all that go on or ended a moment ago, without their background."""
-    recent = or_(calls.c.ended_at.is_(None), calls.c.ended_at > func.now() + AHEAD - KEPT)
-    chosen = calls.c.id.in_(ids) if ids is not None else and_(recent, calls.c.started_at > func.now() + AHEAD - STALE)
+    chosen = calls.c.id.in_(ids) if ids is not None else _RECENT
     asked = select(*_COLUMNS).where(chosen, calls.c.joined_into.is_(None), calls.c.started_at.is_not(None))
     rows = (await connection.execute(asked)).all()
     reaches = defaultdict(list)

@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from aiohttp import web
-from aiohttp_sse import EventSourceResponse
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,7 +32,7 @@ from web.services import SERVICES
 from web.sessions import Viewer
 from web.status import own
 from web.told import device_kind, why_person
-from web.watching import Right
+from web.watching import Right, event_stream
 
 WHEN: Final[tuple[When, ...]] = ("ring", "answer", "never")
 TODAY_MOST: Final = 12
@@ -60,10 +59,11 @@ class Shown:
 
 async def show(request: web.Request) -> web.Response:
     """GET /: the whole desk; the cards are in the page already when it arrives."""
+    known = request.app[LIVE].calls.values()
     return await page(
         request,
         "desk.html",
-        **await _live(request, await _own(request)),
+        **await _live(request, known, await _own(request, known)),
         **await _today(request),
         **await own(request),
         **await unread(request),
@@ -83,18 +83,18 @@ async def stream(request: web.Request) -> web.StreamResponse:
     `notices`: they were told something.
     """
     live, services, right = request.app[LIVE], request.app[SERVICES], await Right.of(request)
-    watch = live.open(right.concerns, right.viewer.person)
-    response = EventSourceResponse()
+    watch = right.watch()
+    response = event_stream()
     try:
         await response.prepare(request)
         async with response:
-            sent, noticed_at, own = "", None, await _own(request)
+            sent, noticed_at, own = "", None, await _own(request, watch.calls.values())
             changed: frozenset[Any] = frozenset()
             while response.is_connected() and not live.closing and await right.stands():
                 theirs = [id_ for id_ in changed if _is_told_of(live.calls.get(id_), right.viewer.person)]
                 if watch.take_own() or theirs:
-                    own = await _own(request, own, theirs)
-                text = await fragment(request, "live.html", **await _live(request, own))
+                    own = await _own(request, watch.calls.values(), own, theirs)
+                text = await fragment(request, "live.html", **await _live(request, watch.calls.values(), own))
                 if text != sent:
                     await response.send(text)
                     sent = text
@@ -126,11 +126,13 @@ def _is_told_of(call: LiveCall | None, person: str | None) -> bool:
     return talked or (call.placed_by == person and person is not None)
 
 
-async def _own(request: web.Request, before: OwnCards = NONE, changed: Collection[UUID] = ()) -> OwnCards:
-    """What is the viewer's alone on their cards; who wants no cards has none."""
+async def _own(
+    request: web.Request, known: Collection[LiveCall], before: OwnCards = NONE, changed: Collection[UUID] = ()
+) -> OwnCards:
+    """What is the viewer's alone on their cards of these calls; who wants no cards has none."""
     viewer, directory = request[VIEWER], await request.app[HOUSE].read()
     person = viewer.person if viewer.cards != "never" else None
-    going_on = [call.id for call in request.app[LIVE].calls.values() if viewer.person in call.people]
+    going_on = [call.id for call in known if viewer.person in call.people]
     async with request.app[SERVICES].engine.connect() as connection:
         return await read_own(connection, directory, person, going_on, before=before, changed=changed)
 
@@ -146,10 +148,10 @@ async def choose_cards(request: web.Request) -> web.Response:
     return web.Response(status=303, headers={"Location": "/"})
 
 
-async def _live(request: web.Request, own: OwnCards) -> dict[str, Any]:
-    """What the template live.html shows."""
+async def _live(request: web.Request, known: Collection[LiveCall], own: OwnCards) -> dict[str, Any]:
+    """What the template live.html shows of these calls."""
     viewer, directory, now = request[VIEWER], await request.app[HOUSE].read(), datetime.now(UTC)
-    scope, known = scope_of(viewer, directory), request.app[LIVE].calls.values()
+    scope = scope_of(viewer, directory)
     cards = cards_for(known, viewer.person, now, viewer.cards)
     mine = {card.call.id for card in cards}
     over = [done_card(call, viewer.person) for call in own.untold if viewer.person and call.id not in mine]

@@ -29,6 +29,9 @@ from web.house import House
 
 RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 SWEEP_SECONDS: Final = 30.0
+BREATH_SECONDS: Final = 0.1
+"""A page that was woken looks again after so long at the earliest: what happens meanwhile is one change for it."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -37,7 +40,7 @@ class Page:
     """One open page: woken when a call it may care about changed, or the presence of `person`, whose page it is.
 
     With `promises` also when a promise to call back did; with `everybody` when presence or a device of anybody did.
-    `noticed_at` is the monotonic time of the notice.
+    `noticed_at` is the monotonic time of the notice; `calls` are those of now that concern it.
     """
 
     concerns: Callable[[LiveCall], bool]
@@ -49,6 +52,8 @@ class Page:
     own_changed: bool = False
     noticed_at: float | None = None
     changed: set[UUID] = field(default_factory=set)
+    calls: dict[UUID, LiveCall] = field(default_factory=dict)
+    _looked_at: float = float("-inf")
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wake(self, ids: Iterable[UUID], noticed_at: float | None) -> None:
@@ -92,6 +97,8 @@ class Page:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
+        await asyncio.sleep(max(0.0, self._looked_at + BREATH_SECONDS - monotonic()))
+        self._looked_at = monotonic()
         self._woken.clear()
         changed, noticed_at = frozenset(self.changed), self.noticed_at
         self.changed.clear()
@@ -125,8 +132,13 @@ class Live:
         With `promises`, to call back, those too; with `everybody` the presence and the devices of all.
         """
         page = Page(concerns, person, promises, everybody)
+        self.look_anew(page)
         self._pages.add(page)
         return page
+
+    def look_anew(self, page: Page) -> None:
+        """Find the calls that concern the page, which are others once its viewer has other rights."""
+        page.calls = {id_: call for id_, call in self.calls.items() if page.concerns(call)}
 
     def close(self, page: Page) -> None:
         """Watch no more."""
@@ -225,6 +237,8 @@ class Live:
             for call in fresh.values():
                 fresh[call.id] = replace(call, background=await read_background(connection, call, directory))
         before, self.calls = self.calls, fresh
+        for page in self._pages:
+            self.look_anew(page)
         self._tell([*before.values(), *fresh.values()], None)
 
     async def _read(self, ids: list[UUID], noticed_at: float) -> None:
@@ -245,11 +259,21 @@ class Live:
 
     def _sweep(self) -> None:
         now = datetime.now(UTC)
-        self.calls = {id_: call for id_, call in self.calls.items() if not call.over_at or call.over_at > now}
+        over = [id_ for id_, call in self.calls.items() if call.over_at and call.over_at <= now]
+        for id_ in over:
+            del self.calls[id_]
+            for page in self._pages:
+                page.calls.pop(id_, None)
 
     def _tell(self, calls: list[LiveCall], noticed_at: float | None) -> None:
         for page in self._pages:
-            concerned = [call.id for call in calls if page.concerns(call)]
+            concerned = {call.id for call in calls if page.concerns(call)}
+            for id_ in concerned:
+                now = self.calls.get(id_)
+                if now is not None and page.concerns(now):
+                    page.calls[id_] = now
+                else:
+                    page.calls.pop(id_, None)
             if concerned:
                 page.wake(concerned, noticed_at)
 

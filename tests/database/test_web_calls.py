@@ -8,37 +8,24 @@ from ipaddress import ip_network
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from uuid import UUID
 
 import pytest
 from aiohttp import ClientSession, web
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.tables import parties, tasks
 from directory.tables import sessions, tokens
 from directory.tables import users as logins
-from notices.model import Notice
-from notices.telling import tell
-from recordings import holds
-from recordings.audit import THE_OPERATOR
-from recordings.rows import write_call_audio
-from routing.tables import outgoing_calls
-from telephony import overhearings
 from tests.fakes.site import Site, open_site
-from tests.fakes.story import HOUSE, SUPPORT, Told, know
-from web import guard, health, links, users, wall_links, watching
-from web.api.bulk import PATH as IMPORT_PATH
-from web.api.routes import COMMANDS, OPERATIONS
-from web.api.uploads import PATH as UPLOADS_PATH
+from tests.fakes.story import SUPPORT, Told
+from web import guard, health, users, watching
 from web.live import LIVE
-from web.services import SERVICES, Part
+from web.services import Part
 from web.sessions import Viewer
 from web.tables import listens
 
 SAID = [("staff", "Компания Ромашка добрый день"), ("caller", "Здравствуйте хочу посмотреть квартиру")]
 API = "/api/v1"
-OTHERS = {UPLOADS_PATH, IMPORT_PATH}
 
 
 @pytest.fixture
@@ -238,53 +225,6 @@ async def test_a_query_that_cannot_be_read_is_a_named_problem(site: Site) -> Non
             assert (await client.get(f"/calls?{query}")).status == status, query
 
 
-async def test_the_description_is_true(site: Site) -> None:
-    """Every operation answers 200 with the keys that its schema requires, and the document names every operation."""
-    call = await talk(site)
-    await know(site.engine, "79161234567", "Иван Петров", "anna")
-    await missed(site)
-    async with site.engine.begin() as connection:
-        await write_call_audio(connection, call.id or UUID(int=0), "short", "none", "PJSIP/trunk")
-        await connection.execute(update(logins).where(logins.c.login == "vera").values(role="admin"))
-        await links.make(connection, THE_OPERATOR, call.id or UUID(int=0))
-        await holds.add(connection, THE_OPERATOR, "a case", number="79165550166")
-        notice = Notice(key="test 1", kind="test", subject="house")
-        await tell(connection, HOUSE, notice, ["vera"])
-        await wall_links.make(connection, THE_OPERATOR, HOUSE, "Холл", None)
-        wish = {"purpose": "click", "state": "refused", "reason": "premium_rate", "number": "78095550111"}
-        await connection.execute(insert(outgoing_calls).values(wish))
-        heard = await overhearings.ask(
-            connection, call.id or UUID(int=0), person="vera", mode="listen", asked_by="vera"
-        )
-        party = (await connection.execute(select(parties.c.id))).scalars().first()
-        task = {"party_id": party, "text": "Позвонить", "made_at": func.now(), "made_by": "vera"}
-        await connection.execute(insert(tasks).values(task))
-    erasure = await site.app[SERVICES].erasing.ask(["79165550155"], THE_OPERATOR)
-    async with site.visitor("vera") as client:
-        asked = {"to": "79161234567", "from_person": "anna"}
-        async with client.post(f"{API}/calls", json=asked) as response:
-            begun = (await response.json())["id"]
-        document = await told(client, "/openapi.json")
-        assert document["openapi"] == "3.1.0"
-        known = {operation.path for operation in OPERATIONS} | {command.path for command in COMMANDS}
-        assert set(document["paths"]) == {API + path for path in known} | OTHERS
-        for operation in OPERATIONS:
-            if operation.answer is None:
-                continue
-            named = {"outgoing-calls": begun, "overhearings": heard}.get(operation.path.split("/")[1], call.id)
-            query = "?q=квартиру" if operation.path == "/search" else ""
-            path = operation.path.replace("{id}", str(named)).replace("{number}", str(erasure))
-            answer = await told(client, path + query)
-            described = document["paths"][API + operation.path]["get"]["responses"]["200"]["content"]
-            name = described["application/json"]["schema"]["$ref"].rpartition("/")[2]
-            schema = document["components"]["schemas"][name]
-            assert set(answer) == set(schema["properties"]), operation.path
-            if "items" in answer:
-                assert answer["items"], operation.path
-                item = schema["properties"]["items"]["items"]["$ref"].rpartition("/")[2]
-                assert set(answer["items"][0]) == set(document["components"]["schemas"][item]["properties"])
-
-
 async def test_promises_are_for_their_owners_and_the_head(site: Site) -> None:
     """A manager sees their own, a head all; filters and pages hold, and the history is there."""
     await missed(site)
@@ -346,6 +286,61 @@ async def test_the_stream_tells_what_goes_on_and_what_changes(site: Site) -> Non
         await call.answers("PJSIP/anna-desk")
         while b'"talking"' not in (told_now := await response.content.readuntil(b"\r\n\r\n")):
             assert b"event: call" in told_now
+
+
+async def test_any_number_of_web_processes_tell_the_same(site: Site, tmp_path: Path) -> None:
+    """A login of one is good at the other, and both tell each change; who reconnects to the other misses nothing."""
+    other = Site(site.engine, tmp_path)
+    await other.start()
+    cookie = {"Cookie": f"switchhook={await site.session('anna')}"}
+    call = Told(site.engine)
+    try:
+        async with ClientSession(headers=cookie) as client, asyncio.timeout(20):
+            at_one, at_other = await client.get(f"{site.url}{API}/stream"), await client.get(f"{other.url}{API}/stream")
+            await call.arrives()
+            for response in (at_one, at_other):
+                assert str(call.id).encode() in await response.content.readuntil(b"\r\n\r\n")
+            await site.stop()
+            await call.rings("PJSIP/anna-desk")
+            while b'"anna"' not in (heard := await at_other.content.readuntil(b"\r\n\r\n")):
+                assert b"event: call" in heard
+            async with client.get(f"{other.url}{API}/stream") as again:
+                assert b'"anna"' in await again.content.readuntil(b"\r\n\r\n")
+    finally:
+        await other.stop()
+
+
+@pytest.mark.parametrize("path", [f"{API}/stream", "/desk/stream"])
+async def test_a_silent_stream_has_a_heartbeat(site: Site, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """A comment, which says to proxies and browsers that it is well."""
+    assert watching.HEARTBEAT_SECONDS == 15
+    monkeypatch.setattr(watching, "HEARTBEAT_SECONDS", 0.05)
+    async with site.visitor("anna") as client, client.get(path) as response, asyncio.timeout(10):
+        beats = 0
+        while beats < 2:
+            beats += (await response.content.readline()).startswith(b": ping")
+
+
+async def test_a_page_that_was_just_woken_takes_what_happens_meanwhile_as_one(site: Site) -> None:
+    """The first change at once; ten more within a tenth of a second are one."""
+    live = site.app[LIVE]
+    call = Told(site.engine)
+    await call.arrives()
+    page = live.open(lambda _call: True)
+    try:
+        while not live.calls:
+            await page.wait(5)
+        await page.wait(0.2)
+        began, looks = monotonic(), 0
+        busy = asyncio.create_task(busy_house(site))
+        while monotonic() < began + 1:
+            await page.wait(5)
+            looks += 1
+        busy.cancel()
+        assert looks <= 12
+        assert page.calls == live.calls
+    finally:
+        live.close(page)
 
 
 async def busy_house(site: Site) -> None:
