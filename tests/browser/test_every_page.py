@@ -112,7 +112,7 @@ async def test_axe_finds_nothing_serious_on_any_page_and_all_fit(site: Site, ope
         await page.emulate_media(color_scheme=scheme)
         for address in pages:
             await page.set_viewport_size({"width": width, "height": 860})
-            await page.goto(site.url + address)
+            await page.goto(site.url + address, wait_until="domcontentloaded")
             wrong += [f"{address} {language} {scheme} {told}" for told in await violations(page)]
             for size in (width, *widths):
                 await page.set_viewport_size({"width": size, "height": 860})

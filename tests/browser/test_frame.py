@@ -64,4 +64,4 @@ async def test_light_and_dark_as_the_device_has_it_or_as_chosen(site: Site, open
     await page.emulate_media(color_scheme="dark")
     await page.goto(site.url)
     assert not await choose("Светлое")
-    assert await choose("Как в системе")
+    assert await choose("Системное")
