@@ -12,12 +12,14 @@ from uuid import UUID
 
 import pytest
 from aiohttp import ClientSession
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls import events as e
 from calls import help as help_asked
 from crm_sync.erasing import forget_cards
 from crm_sync.jobs import CrmJobs
+from routing.tables import outgoing_calls
 from telephony import controls
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import Told, know
@@ -240,3 +242,36 @@ async def test_who_was_in_a_call_is_forgotten_on_its_card_too(site: Site) -> Non
     async with site.engine.begin() as connection:
         await forget_cards(connection, call)
     assert await rows(site.engine, "select note, outcome from desk_cards") == [("", "spam")]
+
+
+async def test_who_calls_out_has_the_card_until_they_told_of_it(site: Site) -> None:
+    """While it rings there, while they talk, and after it."""
+    story = Told(site.engine, number="101")
+    phone = story.base() | {"name": "PJSIP/anna-desk-00000001"}
+    judged = e.OutgoingJudged(**phone, purpose="click", person="anna", number="79165550177")
+    created = e.ChannelCreated(**phone, number="101", dialed="79165550177", incoming=True)
+    call = await story.tell(created, judged)
+    row = {"pbx": "main", "channel": story.uid, "number": "79165550177", "person": "anna", "asked_by": "anna"}
+    async with site.engine.begin() as connection:
+        await connection.execute(insert(outgoing_calls).values(row | {"purpose": "click", "state": "connected"}))
+    async with site.visitor("anna") as anna:
+        for state in ("calling", "talking", "done"):
+            if state == "calling":
+                await story.rings("PJSIP/trunk")
+            elif state == "talking":
+                await story.answers("PJSIP/trunk")
+            else:
+                await story.hangs_up()
+            await card(anna, call, state)
+        await ask(anna, call, "outcome", outcome="qualified")
+        assert f'id="card-{call}"' not in await (await anna.get("/")).text()
+
+
+async def card(client: ClientSession, call: UUID, state: str) -> None:
+    """Wait until the desk has the card in this state, with the number outside."""
+    async with asyncio.timeout(10):
+        while True:
+            page = await (await client.get("/")).text()
+            if f'class="card card-{state}" id="card-{call}"' in page and "+7 916 555-01-77" in page:
+                return
+            await asyncio.sleep(0.02)
