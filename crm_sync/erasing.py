@@ -16,7 +16,7 @@ from calls.forgetting import Person
 from crm_sync.book.locks import lock_numbers
 from crm_sync.connection_tables import crm_heard
 from crm_sync.ledger.tables import crm_effects
-from crm_sync.tables import desk_cards, leads, notes, parties, party_numbers, tasks, unwanted_digests
+from crm_sync.tables import desk_cards, lead_events, leads, notes, parties, party_numbers, tasks, unwanted_digests
 from directory import keys
 
 _FORGET_MOVED = text(
@@ -48,6 +48,7 @@ _WRITTEN: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
     (notes, "id", ("text",)),
     (tasks, "id", ("text",)),
     (desk_cards, "id", ("note", "next_step")),
+    (lead_events, "id", ("reason",)),
     (crm_effects, "key", ("request", "answer")),
     (crm_heard, "id", ("told",)),
 )

@@ -129,6 +129,8 @@ leads = Table(
     Column("chain_at", _MOMENT, comment="When the next step is due."),
     Index("ix_leads_one_open_each", "party_id", unique=True, postgresql_where=text(_one_of("stage", OPEN))),
     Index("ix_leads_stage_id", "stage", "id"),
+    Index("ix_leads_stage_stage_at", "stage", "stage_at"),
+    Index("ix_leads_board", "stage", "step", "deadline_at", "id", postgresql_where=text(_one_of("stage", OPEN))),
     Index("ix_leads_owner_id", "owner", "id"),
     Index("ix_leads_party_id", "party_id"),
     Index("ix_leads_deadline_at", "deadline_at", postgresql_where=text(_one_of("stage", OPEN))),

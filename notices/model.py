@@ -33,6 +33,7 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "revival_without_channel": ("step",),
     "task_given": ("by", "due_at"),
     "lead_given": ("by",),
+    "leads_given": ("by", "count"),
     "crm_access_ended": (),
     "attention": ("overdue", "forgotten", "long", "overloaded"),
 }

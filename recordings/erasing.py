@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -27,7 +27,7 @@ from recordings import tables
 from recordings.files import PbxFolder
 from recordings.measuring import measure_talk
 from recordings.privacy_tables import removals
-from recordings.tables import transcripts, unmasked_transcripts
+from recordings.tables import comments, transcripts, unmasked_transcripts
 
 _SOUND: Final = frozenset({"recordings", "archives"})
 _NOT_SAID: Final = frozenset({"call_audio", "recording_wishes"})
@@ -40,6 +40,9 @@ TASKS: Final[Mapping[str, frozenset[str]]] = {
 """The jobs that read or write a kind of what was said: they are called off with it, and no others."""
 
 _PATHS: Final = ("path", "original_path")
+
+_MASK: Final = "•••"
+"""In what colleagues wrote of others, where they named who is forgotten."""
 
 
 class Listed(Protocol):
@@ -147,26 +150,39 @@ _NAMED_IN_ORIGINALS: Final = text(
 
 
 async def mentioned_in(connection: AsyncConnection, pattern: str) -> list[UUID]:
-    """The calls in whose text somebody names a number of this pattern."""
+    """The calls in whose text, or in what was written of it, somebody names a number of this pattern."""
     asked = select(transcripts.c.call_id).where(transcripts.c.text.regexp_match(pattern))
     masked = list((await connection.execute(asked.order_by(transcripts.c.call_id))).scalars())
     originals = (await connection.execute(_NAMED_IN_ORIGINALS, {"pattern": pattern})).scalars()
-    return [*masked, *(call_id for call_id in originals if call_id not in masked)]
+    written = select(comments.c.call_id).where(comments.c.text.regexp_match(pattern)).order_by(comments.c.id)
+    return list(dict.fromkeys((*masked, *originals, *(await connection.execute(written)).scalars())))
 
 
 async def forget_mentions(connection: AsyncConnection, call_id: UUID, person: Person) -> None:
     """Remove from the text of a call the sentences that name the person's number; its sound stays.
 
     Words that are kept unmasked go whole, and the facts of the talk are those of what is left. Who named it was
-    another, and the person is not to be heard there.
+    another, and the person is not to be heard there. In comments a mask stands for number and name.
     """
-    row = (await connection.execute(select(transcripts).where(transcripts.c.call_id == call_id))).one()
+    await _mask_comments(connection, call_id, person)
+    row = (await connection.execute(select(transcripts).where(transcripts.c.call_id == call_id))).one_or_none()
+    if row is None:
+        return
     kept = [part for part in row.segments if not person.has_number(part["text"])]
     told = {"segments": kept, "text": "\n".join(part["text"] for part in kept)}
     words = [word for word in row.words if any(_within(word, part) for part in kept)]
     await connection.execute(update(transcripts).where(transcripts.c.call_id == call_id).values(**told, words=words))
     await connection.execute(delete(unmasked_transcripts).where(unmasked_transcripts.c.call_id == call_id))
     await measure_talk(connection, call_id)
+
+
+async def _mask_comments(connection: AsyncConnection, call_id: UUID, person: Person) -> None:
+    unnamed = replace(person, pseudonym=_MASK)
+    mine = select(comments).where(comments.c.call_id == call_id, comments.c.text.is_not(None)).with_for_update()
+    for row in (await connection.execute(mine)).all():
+        if person.has_number(row.text):
+            masked = update(comments).where(comments.c.id == row.id).values(text=unnamed.text(row.text))
+            await connection.execute(masked)
 
 
 def _within(word: Mapping[str, Any], part: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The rows of what was said: sides of a recording, how complete a call's audio is, its text and what that tells."""
+"""The rows of what was said: sides of a recording, how complete a call's audio is, its text, what was written of it."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import (
     Computed,
     Float,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     Table,
@@ -143,6 +144,23 @@ unmasked_transcripts = Table(
     Column("words", JSONB, nullable=False, comment="As in transcripts, before anything was masked."),
     Column("made_at", _MOMENT, nullable=False, server_default=func.now()),
     comment="Where the policy keeps originals: for the one role that may read them, never searched.",
+)
+
+comments = Table(
+    "comments",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Float, CheckConstraint("at >= 0", name="at"), nullable=False, comment="Second of the call's line."),
+    Column("made_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="SET NULL")),
+    Column("by", Text, nullable=False, comment="Key of a person, or a login; kept when the login is gone."),
+    Column("text", Text, comment="Null: it was deleted, and is nowhere any more."),
+    Column("deleted_at", _MOMENT),
+    Column("deleted_by", Text, comment="As `by`."),
+    CheckConstraint("(text is null) = (deleted_at is not null)", name="deleted_when"),
+    CheckConstraint("(text is null) = (deleted_by is not null)", name="deleted_by_whom"),
+    comment="What colleagues wrote of a moment of a call.",
 )
 
 archives = Table(

@@ -12,6 +12,7 @@ from web import (
     call_told,
     calls_export,
     calls_list,
+    comments_page,
     controlling,
     crm_connect_page,
     crm_doors,
@@ -39,7 +40,7 @@ from web.head.board import BOARDS, Boards
 from web.health import READINESS, Readiness
 from web.house import HOUSE, House
 from web.import_page import READERS, READERS_MOST
-from web.leads import attention_page, decide, lead_page, list_page, party_page, rules_page, tasks
+from web.leads import attention_page, board_page, decide, give_page, lead_page, list_page, party_page, rules_page, tasks
 from web.live import LIVE, Live
 from web.login import ATTEMPTS
 from web.render import STATIC
@@ -75,8 +76,11 @@ def make_app(services: WebServices) -> web.Application:
             web.get("/calls/export", calls_export.show, allow_head=False),
             web.post("/calls/views", views.change),
             web.get("/calls/{id}", call_page.show),
+            web.get("/calls/{id}/text", call_page.show_text),
             web.post("/calls/{id}/effects", call_told.retry),
             web.post("/calls/{id}/keeping", keeping.change),
+            web.post("/calls/{id}/comments", comments_page.add),
+            web.post("/comments/{number}/delete", comments_page.delete),
             web.get("/linked/{link}", linked.hear),
             web.post("/calls/{id}/recording", pausing.turn),
             web.post("/calls/{id}/control", controlling.turn),
@@ -101,6 +105,10 @@ def make_app(services: WebServices) -> web.Application:
             web.get("/wall/{told}/stream", wall_page.stream_wall),
             web.get("/leads", list_page.show),
             web.get("/leads/attention", attention_page.show),
+            web.get("/leads/give", give_page.show),
+            web.post("/leads/give", give_page.give),
+            web.get("/leads/board", board_page.show),
+            web.post("/leads/{number}/board", board_page.move),
             web.get("/leads/rules", rules_page.show),
             web.post("/leads/rules", rules_page.change),
             web.get("/leads/{number}", lead_page.show),

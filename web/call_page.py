@@ -19,6 +19,7 @@ from recordings.pauses import is_paused
 from recordings.rows import is_late_in_crm, recordings_of
 from web import call_told, keeping, talk
 from web.audio_gaps import gaps
+from web.comments import comments_of
 from web.decided import known, passed, rule, spent
 from web.evidence import charged, evidence
 from web.guard import VIEWER, nonce
@@ -28,7 +29,7 @@ from web.leads.of_call import lead_of_call
 from web.leads.wording import words_of
 from web.listening import Sound, note, transcript_of
 from web.one_call import OneCall, read_call
-from web.page import language_of, page, zone_of
+from web.page import fragment, language_of, page, zone_of
 from web.pausing import can_pause, may_pause
 from web.services import SERVICES
 from web.silence import Silence, silences
@@ -68,8 +69,22 @@ class Piece:
     words: list[Word]
 
 
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """Why a comment was not written: the field at fault, the words beside it, and what was typed."""
+
+    at: str
+    words: str
+    given: Mapping[str, str]
+
+
 async def show(request: web.Request) -> web.Response:
     """GET /calls/{id}."""
+    return await call_page(request)
+
+
+async def call_page(request: web.Request, wrong: Wrong | None = None, status: int = 200) -> web.Response:
+    """The page as the call stands now, with what went wrong beside its field."""
     directory = await request.app[HOUSE].read()
     async with request.app[SERVICES].engine.begin() as connection:
         one = await read_call(request, connection)
@@ -78,6 +93,7 @@ async def show(request: web.Request) -> web.Response:
         transcript = await transcript_of(connection, one.id)
         measured = await talk_facts_of(connection, one.id)
         promise = (await connection.execute(promise_of(one.id))).first()
+        comments = await comments_of(connection, one, hearing, request[VIEWER])
         kept = await keeping.shown(request, connection, one)
         late_in_crm = await is_late_in_crm(connection, one.id)
         cards = [card for card in await of_call(connection, one.id) if card.note or card.outcome or card.next_step]
@@ -89,7 +105,7 @@ async def show(request: web.Request) -> web.Response:
             await hurry(connection, "transcription", one.id)
     language = language_of(request)
     moments = timeline(one.call, one.seen, directory, language, sides)
-    return await page(
+    response = await page(
         request,
         "call.html",
         one=one,
@@ -126,8 +142,25 @@ async def show(request: web.Request) -> web.Response:
         cards=cards,
         **told,
         **words_of(directory.leads, language, datetime.now(UTC)),
+        comments=comments,
+        wrong=wrong,
         nonce=nonce(request),
     )
+    response.set_status(status)
+    return response
+
+
+async def show_text(request: web.Request) -> web.Response:
+    """GET /calls/{id}/text: what was said, as the page of its lead shows it; a reading as any other."""
+    async with request.app[SERVICES].engine.begin() as connection:
+        one = await read_call(request, connection)
+        transcript = await transcript_of(connection, one.id)
+        if transcript is None:
+            raise web.HTTPNotFound(text="There is no transcript of this call.")
+        await note(request, connection, one.id, "transcript")
+    told = pieces(transcript.segments, transcript.words)
+    text = await fragment(request, "call_text.html", one=one, transcript=transcript, pieces=told)
+    return web.Response(text=text, content_type="text/html")
 
 
 def pieces(segments: Sequence[Mapping[str, Any]], words: Sequence[Mapping[str, Any]]) -> list[Piece]:

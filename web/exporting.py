@@ -1,13 +1,14 @@
 """A call to take away, for whoever may listen to it; taking it is written down before the first byte."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from aiohttp import hdrs, web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.view import to_json
+from recordings import comments
 from recordings.export import Member, json_member, sound_member, text_members, zipped
 from recordings.fact_rows import talk_facts_of
 from recordings.store import Store, StoreError
@@ -63,7 +64,7 @@ async def send_export(request: web.Request) -> web.StreamResponse:
 async def members_of(
     connection: AsyncConnection, kept: Store, one: OneCall, sound: Sound | None, language: str
 ) -> list[Member]:
-    """The files of a call: this sound, record, text, subtitles, and what the words tell. Raises NothingKeptError."""
+    """The files of a call: this sound, record, text, comments, what the words tell. Raises NothingKeptError."""
     transcript = await transcript_of(connection, one.id)
     facts = await talk_facts_of(connection, one.id)
     if sound is None and transcript is None:
@@ -74,4 +75,10 @@ async def members_of(
         raise NothingKeptError("The recording's file is gone or broken.") from error
     members.append(json_member("call.json", to_json(one.seen)))
     members += text_members(transcript.segments, transcript.words, side_names(language)) if transcript else []
+    written = [_comment_json(row) for row in await comments.of_call(connection, one.id)]
+    members += [json_member("comments.json", written)] if written else []
     return [*members, *([json_member("talk_facts.json", facts_json(facts))] if facts else [])]
+
+
+def _comment_json(row: Any) -> dict[str, Any]:
+    return {"at": row.at, "by": row.by, "made_at": row.made_at.astimezone(UTC).isoformat(), "text": row.text}

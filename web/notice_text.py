@@ -14,7 +14,12 @@ from web.wording import deadline
 from web.words import has_words, say
 
 _PATHS: Final = {"call": "/calls/{id}", "lead": "/leads/{id}", "follow_up": "/", "house": "/"}
-_PATHS_OF_KINDS: Final = {"attention": "/leads/attention", "crm_access_ended": "/crm/{id}", "test": None}
+_PATHS_OF_KINDS: Final = {
+    "attention": "/leads/attention",
+    "leads_given": "/leads?owner=me",
+    "crm_access_ended": "/crm/{id}",
+    "test": None,
+}
 
 
 class NoticeWords:

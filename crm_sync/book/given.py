@@ -50,6 +50,15 @@ async def tell_lead(connection: AsyncConnection, directory: Directory, lead: int
     await tell(connection, directory, notice, [owner])
 
 
+async def tell_leads(connection: AsyncConnection, directory: Directory, count: int, owner: str | None, by: By) -> None:
+    """Tell whom many leads are given to at once how many they are, unless they took them themselves."""
+    if owner in {None, by.who}:
+        return
+    key = f"leads_given {owner} {by.at.isoformat()}"
+    notice = Notice(key=key, kind="leads_given", subject="house", values={"by": _giver(directory, by), "count": count})
+    await tell(connection, directory, notice, [owner])
+
+
 def _giver(directory: Directory, by: By) -> str:
     """Who gives; a login that is nobody in the directory is not told, for it may be anything."""
     return by.who if by.who == SERVICE or directory.person(by.who) else ""

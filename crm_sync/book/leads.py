@@ -1,8 +1,9 @@
 """Changes of a lead: each locks it, checks it, writes it and its event in the caller's transaction.
 
-Nothing else writes to `leads` or `lead_events`. Locks are taken in one order, so that nobody waits for another
-crosswise: the number's (`locks`, where a number is at stake), the party's row, the lead's row. Rows are locked
-without their keys (FOR NO KEY UPDATE): whoever writes a note or a task of them never waits for these locks.
+Nothing else writes to `leads` or `lead_events`, but `giving`, to the owners of many at once. Locks are taken in one
+order, so that nobody waits for another crosswise: the number's (`locks`, where a number is at stake), the party's row,
+the lead's row. Rows are locked without their keys (FOR NO KEY UPDATE): whoever writes a note or a task of them never
+waits for these locks.
 """
 
 from __future__ import annotations

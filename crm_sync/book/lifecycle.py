@@ -15,7 +15,19 @@ from typing import Final, Literal
 from directory.lead_policy import LeadPolicy
 
 Fault = Literal[
-    "stage", "step", "reason", "duplicate_of", "block", "head", "owner", "text", "assignee", "due_at", "at", "fields"
+    "stage",
+    "step",
+    "reason",
+    "duplicate_of",
+    "block",
+    "head",
+    "owner",
+    "text",
+    "assignee",
+    "due_at",
+    "at",
+    "fields",
+    "leads",
 ]
 """What is wrong with what was asked: one of its values, or `head`: whoever asks may not."""
 
@@ -72,7 +84,9 @@ class LifecycleError(ValueError):
     `why` is the key of its words where a field can be wrong in more than one way, else the field.
     """
 
-    def __init__(self, field: Fault, message: str, *, why: Literal["past", "closed", "when"] | None = None) -> None:
+    def __init__(
+        self, field: Fault, message: str, *, why: Literal["past", "closed", "when", "why"] | None = None
+    ) -> None:
         """Keep the field beside the message."""
         super().__init__(message)
         self.field = field

@@ -10,9 +10,10 @@ from calls.events import RecordingMuted
 from recordings.archiving import ArchivingJobs
 from recordings.processes import Processes
 from recordings.store import Store
+from recordings.tables import recordings
 from tests.browser.conftest import OpenPage
 from tests.fakes.site import Site
-from tests.fakes.story import Told
+from tests.fakes.story import Told, speak
 
 SAID = [
     ("staff", "Компания Ромашка добрый день"),
@@ -85,6 +86,57 @@ async def test_the_player_obeys_the_keyboard(site: Site, open_page: OpenPage) ->
     await expect(page.get_by_role("button", name="1.25×")).to_have_attribute("aria-pressed", "true")
     await page.get_by_role("slider", name="Место в записи").press("Home")
     await expect(page.locator("#position")).to_have_text("0:00")
+
+
+async def test_a_moment_is_commented_on_linked_to_and_deleted_by_its_author(site: Site, open_page: OpenPage) -> None:
+    """The comment is of where the player stands, is marked there on the waves, and leads back to its moment."""
+    call = await talked(site)
+    page = await open_page(path=f"/calls/{call.id}")
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("c")
+    await expect(page.get_by_label("Момент")).to_have_value("0:05")
+    await page.keyboard.type("Не назвала цену")
+    await page.get_by_role("button", name="Добавить").click()
+    await page.wait_for_url("**/calls/*#t=5")
+    mark = page.get_by_role("link", name="0:05, Анна Смирнова: Не назвала цену")
+    wave, own = await page.locator("#wave").bounding_box(), await mark.bounding_box()
+    assert wave
+    assert own
+    seconds = float(await page.locator("#seek").get_attribute("max") or 0)
+    assert abs((own["x"] + own["width"] / 2 - wave["x"]) / wave["width"] - 5 / seconds) < 0.03
+    await page.get_by_role("slider", name="Место в записи").press("Home")
+    await mark.click()
+    await expect(page.get_by_role("button", name="Пауза")).to_be_visible()
+    assert await now(page) >= 4.9
+    await page.get_by_role("button", name="Пауза").click()
+    await page.keyboard.press("l")
+    await expect(page.get_by_role("status")).to_contain_text("Ссылка на 0:0")
+    linked = await open_page("boris", page.url.removeprefix(site.url))
+    await expect(linked.locator("#position")).to_have_text(await page.locator("#position").inner_text())
+    await expect(linked.get_by_role("button", name="Удалить комментарий на 0:05")).to_have_count(0)
+    await page.get_by_role("button", name="Удалить комментарий на 0:05").click()
+    await expect(page.locator(".comment")).to_have_count(0)
+
+
+async def test_silence_is_skipped_and_the_keys_are_listed(site: Site, open_page: OpenPage) -> None:
+    """Nobody speaks from the third to the ninth second: with S the player goes from one to the other."""
+    call = await talked(site)
+    paths = [*site.store.rglob("*.wav")]
+    for path in paths:
+        speak(path, [(0.0, 3.0), (9.0, 12.0)], 12.0, seed=path.stem[-5:])
+    async with site.engine.begin() as connection:
+        size = paths[0].stat().st_size
+        await connection.execute(recordings.update().values(bytes=size, seconds=12.0))
+    page = await open_page(path=f"/calls/{call.id}", width=390)
+    await page.keyboard.press("?")
+    await expect(page.locator("#keys")).to_contain_text("скопировать ссылку на этот момент")
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await expect(page.locator("#wave .canvases canvas")).to_have_count(2)
+    await page.keyboard.press("s")
+    await expect(page.get_by_role("button", name="Без пауз")).to_have_attribute("aria-pressed", "true")
+    await page.evaluate("location.hash = '#t=2.5'")
+    await page.keyboard.press("Space")
+    await expect(page.locator("#position")).to_have_text("0:09", timeout=4000)
 
 
 async def test_both_voices_are_drawn(site: Site, open_page: OpenPage) -> None:

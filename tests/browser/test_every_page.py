@@ -12,11 +12,12 @@ import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import make_mocked_request
 from playwright.async_api import Page
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.tables import users
 from recordings.audit import THE_OPERATOR
+from recordings.tables import transcripts
 from service.crm.connecting import Connecting
 from service.crm.doors import Doors
 from service.ports import free_port
@@ -68,7 +69,9 @@ async def pages_of(site: Site) -> list[str]:
     waiting = {one: one for one in sorted(canonicals) if "{" not in one}
     async with site.engine.begin() as connection:
         _, wall = await wall_links.make(connection, THE_OPERATOR, HOUSE, "Холл", None)
+        talk = await connection.scalar(select(transcripts.c.call_id))
     waiting |= {"/wall/{told}": wall, "/wall/{told}/stream": f"{wall}/stream"}  # it leads to itself, and is told once
+    waiting |= {"/calls/{id}/text": f"/calls/{talk}/text"}  # as the page of its lead asks for it
     seen: dict[str, str] = {}
     pages = ["/no-such-page"]
     async with site.visitor("ilya") as client:

@@ -85,6 +85,53 @@ async def test_a_duplicate_names_the_other_lead_and_a_head_takes_it_back(site: S
     await expect(head.locator("[aria-current=step]")).to_have_text("Квалификация")
 
 
+async def test_a_lead_goes_over_the_board_by_keys_and_by_dragging(site: Site, open_page: OpenPage) -> None:
+    """The menu offers what may be and asks an end for its reason; a drop that may not be says why; phones have it."""
+    mine = await lead(site, "79165550171", "Иван Петров", "new")
+    page = await open_page(path="/leads/board", width=2000, forgive=True)
+    card = page.locator(f"#card-{mine}")
+    move = page.get_by_role("button", name="Перевести: Иван Петров")
+    await move.press("Enter")
+    choice = page.get_by_role("combobox", name="Куда")
+    await expect(choice).to_be_focused()
+    await expect(choice.locator("option:enabled")).to_have_text(
+        ["Квалификация", "Качественная", "Потеряна", "Отклонена"]
+    )
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator('[data-place="qualifying"]').locator(card)).to_be_visible()
+    await expect(move).to_be_focused()
+    await expect(page.get_by_role("status")).to_have_text("Иван Петров: Квалификация")
+    await card.drag_to(page.locator('[data-place="new"]'))
+    await expect(page.get_by_role("alert")).to_contain_text("Отсюда туда заявку не перевести. Можно перевести в:")
+    await card.drag_to(page.locator('[data-place="in_work/meeting"]'))
+    await expect(page.locator('[data-place="in_work/meeting"]').locator(card)).to_be_visible()
+    await card.drag_to(page.locator('[data-place="lost"]'))
+    await page.get_by_role("combobox", name="Причина").select_option("Дорого")
+    await page.get_by_role("dialog").get_by_role("button", name="Перевести").click()
+    await expect(page.locator('[data-place="lost"]').locator(card)).to_contain_text("Дорого")
+    await page.set_viewport_size({"width": 360, "height": 780})
+    await fits(page)
+
+
+async def test_a_head_gives_ticked_leads_with_a_reason(site: Site, open_page: OpenPage) -> None:
+    """How many and whose is seen before; the reason stands in each lead's history."""
+    await lead(site, "79165550171", "Иван Петров")
+    mine = await lead(site, "79165550172", "Мария Ткач")
+    page = await open_page("vera", "/leads", width=390)
+    await page.get_by_role("checkbox", name="Мария Ткач").check()
+    await page.get_by_role("button", name="Передать отмеченные").click()
+    await expect(page.get_by_role("heading", name="1 заявка")).to_be_visible()
+    await fits(page)
+    await page.get_by_label("Кому").select_option("Борис Козлов")
+    await page.get_by_label("Причина").fill("Анна в отпуске")
+    await page.get_by_role("button", name="Передать").click()
+    await expect(page.get_by_role("status")).to_have_text("1 заявка передана")
+    await page.goto(f"{site.url}/leads/{mine}")
+    await expect(page.locator(".timeline")).to_contain_text("Анна Смирнова → Борис Козлов")
+    await expect(page.locator(".timeline")).to_contain_text("Анна в отпуске")
+
+
 async def test_a_change_meanwhile_is_told(site: Site, open_page: OpenPage) -> None:
     """Whoever looked at an older state changes nothing and reads what happened."""
     mine = await lead(site, "79165550171", "Иван Петров")

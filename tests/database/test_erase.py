@@ -23,7 +23,7 @@ from calls.record import event_from_json
 from calls.tables import call_events, calls, follow_ups
 from crm_sync.book.parties import must_not_be_called
 from crm_sync.ledger.tables import crm_connections, crm_effects
-from crm_sync.tables import leads, notes, parties, party_numbers, tasks
+from crm_sync.tables import lead_events, leads, notes, parties, party_numbers, tasks
 from directory import store
 from directory.retention import Retention
 from directory.tables import blocked_numbers, vip_numbers
@@ -32,7 +32,7 @@ from recordings.audit import THE_OPERATOR
 from recordings.erasures import EraseRefused, Report
 from recordings.privacy_tables import audit, erasures
 from recordings.store import Store
-from recordings.tables import talk_facts, transcripts, unmasked_transcripts
+from recordings.tables import comments, talk_facts, transcripts, unmasked_transcripts
 from routing.tables import outgoing_calls, owner_copies
 from service.erasing import Erasing
 from service.removing import Remover
@@ -170,9 +170,25 @@ async def _written(engine: AsyncEngine) -> None:
         await connection.execute(insert(crm_effects).values(effect))
 
 
+async def _commented(house: House) -> None:
+    """Colleagues named her beside a moment of her talk, of another's, of a call without any, and in a reason."""
+    said = f"Соседка {NAME}, 8 (916) 555-01-23"
+    silent = Told(house.engine, number=OTHER)
+    await silent.arrives()
+    await silent.hangs_up(after=3)
+    async with house.engine.begin() as connection:
+        for call in (house.hers[0], house.others[0], silent):
+            wish = {"call_id": call.id, "at": 1.5, "by": "boris", "text": said}
+            await connection.execute(insert(comments).values(wish))
+        lead = (await connection.execute(select(leads.c.id).order_by(leads.c.id.desc()).limit(1))).scalar_one()
+        event = {"lead_id": lead, "at": func.now(), "by": "vera", "kind": "owner", "after": "boris", "reason": said}
+        await connection.execute(insert(lead_events).values(event))
+
+
 async def test_after_erasing_a_scan_of_everything_finds_no_trace(house: House) -> None:
     """No table, no search index, no file of the store or the PBX's folder; not even the digest of an old event."""
     await _written(house.engine)
+    await _commented(house)
     before = await house.rows()
     tables, _ = await house.scan()
     assert {
@@ -184,6 +200,7 @@ async def test_after_erasing_a_scan_of_everything_finds_no_trace(house: House) -
     } <= tables.keys()
     assert {"public.outgoing_calls", "public.owner_copies", "public.follow_ups"} <= tables.keys()
     assert {"public.leads", "public.notes", "public.tasks", "public.crm_effects"} <= tables.keys()
+    assert {"public.comments", "public.lead_events"} <= tables.keys()
     erasing = house.erasing
     report = await erasing.run(await erasing.ask([NUMBER], THE_OPERATOR))
     assert (report.state, sorted(report.calls)) == ("finished", sorted(str(call.id) for call in house.hers))
@@ -201,7 +218,7 @@ async def test_after_erasing_a_scan_of_everything_finds_no_trace(house: House) -
         "calls_out": 2,
         "crm_owners": 1,
         "do_not_call": 1,
-        "mentions": 6,
+        "mentions": 8,
     }
     assert {name: report.went.get(name) for name in wanted} == wanted
     assert not (house.data / "pbx" / f"{house.hers[0].uid}-caller.wav").exists()
@@ -213,6 +230,7 @@ async def test_after_erasing_a_scan_of_everything_finds_no_trace(house: House) -
         others = (
             await connection.execute(select(parties.c.name, leads.c.fields, notes.c.text).select_from(BOOK))
         ).all()
+        beside = (await connection.execute(select(comments.c.text))).scalars().all()
         found = (await connection.execute(text("select count(*) from transcripts where search @@ 'соседк'"))).scalar()
     assert not stored & {digest(event) for event in house.told if DIGITS in str(event)}
     assert kept == [(house.others[0].id, "Записала спасибо")]
@@ -220,6 +238,7 @@ async def test_after_erasing_a_scan_of_everything_finds_no_trace(house: House) -
     assert others == [
         ("Иван (звонить •••)", {"channel": "•••", "project": "Лес"}, "Соседка •••, •••, просит позвонить")
     ]
+    assert beside == ["Соседка •••, •••"] * 2
     assert (originals, spoken) == ([], [(0.0, True)])
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import owe_nothing
 from calls.record import record
+from calls.tables import calls
 from crm_sync.jobs import CrmJobs
 from directory import store
 from tests.fakes.recorded import settled_call
@@ -218,3 +221,140 @@ async def test_rules_are_tried_on_past_calls_when_they_are_checked(site: Site, e
     async with engine.connect() as connection:
         house = await store.read(connection)
     assert (await try_on_calls(engine, house, house.leads, "30", seconds=0)).late
+
+
+async def test_a_lead_is_moved_on_the_board_or_stays_with_the_reason(site: Site, engine: AsyncEngine) -> None:
+    """What the table refuses, who may not, and who looked too long ago: each is told in words, and nothing written."""
+    async with site.visitor("anna") as client:
+        board = await (await client.get("/leads/board?owner=all")).text()
+        assert [name in board for name in ("Пётр", "Мария", "Иван")] == [True, True, False]
+
+        async def move(lead: int, status: int, **form: str) -> str:
+            headers = {"X-Board": "1"}
+            async with client.post(f"/leads/{lead}/board", data=form, headers=headers) as response:
+                assert response.status == status
+                return unescape(await response.text())
+
+        assert "«В работе» → «Новая»" in await move(1, 400, to="new", seen="in_work")
+        assert "Можно перевести в: В работе, Качественная, Сделка" in await move(1, 400, to="new", seen="in_work")
+        assert "Выберите причину из списка." in await move(1, 400, to="lost", seen="in_work")
+        assert "Пока вы смотрели" in await move(1, 409, to="won", seen="new")
+        moved = await move(1, 200, to="lost", seen="in_work", reason="no_contact", comment="не берёт трубку")
+        assert 'data-from="lost"' in moved
+        assert "Нет связи" in moved
+        await move(2, 200, to="won", seen="in_work")
+        assert "Это может только руководитель" in await move(2, 403, to="in_work", seen="won")
+        await move(3, 403, to="won")
+        async with client.post(
+            "/leads/1/board", data={"to": "in_work", "owner": "all"}, allow_redirects=False
+        ) as plain:
+            assert (plain.status, plain.headers["Location"]) == (303, "/leads/board?owner=all")
+        history = (await told(client, "/leads/1"))[1]
+        assert [event["after"] for event in history["history"]] == ["lost", "in_work"]
+        assert [note["text"] for note in history["notes"]] == ["не берёт трубку"]
+
+
+async def test_many_leads_are_given_at_once_each_with_its_reason_or_none(site: Site, engine: AsyncEngine) -> None:
+    """By ids or by what they have, looked at first; who gets them is told once; nobody but heads, nothing by halves."""
+    mine = {"having": {"owner": "anna", "stage": "open"}, "owner": "boris", "reason": "Анна в отпуске"}
+    async with site.visitor("vera") as client:
+        looked = {"leads": [1, 2, 3], "owner": "boris", "dry_run": True}
+        status, found = await told(client, "/leads/owner", looked)
+        assert (status, found["count"], found["given"]) == (200, 3, None)
+        assert {"owner": "gleb", "count": 1} in found["owners"]
+        for wrong, code, field in (
+            (looked | {"dry_run": False}, 422, "reason"),
+            (mine | {"owner": "nobody"}, 422, "owner"),
+            (mine | {"having": {"owner": "nobody"}}, 422, "owner"),
+            (mine | {"leads": [1]}, 400, None),
+            (mine | {"seen": 2}, 409, None),
+        ):
+            status, problem = await told(client, "/leads/owner", wrong)
+            assert (status, problem.get("field")) == (code, field), wrong
+        async with engine.connect() as connection:
+            assert (await connection.execute(text("select count(*) from lead_events"))).scalar() == 0
+        status, given = await told(client, "/leads/owner", mine | {"seen": 1})
+        assert (status, given["given"]) == (200, 1)
+        form = {"leads": "1,2,3", "to": "boris", "reason": "ещё раз", "seen": "3"}
+        async with client.post("/leads/give", data=form, allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"]) == (303, "/leads?owner=boris&given=1")
+        history = [(await told(client, f"/leads/{lead}"))[1]["history"] for lead in (1, 2, 3)]
+        page = await (await client.get("/leads/1")).text()
+        assert '<span class="told-text">Анна в отпуске</span>' in page
+    kept = [[(one["before"], one["after"], one["reason"], one["by"]) for one in events] for events in history]
+    assert kept == [[("anna", "boris", "Анна в отпуске", "vera")], [], [("gleb", "boris", "ещё раз", "vera")]]
+    async with engine.connect() as connection:
+        notices = (await connection.execute(text("select person, kind, values->>'count' from notices"))).all()
+    assert [tuple(row) for row in notices] == [("boris", "leads_given", "1")] * 2
+
+
+async def test_a_head_sees_how_many_leads_are_given_and_whose_before_they_are(site: Site) -> None:
+    """All that the filters find, or the ticked; a count that is not so any more, or no reason, gives nothing."""
+    async with site.visitor("vera") as client:
+        page = await (await client.get("/leads", params={"owner": "all"})).text()
+        assert "/leads/give?owner=all&amp;stage=open" in page
+        page = await (await client.get("/leads/give", params={"owner": "anna", "stage": "open"})).text()
+        assert "1 заявка" in page
+        page = await (await client.get("/leads/give?lead=1&lead=3")).text()
+        assert "2 заявки" in page
+        assert 'name="leads" value="1,3"' in page
+        form = {"leads": "1,3", "to": "boris", "reason": " ", "seen": "2"}
+        async with client.post("/leads/give", data=form) as response:
+            assert response.status == 400
+            assert 'id="wrong-give-reason"' in await response.text()
+        async with client.post("/leads/give", data=form | {"reason": "отпуск", "seen": "1"}) as response:
+            assert response.status == 409
+            assert "заявок стало 2" in await response.text()
+        assert (await client.get("/leads/give?leads=1;drop")).status == 400
+    async with site.visitor("anna") as client:
+        assert 'name="lead"' not in await (await client.get("/leads")).text()
+        assert (await told(client, "/leads/1"))[1]["owner"] == "anna"
+
+
+async def test_what_is_overdue_is_one_filter_and_older_addresses_mean_it(site: Site, engine: AsyncEngine) -> None:
+    """The list, its choice and its export say the same."""
+    async with engine.begin() as connection:
+        await connection.execute(text("update leads set deadline_at = '2026-01-01' where id = 1"))
+    async with site.visitor("vera") as client:
+        for query in ("attention=overdue", "overdue=1", "overdue=1&attention="):
+            page = await (await client.get(f"/leads?{query}")).text()
+            assert [name in page for name in ("Пётр", "Мария")] == [True, False], query
+            assert '<option value="overdue" selected>' in page
+            assert 'href="/api/v1/leads/export?stage=open&amp;overdue=true"' in page
+            assert 'name="overdue"' not in page
+
+
+async def test_every_talk_of_a_lead_is_read_on_its_page(site: Site) -> None:
+    """The page leads to each text, which is sent where it is asked for and written down as a reading."""
+    call = Told(site.engine, number="79161230001")
+    await call.arrives()
+    await call.rings("PJSIP/anna-desk")
+    await call.answers("PJSIP/anna-desk")
+    await call.hangs_up(after=5)
+    await call.keeps(site.store, [("caller", "Сколько <b>стоит</b>"), ("staff", "Пять миллионов")])
+    async with site.engine.begin() as connection:
+        await connection.execute(text("update calls set lead_id = 1, party_id = 1"))
+    async with site.visitor("anna") as client:
+        for page in ("/leads/1", "/parties/1"):
+            assert f'hx-get="/calls/{call.id}/text"' in await (await client.get(page)).text(), page
+        told = await (await client.get(f"/calls/{call.id}/text")).text()
+        assert "Пять миллионов" in " ".join(told.split())
+        assert "&lt;b&gt;стоит&lt;/b&gt;" in told
+    async with site.engine.connect() as connection:
+        heard = (await connection.execute(text("select login, what from listens"))).all()
+    assert [tuple(row) for row in heard] == [("anna", "transcript")]
+
+
+async def test_a_party_with_many_calls_shows_all_of_them_when_asked(site: Site) -> None:
+    """The newest fifty first."""
+    async with site.engine.begin() as connection:
+        (change,) = await record(connection, settled_call("7.1", number="79161230001", at=datetime.now(UTC)))
+        row = (await connection.execute(select(calls).where(calls.c.id == change.call_id))).one()._asdict()
+        await connection.execute(insert(calls), [row | {"id": uuid4()} for _ in range(50)])
+        await connection.execute(text("update calls set lead_id = 1, party_id = 1"))
+    async with site.visitor("vera") as client:
+        for page in ("/leads/1", "/parties/1"):
+            few = await (await client.get(page)).text()
+            assert (few.count('class="row" href="/calls/'), f"{page}?calls=all#calls" in few) == (50, True)
+            whole = await (await client.get(f"{page}?calls=all")).text()
+            assert (whole.count('class="row" href="/calls/'), "calls=all#calls" in whole) == (51, False)

@@ -77,7 +77,7 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     **dict.fromkeys((f"GET {API}/notices", f"POST {API}/notices/read", f"GET {API}/leads/attention"), EVERYBODY),
     f"POST {API}/notices/{{number}}/read": EVERYBODY,  # what is not theirs they cannot read, and nothing is told of it
     "POST /desk/status": MANAGERS,  # whose login belongs to somebody in the directory
-    "GET /calls/{id}": THEIRS,
+    **dict.fromkeys(("GET /calls/{id}", "GET /calls/{id}/text"), THEIRS),
     **dict.fromkeys(("GET /leads", "GET /leads/attention"), EVERYBODY),
     "GET /leads/rules": HEADS,
     "POST /leads/rules": ADMINS,
@@ -109,6 +109,9 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
         }.items()
         for rest in rests
     },
+    **dict.fromkeys((f"{method} {API}/calls/{{id}}/comments" for method in ("GET", "POST")), THEIRS),
+    **dict.fromkeys(("POST /calls/{id}/comments", "POST /comments/{number}/delete"), THEIRS),
+    f"POST {API}/comments/{{number}}/delete": THEIRS,
     **dict.fromkeys((f"POST {API}/calls/{{id}}/recording/{do}" for do in ("pause", "resume")), HEADS),
     **dict.fromkeys((f"GET {API}/{name}" for name in ("calls", "search", "follow-ups", "leads", "parties")), EVERYBODY),
     **dict.fromkeys((f"GET {API}/{name}" for name in ("people", "teams", "lines", "devices")), EVERYBODY),
@@ -127,6 +130,9 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     f"GET {API}/follow-ups/{{number}}": THEIRS,
     **dict.fromkeys((f"POST {API}/follow-ups/{{number}}/{do}" for do in ("claim", "release")), THEIRS),
     f"POST {API}/follow-ups/{{number}}/call": frozenset({"anna", "vera"}),  # whose login has a phone
+    "GET /leads/board": EVERYBODY,
+    "POST /leads/{number}/board": THEIRS,
+    **dict.fromkeys(("GET /leads/give", "POST /leads/give", f"POST {API}/leads/owner"), HEADS),
     **dict.fromkeys(("GET /leads/import", "POST /leads/import"), HEADS),
     **dict.fromkeys((f"POST {API}/leads/import", f"GET {API}/leads/export"), HEADS),
     f"GET {API}/leads/count": EVERYBODY,
@@ -184,6 +190,11 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     f"POST {API}/parties/{{number}}/rename": {"name": "Пётр"},
     f"POST {API}/parties/{{number}}/numbers": {"number": "79165550111"},
     f"POST {API}/parties/{{number}}/merge": {"gone": 99},
+    "POST /calls/{id}/comments": {"at": "0:01", "text": "Хорошо начато"},
+    f"POST {API}/calls/{{id}}/comments": {"at": 1, "text": "Хорошо начато"},
+    "POST /leads/{number}/board": {"to": "lost", "reason": "no_contact"},
+    "POST /leads/give": {"leads": "1", "to": "anna", "reason": "отпуск", "seen": "1"},
+    f"POST {API}/leads/owner": {"leads": [1], "owner": "anna", "reason": "отпуск"},
     f"POST {API}/holds": {"number": "79165550166", "reason": "case 1"},
     f"POST {API}/erasures": {"numbers": ["79165550155"], "dry_run": True},
 }

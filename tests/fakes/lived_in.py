@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.events import PartyLinked
 from crm_sync.book.leads import By, open_lead, set_fields
 from crm_sync.book.notes import add_note, add_task
 from crm_sync.tables import parties, party_numbers
@@ -17,6 +18,7 @@ from directory.model import Directory
 from directory.script import Step, Topic
 from notices.model import Notice
 from notices.telling import tell
+from recordings.tables import comments
 from tests.fakes.ledger import add_connection
 from tests.fakes.site import Site
 from tests.fakes.story import HOUSE, LINE, PASSWORD, Told
@@ -70,6 +72,10 @@ async def live_in(site: Site) -> None:
     await talked.answers("PJSIP/anna-desk")
     await talked.hangs_up(after=30)
     await talked.keeps(site.store, SAID)
+    await talked.tell(PartyLinked(**talked.base(), party=1, lead=1, created="nothing"))
+    async with site.engine.begin() as connection:
+        said = {"call_id": talked.id, "at": 7.5, "by": "vera", "text": "Здесь надо было назвать цену сразу"}
+        await connection.execute(insert(comments).values(said))
     missed = Told(site.engine, number="79165550144", at=now - timedelta(minutes=20))
     await missed.arrives()
     await missed.rings("PJSIP/anna-desk", "PJSIP/boris-soft")

@@ -13,7 +13,7 @@ from crm_sync.book.leads import By, open_lead
 from crm_sync.book.notes import add_task
 from crm_sync.tables import parties
 from directory.tables import absences
-from recordings import holds
+from recordings import comments, holds
 from recordings.audit import THE_OPERATOR, Actor
 from recordings.privacy_tables import erasures
 from recordings.tables import archives
@@ -69,11 +69,13 @@ async def things(site: Site) -> dict[str, str]:
         wish = {"purpose": "click", "state": "connected", "number": "79165550133", "person": "anna"}
         asked = insert(outgoing_calls).values(wish | {"asked_by": "anna"}).returning(outgoing_calls.c.id)
         away = {"person": "anna", "starts_at": func.now(), "ends_at": func.now() + _HOUR}
+        assert call.id is not None
         numbers = {
             "follow-ups": (await connection.execute(select(follow_ups.c.id))).scalar_one(),
             "absences": (await connection.execute(insert(absences).values(away).returning(absences.c.id))).scalar_one(),
             "holds": await holds.add(connection, THE_OPERATOR, "case 2", call_id=call.id),
             "links": link.id,
+            "comments": await comments.add(connection, call.id, 1, "Хорошо начато", seconds=9, by="anna", user=1),
         }
         numbers["missed"] = numbers["follow-ups"]
         numbers["leads"], numbers["tasks"] = await lead_with_task(connection)
@@ -84,7 +86,6 @@ async def things(site: Site) -> dict[str, str]:
             await connection.execute(insert(erasures).values(row).returning(erasures.c.id))
         ).scalar_one()
         outgoing = (await connection.execute(asked)).scalar_one()
-        assert call.id is not None
         heard = await overhearings.ask(connection, call.id, person="vera", mode="listen", asked_by="vera")
         token = await upload_tokens.create(connection, "main")
     await add_connection(site.engine, "https://crm.example.com/told")

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_sync.book.leads import EVENT_KINDS
-from crm_sync.book.lifecycle import NEXT, STAGES, Fault
+from crm_sync.book.lifecycle import NEXT, SERVICE, STAGES, Fault
 from crm_sync.book.revival import RESULTS
 from directory.lead_policy import (
+    BUILT_IN,
     CALL_TYPES,
     DISQUALIFIED,
     DOES,
@@ -25,10 +26,12 @@ from directory.lead_policy import (
     OWNER_RULES,
     FunnelStep,
     LeadPolicy,
+    LeadRule,
     OwnReason,
 )  # fmt: skip
 from directory.lead_section import SectionError, read_section, write_section
 from tests.fakes.directories import OFFICE, lead_policies
+from web.leads.board import allowed, shown
 from web.leads.history import Teller
 from web.leads.track import choices, marks, way
 from web.leads.wording import age, place_name, reason_name, until
@@ -36,6 +39,7 @@ from web.words import has_words
 
 POLICY = LeadPolicy(
     funnel=(FunnelStep(key="meeting", name="Встреча"), FunnelStep(key="contract", name="Договор")),
+    rules=(LeadRule(name="night"),),
     disqualified=(OwnReason(key="far", name="Не наш район"),),
 )
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -78,6 +82,21 @@ def test_only_a_head_is_offered_what_only_a_head_may() -> None:
     assert choices(POLICY, "lost", None, head=False).back == ("in_work",)
 
 
+def test_the_board_has_the_houses_funnel_and_whatever_leads_are_left_beside_it() -> None:
+    """In work before the first step, or at a step that is gone, is a column of its own while leads are there."""
+    assert shown(POLICY, {}) == ["new", "qualifying", "qualified", "in_work/meeting", "in_work/contract"]
+    left = shown(POLICY, {"in_work": 2, "in_work/gone": 1, "in_work/meeting": 3})
+    assert left[3:] == ["in_work", "in_work/gone", "in_work/meeting", "in_work/contract"]
+    assert shown(NO_POLICY, {}) == ["new", "qualifying", "qualified", "in_work"]
+
+
+def test_the_board_offers_what_the_table_of_transitions_allows() -> None:
+    """A head may take back what a manager may not; nobody begins a revival by hand."""
+    assert allowed("new", head=False) == "qualifying qualified lost disqualified"
+    assert (allowed("won", head=False), allowed("won", head=True)) == ("", "in_work")
+    assert "reviving" not in allowed("lost", head=True)
+
+
 @settings(max_examples=50)
 @given(lead_policies([]), st.sampled_from(STAGES), st.booleans())
 def test_every_mark_that_opens_is_a_transition_without_a_reason(policy: LeadPolicy, stage: str, head: bool) -> None:
@@ -98,9 +117,17 @@ def test_what_happened_is_told_in_words() -> None:
     assert words(happened("stage", before="new", after="disqualified", reason="far")).endswith(
         "Отклонена: Не наш район"
     )
-    assert words(happened("stage", before="lost", after="in_work", reason="night")).endswith("(по правилу night)")
+    ours = {"by": SERVICE}
+    back = happened("stage", before="lost", after="in_work", reason="night", **ours)
+    assert words(back).endswith("(по правилу «night»)")
     assert words(happened("owner", before="anna", after=None)) == "Передана: Анна Смирнова → никто"
-    assert words(happened("owner", after="boris", reason="answered")).startswith("Ответственный: Борис Козлов")
+    given = [happened("owner", after="boris", reason=it, **ours) for it in ("missed/round_robin", "night/answered")]
+    assert words(given[0]) == "Ответственный: Борис Козлов (звонок пропущен; по очереди с учётом нагрузки)"
+    assert words(given[1]) == "Ответственный: Борис Козлов (по правилу «night»; кто говорил первым)"
+    imported = teller().event(happened("owner", after="boris", reason="import"))
+    assert (imported.told, imported.text) == ("Ответственный: Борис Козлов (загружено из таблицы)", "")
+    by_head = teller().event(happened("owner", before="anna", after="boris", reason="в отпуске до мая"))
+    assert (by_head.told, by_head.text) == ("Передана: Анна Смирнова → Борис Козлов", "в отпуске до мая")
     assert words(happened("deadline", after="2026-03-31T15:00:00+00:00")) == "Срок: 18:00"
     assert words(happened("deadline", after="soon")) == "Срок: soon"
     assert teller("en").words(happened("fields", after="project")) == "Details changed: project"
@@ -121,7 +148,7 @@ def test_every_key_that_a_lead_can_have_has_words() -> None:
     keys = [f"stage.{it}" for it in STAGES] + [f"reason.{it}" for it in (*DISQUALIFIED, *LOST)]
     keys += [f"revived.{it}" for it in RESULTS] + [f"wrong.{it}" for it in get_args(Fault)]
     keys += [f"type.{it}" for it in CALL_TYPES] + [f"make.{it}" for it in MAKES] + [f"who.{it}" for it in OWNER_RULES]
-    keys += [f"does.{it}" for it in DOES]
+    keys += [f"does.{it}" for it in DOES] + [f"rule.{it.name}" for it in BUILT_IN]
     assert [key for key in keys if not has_words(key)] == []
     for kind in EVENT_KINDS:
         assert teller().words(happened(kind, before="a", after="b")) != kind

@@ -89,8 +89,13 @@ async def _disqualify(change: Change) -> None:
 
 async def _decide(change: Change, move: Move, *, block: bool = False) -> None:
     seen = change.form.get("seen") or decisions.UNSEEN
-    directory, comment = change.one.directory, change.form.get("comment", "").strip()
+    directory = change.one.directory
     await decisions.decide(change.connection, directory, change.lead, move, change.by, seen=seen, block=block)
+    await _comment(change)
+
+
+async def _comment(change: Change) -> None:
+    comment = change.form.get("comment", "").strip()
     if comment:
         await notes.add_note(change.connection, change.lead, comment, change.by)
 
@@ -98,6 +103,7 @@ async def _decide(change: Change, move: Move, *, block: bool = False) -> None:
 async def _bring_back(change: Change) -> None:
     seen = change.form.get("seen") or decisions.UNSEEN
     await decisions.bring_back(change.connection, change.one.directory, change.lead, change.by, seen=seen)
+    await _comment(change)
 
 
 async def _give(change: Change) -> None:

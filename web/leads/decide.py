@@ -32,7 +32,7 @@ async def change(request: web.Request) -> web.Response:
     engine = request.app[SERVICES].engine
     try:
         async with engine.begin() as connection:
-            one = await _worked_on(request, connection)
+            one = await worked_on(request, connection)
             await carry_out(change_of(request, connection, one, form))
     except LifecycleError as error:
         return await _refused(request, form, error)
@@ -55,7 +55,8 @@ async def finish(request: web.Request) -> web.Response:
     return web.Response(status=303, headers={"Location": _after(request, form)})
 
 
-async def _worked_on(request: web.Request, connection: AsyncConnection) -> OneLead:
+async def worked_on(request: web.Request, connection: AsyncConnection) -> OneLead:
+    """The lead of `{number}` in the path. Raises as `read_lead`, and 403 where another team works on it."""
     one = await read_lead(request, connection)
     if not one.may_change:
         raise web.HTTPForbidden(text="Another team works on this lead.")
@@ -65,8 +66,7 @@ async def _worked_on(request: web.Request, connection: AsyncConnection) -> OneLe
 async def _refused(request: web.Request, form: Form, error: LifecycleError) -> web.Response:
     async with request.app[SERVICES].engine.connect() as connection:
         one = await read_lead(request, connection)
-        key = "open" if error.field == "stage" and await _has_another(connection, one) else error.why
-        words = say(language_of(request), f"wrong.{key}", **_LIMITS)
+        words = await words_of_refusal(connection, one, error, language_of(request))
         wrong = Wrong(form.get("do", ""), error.field, words, form)
         return await lead_page(request, connection, one, wrong, status=403 if error.field == "head" else 400)
 
@@ -77,6 +77,12 @@ async def _meanwhile(request: web.Request, form: Form, error: ChangedMeanwhile) 
         told = error.event and teller_of(request, one).event(error.event)
         wrong = Wrong(form.get("do", ""), "seen", say(language_of(request), "wrong.meanwhile"), form, told)
         return await lead_page(request, connection, one, wrong, status=_CONFLICT)
+
+
+async def words_of_refusal(connection: AsyncConnection, one: OneLead, error: LifecycleError, language: str) -> str:
+    """Why what was asked of a lead cannot be."""
+    key = "open" if error.field == "stage" and await _has_another(connection, one) else error.why
+    return say(language, f"wrong.{key}", **_LIMITS)
 
 
 async def _has_another(connection: AsyncConnection, one: OneLead) -> bool:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from crm_sync.book.lifecycle import SERVICE
 from directory.model import Directory
-from web.leads.wording import place_name, reason_name
+from web.leads.wording import place_name, reason_name, rule_words
 from web.names import person_name
 from web.wording import deadline
 from web.words import has_words, say
@@ -53,9 +53,8 @@ class Teller:
     def event(self, row: Any) -> Happened:
         """One row of `lead_events`."""
         tone = _TONES.get((row.after or "").partition("/")[0], "quiet") if row.kind == "stage" else "quiet"
-        text = (row.after or "") if row.kind in {"revival", "message"} else ""
         icon = _ICONS.get(row.kind, "dash")
-        return Happened(row.at, icon, tone, self.words(row), self._who(row.by), text, row.call_id)
+        return Happened(row.at, icon, tone, self.words(row), self._who(row.by), self._written(row), row.call_id)
 
     def note(self, row: Any) -> Happened:
         """One row of `notes`."""
@@ -71,7 +70,7 @@ class Teller:
             case "owner":
                 before, after = self._person(row.before), self._person(row.after)
                 told = self._say("given", before=before, after=after) if row.before else self._say("taken", after=after)
-                return told + self._rule(row.reason)
+                return told + self._rule(row)
             case "deadline":
                 return self._say("deadline", at=self._moment(row.after)) if row.after else self._say("no_deadline")
             case "fields":
@@ -86,10 +85,21 @@ class Teller:
         ended = (row.after or "").partition("/")[0] in {"lost", "disqualified"}
         if ended and row.reason:
             return f"{told}: {reason_name(self.directory.leads, self.language, row.reason)}"
-        return told + self._rule(row.reason)
+        return told + self._rule(row)
 
-    def _rule(self, rule: str | None) -> str:
-        return f" ({self._say('rule', rule=rule)})" if rule else ""
+    def _rule(self, row: Any) -> str:
+        """The rule that decided, and by what of it the owner was chosen; nothing where a person did."""
+        told = rule_words(self.directory.leads, self.language, row.reason) if row.reason else ""
+        if not told and row.reason and row.by == SERVICE:
+            told = self._say("rule", rule=row.reason)
+        return f" ({told})" if told else ""
+
+    def _written(self, row: Any) -> str:
+        """What a person wrote: the message of a revival's step, or why they gave the lead away."""
+        if row.kind in {"revival", "message"}:
+            return row.after or ""
+        is_own = row.kind == "owner" and row.by != SERVICE and row.reason is not None
+        return row.reason if is_own and not rule_words(self.directory.leads, self.language, row.reason) else ""
 
     def _result(self, result: str | None) -> str:
         return say(self.language, f"revived.{result}") if has_words(f"revived.{result}") else result or ""

@@ -20,7 +20,7 @@ from crm_sync.tables import leads
 from web.guard import VIEWER
 from web.leads.changes import givable, may_give
 from web.leads.history import Happened, Teller
-from web.leads.one import OneLead, belongings, read_lead
+from web.leads.one import CALLS_ALL, CALLS_MOST, OneLead, belongings, read_lead
 from web.leads.track import choices, marks
 from web.leads.wording import age, words_of
 from web.page import language_of, page, zone_of
@@ -58,7 +58,8 @@ async def lead_page(
     """The page as the lead stands now, with what went wrong beside its field."""
     viewer, teller = request[VIEWER], teller_of(request, one)
     language, now, zone = teller.language, teller.now, teller.zone
-    own = await belongings(connection, viewer, one)
+    most = CALLS_ALL if request.query.get("calls") == "all" else CALLS_MOST
+    own = await belongings(connection, viewer, one, most)
     siblings = await _siblings(connection, one)
     policy, row = one.directory.leads, one.row
     response = await page(
@@ -68,6 +69,7 @@ async def lead_page(
         lead=row,
         numbers=one.numbers,
         own=own,
+        more_calls=f"/leads/{row.id}?calls=all#calls" if most == CALLS_MOST == len(own.calls) else "",
         siblings=siblings,
         place=place(row.stage, row.step),
         marks=marks(policy, row.stage, row.step, head=one.head, may_change=one.may_change),

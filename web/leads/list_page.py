@@ -37,14 +37,14 @@ from web.sessions import Viewer
 PAGE: Final = 50
 _T = TypeVar("_T")
 _GIVEN_MOST: Final = 200
-_KEPT: Final = ("owner", "line", "step", "reason", "field", "overdue", "attention")
+KEPT: Final = ("owner", "line", "step", "reason", "field", "attention")
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /leads: the whole page, or with `cursor` only the rows that follow."""
     directory, viewer, query = await request.app[HOUSE].read(), request[VIEWER], request.query
     scope, now = scope_of(viewer, directory), datetime.now(UTC)
-    usual = _usual_owner(viewer, scope)
+    usual = usual_owner(viewer, scope)
     tab, tab_wrong = _or_without("stage", query, read_tab)
     wanted, field_wrong = _or_without("field", query, lambda told: read_wanted(told, viewer.person, usual))
     wrong = tab_wrong or field_wrong
@@ -58,25 +58,31 @@ async def show(request: web.Request) -> web.Response:
             counts = {} if "cursor" in query else await tab_counts(connection, where)
     except FilterError as error:  # an address that nobody typed
         raise web.HTTPBadRequest(text=str(error)) from error
-    kept = {name: query[name] for name in _KEPT if query.get(name) and name != wrong}
+    kept = {name: query[name] for name in KEPT if query.get(name) and name != wrong}
+    kept |= {"attention": "overdue"} if wanted.overdue else {}
     more = urlencode(kept | {"stage": tab, "cursor": found.cursor}) if found.cursor else None
-    context: dict[str, Any] = {"found": found.rows, "more": more} | words_of(directory.leads, language_of(request), now)
+    may_give = viewer.role in {"head", "admin"}
+    context: dict[str, Any] = {"found": found.rows, "more": more, "may_give": may_give} | words_of(
+        directory.leads, language_of(request), now
+    )
     if "cursor" in query:
         return web.Response(text=await fragment(request, "leads_rows.html", **context), content_type="text/html")
     context |= {
         "tabs": [(told, counts[told], urlencode(kept | {"stage": told})) for told in TABS],
         "tab": tab,
-        "export": _query_of(tab, wanted),
+        "export": _query_of(tab, wanted) if needy is None else "",
         "kept": kept,
         "owner": query.get("owner") or usual,
-        "whose": _whose(scope, directory),
+        "whose": whose_leads(scope, directory),
         "lines": [line for line in directory.lines if scope.everything or line.number in scope.lines],
         "policy": directory.leads,
         "reasons": _reasons(directory.leads, language_of(request)),
         "needs": NEEDS,
-        "may_see_rules": viewer.role in {"head", "admin"},
+        "may_see_rules": may_give,
+        "give": urlencode(kept | {"stage": tab}),
+        "given": _count(query.get("given", "")),
     }
-    context |= {"wrong": wrong, "given": query.get(wrong, "")[:_GIVEN_MOST] if wrong else ""}
+    context |= {"wrong": wrong, "typed": query.get(wrong, "")[:_GIVEN_MOST] if wrong else ""}
     response = await page(request, "leads.html", **context)
     response.set_status(400 if wrong else 200)
     return response
@@ -90,7 +96,7 @@ def _or_without(name: str, query: Mapping[str, str], read: Callable[[Mapping[str
         return read({told: value for told, value in query.items() if told != name}), name
 
 
-def _usual_owner(viewer: Viewer, scope: Scope) -> str:
+def usual_owner(viewer: Viewer, scope: Scope) -> str:
     """Whose leads are shown where nobody said: a manager's own, everybody's for a head."""
     return EVERYBODYS if scope.everything or viewer.person is None else MINE
 
@@ -103,7 +109,12 @@ def _query_of(tab: str, wanted: Wanted) -> str:
     return urlencode({name: value for name, value in told.items() if value})
 
 
-def _whose(scope: Scope, directory: Directory) -> list[Person]:
+def _count(told: str) -> int | None:
+    """How many leads were given a moment ago, as the address says."""
+    return int(told) if told.isascii() and told.isdecimal() and len(told) < 9 else None
+
+
+def whose_leads(scope: Scope, directory: Directory) -> list[Person]:
     """The people whose leads may be chosen."""
     return [one for one in directory.people if (scope.everything or one.key in scope.people) and one.role != "operator"]
 

@@ -55,7 +55,7 @@ def read_wanted(query: Mapping[str, str], person: str | None, usual_owner: str) 
         line=query.get("line", ""),
         step=query.get("step", ""),
         reason=query.get("reason", ""),
-        overdue=query.get("overdue") == "1",
+        overdue=is_overdue(query),
     )
     if not (told := query.get("field", "").strip()):
         return wanted
@@ -65,13 +65,18 @@ def read_wanted(query: Mapping[str, str], person: str | None, usual_owner: str) 
     return replace(wanted, fields={name: value})
 
 
+def is_overdue(query: Mapping[str, str]) -> bool:
+    """Whether only overdue leads are asked for; older addresses say so by a name of its own."""
+    return (query.get("attention") or ("overdue" if query.get("overdue") == "1" else "")) == "overdue"
+
+
 def read_attention(query: Mapping[str, str]) -> Need | None:
-    """Which list of attention is asked for, None: none. Raises FilterError."""
+    """Which list of attention is asked for beside that of overdue leads, None: none. Raises FilterError."""
     asked = query.get("attention") or None
     found = next((name for name in NEEDS if name == asked), None)
     if asked and found is None:
         raise FilterError("attention", f"must be one of {', '.join(NEEDS)}, got {asked[:80]!r}")
-    return found
+    return None if found == "overdue" else found
 
 
 def in_lists(scope: Scope, directory: Directory, wanted: Wanted, now: datetime) -> ColumnElement[bool]:
@@ -81,13 +86,17 @@ def in_lists(scope: Scope, directory: Directory, wanted: Wanted, now: datetime) 
     return and_(wanted.condition(), leads_worked(scope), on_managers_list(directory.leads, now))
 
 
+def in_tab(tab: str) -> ColumnElement[bool]:
+    """The leads of one of TABS."""
+    return leads.c.stage.in_(OPEN) if tab == ALL_OPEN else leads.c.stage == tab
+
+
 async def find_leads(
     connection: AsyncConnection, where: ColumnElement[bool], tab: str, cursor: str | None = None, limit: int = 50
 ) -> FoundLeads:
     """The leads of a tab: open ones by urgency, others the newest first. Raises FilterError."""
     open_tasks = select(func.count()).where(tasks.c.lead_id == leads.c.id, tasks.c.done_at.is_(None))
-    stage = leads.c.stage.in_(OPEN) if tab == ALL_OPEN else leads.c.stage == tab
-    asked = lead_list.newest(where, stage).add_columns(open_tasks.scalar_subquery().label("task_count"))
+    asked = lead_list.newest(where, in_tab(tab)).add_columns(open_tasks.scalar_subquery().label("task_count"))
     seen = _read_cursor(cursor) if cursor is not None else None
     if tab == ALL_OPEN:
         asked = asked.order_by(None).order_by(_URGENCY, leads.c.id)

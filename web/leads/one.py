@@ -25,6 +25,9 @@ from web.sessions import Viewer
 
 EVENTS_MOST: Final = 500
 CALLS_MOST: Final = 50
+CALLS_ALL: Final = 1000
+"""Shown where somebody asks for all of them."""
+
 UNDOERS: Final = frozenset({"head", "admin"})
 
 
@@ -83,14 +86,16 @@ async def numbers_of_party(connection: AsyncConnection, party: int) -> tuple[str
     return tuple((await connection.execute(asked)).scalars())
 
 
-async def belongings(connection: AsyncConnection, viewer: Viewer, one: OneLead) -> Belongings:
+async def belongings(
+    connection: AsyncConnection, viewer: Viewer, one: OneLead, calls_most: int = CALLS_MOST
+) -> Belongings:
     """Everything that belongs to a lead; its notes are those of its party that are of no other lead."""
     lead, party = one.row.id, one.row.party_id
     return Belongings(
         events=await events_of(connection, lead),
         notes=await notes_of(connection, and_(notes.c.party_id == party, notes.c.lead_id.in_([lead]))),
         tasks=await tasks_of(connection, tasks.c.lead_id == lead, tasks_worked(viewer, one.scope)),
-        calls=await calls_of(connection, one.scope, calls.c.lead_id == lead),
+        calls=await calls_of(connection, one.scope, calls.c.lead_id == lead, calls_most),
         promises=await promises_of(connection, viewer, one.scope, one.numbers),
     )
 
@@ -118,7 +123,9 @@ async def tasks_of(
     return rows
 
 
-async def calls_of(connection: AsyncConnection, scope: Scope, wanted: ColumnElement[bool]) -> Sequence[Any]:
+async def calls_of(
+    connection: AsyncConnection, scope: Scope, wanted: ColumnElement[bool], most: int = CALLS_MOST
+) -> Sequence[Any]:
     """The calls that the viewer may see, the newest first, each with whether it was recorded and written down."""
     recorded = exists(
         select(recordings.c.call_id).where(recordings.c.call_id == calls.c.id, recordings.c.state.in_(KEPT))
@@ -127,7 +134,7 @@ async def calls_of(connection: AsyncConnection, scope: Scope, wanted: ColumnElem
     own = [column for column in calls.c if column.name not in {"state", "linkedids", "joined_into"}]
     asked = select(*own, recorded.label("recorded"), written.label("transcribed"))
     asked = asked.where(wanted, calls.c.joined_into.is_(None), calls.c.started_at.is_not(None), scope.rows())
-    return (await connection.execute(asked.order_by(calls.c.started_at.desc()).limit(CALLS_MOST))).all()
+    return (await connection.execute(asked.order_by(calls.c.started_at.desc()).limit(most))).all()
 
 
 async def promises_of(

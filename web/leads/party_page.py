@@ -17,7 +17,7 @@ from web.guard import VIEWER, read_form
 from web.leads import party_changes
 from web.leads.changes import LAST_NUMBER
 from web.leads.lead_page import Wrong
-from web.leads.one import Belongings, calls_of, notes_of, promises_of, tasks_of
+from web.leads.one import CALLS_ALL, CALLS_MOST, Belongings, calls_of, notes_of, promises_of, tasks_of
 from web.leads.party_changes import OneParty, read_party
 from web.leads.wording import words_of
 from web.page import language_of, page
@@ -92,11 +92,12 @@ async def party_page(
     policy, language, now = one.directory.leads, language_of(request), datetime.now(UTC)
     party, head = one.id, one.head
     seen = select(leads.c.id).where(leads.c.party_id == party, leads_seen(one.scope))
+    most = CALLS_ALL if request.query.get("calls") == "all" else CALLS_MOST
     own = Belongings(
         events=(),
         notes=await notes_of(connection, _of_seen(notes, party, seen)),
         tasks=await tasks_of(connection, _of_seen(tasks, party, seen), tasks_worked(request[VIEWER], one.scope)),
-        calls=await calls_of(connection, one.scope, calls.c.party_id.in_(merging.same_party(party))),
+        calls=await calls_of(connection, one.scope, calls.c.party_id.in_(merging.same_party(party)), most),
         promises=await promises_of(connection, request[VIEWER], one.scope, one.numbers),
     )
     theirs = select(leads).where(leads.c.id.in_(seen)).order_by(leads.c.id.desc()).limit(LEADS_MOST)
@@ -114,6 +115,7 @@ async def party_page(
         party=one.row,
         numbers=one.numbers,
         own=own,
+        more_calls=f"/parties/{party}?calls=all#calls" if most == CALLS_MOST == len(own.calls) else "",
         leads=(await connection.execute(theirs)).all(),
         **words_of(policy, language, now),
     )

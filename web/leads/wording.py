@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from directory.lead_policy import LeadPolicy
+from directory.lead_policy import OWNER_RULES, LeadPolicy
 from web.words import has_words, say
 
 _MINUTE: Final = 60
@@ -53,6 +53,18 @@ def reason_name(policy: LeadPolicy, language: str, key: str | None) -> str:
     if own is not None:
         return own
     return say(language, f"reason.{key}") if has_words(f"reason.{key}") else key or ""
+
+
+def rule_words(policy: LeadPolicy, language: str, told: str) -> str:
+    """A rule as events name it, with the rule of owners that chose (missed/round_robin); empty for what is no rule."""
+    rule, _, who = told.rpartition("/") if told.rpartition("/")[2] in OWNER_RULES and "/" in told else (told, "", "")
+    if has_words(f"rule.{rule}"):
+        words = say(language, f"rule.{rule}")
+    elif any(one.name == rule for one in policy.rules):
+        words = say(language, "happened.rule", rule=rule)
+    else:
+        return ""
+    return f"{words}; {say(language, f'who.{who}')}" if who else words
 
 
 def words_of(policy: LeadPolicy, language: str, now: datetime) -> dict[str, Callable[..., str]]:

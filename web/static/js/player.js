@@ -1,25 +1,30 @@
-// The player: both voices drawn, one sound, the text following it. Space, arrows and < > work from anywhere on the page.
+// The player: both voices drawn, one sound, the text following it. Its keys work from anywhere on the page.
 import WaveSurfer from "/static/vendor/wavesurfer.esm.js";
+import { silencesOf } from "./silence.js";
 
 const player = document.getElementById("player");
 const at = (id) => document.getElementById(id);
-const [play, seek, position] = [at("play"), at("seek"), at("position")];
+const [play, seek, position, skip, told] = ["play", "seek", "position", "skip", "told"].map(at);
 const transcript = at("transcript");
 const speeds = [...player.querySelectorAll("[data-speed]")];
 const pieces = [...transcript.querySelectorAll(".piece")].map(spanOf);
 const silences = [...player.querySelectorAll(".silence")].map(spanOf);
+const marks = [...player.querySelectorAll(".comment-mark")].map(spanOf);
 const words = [...transcript.querySelectorAll(".word")].map(spanOf);
 const sound = new Audio();
 sound.preload = "metadata";
 sound.src = player.dataset.sound;
+let quiet = [];
 
 function spanOf(element) {
   return { element, start: Number(element.dataset.start), end: Number(element.dataset.end) };
 }
 
-function told(seconds) {
+function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  const two = (number) => String(number).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
 function goTo(seconds) {
@@ -27,12 +32,13 @@ function goTo(seconds) {
   follow();
 }
 
-// What is silent is hatched over both voices, and leads there.
+// What is silent is hatched over both voices, and what is said of a moment stands there; both lead there.
 function place() {
   for (const { element, start, end } of silences) {
     element.style.left = `${(100 * start) / seek.max}%`;
     element.style.width = `${(100 * (end - start)) / seek.max}%`;
   }
+  for (const { element, start } of marks) element.style.left = `${(100 * Math.min(start, seek.max)) / seek.max}%`;
 }
 
 // A browser seeks to the nearest sample, which may lie a hair before the word that was clicked.
@@ -42,16 +48,37 @@ function mark(spans, now) {
   for (const span of spans) span.element.classList.toggle("current", now + HAIR >= span.start && now < span.end - HAIR);
 }
 
+// The text goes along with the sound, unless its reader has just moved it.
+const READING_MS = 4000;
+let movedAt = -READING_MS;
+for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+  transcript.addEventListener(kind, () => { movedAt = performance.now(); }, { passive: true });
+}
+
+function goAlong() {
+  const current = pieces.find((piece) => piece.element.classList.contains("current"));
+  if (!current || sound.paused || performance.now() - movedAt < READING_MS) return;
+  const [shown, own] = [transcript.getBoundingClientRect(), current.element.getBoundingClientRect()];
+  if (own.top < shown.top || own.bottom > shown.bottom) transcript.scrollTop += own.top - shown.top - shown.height / 4;
+}
+
+const [commentAt, commentText] = [at("comment-at"), at("comment-text")];
+
 function follow() {
   const now = sound.currentTime;
-  position.textContent = told(now);
+  position.textContent = clock(now);
   seek.value = now;
-  seek.setAttribute("aria-valuetext", told(now));
+  seek.setAttribute("aria-valuetext", clock(now));
   mark(words, now);
   mark(pieces, now);
+  goAlong();
+  // Whoever has begun to write means the moment at which they began.
+  if (!commentText.value && document.activeElement !== commentAt) commentAt.value = clock(now);
 }
 
 function everyFrame() {
+  const silence = quiet.find(({ start, end }) => sound.currentTime >= start && sound.currentTime < end - HAIR);
+  if (silence && skipping() && !sound.paused && !sound.seeking) sound.currentTime = silence.end;
   follow();
   if (!sound.paused) requestAnimationFrame(everyFrame);
 }
@@ -61,6 +88,9 @@ const start = () => sound.play().catch((error) => { if (error.name !== "AbortErr
 function toggle() {
   if (sound.paused) start(); else sound.pause();
 }
+
+const skipping = () => skip.getAttribute("aria-pressed") === "true";
+const toggleSkipping = () => skip.setAttribute("aria-pressed", String(!skipping()));
 
 function setSpeed(step) {
   const now = speeds.findIndex((button) => button.getAttribute("aria-pressed") === "true");
@@ -74,12 +104,26 @@ function chooseSpeed(chosen) {
   for (const button of speeds) button.setAttribute("aria-pressed", String(button === chosen));
 }
 
+// The address then names the moment, also where the browser lets no page copy.
+async function copyLink() {
+  const seconds = Math.round(sound.currentTime * 10) / 10;
+  history.replaceState(null, "", `#t=${seconds}`);
+  const copied = navigator.clipboard && (await navigator.clipboard.writeText(location.href).then(() => true, () => false));
+  told.textContent = at("link").dataset[copied ? "copied" : "shown"].replace("{time}", clock(seconds));
+}
+
+function comment() {
+  commentAt.value = clock(sound.currentTime);
+  commentText.focus();
+}
+
 async function draw() {
   const response = await fetch(player.dataset.outline);
   if (!response.ok) return;
   const outline = await response.json();
   seek.max = outline.seconds;
   place();
+  quiet = silencesOf(outline);
   const style = getComputedStyle(document.documentElement);
   // The canvas needs a plain colour: it is read off an element that wears the style sheet's.
   const shade = (name) => {
@@ -113,6 +157,8 @@ play.addEventListener("click", toggle);
 at("back").addEventListener("click", () => goTo(sound.currentTime - 10));
 at("forward").addEventListener("click", () => goTo(sound.currentTime + 10));
 seek.addEventListener("input", () => goTo(Number(seek.value)));
+skip.addEventListener("click", toggleSkipping);
+at("link").addEventListener("click", copyLink);
 for (const button of speeds) button.addEventListener("click", () => chooseSpeed(button));
 for (const [event, label] of [["play", "pause"], ["pause", "play"]]) {
   sound.addEventListener(event, () => {
@@ -133,13 +179,24 @@ document.addEventListener("moment", (event) => {
   goTo(event.detail.seconds);
   if (event.detail.play) start();
 });
+
+// A letter is known by its place on the keyboard: it is the same key whatever alphabet is set.
+const far = (event) => (event.shiftKey ? 30 : 5);
+const keys = {
+  ArrowLeft: (event) => goTo(sound.currentTime - far(event)),
+  ArrowRight: (event) => goTo(sound.currentTime + far(event)),
+  "<": () => setSpeed(-1),
+  ">": () => setSpeed(1),
+  "?": () => { at("keys").open = !at("keys").open; },
+};
+const letters = { KeyS: toggleSkipping, KeyC: comment, KeyL: copyLink };
+const shifted = { Comma: keys["<"], Period: keys[">"] };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, select, textarea")) return;
-  const onButton = event.target.closest("button, a");
-  const moves = { ArrowLeft: () => goTo(sound.currentTime - 5), ArrowRight: () => goTo(sound.currentTime + 5), "<": () => setSpeed(-1), ">": () => setSpeed(1) };
-  if (event.key === " " && !onButton) { event.preventDefault(); toggle(); }
-  if (moves[event.key]) { event.preventDefault(); moves[event.key](); }
+  const does = keys[event.key] ?? (event.shiftKey ? shifted : letters)[event.code];
+  if (does) { event.preventDefault(); does(event); }
+  if (event.key === " " && !event.target.closest("button, a, summary")) { event.preventDefault(); toggle(); }
 });
 place();
 draw();
