@@ -42,7 +42,8 @@ FEW: Final = 1000
 LATELY: Final = 500
 """Of the newest texts, among which is looked first."""
 
-MANY_LATELY: Final = 32
+MANY_LATELY: Final = (6, 32)
+"""So many times as many texts are looked among next, where those had too little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +238,7 @@ async def lately(connection: AsyncConnection) -> list[datetime]:
     made = select(transcripts.c.made_at).order_by(transcripts.c.made_at.desc())
     asked = select(made.limit(1).scalar_subquery(), made.offset(LATELY).limit(1).scalar_subquery())
     last, since = (await connection.execute(asked)).one()
-    return [since, last - (last - since) * MANY_LATELY] if since else []
+    return [since, *(last - (last - since) * times for times in MANY_LATELY)] if since else []
 
 
 async def few_with(connection: AsyncConnection, query: str) -> Sequence[UUID] | None:

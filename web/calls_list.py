@@ -9,7 +9,7 @@ from aiohttp import web
 
 from calls.missed import CAUSES
 from web.calls_export import TAKERS
-from web.finding import AUDIO, STATUSES, FilterError, find, read_days
+from web.finding import AUDIO, STATUSES, FilterError, find, moment_of, read_days
 from web.guard import VIEWER
 from web.house import HOUSE
 from web.page import fragment, page, zone_of
@@ -39,6 +39,7 @@ async def show(request: web.Request) -> web.Response:
             for at, rows in groupby(found.rows, key=lambda row: row.started_at.astimezone(ZoneInfo(zone)).date())
         ],
         "more": urlencode(asked | {"cursor": found.cursor}) if found.cursor else None,
+        "looked_until": moment_of(found.cursor) if found.cursor and len(found.rows) < PAGE else None,
     }
     if "cursor" in query:
         text = await fragment(request, "calls_rows.html", **context)

@@ -30,13 +30,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.tables import calls, legs
 from crm_sync.tables import parties
 from recordings.gaps import KEPT, OF_CALLS
-from recordings.rows import AUDIO_STATE, few_with, lately, said_since
+from recordings.rows import AUDIO_STATE, few_with, lately, said, said_since
 from recordings.tables import call_audio, recordings, transcripts
 from web import few
 from web.filters import AUDIO, GAP, LIVE, STATUSES, FilterError, Filters, read_days, spelt
 from web.rights import Scope
 
-__all__ = ["AUDIO", "GAP", "STATUSES", "FilterError", "Filters", "Found", "find", "newest", "read_days"]
+__all__ = ["AUDIO", "GAP", "STATUSES", "FilterError", "Filters", "Found", "find", "moment_of", "newest", "read_days"]
+
+WINDOW: Final = 20_000
+"""Calls among which is looked at once for what several filters have in common."""
+
+WINDOWS_MOST: Final = 2
+"""So many times for one page."""
 
 _STATUS: Final = {status: literal_column(f"'{status}'", Text) for status in STATUSES}
 """In the words of the index of calls that failed."""
@@ -53,17 +59,27 @@ class Found:
 async def find(
     connection: AsyncConnection, scope: Scope, filters: Filters, cursor: str | None = None, limit: int = 50
 ) -> Found:
-    """The calls that fit and may be seen. Raises FilterError for a cursor that this service did not give."""
+    """The calls that fit and may be seen. Raises FilterError for a cursor that this service did not give.
+
+    What two filters have in common may be so rare that a page is short, or empty, and the cursor leads further back.
+    """
     asked = _filtered(_seen(scope), filters)
-    if cursor is not None:
-        asked = asked.where(tuple_(calls.c.started_at, calls.c.id) < tuple_(*_read_cursor(cursor)))
-    if filters.said:
-        rows = await _said(connection, asked, filters.said, limit + 1)
-    elif (ids := await _rare(connection, scope, filters)) is not None:
-        rows = await _newest_of(connection, asked, ids, limit + 1) if ids else []
+    before = _read_cursor(cursor) if cursor is not None else None
+    behind = None
+    ids = await _rare(connection, scope, filters)
+    if ids is not None:
+        rows = await _newest_of(connection, _said_there(_before(asked, before), filters.said), ids, limit + 1)
+    elif filters.said and (ids := await _few_talks(connection, filters.said)) is not None:
+        rows = await _newest_of(connection, _before(asked, before), ids, limit + 1) if ids else []
+    elif _are_many(scope, filters):
+        rows, behind = await _by_windows(connection, _said_there(asked, filters.said), filters, before, limit + 1)
+    elif filters.said:
+        rows = await _said_lately(connection, _before(asked, before), filters.said, limit + 1)
     else:
-        rows = list(await connection.execute(_told(asked, limit + 1)))
-    more = _cursor(rows[limit - 1]) if len(rows) > limit else None
+        rows = list(await connection.execute(_told(_before(asked, before), limit + 1)))
+    more = _cursor(rows[limit - 1].started_at, rows[limit - 1].id) if len(rows) > limit else None
+    if more is None and behind is not None:
+        more = _cursor(behind, UUID(int=0))
     return Found(rows[:limit], more)
 
 
@@ -96,15 +112,60 @@ async def _rare(connection: AsyncConnection, scope: Scope, filters: Filters) -> 
     return None
 
 
-async def _said(connection: AsyncConnection, asked: Select[Any], query: str, most: int) -> list[Any]:
+def _are_many(scope: Scope, filters: Filters) -> bool:
+    """Whether two filters or more choose: each has many calls, and both together may have none.
+
+    Words that many talks hold are told in all teams' talks.
+    """
+    chosen = (filters.line, filters.team, filters.person, filters.status, filters.cause, filters.number, filters.audio)
+    return any(chosen) if filters.said else sum(map(bool, (*chosen, not scope.everything))) > 1
+
+
+async def _by_windows(
+    connection: AsyncConnection, asked: Select[Any], filters: Filters, before: tuple[datetime, UUID] | None, most: int
+) -> tuple[list[Any], datetime | None]:
+    """The newest of these calls, looked for among so many calls at most; and since when was not looked, None: all was.
+
+    Left to choose, the planner would look through all calls there are for what hardly any has.
+    """
+    rows: list[Any] = []
+    since: datetime | None = None
+    for _ in range(WINDOWS_MOST):
+        passed = _before(select(calls.c.started_at).where(calls.c.joined_into.is_(None)), before)
+        passed = passed.where(calls.c.started_at < filters.until) if filters.until else passed
+        end = passed.order_by(calls.c.started_at.desc(), calls.c.id.desc()).offset(WINDOW).limit(1)
+        since = await connection.scalar(end)
+        window = _before(asked, before)
+        window = window.where(calls.c.started_at >= since) if since else window
+        rows += list(await connection.execute(_told(window, most - len(rows))))
+        if len(rows) == most or since is None or (filters.since and since <= filters.since):
+            return rows, None
+        before = since, UUID(int=0)
+    return rows, since
+
+
+def _before(asked: Select[Any], before: tuple[datetime, UUID] | None) -> Select[Any]:
+    return asked.where(tuple_(calls.c.started_at, calls.c.id) < tuple_(*before)) if before else asked
+
+
+def _said_there(asked: Select[Any], query: str) -> Select[Any]:
+    """Of these calls, looked at one after another, those in whose talk it was said."""
+    if not query:
+        return asked
+    there = select(literal(1)).where(transcripts.c.call_id == calls.c.id, said(query)).limit(1)
+    return asked.where(there.scalar_subquery().is_not(None))
+
+
+async def _few_talks(connection: AsyncConnection, query: str) -> Sequence[UUID] | None:
+    # To tell how many talks hold a phrase, each with its words has to be read.
+    return None if '"' in query else await few_with(connection, query)
+
+
+async def _said_lately(connection: AsyncConnection, asked: Select[Any], query: str, most: int) -> list[Any]:
     """The newest of these calls in whose talk it was said.
 
     Left to choose, the planner would look for rare words in one call after the other, to the very first.
     """
-    # To tell how many talks hold a phrase, each with its words has to be read.
-    ids = None if '"' in query else await few_with(connection, query)
-    if ids is not None:
-        return await _newest_of(connection, asked, ids, most) if ids else []
     rows: list[Any] = []
     for since in (*await lately(connection), None):
         among = _all_looked_up(asked.where(said_since(query, since)), most, since)
@@ -222,8 +283,13 @@ def _has_status(status: str) -> ColumnElement[bool]:
     return and_(has, calls.c.settled_at.is_(None)) if status in LIVE else has
 
 
-def _cursor(row: Any) -> str:
-    return base64.urlsafe_b64encode(f"{row.started_at.astimezone(UTC).isoformat()} {row.id}".encode()).decode()
+def _cursor(at: datetime, id_: UUID) -> str:
+    return base64.urlsafe_b64encode(f"{at.astimezone(UTC).isoformat()} {id_}".encode()).decode()
+
+
+def moment_of(cursor: str) -> datetime:
+    """Before which moment the next page begins."""
+    return _read_cursor(cursor)[0]
 
 
 def _read_cursor(text: str) -> tuple[datetime, UUID]:

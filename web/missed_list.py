@@ -27,7 +27,7 @@ AGES: Final = ("hour", "day", "days", "older")
 MINE: Final = "me"
 NOBODYS: Final = "-"
 PAGE: Final = 50
-MOST: Final = 500
+MOST: Final = 200
 
 _ENDS: Final = dict(zip(AGES, ("1 hour", "1 day", "3 days"), strict=False))
 _AGE: Final = case(

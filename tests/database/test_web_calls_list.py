@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls.tables import calls
 from crm_sync.ledger.tables import crm_effects
 from directory import store
+from recordings import rows
 from recordings.audit import THE_OPERATOR
 from recordings.privacy_tables import audit
 from recordings.store import Store
@@ -27,7 +28,7 @@ from service.removing import Remover
 from tests.fakes.ledger import add_connection
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, LINE, PASSWORD, SUPPORT, Told, know
-from web import few, users
+from web import few, finding, users
 from web.api.operations import PREFIX as API
 from web.calls_export import EXPORTS
 from web.house import HOUSE as KNOWN
@@ -132,6 +133,27 @@ async def test_pages_of_what_is_rare_follow_each_other(site: Site, told: dict[st
             assert len(ids) == len(set(ids)) >= 2
 
 
+async def test_what_two_filters_have_in_common_is_found_however_far_back(
+    site: Site, told: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page looks through some calls only, says how far back it looked, and the next goes on from there."""
+    for room, name, value in ((finding, "WINDOW", 1), (finding, "WINDOWS_MOST", 1), (few, "FEW", 0), (rows, "FEW", 0)):
+        monkeypatch.setattr(room, name, value)
+    async with site.visitor("vera") as client:
+        for query, names in (("team=sales&status=missed", {"missed"}), ("line=" + LINE + "&text=ипотека", {"talk"})):
+            pages, address = [await found(client, told, query)], f"{query}&limit=5"
+            async with client.get(f"/calls?{query}") as response:
+                assert say("ru", "calls.look_on") in await response.text()
+            ids: list[str] = []
+            while address:
+                page = await (await client.get(f"{API}/calls?{address}")).json()
+                ids += [item["id"] for item in page["items"]]
+                pages.append(set(ids))
+                address = f"{query}&limit=5&cursor={page['next']}" if page["next"] else ""
+            assert ids == [told[name] for name in names]
+            assert len(pages) > 2
+
+
 async def view(client: ClientSession, **form: str) -> str:
     """Where a view's form leads to."""
     async with client.post("/calls/views", data=form, allow_redirects=False) as response:
@@ -200,10 +222,10 @@ async def test_heads_take_the_calls_of_the_list_as_a_table(site: Site, told: dic
     async with site.visitor("vera") as client:
         async with client.get("/calls/export?team=sales&number=9165550") as response:
             assert response.headers["Content-Disposition"].endswith('.csv"')
-            rows = list(csv.reader(StringIO((await response.read()).decode("utf-8-sig")), delimiter=";"))
-        assert [row[7] for row in rows] == [say("ru", "calls.column.number"), "7 916 555-01-02", "7 916 555-01-01"]
-        assert rows[2][6] == '\'=HYPERLINK("x")'
-        assert rows[1][2:6] == ["Пропущен", say("ru", "cause.rang_out"), "Основная", ""]
+            table = list(csv.reader(StringIO((await response.read()).decode("utf-8-sig")), delimiter=";"))
+        assert [row[7] for row in table] == [say("ru", "calls.column.number"), "7 916 555-01-02", "7 916 555-01-01"]
+        assert table[2][6] == '\'=HYPERLINK("x")'
+        assert table[1][2:6] == ["Пропущен", say("ru", "cause.rang_out"), "Основная", ""]
         async with client.get(f"{API}/calls/export", params={"format": "xlsx", "text": "ипотека"}) as response:
             sheet = ZipFile(BytesIO(await response.read())).read("xl/worksheets/sheet1.xml").decode()
         assert (told["talk"] in sheet, told["missed"] in sheet) == (True, False)
