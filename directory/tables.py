@@ -35,6 +35,7 @@ NAMING: Final = {
 _NO_TEXTS: Final = text("'{}'::text[]")
 _STATUS: Final = "status in ('available', 'away', 'do_not_disturb', 'wrap_up')"
 _ROLE: Final = "role in ('manager', 'head', 'operator', 'admin')"
+_SCOPE: Final = "scope in ('all', 'read')"
 _STRATEGY: Final = f"strategy in ({', '.join(repr(name) for name in STRATEGIES)})"
 
 _MASKING: Final = '{"kinds": [...], "keep_original": false, "readers": role}, what is told only.'
@@ -280,7 +281,11 @@ users = Table(
         server_default=text("'ring'"),
         comment="When the card of a call is shown: as soon as the phone rings, when it was answered, or never.",
     ),
+    Column("oidc_issuer", Text, comment="By which provider they logged in; from then on only as that subject."),
+    Column("oidc_subject", Text, comment="Who they are there, in the provider's own words."),
     UniqueConstraint("login"),
+    UniqueConstraint("oidc_issuer", "oidc_subject"),
+    CheckConstraint("(oidc_issuer is null) = (oidc_subject is null)", name="oidc"),
     comment="Who may log in; person_key ties a login to a person of the directory.",
 )
 
@@ -288,6 +293,7 @@ sessions = Table(
     "sessions",
     metadata,
     Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the cookie, which itself is never stored."),
+    Column("id", BigInteger, Identity(), nullable=False, unique=True, comment="By what a page names it."),
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("user_agent", Text),
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
@@ -302,12 +308,30 @@ tokens = Table(
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("name", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the token; shown once, never stored."),
+    Column("scope", Text, CheckConstraint(_SCOPE, name="scope"), nullable=False, server_default=text("'all'")),
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
     Column("used_at", TIMESTAMP(timezone=True)),
     Column("expires_at", TIMESTAMP(timezone=True)),
     Column("revoked_at", TIMESTAMP(timezone=True)),
     UniqueConstraint("digest"),
-    comment="API tokens; they act with their user's role.",
+    comment="API tokens; they act with their user's role, those of the scope read by GET alone.",
+)
+
+password_links = Table(
+    "password_links",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of what the address holds; shown once."),
+    Column(
+        "user_id",
+        BigInteger,
+        ForeignKey("users.id", ondelete="CASCADE"),
+        nullable=False,
+        unique=True,
+        comment="Whose password it sets; a newer link takes its place.",
+    ),
+    Column("made_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
+    comment="Addresses at which a login chooses its password without the old one, once.",
 )
 
 keys = Table(

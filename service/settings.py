@@ -17,6 +17,7 @@ from directory.contact import email
 from notices.signing import read_secret
 from telephony.cel_table import TABLE
 from telephony.pbx import LinkSettings
+from web.access.safe import is_safe
 
 DEFAULT_FILE = Path("switchhook.toml")
 _HTTP = r"^https?://[^\s/@]+(/\S*)?$"
@@ -48,6 +49,33 @@ class WebSettings(_Part):
     secure: bool = False
     trusted_proxies: list[IPv4Network | IPv6Network] = Field(default_factory=list)
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/@]+$")
+
+
+class OidcSettings(_Part):
+    """By whom people may log in beside their passwords: a provider of OpenID Connect; without `issuer` nobody.
+
+    `claim` of its ID token has to be the name of a login that is there; people must not be able to change it there.
+    `label` stands on the button.
+    """
+
+    issuer: str | None = None
+    client_id: str = ""
+    client_secret: SecretStr | None = None
+    claim: str = Field(default="preferred_username", pattern=r"^[A-Za-z0-9_:/.-]{1,100}$")
+    scopes: list[str] = Field(default=["openid", "profile", "email"], max_length=20)
+    label: str = Field(default="SSO", min_length=1, max_length=40)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.issuer is None:
+            return self
+        if not is_safe(self.issuer):
+            raise ValueError(f"issuer must begin with https://, got {self.issuer!r}")
+        if not self.client_id:
+            raise ValueError("client_id is required: by what name the provider knows us")
+        if "openid" not in self.scopes:
+            raise ValueError("scopes must hold openid")
+        return self
 
 
 class MetricsSettings(_Part):
@@ -268,6 +296,7 @@ class Settings(BaseSettings):
     language: Literal["ru", "en"] = "ru"
     log: Literal["console", "json", "quiet"] = "console"
     web: WebSettings = WebSettings()
+    oidc: OidcSettings = OidcSettings()
     metrics: MetricsSettings = MetricsSettings()
     pbx: list[PbxSettings] = Field(default_factory=list)
     crm: CrmSettings = CrmSettings()
@@ -281,6 +310,12 @@ class Settings(BaseSettings):
     @classmethod
     def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
         return _address(value)
+
+    @model_validator(mode="after")
+    def _is_found(self) -> Self:
+        if self.oidc.issuer is not None and self.web.public_url is None:
+            raise ValueError("oidc.issuer needs web.public_url: the provider sends people back there")
+        return self
 
     @field_validator("pbx")
     @classmethod

@@ -18,6 +18,8 @@ from service.readiness import readiness
 from service.settings import Settings
 from service.telephony_role import Telephony
 from service.wiring import House, open_store, outgoing_desk, store_disk
+from web.access.oidc import Client
+from web.access.provider import SingleSignOn
 from web.app import make_app as make_pages
 from web.services import WebServices
 
@@ -42,6 +44,8 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
             uploads=_uploads(house.settings),
             crm=doors,
             connects=Connecting(house.settings, house.engine),
+            public_url=told.public_url,
+            sign_on=sign_on(house.settings),
         )
     )
     try:
@@ -51,6 +55,24 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
         raise UserFault(str(error)) from None
     finally:
         await doors.close()
+
+
+def sign_on(settings: Settings) -> SingleSignOn | None:
+    """How people log in by the provider of the settings, None without one."""
+    told, back = settings.oidc, settings.web.public_url
+    if told.issuer is None or back is None:
+        return None
+    secret = told.client_secret.get_secret_value() if told.client_secret else None
+    client = Client(
+        issuer=told.issuer,
+        client_id=told.client_id,
+        client_secret=secret,
+        redirect_uri=f"{back}/login/oidc/return",
+        scopes=tuple(told.scopes),
+        claim=told.claim,
+        label=told.label,
+    )
+    return SingleSignOn(client)
 
 
 def _uploads(settings: Settings) -> dict[str, Path]:

@@ -21,5 +21,6 @@ AHEAD: Final[ColumnElement[Any]] = func.coalesce(
 async def keep(connection: AsyncConnection, pbx: str, ahead_seconds: float) -> None:
     """Keep what was measured last."""
     ahead = timedelta(seconds=ahead_seconds)
-    told = insert(pbx_clocks).values(pbx=pbx, ahead=ahead)
-    await connection.execute(told.on_conflict_do_update(index_elements=["pbx"], set_={"ahead": ahead}))
+    told = {"ahead": ahead, "measured_at": func.clock_timestamp()}
+    kept = insert(pbx_clocks).values(pbx=pbx, **told)
+    await connection.execute(kept.on_conflict_do_update(index_elements=["pbx"], set_=told))

@@ -56,6 +56,7 @@ pbx_clocks = Table(
     metadata,
     Column("pbx", Text, primary_key=True, comment="Name of the PBX in the settings."),
     Column("ahead", Interval, nullable=False, comment="The PBX's clock minus ours."),
+    Column("measured_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now(), comment="By our clock."),
     comment="Measured at every connect and each minute, for whoever counts how long ago a time of the PBX was.",
 )
 

@@ -31,6 +31,7 @@ from web import (
     status,
     views,
 )
+from web.access import audit_page, incidents_page, me_page, oidc_page, password_page, users_page
 from web.api.routes import routes
 from web.attempts import Attempts
 from web.calls_export import AT_ONCE_MOST, EXPORTS
@@ -129,8 +130,22 @@ def make_app(services: WebServices) -> web.Application:
             web.post("/crm/{key}/settings", crm_connect_page.change),
             web.get("/crm/{key}/oauth", crm_doors.returned, allow_head=False),
             web.post("/crm/{key}/events", crm_doors.heard),
+            web.get("/admin/users", users_page.show_all),
+            web.post("/admin/users", users_page.add),
+            web.get("/admin/users/{number}", users_page.show),
+            web.post("/admin/users/{number}", users_page.change),
+            web.get("/admin/audit", audit_page.show),
+            web.get("/admin/audit/export", audit_page.export),
+            web.get("/admin/incidents", incidents_page.show),
+            web.post("/admin/incidents", incidents_page.retry),
+            web.get("/me", me_page.show),
+            web.post("/me", me_page.change),
+            web.get("/password/{secret}", password_page.show),
+            web.post("/password/{secret}", password_page.choose),
             web.get("/login", login.show),
             web.post("/login", login.enter),
+            web.get("/login/oidc", oidc_page.begin, allow_head=False),
+            web.get("/login/oidc/return", oidc_page.come_back, allow_head=False),
             web.post("/logout", login.leave),
             web.post("/language", login.choose_language),
             web.post("/theme", login.choose_theme),

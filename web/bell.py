@@ -9,6 +9,7 @@ from aiohttp import web
 from notices import inbox
 from notices.addresses import dead_of
 from notices.inbox import told_by
+from web.audited import unaudited
 from web.guard import VIEWER, read_form
 from web.house import HOUSE
 from web.notice_text import path_of, text_of, title_of
@@ -23,6 +24,7 @@ async def show(request: web.Request) -> web.Response:
     return web.Response(text=await fragment(request, "notices.html", **await unread(request)), content_type="text/html")
 
 
+@unaudited("their own notices, which keep when they were read")
 async def read(request: web.Request) -> web.Response:
     """POST /desk/notices: the viewer has read one of their notices (`id`), or all of them."""
     person, told = request[VIEWER].person, (await read_form(request)).get("id", "")

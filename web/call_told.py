@@ -15,6 +15,7 @@ from crm_sync import connections
 from crm_sync.connections import ConnectionRefused
 from crm_sync.ledger.tables import crm_effects
 from recordings.audit import note
+from web.audited import audited
 from web.guard import VIEWER, only, read_form
 from web.keeping import actor_of
 from web.one_call import read_call
@@ -49,6 +50,7 @@ async def _listened(connection: AsyncConnection, call_id: UUID) -> Sequence[Any]
     return (await connection.execute(asked.order_by(listens.c.id.desc()).limit(MOST))).all()
 
 
+@audited("crm_retried")
 async def retry(request: web.Request) -> web.Response:
     """POST /calls/{id}/effects, by admins: tell again what was given up, the `effect` of this call."""
     form = await read_form(request)

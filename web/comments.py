@@ -11,10 +11,12 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recordings import comments
+from recordings.audit import note
 from recordings.comments import CommentRefused
 from web.guard import VIEWER
 from web.hearing import REFUSED, Hearing, hearing_of
 from web.house import HOUSE
+from web.keeping import actor_of
 from web.listening import transcript_of
 from web.one_call import OneCall, read_one
 from web.sessions import Viewer
@@ -52,6 +54,7 @@ async def add(request: web.Request, connection: AsyncConnection, one: OneCall, a
     seconds = hearing.audible.seconds if hearing.audible else transcript.audio_seconds
     by = viewer.person or viewer.login
     made = await comments.add(connection, one.id, at, text, seconds=seconds, by=by, user=viewer.user)
+    await note(connection, actor_of(request), "comment_made", f"call {one.id}", {"comment": made})
     return _seen(await comments.comment(connection, made), viewer)
 
 
@@ -67,6 +70,8 @@ async def delete(request: web.Request, connection: AsyncConnection, number: int)
     if not told.mine:
         raise web.HTTPForbidden(text="Only its author, heads and admins delete a comment.")
     await comments.delete(connection, number, viewer.person or viewer.login)
+    told_of = {"comment": number, "by": told.by}
+    await note(connection, actor_of(request), "comment_deleted", f"call {row.call_id}", told_of)
     return told
 
 

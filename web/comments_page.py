@@ -10,6 +10,7 @@ from aiohttp import web
 from recordings.comments import MOST, TEXT_MOST, CommentRefused
 from web import comments
 from web.api.operations import number_in
+from web.audited import audited
 from web.call_page import Wrong, call_page
 from web.guard import read_form
 from web.one_call import read_call
@@ -18,6 +19,7 @@ from web.services import SERVICES
 from web.words import say
 
 
+@audited("comment_made")
 async def add(request: web.Request) -> web.Response:
     """POST /calls/{id}/comments: `at` (1:05) and `text`; 303 to the moment, 400 with what is wrong."""
     form = await read_form(request)
@@ -32,6 +34,7 @@ async def add(request: web.Request) -> web.Response:
     return _to(one.id, f"t={made.at:g}")
 
 
+@audited("comment_deleted")
 async def delete(request: web.Request) -> web.Response:
     """POST /comments/{number}/delete: 303 to the call of that `call`."""
     form = await read_form(request)

@@ -14,12 +14,15 @@ from directory.model import Directory, Person
 from directory.numbers import is_short
 from notices.model import Notice
 from notices.telling import heads_of, tell
+from recordings.audit import note
 from routing.outgoing import Refused
 from routing.requests import Wish, judge, usage
 from telephony import controls
 from telephony.controls import What
+from web.audited import audited
 from web.guard import VIEWER, read_form
 from web.house import HOUSE
+from web.keeping import actor_of
 from web.own_calls import OwnCall, read_own_call
 from web.page import language_of
 from web.refused import why_refused
@@ -56,6 +59,8 @@ async def control(request: web.Request, what: What, *, to: str = "") -> UUID:
             raise _not_done(request, "over")
         where = await _where(request, connection, own, to) if what == "transfer" else {}
         asked = await controls.ask(connection, own.one.id, what, own.person, by=viewer.login, **where)
+        told = {"do": what, "colleague": where.get("colleague")}
+        await note(connection, actor_of(request), "call_controlled", f"call {own.one.id}", told)
     outcome = None
     for _ in range(round(DONE_SECONDS / _LOOK_SECONDS)):
         async with engine.connect() as connection:
@@ -99,6 +104,7 @@ def colleagues(directory: Directory, person: str | None) -> list[Person]:
     return sorted(others, key=lambda it: it.name)
 
 
+@audited("call_controlled")
 async def turn(request: web.Request) -> web.Response:
     """POST /calls/{id}/control: `do`, and of a transfer `to`; the page shows what the PBX then tells."""
     form = await read_form(request)
@@ -112,6 +118,7 @@ async def turn(request: web.Request) -> web.Response:
     return _done(request)
 
 
+@audited("help_asked", "help_withdrawn")
 async def ask_head(request: web.Request) -> web.Response:
     """POST /calls/{id}/help: `do` is ask or withdraw."""
     wanted = (await read_form(request)).get("do", "")
@@ -135,9 +142,11 @@ async def need_help(request: web.Request, *, wanted: bool) -> UUID:
             raise _not_done(request, "over")
         if not wanted:
             await helping.withdraw(connection, own.one.id, own.person)
+            await note(connection, actor_of(request), "help_withdrawn", f"call {own.one.id}")
             return own.one.id
         asked = await helping.ask(connection, own.one.id, own.person)
         if asked is not None:
+            await note(connection, actor_of(request), "help_asked", f"call {own.one.id}")
             directory = await request.app[HOUSE].read()
             told = Notice(
                 key=f"help_asked {asked}",

@@ -15,6 +15,7 @@ from crm_sync.errors import CrmError
 from crm_sync.kinds import KINDS
 from crm_sync.secrets import SecretKeyError
 from crm_sync.workplace import Kind
+from web.audited import audited
 from web.crm_form import (
     check_events,
     check_way,
@@ -52,6 +53,7 @@ async def ask(request: web.Request) -> web.Response:
     return await _form_page(request, kind, {"connection": key}, faults)
 
 
+@audited("crm_added")
 async def add(request: web.Request) -> web.Response:
     """POST /crm/new/{kind}: keep the connection; what it is to verify us with is shown once."""
     only(request, "admin")
@@ -87,6 +89,7 @@ async def settings(request: web.Request) -> web.Response:
     return await _change_page(request, told, ())
 
 
+@audited("crm_changed")
 async def change(request: web.Request) -> web.Response:
     """POST /crm/{key}/settings: keep what was changed."""
     only(request, "admin")

@@ -7,12 +7,15 @@ from typing import Final
 from aiohttp import web
 
 from crm_sync.crm import Inbound
+from web.audited import unaudited
 from web.page import language_of
 from web.services import SERVICES, CrmDoors, DoorClosed
 from web.words import say
 
 _TOLD_BYTES: Final = 256 * 1024
 """A mass edit there is told in one request, and a CRM that is refused a hundred of them tells us nothing any more."""
+
+BY_A_CRM: Final = "a CRM tells what happened there; it is kept as its events, and nobody of ours asked"
 
 
 async def returned(request: web.Request) -> web.Response:
@@ -29,6 +32,7 @@ async def returned(request: web.Request) -> web.Response:
     return web.Response(text=say(language_of(request), "connect.agreed"))
 
 
+@unaudited(BY_A_CRM)
 async def heard(request: web.Request) -> web.Response:
     """POST /crm/{key}/events: something happened there; 200 once it is stored."""
     return await hear(request, request.match_info["key"])

@@ -19,6 +19,7 @@ from crm_sync.kinds import KINDS
 from crm_sync.ledger import health
 from crm_sync.ledger.tables import EFFECT_STATES
 from recordings.audit import note
+from web.audited import audited
 from web.crm_form import remedy_of
 from web.guard import VIEWER, only, read_form
 from web.keeping import actor_of
@@ -89,6 +90,7 @@ async def _shown(request: web.Request, fault: str = "") -> web.Response:
     )
 
 
+@audited(*_DOES.values(), "crm_removed")
 async def change(request: web.Request) -> web.Response:
     """POST /crm/{key}, by admins: `do` is stop, start, shadow, retry or discard; of one `effect`, or all dead.
 

@@ -16,6 +16,7 @@ from crm_sync.connections import NEW, ConnectionRefused
 from crm_sync.errors import CrmError
 from crm_sync.kinds import KINDS
 from crm_sync.secrets import SecretKeyError
+from web.audited import audited
 from web.crm_form import remedy_of, said
 from web.guard import only, read_form
 from web.house import HOUSE
@@ -42,6 +43,7 @@ async def show(request: web.Request) -> web.Response:
     return await shown_setup(request, request.match_info["key"], step=request.query.get("step", ""))
 
 
+@audited("crm_granted", "crm_paired", "crm_secret_made", "crm_started")
 async def change(request: web.Request) -> web.Response:
     """POST /crm/{key}/setup: `do` is consent, check, pair, door, keys, start or shadow."""
     only(request, "admin")

@@ -16,12 +16,15 @@ from calls.tables import calls, follow_ups, legs
 from crm_sync.book.attention import attention
 from crm_sync.tables import parties, party_numbers
 from directory.model import Directory
+from recordings.audit import note
 from web import users
+from web.audited import audited
 from web.bell import unread
 from web.cards import Card, LastTalk, LiveCall, OpenTask, When, cards_for, done_card
 from web.controlling import colleagues
 from web.guard import VIEWER, read_form
 from web.house import HOUSE
+from web.keeping import actor_of
 from web.leads.tasks import own_tasks
 from web.leads.wording import words_of
 from web.live import LIVE
@@ -137,6 +140,7 @@ async def _own(
         return await read_own(connection, directory, person, going_on, before=before, changed=changed)
 
 
+@audited("cards_chosen")
 async def choose_cards(request: web.Request) -> web.Response:
     """POST /desk/cards: when the viewer's cards are shown to them, `cards` ring, answer or never."""
     wanted = (await read_form(request)).get("cards", "")
@@ -144,7 +148,10 @@ async def choose_cards(request: web.Request) -> web.Response:
     if told is None:
         raise web.HTTPBadRequest(text=f"cards must be one of {', '.join(WHEN)}")
     async with request.app[SERVICES].engine.begin() as connection:
-        await users.choose_cards(connection, request[VIEWER].user, told)
+        viewer = request[VIEWER]
+        await users.choose_cards(connection, viewer.user, told)
+        before, after = {"cards": viewer.cards}, {"cards": told}
+        await note(connection, actor_of(request), "cards_chosen", f"user {viewer.user}", before=before, after=after)
     return web.Response(status=303, headers={"Location": "/"})
 
 

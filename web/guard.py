@@ -24,8 +24,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 VIEWER: Final = web.RequestKey("viewer", Viewer)
 NONCE: Final = web.RequestKey("nonce", str)
+_REQUEST: Final = web.RequestKey("request", str)
 
-_OPEN: Final = ("/login", "/healthz", "/readyz")
+_OPEN: Final = ("/login", "/login/oidc", "/login/oidc/return", "/healthz", "/readyz")
+PASSWORDS: Final = "/password/"
+"""Whoever has such an address chooses the password of its login (`web.access.password_page`)."""
 UPLOADS: Final = "/api/v1/uploads/"
 """Has a door of its own: PBXes send there, with tokens that open nothing else (`web.api.uploads`)."""
 
@@ -77,6 +80,13 @@ def nonce(request: web.Request) -> str:
     return request[NONCE]
 
 
+def request_id(request: web.Request) -> str:
+    """By what the log and the audit name this request; its answer has it in the header X-Request-Id."""
+    if _REQUEST not in request:
+        request[_REQUEST] = secrets.token_hex(8)
+    return request[_REQUEST]
+
+
 def address_of(request: web.Request) -> Address | None:
     """Who asks, through the proxies that we trust; None when the transport has no IP address, as a UNIX socket."""
     forwarded = request.headers.getall("X-Forwarded-For", [])
@@ -87,6 +97,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Put the safe headers on every answer, also on streams and files (signal on_response_prepare)."""
     style = f" 'nonce-{request[NONCE]}'" if NONCE in request else ""
     response.headers.update(_HEADERS)
+    response.headers["X-Request-Id"] = request_id(request)
     if request.path.startswith(LINKED):
         response.headers.update(_LINKED_HEADERS)
     if request.path.startswith(WALL):
@@ -122,7 +133,7 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     except ConnectionError:
         raise
     except Exception:  # noqa: BLE001 - the outermost door: whatever went wrong, the answer is a plain 500
-        _log.exception("request failed", method=request.method, route=_route(request))
+        _log.exception("request failed", method=request.method, route=_route(request), request=request_id(request))
         return _told(request, 500, "")
 
 
@@ -161,12 +172,14 @@ async def read_form(request: web.Request) -> dict[str, str]:
 @web.middleware
 async def know_viewer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks; nobody unknown passes but to the login page, the health checks and what has its own door."""
-    has_own_door = request.path.startswith(("/static/", UPLOADS, LINKED, WALL)) or is_crm_door(request)
+    has_own_door = request.path.startswith(("/static/", UPLOADS, LINKED, WALL, PASSWORDS)) or is_crm_door(request)
     if request.path in _OPEN or has_own_door:
         return await handler(request)
     viewer = await viewer_of(request)
     if viewer is None:
         raise _unknown(request)
+    if viewer.reads_only and request.method not in _SAFE:
+        raise web.HTTPForbidden(text="This token may only read.")
     request[VIEWER] = viewer
     return await handler(request)
 

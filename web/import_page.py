@@ -16,6 +16,7 @@ from crm_sync.imports.plan import Plan
 from crm_sync.imports.rows import Reading
 from directory.model import Directory
 from web import import_drafts, sessions
+from web.audited import audited
 from web.bulk import MEGABYTES, fault_words, import_file, read_file
 from web.guard import VIEWER, read_form
 from web.house import HOUSE
@@ -38,6 +39,7 @@ async def show(request: web.Request) -> web.Response:
     return await _page(request)
 
 
+@audited("leads_imported")
 async def change(request: web.Request) -> web.Response:
     """POST /leads/import: a file to look at; or `do` with the `token` of one: check, import or cancel."""
     only_keepers(request)

@@ -12,7 +12,8 @@ from recordings import holds
 from recordings.audit import Actor
 from recordings.privacy_tables import links as link_rows
 from web import links
-from web.guard import VIEWER, address_of, only, read_form
+from web.audited import audited
+from web.guard import VIEWER, address_of, only, read_form, request_id
 from web.one_call import OneCall, read_call
 from web.services import SERVICES
 
@@ -21,8 +22,13 @@ _KEEPERS: Final = ("head", "admin")
 
 def actor_of(request: web.Request) -> Actor:
     """Who asks, as the audit names them."""
-    viewer, client = request[VIEWER], address_of(request)
-    return Actor(login=viewer.login, user=viewer.user, address=str(client) if client else None)
+    return actor_named(request, request[VIEWER].login, request[VIEWER].user)
+
+
+def actor_named(request: web.Request, login: str, user: int | None) -> Actor:
+    """Who asks, where no viewer is known yet: at the login."""
+    client = address_of(request)
+    return Actor(login=login, user=user, address=str(client) if client else None, request=request_id(request))
 
 
 def only_keepers(request: web.Request) -> None:
@@ -37,6 +43,7 @@ async def shown(request: web.Request, connection: AsyncConnection, one: OneCall)
     return {"holds": await holds.listed(connection, one.id), "links": await links.of_call(connection, one.id)}
 
 
+@audited("hold_set", "hold_lifted", "link_made", "link_revoked")
 async def change(request: web.Request) -> web.Response:
     """POST /calls/{id}/keeping, by heads and admins: `do` is hold (with `reason`), lift, link or revoke (with `id`)."""
     form = await read_form(request)

@@ -18,7 +18,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory import keys
-from recordings.audit import THE_OPERATOR, Actor, note
+from recordings.audit import Actor, note
 from recordings.privacy_tables import links
 
 PREFIX: Final = "/linked/"
@@ -98,11 +98,11 @@ async def revoke(connection: AsyncConnection, actor: Actor, link_id: int) -> UUI
     return call_id
 
 
-async def revoke_of(connection: AsyncConnection, login: str) -> None:
+async def revoke_of(connection: AsyncConnection, actor: Actor, login: str) -> None:
     """End every link that this login made."""
     still = (links.c.made_by == login, links.c.revoked_at.is_(None), links.c.expires_at > func.clock_timestamp())
     for link_id in (await connection.execute(select(links.c.id).where(*still).order_by(links.c.id))).scalars():
-        await revoke(connection, THE_OPERATOR, link_id)
+        await revoke(connection, actor, link_id)
 
 
 async def rotate(connection: AsyncConnection, actor: Actor, *, end_links: bool) -> int:

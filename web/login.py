@@ -8,10 +8,13 @@ from aiohttp import web
 from sqlalchemy import select, update
 
 from directory.tables import users
+from recordings.audit import note
 from web import sessions
 from web.addresses import counted
 from web.attempts import Attempts
+from web.audited import audited, unaudited
 from web.guard import VIEWER, address_of, read_form
+from web.keeping import actor_named, actor_of
 from web.page import language_of
 from web.render import render
 from web.services import SERVICES
@@ -26,9 +29,10 @@ _log = structlog.get_logger(__name__)
 
 async def show(request: web.Request) -> web.Response:
     """GET /login."""
-    return _form(request)
+    return login_page(request)
 
 
+@audited("logged_in", "login_refused")
 async def enter(request: web.Request) -> web.Response:
     """POST /login: check the password, slowly and not too often, and open a session."""
     services, attempts, language = request.app[SERVICES], request.app[ATTEMPTS], language_of(request)
@@ -50,26 +54,33 @@ async def enter(request: web.Request) -> web.Response:
         return _later(request, login, say(language, "login.busy"), BUSY_SECONDS)
     if not fits or user is None:
         _log.warning("login refused")
-        return _form(request, login, say(language, "login.wrong"), status=403)
+        if user is not None:  # what else was typed there may be a password
+            async with services.engine.begin() as connection:
+                await note(connection, actor_named(request, login, user.id), "login_refused", f"user {user.id}")
+        return login_page(request, login, say(language, "login.wrong"), status=403)
     attempts.succeeded(address, login)
     async with services.engine.begin() as connection:
         cookie = await sessions.begin(connection, user.id, request.headers.get("User-Agent", ""))
-    response = web.Response(status=303, headers={"Location": _own_path(form.get("next", ""))})
+        await note(connection, actor_named(request, login, user.id), "logged_in", f"user {user.id}")
+    response = web.Response(status=303, headers={"Location": own_path(form.get("next", ""))})
     sessions.give_cookie(response, cookie, secure=services.secure)
     return response
 
 
+@audited("logged_out")
 async def leave(request: web.Request) -> web.Response:
     """POST /logout: the session ends here and now."""
     services = request.app[SERVICES]
     cookie = sessions.cookie_of(request, secure=services.secure)
     async with services.engine.begin() as connection:
         await sessions.end(connection, cookie or "")
+        await note(connection, actor_of(request), "logged_out", f"user {request[VIEWER].user}")
     response = web.Response(status=303, headers={"Location": "/login"})
     sessions.take_cookie(response, secure=services.secure)
     return response
 
 
+@audited("language_chosen")
 async def choose_language(request: web.Request) -> web.Response:
     """POST /language: remember the viewer's language."""
     form = await read_form(request)
@@ -77,36 +88,46 @@ async def choose_language(request: web.Request) -> web.Response:
     if language not in LANGUAGES:
         raise web.HTTPBadRequest(text="language must be ru or en")
     async with request.app[SERVICES].engine.begin() as connection:
-        await connection.execute(update(users).where(users.c.id == request[VIEWER].user).values(language=language))
-    return web.Response(status=303, headers={"Location": _own_path(form.get("next", ""))})
+        viewer = request[VIEWER]
+        await connection.execute(update(users).where(users.c.id == viewer.user).values(language=language))
+        before, after = {"language": viewer.language}, {"language": language}
+        await note(connection, actor_of(request), "language_chosen", f"user {viewer.user}", before=before, after=after)
+    return web.Response(status=303, headers={"Location": own_path(form.get("next", ""))})
 
 
+@unaudited("how this browser shows the pages")
 async def choose_theme(request: web.Request) -> web.Response:
     """POST /theme: light, dark, or as the device has it, from now on and on this device."""
     form = await read_form(request)
     theme = form.get("theme", "")
     if theme not in {*THEMES, SYSTEM}:
         raise web.HTTPBadRequest(text="theme must be light, dark or system")
-    response = web.Response(status=303, headers={"Location": _own_path(form.get("next", ""))})
+    response = web.Response(status=303, headers={"Location": own_path(form.get("next", ""))})
     keep(response, theme, secure=request.app[SERVICES].secure)
     return response
 
 
-def _form(request: web.Request, login: str = "", refusal: str = "", status: int = 200) -> web.Response:
-    goes_on = _own_path(request.query.get("next", "/"))
+def login_page(request: web.Request, login: str = "", refusal: str = "", status: int = 200) -> web.Response:
+    """The form, with who tried and why not."""
+    told = {"login": login, "refusal": refusal, "next": own_path(request.query.get("next", "/"))}
     text = render(
-        "login.html", language_of(request), theme=theme_of(request), login=login, refusal=refusal, next=goes_on
+        "login.html",
+        language_of(request),
+        theme=theme_of(request),
+        chosen="chosen" in request.query and not refusal,
+        sign_on=request.app[SERVICES].sign_on,
+        **told,
     )
     return web.Response(status=status, text=text, content_type="text/html")
 
 
 def _later(request: web.Request, login: str, refusal: str, seconds: int) -> web.Response:
-    refused = _form(request, login, refusal, status=429)
+    refused = login_page(request, login, refusal, status=429)
     refused.headers["Retry-After"] = str(seconds)
     return refused
 
 
-def _own_path(path: str) -> str:
+def own_path(path: str) -> str:
     """A path of this site, `/` for anything that could lead elsewhere."""
     own = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
     return path if own else "/"

@@ -19,6 +19,7 @@ from calls.follow_up_list import history
 from calls.follow_ups import FollowUpRefused
 from web import promises
 from web.api.operations import number_in
+from web.audited import audited
 from web.cards import LiveCall
 from web.cause_share import STEPS, WIDTH, Shares, Step, first_day, shares
 from web.filters import FilterError
@@ -93,6 +94,7 @@ async def show_one(request: web.Request) -> web.Response:
     return await _one(request)
 
 
+@audited("call_asked", "follow_up_taken", "follow_up_let_go", "follow_up_closed")
 async def change(request: web.Request) -> web.Response:
     """POST /missed/{number}: `do` is call, take, let_go or close (with `reason`); `back` is the list's query."""
     form, number = await read_form(request), number_in(request)

@@ -14,8 +14,11 @@ from crm_sync.book.lifecycle import LifecycleError
 from crm_sync.book.notes import TEXT_MOST
 from crm_sync.book.outcomes import Told
 from directory import store
+from recordings import audit
+from web.audited import audited, unaudited
 from web.guard import VIEWER, read_form
 from web.house import HOUSE
+from web.keeping import actor_of
 from web.leads.changes import LAST_NUMBER, Form, time_of
 from web.leads.one import UNDOERS
 from web.own_calls import OwnCall, read_own_call
@@ -24,12 +27,14 @@ from web.services import SERVICES
 from web.words import say
 
 DISMISSED: Final = "dismissed"
+TYPED: Final = "a note is kept as it is typed, with whose it is and when"
 
 AGAIN_HOURS: Final = {"hour": 1, "later": 3}
 TOMORROW: Final = "tomorrow"
 MORNING: Final = time(10)
 
 
+@unaudited(TYPED)
 async def write_note(request: web.Request) -> web.Response:
     """POST /calls/{id}/note: `note`, as it is typed; 204 when it is kept."""
     try:
@@ -41,6 +46,7 @@ async def write_note(request: web.Request) -> web.Response:
     return web.Response(status=303, headers={"Location": "/"})
 
 
+@audited("outcome_told")
 async def tell(request: web.Request) -> web.Response:
     """POST /calls/{id}/outcome: `outcome` (or `dismissed`), with `note`, `next_step` and `next_at` beside it."""
     form = await read_form(request)
@@ -73,6 +79,8 @@ async def keep_outcome(request: web.Request, told: Told, *, note: str | None = N
             await outcomes.write_note(connection, own.one.id, own.person, note, now)
         by = by_of(request, own, now)
         await outcomes.tell(connection, await store.read(connection), own.one.id, own.person, told, by)
+        said = {"outcome": told.outcome, "duplicate_of": told.duplicate_of, "next_at": told.next_at}
+        await audit.note(connection, actor_of(request), "outcome_told", f"call {own.one.id}", after=said)
     return own
 
 
@@ -85,6 +93,8 @@ async def dismiss(request: web.Request, *, note: str | None = None) -> OwnCall:
             await outcomes.write_note(connection, own.one.id, own.person, note, now)
         by = by_of(request, own, now)
         await outcomes.dismiss(connection, await store.read(connection), own.one.id, own.person, by)
+        said = {"outcome": DISMISSED}
+        await audit.note(connection, actor_of(request), "outcome_told", f"call {own.one.id}", after=said)
     return own
 
 

@@ -9,9 +9,10 @@ from uuid import UUID
 from aiohttp import web
 
 from recordings import pauses
-from recordings.audit import Actor
 from recordings.pauses import recorded_now
-from web.guard import VIEWER, address_of, read_form
+from web.audited import audited
+from web.guard import VIEWER, read_form
+from web.keeping import actor_of
 from web.one_call import OneCall, read_call
 from web.page import language_of
 from web.services import SERVICES
@@ -59,9 +60,7 @@ async def ask(request: web.Request, *, paused: bool) -> UUID:
             raise web.HTTPForbidden(text="Only who talks in a call, heads and admins pause its recording.")
         if not can_pause(one):
             raise NotPausedError("over" if one.seen.ended_at else "not_recorded")
-        address = address_of(request)
-        actor = Actor(login=viewer.login, user=viewer.user, address=str(address) if address else None)
-        wish = await pauses.ask(connection, one.id, paused=paused, by=actor)
+        wish = await pauses.ask(connection, one.id, paused=paused, by=actor_of(request))
     outcome = None
     for _ in range(round(DONE_SECONDS / _LOOK_SECONDS)):
         async with engine.connect() as connection:
@@ -75,6 +74,7 @@ async def ask(request: web.Request, *, paused: bool) -> UUID:
     return one.id
 
 
+@audited("recording_paused", "recording_resumed")
 async def turn(request: web.Request) -> web.Response:
     """POST /calls/{id}/recording: `do` is pause or resume; the page shows what the PBX then tells."""
     wanted = DOES.get((await read_form(request)).get("do", ""))

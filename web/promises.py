@@ -13,11 +13,13 @@ from calls.follow_up_list import COLUMNS
 from calls.follow_ups import close_by_hand, note
 from calls.tables import follow_ups
 from directory.model import Directory
+from recordings import audit
 from routing import requests
 from routing.requests import Answered, TooManyAskedError, UnknownPersonError, Wish
 from routing.tables import UNDER_WAY, outgoing_calls
 from web.guard import VIEWER
 from web.house import HOUSE
+from web.keeping import actor_of
 from web.rights import own_follow_ups, scope_of
 from web.services import SERVICES
 from web.sessions import Viewer
@@ -80,6 +82,8 @@ async def call_back(request: web.Request, connection: AsyncConnection, row: Any,
         raise web.HTTPTooManyRequests(text="Too many calls were asked for within a minute.") from None
     if told.id == wish.id:  # not what was answered before, for the same key
         await note(connection, row.id, "tried", told.reason_key or "callback", who=viewer.login)
+        asked = {"person": viewer.person, "state": told.state, "reason": told.reason_key, "follow_up": row.id}
+        await audit.note(connection, actor_of(request), "call_asked", f"outgoing {told.id}", asked)
         if told.state == "wanted":
             await claims.claim(connection, row.id, name_of(viewer))
     return told
@@ -118,6 +122,7 @@ async def take(request: web.Request, connection: AsyncConnection, row: Any) -> N
     other = await claims.claim(connection, row.id, name_of(request[VIEWER]))
     if other is not None:
         raise PromiseError("taken", other)
+    await audit.note(connection, actor_of(request), "follow_up_taken", f"follow-up {row.id}")
 
 
 async def let_go(request: web.Request, connection: AsyncConnection, row: Any) -> None:
@@ -126,6 +131,8 @@ async def let_go(request: web.Request, connection: AsyncConnection, row: Any) ->
     if row.claimed_by not in {None, name_of(viewer)} and viewer.role not in CLOSERS:
         raise PromiseError("taken", row.claimed_by)
     await claims.release(connection, row.id)
+    told = {"by": row.claimed_by} if row.claimed_by else None
+    await audit.note(connection, actor_of(request), "follow_up_let_go", f"follow-up {row.id}", before=told)
 
 
 async def close(request: web.Request, connection: AsyncConnection, row: Any, reason: str) -> None:
@@ -135,3 +142,4 @@ async def close(request: web.Request, connection: AsyncConnection, row: Any, rea
         raise web.HTTPForbidden(text="Only heads and admins close a promise without a talk.")
     if row.closed_at is None:
         await close_by_hand(connection, row.id, viewer.login, reason)
+        await audit.note(connection, actor_of(request), "follow_up_closed", f"follow-up {row.id}")

@@ -15,6 +15,7 @@ from recordings.audit import Actor
 from recordings.erasures import Report
 from recordings.store import Store
 from routing.requests import ALONE, Desk
+from web.access.provider import SingleSignOn
 from web.addresses import Network
 
 
@@ -136,7 +137,8 @@ class WebServices:
     a call's change to the bytes of its cards on the wire, once a change and page. Only who asks from one of
     `trusted_proxies` may say in X-Forwarded-For for whom. `outgoing` knows of calls to the outside what is in other
     rooms. `uploads`: the PBXes that send their recordings, and the folder of each. `crm`: None lets no CRM in;
-    `connects`: None connects none.
+    `connects`: None connects none. `public_url` is where others find the pages. `sign_on`: how people may log in
+    beside their passwords.
     """
 
     engine: AsyncEngine
@@ -151,6 +153,8 @@ class WebServices:
     uploads: Mapping[str, Path] = field(default_factory=dict)
     crm: CrmDoors | None = None
     connects: Connects | None = None
+    public_url: str | None = None
+    sign_on: SingleSignOn | None = None
 
 
 SERVICES: web.AppKey[WebServices] = web.AppKey("services", WebServices)

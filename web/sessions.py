@@ -24,7 +24,8 @@ SECURE_COOKIE: Final = "__Host-switchhook"
 class Viewer:
     """Someone who is logged in. `person` is their key in the directory, `language` their own choice if any.
 
-    `cards` is when the card of a call is shown to them: ring, answer or never.
+    `cards` is when the card of a call is shown to them: ring, answer or never. `reads_only`: by a token that changes
+    nothing.
     """
 
     user: int
@@ -33,6 +34,7 @@ class Viewer:
     person: str | None
     language: str | None
     cards: When = "ring"
+    reads_only: bool = False
 
 
 _COLUMNS: Final = (users.c.id, users.c.login, users.c.role, users.c.person_key, users.c.language, users.c.cards)
@@ -73,7 +75,7 @@ async def by_token(connection: AsyncConnection, token: str) -> Viewer | None:
     """Whose token this is, None when it is unknown, revoked, has run out, or the login was disabled."""
     alive = or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > func.now())
     asked = (
-        select(*_COLUMNS, tokens.c.id.label("token"), tokens.c.used_at)
+        select(*_COLUMNS, tokens.c.id.label("token"), tokens.c.used_at, tokens.c.scope)
         .join(users, users.c.id == tokens.c.user_id)
         .where(tokens.c.digest == digest(token), tokens.c.revoked_at.is_(None), alive, users.c.disabled_at.is_(None))
     )
@@ -82,7 +84,7 @@ async def by_token(connection: AsyncConnection, token: str) -> Viewer | None:
         return None
     if row.used_at is None or row.used_at < datetime.now(UTC) - SEEN_EVERY:
         await connection.execute(update(tokens).where(tokens.c.id == row.token).values(used_at=func.now()))
-    return _viewer(row)
+    return _viewer(row, reads_only=row.scope == "read")
 
 
 def cookie_of(request: web.Request, *, secure: bool) -> str | None:
@@ -109,5 +111,5 @@ def take_cookie(response: web.StreamResponse, *, secure: bool) -> None:
     response.del_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
 
 
-def _viewer(row: Any) -> Viewer:
-    return Viewer(row.id, row.login, row.role, row.person_key, row.language, row.cards)
+def _viewer(row: Any, *, reads_only: bool = False) -> Viewer:
+    return Viewer(row.id, row.login, row.role, row.person_key, row.language, row.cards, reads_only)

@@ -8,8 +8,11 @@ from aiohttp import web
 from directory import presence_store
 from directory.presence import Presence, Status, presence_at
 from directory.presence_store import PresenceRefused
+from recordings.audit import note
+from web.audited import audited
 from web.guard import VIEWER, read_form
 from web.house import HOUSE
+from web.keeping import actor_of
 from web.page import fragment
 from web.services import SERVICES
 
@@ -26,6 +29,7 @@ async def show(request: web.Request) -> web.Response:
     return web.Response(text=await fragment(request, "status.html", **await own(request)), content_type="text/html")
 
 
+@audited("status_set")
 async def choose(request: web.Request) -> web.Response:
     """POST /desk/status: say something of oneself, of nobody else; `minutes` empty: until it is said otherwise."""
     person, form = request[VIEWER].person, await read_form(request)
@@ -41,6 +45,8 @@ async def choose(request: web.Request) -> web.Response:
     try:
         async with request.app[SERVICES].engine.begin() as connection:
             await presence_store.set_status(connection, person, status, until)
+            told = {"status": status, "until": until}
+            await note(connection, actor_of(request), "status_set", f"person {person}", after=told)
     except PresenceRefused as error:
         raise web.HTTPBadRequest(text=str(error)) from None
     if "HX-Request" in request.headers:

@@ -26,7 +26,7 @@ async def revoke(connection: AsyncConnection, pbx: str) -> int:
     its = (upload_tokens.c.pbx == pbx) & upload_tokens.c.revoked_at.is_(None)
     count = (await connection.execute(update(upload_tokens).where(its).values(revoked_at=func.now()))).rowcount
     if not count:
-        raise UserError(f"pbx: {pbx} has no upload token")
+        raise UserError(f"pbx: {pbx} has no upload token", "token")
     return count
 
 

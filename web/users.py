@@ -8,18 +8,20 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 from pwdlib import PasswordHash
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory.model import ROLES
-from directory.tables import people, sessions, tokens, users
+from directory.tables import password_links, people, sessions, tokens, users
+from recordings.audit import THE_OPERATOR, Actor
 from web import links, wall_links
 from web.cards import When
 
 PASSWORD_LEAST: Final = 8
+NAME_MOST: Final = 64
 LOGIN_MOST: Final = 64
 HASHERS: Final = 2
 WAITING_MOST: Final = 8
@@ -32,7 +34,17 @@ _NOBODY: Final = _HASHES.hash(secrets.token_urlsafe())
 
 
 class UserError(ValueError):
-    """A login, role or password that cannot be; the text is one clear line."""
+    """A login, role or password that cannot be; the text is one clear line, `why` a key of `access.wrong.*`."""
+
+    def __init__(self, text: str, why: str) -> None:
+        """Keep the key beside the words."""
+        super().__init__(text)
+        self.why = why
+
+    @property
+    def field(self) -> str:
+        """What is wrong: the words before the colon."""
+        return str(self).partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,7 @@ class BusyError(Exception):
     """So many passwords wait to be checked that this one is not."""
 
 
+Scope = Literal["all", "read"]
 T = TypeVar("T")
 
 
@@ -89,26 +102,45 @@ async def add(
 ) -> int:
     """Create a login and return its id. Without a password it can use tokens only. Raises UserError."""
     if not _LOGIN.fullmatch(login):
-        raise UserError(f"login: must be letters, digits and . @ + - _, got {login!r}")
-    if role not in ROLES:
-        raise UserError(f"role: must be one of {', '.join(ROLES)}, got {role!r}")
+        raise UserError(f"login: must be letters, digits and . @ + - _, got {login!r}", "login")
     if language not in {None, "ru", "en"}:
-        raise UserError(f"language: must be ru or en, got {language!r}")
-    if person is not None and await connection.scalar(select(people.c.key).where(people.c.key == person)) is None:
-        raise UserError(f"person: nobody in the directory has the key {person!r}")
+        raise UserError(f"language: must be ru or en, got {language!r}", "language")
+    await _check(connection, role, person)
     if await connection.scalar(select(users.c.id).where(users.c.login == login)) is not None:
-        raise UserError(f"login: {login!r} exists already")
+        raise UserError(f"login: {login!r} exists already", "exists")
     hashed = None if password is None else await hash_password(password)
     row = {"login": login, "role": role, "person_key": person, "language": language, "password_hash": hashed}
     return int((await connection.execute(insert(users).values(row).returning(users.c.id))).scalar_one())
 
 
-async def set_password(connection: AsyncConnection, login: str, password: str) -> None:
-    """Give the login a new password and end its sessions. Raises UserError."""
-    user = await _user(connection, login)
+async def change(connection: AsyncConnection, login: str, role: str, person: str | None) -> None:
+    """Give the login another role and person. Raises UserError."""
+    user = await id_of(connection, login)
+    await _check(connection, role, person)
+    await connection.execute(update(users).where(users.c.id == user).values(role=role, person_key=person))
+
+
+async def keep_an_admin(connection: AsyncConnection, login: str) -> None:
+    """Ask that somebody else is an admin who may log in, until the transaction ends. Raises UserError."""
+    admins = select(users.c.login).where(users.c.role == "admin", users.c.disabled_at.is_(None)).order_by(users.c.id)
+    if not set((await connection.execute(admins.with_for_update())).scalars()) - {login}:
+        raise UserError(f"login: {login!r} is the last admin", "last_admin")
+
+
+async def set_password(connection: AsyncConnection, login: str, password: str) -> int:
+    """Give the login a new password, end its sessions and its link to choose one; gives its id. Raises UserError."""
+    user = await id_of(connection, login)
     hashed = await hash_password(password)
     await connection.execute(update(users).where(users.c.id == user).values(password_hash=hashed))
-    await connection.execute(delete(sessions).where(sessions.c.user_id == user))
+    await connection.execute(delete(password_links).where(password_links.c.user_id == user))
+    await end_sessions(connection, user)
+    return user
+
+
+async def end_sessions(connection: AsyncConnection, user: int) -> int:
+    """End every session of a login and return how many there were; its open streams end within half a minute."""
+    ended = delete(sessions).where(sessions.c.user_id == user)
+    return (await connection.execute(ended)).rowcount
 
 
 async def choose_cards(connection: AsyncConnection, user: int, when: When) -> None:
@@ -118,7 +150,7 @@ async def choose_cards(connection: AsyncConnection, user: int, when: When) -> No
 
 async def listed(connection: AsyncConnection) -> list[Login]:
     """Every login, by name."""
-    alive = (tokens.c.user_id == users.c.id) & _alive_tokens()
+    alive = (tokens.c.user_id == users.c.id) & alive_tokens()
     names = select(func.array_agg(tokens.c.name.distinct())).where(alive).scalar_subquery()
     open_ = (sessions.c.user_id == users.c.id) & (sessions.c.expires_at > func.now())
     count = select(func.count()).select_from(sessions).where(open_).scalar_subquery()
@@ -127,24 +159,27 @@ async def listed(connection: AsyncConnection) -> list[Login]:
     return [Login(login, role, person, at, number, names or []) for login, role, person, at, number, names in rows]
 
 
-async def disable(connection: AsyncConnection, login: str) -> None:
-    """Shut the login out: its sessions, streams, tokens and the links that it made end. Raises UserError."""
-    user = await _user(connection, login)
+async def disable(connection: AsyncConnection, login: str, actor: Actor = THE_OPERATOR) -> int:
+    """Shut the login out: its sessions, streams, tokens and the links it made end; gives its id. Raises UserError."""
+    user = await id_of(connection, login)
     off = update(users).where(users.c.id == user, users.c.disabled_at.is_(None)).values(disabled_at=func.now())
     await connection.execute(off)
-    await connection.execute(delete(sessions).where(sessions.c.user_id == user))
+    await connection.execute(delete(password_links).where(password_links.c.user_id == user))
+    await end_sessions(connection, user)
     mine = (tokens.c.user_id == user) & tokens.c.revoked_at.is_(None)
     await connection.execute(update(tokens).where(mine).values(revoked_at=func.now()))
-    await links.revoke_of(connection, login)
-    await wall_links.revoke_of(connection, login)
+    await links.revoke_of(connection, actor, login)
+    await wall_links.revoke_of(connection, actor, login)
+    return user
 
 
-async def enable(connection: AsyncConnection, login: str) -> None:
-    """Let the login in again, with its old password; its old tokens and links stay revoked. Raises UserError."""
-    user = await _user(connection, login)
+async def enable(connection: AsyncConnection, login: str) -> int:
+    """Let the login in again, with its old password, but no old token or link; gives its id. Raises UserError."""
+    user = await id_of(connection, login)
     # One may have begun while the login was being disabled.
-    await connection.execute(delete(sessions).where(sessions.c.user_id == user))
+    await end_sessions(connection, user)
     await connection.execute(update(users).where(users.c.id == user).values(disabled_at=None))
+    return user
 
 
 def expiry(days: int | None) -> datetime | None:
@@ -152,32 +187,39 @@ def expiry(days: int | None) -> datetime | None:
     if days is None:
         return None
     if not 1 <= days <= DAYS_MOST:
-        raise UserError(f"days: must be from 1 to {DAYS_MOST}, got {days}")
+        raise UserError(f"days: must be from 1 to {DAYS_MOST}, got {days}", "days")
     return datetime.now(UTC) + timedelta(days=days)
 
 
-async def create_token(connection: AsyncConnection, login: str, name: str, expires_at: datetime | None = None) -> str:
-    """Make an API token that acts as the login, and return it: only its SHA-256 is stored. Raises UserError."""
+async def create_token(
+    connection: AsyncConnection, login: str, name: str, expires_at: datetime | None = None, *, scope: Scope = "all"
+) -> str:
+    """Make an API token that acts as the login, and return it: only its SHA-256 is stored. Raises UserError.
+
+    `scope`: all that the login may do, or only to read by GET.
+    """
+    if not (name.strip() and name.isprintable() and len(name) <= NAME_MOST):
+        raise UserError(f"name: must be 1 to {NAME_MOST} printable characters, got {name[:NAME_MOST]!r}", "name")
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    row = {"user_id": await _user(connection, login), "name": name, "digest": digest(token), "expires_at": expires_at}
-    await connection.execute(insert(tokens).values(row))
+    row = {"user_id": await id_of(connection, login), "name": name.strip(), "digest": digest(token)}
+    await connection.execute(insert(tokens).values(row | {"expires_at": expires_at, "scope": scope}))
     return token
 
 
 async def revoke_tokens(connection: AsyncConnection, login: str, name: str) -> int:
     """End every token of that name and return how many there were. Raises UserError when there was none."""
-    user = await _user(connection, login)
+    user = await id_of(connection, login)
     mine = (tokens.c.user_id == user) & (tokens.c.name == name) & tokens.c.revoked_at.is_(None)
     count = (await connection.execute(update(tokens).where(mine).values(revoked_at=func.now()))).rowcount
     if not count:
-        raise UserError(f"name: {login} has no token {name!r}")
+        raise UserError(f"name: {login} has no token {name!r}", "token")
     return count
 
 
 async def hash_password(password: str) -> str:
     """Hash with Argon2. Raises UserError."""
     if len(password) < PASSWORD_LEAST:
-        raise UserError(f"password: must have at least {PASSWORD_LEAST} characters")
+        raise UserError(f"password: must have at least {PASSWORD_LEAST} characters", "password")
     return await _HASHER.run(_HASHES.hash, password)
 
 
@@ -194,13 +236,22 @@ def digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _alive_tokens() -> ColumnElement[bool]:
+def alive_tokens() -> ColumnElement[bool]:
+    """Tokens that open something."""
     lasting = tokens.c.expires_at.is_(None) | (tokens.c.expires_at > func.now())
     return tokens.c.revoked_at.is_(None) & lasting
 
 
-async def _user(connection: AsyncConnection, login: str) -> int:
+async def _check(connection: AsyncConnection, role: str, person: str | None) -> None:
+    if role not in ROLES:
+        raise UserError(f"role: must be one of {', '.join(ROLES)}, got {role!r}", "role")
+    if person is not None and await connection.scalar(select(people.c.key).where(people.c.key == person)) is None:
+        raise UserError(f"person: nobody in the directory has the key {person!r}", "person")
+
+
+async def id_of(connection: AsyncConnection, login: str) -> int:
+    """The id of a login. Raises UserError."""
     found = await connection.scalar(select(users.c.id).where(users.c.login == login))
     if found is None:
-        raise UserError(f"login: there is no login {login!r}")
+        raise UserError(f"login: there is no login {login!r}", "unknown")
     return int(found)

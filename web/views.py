@@ -16,6 +16,7 @@ from calls.forgetting import Person
 from directory.model import Directory, Team
 from directory.tables import users
 from recordings.audit import note
+from web.audited import audited
 from web.filters import FilterError, read_days
 from web.guard import VIEWER, only, read_form
 from web.house import HOUSE
@@ -76,6 +77,7 @@ def may_share_with(viewer: Viewer, directory: Directory) -> Sequence[Team]:
     return [team for team in directory.teams if viewer.person in team.members] or directory.teams
 
 
+@audited("view_saved", "view_removed")
 async def change(request: web.Request) -> web.Response:
     """POST /calls/views: `do` is save (`query`, `name`), rename (`id`, `name`), share (`id`, `team`), remove (`id`)."""
     form, directory = await read_form(request), await request.app[HOUSE].read()

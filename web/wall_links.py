@@ -15,7 +15,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory.model import Directory
-from recordings.audit import THE_OPERATOR, Actor, note
+from recordings.audit import Actor, note
 from web.tables import wall_links
 
 LABEL_MOST: Final = 60
@@ -90,11 +90,11 @@ async def revoke(connection: AsyncConnection, actor: Actor, number: int) -> None
         await note(connection, actor, "wall_link_revoked", f"wall link {number}", {"label": row.label})
 
 
-async def revoke_of(connection: AsyncConnection, login: str) -> None:
+async def revoke_of(connection: AsyncConnection, actor: Actor, login: str) -> None:
     """End every link that this login made."""
     asked = select(wall_links.c.id).where(wall_links.c.made_by == login, wall_links.c.revoked_at.is_(None))
     for number in (await connection.execute(asked.order_by(wall_links.c.id))).scalars().all():
-        await revoke(connection, THE_OPERATOR, number)
+        await revoke(connection, actor, number)
 
 
 def _link(row: Any) -> WallLink:

@@ -403,11 +403,12 @@ def user_token(
     login: Annotated[str, typer.Argument()],
     name: Annotated[str, typer.Option()] = "api",
     days: Annotated[int | None, typer.Option(help="It ends after so many days; never when left out.")] = None,
+    scope: Annotated[Literal["all", "read"], typer.Option(help="All that the login may do, or reading alone.")] = "all",
 ) -> None:
     """Make an API token that acts as this login; it is shown once."""
     from service.commands.one_shot import make_token
 
-    typer.echo(run(make_token(settled(), login, name, days)))
+    typer.echo(run(make_token(settled(), login, name, days, scope)))
 
 
 @user_app.command("revoke")

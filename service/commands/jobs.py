@@ -8,6 +8,7 @@ from typing import Any
 
 from calls.job_list import STATES, JobLine, count_jobs, list_jobs, try_again
 from calls.queue import QUEUES
+from recordings.audit import THE_OPERATOR, note
 from service.faults import UserFault
 from service.settings import Settings
 from service.wiring import open_house
@@ -31,6 +32,9 @@ async def try_jobs_again(settings: Settings, queues: Sequence[str], job: int | N
     asked = _known(queues)
     async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
         again, waits = await try_again(connection, asked, job)
+        if again:
+            told = {"retried": again, "waits_already": waits}
+            await note(connection, THE_OPERATOR, "jobs_retried", f"job {job}" if job else "jobs", told)
     if job is not None and not again and not waits:
         raise UserFault(f"--retry: there is no job {job} that was given up")
     return {"retried": again, "waits_already": waits}

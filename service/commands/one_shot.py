@@ -228,13 +228,16 @@ async def export_directory(settings: Settings) -> str:
 async def add_user(settings: Settings, login: str, role: str, person: str | None, password: str) -> None:
     """Add a login."""
     async with _transaction(settings) as connection:
-        await users.add(connection, login, role, person=person, password=password)
+        user = await users.add(connection, login, role, person=person, password=password)
+        told = {"login": login, "role": role, "person": person}
+        await audit.note(connection, audit.THE_OPERATOR, "user_added", f"user {user}", after=told)
 
 
 async def set_password(settings: Settings, login: str, password: str) -> None:
     """Change a password; the sessions of the login end."""
     async with _transaction(settings) as connection:
-        await users.set_password(connection, login, password)
+        user = await users.set_password(connection, login, password)
+        await audit.note(connection, audit.THE_OPERATOR, "password_set", f"user {user}")
 
 
 async def list_users(settings: Settings) -> tuple[list[dict[str, Any]], str]:
@@ -254,26 +257,35 @@ async def list_users(settings: Settings) -> tuple[list[dict[str, Any]], str]:
 async def disable_user(settings: Settings, login: str) -> None:
     """Shut a login out; its sessions, streams and tokens end."""
     async with _transaction(settings) as connection:
-        await users.disable(connection, login)
+        user = await users.disable(connection, login)
+        await audit.note(connection, audit.THE_OPERATOR, "user_disabled", f"user {user}")
 
 
 async def enable_user(settings: Settings, login: str) -> None:
     """Let a login in again."""
     async with _transaction(settings) as connection:
-        await users.enable(connection, login)
+        user = await users.enable(connection, login)
+        await audit.note(connection, audit.THE_OPERATOR, "user_enabled", f"user {user}")
 
 
-async def make_token(settings: Settings, login: str, name: str, days: int | None) -> str:
+async def make_token(settings: Settings, login: str, name: str, days: int | None, scope: users.Scope) -> str:
     """Make an API token; it is stored only as a digest."""
     expires_at = users.expiry(days)
     async with _transaction(settings) as connection:
-        return await users.create_token(connection, login, name, expires_at)
+        token = await users.create_token(connection, login, name, expires_at, scope=scope)
+        told = {"name": name, "scope": scope, "ends": expires_at and expires_at.isoformat()}
+        user = await users.id_of(connection, login)
+        await audit.note(connection, audit.THE_OPERATOR, "token_made", f"user {user}", told)
+    return token
 
 
 async def revoke_token(settings: Settings, login: str, name: str) -> int:
     """End the tokens of that name; returns how many."""
     async with _transaction(settings) as connection:
-        return await users.revoke_tokens(connection, login, name)
+        count = await users.revoke_tokens(connection, login, name)
+        user = await users.id_of(connection, login)
+        await audit.note(connection, audit.THE_OPERATOR, "token_revoked", f"user {user}", {"name": name})
+    return count
 
 
 async def call_out(settings: Settings, person: str, to: str) -> dict[str, Any]:

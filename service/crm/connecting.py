@@ -237,7 +237,7 @@ class Connecting:
         """Forget it with what it was told, and end the links that were made for it."""
         async with self._engine.begin() as connection:
             await self._noted(connection, actor, "crm_removed", key)
-            await links.revoke_of(connection, maker(key).login)
+            await links.revoke_of(connection, actor, maker(key).login)
             await connections.remove(connection, key)
 
     async def look(self, key: str) -> Standing:

@@ -31,8 +31,8 @@ from web import wall_links
 
 AXE = Path("var/browser/axe.min.js").read_text()
 LINK = re.compile(r'(?:href|hx-get)="(/[^"#]*)')
-NOT_OURS = {"/linked/{link}", "/crm/{key}/oauth"}
-"""What a player outside and a CRM open."""
+NOT_OURS = {"/linked/{link}", "/crm/{key}/oauth", "/login/oidc", "/login/oidc/return", "/password/{secret}"}
+"""What a player outside, a CRM and a provider of logins open, and who was given a link to a password."""
 
 IMPACTS = ("serious", "critical")
 LOOKS: list[tuple[str, Literal["light", "dark"], int, tuple[int, ...]]] = [
@@ -66,7 +66,7 @@ async def pages_of(site: Site) -> list[str]:
     """
     resources = (route.resource for route in site.app.router.routes() if route.method == "GET")
     canonicals = {it.canonical for it in resources if it and not it.canonical.startswith(("/api/", "/static"))}
-    waiting = {one: one for one in sorted(canonicals) if "{" not in one}
+    waiting = {one: one for one in sorted(canonicals) if "{" not in one and one not in NOT_OURS}
     async with site.engine.begin() as connection:
         _, wall = await wall_links.make(connection, THE_OPERATOR, HOUSE, "Холл", None)
         talk = await connection.scalar(select(transcripts.c.call_id))

@@ -188,6 +188,8 @@ async def test_the_head_is_asked_once_sees_it_at_once_and_who_talks_sees_who_com
         await shown(anna, "Вера Павлова помогает")
         assert not (await ask(anna, call, "help/withdraw"))["asked"]
         await shown(anna, "Позвать руководителя")
+    told = "select actor, action from audit order by id"
+    assert await rows(site.engine, told) == [("anna", "help_asked"), ("anna", "help_withdrawn")]
 
 
 @asynccontextmanager
@@ -219,6 +221,8 @@ async def test_a_call_goes_to_a_colleague_or_to_a_number_that_may_be_called(site
             await ask(anna, call, "transfer", 400, to=to)
     assert wanted == [("transfer", "boris", None), ("transfer", "boris", None), ("transfer", None, "79165550177")]
     assert await rows(site.engine, "select count(number) from call_controls") == [(0,)]
+    told = "select action, subject, count(*) from audit group by 1, 2"
+    assert await rows(site.engine, told) == [("call_controlled", f"call {call}", 3)]
 
 
 async def test_a_pbx_that_does_not_answer_and_a_call_that_is_over_are_told(

@@ -19,6 +19,7 @@ from service.erasing import Erasing
 from service.removing import Remover
 from tests.fakes.story import PASSWORD, furnish
 from web import sessions, users
+from web.access.provider import SingleSignOn
 from web.addresses import Network
 from web.app import WebServices, make_app
 from web.live import LIVE
@@ -46,6 +47,7 @@ class Site:
     uploads: Mapping[str, Path] = field(default_factory=dict)
     crm: CrmDoors | None = None
     connects: Connects | None = None
+    sign_on: SingleSignOn | None = None
     port: int = 0
     pushes: list[float] = field(default_factory=list)
     app: web.Application = field(init=False)
@@ -70,6 +72,7 @@ class Site:
             uploads=self.uploads,
             crm=self.crm,
             connects=self.connects,
+            sign_on=self.sign_on,
         )
         self.app = make_app(services)
         self._runner = web.AppRunner(self.app, shutdown_timeout=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import follow_ups
@@ -23,7 +23,7 @@ from tests.fakes.ledger import add_connection
 from tests.fakes.site import Site
 from tests.fakes.story import HOUSE, LINE, Told
 from web import links as signed
-from web import upload_tokens
+from web import upload_tokens, users
 
 SOUND: Final = b"OggS" + bytes(range(256)) * 40
 _HOUR: Final = timedelta(hours=1)
@@ -80,7 +80,9 @@ async def things(site: Site) -> dict[str, str]:
         numbers["missed"] = numbers["follow-ups"]
         numbers["leads"], numbers["tasks"] = await lead_with_task(connection)
         numbers["parties"] = (await connection.execute(select(parties.c.id))).scalar_one()
+        await connection.execute(text("insert into parties (id, name) overriding system value values (99, 'Пётр')"))
         numbers["merges"] = 1
+        numbers["users"] = await users.id_of(connection, "gleb")
         row = {"asked_by": "ilya", "numbers": ["79165550122"], "pseudonym": "erased000000000001"}
         numbers["erasures"] = (
             await connection.execute(insert(erasures).values(row).returning(erasures.c.id))

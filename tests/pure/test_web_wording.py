@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from directory.rules import STRATEGIES, When
 from directory.script import Step, Topic
+from recordings.privacy_tables import ACTIONS
 from recordings.talk_facts import measure
 from recordings.transcript import Word
 from recordings.wav import header
@@ -27,7 +28,7 @@ from web.decided import known, passed, rule, spent
 from web.talk import lines, shares
 from web.told import reason, reasons, why_person
 from web.wording import day, duration, phone, within
-from web.words import plural
+from web.words import has_words, plural
 
 ROUTING = re.compile(r"""because\(\s*f?"([a-z_]+)\"""")
 
@@ -42,6 +43,11 @@ def test_every_reason_of_routing_has_russian_words() -> None:
     for key in keys | {f"team_{strategy}" for strategy in STRATEGIES}:
         text = reason({"key": key, "text": "English", "values": values}, "ru")
         assert text != "English", key
+
+
+def test_every_action_of_the_audit_has_words() -> None:
+    """What is written down can be read on the page."""
+    assert [action for action in ACTIONS if not has_words(f"audit.do.{action}")] == []
 
 
 def test_every_condition_of_a_rule_has_words() -> None:

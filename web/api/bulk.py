@@ -28,6 +28,7 @@ from web.api.operations import (
     read_query,
     refusal,
 )
+from web.audited import audited
 from web.bulk import begin_export, export_file, fault_words, import_file, plan_json
 from web.guard import VIEWER
 from web.house import HOUSE
@@ -93,6 +94,7 @@ class ExportQuery(SegmentQuery):
     format: Literal["csv", "xlsx"] = "csv"
 
 
+@audited("leads_imported")
 async def import_leads(request: web.Request) -> web.StreamResponse:
     """POST /leads/import, by heads and admins: the file is the body; `map` may stand several times."""
     only_keepers(request)

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 from recordings.comments import TEXT_MOST, CommentRefused
 from web import comments
 from web.api.operations import Answer, Body, NoBody, NoQuery, number_in, refusal
+from web.audited import audited
 from web.guard import VIEWER
 from web.one_call import read_call
 from web.services import SERVICES
@@ -52,6 +53,7 @@ async def list_comments(request: web.Request, _query: NoQuery) -> CommentList:
     return CommentList(items=[_told(one) for one in found])
 
 
+@audited("comment_made")
 async def add_comment(request: web.Request, wish: CommentWish) -> CommentTold | web.Response:
     """POST /calls/{id}/comments."""
     try:
@@ -62,6 +64,7 @@ async def add_comment(request: web.Request, wish: CommentWish) -> CommentTold | 
         return refusal(422, f"wrong_{error.field}", str(error), field=error.field)
 
 
+@audited("comment_deleted")
 async def delete_comment(request: web.Request, _body: NoBody) -> CommentDeleted:
     """POST /comments/{number}/delete."""
     number = number_in(request)

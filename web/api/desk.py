@@ -15,8 +15,10 @@ from crm_sync.book.notes import TEXT_MOST
 from telephony.controls import What
 from web import controlling, outcomes
 from web.api.operations import Answer, Body, Moment, NoBody, NoQuery, refusal
+from web.audited import audited, unaudited
 from web.controlling import NotDoneError
 from web.one_call import read_call
+from web.outcomes import TYPED
 from web.own_calls import OwnCall
 from web.services import SERVICES
 
@@ -79,47 +81,56 @@ class CardsTold(Answer):
     cards: list[CardTold]
 
 
+@audited("call_controlled")
 async def hang_up_call(request: web.Request, _body: NoBody) -> ControlDone | web.Response:
     """POST /calls/{id}/hangup."""
     return await _control(request, "hang_up")
 
 
+@audited("call_controlled")
 async def hold_call(request: web.Request, _body: NoBody) -> ControlDone | web.Response:
     """POST /calls/{id}/hold."""
     return await _control(request, "hold")
 
 
+@audited("call_controlled")
 async def take_call_back(request: web.Request, _body: NoBody) -> ControlDone | web.Response:
     """POST /calls/{id}/resume."""
     return await _control(request, "resume")
 
 
+@audited("call_controlled")
 async def transfer_call(request: web.Request, body: Transfer) -> ControlDone | web.Response:
     """POST /calls/{id}/transfer."""
     return await _control(request, "transfer", to=body.to)
 
 
+@audited("help_asked")
 async def ask_for_help(request: web.Request, _body: NoBody) -> HelpAsked | web.Response:
     """POST /calls/{id}/help."""
     return await _help(request, wanted=True)
 
 
+@audited("help_withdrawn")
 async def need_no_help(request: web.Request, _body: NoBody) -> HelpAsked | web.Response:
     """POST /calls/{id}/help/withdraw."""
     return await _help(request, wanted=False)
 
 
+@unaudited(TYPED)
 async def note_call(request: web.Request, body: CardNote) -> CardsTold | web.Response:
     """POST /calls/{id}/note."""
     return await _told(request, lambda: outcomes.keep_note(request, body.text), text="text")
 
 
+@audited("outcome_told")
 async def tell_outcome(request: web.Request, body: OutcomeTold) -> CardsTold | web.Response:
     """POST /calls/{id}/outcome: the same twice is told once."""
     told = book.Told(**body.model_dump())
     return await _told(request, lambda: outcomes.keep_outcome(request, told))
 
 
+@audited("outcome_told")
 async def dismiss_card(request: web.Request, _body: NoBody) -> CardsTold | web.Response:
     """POST /calls/{id}/dismiss."""
     return await _told(request, lambda: outcomes.dismiss(request))

@@ -18,6 +18,7 @@ from web.api.calls import Cause
 from web.api.house import PageQuery
 from web.api.operations import NoBody, NoQuery, number_in, refusal
 from web.api.outgoing import key_of, outgoing_told
+from web.audited import audited
 from web.guard import VIEWER
 from web.house import HOUSE
 from web.page import language_of
@@ -64,6 +65,7 @@ async def get_follow_up(request: web.Request, _query: NoQuery) -> models.FollowU
         return await _told(request, connection)
 
 
+@audited("follow_up_closed")
 async def close_follow_up(request: web.Request, wish: models.FollowUpClose) -> models.FollowUpTold:
     """POST /follow-ups/{number}/close, by heads and admins; a promise that is closed already stands as it is."""
     async with request.app[SERVICES].engine.begin() as connection:
@@ -75,16 +77,19 @@ async def close_follow_up(request: web.Request, wish: models.FollowUpClose) -> m
         return await _told(request, connection)
 
 
+@audited("follow_up_taken")
 async def claim_follow_up(request: web.Request, _wish: NoBody) -> models.FollowUpTold | web.Response:
     """POST /follow-ups/{number}/claim: the viewer is on it for half an hour; 409 while a colleague is."""
     return await _do(request, promises.take)
 
 
+@audited("follow_up_let_go")
 async def release_follow_up(request: web.Request, _wish: NoBody) -> models.FollowUpTold | web.Response:
     """POST /follow-ups/{number}/release, by who is on it, heads and admins."""
     return await _do(request, promises.let_go)
 
 
+@audited("call_asked")
 async def call_follow_up(request: web.Request, _wish: NoBody) -> models.OutgoingCall | web.Response:
     """POST /follow-ups/{number}/call: the viewer's phone first, then whoever waits."""
     key = key_of(request)

@@ -16,9 +16,12 @@ from crm_sync.book.lifecycle import LifecycleError
 from crm_sync.tables import leads
 from directory import store
 from directory.model import Directory
+from recordings.audit import note
 from web.api.leads import SegmentQuery, refused_wanted
 from web.api.operations import Answer, Body, refusal
+from web.audited import audited
 from web.guard import VIEWER, only
+from web.keeping import actor_of
 from web.leads.give_page import GIVERS, TICKED_MOST
 from web.services import SERVICES
 
@@ -83,6 +86,7 @@ class LeadsGiven(Answer):
     given: int | None
 
 
+@audited("leads_given")
 async def give_leads(request: web.Request, wish: LeadsGiving) -> LeadsGiven | web.Response:
     """POST /leads/owner: all of them in one transaction, each with its event, or none."""
     only(request, *GIVERS)
@@ -96,6 +100,7 @@ async def give_leads(request: web.Request, wish: LeadsGiving) -> LeadsGiven | we
             if wish.dry_run:
                 return _told(found, None)
             given = await give_all(connection, directory, where, wish.owner, wish.reason, by, seen=wish.seen)
+            await note(connection, actor_of(request), "leads_given", "leads", {"owner": wish.owner, "count": given})
             return _told(found, given)
     except WantedRefused as error:
         return refused_wanted(error)

@@ -12,6 +12,7 @@ from pydantic import Field
 from telephony import overhearings
 from web import wall_links
 from web.api.operations import Answer, Body, NoBody, NoQuery, Query, number_in, refusal
+from web.audited import audited
 from web.guard import VIEWER, only
 from web.head import figures
 from web.head.board import numbers_of, read_board
@@ -163,6 +164,7 @@ async def list_wall_links(request: web.Request, _query: NoQuery) -> WallLinkList
     )
 
 
+@audited("wall_link_made")
 async def make_wall_link(request: web.Request, wish: WallLinkWish) -> WallLinkMade | web.Response:
     """POST /wallboard/links, by heads and admins."""
     only(request, *MAKERS)
@@ -175,6 +177,7 @@ async def make_wall_link(request: web.Request, wish: WallLinkWish) -> WallLinkMa
     return WallLinkMade(number=number, url=address(request, path))
 
 
+@audited("wall_link_revoked")
 async def revoke_wall_link(request: web.Request, _body: NoBody) -> WallLinkEnded:
     """POST /wallboard/links/{number}/revoke, by heads and admins."""
     only(request, *MAKERS)
@@ -187,6 +190,7 @@ async def revoke_wall_link(request: web.Request, _body: NoBody) -> WallLinkEnded
     return WallLinkEnded(number=number)
 
 
+@audited("call_overheard")
 async def overhear_call(request: web.Request, wish: OverhearWish) -> OverhearingTold | web.Response:
     """POST /calls/{id}/overhear, by heads of its team and admins: their own telephone is called."""
     try:

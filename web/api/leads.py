@@ -21,11 +21,14 @@ from crm_sync.tables import leads
 from directory import store
 from directory.blocking import blocked_of
 from directory.model import Directory
+from recordings.audit import note
 from web.api import lead_models as models
 from web.api.house import PageQuery
 from web.api.operations import NoQuery, Query, number_in, refusal
+from web.audited import audited
 from web.guard import VIEWER
 from web.house import HOUSE
+from web.keeping import actor_of
 from web.rights import Scope, leads_seen, scope_of
 from web.services import SERVICES
 from web.sessions import Viewer
@@ -113,6 +116,7 @@ async def get_lead(request: web.Request, _query: NoQuery) -> models.LeadWhole:
     return told
 
 
+@audited("lead_changed")
 async def move_lead(request: web.Request, wish: models.LeadMove) -> models.LeadWhole | web.Response:
     """POST /leads/{number}/move."""
     move = Move(stage=wish.stage, step=wish.step, reason=wish.reason, duplicate_of=wish.duplicate_of)
@@ -124,6 +128,7 @@ async def move_lead(request: web.Request, wish: models.LeadMove) -> models.LeadW
     return await _change(request, decide)
 
 
+@audited("lead_changed")
 async def return_lead(request: web.Request, wish: models.LeadReturn) -> models.LeadWhole | web.Response:
     """POST /leads/{number}/return."""
 
@@ -134,6 +139,7 @@ async def return_lead(request: web.Request, wish: models.LeadReturn) -> models.L
     return await _change(request, bring_back)
 
 
+@audited("lead_changed")
 async def give_lead(request: web.Request, wish: models.LeadOwner) -> models.LeadWhole | web.Response:
     """POST /leads/{number}/owner: managers take what is nobody's and give their own to their team, heads whatever."""
     viewer = request[VIEWER]
@@ -151,15 +157,17 @@ async def give_lead(request: web.Request, wish: models.LeadOwner) -> models.Lead
     return await _change(request, give)
 
 
+@audited("lead_changed")
 async def note_lead(request: web.Request, wish: models.LeadNote) -> models.LeadWhole | web.Response:
     """POST /leads/{number}/notes."""
 
-    async def note(connection: AsyncConnection, _directory: Directory, lead: int, by: By) -> None:
+    async def add(connection: AsyncConnection, _directory: Directory, lead: int, by: By) -> None:
         await notes.add_note(connection, lead, wish.text, by)
 
-    return await _change(request, note)
+    return await _change(request, add)
 
 
+@audited("lead_changed")
 async def add_task(request: web.Request, wish: models.LeadTask) -> models.LeadWhole | web.Response:
     """POST /leads/{number}/tasks."""
 
@@ -170,6 +178,7 @@ async def add_task(request: web.Request, wish: models.LeadTask) -> models.LeadWh
     return await _change(request, add)
 
 
+@audited("lead_changed")
 async def set_deadline(request: web.Request, wish: models.LeadDeadline) -> models.LeadWhole | web.Response:
     """POST /leads/{number}/deadline."""
 
@@ -179,6 +188,7 @@ async def set_deadline(request: web.Request, wish: models.LeadDeadline) -> model
     return await _change(request, put_off)
 
 
+@audited("lead_changed")
 async def set_fields(request: web.Request, wish: models.LeadFields) -> models.LeadWhole | web.Response:
     """POST /leads/{number}/fields."""
 
@@ -197,6 +207,8 @@ async def _change(request: web.Request, change: Changing) -> models.LeadWhole | 
     try:
         async with _worked_on(request, number) as (connection, directory):
             await change(connection, directory, number, by_viewer(request[VIEWER]))
+            told = {"do": request.path.rpartition("/")[2]}  # what changed is in the lead's own history
+            await note(connection, actor_of(request), "lead_changed", f"lead {number}", told)
             return await _whole(connection, number)
     except ChangedMeanwhile as changed:
         return refusal(409, "changed_meanwhile", str(changed))

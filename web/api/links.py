@@ -8,6 +8,7 @@ from pydantic import Field
 
 from web import links
 from web.api.operations import Answer, Body, NoBody, NoQuery, number_in
+from web.audited import audited
 from web.keeping import actor_of, only_keepers
 from web.one_call import read_call
 from web.services import SERVICES
@@ -47,6 +48,7 @@ class LinkList(Answer):
     items: list[LinkTold]
 
 
+@audited("link_made")
 async def make_link(request: web.Request, wish: LinkWish) -> LinkMade:
     """POST /calls/{id}/links."""
     async with request.app[SERVICES].engine.begin() as connection:
@@ -67,6 +69,7 @@ async def list_links(request: web.Request, _query: NoQuery) -> LinkList:
         return LinkList(items=[LinkTold(**_told(link)) for link in await links.of_call(connection, one.id)])
 
 
+@audited("link_revoked")
 async def revoke_link(request: web.Request, _body: NoBody) -> LinkEnded:
     """POST /links/{number}/revoke."""
     only_keepers(request)

@@ -11,6 +11,7 @@ from notices import inbox
 from notices.inbox import told_by
 from web.api.house import PageQuery
 from web.api.operations import Answer, number_in
+from web.audited import unaudited
 from web.guard import VIEWER
 from web.house import HOUSE
 from web.notice_text import text_of, title_of
@@ -75,6 +76,7 @@ async def list_notices(request: web.Request, query: NoticesQuery) -> NoticePage:
     return NoticePage(items=items, next=str(items[-1].id) if len(rows) > query.limit else None)
 
 
+@unaudited("their own notices, which keep when they were read")
 async def read_notice(request: web.Request, _body: object) -> NoticesRead:
     """POST /notices/{number}/read: the viewer has read one of their notices; that of another is none of theirs."""
     async with request.app[SERVICES].engine.begin() as connection:
@@ -82,6 +84,7 @@ async def read_notice(request: web.Request, _body: object) -> NoticesRead:
     return NoticesRead(read=count)
 
 
+@unaudited("their own notices, which keep when they were read")
 async def read_notices(request: web.Request, _body: object) -> NoticesRead:
     """POST /notices/read: the viewer has read all of theirs."""
     async with request.app[SERVICES].engine.begin() as connection:

@@ -6,11 +6,14 @@ from uuid import UUID
 from aiohttp import web
 from sqlalchemy import Row
 
+from recordings.audit import note
 from routing import requests
 from routing.requests import ASKED_PER_MINUTE_MOST, Answered, TooManyAskedError, UnknownPersonError, Wish
 from web.api.models import CallWish, OutgoingCall
 from web.api.operations import KEY_HEADER, NoQuery, refusal
+from web.audited import audited
 from web.guard import VIEWER
+from web.keeping import actor_of
 from web.page import language_of
 from web.refused import why_refused
 from web.services import SERVICES
@@ -19,6 +22,7 @@ from web.sessions import Viewer
 _KEY_MOST = 200
 
 
+@audited("call_asked")
 async def begin_call(request: web.Request, wish: CallWish) -> OutgoingCall | web.Response:
     """POST /calls: one's own calls for everybody, other people's for heads and admins."""
     viewer = request[VIEWER]
@@ -39,6 +43,9 @@ async def begin_call(request: web.Request, wish: CallWish) -> OutgoingCall | web
             most = f"At most {ASKED_PER_MINUTE_MOST} calls a minute may be asked for by one login."
             raise web.HTTPTooManyRequests(text=most) from None
         row = await requests.find(connection, answered.id)
+        if row is not None:
+            asked = {"person": person, "state": row.state, "reason": row.reason}
+            await note(connection, actor_of(request), "call_asked", f"outgoing {answered.id}", asked)
     return outgoing_told(request, answered, row)
 
 

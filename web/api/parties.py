@@ -16,6 +16,7 @@ from crm_sync.tables import leads, tasks
 from web.api.lead_models import TaskWhole
 from web.api.operations import Answer, Body, NoBody, NoQuery, number_in, refusal
 from web.api.tasks import task_told
+from web.audited import audited
 from web.guard import VIEWER
 from web.leads import party_changes
 from web.leads.party_changes import OneParty, read_party
@@ -87,21 +88,25 @@ async def get_party(request: web.Request, _query: NoQuery) -> PartyWhole:
         return await _whole(request, connection, await read_party(request, connection))
 
 
+@audited("party_renamed")
 async def rename_party(request: web.Request, wish: PartyName) -> PartyWhole | web.Response:
     """POST /parties/{number}/rename."""
     return await _change(request, lambda to, one: party_changes.rename(request, to, one, wish.name))
 
 
+@audited("party_number_added")
 async def add_party_number(request: web.Request, wish: PartyNumber) -> PartyWhole | web.Response:
     """POST /parties/{number}/numbers."""
     return await _change(request, lambda to, one: party_changes.add_number(request, to, one, wish.number))
 
 
+@audited("parties_merged")
 async def merge_parties(request: web.Request, wish: PartyMerge) -> PartyWhole | web.Response:
     """POST /parties/{number}/merge."""
     return await _change(request, lambda to, one: party_changes.merge(request, to, one, wish.gone))
 
 
+@audited("merge_undone")
 async def undo_merge(request: web.Request, _body: NoBody) -> PartyWhole | web.Response:
     """POST /merges/{number}/undo: answers with the party that was kept."""
     try:

@@ -11,6 +11,7 @@ from directory.numbers import e164
 from recordings import holds
 from recordings.erasures import EraseRefused, Report
 from web.api.operations import Answer, Body, NoBody, NoQuery, number_in
+from web.audited import audited
 from web.guard import only
 from web.house import HOUSE
 from web.keeping import actor_of
@@ -75,6 +76,7 @@ async def list_holds(request: web.Request, _query: NoQuery) -> HoldList:
     return HoldList(items=[HoldTold.model_validate(one.to_json()) for one in found])
 
 
+@audited("hold_set")
 async def set_hold(request: web.Request, wish: HoldWish) -> HoldDone:
     """POST /holds, by heads and admins; what is held already stays as it is."""
     only(request, "head", "admin")
@@ -92,6 +94,7 @@ async def set_hold(request: web.Request, wish: HoldWish) -> HoldDone:
     return HoldDone(id=made)
 
 
+@audited("hold_lifted")
 async def lift_hold(request: web.Request, _body: NoBody) -> HoldDone:
     """POST /holds/{number}/lift, by heads and admins."""
     only(request, "head", "admin")
@@ -104,6 +107,7 @@ async def lift_hold(request: web.Request, _body: NoBody) -> HoldDone:
     return HoldDone(id=number)
 
 
+@audited("erase_asked")
 async def erase_person(request: web.Request, wish: EraseWish) -> ErasureTold:
     """POST /erasures, by admins: a worker does it; its report is asked for by the number that is told here."""
     only(request, "admin")

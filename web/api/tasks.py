@@ -11,12 +11,15 @@ from crm_sync.book.notes import finish_task as finish
 from crm_sync.book.notes import task_of
 from crm_sync.tables import tasks
 from directory import store
+from recordings.audit import note
 from web.api.house import PageQuery
 from web.api.lead_models import TaskPage, TaskWhole
 from web.api.leads import by_viewer
 from web.api.operations import NoBody, number_in
+from web.audited import audited
 from web.guard import VIEWER
 from web.house import HOUSE
+from web.keeping import actor_of
 from web.leads.tasks import worked_task
 from web.rights import scope_of, tasks_worked
 from web.services import SERVICES
@@ -47,11 +50,14 @@ async def list_tasks(request: web.Request, query: TasksQuery) -> TaskPage:
     return TaskPage(items=items, next=str(items[-1].id) if len(rows) > query.limit else None)
 
 
+@audited("task_done")
 async def finish_task(request: web.Request, _body: NoBody) -> TaskWhole:
     """POST /tasks/{number}/done: one that is done already stays as it is."""
     async with request.app[SERVICES].engine.begin() as connection:
         row = await worked_task(request, connection, await store.read(connection), number_in(request))
         await finish(connection, row.id, by_viewer(request[VIEWER]))
+        if row.done_at is None:
+            await note(connection, actor_of(request), "task_done", f"task {row.id}")
         return task_told(await task_of(connection, row.id))
 
 

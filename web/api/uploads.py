@@ -29,6 +29,7 @@ from recordings.uploads import (
 )
 from web import upload_tokens
 from web.api.operations import Answer, Door, Problem, Query, Said, problem, read_query
+from web.audited import unaudited
 from web.guard import UPLOADS, Handler, viewer_of
 from web.services import SERVICES
 
@@ -69,6 +70,7 @@ async def stand(request: web.Request) -> web.StreamResponse:
     return _told(file, await _done(inbox.offset, file))
 
 
+@unaudited("a PBX sends recordings, and each is kept with when it came")
 async def take(request: web.Request) -> web.StreamResponse:
     """PUT /uploads/{pbx}/{name}: the next piece. With the last one the recording is there and its call looked at."""
     inbox, pbx = await _admitted(request)

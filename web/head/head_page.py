@@ -12,6 +12,7 @@ from aiohttp import web
 
 from crm_sync.book.attention import attention
 from telephony import overhearings
+from web.audited import audited
 from web.cards import LiveCall
 from web.guard import VIEWER, only, read_form
 from web.head.board import BOARDS, Teams, numbers_of
@@ -76,6 +77,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     return await streamed(request, drawn, stands)
 
 
+@audited("call_overheard")
 async def overhear(request: web.Request) -> web.Response:
     """POST /head/overhear: `call` and `mode`; the viewer's telephone rings, and the page tells what becomes of it."""
     only(request, *LEADERS)

@@ -12,6 +12,7 @@ from aiohttp_sse import EventSourceResponse
 
 from recordings.audit import Actor
 from web import wall_links
+from web.audited import audited
 from web.guard import VIEWER, address_of, only, read_form
 from web.head.board import LOOK_SECONDS, REST_SECONDS, Teams, read_board
 from web.house import HOUSE
@@ -32,6 +33,7 @@ async def show(request: web.Request) -> web.Response:
     return await _page(request, {})
 
 
+@audited("wall_link_made", "wall_link_revoked")
 async def change(request: web.Request) -> web.Response:
     """POST /wallboard, by heads and admins: `do` make (label, team) or revoke (link); a new address is told once."""
     only(request, *MAKERS)

@@ -13,7 +13,10 @@ from crm_sync.book.decisions import ChangedMeanwhile
 from crm_sync.book.leads import place
 from crm_sync.book.lifecycle import LifecycleError
 from directory import store
+from recordings.audit import note
+from web.audited import audited
 from web.guard import VIEWER, read_form
+from web.keeping import actor_of
 from web.leads.board import ENDED_DAYS, SHOWN, allowed, columns
 from web.leads.changes import carry_out, change_of
 from web.leads.decide import words_of_refusal, worked_on
@@ -37,6 +40,7 @@ async def show(request: web.Request) -> web.Response:
     return await page(request, "board.html", **await _context(request, request.query))
 
 
+@audited("lead_changed")
 async def move(request: web.Request) -> web.Response:
     """POST /leads/{number}/board: `to` a place, with the `reason` of an end, as `seen` where it was.
 
@@ -50,6 +54,7 @@ async def move(request: web.Request) -> web.Response:
         async with request.app[SERVICES].engine.begin() as connection:
             one = await worked_on(request, connection)
             await carry_out(change_of(request, connection, one, asked))
+            await note(connection, actor_of(request), "lead_changed", f"lead {one.row.id}", {"do": asked["do"]})
     except LifecycleError as error:
         told, status = await _refused(request, form, error), 403 if error.field == "head" else 400
     except ChangedMeanwhile as error:

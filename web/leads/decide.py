@@ -13,7 +13,10 @@ from crm_sync.book.decisions import FIELDS_MOST, NAME_MOST, VALUE_MOST, ChangedM
 from crm_sync.book.lifecycle import OPEN, LifecycleError
 from crm_sync.book.notes import TEXT_MOST, finish_task
 from crm_sync.tables import leads
+from recordings.audit import note
+from web.audited import audited
 from web.guard import read_form
+from web.keeping import actor_of
 from web.leads.changes import Form, carry_out, change_of
 from web.leads.lead_page import Wrong, lead_page, teller_of
 from web.leads.one import OneLead, read_lead
@@ -26,6 +29,7 @@ _CONFLICT: Final = 409
 _LIMITS: Final = {"most": TEXT_MOST, "name": NAME_MOST, "value": VALUE_MOST, "fields": FIELDS_MOST}
 
 
+@audited("lead_changed")
 async def change(request: web.Request) -> web.Response:
     """POST /leads/{number}: `do` and its fields. 303 to the page; refused, the page itself with 400 or 409."""
     form = await read_form(request)
@@ -34,6 +38,8 @@ async def change(request: web.Request) -> web.Response:
         async with engine.begin() as connection:
             one = await worked_on(request, connection)
             await carry_out(change_of(request, connection, one, form))
+            told = {"do": form.get("do", "")}  # what changed is in the lead's own history
+            await note(connection, actor_of(request), "lead_changed", f"lead {one.row.id}", told)
     except LifecycleError as error:
         return await _refused(request, form, error)
     except ChangedMeanwhile as error:
@@ -41,6 +47,7 @@ async def change(request: web.Request) -> web.Response:
     return web.Response(status=303, headers={"Location": _after(request, form)})
 
 
+@audited("task_done")
 async def finish(request: web.Request) -> web.Response:
     """POST /leads/{number}/done: the task of that `task` is done."""
     form = await read_form(request)
@@ -52,6 +59,8 @@ async def finish(request: web.Request) -> web.Response:
         if row.lead_id != one.row.id:
             raise web.HTTPNotFound(text="There is no such task of this lead.")
         await finish_task(connection, task, change_of(request, connection, one, form).by)
+        if row.done_at is None:
+            await note(connection, actor_of(request), "task_done", f"task {task}")
     return web.Response(status=303, headers={"Location": _after(request, form)})
 
 

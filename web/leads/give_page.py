@@ -20,8 +20,11 @@ from crm_sync.book.lifecycle import LifecycleError
 from crm_sync.tables import leads
 from directory import store
 from directory.model import Directory
+from recordings.audit import note
+from web.audited import audited
 from web.finding import FilterError
 from web.guard import VIEWER, only, read_form
+from web.keeping import actor_of
 from web.leads.list_page import KEPT, usual_owner, whose_leads
 from web.leads.listing import in_lists, in_tab, read_attention, read_tab, read_wanted
 from web.page import language_of, page
@@ -52,6 +55,7 @@ async def show(request: web.Request) -> web.Response:
         return await _page(request, connection, query)
 
 
+@audited("leads_given")
 async def give(request: web.Request) -> web.Response:
     """POST /leads/give: the same query with `to`, `reason` and `seen`; 303 to the list, 400 or 409 with why not."""
     only(request, *GIVERS)
@@ -65,6 +69,7 @@ async def give(request: web.Request) -> web.Response:
             where = await _where(request, connection, directory, form)
             count = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 9 else -1
             given = await give_all(connection, directory, where, owner, form.get("reason", ""), by, seen=count)
+            await note(connection, actor_of(request), "leads_given", "leads", {"owner": owner, "count": given})
     except (LifecycleError, CountChanged) as error:
         wrong = _wrong(language_of(request), form, error)
         async with engine.connect() as connection:

@@ -89,6 +89,7 @@ async def merge(request: web.Request, connection: AsyncConnection, one: OneParty
     """Make another party part of this one. Raises PartyRefused, 403."""
     only_heads(request)
     await merging.merge(connection, one.directory, one.id, gone, _by(request))
+    await note(connection, actor_of(request), "parties_merged", f"party {one.id}", {"gone": gone})
 
 
 async def unmerge(request: web.Request, connection: AsyncConnection, one: OneParty, gone: int) -> None:
@@ -97,6 +98,7 @@ async def unmerge(request: web.Request, connection: AsyncConnection, one: OnePar
     if gone not in {row.gone for row in await merging.merges_of(connection, one.id) if row.kept == one.id}:
         raise web.HTTPNotFound(text="There is no such merge of this party.")
     await merging.unmerge(connection, one.directory, gone, _by(request))
+    await note(connection, actor_of(request), "merge_undone", f"party {one.id}", {"gone": gone})
 
 
 async def undo_merge(request: web.Request, connection: AsyncConnection, merge_id: int) -> int:
@@ -107,7 +109,9 @@ async def undo_merge(request: web.Request, connection: AsyncConnection, merge_id
         raise web.HTTPNotFound(text=f"There is no merge {merge_id}.")
     if row.undone_at is not None:
         raise merging.PartyRefused("party", f"merge {merge_id} was taken back already")
-    return await merging.unmerge(connection, await store.read(connection), row.gone, _by(request))
+    kept = await merging.unmerge(connection, await store.read(connection), row.gone, _by(request))
+    await note(connection, actor_of(request), "merge_undone", f"party {kept}", {"gone": row.gone})
+    return kept
 
 
 def only_heads(request: web.Request) -> None:

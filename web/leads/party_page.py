@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.tables import calls
 from crm_sync.book import merging
 from crm_sync.tables import leads, notes, parties, party_merges, party_numbers, tasks
+from web.audited import audited
 from web.guard import VIEWER, read_form
 from web.leads import party_changes
 from web.leads.changes import LAST_NUMBER
@@ -39,6 +40,9 @@ async def show(request: web.Request) -> web.Response:
         return await party_page(request, connection, one)
 
 
+@audited(
+    *("do_not_call_set", "do_not_call_lifted", "party_renamed", "party_number_added", "parties_merged", "merge_undone")
+)
 async def change(request: web.Request) -> web.Response:
     """POST /parties/{number}: `do` and its field. 303 to the page; refused, the page itself with 400."""
     form = await read_form(request)

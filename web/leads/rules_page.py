@@ -16,6 +16,7 @@ from directory.lead_policy import BUILT_IN, MINUTES, LeadPolicy
 from directory.lead_section import Fault, SectionError, read_section, write_section
 from directory.model import Directory
 from recordings.audit import note
+from web.audited import audited
 from web.guard import VIEWER, only, read_form
 from web.keeping import actor_of
 from web.leads.rules_tried import PERIODS, Tried, try_on_calls
@@ -58,6 +59,7 @@ async def show(request: web.Request) -> web.Response:
     return await _page(request, directory, draft, saved="saved" in request.query)
 
 
+@audited("lead_rules_changed")
 async def change(request: web.Request) -> web.Response:
     """POST /leads/rules, by admins: `do` is check or save, `text` the section; only what was checked is saved."""
     only(request, "admin")

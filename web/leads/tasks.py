@@ -15,8 +15,11 @@ from crm_sync.book.notes import finish_task, open_tasks
 from crm_sync.tables import tasks
 from directory import store
 from directory.model import Directory
+from recordings.audit import note
 from web.api.operations import number_in
+from web.audited import audited
 from web.guard import VIEWER, read_form
+from web.keeping import actor_of
 from web.rights import scope_of, tasks_worked
 from web.services import SERVICES
 
@@ -43,11 +46,14 @@ async def own_tasks(connection: AsyncConnection, person: str | None) -> Sequence
     return rows
 
 
+@audited("task_done")
 async def done(request: web.Request) -> web.Response:
     """POST /tasks/{number}/done: back to the page of its `party`, where the button was there, else to the desk."""
     form, viewer = await read_form(request), request[VIEWER]
     async with request.app[SERVICES].engine.begin() as connection:
         row = await worked_task(request, connection, await store.read(connection), number_in(request))
         await finish_task(connection, row.id, By(who=viewer.person or viewer.login, at=datetime.now(UTC)))
+        if row.done_at is None:
+            await note(connection, actor_of(request), "task_done", f"task {row.id}")
     where = f"/parties/{row.party_id}" if form.get("party") else "/"
     return web.Response(status=303, headers={"Location": where})
