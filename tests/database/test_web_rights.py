@@ -229,7 +229,7 @@ WITHOUT_A_CHANGE: Final = frozenset(
         *(f"POST {API}/leads/{{number}}/{do}" for do in ("move", "return")),
     }
 )
-"""Doors whose change needs more than a knock, or was made by another door before; their own tests look into the audit."""
+"""Doors whose change needs more than a knock, or was made by another door; their own tests look into the audit."""
 
 Answered = tuple[int, str, bytes, str]
 """Status, where it sends to, the body or its beginning, the request's id."""
