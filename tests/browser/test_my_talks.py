@@ -107,6 +107,11 @@ async def test_two_managers_and_a_transfer(site: Site, open_page: OpenPage) -> N
     card = anna.locator(TALKING)
     await card.get_by_text("Перевести").first.click()
     await card.get_by_label("Коллеге").select_option("boris")
+    other = Told(site.engine, number="79165550102")  # what happens elsewhere closes nothing that is being chosen
+    await other.arrives()
+    await other.rings(BORIS)
+    await expect(anna.locator("#others")).to_contain_text("+7 916 555-01-02")
+    await other.hangs_up(after=20)
     await card.get_by_role("button", name="Перевести").click()
     async with asyncio.timeout(10):
         while True:
