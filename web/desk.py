@@ -12,11 +12,12 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.follow_up_list import most_urgent
-from calls.tables import calls, follow_ups, legs
+from calls.tables import call_names, calls, follow_ups, legs
 from crm_sync.book.attention import attention
 from crm_sync.tables import parties, party_numbers
 from directory.model import Directory
 from recordings.audit import note
+from routing.tables import outgoing_calls
 from web import users
 from web.audited import audited
 from web.bell import unread
@@ -211,7 +212,8 @@ async def _today(request: web.Request) -> dict[str, Any]:
         my_tasks = await own_tasks(connection, viewer.person)
         promises = await _promises(connection, viewer, scope)
         needy = await attention(connection, directory, datetime.now(UTC), most=0) if scope.everything else None
-    answered = [row for row in rows if row.person == viewer.person and row.status in {"answered", "talking"}]
+    talked = [row for row in rows if row.status in {"answered", "talking"}]
+    answered = [row for row in talked if row.person == viewer.person]
     missed = [row for row in rows if row.status == "missed"]
     waits = [row.wait_seconds for row in answered if row.direction == "inbound"]
     return {
@@ -224,7 +226,7 @@ async def _today(request: web.Request) -> dict[str, Any]:
         "my_tasks": my_tasks[:PROMISES_MOST],
         "my_tasks_count": len(my_tasks),
         "missed_calls": missed[:TODAY_MOST],
-        "my_calls": answered[:TODAY_MOST],
+        "my_calls": [row for row in talked if row.person == viewer.person or row.direction == "outbound"][:TODAY_MOST],
     }
 
 
@@ -240,7 +242,11 @@ async def _promises(connection: AsyncConnection, viewer: Viewer, scope: Scope) -
 
 async def _rows_today(connection: AsyncConnection, person: str | None, since: datetime) -> Sequence[Any]:
     rang = select(legs.c.call_id).where(legs.c.person == person, legs.c.started_at >= since)
-    mine = or_(calls.c.person == person, and_(calls.c.status == "missed", calls.c.id.in_(rang)))
+    called = (outgoing_calls.c.pbx == call_names.c.pbx) & (outgoing_calls.c.channel == call_names.c.name)
+    placed = select(call_names.c.call_id).join(outgoing_calls, called)
+    placed = placed.where(outgoing_calls.c.person == person, outgoing_calls.c.asked_at >= since)
+    missed = and_(calls.c.status == "missed", calls.c.id.in_(rang))
+    mine = or_(calls.c.person == person, missed, calls.c.id.in_(placed))
     asked = (
         select(calls, parties.c.name.label("party"))
         .outerjoin(parties, parties.c.id == calls.c.party_id)

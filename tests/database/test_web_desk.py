@@ -269,6 +269,8 @@ async def test_who_calls_out_has_the_card_until_they_told_of_it(site: Site) -> N
             await card(anna, call, state)
         await ask(anna, call, "outcome", outcome="qualified")
         assert f'id="card-{call}"' not in await (await anna.get("/")).text()
+        today = await (await anna.get("/desk/today")).text()
+        assert f'href="/calls/{call}"' in today
 
 
 async def card(client: ClientSession, call: UUID, state: str) -> None:
