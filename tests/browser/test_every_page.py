@@ -112,10 +112,10 @@ async def test_axe_finds_nothing_serious_on_any_page_and_all_fit(site: Site, ope
     for language, scheme, width, widths in LOOKS:
         async with site.engine.begin() as connection:
             await connection.execute(update(users).values(language=language))
-        await page.emulate_media(color_scheme=scheme)
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         for address in pages:
             await page.set_viewport_size({"width": width, "height": 860})
-            await page.goto(site.url + address, wait_until="domcontentloaded")
+            await page.goto(site.url + address)
             wrong += [f"{address} {language} {scheme} {told}" for told in await violations(page)]
             for size in (width, *widths):
                 await page.set_viewport_size({"width": size, "height": 860})
