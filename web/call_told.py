@@ -1,4 +1,4 @@
-"""What a call's page tells of others: what CRMs were told of the call, and who heard or read it."""
+"""What a call's page tells of others: what CRMs were told of the call, who heard or read it, and who overheard it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from crm_sync import connections
 from crm_sync.connections import ConnectionRefused
 from crm_sync.ledger.tables import crm_effects
 from recordings.audit import note
+from telephony.tables import overhearings
 from web.audited import audited
 from web.guard import VIEWER, only, read_form
 from web.keeping import actor_of
@@ -29,11 +30,12 @@ _AUDITORS: Final = ("head", "admin")
 
 
 async def shown(request: web.Request, connection: AsyncConnection, call_id: UUID) -> dict[str, Any]:
-    """Rows of the ledger in their order, and for heads and admins those of who listened, the newest first."""
+    """Rows of the ledger in their order; for heads and admins those of who listened and overheard, the newest first."""
     role = request[VIEWER].role
     return {
         "effects": await _effects(connection, call_id),
         "listened": await _listened(connection, call_id) if role in _AUDITORS else None,
+        "overheard": await _overheard(connection, call_id) if role in _AUDITORS else (),
         "may_retry": role == "admin",
         "may_see_crm": role in _AUDITORS,
     }
@@ -48,6 +50,12 @@ async def _effects(connection: AsyncConnection, call_id: UUID) -> Sequence[Any]:
 async def _listened(connection: AsyncConnection, call_id: UUID) -> Sequence[Any]:
     asked = select(listens).where(listens.c.call_id.in_(ids_of(call_id)))
     return (await connection.execute(asked.order_by(listens.c.id.desc()).limit(MOST))).all()
+
+
+async def _overheard(connection: AsyncConnection, call_id: UUID) -> Sequence[Any]:
+    heard = (overhearings.c.call_id.in_(ids_of(call_id)), overhearings.c.began_at.is_not(None))
+    asked = select(overhearings).where(*heard).order_by(overhearings.c.began_at.desc())
+    return (await connection.execute(asked.limit(MOST))).all()
 
 
 @audited("crm_retried")

@@ -101,8 +101,12 @@ async def attention(
     now: datetime,
     wanted: ColumnElement[bool] | None = None,
     most: int = LISTED_MOST,
+    names: Sequence[Need] = NEEDS,
 ) -> Attention:
-    """What needs attention at `now`, of the leads that are `wanted` (None: all), at most so many a list."""
+    """What needs attention at `now`, of the leads that are `wanted` (None: all), at most so many a list.
+
+    Only the lists of `names` are looked for; the others are empty.
+    """
     mine = and_(leads.c.stage.in_(OPEN), true() if wanted is None else wanted)
     groups = await _groups(connection, mine)
     orders = {
@@ -110,8 +114,8 @@ async def attention(
         "forgotten": func.coalesce(leads.c.contact_at, leads.c.opened_at),
         "long": leads.c.stage_at,
     }
-    counts, lists = dict[str, int](), dict[str, tuple[NeedyLead, ...]]()
-    for name in NEEDS:
+    counts, lists = dict[str, int](), dict[str, tuple[NeedyLead, ...]](dict.fromkeys(NEEDS, ()))
+    for name in names:
         where = (mine, _condition(name, directory, groups, now))
         counts[name] = (await connection.execute(select(func.count(leads.c.id)).where(*where))).scalar_one()
         listed = newest(*where).order_by(None).order_by(orders[name], leads.c.id).limit(most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import pytest
 from aiohttp import ClientSession
+from pydantic import SecretStr
 from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,15 +25,19 @@ from directory.model import Device
 from directory.presence import Absence
 from recordings.audit import THE_OPERATOR, Actor
 from routing.tables import outgoing_calls
+from service.commands import wallboard as commands
+from service.faults import UserFault
+from service.settings import load
 from telephony import overhearings
 from telephony.tables import device_states
 from telephony.tables import overhearings as rows
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, PASSWORD, SUPPORT, Told, know
-from web import house, users, wall_links
+from web import house, users, wall_links, watching
 from web.api.operations import PREFIX as API
-from web.head import board, head_page, wall_page
+from web.head import board, wall_page
 from web.head.figures import level
+from web.live import LIVE
 from web.words import has_words, say
 
 ANNA, BORIS, GLEB = "PJSIP/anna-desk", "PJSIP/boris-soft", "PJSIP/gleb-desk"
@@ -53,12 +59,21 @@ async def site(engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         yield running
 
 
-async def talking(engine: AsyncEngine, device: str = ANNA, **how: Any) -> tuple[Told, UUID]:
-    """Somebody talks with a caller since a moment ago."""
-    story = Told(engine, name=NAME, at=datetime.now(UTC) - timedelta(seconds=8), **how)
+async def talking(site: Site, device: str = ANNA, **how: Any) -> tuple[Told, UUID]:
+    """Somebody talks with a caller since a moment ago, and the pages know."""
+    story = Told(site.engine, name=NAME, at=datetime.now(UTC) - timedelta(seconds=8), **how)
     await story.arrives()
     await story.rings(device)
-    return story, await story.answers(device)
+    call = await story.answers(device)
+    await is_live(site, call, "talking")
+    return story, call
+
+
+async def is_live(site: Site, call: UUID, status: str) -> None:
+    """Wait until the pages know of the call that it is so far."""
+    async with asyncio.timeout(20):
+        while (known := site.app[LIVE].calls.get(call)) is None or known.status != status:
+            await asyncio.sleep(0.02)
 
 
 async def answered(client: ClientSession, path: str, status: int = 200, **body: Any) -> Any:
@@ -86,8 +101,8 @@ async def test_the_wallboard_counts_who_waits_talks_and_is_free_and_how_soon_cal
     await told_of(site.engine, 35, answers=True)
     await told_of(site.engine, 0, answers=False)
     await told_of(site.engine, 0, answers=False, gone_after=2)
-    await talking(site.engine, GLEB, line=SUPPORT)
-    await Told(site.engine).arrives()
+    await talking(site, GLEB, line=SUPPORT)
+    await is_live(site, await Told(site.engine).arrives(), "ringing")
     async with site.engine.begin() as connection:
         await connection.execute(
             insert(device_states).values(
@@ -122,7 +137,7 @@ async def test_a_screen_shows_the_board_without_a_login_until_its_link_is_revoke
     monkeypatch.setattr(wall_page, "CHECK_SECONDS", 0.0)
     monkeypatch.setattr(wall_page, "LOOK_SECONDS", 0.1)
     await know(site.engine, "79161234567", NAME, "anna")
-    await talking(site.engine)
+    await talking(site)
     async with site.visitor("vera") as head, site.visitor() as screen:
         async with head.post("/wallboard", data={"do": "make", "label": "Холл", "team": "sales"}) as response:
             made = re.search(r"http://[^<]*(/wall/[\w-]{43})", await response.text())
@@ -171,8 +186,8 @@ async def test_a_screen_shows_the_board_without_a_login_until_its_link_is_revoke
 
 async def test_a_head_has_calls_of_own_teams_overheard_and_it_is_audited(site: Site) -> None:
     """Managers are refused, also for their own calls, and heads of other teams; an admin may hear every call."""
-    _, call = await talking(site.engine)
-    _, support = await talking(site.engine, GLEB, line=SUPPORT, number="79165550107")
+    _, call = await talking(site)
+    _, support = await talking(site, GLEB, line=SUPPORT, number="79165550107")
     async with site.visitor("vera") as vera, site.visitor("ilya") as ilya:
         async with site.engine.begin() as connection:
             await helping.ask(connection, call, "anna")
@@ -204,7 +219,7 @@ async def test_a_head_has_calls_of_own_teams_overheard_and_it_is_audited(site: S
 
 
 async def test_what_cannot_be_overheard_is_refused_in_words_and_every_failure_has_some(site: Site) -> None:
-    story, call = await talking(site.engine)
+    story, call = await talking(site)
     rings = await Told(site.engine, number="79165550108").arrives()
     async with site.visitor("vera") as client:
         assert (await answered(client, f"/calls/{rings}/overhear", 422, mode="listen"))["reason"] == "nobody_talks"
@@ -221,8 +236,8 @@ async def test_what_cannot_be_overheard_is_refused_in_words_and_every_failure_ha
 async def test_the_heads_page_has_calls_people_leads_and_refusals_of_own_teams(site: Site) -> None:
     """With who stands in, what a telephone does, and what becomes of one's own overhearing."""
     await know(site.engine, "79165550109", "Пётр Ждущий", "anna")
-    _, call = await talking(site.engine)
-    await talking(site.engine, GLEB, line=SUPPORT, number="79165550107")
+    _, call = await talking(site)
+    await talking(site, GLEB, line=SUPPORT, number="79165550107")
     refused = Told(site.engine, number="79165550110")
     await refused.arrives()
     await refused.rings(ANNA)
@@ -257,6 +272,7 @@ async def test_the_heads_page_has_calls_people_leads_and_refusals_of_own_teams(s
         assert say("ru", "overhear.no_telephone") in page
         assert 'action="/head/overhear"' not in page
         assert len((await answered(client, "/refused?days=1"))["items"]) == 3
+        assert say("ru", "overhear.told.listen") in await (await client.get(f"/calls/{call}")).text()
     async with site.engine.connect() as connection:
         assert (await connection.execute(rows.select())).one().state == "heard"
 
@@ -264,19 +280,44 @@ async def test_the_heads_page_has_calls_people_leads_and_refusals_of_own_teams(s
 async def test_the_heads_page_is_told_what_happens_and_ends_with_the_right(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A status that somebody sets, and a call that begins, come by the same stream."""
+    """A status that somebody sets, and a call that begins, come by the same stream; it ends with the head's role."""
+    monkeypatch.setattr(watching, "CHECK_SECONDS", 0.0)
     monkeypatch.setattr(wall_page, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(wall_page, "LOOK_SECONDS", 60.0)
     monkeypatch.setattr(board, "FLOOR_SECONDS", 0.0)
-    assert head_page.LEADERS == ("head", "admin")
     async with site.visitor("vera") as client, client.get("/head/stream") as stream:
         await read_until(stream.content, "</ul>")
         async with site.engine.begin() as connection:
             await presence_store.set_status(connection, "anna", "away")
         await read_until(stream.content, say("ru", "doing.away"))
-        await talking(site.engine, BORIS)
+        await talking(site, BORIS)
         await read_until(stream.content, NAME)
+        async with site.engine.begin() as connection:
+            await connection.execute(text("update users set role = 'manager' where login = 'vera'"))
+            await presence_store.set_status(connection, "anna", "available")
+        async with asyncio.timeout(20):
+            await stream.content.read()
+        assert stream.content.at_eof()
 
 
 async def read_until(content: Any, words: str) -> None:
-    """Read a stream up to these words."""
-    await content.readuntil(words.encode())
+    """Read a stream up to these words, which come soon."""
+    async with asyncio.timeout(20):
+        await content.readuntil(words.encode())
+
+
+async def test_the_command_line_makes_lists_and_revokes_links(site: Site, tmp_path: Path, database_url: str) -> None:
+    """What the command prints opens the board; whoever names no team or no link is told so."""
+    settings = load(data_dir=tmp_path, database_url=SecretStr(database_url))
+    made = await commands.make_link(settings, "Холл", "sales")
+    with pytest.raises(UserFault, match="there is no team 'none'"):
+        await commands.make_link(settings, "Холл", "none")
+    told, words = await commands.list_links(settings)
+    assert [(one["number"], one["team"]) for one in told] == [(made["number"], "sales")]
+    assert "Холл  sales, made by command line, not opened yet" in words
+    async with site.visitor() as screen:
+        assert (await screen.get(made["path"])).status == 200
+        await commands.revoke_link(settings, made["number"])
+        assert (await screen.get(made["path"])).status == 404
+    with pytest.raises(UserFault, match="no wallboard link 99"):
+        await commands.revoke_link(settings, 99)

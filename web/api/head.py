@@ -19,8 +19,9 @@ from web.head.board import numbers_of, read_board
 from web.head.floor import members
 from web.head.head_page import LEADERS, own_teams, why
 from web.head.overhearing import NotOverheard, ask
-from web.head.wall_page import MAKERS, actor_of, address
+from web.head.wall_page import MAKERS, address
 from web.house import HOUSE
+from web.keeping import actor_of
 from web.page import language_of
 from web.services import SERVICES
 from web.wall_links import LABEL_MOST, WallLinkRefused

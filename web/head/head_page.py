@@ -10,7 +10,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from crm_sync.book.attention import attention
+from crm_sync.book.attention import Need, attention
 from telephony import overhearings
 from web.audited import audited
 from web.cards import LiveCall
@@ -33,6 +33,7 @@ from web.words import say
 
 LEADERS: Final = ("head", "admin")
 LEADS_SHOWN: Final = 8
+NEEDS_SHOWN: Final[tuple[Need, ...]] = ("overdue", "forgotten")
 REFUSED_DAYS: Final = 7
 REFUSED_SHOWN: Final = 12
 
@@ -139,7 +140,7 @@ async def _beside(request: web.Request) -> dict[str, Any]:
     if lines is not None:
         mine = leads_worked(Scope(everything=False, live=False, people=people, lines=frozenset(lines)))
     async with request.app[SERVICES].engine.connect() as connection:
-        needy = await attention(connection, directory, now, mine, LEADS_SHOWN)
+        needy = await attention(connection, directory, now, mine, LEADS_SHOWN, NEEDS_SHOWN)
         since = now - timedelta(days=REFUSED_DAYS)
         gone = await refused(connection, since, lines, None if teams is None else sorted(people))
     return {

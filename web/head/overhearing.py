@@ -13,8 +13,8 @@ from recordings.audit import note
 from telephony import overhearings
 from telephony.chan_spy import MODES, Mode
 from web.guard import VIEWER, only
-from web.head.wall_page import actor_of
 from web.house import HOUSE
+from web.keeping import actor_of
 from web.one_call import read_one
 from web.rights import may_overhear
 from web.services import SERVICES

@@ -10,12 +10,12 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
-from recordings.audit import Actor
 from web import wall_links
 from web.audited import audited
-from web.guard import VIEWER, address_of, only, read_form
+from web.guard import VIEWER, only, read_form
 from web.head.board import LOOK_SECONDS, REST_SECONDS, Teams, read_board
 from web.house import HOUSE
+from web.keeping import actor_of
 from web.live import LIVE
 from web.page import fragment, language_of, page
 from web.render import render
@@ -122,12 +122,6 @@ async def streamed(
     finally:
         live.close(watch)
     return response
-
-
-def actor_of(request: web.Request) -> Actor:
-    """Who asks, for the audit."""
-    viewer, client = request[VIEWER], address_of(request)
-    return Actor(login=viewer.login, user=viewer.user, address=str(client) if client else None)
 
 
 def address(request: web.Request, path: str) -> str:
