@@ -14,7 +14,7 @@ from calls.tables import call_names, calls, legs
 from crm_sync.tables import desk_cards, leads
 from directory.model import Directory
 from routing.tables import outgoing_calls
-from telephony.clocks import AHEAD
+from telephony.tables import pbx_clocks
 from web.background import read_background, read_live
 from web.cards import LiveCall
 from web.page import Drawn
@@ -23,6 +23,8 @@ UNTOLD: Final = text("interval '12 hours'")
 """How long a talk of which nothing was told stays on the desk."""
 
 UNTOLD_MOST: Final = 3
+TALKS_MOST: Final = 100
+"""So many of a person's newest talks are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,34 +80,44 @@ async def read_own(  # what was read before is not read again
 
 
 def _untold(person: str) -> Select[Any]:
-    """The calls that a person has talked through with somebody outside, and told nothing of, the newest first."""
-    since = func.now() + AHEAD - UNTOLD
-    over = or_(legs.c.ended_at.is_not(None), calls.c.ended_at.is_not(None))
+    """The calls that a person has talked through with somebody outside, and told nothing of, the newest first.
+
+    Their newest talks are found by the index of who and when, and only then their calls.
+    """
+    # One moment for all PBXes, by the clock that is furthest behind.
+    behind = select(func.min(pbx_clocks.c.ahead)).scalar_subquery()
+    since = func.now() + func.coalesce(behind, text("interval '0'")) - UNTOLD
+    newest = (
+        select(legs.c.call_id, legs.c.ended_at)
+        .where(legs.c.person == person, legs.c.started_at > since, legs.c.answered_at.is_not(None))
+        .order_by(legs.c.started_at.desc())
+        .limit(TALKS_MOST)
+        .subquery()
+    )
     reached = (
         select(calls.c.id, calls.c.started_at)
-        .join(legs, legs.c.call_id == calls.c.id)
-        .where(legs.c.person == person, legs.c.started_at > since, legs.c.answered_at.is_not(None), over)
+        .join(newest, newest.c.call_id == calls.c.id)
+        .where(or_(newest.c.ended_at.is_not(None), calls.c.ended_at.is_not(None)))
+    )
+    asked = (
+        select(outgoing_calls.c.pbx, outgoing_calls.c.channel)
+        .where(outgoing_calls.c.person == person, outgoing_calls.c.asked_at > func.now() - UNTOLD)
+        .order_by(outgoing_calls.c.asked_at.desc())
+        .limit(TALKS_MOST)
+        .subquery()
     )
     placed = (
         select(calls.c.id, calls.c.started_at)
         .join(call_names, call_names.c.call_id == calls.c.id)
-        .join(
-            outgoing_calls,
-            (outgoing_calls.c.pbx == call_names.c.pbx) & (outgoing_calls.c.channel == call_names.c.name),
-        )
-        .where(
-            outgoing_calls.c.person == person,
-            outgoing_calls.c.asked_at > func.now() - UNTOLD,
-            calls.c.answered_at.is_not(None),
-            calls.c.ended_at.is_not(None),
-        )
+        .join(asked, (asked.c.pbx == call_names.c.pbx) & (asked.c.channel == call_names.c.name))
+        .where(calls.c.answered_at.is_not(None), calls.c.ended_at.is_not(None))
     )
     theirs = (calls.c.joined_into.is_(None), calls.c.direction != "internal")
     told = select(desk_cards.c.id).where(
         desk_cards.c.call_id == calls.c.id, desk_cards.c.person == person, desk_cards.c.closed_at.is_not(None)
     )
-    untold = union(*(asked.where(*theirs, ~told.exists()) for asked in (reached, placed))).subquery()
-    return select(untold.c.id).order_by(untold.c.started_at.desc()).limit(100)
+    untold = union(*(one.where(*theirs, ~told.exists()) for one in (reached, placed))).subquery()
+    return select(untold.c.id).order_by(untold.c.started_at.desc())
 
 
 async def _lead_before(connection: AsyncConnection, call: LiveCall) -> int | None:
