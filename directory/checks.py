@@ -22,6 +22,15 @@ class Problem:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of a text: its line, counted from 1 (0: it is not in this text), where it is, and what is wrong."""
+
+    line: int
+    path: str
+    message: str
+
+
 def check(directory: Directory) -> list[Problem]:
     """Give every fault between the parts of a directory; values that a reader has refused are empty and are skipped."""
     return [*_doubles(directory), *_references(directory), *_devices(directory), *_rules(directory)]

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as fields_of
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import yaml
 
 from directory import contact, masking, values
-from directory.checks import Problem, check
+from directory.checks import Fault, Problem, check
 from directory.hours import read_dates, read_week, write_dates, write_week
 from directory.lead_policy import LEADS_MOST
 from directory.lead_policy import plain as plain_leads
@@ -58,7 +58,8 @@ from directory.model import (
     Vip,
 )
 from directory.nodes import Fields, Reading, Table, read_hours
-from directory.outgoing import Callback, plain
+from directory.outgoing import Callback
+from directory.outgoing import plain as plain_outgoing
 from directory.outgoing_file import read_callback, read_do_not_call, read_outgoing
 from directory.retention import Retention
 from directory.retention import plain as plain_retention
@@ -69,7 +70,7 @@ from directory.rules import STRATEGIES, Rule, Strategy
 from directory.script import Step, Topic, script_json
 from directory.script_file import read_script, read_topics
 
-_SECTIONS: Final = (
+SECTIONS: Final = (
     "company", "hours", "people", "teams", "lines", "blocked", "allowed", "vip", "rules", "do_not_call", "outgoing",
     "leads",
 )  # fmt: skip
@@ -91,15 +92,17 @@ _LINE: Final = (
 _CONSENT: Final = ("prompt", "refuse")
 _FOLLOW_UP: Final = ("owners", "minutes", "person")
 _LISTED: Final = ("number", "note")
+_LISTS: Final = {"blocked": Blocked, "allowed": Allowed, "vip": Vip}
 
 
 class DirectoryError(ValueError):
     """The directory file says something that cannot be; one line for each fault, "FILE:LINE: path: what is wrong"."""
 
-    def __init__(self, lines: list[str]) -> None:
-        """Keep the lines, in the order of the file."""
+    def __init__(self, lines: list[str], faults: list[Fault] | None = None) -> None:
+        """Keep the lines, in the order of the file, and what they tell where it was read as a directory."""
         super().__init__("\n".join(lines))
         self.lines = lines
+        self.faults = faults or []
 
 
 def load(path: Path) -> Directory:
@@ -138,7 +141,8 @@ def reads(text: str, name: str = "directory.yaml") -> Written:
     crossed = [problem for problem in check(directory) if problem.path not in {it.path for it in reading.problems}]
     problems = sorted((*reading.problems, *crossed), key=lambda problem: reading.line_of(problem.path))
     if problems:
-        raise DirectoryError([_said(name, reading.line_of(problem.path), problem) for problem in problems])
+        faults = [Fault(reading.line_of(problem.path), problem.path, problem.message) for problem in problems]
+        raise DirectoryError([_said(name, fault.line, fault) for fault in faults], faults)
     found = (*doubts(directory), *lead_doubts(directory.leads))
     told = tuple(_said(name, reading.line_of(warning.path), warning) for warning in found)
     return Written(directory, told)
@@ -146,7 +150,12 @@ def reads(text: str, name: str = "directory.yaml") -> Written:
 
 def dumps(directory: Directory) -> str:
     """Write a directory as a file that reads back to the same; what is by default is left out."""
-    whole = {
+    return dump(plain_directory(directory))
+
+
+def plain_directory(directory: Directory) -> dict[str, Any]:
+    """Give a directory as its file holds it, as values that JSON has too; what is by default is left out."""
+    whole: dict[str, Any] = {
         "company": {key: told for key in _COMPANY if (told := _plain_value(getattr(directory.company, key)))},
         "hours": {entry.key: _plain_hours(entry) for entry in directory.hours},
         "people": [
@@ -160,10 +169,10 @@ def dumps(directory: Directory) -> str:
         "vip": [_plain(entry, _LISTED) for entry in directory.vip],
         "rules": [rule.to_json() for rule in directory.rules],
         "do_not_call": [_plain(entry, _LISTED) for entry in directory.do_not_call],
-        "outgoing": plain(directory.outgoing),
+        "outgoing": plain_outgoing(directory.outgoing),
         "leads": plain_leads(directory.leads),
     }
-    return dump({section: content for section, content in whole.items() if content})
+    return {section: content for section, content in whole.items() if content}
 
 
 def dump_rules(rules: Sequence[Rule]) -> str:
@@ -193,29 +202,40 @@ def compose(text: str, name: str) -> yaml.Node | None:
         raise DirectoryError([f"{name}:1: this is not a directory: brackets nest too deep"]) from error
 
 
-def _said(name: str, line: int, problem: Problem) -> str:
+def _said(name: str, line: int, problem: Problem | Fault) -> str:
     where = f"{problem.path}: " if problem.path else ""
     return f"{name}:{line}: {where}{problem.message}"
 
 
 def _directory(reading: Reading, root: yaml.Node | None) -> Directory:
-    table = reading.mapping(root, "", _SECTIONS)
+    table = reading.mapping(root, "", SECTIONS)
     company = _company(reading, table)
-    hours = reading.mapping(table.get("hours"), "hours")
-    return Directory(
-        company=company,
-        hours=tuple(_hours(reading, name, node) for name, node in hours.items()),
-        people=tuple(_person(fields, company.region) for fields in _each(reading, table, "people", _PERSON)),
-        teams=tuple(_team(fields, company.region) for fields in _each(reading, table, "teams", _TEAM)),
-        lines=tuple(_line(fields, company.region) for fields in _each(reading, table, "lines", _LINE)),
-        blocked=tuple(Blocked(**_listed(it, company.region)) for it in _each(reading, table, "blocked", _LISTED)),
-        allowed=tuple(Allowed(**_listed(it, company.region)) for it in _each(reading, table, "allowed", _LISTED)),
-        vip=tuple(Vip(**_listed(it, company.region)) for it in _each(reading, table, "vip", _LISTED)),
-        rules=read_rules(reading, table.get("rules"), company.region),
-        do_not_call=read_do_not_call(reading, table, company.region),
-        outgoing=read_outgoing(reading, table, company.region),
-        leads=read_lead_policy(reading, table, company.region),
-    )
+    told = {section: read_section(reading, section, table, company.region) for section in SECTIONS[1:]}
+    return Directory(company=company, **told)
+
+
+def read_section(reading: Reading, section: str, table: Table, region: str) -> Any:
+    """Read what `table`, the file's sections, says in one of them: the value of that field of a Directory."""
+    match section:
+        case "company":
+            return _company(reading, table)
+        case "hours":
+            return tuple(_hours(reading, *it) for it in reading.mapping(table.get("hours"), "hours").items())
+        case "people":
+            return tuple(_person(fields, region) for fields in _each(reading, table, section, _PERSON))
+        case "teams":
+            return tuple(_team(fields, region) for fields in _each(reading, table, section, _TEAM))
+        case "lines":
+            return tuple(_line(fields, region) for fields in _each(reading, table, section, _LINE))
+        case "rules":
+            return read_rules(reading, table.get("rules"), region)
+        case "do_not_call":
+            return read_do_not_call(reading, table, region)
+        case "outgoing":
+            return read_outgoing(reading, table, region)
+        case "leads":
+            return read_lead_policy(reading, table, region)
+    return tuple(_LISTS[section](**_listed(it, region)) for it in _each(reading, table, section, _LISTED))
 
 
 def _each(reading: Reading, table: Table, section: str, known: tuple[str, ...]) -> list[Fields]:
@@ -422,7 +442,7 @@ def _plain_value(content: object) -> object:
     if isinstance(content, Retention):
         return plain_retention(content)
     if isinstance(content, Callback):
-        return plain(content)
+        return {"first": content.first} | plain_outgoing(content)
     if isinstance(content, Consent):
         return _plain(content, _CONSENT)
     if isinstance(content, tuple):

@@ -42,10 +42,10 @@ class Reading:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else _describe(key_node)
             child = f"{path}.{key}" if path else key
             if key in table:
-                self.lines[child] = key_node.start_mark.line + 1
+                self.lines[child] = _line(key_node)
                 self.fault(child, "this key is given twice")
                 continue
-            self.lines[child] = key_node.start_mark.line + 1
+            self.lines[child] = _line(key_node)
             if names is not None and key not in names:
                 self.fault(child, f"unknown key{suggestion(key, names)}")
                 continue
@@ -60,7 +60,7 @@ class Reading:
             self.fault(path, f"must be a list, got {_describe(node)}")
             return []
         found = [(f"{path}[{index}]", entry) for index, entry in enumerate(node.value)]
-        self.lines.update((child, entry.start_mark.line + 1) for child, entry in found)
+        self.lines.update((child, _line(entry)) for child, entry in found)
         return found
 
     def text(self, node: yaml.Node | None, path: str) -> str | None:
@@ -169,6 +169,11 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = get_close_matches(word, names, n=1)
     return f", did you mean {close[0]!r}?" if close else f" (there is: {', '.join(names)})"
+
+
+def _line(node: yaml.Node) -> int:
+    """Give the line of a node, counted from 1; 0 for one that stands in no text."""
+    return node.start_mark.line + 1 if node.start_mark else 0
 
 
 def _is_null(node: yaml.Node) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory import difference as differences
-from directory import masking, tables
+from directory import masking, tables, versions
 from directory.checks import check
 from directory.hours import read_dates, read_spans, write_dates, write_week
 from directory.lead_policy import plain as plain_leads
@@ -39,6 +39,8 @@ from directory.retention import plain as plain_retention
 from directory.retention import retention_from
 from directory.rules import Rule
 from directory.script import script_from, script_json, topics_from, topics_json
+
+COMMAND_LINE: Final = "command line"
 
 CHANNEL: Final = "switchhook_directory"
 """NOTIFY channel; sent once in the transaction that changes the directory, without a payload."""
@@ -112,21 +114,29 @@ async def difference(connection: AsyncConnection, directory: Directory) -> list[
     return differences.difference(await read(connection), directory)
 
 
-async def apply(connection: AsyncConnection, directory: Directory) -> list[str]:
+async def hold(connection: AsyncConnection) -> None:
+    """Let nobody else apply a directory until the caller's transaction ends."""
+    await connection.execute(_LOCK)
+
+
+async def apply(connection: AsyncConnection, directory: Directory, *, by: str = COMMAND_LINE) -> list[str]:
     """Make the stored directory equal to this one, in the caller's transaction, and tell what changed.
 
-    Rows are kept by their keys, so logins stay tied to their people; what is absent is removed. Two applies wait for
-    each other. Raises DirectoryRefused when the directory contradicts itself, before anything is written.
+    `by` is whose name stands at it in the history. Rows are kept by their keys, so logins stay tied to their people;
+    what is absent is removed. Two applies wait for each other. Raises DirectoryRefused when the directory contradicts
+    itself, before anything is written.
     """
     problems = check(directory)
     if problems:
         raise DirectoryRefused("\n".join(f"{problem.path}: {problem.message}" for problem in problems))
-    await connection.execute(_LOCK)
-    changes = await difference(connection, directory)
+    await hold(connection)
+    before = await read(connection)
+    changes = differences.difference(before, directory)
     if not changes:
         return changes
     await _write(connection, directory)
     await _write_rules(connection, directory.rules)
+    await versions.keep(connection, before, directory, by)
     await connection.execute(_NOTIFY, {"channel": CHANNEL})
     return changes
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
 from directory.rules import STRATEGIES
 
@@ -251,6 +251,17 @@ rule_versions = Table(
     Column("at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
     Column("rules", JSONB, nullable=False, comment="The list as a directory file writes it, in its order."),
     comment="Append-only: every set of routing rules there ever was; the last one is in force.",
+)
+
+directory_versions = Table(
+    "directory_versions",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    Column("by", Text, nullable=False, comment="A login, command line, or switchhook for what changed besides."),
+    Column("changes", ARRAY(Text), nullable=False, comment="What it changed of the version before, line by line."),
+    Column("file", JSON, nullable=False, comment="The whole directory as its file holds it, in its order."),
+    comment="Every state that the directory was brought to; an erasure takes numbers out of them.",
 )
 
 do_not_call = Table(

@@ -32,6 +32,7 @@ from web import (
     views,
 )
 from web.access import audit_page, incidents_page, me_page, oidc_page, password_page, users_page
+from web.admin.routes import routes as admin_routes
 from web.api.routes import routes
 from web.attempts import Attempts
 from web.calls_export import AT_ONCE_MOST, EXPORTS
@@ -142,6 +143,7 @@ def make_app(services: WebServices) -> web.Application:
             web.post("/me", me_page.change),
             web.get("/password/{secret}", password_page.show),
             web.post("/password/{secret}", password_page.choose),
+            *admin_routes(),
             web.get("/login", login.show),
             web.post("/login", login.enter),
             web.get("/login/oidc", oidc_page.begin, allow_head=False),

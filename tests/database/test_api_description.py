@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_sync import connections, kinds
 from crm_sync.secrets import Keeper
+from directory.file import dumps
 from notices.model import Notice
 from notices.telling import tell
 from routing.requests import ASKED_PER_MINUTE_MOST
@@ -29,6 +30,7 @@ from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, PASSWORD, know
 from tests.fakes.things import things
 from web import upload_tokens, users
+from web.admin.sent import MOST
 from web.api import routes
 from web.calls_export import AT_ONCE_MOST, EXPORTS
 from web.import_page import READERS, READERS_MOST
@@ -161,6 +163,7 @@ MOVE: Final = f"POST {API}/leads/{{number}}/move"
 STANDS: Final = f"GET {API}/uploads/{{pbx}}/{{name}}"
 TAKES: Final = f"PUT {API}/uploads/{{pbx}}/{{name}}"
 IMPORT: Final = f"POST {API}/leads/import"
+DIRECTORY: Final = f"{API}/directory"
 HEARS: Final = f"POST {API}/webhooks/{{crm}}"
 PIECE: Final = {**FILE, "offset": "0"}
 
@@ -208,6 +211,16 @@ PARTICULAR: Final = (
     Ask(IMPORT, 403, SHEET, login="gleb"),
     Ask(IMPORT, 422, b"a\n1\n"),
     Ask(IMPORT, 200, SHEET, query={"dry_run": "true"}),
+    Ask(f"GET {DIRECTORY}", 200),
+    Ask(f"GET {DIRECTORY}", 401, login=None),
+    Ask(f"GET {DIRECTORY}", 403, login="gleb"),
+    Ask(f"PUT {DIRECTORY}", 401, b"", login=None),
+    Ask(f"PUT {DIRECTORY}", 403, b"", login="gleb"),
+    Ask(f"PUT {DIRECTORY}", 400, b"", query={"nothing": "1"}),
+    Ask(f"PUT {DIRECTORY}", 412, dumps(HOUSE).encode(), headers={"If-Match": '"another"'}),
+    Ask(f"PUT {DIRECTORY}", 413, bytes(MOST + 1)),
+    Ask(f"PUT {DIRECTORY}", 422, b"people: []"),
+    Ask(f"PUT {DIRECTORY}", 200, dumps(HOUSE).encode(), query={"dry_run": "true"}),
     Ask(HEARS, 200, [], login=None, query=TOLD, headers=FOREIGN),
     Ask(HEARS, 403, [], login=None),
     Ask(HEARS, 404, [], login=None, named=UNKNOWN),

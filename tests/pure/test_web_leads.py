@@ -29,7 +29,7 @@ from directory.lead_policy import (
     LeadRule,
     OwnReason,
 )  # fmt: skip
-from directory.lead_section import SectionError, read_section, write_section
+from directory.sections import SectionError, read_text, write_section
 from tests.fakes.directories import OFFICE, lead_policies
 from web.leads.board import allowed, shown
 from web.leads.history import Teller
@@ -174,7 +174,8 @@ def test_what_the_house_has_no_more_is_told_by_its_key() -> None:
 @settings(max_examples=25)
 @given(lead_policies(["74951234567"]))
 def test_a_section_that_is_written_reads_back_to_the_same(policy: LeadPolicy) -> None:
-    assert read_section(write_section(policy), OFFICE) == policy
+    written = write_section(replace(OFFICE, leads=policy), "leads")
+    assert read_text(written, "leads", OFFICE).leads == policy
 
 
 @pytest.mark.parametrize(
@@ -186,5 +187,5 @@ def test_a_section_that_is_written_reads_back_to_the_same(policy: LeadPolicy) ->
 def test_a_fault_of_a_section_names_its_line(text: str, line: int, path: str) -> None:
     """Unknown keys, what is no YAML, other sections, lines that the directory does not have."""
     with pytest.raises(SectionError) as caught:
-        read_section(text, OFFICE)
+        read_text(text, "leads", OFFICE)
     assert [(fault.line, fault.path) for fault in caught.value.faults] == [(line, path)]

@@ -13,6 +13,7 @@ from web.api import (
     calls,
     comments,
     desk,
+    directory,
     follow_ups,
     gaps,
     giving,
@@ -395,6 +396,8 @@ async def _describe(_request: web.Request) -> web.Response:
 _OWN: Final[Sequence[tuple[Door, Handler]]] = (
     *uploads.DOORS,
     (bulk.DOOR, bulk.import_leads),
+    (directory.READ, directory.get_directory),
+    (directory.WRITE, directory.put_directory),
     (webhooks.DOOR, webhooks.hear),
     (
         Door(

@@ -12,9 +12,10 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory import store
+from directory.checks import Fault
 from directory.lead_policy import BUILT_IN, MINUTES, LeadPolicy
-from directory.lead_section import Fault, SectionError, read_section, write_section
 from directory.model import Directory
+from directory.sections import SectionError, read_text, write_section
 from recordings.audit import note
 from web.audited import audited
 from web.guard import VIEWER, only, read_form
@@ -25,6 +26,7 @@ from web.page import language_of, page
 from web.services import SERVICES
 from web.words import say
 
+_LEADS: Final = "leads"
 _MINUTE: Final = 60
 _STAGES: Final = ("new", "qualifying", "qualified", "in_work")
 _log = structlog.get_logger(__name__)
@@ -55,7 +57,7 @@ async def show(request: web.Request) -> web.Response:
     only(request, "head", "admin")
     async with request.app[SERVICES].engine.connect() as connection:
         directory = await store.read(connection)
-    draft = Draft(write_section(directory.leads)) if request[VIEWER].role == "admin" else None
+    draft = Draft(write_section(directory, _LEADS)) if request[VIEWER].role == "admin" else None
     return await _page(request, directory, draft, saved="saved" in request.query)
 
 
@@ -68,15 +70,15 @@ async def change(request: web.Request) -> web.Response:
     async with request.app[SERVICES].engine.begin() as connection:
         directory = await store.read(connection)
         try:
-            policy = read_section(text, directory)
+            policy = read_text(text, _LEADS, directory).leads
         except SectionError as error:
             return await _page(request, directory, Draft(text, tuple(error.faults)), status=400)
-        stale = form.get("version", "") != _digest(write_section(directory.leads))
+        stale = form.get("version", "") != _digest(write_section(directory, _LEADS))
         if form.get("do") == "save" and form.get("checked") == _digest(text) and not stale:
             return await _save(request, connection, directory, policy, text)
     told = say(language_of(request), "rules.meanwhile") if stale else ""
     tried = await try_on_calls(request.app[SERVICES].engine, directory, policy, form.get("days", ""))
-    draft = Draft(text, (), _difference(directory.leads, policy), _digest(text), told, tried)
+    draft = Draft(text, (), _difference(directory, replace(directory, leads=policy)), _digest(text), told, tried)
     return await _page(request, directory, draft, status=409 if stale else 200)
 
 
@@ -84,7 +86,7 @@ async def _save(
     request: web.Request, connection: AsyncConnection, directory: Directory, policy: LeadPolicy, text: str
 ) -> web.Response:
     try:
-        changes = await store.apply(connection, replace(directory, leads=policy))
+        changes = await store.apply(connection, replace(directory, leads=policy), by=request[VIEWER].login)
     except store.DirectoryRefused as error:
         told = say(language_of(request), "rules.others", faults=str(error))
         return await _page(request, directory, Draft(text, told=told), status=400)
@@ -106,7 +108,7 @@ async def _page(
         targets=[(stage, policy.minutes.get(stage, MINUTES.get(stage))) for stage in _STAGES],
         draft=draft,
         periods=PERIODS,
-        version=_digest(write_section(policy)),
+        version=_digest(write_section(directory, _LEADS)),
         saved=saved,
         reason_of=lambda key: reason_name(policy, language, key),
         span=lambda minutes: age(minutes * _MINUTE, language),
@@ -115,9 +117,10 @@ async def _page(
     return response
 
 
-def _difference(before: LeadPolicy, after: LeadPolicy) -> tuple[str, ...]:
+def _difference(before: Directory, after: Directory) -> tuple[str, ...]:
     """What changes between two policies, as lines of a unified difference; empty when nothing does."""
-    told = difflib.unified_diff(write_section(before).splitlines(), write_section(after).splitlines(), lineterm="", n=2)
+    old, new = (write_section(it, _LEADS).splitlines() for it in (before, after))
+    told = difflib.unified_diff(old, new, lineterm="", n=2)
     return tuple(line for line in told if not line.startswith(("---", "+++")))
 
 
