@@ -130,6 +130,12 @@ leads = Table(
     Index("ix_leads_one_open_each", "party_id", unique=True, postgresql_where=text(_one_of("stage", OPEN))),
     Index("ix_leads_stage_id", "stage", "id"),
     Index("ix_leads_stage_stage_at", "stage", "stage_at"),
+    Index("ix_leads_open_stage_at", "stage_at", postgresql_where=text(_one_of("stage", OPEN))),
+    Index(
+        "ix_leads_open_last_talk",
+        literal_column("coalesce(contact_at, opened_at)"),
+        postgresql_where=text(_one_of("stage", OPEN)),
+    ),
     Index("ix_leads_board", "stage", "step", "deadline_at", "id", postgresql_where=text(_one_of("stage", OPEN))),
     Index("ix_leads_owner_id", "owner", "id"),
     Index("ix_leads_party_id", "party_id"),

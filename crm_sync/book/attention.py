@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,8 @@ Need = Literal["overdue", "forgotten", "long"]
 NEEDS: Final[tuple[Need, ...]] = get_args(Need)
 
 LISTED_MOST: Final = 500
+
+_LAST_TALK: Final = func.coalesce(leads.c.contact_at, leads.c.opened_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,63 +111,67 @@ async def attention(
     Only the lists of `names` are looked for; the others are empty.
     """
     mine = and_(leads.c.stage.in_(OPEN), true() if wanted is None else wanted)
-    groups = await _groups(connection, mine)
-    orders = {
-        "overdue": leads.c.deadline_at,
-        "forgotten": func.coalesce(leads.c.contact_at, leads.c.opened_at),
-        "long": leads.c.stage_at,
-    }
-    counts, lists = dict[str, int](), dict[str, tuple[NeedyLead, ...]](dict.fromkeys(NEEDS, ()))
-    for name in names:
-        where = (mine, _condition(name, directory, groups, now))
-        counts[name] = (await connection.execute(select(func.count(leads.c.id)).where(*where))).scalar_one()
-        listed = newest(*where).order_by(None).order_by(orders[name], leads.c.id).limit(most)
+    conditions = {name: _condition(name, directory, now) for name in names}
+    orders = {"overdue": leads.c.deadline_at, "forgotten": _LAST_TALK, "long": leads.c.stage_at}
+    counted = select(*(func.count().filter(told).label(name) for name, told in conditions.items())).where(mine)
+    counts: dict[str, int] = (await connection.execute(counted)).one()._asdict()
+    lists = dict[str, tuple[NeedyLead, ...]](dict.fromkeys(NEEDS, ()))
+    for name, told in conditions.items():
+        listed = newest(mine, told).order_by(None).order_by(orders[name], leads.c.id).limit(most)
         lists[name] = tuple(_lead(row) for row in await connection.execute(listed)) if most else ()
     overloaded = tuple(_overloads(directory, await open_leads(connection))) if wanted is None else ()
     return Attention(counts | {"overloaded": len(overloaded)}, overloaded=overloaded, **lists)
 
 
-async def needs(connection: AsyncConnection, directory: Directory, name: Need, now: datetime) -> ColumnElement[bool]:
+def needs(directory: Directory, name: Need, now: datetime) -> ColumnElement[bool]:
     """Whether a lead is in this list of attention at `now`, as a condition on the table of leads."""
-    is_open = leads.c.stage.in_(OPEN)
-    return and_(is_open, _condition(name, directory, await _groups(connection, is_open), now))
+    return and_(leads.c.stage.in_(OPEN), _condition(name, directory, now))
 
 
-async def _groups(connection: AsyncConnection, where: ColumnElement[bool]) -> Sequence[Any]:
-    """The lines, stages and steps that such leads are at."""
-    places = select(leads.c.source_line, leads.c.stage, leads.c.step).where(where).distinct()
-    return (await connection.execute(places)).all()
-
-
-def _condition(name: Need, directory: Directory, groups: Sequence[Any], now: datetime) -> ColumnElement[bool]:
+def _condition(name: Need, directory: Directory, now: datetime) -> ColumnElement[bool]:
     if name == "overdue":
         return leads.c.deadline_at < now
-    return (_forgotten if name == "forgotten" else _long)(directory, groups, now)
+    return (_forgotten if name == "forgotten" else _long)(directory, now)
 
 
-def _forgotten(directory: Directory, groups: Sequence[Any], now: datetime) -> ColumnElement[bool]:
-    last = func.coalesce(leads.c.contact_at, leads.c.opened_at)
-    found = [
-        and_(leads.c.source_line.is_not_distinct_from(line), last < since)
-        for line in {row.source_line for row in groups}
-        if (since := forgotten_since(directory, line, now)) is not None
-    ]
+def _forgotten(directory: Directory, now: datetime) -> ColumnElement[bool]:
     open_task = exists(select(tasks.c.id).where(tasks.c.lead_id == leads.c.id, tasks.c.done_at.is_(None)))
-    return and_(~open_task, or_(*found)) if found else literal(value=False)
+    return and_(~open_task, _before(directory, _LAST_TALK, lambda line: forgotten_since(directory, line, now)))
 
 
-def _long(directory: Directory, groups: Sequence[Any], now: datetime) -> ColumnElement[bool]:
-    found = [
-        and_(
-            leads.c.source_line.is_not_distinct_from(row.source_line),
-            leads.c.stage == row.stage,
-            leads.c.step.is_not_distinct_from(row.step),
-            leads.c.stage_at < since,
-        )
-        for row in groups
-        if (since := too_long_since(directory, row.source_line, row.stage, row.step, now)) is not None
+def _long(directory: Directory, now: datetime) -> ColumnElement[bool]:
+    steps = [step.key for step in directory.leads.funnel]
+    before_first = or_(leads.c.step.is_(None), leads.c.step.not_in(steps))  # or at one that is gone, which counts so
+    places: list[tuple[str, str | None, ColumnElement[bool]]] = [
+        (stage, None, leads.c.stage == stage) for stage in OPEN if stage != "in_work"
     ]
-    return or_(*found) if found else literal(value=False)
+    places.append(("in_work", None, and_(leads.c.stage == "in_work", before_first)))
+    places += [("in_work", step, and_(leads.c.stage == "in_work", leads.c.step == step)) for step in steps]
+    return or_(
+        *(
+            and_(here, _before(directory, leads.c.stage_at, partial(_too_long, directory, stage, step, now)))
+            for stage, step, here in places
+        )
+    )
+
+
+def _too_long(directory: Directory, stage: str, step: str | None, now: datetime, line: str | None) -> datetime | None:
+    return too_long_since(directory, line, stage, step, now)
+
+
+def _before(
+    directory: Directory, at: ColumnElement[Any], since_of: Callable[[str | None], datetime | None]
+) -> ColumnElement[bool]:
+    """Whether a lead's time is before the moment that its line says; a line that is not known says what none says."""
+    since = {line.number: since_of(line.number) for line in directory.lines}
+    others = since_of(None)
+    if set(since.values()) <= {others}:
+        return at < others if others is not None else literal(value=False)
+    told = [and_(leads.c.source_line == line, at < when) for line, when in since.items() if when is not None]
+    if others is not None:
+        is_known = leads.c.source_line.in_(since)
+        told.append(and_(is_known.is_not(True), at < others))
+    return or_(False, *told)
 
 
 def _overloads(directory: Directory, counts: dict[str, int]) -> list[Overload]:

@@ -66,7 +66,7 @@ async def give(request: web.Request) -> web.Response:
     try:
         async with engine.begin() as connection:
             directory = await store.read(connection)
-            where = await _where(request, connection, directory, form)
+            where = _where(request, directory, form)
             count = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 9 else -1
             given = await give_all(connection, directory, where, owner, form.get("reason", ""), by, seen=count)
             await note(connection, actor_of(request), "leads_given", "leads", {"owner": owner, "count": given})
@@ -87,7 +87,7 @@ async def _page(
     request: web.Request, connection: AsyncConnection, query: Mapping[str, str], wrong: Wrong | None = None
 ) -> web.Response:
     directory = await store.read(connection)
-    found = await look(connection, await _where(request, connection, directory, query))
+    found = await look(connection, _where(request, directory, query))
     kept = {name: query[name] for name in ("stage", *KEPT, "overdue", "leads") if query.get(name)}
     return await page(
         request,
@@ -103,9 +103,7 @@ async def _page(
     )
 
 
-async def _where(
-    request: web.Request, connection: AsyncConnection, directory: Directory, query: Mapping[str, str]
-) -> ColumnElement[bool]:
+def _where(request: web.Request, directory: Directory, query: Mapping[str, str]) -> ColumnElement[bool]:
     """The leads that were ticked, else those that the list shows for these filters. Raises 400 for odd addresses."""
     viewer, now = request[VIEWER], datetime.now(UTC)
     scope = scope_of(viewer, directory)
@@ -120,7 +118,7 @@ async def _where(
         needy = read_attention(query)
     except FilterError as error:
         raise web.HTTPBadRequest(text=str(error)) from error
-    return where if needy is None else and_(where, await needs(connection, directory, needy, now))
+    return where if needy is None else and_(where, needs(directory, needy, now))
 
 
 def _wrong(language: str, form: Mapping[str, str], error: LifecycleError | CountChanged) -> Wrong:

@@ -53,7 +53,7 @@ async def show(request: web.Request) -> web.Response:
         needy = read_attention(query)
         async with request.app[SERVICES].engine.connect() as connection:
             if needy is not None:
-                where = and_(where, await needs(connection, directory, needy, now))
+                where = and_(where, needs(directory, needy, now))
             found = await find_leads(connection, where, tab, query.get("cursor"), PAGE)
             counts = {} if "cursor" in query else await tab_counts(connection, where)
     except FilterError as error:  # an address that nobody typed

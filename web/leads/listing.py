@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.book import lead_list
@@ -26,7 +26,6 @@ EVERYBODYS: Final = "all"
 MINE: Final = "me"
 
 _NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
-_URGENCY: Final = func.coalesce(leads.c.deadline_at, literal(_NEVER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +98,8 @@ async def find_leads(
     asked = lead_list.newest(where, in_tab(tab)).add_columns(open_tasks.scalar_subquery().label("task_count"))
     seen = _read_cursor(cursor) if cursor is not None else None
     if tab == ALL_OPEN:
-        asked = asked.order_by(None).order_by(_URGENCY, leads.c.id)
-        asked = asked.where(tuple_(_URGENCY, leads.c.id) > tuple_(*seen)) if seen else asked
+        asked = asked.order_by(None).order_by(leads.c.deadline_at, leads.c.id)
+        asked = asked.where(_after(*seen)) if seen else asked
     elif seen:
         asked = asked.where(leads.c.id < seen[1])
     rows = list((await connection.execute(asked.limit(limit + 1))).all())
@@ -112,6 +111,15 @@ async def tab_counts(connection: AsyncConnection, where: ColumnElement[bool]) ->
     counted = await lead_list.count(connection, where)
     counts = {stage: counted.get(stage, 0) for stage in STAGES}
     return {ALL_OPEN: sum(counts[stage] for stage in OPEN), **counts}
+
+
+def _after(at: datetime, lead: int) -> ColumnElement[bool]:
+    """The leads that are less urgent than one; without a deadline, which sorts last, nothing is."""
+    if at == _NEVER:
+        return and_(leads.c.deadline_at.is_(None), leads.c.id > lead)
+    return or_(
+        tuple_(leads.c.deadline_at, leads.c.id) > tuple_(literal(at), literal(lead)), leads.c.deadline_at.is_(None)
+    )
 
 
 def _cursor(row: Any) -> str:
