@@ -59,6 +59,7 @@ class Seen:
     told_at: dict[UUID, float] = field(default_factory=dict)
     notified: list[float] = field(default_factory=list)
     cards: list[float] = field(default_factory=list)
+    open_count: int = 0
     _known: set[tuple[int, UUID]] = field(default_factory=set)
 
     def card(self, browser: int, call: UUID) -> None:
@@ -85,6 +86,7 @@ async def _watch(client: ClientSession, url: str, cookie: str, browser: int, see
     """One browser: the stream of its desk, read as it comes."""
     async with client.get(f"{url}/desk/stream", headers={"Cookie": f"switchhook={cookie}"}) as response:
         assert response.status == 200
+        seen.open_count += 1
         async for line in response.content:
             for found in _CARD.findall(line):
                 seen.card(browser, UUID(found.decode()))
@@ -175,6 +177,11 @@ async def _open(urls: Sequence[str], cookies: Sequence[str], seen: Seen) -> Asyn
             asyncio.create_task(_watch(client, url, cookie, browser, seen))
             for browser, (url, cookie) in enumerate(zip(itertools.cycle(urls), cookies, strict=False))
         ]
+        began = time.perf_counter()
+        async with asyncio.timeout(60):
+            while seen.open_count < len(cookies):
+                await asyncio.sleep(0.05)
+        print(f"  all open at once, after {time.perf_counter() - began:.1f} s", flush=True)
         await asyncio.sleep(5)
         try:
             yield

@@ -4,7 +4,7 @@ Losing it costs nothing: it is read again from the rows at start, after a lost c
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls import claims
 from calls import help as help_asked
@@ -24,7 +24,7 @@ from directory import presence_store
 from notices import telling
 from telephony import devices
 from web.background import read_background, read_live
-from web.cards import LiveCall
+from web.cards import Background, LiveCall
 from web.house import House
 
 RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -166,6 +166,7 @@ class Live:
     async def _listen(self) -> None:
         lost = asyncio.Event()
         async with self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")  # in a transaction nothing would be heard
             raw = await connection.get_raw_connection()
             driver: Any = raw.driver_connection
 
@@ -182,10 +183,11 @@ class Live:
             await driver.add_listener(claims.CHANNEL, self._notice_promise)
             await driver.add_listener(devices.CHANNEL, self._notice_device)
             try:
-                await self._reread()
+                await self._house.read()
+                await self._reread(connection)
                 self.connected = True
                 while not lost.is_set():
-                    await self._step()
+                    await self._step(connection)
             finally:
                 await connection.invalidate()
 
@@ -219,7 +221,7 @@ class Live:
             if page.promises:
                 page.wake((), None)
 
-    async def _step(self) -> None:
+    async def _step(self, reader: AsyncConnection) -> None:
         """Wait for notices and read what they name; all that come together are one reading."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SWEEP_SECONDS):
@@ -227,35 +229,35 @@ class Live:
         self._wake.clear()
         noticed, self._noticed = self._noticed, {}
         if noticed:
-            await self._read(list(noticed), min(noticed.values()))
+            await self._read(reader, list(noticed), min(noticed.values()))
         self._sweep()
 
-    async def _reread(self) -> None:
-        directory = await self._house.read()
-        async with self._engine.connect() as connection:
-            fresh = {call.id: call for call in await read_live(connection)}
-            for call in fresh.values():
-                fresh[call.id] = replace(call, background=await read_background(connection, call, directory))
-        before, self.calls = self.calls, fresh
+    async def _reread(self, reader: AsyncConnection) -> None:
+        before, self.calls = self.calls, await self._with_backgrounds(reader, await read_live(reader), {})
         for page in self._pages:
             self.look_anew(page)
-        self._tell([*before.values(), *fresh.values()], None)
+        self._tell([*before.values(), *self.calls.values()], None)
 
-    async def _read(self, ids: list[UUID], noticed_at: float) -> None:
-        directory = await self._house.read()
+    async def _read(self, reader: AsyncConnection, ids: list[UUID], noticed_at: float) -> None:
         before = [self.calls[id_] for id_ in ids if id_ in self.calls]
         known = {(call.id, call.number): call.background for call in before}
-        fresh: dict[UUID, LiveCall] = {}
-        async with self._engine.connect() as connection:
-            for call in await read_live(connection, ids):
-                background = None if call.ended_at else known.get((call.id, call.number))
-                background = background or await read_background(connection, call, directory)
-                fresh[call.id] = replace(call, background=background)
+        fresh = await self._with_backgrounds(reader, await read_live(reader, ids), known)
         # In one go, so that no page is drawn while a call is neither old nor new; a call that joined another is gone.
         asked = set(ids)
         self.calls = {id_: call for id_, call in self.calls.items() if id_ not in asked} | fresh
         self._sweep()
         self._tell([*before, *fresh.values()], noticed_at)
+
+    async def _with_backgrounds(
+        self, reader: AsyncConnection, calls: list[LiveCall], known: Mapping[tuple[UUID, str | None], Background]
+    ) -> dict[UUID, LiveCall]:
+        """The calls with what is known of who calls, by the reader alone: nobody who asks for a page is waited for."""
+        directory, told = self._house.known, {}
+        for call in calls:
+            background = None if call.ended_at else known.get((call.id, call.number))
+            background = background or await read_background(reader, call, directory)
+            told[call.id] = replace(call, background=background)
+        return told
 
     def _sweep(self) -> None:
         now = datetime.now(UTC)
