@@ -33,8 +33,8 @@ ROUNDS: Final = 40
 GOAL_MS: Final = 200
 LOGINS: Final = ("admin", "head", "manager", "operator")
 
-NO_PAGES: Final = re.compile(r"/(api|static|healthz|readyz|linked|login)\b|.*/(stream|oauth)$")
-"""What a browser gets that is no page of the house, and streams, which never end."""
+NO_PAGES: Final = re.compile(r"/(api|static|healthz|readyz|linked|login)\b|.*/(stream|oauth|export)$")
+"""What a browser gets that is no page of the house: streams, which never end, and files with all that there is."""
 
 
 @dataclass
