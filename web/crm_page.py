@@ -22,7 +22,7 @@ from recordings.audit import note
 from web.audited import audited
 from web.crm_form import remedy_of
 from web.guard import VIEWER, only, read_form
-from web.keeping import actor_of
+from web.keeping import actor_of, only_of_all
 from web.leads.wording import age
 from web.page import language_of, page
 from web.services import SERVICES
@@ -49,7 +49,7 @@ class Told:
 
 async def show_all(request: web.Request) -> web.Response:
     """GET /crm: every connection with its health."""
-    only(request, "head", "admin")
+    await only_of_all(request)
     async with request.app[SERVICES].engine.connect() as connection:
         listed = await connections.counted(connection)
         healths = await health.read(connection)
@@ -58,7 +58,7 @@ async def show_all(request: web.Request) -> web.Response:
 
 async def show(request: web.Request) -> web.Response:
     """GET /crm/{key}: one connection and its ledger, the newest first; `state` narrows, `before` pages on."""
-    only(request, "head", "admin")
+    await only_of_all(request)
     return await _shown(request)
 
 

@@ -21,7 +21,7 @@ from web.bulk import MEGABYTES, fault_words, import_file, read_file
 from web.guard import VIEWER, read_form
 from web.house import HOUSE
 from web.import_drafts import Draft
-from web.keeping import actor_of, only_keepers
+from web.keeping import actor_of, only_of_all
 from web.page import language_of, page
 from web.services import SERVICES
 from web.words import say
@@ -35,14 +35,14 @@ _PIECE: Final = 64 * 1024
 
 async def show(request: web.Request) -> web.Response:
     """GET /leads/import."""
-    only_keepers(request)
+    await only_of_all(request)
     return await _page(request)
 
 
 @audited("leads_imported")
 async def change(request: web.Request) -> web.Response:
     """POST /leads/import: a file to look at; or `do` with the `token` of one: check, import or cancel."""
-    only_keepers(request)
+    await only_of_all(request)
     if request.content_type == "multipart/form-data":
         return await _look_at(request, await _sent_file(request))
     form = await read_form(request)

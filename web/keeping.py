@@ -14,7 +14,9 @@ from recordings.privacy_tables import links as link_rows
 from web import links
 from web.audited import audited
 from web.guard import VIEWER, address_of, only, read_form, request_id
+from web.house import HOUSE
 from web.one_call import OneCall, read_call
+from web.rights import scope_of
 from web.services import SERVICES
 
 _KEEPERS: Final = ("head", "admin")
@@ -34,6 +36,13 @@ def actor_named(request: web.Request, login: str, user: int | None) -> Actor:
 def only_keepers(request: web.Request) -> None:
     """Holds and links are the business of heads and admins. Raises HTTPForbidden for everybody else."""
     only(request, *_KEEPERS)
+
+
+async def only_of_all(request: web.Request) -> None:
+    """What concerns the whole house is for admins, and for heads who lead all of its teams. Raises HTTPForbidden."""
+    only_keepers(request)
+    if not scope_of(request[VIEWER], await request.app[HOUSE].read()).everything:
+        raise web.HTTPForbidden(text="Only for admins and heads of every team.")
 
 
 async def shown(request: web.Request, connection: AsyncConnection, one: OneCall) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from web.guard import VIEWER
 from web.house import HOUSE
 from web.names import line_name, person_name
 from web.render import render
+from web.rights import scope_of
 from web.services import SERVICES
 from web.theme import theme_of
 
@@ -48,6 +49,7 @@ async def fragment(request: web.Request, template: str, **context: Any) -> str:
         zone=zone_of(request, directory),
         theme=theme_of(request),
         viewer=request[VIEWER],
+        whole_house=scope_of(request[VIEWER], directory).everything,
         viewer_name=person_name(directory, request[VIEWER].person) or request[VIEWER].login,
         path=request.path_qs,
         name_of=lambda key: person_name(directory, key),

@@ -1,4 +1,4 @@
-"""What a viewer may see: a manager their own and their team's calls, a head and an admin all, an operator all live."""
+"""What a viewer may see: a manager and a head their teams' calls, an admin all, an operator all that go on."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -44,16 +44,25 @@ class Scope:
 
 def scope_of(viewer: Viewer, directory: Directory) -> Scope:
     """What `viewer` may see as the directory stands now."""
-    mine = [team for team in directory.teams if viewer.person in team.members]
+    led = teams_led(viewer, directory)
+    mine = [team for team in directory.teams if viewer.person in team.members or team.key in led]
     people = {key for team in mine for key in team.members} | ({viewer.person} if viewer.person else set())
     teams = {team.key for team in mine}
     numbers = [line.number for line in directory.lines if line.team in teams]
     return Scope(
-        everything=viewer.role in {"head", "admin"},
+        everything=viewer.role == "admin" or (viewer.role == "head" and len(led) == len(directory.teams)),
         live=viewer.role == "operator",
         people=frozenset(people),
         lines=frozenset(form for number in numbers for form in (number, f"+{number}")),
     )
+
+
+def speaks_for(viewer: Viewer, directory: Directory, person: str | None) -> bool:
+    """Whether a viewer acts for a person: for themselves, a head for their teams' people, an admin for everybody."""
+    if person is not None and person == viewer.person:
+        return True
+    scope = scope_of(viewer, directory)
+    return scope.everything or (viewer.role == "head" and person in scope.people)
 
 
 def parties_seen(scope: Scope, party: ColumnElement[int]) -> ColumnElement[bool]:
@@ -101,10 +110,12 @@ def _asked_of_each(found: Select[Any]) -> ColumnElement[bool]:
 
 
 def own_follow_ups(viewer: Viewer, scope: Scope) -> ColumnElement[bool]:
-    """The promises to call back that a viewer may see: all, or their own and nobody's on their lines."""
+    """The promises that a viewer may see: all, their teams' as a head, or their own; and nobody's on their lines."""
     if scope.everything:
         return true()
     nobodys = and_(follow_ups.c.owner.is_(None), follow_ups.c.line.in_(scope.lines))
+    if viewer.role == "head":
+        return or_(nobodys, follow_ups.c.owner.in_(scope.people))
     return or_(nobodys, follow_ups.c.owner == viewer.person) if viewer.person else nobodys
 
 

@@ -6,6 +6,7 @@ The rule: without a login 401 (a page sends to the login), outside one's rights 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -18,10 +19,12 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from yarl import URL
 
+from directory import store
+from directory.model import Person
 from recordings.audit import THE_OPERATOR, Actor
 from recordings.privacy_tables import audit, links
 from tests.fakes.site import Site, open_site
-from tests.fakes.story import PASSWORD, Told
+from tests.fakes.story import HOUSE, PASSWORD, SUPPORT, Told
 from tests.fakes.things import SOUND, link_to, talk, things
 from web import links as signed
 from web import users
@@ -493,3 +496,31 @@ async def test_heads_hold_and_link_a_call_on_its_page(site: Site) -> None:
         assert "/linked/" not in told
     async with site.visitor("anna") as client, client.get(page) as response:
         assert "keeping" not in await response.text()
+
+
+async def test_a_head_who_leads_some_teams_sees_and_does_what_is_theirs(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their own teams and those without a head; what concerns the whole house is for who leads every team."""
+    monkeypatch.setattr("web.house.FRESH_SECONDS", -1.0)
+    theirs, others = await talk(site), Told(site.engine, line=SUPPORT)
+    await others.arrives()
+    await others.rings("PJSIP/gleb-desk")
+    await others.answers("PJSIP/gleb-desk")
+    await others.hangs_up(after=10)
+    house = [f"{API}/calls/{others.id}", f"{API}/leads/export", f"{API}/holds", "/crm", "/leads/import"]
+    async with site.visitor("vera") as vera:
+        assert [await status(vera, path) for path in (f"{API}/calls/{theirs.id}", *house)] == [200] * 6
+        people = (*HOUSE.people, Person(key="yana", name="Яна", role="head"))
+        sales, support = HOUSE.teams
+        teams = (replace(sales, members=("anna", "boris", "vera")), replace(support, members=("gleb", "yana")))
+        async with site.engine.begin() as connection:
+            await store.apply(connection, replace(HOUSE, people=people, teams=teams))
+            await users.add(connection, "yana", "head", person="yana")
+        assert [await status(vera, path) for path in (f"{API}/calls/{theirs.id}", *house)] == [200] + [403] * 5
+        away = {"from": "2027-01-01T00:00:00Z", "to": "2027-01-02T00:00:00Z"}
+        said = [await status(vera, f"{API}/absences", away | {"person": person}) for person in ("anna", "gleb")]
+        assert said == [200, 403]
+    async with site.visitor("yana") as head:
+        paths = (f"{API}/calls/{others.id}", f"{API}/calls/{theirs.id}")
+        assert [await status(head, path) for path in paths] == [200, 403]

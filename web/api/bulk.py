@@ -33,7 +33,7 @@ from web.bulk import begin_export, export_file, fault_words, import_file, plan_j
 from web.guard import VIEWER
 from web.house import HOUSE
 from web.import_page import read_apart
-from web.keeping import actor_of, only_keepers
+from web.keeping import actor_of, only_of_all
 from web.page import language_of
 from web.services import SERVICES
 
@@ -97,7 +97,7 @@ class ExportQuery(SegmentQuery):
 @audited("leads_imported")
 async def import_leads(request: web.Request) -> web.StreamResponse:
     """POST /leads/import, by heads and admins: the file is the body; `map` may stand several times."""
-    only_keepers(request)
+    await only_of_all(request)
     query, maps = read_query(ImportQuery, request, besides=_LISTS), request.query.getall("map", [])
     language, house = language_of(request), request.app[HOUSE]
     body = await _body(request)
@@ -118,7 +118,7 @@ async def import_leads(request: web.Request) -> web.StreamResponse:
 
 async def export_leads(request: web.Request, query: ExportQuery) -> web.StreamResponse:
     """GET /leads/export, for heads and admins; who takes which leads is written down before the first byte."""
-    only_keepers(request)
+    await only_of_all(request)
     directory, engine = await request.app[HOUSE].read(), request.app[SERVICES].engine
     try:
         wanted = query.wanted(directory)

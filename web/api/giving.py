@@ -7,7 +7,7 @@ from typing import Annotated
 
 from aiohttp import web
 from pydantic import Field, model_validator
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, and_
 
 from crm_sync.book.giving import REASON_MOST, CountChanged, Found, give_all, look
 from crm_sync.book.lead_list import WantedRefused
@@ -23,6 +23,7 @@ from web.audited import audited
 from web.guard import VIEWER, only
 from web.keeping import actor_of
 from web.leads.give_page import GIVERS, TICKED_MOST
+from web.rights import leads_worked, scope_of
 from web.services import SERVICES
 
 Lead = Annotated[int, Field(ge=1, lt=2**63)]
@@ -95,7 +96,10 @@ async def give_leads(request: web.Request, wish: LeadsGiving) -> LeadsGiven | we
     try:
         async with request.app[SERVICES].engine.begin() as connection:
             directory = await store.read(connection)
-            where = wish.condition(directory)
+            scope = scope_of(viewer, directory)
+            if not scope.everything and wish.owner is not None and wish.owner not in scope.people:
+                raise web.HTTPForbidden(text="owner: a head gives leads to people of their teams")
+            where = and_(wish.condition(directory), leads_worked(scope))
             found = await look(connection, where)
             if wish.dry_run:
                 return _told(found, None)

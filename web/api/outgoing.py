@@ -13,11 +13,12 @@ from web.api.models import CallWish, OutgoingCall
 from web.api.operations import KEY_HEADER, NoQuery, refusal
 from web.audited import audited
 from web.guard import VIEWER
+from web.house import HOUSE
 from web.keeping import actor_of
 from web.page import language_of
 from web.refused import why_refused
+from web.rights import speaks_for
 from web.services import SERVICES
-from web.sessions import Viewer
 
 _KEY_MOST = 200
 
@@ -29,8 +30,8 @@ async def begin_call(request: web.Request, wish: CallWish) -> OutgoingCall | web
     person = wish.from_person or viewer.person
     if person is None:
         raise web.HTTPBadRequest(text="from_person: is required, for this login belongs to nobody in the directory")
-    if not _may(viewer, person):
-        raise web.HTTPForbidden(text="from_person: only heads and admins have others call")
+    if not speaks_for(viewer, await request.app[HOUSE].read(), person):
+        raise web.HTTPForbidden(text="from_person: only heads of their teams and admins have others call")
     key = key_of(request)
     services = request.app[SERVICES]
     told = Wish(to=wish.to, person=person, purpose="click", asked_by=viewer.login, key=key)
@@ -76,13 +77,9 @@ async def get_outgoing(request: web.Request, _query: NoQuery) -> OutgoingCall:
         row = await requests.find(connection, asked)
     if row is None:
         raise web.HTTPNotFound(text="There is no such call.")
-    if not _may(request[VIEWER], row.person):
+    if not speaks_for(request[VIEWER], await request.app[HOUSE].read(), row.person):
         raise web.HTTPForbidden(text="This call is not yours.")
     return _told(row)
-
-
-def _may(viewer: Viewer, person: str | None) -> bool:
-    return viewer.role in {"head", "admin"} or (person is not None and person == viewer.person)
 
 
 def _told(row: Row[Any]) -> OutgoingCall:

@@ -10,14 +10,16 @@ from web.api.models import AbsenceTold, AbsenceWish, StatusTold, StatusWish
 from web.api.operations import NoBody, number_in
 from web.audited import audited
 from web.guard import VIEWER
+from web.house import HOUSE
 from web.keeping import actor_of
+from web.rights import speaks_for
 from web.services import SERVICES
 
 
 @audited("status_set")
 async def set_status(request: web.Request, wish: StatusWish) -> StatusTold:
     """POST /status: one's own for everybody, other people's for heads and admins."""
-    person = _of_whom(request, wish.person)
+    person = await _of_whom(request, wish.person)
     try:
         async with request.app[SERVICES].engine.begin() as connection:
             await presence_store.set_status(connection, person, wish.status, wish.until)
@@ -31,7 +33,7 @@ async def set_status(request: web.Request, wish: StatusWish) -> StatusTold:
 @audited("absence_set")
 async def send_away(request: web.Request, wish: AbsenceWish) -> AbsenceTold:
     """POST /absences: one's own for everybody, other people's for heads and admins."""
-    person = _of_whom(request, wish.person)
+    person = await _of_whom(request, wish.person)
     absence = Absence(0, wish.since, wish.to, wish.substitute, wish.reason)
     try:
         async with request.app[SERVICES].engine.begin() as connection:
@@ -51,7 +53,7 @@ async def come_back(request: web.Request, _body: NoBody) -> AbsenceTold:
         row = await presence_store.absence(connection, number)
         if row is None:
             raise web.HTTPNotFound(text=f"There is no absence {number}.")
-        person = _of_whom(request, row.person)
+        person = await _of_whom(request, row.person)
         try:
             await presence_store.come_back(connection, person, number)
         except PresenceRefused as error:
@@ -63,12 +65,12 @@ async def come_back(request: web.Request, _body: NoBody) -> AbsenceTold:
     return AbsenceTold(since=row.starts_at, to=ended.ends_at if ended else row.starts_at, **told)
 
 
-def _of_whom(request: web.Request, told: str | None) -> str:
+async def _of_whom(request: web.Request, told: str | None) -> str:
     """The person it is about, the login's own unless told. Raises 400 when there is none, 403 for somebody else's."""
     viewer = request[VIEWER]
     person = told or viewer.person
     if person is None:
         raise web.HTTPBadRequest(text="person: is required, for this login belongs to nobody in the directory")
-    if person != viewer.person and viewer.role not in {"head", "admin"}:
-        raise web.HTTPForbidden(text="person: only heads and admins speak for others")
+    if not speaks_for(viewer, await request.app[HOUSE].read(), person):
+        raise web.HTTPForbidden(text="person: only heads of their teams and admins speak for others")
     return person

@@ -14,7 +14,7 @@ from web.api.operations import Answer, Body, NoBody, NoQuery, number_in
 from web.audited import audited
 from web.guard import only
 from web.house import HOUSE
-from web.keeping import actor_of
+from web.keeping import actor_of, only_of_all
 from web.services import SERVICES
 
 
@@ -70,7 +70,7 @@ class ErasureTold(Answer):
 
 async def list_holds(request: web.Request, _query: NoQuery) -> HoldList:
     """GET /holds, for heads and admins."""
-    only(request, "head", "admin")
+    await only_of_all(request)
     async with request.app[SERVICES].engine.connect() as connection:
         found = await holds.listed(connection)
     return HoldList(items=[HoldTold.model_validate(one.to_json()) for one in found])
@@ -79,7 +79,7 @@ async def list_holds(request: web.Request, _query: NoQuery) -> HoldList:
 @audited("hold_set")
 async def set_hold(request: web.Request, wish: HoldWish) -> HoldDone:
     """POST /holds, by heads and admins; what is held already stays as it is."""
-    only(request, "head", "admin")
+    await only_of_all(request)
     if (wish.call is None) == (wish.number is None):
         raise web.HTTPBadRequest(text="call or number: one of them is required")
     region = (await request.app[HOUSE].read()).company.region
@@ -97,7 +97,7 @@ async def set_hold(request: web.Request, wish: HoldWish) -> HoldDone:
 @audited("hold_lifted")
 async def lift_hold(request: web.Request, _body: NoBody) -> HoldDone:
     """POST /holds/{number}/lift, by heads and admins."""
-    only(request, "head", "admin")
+    await only_of_all(request)
     number = number_in(request)
     async with request.app[SERVICES].engine.begin() as connection:
         try:

@@ -51,14 +51,14 @@ def change_of(request: web.Request, connection: AsyncConnection, one: OneLead, f
 
 
 def givable(one: OneLead) -> list[Person]:
-    """To whom a viewer may give a lead: heads to anybody who has leads, others to themselves and their team."""
+    """To whom a viewer may give a lead: heads to their teams or everybody, others to themselves and their team."""
     mine = one.scope.people
     return [it for it in one.directory.people if it.role != "operator" and (one.scope.everything or it.key in mine)]
 
 
 def may_give(one: OneLead, person: str | None) -> bool:
-    """Whether a lead may change its owner by this person: heads give any, others their own and nobody's."""
-    return one.scope.everything or one.row.owner in {None, person}
+    """Whether a lead that they work on may change its owner by this person: heads give any, others their own."""
+    return one.head or one.row.owner in {None, person}
 
 
 async def carry_out(change: Change) -> None:

@@ -28,7 +28,7 @@ from web.keeping import actor_of
 from web.leads.list_page import KEPT, usual_owner, whose_leads
 from web.leads.listing import in_lists, in_tab, read_attention, read_tab, read_wanted
 from web.page import language_of, page
-from web.rights import scope_of
+from web.rights import leads_worked, scope_of
 from web.services import SERVICES
 from web.words import say
 
@@ -66,6 +66,9 @@ async def give(request: web.Request) -> web.Response:
     try:
         async with engine.begin() as connection:
             directory = await store.read(connection)
+            givable = {it.key for it in whose_leads(scope_of(viewer, directory), directory)}
+            if owner is not None and owner not in givable:
+                raise LifecycleError("owner", f"must be one of your people, got {owner[:64]!r}")
             where = _where(request, directory, form)
             count = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 9 else -1
             given = await give_all(connection, directory, where, owner, form.get("reason", ""), by, seen=count)
@@ -111,13 +114,14 @@ def _where(request: web.Request, directory: Directory, query: Mapping[str, str])
         told = ticked.split(",")
         if len(told) > TICKED_MOST or not all(it.isascii() and it.isdecimal() and len(it) < 19 for it in told):
             raise web.HTTPBadRequest(text=f"leads: must be numbers of leads, at most {TICKED_MOST}")
-        return leads.c.id.in_([int(it) for it in told])
+        return and_(leads.c.id.in_([int(it) for it in told]), leads_worked(scope))
     try:
         wanted = read_wanted(query, viewer.person, usual_owner(viewer, scope))
         where = and_(in_lists(scope, directory, wanted, now), in_tab(read_tab(query)))
         needy = read_attention(query)
     except FilterError as error:
         raise web.HTTPBadRequest(text=str(error)) from error
+    where = and_(where, leads_worked(scope))
     return where if needy is None else and_(where, needs(directory, needy, now))
 
 
