@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime, time
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
@@ -33,6 +34,7 @@ from web.promises import CLOSERS, PromiseError
 from web.rights import Scope, own_follow_ups, scope_of
 from web.services import SERVICES
 from web.watching import Right
+from web.wording import short_day
 from web.words import has_words, say
 
 CALM_SECONDS: Final = 1.0
@@ -60,6 +62,7 @@ async def show(request: web.Request) -> web.Response:
     async with request.app[SERVICES].engine.connect() as connection:
         told = await _shares(connection, scope, step, zone)
     context |= {"shares": told, "steps": list(STEPS), "bar_width": WIDTH, "said": _said(request)}
+    context |= {"short_day": partial(short_day, language=language_of(request))}
     return await page(request, "missed.html", **context)
 
 

@@ -35,6 +35,12 @@ def day(at: date, today: date, language: str) -> str:
     return say(language, ("day.today", "day.yesterday")[ago]) if ago in {0, 1} else _date(at, today, language)
 
 
+def short_day(at: date, language: str) -> str:
+    """21 Nov; for a column of days of this year."""
+    customs = _CLDR[language]
+    return format_date(at, customs.datetime_skeletons["MMMd"], customs)
+
+
 def _date(at: date, today: date, language: str) -> str:
     customs = _CLDR[language]
     pattern = customs.datetime_skeletons["MMMMd" if at.year == today.year else "yMMMMd"]

@@ -27,7 +27,7 @@ from service.erasing import Erasing
 from service.removing import Remover
 from tests.fakes.ledger import add_connection
 from tests.fakes.site import Site, open_site
-from tests.fakes.story import HOUSE, LINE, PASSWORD, SUPPORT, Told, know
+from tests.fakes.story import HOUSE, LINE, SUPPORT, Told, know
 from web import few, finding, users
 from web.api.operations import PREFIX as API
 from web.calls_export import EXPORTS
@@ -41,7 +41,7 @@ async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
     """The web role with its house, and an admin."""
     async with open_site(engine, tmp_path) as opened:
         async with engine.begin() as connection:
-            await users.add(connection, "ilya", "admin", password=PASSWORD)
+            await users.add(connection, "ilya", "admin")
         yield opened
 
 
