@@ -1,8 +1,8 @@
 """Sound to words by Whisper: what runs in a listening process (the one importer of faster_whisper and ctranslate2).
 
 Rules kept here:
-1. Whisper hears windows of thirty seconds and a short one costs as much as a full one. So only speech is given to it,
-   and what many recordings say in one language is packed into shared windows (`packing`).
+1. Whisper hears windows of thirty seconds, and each costs much whatever it holds. So only speech is given to it, what
+   many recordings say in one language is packed into shared windows (`packing`), and what stays empty is cut off.
 2. Each track is heard in its own language: a caller may speak another than the staff.
 3. A file that cannot be read costs only its own recording.
 4. Nothing is held of a recording but what is not yet heard: an hour takes no more memory than some minutes.
@@ -11,6 +11,7 @@ Rules kept here:
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ _BATCH: Final = 8
 _LANGUAGE_SECONDS: Final = 5
 _SLOT_SECONDS: Final = 32
 _EDGE_SECONDS: Final = 1.0
+_SILENCE_SECONDS: Final = 2.0
 
 Owner = tuple[int, Any]
 """A track: which talk of the batch, and its name there."""
@@ -217,9 +219,7 @@ class _Windows:
     """Hears what is said in one language, as soon as it fills enough windows to be heard together."""
 
     def __init__(self, model: Any, language: str, tracks: dict[Owner, _Heard]) -> None:
-        from faster_whisper import BatchedInferencePipeline  # noqa: PLC0415 as above
-
-        self._pipeline = BatchedInferencePipeline(model)
+        self._pipeline = _pipeline(model)
         self._language = language
         self._tracks = tracks
         self._blocks = Blocks()
@@ -284,6 +284,25 @@ class _Windows:
             index = int(segment.start // _SLOT_SECONDS)
             said[index] += _words(segment.words or (), index * _SLOT_SECONDS)
         return said
+
+
+def _pipeline(model: Any) -> Any:
+    """faster-whisper's own for many windows at once, but Whisper hears no more silence behind what is said than helps.
+
+    Windows of thirty seconds are what it was trained on; it hears a shorter one as well, and ten seconds cost a seventh
+    (base, int8, two threads: 0.13 against 0.95 s). With two seconds of silence left as few words were wrong on
+    four sets of prompts, and fewer on calls.
+    """
+    from faster_whisper import BatchedInferencePipeline  # noqa: PLC0415 as above
+
+    class Cut(BatchedInferencePipeline):  # type: ignore[misc] # it ships no types
+        def forward(self, features: Any, tokenizer: Any, chunks_metadata: Any, options: Any) -> Any:
+            """Of these windows so much as the longest of them holds, and a little silence."""
+            seconds = max(one["duration"] for one in chunks_metadata) + _SILENCE_SECONDS
+            frames = math.ceil(seconds) * model.frames_per_second
+            return super().forward(features[..., :frames], tokenizer, chunks_metadata, options)
+
+    return Cut(model)
 
 
 def _keys(blocks: Iterable[Block]) -> set[tuple[Any, Stretch]]:
