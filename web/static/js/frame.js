@@ -21,10 +21,13 @@ document.addEventListener("keydown", (event) => {
   field.select();
 });
 
-// On a phone the sections may be wider than the screen: the one that is open is in sight.
-const sections = document.querySelector(".bar nav");
-const current = sections?.querySelector("[aria-current]");
-if (current) sections.scrollLeft = current.offsetLeft - (sections.clientWidth - current.offsetWidth) / 2;
+// On a phone the sections and the tabs may be wider than the screen: the one that is open is in sight.
+for (const nav of document.querySelectorAll("nav")) {
+  const current = nav.querySelector("[aria-current]");
+  if (!current) continue;
+  const [outer, inner] = [nav.getBoundingClientRect(), current.getBoundingClientRect()];
+  nav.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
+}
 
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
