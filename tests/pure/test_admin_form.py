@@ -14,7 +14,8 @@ from directory.file import dumps, loads
 from directory.masking import Masking
 from directory.model import Company, Consent, Device, Directory, FollowUpPolicy, Hours, Line, Person, Team
 from directory.outgoing import BY_DEFAULT, Callback, Outgoing, Price
-from directory.rules import DESTINATIONS, Destination, TeamLoad, When
+from directory.rule_checks import doubts
+from directory.rules import DESTINATIONS, Destination, Rule, TeamLoad, When
 from directory.script import Step
 from directory.sections import KEYS, SectionError, content, entry, names, put, replaced, write_section
 from tests.fakes.directories import OFFICE, directories
@@ -187,6 +188,18 @@ def test_a_fault_stands_at_its_field_and_names_the_value(
     assert fault.path.endswith(f".{place}")
     assert russian in in_words(fault.message, "ru")
     assert in_words(fault.message, "en") == fault.message
+
+
+def test_why_a_rule_can_never_match_is_told_in_words() -> None:
+    """With its reason, and where another rule is first with its name."""
+    house = replace(OFFICE, rules=tuple(
+        Rule(name=name, when=when, then=(Destination(kind="ring", to="owner"),))
+        for name, when in (("all", When(open=None)), ("late", When(open=False)), ("best", When(vip=True)))
+    ))  # fmt: skip
+    assert [in_words(it.message, "ru") for it in doubts(house)] == [
+        "правило «late» не сработает никогда: раньше него всё забирает «all»",
+        "правило «best» не сработает никогда: список VIP пуст",
+    ]
 
 
 def test_a_difference_is_told_by_the_names_of_sections_and_fields() -> None:

@@ -116,6 +116,13 @@ _RUSSIAN: Final[tuple[tuple[str, str], ...]] = (
         "правило {0} не сработает никогда: раньше него всё забирает {1}",
     ),
     (r"no call can match rule ('.*?'): (.*)", "правило {0} не сработает никогда: {1}"),
+    (r"no line has this line, campaign and language together", "такой линии с такой кампанией и языком нет"),
+    (r"vip: the list of VIPs is empty", "список VIP пуст"),
+    (r"blocked: the list of blocked callers is empty", "чёрный список пуст"),
+    (r"hours: all of them are also in outside", "часы названы и среди «вне часов»"),
+    (r"known: false, and something that only a known caller has", "сказано «не знаком», но спрошено о знакомом"),
+    (r"owner: nobody, and owner_is", "сказано «ответственного нет», но он назван"),
+    (r"team: no team can be so", "такой загрузки у команды не бывает"),
     (r"(\w+) is never reached: (\w+) ends the call", "до этого шага ({0}) не дойдёт: {1} завершает звонок"),
 )
 _KNOWN: Final = tuple((re.compile(pattern, re.DOTALL), words) for pattern, words in _RUSSIAN)
@@ -123,10 +130,11 @@ _QUOTED: Final = re.compile(r"'([^']*)'")
 
 
 def in_words(message: str, language: str) -> str:
-    """A message of the directory's checks in the reader's language."""
+    """A message of the directory's checks in the reader's language; a reason that is part of it is one, too."""
     if language != "ru":
         return message
     for pattern, words in _KNOWN:
         if found := pattern.fullmatch(message):
-            return _QUOTED.sub(r"«\1»", words.format(*found.groups()))
+            told = words.format(*(in_words(part, language) for part in found.groups()))
+            return _QUOTED.sub(r"«\1»", told)
     return message
