@@ -106,7 +106,7 @@ function chooseSpeed(chosen) {
 
 // The address then names the moment, also where the browser lets no page copy.
 async function copyLink() {
-  const seconds = Math.round(sound.currentTime * 10) / 10;
+  const seconds = Math.floor(sound.currentTime * 10) / 10;
   history.replaceState(null, "", `#t=${seconds}`);
   const copied = navigator.clipboard && (await navigator.clipboard.writeText(location.href).then(() => true, () => false));
   told.textContent = at("link").dataset[copied ? "copied" : "shown"].replace("{time}", clock(seconds));
