@@ -8,12 +8,17 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls import events as e
+from calls.call import Call
+from calls.call import apply as apply_event
 from calls.tables import calls
 from crm_sync.book.lifecycle import STAGES
 from crm_sync.tables import leads, notes, parties, party_numbers
@@ -51,8 +56,28 @@ _SAID: Final = tuple(_SAID_TOLD.split())
 _PROJECTS: Final = ("Лесные Дали", "Парк", "Набережная", "Сады", "Маяк")
 _RARE: Final = tuple(f"{root.lower()}{ending}град" for root in _ROOTS for ending in _ENDINGS)
 
-# A row of a real call holds its folded state, about so much.
-_STATE: Final = json.dumps({"pbx": "main", "channels": {f"17{n}.{n}": {"name": "PJSIP/x" * 12} for n in range(8)}})
+
+def _answered() -> str:
+    """The folded state of an answered call, which every row holds; its times are of none of them."""
+    at = datetime.now(UTC) - _HEARD_AFTER
+    caller: dict[str, Any] = {"pbx": "main", "channel": "17.1", "linkedid": "17.1", "name": "PJSIP/trunk-1"}
+    staff: dict[str, Any] = {"pbx": "main", "channel": "17.2", "linkedid": "17.1", "name": "PJSIP/p0-2"}
+    told: dict[str, Any] = {"number": "79161234567", "caller_name": ""}
+    events: tuple[e.Event, ...] = (
+        e.ChannelCreated(**caller, **told, at=at, dialed=str(_LINE), context="trunk", incoming=True),
+        e.Arrived(**caller, **told, at=at, line=str(_LINE)),
+        e.ChannelCreated(**staff, at=at, number="100", incoming=False),
+        e.Dialed(**caller, at=at, target="17.2", target_name="PJSIP/p0-2", target_linkedid="17.1", dial_string="p0"),
+        e.ChannelRang(**staff, at=at),
+        e.DialEnded(**caller, at=at, target="17.2", status="ANSWER"),
+        *(e.ChannelUp(**one, at=at) for one in (caller, staff)),
+        *(e.BridgeEntered(**one, at=at, bridge="b") for one in (caller, staff)),
+        *(e.ChannelHungUp(**one, at=at + timedelta(minutes=1), cause=16) for one in (caller, staff)),
+    )
+    return msgspec.json.encode(reduce(apply_event, events, Call())).decode()
+
+
+_STATE: Final = _answered()
 
 
 @dataclass(frozen=True, slots=True)

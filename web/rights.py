@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnCollection, ColumnElement, Select, and_, false, literal, or_, select, true
+from sqlalchemy import ColumnCollection, ColumnElement, Select, and_, false, func, literal, or_, select, text, true
 
 from calls.tables import calls, follow_ups, legs
 from crm_sync.book.merging import same_party
 from crm_sync.tables import leads, tasks
 from directory.model import Directory
 from web.sessions import Viewer
+
+LOST_AFTER: Final = text("interval '7 hours'")
+"""A call without an end for so long lost its end: an hour more than pages that are live wait, for a PBX's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,14 @@ class Scope:
         """The same as `covers`, as a condition on the table of calls."""
         if self.everything:
             return true()
+        # Without an end for so long it does not go on any more; and few of all calls are looked at.
+        now = and_(calls.c.ended_at.is_(None), calls.c.started_at > func.now() - LOST_AFTER)
+        if self.live and not (self.people or self.lines):
+            return now
         theirs = select(literal(1)).where(legs.c.call_id == calls.c.id, legs.c.person.in_(self.people))
         reached = _asked_of_each(theirs)
-        going_on = and_(calls.c.ended_at.is_(None), true() if self.live else false())
-        return or_(calls.c.person.in_(self.people), calls.c.line.in_(self.lines), reached, going_on)
+        own = or_(calls.c.person.in_(self.people), calls.c.line.in_(self.lines), reached)
+        return or_(own, now) if self.live else own
 
 
 def scope_of(viewer: Viewer, directory: Directory) -> Scope:

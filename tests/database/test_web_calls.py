@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from time import monotonic
@@ -11,14 +13,16 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, event, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.tables import sessions, tokens
 from directory.tables import users as logins
+from telephony.clocks import keep
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import SUPPORT, Told
 from web import guard, health, users, watching
+from web.background import read_live
 from web.live import LIVE
 from web.services import Part
 from web.sessions import Viewer
@@ -341,6 +345,24 @@ async def test_a_page_that_was_just_woken_takes_what_happens_meanwhile_as_one(si
         assert page.calls == live.calls
     finally:
         live.close(page)
+
+
+async def test_the_calls_that_go_on_are_found_by_the_time_they_began(site: Site) -> None:
+    """However many there ever were; how far the clocks of PBXes are from ours is known before the first of them."""
+    async with site.engine.begin() as connection:
+        await keep(connection, "main", -90.0)
+        await keep(connection, "branch", 30.0)
+    call = Told(site.engine, at=datetime.now(UTC) - timedelta(hours=5, minutes=59, seconds=60))
+    await call.arrives()
+    statements: list[tuple[str, Any]] = []
+    event.listen(site.engine.sync_engine, "before_cursor_execute", lambda *told: statements.append(told[2:4]))
+    async with site.engine.connect() as connection:
+        assert [one.id for one in await read_live(connection)] == [call.id]
+        asked, values = next(told for told in statements if "calls.direction" in told[0])
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await driver.execute("set enable_seqscan = off")
+        plan = "\n".join(row[0] for row in await driver.fetch(f"explain {asked}", *values))
+    assert re.search(r"Index Cond: \(+started_at > ", plan), plan
 
 
 async def busy_house(site: Site) -> None:
