@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-odoo check bench setup assets lock clean
+.PHONY: help demo test test-odoo check bench screenshots setup assets lock clean
 
 help: ## Tell what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 14
@@ -37,6 +37,10 @@ check: setup ## What CI runs: format, lint, types, import contracts, tests
 
 bench: setup ## Measure what was promised, on this machine
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: ## Make the pictures of docs/images anew, from the demo
+	@$(SETUP) python assets asterisk whisper chromium
+	@exec $(BIN)/python -m docs.screenshots
 
 setup: ## Fetch and install all that tests need
 	@$(SETUP)
