@@ -52,16 +52,17 @@ async def enter(request: web.Request) -> web.Response:
     except BusyError:
         attempts.take_back(address, login)
         return _later(request, login, say(language, "login.busy"), BUSY_SECONDS)
-    if not fits or user is None:
+    cookie = None
+    if user is not None:
+        async with services.engine.begin() as connection:
+            if fits and await sessions.still_proven(connection, user.id, user.password_hash):
+                cookie = await sessions.begin(connection, user.id, request.headers.get("User-Agent", ""))
+            did = "logged_in" if cookie else "login_refused"  # what else was typed there may be a password
+            await note(connection, actor_named(request, login, user.id), did, f"user {user.id}")
+    if cookie is None:
         _log.warning("login refused")
-        if user is not None:  # what else was typed there may be a password
-            async with services.engine.begin() as connection:
-                await note(connection, actor_named(request, login, user.id), "login_refused", f"user {user.id}")
         return login_page(request, login, say(language, "login.wrong"), status=403)
     attempts.succeeded(address, login)
-    async with services.engine.begin() as connection:
-        cookie = await sessions.begin(connection, user.id, request.headers.get("User-Agent", ""))
-        await note(connection, actor_named(request, login, user.id), "logged_in", f"user {user.id}")
     response = web.Response(status=303, headers={"Location": own_path(form.get("next", ""))})
     sessions.give_cookie(response, cookie, secure=services.secure)
     return response

@@ -77,7 +77,7 @@ class Waiting:
 def read_asked(query: Mapping[str, str]) -> Asked:
     """What the page's address asks. Raises FilterError."""
     most = query.get("most", str(PAGE))
-    if not (most.isascii() and most.isdecimal() and PAGE <= int(most[:6]) <= MOST):
+    if not (most.isascii() and most.isdecimal() and len(most) <= 3 and PAGE <= int(most) <= MOST):
         raise FilterError("most", f"must be from {PAGE} to {MOST}")
     for name, known in (("why", WHYS), ("age", AGES)):
         if query.get(name) and query[name] not in known:

@@ -50,6 +50,15 @@ async def begin(connection: AsyncConnection, user: int, user_agent: str) -> str:
     return cookie
 
 
+async def still_proven(connection: AsyncConnection, user: int, hashed: str) -> bool:
+    """Whether a login still has the password that was checked, and may come in, held until the transaction ends.
+
+    The check takes its time: a new password meanwhile, or a disabling, is what counts.
+    """
+    same = (users.c.id == user) & (users.c.password_hash == hashed) & users.c.disabled_at.is_(None)
+    return (await connection.execute(select(users.c.id).where(same).with_for_update())).first() is not None
+
+
 async def end(connection: AsyncConnection, cookie: str) -> None:
     """Close a session; the cookie is worth nothing from here on."""
     await connection.execute(delete(sessions).where(sessions.c.digest == digest(cookie)))

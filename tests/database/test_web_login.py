@@ -18,10 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.tables import sessions, tokens
 from directory.tables import users as logins
+from recordings.privacy_tables import audit
 from tests.fakes.command import switchhook
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import PASSWORD
-from web import users
+from web import login, users
+from web.access import me_page
 from web.login import ATTEMPTS
 from web.users import HASHERS, UserError
 
@@ -105,6 +107,33 @@ async def test_a_wrong_password_is_refused_without_saying_what_was_wrong(site: S
         ]
     assert "Логин или пароль не подходят" in told[0]
     assert told[0].replace("anna", "") == told[1].replace("nobody", "")
+
+
+async def test_what_becomes_of_a_login_while_its_password_is_checked_counts(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new password, or a disabling, in that fifth of a second: the old password opens and changes nothing."""
+    meanwhile: list[tuple[str, bool]] = [("anna", False), ("gleb", True), ("boris", False)]
+
+    async def fits(password: str, hashed: str | None) -> bool:
+        right = await users.password_fits(password, hashed)
+        name, out = meanwhile.pop(0)
+        async with site.engine.begin() as connection:
+            await (users.disable(connection, name) if out else users.set_password(connection, name, "a new password"))
+        return right
+
+    monkeypatch.setattr(login, "password_fits", fits)
+    monkeypatch.setattr(me_page, "password_fits", fits)
+    new = {"do": "password", "old": PASSWORD, "password": "a third password", "repeat": "a third password"}
+    async with site.visitor() as client, site.visitor("boris") as boris:
+        for name in ("anna", "gleb"):
+            form = {"login": name, "password": PASSWORD}
+            assert (await client.post("/login", data=form, allow_redirects=False)).status == 403
+        assert (await boris.post("/me", data=new, allow_redirects=False)).status == 422
+    async with site.engine.connect() as connection:
+        assert (await connection.execute(select(sessions))).all() == []
+        told = (await connection.execute(select(audit.c.action).order_by(audit.c.id))).scalars().all()
+    assert list(told) == ["login_refused"] * 2
 
 
 async def test_a_form_that_is_none_is_refused(site: Site) -> None:

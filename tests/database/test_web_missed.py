@@ -165,7 +165,7 @@ async def test_whom_one_may_not_see_is_not_there(site: Site) -> None:
         assert (await client.get(f"/missed/{other}")).status == 403
         for path in ("/missed/999", "/missed/x", "/missed/0"):
             assert (await client.get(path)).status == 404
-        for query in ("why=x", "age=x", "most=1", "most=9999", "most=x", "by=year"):
+        for query in ("why=x", "age=x", "most=1", "most=9999", "most=x", "most=0000500", "by=year"):
             assert (await client.get(f"/missed?{query}")).status == 400, query
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory.tables import users as table
 from web import sessions, users
@@ -71,12 +72,11 @@ async def _set_password(request: web.Request, form: Mapping[str, str]) -> web.Re
     """Take a new password from who knows the old one; all sessions end, and this browser gets a new one."""
     services, viewer = request.app[SERVICES], request[VIEWER]
     try:
-        await _prove(request, form.get("old", ""))
+        proven = await _prove(request, form.get("old", ""))
         async with services.engine.begin() as connection:
-            one = await logins.one_login(connection, viewer.user)
-            if one is not None:
-                await users.set_password(connection, one.login, _repeated(form))
-                await Asked(request, connection, one, form).note("password_set")
+            one = await _held(connection, viewer.user, proven)
+            await users.set_password(connection, one.login, _repeated(form))
+            await Asked(request, connection, one, form).note("password_set")
             cookie = await sessions.begin(connection, viewer.user, request.headers.get("User-Agent", ""))
     except UserError as error:
         return await _page(request, Shown(wrong=error, form=form), status=422)
@@ -85,8 +85,8 @@ async def _set_password(request: web.Request, form: Mapping[str, str]) -> web.Re
     return response
 
 
-async def _prove(request: web.Request, password: str) -> None:
-    """Ask that the viewer knows their password, as slowly and as seldom as at the login. Raises UserError, 429."""
+async def _prove(request: web.Request, password: str) -> str:
+    """Ask that the viewer knows their password, as slowly and as seldom as at the login; its hash. UserError, 429."""
     attempts, viewer, address = request.app[ATTEMPTS], request[VIEWER], counted(address_of(request))
     wait = attempts.wait_seconds(address, viewer.login)
     if wait > 0:
@@ -99,9 +99,18 @@ async def _prove(request: web.Request, password: str) -> None:
     except BusyError:
         attempts.take_back(address, viewer.login)
         raise web.HTTPTooManyRequests(headers={"Retry-After": "5"}, text="Too many passwords are checked.") from None
-    if not fits:
+    if not fits or hashed is None:
         raise UserError("old: is not the password of this login", "old")
     attempts.succeeded(address, viewer.login)
+    return str(hashed)
+
+
+async def _held(connection: AsyncConnection, user: int, proven: str) -> Any:
+    """The viewer's login, if its password is still the one that was proven. Raises UserError."""
+    one = await logins.one_login(connection, user)
+    if one is None or not await sessions.still_proven(connection, user, proven):
+        raise UserError("old: is not the password of this login", "old")
+    return one
 
 
 def _repeated(form: Mapping[str, str]) -> str:

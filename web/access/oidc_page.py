@@ -79,7 +79,7 @@ async def _whose(connection: AsyncConnection, request: web.Request, client: Clie
     columns = (users.c.id, users.c.login, users.c.disabled_at, users.c.oidc_subject)
     subject = str(claims["sub"])
     known = select(*columns).where(users.c.oidc_issuer == client.issuer, users.c.oidc_subject == subject)
-    user = (await connection.execute(known)).first()
+    user = (await connection.execute(known.with_for_update())).first()
     if user is None:
         named = select(*columns).where(users.c.login == oidc.login_of(client, claims)).with_for_update()
         user = (await connection.execute(named)).first()
