@@ -53,7 +53,7 @@ async def test_whatever_is_asked_is_answered_as_described(site: Site, tmp_path: 
     description.write_text(json.dumps(describe()))
     process = await asyncio.create_subprocess_exec(
         str(PROGRAM), f"--config-file={config}", "run", str(description), f"--url={site.url}", f"--seed={seed}",
-        f"--max-time={os.environ.get(SECONDS, '20')}", "--workers=2", "--request-timeout=10", "--no-color",
+        f"--max-time={os.environ.get(SECONDS, '20')}", "--request-timeout=10", "--no-color",
         "--suppress-health-check=all", "--generation-database=none",
         cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 A `Door` is what can be said of one method of a path; `web.api.openapi` writes all of them down.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar, get_origin
 
 from aiohttp import hdrs, web
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 PREFIX: Final = "/api/v1"
 JSON: Final = "application/json"
@@ -128,6 +129,15 @@ Handler = Callable[[web.Request, Any], Awaitable[BaseModel | web.StreamResponse]
 Q = TypeVar("Q", bound=Query)
 
 
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def _written(told: Any) -> Any:
+    if not isinstance(told, datetime) and not (isinstance(told, str) and _DAY.match(told)):
+        raise ValueError("must be ISO 8601")  # a number would be seconds since 1970
+    return told
+
+
 def _in_utc(at: datetime) -> datetime:
     try:
         return at.astimezone(UTC)
@@ -135,7 +145,7 @@ def _in_utc(at: datetime) -> datetime:
         raise ValueError("is beyond the calendar") from None
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written), AfterValidator(_in_utc)]
 """A time with its zone, in UTC once it is read."""
 
 
