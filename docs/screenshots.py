@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from service import log
 from service.demo import Demo, open_demo
-from service.demo_world.life import SCENES, Life
+from service.demo_world.life import SALES, SCENES, Life
 from setup.chromium import NAMES
 
 IMAGES: Final = Path(__file__).with_name("images")
@@ -36,7 +36,10 @@ PAGES: Final = {
 }
 """Picture -> page, when the scenes were played once. `{heard}` is the last call whose text is there."""
 
-_HEARD: Final = text("select call_id from transcripts where text <> '' order by made_at desc limit 1")
+_HEARD: Final = text(
+    f"select id from calls join transcripts on call_id = id where text <> '' and line = '{SALES}'"  # noqa: S608 - ours
+    " order by started_at desc limit 1"
+)
 _HEARD_COUNT: Final = text("select count(*) from transcripts")
 _LONGEST_SECONDS: Final = 600.0
 
