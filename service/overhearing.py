@@ -9,11 +9,13 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.record import state_call
 from calls.talkers import talkers
 from directory.model import Directory, Person
+from directory.tables import users
 from service.listening import keep_listening
 from telephony import chan_spy, overhearings
 from telephony.devices import DeviceState
@@ -29,6 +31,8 @@ FRESH_SECONDS: Final = 10.0
 """What nobody did for so long is not done any more: who wanted it looks elsewhere by now."""
 LOST_SECONDS: Final = 60.0
 """So long after it was asked for, a telephone has been answered or not; the PBX's word on it was lost."""
+HEADS: Final = ("head", "admin")
+"""Roles of logins that may overhear."""
 _LOOK_SECONDS: Final = 1.0
 _CAUSES: Final = {"17": "busy", "19": "no_answer", "21": "rejected"}
 """Q.850 of the telephone's hang-up. The Reason of OriginateResponse is 0 for who declines and who is busy (tapes
@@ -95,6 +99,8 @@ class Overhearing:
                     await self._do(one, known)
                 elif one.step == "heard" and one.ended_at is not None:  # ChanSpy ends with the channel that it hears
                     await self._end(one.id)
+                elif one.step == "heard" and not await self._may_still(one.asked_by):
+                    await self._hang_up(one)
                 elif one.step == "placed" and one.age_seconds > LOST_SECONDS:
                     await self._fail(one.id, "interrupted")
 
@@ -112,14 +118,13 @@ class Overhearing:
             await self._change(wanted, now)
         else:
             talk = talkers(state_call(wanted.state), directory)
-            others = [key for key in talk if key != wanted.person]
             device = telephone(person, self._devices() or {})
-            if not others:
+            if wanted.heard not in talk:
                 await self._fail(wanted.id, "nobody_talks")
             elif device in {"no_device", "in_use"}:
                 await self._fail(wanted.id, device)
             else:
-                await self._place(wanted, device, talk[others[-1]], directory.person(others[-1]))
+                await self._place(wanted, device, talk[wanted.heard], directory.person(wanted.heard))
 
     async def _place(self, wanted: Wanted, device: str, channel: str, heard: Person | None) -> None:
         """Have the PBX call the telephone, at most once whatever happens meanwhile."""
@@ -143,10 +148,25 @@ class Overhearing:
         except LinkError as error:
             log.warning("a wish to overhear may not have reached the PBX", pbx=self._pbx, error=str(error))
 
+    async def _may_still(self, login: str) -> bool:
+        """Whether who asked is still a head or an admin."""
+        asked = select(users.c.id).where(users.c.login == login, users.c.disabled_at.is_(None), users.c.role.in_(HEADS))
+        async with self._engine.connect() as connection:
+            return (await connection.execute(asked)).first() is not None
+
+    async def _hang_up(self, heard: Wanted) -> None:
+        """End what somebody overhears who may no more; its end is noted with the channel's."""
+        try:
+            await self._link.action({"Action": "Hangup", "Channel": str(heard.channel), "Cause": "16"})
+        except ActionRefused:
+            await self._end(heard.id)
+        log.info("a call is overheard no more", pbx=self._pbx, reason="right_lost")
+
     async def _change(self, wanted: Wanted, now: Wanted) -> None:
         """Go on in another way on the same channel: what was before is over, what is wanted begins."""
         try:
-            await self._link.action(chan_spy.change(str(now.channel), wanted.mode))
+            for action in chan_spy.change(str(now.channel), wanted.mode):
+                await self._link.action(action)
         except ActionRefused:
             await self._fail(wanted.id, "over")
             return

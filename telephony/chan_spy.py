@@ -19,10 +19,9 @@ Mode = Literal["listen", "whisper", "join"]
 
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 RING_SECONDS: Final = 25
+CONTEXT: Final = "switchhook-overhear"
 
 _OPTIONS: Final[dict[Mode, str]] = {"listen": "", "whisper": "w", "join": "B"}
-_KEYS: Final[dict[Mode, str]] = {"listen": "4", "whisper": "5", "join": "6"}
-"""ChanSpy's own keys, with its option d."""
 _UNIQUEID: Final = re.compile(r"[A-Za-z0-9_.-]{1,120}\Z")
 _EXTENSION: Final = re.compile(r"[0-9]{1,10}\Z")
 
@@ -45,7 +44,7 @@ def originate(overhearing: UUID, device: str, heard: str, mode: Mode, *, shown: 
         "ActionID": str(overhearing),
         "ChannelId": channel_of(overhearing),
         "Channel": dial,
-        "Context": "switchhook-overhear",
+        "Context": CONTEXT,
         "Exten": "s",
         "Priority": "1",
         "Timeout": str(RING_SECONDS * 1000),
@@ -55,6 +54,11 @@ def originate(overhearing: UUID, device: str, heard: str, mode: Mode, *, shown: 
     return told | ({"CallerID": f"<{shown}>"} if _EXTENSION.match(shown) else {})
 
 
-def change(channel: str, mode: Mode) -> Fields:
-    """The action that has who overhears do it in another way, as if they had pressed the key."""
-    return {"Action": "PlayDTMF", "Channel": channel, "Digit": _KEYS[mode], "Receive": "true"}
+def change(channel: str, mode: Mode) -> tuple[Fields, ...]:
+    """The actions that have who overhears do it in another way: their channel comes to ChanSpy anew.
+
+    Not by ChanSpy's own keys (its option d): what is pressed on a telephone is written down nowhere.
+    """
+    told = {"Action": "Setvar", "Channel": channel, "Variable": "SWITCHHOOK_OVERHEAR_MODE", "Value": _OPTIONS[mode]}
+    anew = {"Action": "Redirect", "Channel": channel, "Context": CONTEXT, "Exten": "s", "Priority": "1"}
+    return told, anew

@@ -36,7 +36,9 @@ class Wanted:
     id: UUID
     call_id: UUID
     person: str
+    heard: str
     mode: Mode
+    asked_by: str
     step: str
     channel: str | None
     age_seconds: float
@@ -44,9 +46,14 @@ class Wanted:
     state: Any
 
 
-async def ask(connection: AsyncConnection, call_id: UUID, *, person: str, mode: Mode, asked_by: str) -> UUID:
-    """Write down that a person wants to overhear a call; told to who does it, and to pages, at the commit."""
-    row = {"call_id": call_id, "person": person, "mode": mode, "asked_by": asked_by}
+async def ask(
+    connection: AsyncConnection, call_id: UUID, *, person: str, heard: str, mode: Mode, asked_by: str
+) -> UUID:
+    """Write down that a person wants to overhear a call; told to who does it, and to pages, at the commit.
+
+    `heard` is the key of the colleague whose telephone is heard.
+    """
+    row = {"call_id": call_id, "person": person, "heard": heard, "mode": mode, "asked_by": asked_by}
     made = await connection.execute(insert(overhearings).values(row).returning(overhearings.c.id))
     wanted: UUID = made.scalar_one()
     for channel in (CHANNEL, CALLS):
@@ -62,7 +69,9 @@ async def under_way(connection: AsyncConnection, pbx: str) -> list[Wanted]:
             overhearings.c.id,
             kept.c.id.label("call_id"),
             overhearings.c.person,
+            overhearings.c.heard,
             overhearings.c.mode,
+            overhearings.c.asked_by,
             overhearings.c.state.label("step"),
             overhearings.c.channel,
             func.extract("epoch", func.clock_timestamp() - overhearings.c.asked_at).label("age_seconds"),

@@ -105,6 +105,7 @@ overhearings = Table(
         comment="The call that is overheard.",
     ),
     Column("person", Text, nullable=False, comment="Key of who overhears, on a telephone of theirs."),
+    Column("heard", Text, nullable=False, comment="Key of the colleague whose telephone is heard."),
     Column("mode", Text, CheckConstraint(f"mode in {MODES!r}", name="mode"), nullable=False),
     Column("asked_by", Text, nullable=False, comment="Login."),
     Column("asked_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.clock_timestamp()),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls import events as e
 from calls.call import facts
 from web.guard import VIEWER
+from web.house import HOUSE
 from web.one_call import OneCall, read_call
-
-HEADS: Final = frozenset({"head", "admin"})
+from web.rights import may_overhear
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +27,15 @@ class OwnCall:
 async def read_own_call(request: web.Request, connection: AsyncConnection) -> OwnCall:
     """The call of `{id}` in the path, and whose card of it is meant.
 
-    Raises 404; 403 for who did not talk in it and is neither head nor admin.
+    Raises 404; 403 for who did not talk in it, and is neither admin nor head of who did or of its line.
     """
     one, viewer = await read_call(request, connection), request[VIEWER]
     told = talkers(one)
     if viewer.person in told:
         return OwnCall(one, viewer.person, told[viewer.person])
-    if viewer.role not in HEADS or not told:
-        raise web.HTTPForbidden(text="Only who talks or talked in a call, heads and admins do this.")
+    directory = await request.app[HOUSE].read()
+    if not told or not may_overhear(viewer, directory, told, one.row.line):
+        raise web.HTTPForbidden(text="Only who talks or talked in a call, heads of their teams and admins do this.")
     person = next((key for key, talks in told.items() if talks), next(iter(told)))
     return OwnCall(one, person, told[person])
 

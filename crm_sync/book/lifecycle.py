@@ -85,7 +85,7 @@ class LifecycleError(ValueError):
     """
 
     def __init__(
-        self, field: Fault, message: str, *, why: Literal["past", "closed", "when", "why"] | None = None
+        self, field: Fault, message: str, *, why: Literal["past", "closed", "when", "why", "other_team"] | None = None
     ) -> None:
         """Keep the field beside the message."""
         super().__init__(message)

@@ -131,10 +131,15 @@ async def _is_there(connection: AsyncConnection, lead: int) -> bool:
 
 
 async def _carry(connection: AsyncConnection, directory: Directory, lead: int, row: Row[Any], by: By) -> None:
-    """Move the lead as was told, write the note that is new, give whoever told it the next step."""
-    stage = (await connection.execute(select(leads.c.stage).where(leads.c.id == lead))).scalar_one()
-    move = _move(row, stage)
+    """Move the lead as was told, write the note that is new, give whoever told it the next step.
+
+    Whoever talked with another team's client writes to the lead, but only heads move it.
+    """
+    now = (await connection.execute(select(leads.c.stage, leads.c.owner).where(leads.c.id == lead))).one()
+    move = _move(row, now.stage)
     if move is not None:
+        if not by.head and not _work_together(directory, row.person, now.owner):
+            raise LifecycleError("reason", "another team works on this lead", why="other_team")
         await decide(connection, directory, lead, move, by)
     if row.note and (row.booked_at is None or (row.noted_at and row.noted_at > row.booked_at)):
         await add_note(connection, lead, row.note, by)
@@ -152,6 +157,13 @@ def _move(row: Row[Any], stage: str) -> Move | None:
     if stage == "disqualified":
         return None
     return Move(stage="disqualified", reason=row.outcome, duplicate_of=row.duplicate_of)
+
+
+def _work_together(directory: Directory, person: str, owner: str | None) -> bool:
+    """Whether a lead is nobody's, one's own, or of somebody in a team of one's own."""
+    if owner in {None, person}:
+        return True
+    return any({person, owner} <= set(team.members) for team in directory.teams)
 
 
 async def _mark(connection: AsyncConnection, row: Row[Any], at: datetime) -> None:

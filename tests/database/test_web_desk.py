@@ -124,6 +124,27 @@ async def test_what_cannot_be_told_is_refused_by_its_field_and_nothing_is_kept(s
     assert await rows(site.engine, "select count(*) from desk_cards") == [(0,)]
 
 
+async def test_a_lead_of_another_team_is_written_to_and_not_moved(site: Site) -> None:
+    """Nor is one that nobody here may see named as the other of a duplicate."""
+    number = "79165550107"
+    await know(site.engine, number, "Иван", "gleb")
+    (lead,) = await rows(site.engine, "select id, stage from leads")
+    call = await talked(site.engine, number)
+    async with site.visitor("anna") as anna:
+        told = await ask(anna, call, "outcome", 422, outcome="spam")
+        assert (told["field"], told["reason"]) == ("outcome", "wrong_other_team")
+        await ask(anna, call, "note", text="Просил перезвонить")
+        await ask(anna, call, "outcome", next_step="Передать Глебу")
+        other = await talked(site.engine, "79165550108")
+        await know(site.engine, "79165550109", "Пётр", "gleb")
+        (hidden,) = await rows(site.engine, "select max(id) from leads")
+        told = await ask(anna, other, "outcome", 422, outcome="duplicate", duplicate_of=hidden[0])
+        assert told["reason"] == "wrong_duplicate_of"
+    stages, notes, tasks = await book(site.engine)
+    assert stages[0] == (lead[1], None)
+    assert (notes, tasks) == ([("Просил перезвонить", "anna")], [("Передать Глебу", "anna")])
+
+
 async def test_a_dismissed_card_leaves_its_note_and_no_outcome(site: Site) -> None:
     """It goes from the desk of who talked, and stays away; the lead is where it was."""
     call = await talked(site.engine)

@@ -252,7 +252,7 @@ async def test_the_heads_page_has_calls_people_leads_and_refusals_of_own_teams(s
         await connection.execute(insert(outgoing_calls).values(wish | {"person": "gleb", "number": "78095550222"}))
         away = Absence(0, now, now + timedelta(days=1), "anna")
         await presence_store.send_away(connection, "boris", away)
-        asked = await overhearings.ask(connection, call, person="vera", mode="listen", asked_by="vera")
+        asked = await overhearings.ask(connection, call, person="vera", heard="anna", mode="listen", asked_by="vera")
         await overhearings.place(connection, asked, "PJSIP/vera-desk", "x")
         await overhearings.begin(connection, asked)
     async with site.visitor("vera") as client:

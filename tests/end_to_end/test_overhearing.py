@@ -10,12 +10,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.record import state_call
 from calls.view import view
 from directory.file import loads
 from directory.store import apply
+from directory.tables import users
 from recordings.names import SIDES
 from service.comparison import compare
 from service.demo_world import OutsideWorld, answer, reject
@@ -57,6 +59,7 @@ async def stage(
     """A fresh store with the directory in it; afterwards nobody is on the line."""
     async with engine.begin() as connection:
         await apply(connection, TEAM)
+        await connection.execute(insert(users).values(login="vera", role="head", person_key="vera"))
     yield Stage(pbx, world, engine, database_url, tmp_path)
     await world.quiet()
 
@@ -73,7 +76,7 @@ async def talk(stage: Stage, number: str, *, speak: tuple[str, ...] = ()) -> tup
 async def overhear(stage: Stage, call: UUID, mode: Mode, *, ends: str = "heard") -> Any:
     """Вера wants to overhear; the row of it once it is in that state."""
     async with stage.engine.begin() as connection:
-        asked = await overhearings.ask(connection, call, person="vera", mode=mode, asked_by="vera")
+        asked = await overhearings.ask(connection, call, person="vera", heard="anna", mode=mode, asked_by="vera")
     return await state(stage, asked, ends)
 
 
@@ -122,6 +125,8 @@ async def hears(heard: Path) -> None:
 async def test_a_head_listens_whispers_and_joins_and_the_record_has_the_call_alone(stage: Stage) -> None:
     """Listening is heard by nobody, a whisper by the colleague alone, joining by everybody; each wish is a row.
 
+    It ends with the right to it.
+
     The telephone of the head is in no call: the store has the two calls of the clients, and CEL tells no third. What
     she says is in no recording.
     """
@@ -145,8 +150,11 @@ async def test_a_head_listens_whispers_and_joins_and_the_record_has_the_call_alo
         joined = await overhear(stage, other, "join")
         await hears(theirs)
         assert (joined.channel, (await state(stage, whisper.id, "over")).reason) == (whisper.channel, None)
-        await client.hangup()
+        async with stage.engine.begin() as connection:  # she is no head any more: she hears no more, they talk on
+            await connection.execute(update(users).values(role="manager"))
         await state(stage, joined.id, "over")
+        assert not client.is_ended
+        await client.hangup()
         (channel,) = view(state_call((await stage.record(OTHER)).state)).recorded
         await complete(stage.pbx.recordings, channel)
         assert [length(stage.pbx.recordings / f"{channel}-{side}.wav") > 0.5 for side in SIDES] == [True, True]

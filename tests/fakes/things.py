@@ -88,7 +88,7 @@ async def things(site: Site) -> dict[str, str]:
             await connection.execute(insert(erasures).values(row).returning(erasures.c.id))
         ).scalar_one()
         outgoing = (await connection.execute(asked)).scalar_one()
-        heard = await overhearings.ask(connection, call.id, person="vera", mode="listen", asked_by="vera")
+        heard = await overhearings.ask(connection, call.id, person="vera", heard="anna", mode="listen", asked_by="vera")
         token = await upload_tokens.create(connection, "main")
     await add_connection(site.engine, "https://crm.example.com/told")
     told = {name: str(number) for name, number in numbers.items()} | {"pbx": f"Bearer {token}", "crm": "site"}

@@ -48,16 +48,21 @@ async def ask(request: web.Request, call_id: UUID, mode: Mode) -> UUID:
     async with request.app[SERVICES].engine.begin() as connection:
         one = await read_one(request, connection, call_id)
         talk = talkers(one.call, directory)
-        if not may_overhear(viewer, directory, [*talk, *one.people.values(), one.row.person], one.row.line):
+        if not may_overhear(viewer, directory, talk, one.row.line):
             raise web.HTTPForbidden(text="This call is not of your teams.")
         person = directory.person(viewer.person or "")
         if person is None or not person.devices:
             raise NotOverheard("no_device")
         if one.seen.ended_at is not None:
             raise NotOverheard("over")
-        if not talk.keys() - {person.key}:
+        others = [key for key in talk if key != person.key]
+        if not others:
             raise NotOverheard("nobody_talks")
-        asked = await overhearings.ask(connection, one.id, person=person.key, mode=mode, asked_by=viewer.login)
+        # Who joined last is heard; of those of the viewer's teams first, where others talk in it, too.
+        heard = max(others, key=lambda key: (may_overhear(viewer, directory, [key], None), others.index(key)))
+        asked = await overhearings.ask(
+            connection, one.id, person=person.key, heard=heard, mode=mode, asked_by=viewer.login
+        )
         await helping.take(connection, one.id, person.key)
         await note(connection, actor_of(request), "call_overheard", f"call {one.id}", {"mode": mode, "id": str(asked)})
     return asked
