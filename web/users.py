@@ -26,6 +26,9 @@ LOGIN_MOST: Final = 64
 HASHERS: Final = 2
 WAITING_MOST: Final = 8
 DAYS_MOST: Final = 3650
+LINKERS: Final = ("head", "admin")
+"""Who makes links that open without a login."""
+
 TOKEN_PREFIX: Final = "sh_"  # noqa: S105 - the visible start of every token, not a secret
 _LOGIN: Final = re.compile(rf"[\w.@+-]{{1,{LOGIN_MOST}}}")
 _HASHES: Final = PasswordHash.recommended()
@@ -113,11 +116,19 @@ async def add(
     return int((await connection.execute(insert(users).values(row).returning(users.c.id))).scalar_one())
 
 
-async def change(connection: AsyncConnection, login: str, role: str, person: str | None) -> None:
-    """Give the login another role and person. Raises UserError."""
+async def change(
+    connection: AsyncConnection, login: str, role: str, person: str | None, actor: Actor = THE_OPERATOR
+) -> None:
+    """Give the login another role and person. Raises UserError.
+
+    Who made links as a head or an admin, and is neither any more, leaves none behind.
+    """
     user = await id_of(connection, login)
     await _check(connection, role, person)
+    before = await connection.scalar(select(users.c.role).where(users.c.id == user).with_for_update())
     await connection.execute(update(users).where(users.c.id == user).values(role=role, person_key=person))
+    if before in LINKERS and role not in LINKERS:
+        await _revoke_links(connection, actor, login)
 
 
 async def keep_an_admin(connection: AsyncConnection, login: str) -> None:
@@ -168,8 +179,7 @@ async def disable(connection: AsyncConnection, login: str, actor: Actor = THE_OP
     await end_sessions(connection, user)
     mine = (tokens.c.user_id == user) & tokens.c.revoked_at.is_(None)
     await connection.execute(update(tokens).where(mine).values(revoked_at=func.now()))
-    await links.revoke_of(connection, actor, login)
-    await wall_links.revoke_of(connection, actor, login)
+    await _revoke_links(connection, actor, login)
     return user
 
 
@@ -240,6 +250,11 @@ def alive_tokens() -> ColumnElement[bool]:
     """Tokens that open something."""
     lasting = tokens.c.expires_at.is_(None) | (tokens.c.expires_at > func.now())
     return tokens.c.revoked_at.is_(None) & lasting
+
+
+async def _revoke_links(connection: AsyncConnection, actor: Actor, login: str) -> None:
+    await links.revoke_of(connection, actor, login)
+    await wall_links.revoke_of(connection, actor, login)
 
 
 async def _check(connection: AsyncConnection, role: str, person: str | None) -> None:

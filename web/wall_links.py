@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -44,14 +45,25 @@ class WallLink:
 
 
 async def make(
-    connection: AsyncConnection, actor: Actor, directory: Directory, label: str, team: str | None
+    connection: AsyncConnection,
+    actor: Actor,
+    directory: Directory,
+    label: str,
+    team: str | None,
+    *,
+    led: Collection[str] | None = None,
 ) -> tuple[int, str]:
-    """Make a link and give its number and its path, which nobody can be told again. Raises WallLinkRefused."""
+    """Make a link and give its number and its path, which nobody can be told again. Raises WallLinkRefused.
+
+    `led`: the teams of which it may be; None: any, and the house.
+    """
     label = label.strip()
     if not 1 <= len(label) <= LABEL_MOST or not label.isprintable():
         raise WallLinkRefused("label", f"must be 1 to {LABEL_MOST} printable characters, got {label[:80]!r}")
     if team is not None and directory.team(team) is None:
         raise WallLinkRefused("team", f"there is no team {team!r}")
+    if led is not None and team not in led:
+        raise WallLinkRefused("team", "must be one that you lead")
     alive = select(func.count()).select_from(wall_links).where(wall_links.c.revoked_at.is_(None))
     if (await connection.execute(alive)).scalar_one() >= ALIVE_MOST:
         raise WallLinkRefused("link", f"there are {ALIVE_MOST} already; revoke those that no screen needs")
@@ -62,10 +74,10 @@ async def make(
     return number, f"/wall/{told}"
 
 
-async def alive(connection: AsyncConnection) -> list[WallLink]:
-    """The links that open something, the newest first."""
+async def alive(connection: AsyncConnection, login: str = "", led: Collection[str] | None = None) -> list[WallLink]:
+    """The links that open something, the newest first; of `led` teams and made by `login`, where only those count."""
     asked = select(wall_links).where(wall_links.c.revoked_at.is_(None)).order_by(wall_links.c.id.desc())
-    return [_link(row) for row in await connection.execute(asked)]
+    return [_link(row) for row in await connection.execute(asked) if _is_theirs(row, login, led)]
 
 
 async def opened(connection: AsyncConnection, told: str) -> WallLink | None:
@@ -77,12 +89,15 @@ async def opened(connection: AsyncConnection, told: str) -> WallLink | None:
     return _link(row) if row is not None else None
 
 
-async def revoke(connection: AsyncConnection, actor: Actor, number: int) -> None:
-    """End a link; one that is over stays so. Raises WallLinkRefused when there is none."""
+async def revoke(connection: AsyncConnection, actor: Actor, number: int, led: Collection[str] | None = None) -> None:
+    """End a link, of the teams `led` or their own where it is given; one that is over stays so.
+
+    Raises WallLinkRefused when there is none of those.
+    """
     row = (
         await connection.execute(select(wall_links).where(wall_links.c.id == number).with_for_update())
     ).one_or_none()
-    if row is None:
+    if row is None or not _is_theirs(row, actor.login, led):
         raise WallLinkRefused("link", f"there is no wallboard link {number}")
     if row.revoked_at is None:
         ended = update(wall_links).where(wall_links.c.id == number).values(revoked_at=func.now())
@@ -95,6 +110,10 @@ async def revoke_of(connection: AsyncConnection, actor: Actor, login: str) -> No
     asked = select(wall_links.c.id).where(wall_links.c.made_by == login, wall_links.c.revoked_at.is_(None))
     for number in (await connection.execute(asked.order_by(wall_links.c.id))).scalars().all():
         await revoke(connection, actor, number)
+
+
+def _is_theirs(row: Any, login: str, led: Collection[str] | None) -> bool:
+    return led is None or row.team in led or row.made_by == login
 
 
 def _link(row: Any) -> WallLink:

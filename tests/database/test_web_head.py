@@ -160,7 +160,12 @@ async def test_a_screen_shows_the_board_without_a_login_until_its_link_is_revoke
         for label in ("", " ", "x" * 61):
             async with head.post("/wallboard", data={"do": "make", "label": label}) as response:
                 assert (response.status, say("ru", "wall.fault.label") in await response.text()) == (422, True)
-        link = await answered(head, "/wallboard/links", label="Опен-спейс")
+        for wrong in (None, "support"):
+            assert (await answered(head, "/wallboard/links", 422, label="Холл", team=wrong))["field"] == "team"
+            form = {"do": "make", "label": "Холл", "team": wrong or ""}
+            async with head.post("/wallboard", data=form) as response:
+                assert response.status == 422, "of a team that another leads, or of the house"
+        link = await answered(head, "/wallboard/links", label="Опен-спейс", team="sales")
         assert [one["label"] for one in (await answered(head, "/wallboard/links"))["items"]] == ["Опен-спейс"]
         assert (await screen.get(link["url"])).status == 200
         async with head.post(f"{API}/wallboard/links/{link['number']}/revoke") as response:
@@ -173,15 +178,29 @@ async def test_a_screen_shows_the_board_without_a_login_until_its_link_is_revoke
         kept = str((await connection.execute(text("select * from wall_links"))).all())
         assert made[1].rpartition("/")[2] not in kept
         _, path = await wall_links.make(connection, Actor(login="vera"), HOUSE, "Её", None)
-        _, other = await wall_links.make(connection, THE_OPERATOR, HOUSE, "Общий", None)
-        await users.disable(connection, "vera")
+        number, other = await wall_links.make(connection, THE_OPERATOR, HOUSE, "Общий", None)
         told = (await connection.execute(text("select actor, action, subject from audit order by id"))).all()
     assert [tuple(one) for one in told[:2]] == [
         ("vera", "wall_link_made", "wall link 1"),
         ("vera", "wall_link_revoked", "wall link 1"),
     ]
-    async with site.visitor() as screen:
+    async with site.visitor("vera") as head, site.visitor("ilya") as admin, site.visitor() as screen:
+        listed = {one["label"] for one in (await answered(head, "/wallboard/links"))["items"]}
+        async with head.post("/wallboard", data={"do": "revoke", "link": str(number)}) as response:
+            assert response.status == 422
+        async with head.post(f"{API}/wallboard/links/{number}/revoke") as response:
+            assert response.status == 404
+        assert [(await screen.get(one)).status for one in (path, other)] == [200, 200]
+        async with site.engine.connect() as connection:
+            vera = await users.id_of(connection, "vera")
+        form = {"do": "change", "role": "manager", "person": "vera"}
+        assert (await admin.post(f"/admin/users/{vera}", data=form)).status == 200
         assert [(await screen.get(one)).status for one in (path, other)] == [404, 200]
+        async with site.engine.begin() as connection:
+            _, path = await wall_links.make(connection, Actor(login="vera"), HOUSE, "Её", None)
+            await users.disable(connection, "vera")
+        assert [(await screen.get(one)).status for one in (path, other)] == [404, 200]
+    assert listed == {"Её"}
 
 
 async def test_a_head_has_calls_of_own_teams_overheard_and_it_is_audited(site: Site) -> None:

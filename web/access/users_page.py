@@ -110,7 +110,7 @@ async def _change(asked: Asked) -> None:
     one, role, person = asked.one, asked.form.get("role", ""), asked.form.get("person") or None
     if one.role == ADMIN != role:
         await users.keep_an_admin(asked.connection, one.login)
-    await users.change(asked.connection, one.login, role, person)
+    await users.change(asked.connection, one.login, role, person, actor_of(asked.request))
     before, after = {"role": one.role, "person": one.person_key}, {"role": role, "person": person}
     if before != after:
         await asked.note("user_changed", before=before, after=after)

@@ -17,9 +17,9 @@ from web.guard import VIEWER, only
 from web.head import figures
 from web.head.board import numbers_of, read_board
 from web.head.floor import members
-from web.head.head_page import LEADERS, own_teams, why
+from web.head.head_page import LEADERS, why
 from web.head.overhearing import NotOverheard, ask
-from web.head.wall_page import MAKERS, address
+from web.head.wall_page import MAKERS, address, own_teams
 from web.house import HOUSE
 from web.keeping import actor_of
 from web.page import language_of
@@ -155,10 +155,11 @@ async def get_wallboard(request: web.Request, query: WallboardQuery) -> Wallboar
 
 
 async def list_wall_links(request: web.Request, _query: NoQuery) -> WallLinkList:
-    """GET /wallboard/links, for heads and admins."""
+    """GET /wallboard/links, for heads, of own teams and their own, and admins."""
     only(request, *MAKERS)
+    led = await own_teams(request)
     async with request.app[SERVICES].engine.connect() as connection:
-        found = await wall_links.alive(connection)
+        found = await wall_links.alive(connection, request[VIEWER].login, led)
     names = ("label", "team", "made_by", "made_at", "used_at")
     return WallLinkList(
         items=[WallLinkTold(number=one.id, **{name: getattr(one, name) for name in names}) for one in found]
@@ -167,12 +168,14 @@ async def list_wall_links(request: web.Request, _query: NoQuery) -> WallLinkList
 
 @audited("wall_link_made")
 async def make_wall_link(request: web.Request, wish: WallLinkWish) -> WallLinkMade | web.Response:
-    """POST /wallboard/links, by heads and admins."""
+    """POST /wallboard/links, by heads, of a team that they lead, and admins."""
     only(request, *MAKERS)
-    directory = await request.app[HOUSE].read()
+    directory, led = await request.app[HOUSE].read(), await own_teams(request)
     try:
         async with request.app[SERVICES].engine.begin() as connection:
-            number, path = await wall_links.make(connection, actor_of(request), directory, wish.label, wish.team)
+            number, path = await wall_links.make(
+                connection, actor_of(request), directory, wish.label, wish.team, led=led
+            )
     except WallLinkRefused as error:
         return refusal(422, error.field, str(error), field=error.field)
     return WallLinkMade(number=number, url=address(request, path))
@@ -180,12 +183,12 @@ async def make_wall_link(request: web.Request, wish: WallLinkWish) -> WallLinkMa
 
 @audited("wall_link_revoked")
 async def revoke_wall_link(request: web.Request, _body: NoBody) -> WallLinkEnded:
-    """POST /wallboard/links/{number}/revoke, by heads and admins."""
+    """POST /wallboard/links/{number}/revoke, by heads, of own teams and their own, and admins."""
     only(request, *MAKERS)
-    number = number_in(request)
+    number, led = number_in(request), await own_teams(request)
     try:
         async with request.app[SERVICES].engine.begin() as connection:
-            await wall_links.revoke(connection, actor_of(request), number)
+            await wall_links.revoke(connection, actor_of(request), number, led)
     except WallLinkRefused as error:
         raise web.HTTPNotFound(text=str(error)) from None
     return WallLinkEnded(number=number)

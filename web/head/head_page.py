@@ -15,18 +15,18 @@ from telephony import overhearings
 from web.audited import audited
 from web.cards import LiveCall
 from web.guard import VIEWER, only, read_form
-from web.head.board import BOARDS, Teams, numbers_of
+from web.head.board import BOARDS, numbers_of
 from web.head.figures import Refused, refused
 from web.head.floor import members, of_teams, talking_in
 from web.head.overhearing import RECENT_SECONDS, NotOverheard, ask, mode_of
-from web.head.wall_page import streamed
+from web.head.wall_page import own_teams, streamed
 from web.house import HOUSE
 from web.leads.wording import age, words_of
 from web.live import LIVE
 from web.names import person_name
 from web.page import fragment, language_of, page
 from web.refused import why_refused
-from web.rights import Scope, leads_worked, teams_led
+from web.rights import Scope, leads_worked
 from web.services import SERVICES
 from web.watching import Right
 from web.words import say
@@ -150,9 +150,3 @@ async def _beside(request: web.Request) -> dict[str, Any]:
         "age": lambda at: age((now - at).total_seconds(), language),
         **words_of(directory.leads, language, now),
     }
-
-
-async def own_teams(request: web.Request) -> Teams:
-    """The viewer's own teams; None for an admin, whose is the whole house."""
-    viewer = request[VIEWER]
-    return None if viewer.role == "admin" else teams_led(viewer, await request.app[HOUSE].read())

@@ -19,6 +19,7 @@ from web.keeping import actor_of
 from web.live import LIVE
 from web.page import fragment, language_of, page
 from web.render import render
+from web.rights import teams_led
 from web.services import SERVICES
 from web.wall_links import WallLink, WallLinkRefused
 from web.watching import Right
@@ -38,16 +39,17 @@ async def change(request: web.Request) -> web.Response:
     """POST /wallboard, by heads and admins: `do` make (label, team) or revoke (link); a new address is told once."""
     only(request, *MAKERS)
     form, directory, made = await read_form(request), await request.app[HOUSE].read(), ""
+    led = await own_teams(request)
     try:
         async with request.app[SERVICES].engine.begin() as connection:
             match form.get("do"):
                 case "make":
                     team = form.get("team") or None
                     _, made = await wall_links.make(
-                        connection, actor_of(request), directory, form.get("label", ""), team
+                        connection, actor_of(request), directory, form.get("label", ""), team, led=led
                     )
                 case "revoke":
-                    await wall_links.revoke(connection, actor_of(request), _number(form.get("link", "")))
+                    await wall_links.revoke(connection, actor_of(request), _number(form.get("link", "")), led)
                 case _:
                     raise web.HTTPBadRequest(text="do must be one of make, revoke")
     except WallLinkRefused as error:
@@ -132,18 +134,27 @@ def address(request: web.Request, path: str) -> str:
     return f"{scheme}://{request.host}{path}{asked}"
 
 
+async def own_teams(request: web.Request) -> Teams:
+    """The teams that the viewer leads; None for an admin, whose is the whole house."""
+    viewer = request[VIEWER]
+    return None if viewer.role == "admin" else teams_led(viewer, await request.app[HOUSE].read())
+
+
 async def _page(request: web.Request, told: dict[str, Any], status: int = 200) -> web.Response:
     teams, directory, viewer = await _teams(request), await request.app[HOUSE].read(), request[VIEWER]
+    led = await own_teams(request)
     links: list[WallLink] = []
     if viewer.role in MAKERS:
         async with request.app[SERVICES].engine.connect() as connection:
-            links = await wall_links.alive(connection)
+            links = await wall_links.alive(connection, viewer.login, led)
     shown = await page(
         request,
         "wallboard.html",
         board=await read_board(request, teams),
         team=next(iter(teams), "") if teams else "",
         teams=directory.teams,
+        linked=[one for one in directory.teams if led is None or one.key in led],
+        whole=led is None,
         links=links,
         may_make=viewer.role in MAKERS,
         team_name=lambda key: found.name if (found := directory.team(key)) else key,
