@@ -54,14 +54,15 @@ class WebSettings(_Part):
 class OidcSettings(_Part):
     """By whom people may log in beside their passwords: a provider of OpenID Connect; without `issuer` nobody.
 
-    `claim` of its ID token has to be the name of a login that is there; people must not be able to change it there.
+    `claim` of its ID token, which has to be named, is the name of a login that is there; people must not be able to
+    change it there.
     `label` stands on the button.
     """
 
     issuer: str | None = None
     client_id: str = ""
     client_secret: SecretStr | None = None
-    claim: str = Field(default="preferred_username", pattern=r"^[A-Za-z0-9_:/.-]{1,100}$")
+    claim: str = Field(default="", pattern=r"^[A-Za-z0-9_:/.-]{0,100}$")
     scopes: list[str] = Field(default=["openid", "profile", "email"], max_length=20)
     label: str = Field(default="SSO", min_length=1, max_length=40)
 
@@ -73,6 +74,8 @@ class OidcSettings(_Part):
             raise ValueError(f"issuer must begin with https://, got {self.issuer!r}")
         if not self.client_id:
             raise ValueError("client_id is required: by what name the provider knows us")
+        if not self.claim:
+            raise ValueError("claim is required: what of the ID token names a login, that people cannot change there")
         if "openid" not in self.scopes:
             raise ValueError("scopes must hold openid")
         return self

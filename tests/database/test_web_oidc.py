@@ -31,8 +31,10 @@ Sso = tuple[Site, Provider]
 
 @pytest.fixture
 async def sso(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Sso]:
-    """The web role beside a provider that knows it."""
+    """The web role beside a provider that knows it; Анна's login has no password."""
     async with provider() as other, open_site(engine, tmp_path) as site:
+        async with engine.begin() as connection:
+            await connection.execute(logins.update().where(logins.c.login == "anna").values(password_hash=None))
         other.back = f"{site.url}/login/oidc/return"
         await with_provider(site, other.client)
         yield site, other
@@ -109,6 +111,28 @@ async def test_nobody_gets_a_login_by_what_a_provider_says(sso: Sso, user: dict[
     async with site.engine.connect() as connection:
         assert (await connection.execute(select(sessions))).all() == []
         assert len((await connection.execute(select(logins))).all()) == 5
+
+
+async def test_a_login_with_a_password_or_an_admins_is_taken_over_by_no_name(sso: Sso) -> None:
+    """The first time; who came so before goes on as what they became."""
+    site, other = sso
+    anna = logins.update().where(logins.c.login == "anna")
+    hashed = await users.hash_password(PASSWORD)
+    for now in ({"password_hash": hashed}, {"role": "admin", "password_hash": None}):
+        async with site.engine.begin() as connection:
+            await connection.execute(anna.values(now))
+        async with site.visitor() as client:
+            status, _, text = await log_in(client)
+            assert (status, "нет входа" in text) == (403, True)
+    async with site.engine.begin() as connection:
+        await connection.execute(anna.values(role="manager"))
+    async with site.visitor() as client:
+        assert (await log_in(client))[0] == 200
+    async with site.engine.begin() as connection:
+        await connection.execute(anna.values(role="admin", password_hash=hashed))
+    async with site.visitor() as client:
+        assert (await log_in(client))[0] == 200
+    assert (other.refused, await told(site)) == ([], [("anna", "provider_connected"), *[("anna", "logged_in")] * 2])
 
 
 async def test_a_disabled_login_stays_out(sso: Sso) -> None:
@@ -219,7 +243,7 @@ async def test_a_provider_that_denies_lies_about_its_name_or_is_away_lets_nobody
         async with site.visitor() as client:
             status, path, text = await log_in(client)
             assert (status, path, words in text) == (403, "/login/oidc", True)
-            sent = {"login": "anna", "password": PASSWORD}
+            sent = {"login": "boris", "password": PASSWORD}
             assert (await client.post("/login", data=sent, allow_redirects=False)).status == 303
 
 

@@ -56,7 +56,12 @@ class Provider:
     def client(self) -> Client:
         """Us, as it knows us."""
         return Client(
-            issuer=self.issuer, client_id=CLIENT, client_secret=SECRET, redirect_uri=self.back, label="Ромашка"
+            issuer=self.issuer,
+            client_id=CLIENT,
+            client_secret=SECRET,
+            redirect_uri=self.back,
+            claim="preferred_username",
+            label="Ромашка",
         )
 
     async def discover(self, _request: web.Request) -> web.Response:

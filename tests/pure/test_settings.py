@@ -202,7 +202,8 @@ FOUND = '[web]\npublic_url = "https://us.example.com"\n'
 OF_A_PROVIDER = {
     'issuer = "https://id.example.com"\n': "client_id is required",
     'issuer = "http://id.example.com"\nclient_id = "us"\n': "https://",
-    'issuer = "https://id.example.com"\nclient_id = "us"\nscopes = ["email"]\n': "must hold openid",
+    'issuer = "https://id.example.com"\nclient_id = "us"\n': "claim is required",
+    'issuer = "https://id.example.com"\nclient_id = "us"\nclaim = "name"\nscopes = ["email"]\n': "must hold openid",
 }
 
 
@@ -210,5 +211,5 @@ OF_A_PROVIDER = {
 def test_a_provider_of_logins_is_known_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toml: str) -> None:
     """Its name by https, ours there, and where it sends people back."""
     assert OF_A_PROVIDER[toml] in wrong(tmp_path, monkeypatch, f"{FOUND}[oidc]\n{toml}")
-    whole = '[oidc]\nissuer = "https://id.example.com"\nclient_id = "us"\n'
+    whole = '[oidc]\nissuer = "https://id.example.com"\nclient_id = "us"\nclaim = "name"\n'
     assert "needs web.public_url" in wrong(tmp_path, monkeypatch, whole)

@@ -62,8 +62,8 @@ class Client:
     client_id: str
     client_secret: str | None
     redirect_uri: str
+    claim: str
     scopes: tuple[str, ...] = ("openid", "profile", "email")
-    claim: str = "preferred_username"
     label: str = "SSO"
 
 

@@ -74,9 +74,11 @@ async def come_back(request: web.Request) -> web.Response:
 async def _whose(connection: AsyncConnection, request: web.Request, client: Client, claims: Mapping[str, Any]) -> Any:
     """The login of a subject: the one that it came as before, else the one that the claim names. Raises OidcRefused.
 
-    There has to be such a login, made here: nobody gets one, or a role, by what a provider says.
+    There has to be such a login, made here: nobody gets one, or a role, by what a provider says. Nor does anybody take
+    one over: a login that has a password, or is an admin's, never becomes a subject's by its name alone.
     """
-    columns = (users.c.id, users.c.login, users.c.disabled_at, users.c.oidc_subject)
+    has_password = users.c.password_hash.is_not(None).label("has_password")
+    columns = (users.c.id, users.c.login, users.c.role, users.c.disabled_at, users.c.oidc_subject, has_password)
     subject = str(claims["sub"])
     known = select(*columns).where(users.c.oidc_issuer == client.issuer, users.c.oidc_subject == subject)
     user = (await connection.execute(known.with_for_update())).first()
@@ -88,6 +90,8 @@ async def _whose(connection: AsyncConnection, request: web.Request, client: Clie
     if user is None or user.disabled_at is not None:
         raise OidcRefused("no_login", "the provider's account has no login here that is enabled")
     if user.oidc_subject is None:
+        if user.has_password or user.role == "admin":
+            raise OidcRefused("no_login", f"user {user.id} has a password or is an admin: it comes by no first use")
         told = {"oidc_issuer": client.issuer, "oidc_subject": subject}
         await connection.execute(update(users).where(users.c.id == user.id).values(told))
         actor = actor_named(request, user.login, user.id)
