@@ -139,13 +139,20 @@ async def keep_an_admin(connection: AsyncConnection, login: str) -> None:
 
 
 async def set_password(connection: AsyncConnection, login: str, password: str) -> int:
-    """Give the login a new password, end its sessions and its link to choose one; gives its id. Raises UserError."""
+    """Give the login a new password, and end all that opened it before; gives its id. Raises UserError."""
     user = await id_of(connection, login)
     hashed = await hash_password(password)
     await connection.execute(update(users).where(users.c.id == user).values(password_hash=hashed))
     await connection.execute(delete(password_links).where(password_links.c.user_id == user))
     await end_sessions(connection, user)
+    await end_tokens(connection, user)
     return user
+
+
+async def end_tokens(connection: AsyncConnection, user: int) -> int:
+    """Revoke every API token of a login, whoever made it, and return how many there were."""
+    mine = (tokens.c.user_id == user) & tokens.c.revoked_at.is_(None)
+    return (await connection.execute(update(tokens).where(mine).values(revoked_at=func.now()))).rowcount
 
 
 async def end_sessions(connection: AsyncConnection, user: int) -> int:
@@ -177,8 +184,7 @@ async def disable(connection: AsyncConnection, login: str, actor: Actor = THE_OP
     await connection.execute(off)
     await connection.execute(delete(password_links).where(password_links.c.user_id == user))
     await end_sessions(connection, user)
-    mine = (tokens.c.user_id == user) & tokens.c.revoked_at.is_(None)
-    await connection.execute(update(tokens).where(mine).values(revoked_at=func.now()))
+    await end_tokens(connection, user)
     await _revoke_links(connection, actor, login)
     return user
 

@@ -48,6 +48,7 @@ async def test_an_admin_makes_a_login_that_chooses_its_password(
     await expect(nina.get_by_role("heading", level=1)).to_have_text("nina")
     await nina.get_by_text("Создать токен").first.click()
     await nina.get_by_label("Название").fill("отчёт")
+    await nina.locator("#tokens [name=old]").fill(NEW)
     await nina.get_by_role("button", name="Создать токен").click()
     await expect(nina.locator("#token-made")).to_have_text(re.compile("sh_"))
     assert await fits(nina)

@@ -182,9 +182,39 @@ async def test_everybody_keeps_their_own_password_sessions_and_tokens_and_nobody
         assert (await there.get("/", allow_redirects=False)).status == 200, "it was not boris's to end"
         assert (await post(here, "/me", do="session", id=str(newest)))[0] == 303
         assert (await there.get("/", allow_redirects=False)).status == 303
-        _, page = await post(here, "/me", do="token", name="mine", scope="all")
-        assert len(re.findall(r"sh_[\w-]{43}", page)) == 1
-        assert (await post(here, "/me", do="token", name="mine", days="soon"))[0] == 422
+
+
+async def test_a_token_is_made_by_who_knows_the_password_and_ends_by_itself_and_with_what_ends_sessions(
+    site: Site,
+) -> None:
+    """A stolen session makes none; within a year it is over; an admin ends it in three ways."""
+    anna, ilya = await number(site, "anna"), await number(site, "ilya")
+    async with site.visitor("ilya") as admin, site.visitor() as nobody:
+
+        async def make() -> str:
+            async with site.visitor("anna") as client:
+                _, page = await post(client, "/me", do="token", name="mine", scope="all", days="365", old=PASSWORD)
+            (token,) = re.findall(r"sh_[\w-]{43}", page)
+            return str(token)
+
+        async def status(token: str) -> int:
+            async with site.visitor(Authorization=f"Bearer {token}") as program:
+                return (await program.get("/api/v1/calls")).status
+
+        form = {"do": "token", "name": "mine", "days": "7", "old": PASSWORD}
+        async with site.visitor("anna") as client:
+            for wrong in ({"old": "not hers"}, {"old": ""}, {"days": "366"}, {"days": ""}, {"days": "soon"}):
+                assert (await post(client, "/me", **form | wrong))[0] == 422, wrong
+        assert (await post(admin, f"/admin/users/{ilya}", **form))[0] == 400, "past one's own password"
+        ended, page = {}, ""
+        for do in ("end_sessions", "reset"):
+            token = await make()
+            assert await status(token) == 200
+            _, page = await post(admin, f"/admin/users/{anna}", do=do)
+            ended[do] = await status(token)
+        token, (path,) = await make(), re.findall(r"/password/[\w-]+", page)
+        assert (await post(nobody, path, password=NEW, repeat=NEW))[0] == 303
+        assert ended | {"new": await status(token)} == {"end_sessions": 401, "reset": 401, "new": 401}
 
 
 async def test_the_audit_is_read_by_who_what_and_when_and_taken_away_as_a_file(site: Site) -> None:

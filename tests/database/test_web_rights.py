@@ -184,9 +184,9 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
 }
 
 BODIES: Final[dict[str, dict[str, Any]]] = {
-    "POST /me": {"do": "token", "name": "mine"},
+    "POST /me": {"do": "token", "name": "mine", "days": "7", "old": PASSWORD},
     "POST /admin/users": {"login": "nina", "role": "manager"},
-    "POST /admin/users/{number}": {"do": "token", "name": "report"},
+    "POST /admin/users/{number}": {"do": "token", "name": "report", "days": "7"},
     "POST /password/{secret}": {"password": PASSWORD, "repeat": PASSWORD},
     "POST /login": {"login": "anna", "password": PASSWORD},
     "POST /calls/{id}/recording": {"do": "pause"},

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from aiohttp import web
 
 from web.services import SERVICES
 from web.users import Scope, UserError
+
+TOKEN_DAYS_MOST: Final = 365
 
 
 def number_of(form: Mapping[str, str], name: str) -> int:
@@ -16,13 +19,11 @@ def number_of(form: Mapping[str, str], name: str) -> int:
     return int(told) if told.isascii() and told.isdecimal() and len(told) < 19 else 0
 
 
-def token_days(form: Mapping[str, str]) -> int | None:
-    """For how many days a token shall be good, None for ever. Raises UserError."""
+def token_days(form: Mapping[str, str]) -> int:
+    """For how many days a token shall be good, a year at most. Raises UserError."""
     told = form.get("days", "").strip()
-    if not told:
-        return None
-    if not (told.isascii() and told.isdecimal() and len(told) < 6):
-        raise UserError(f"days: must be a number of days, got {told[:20]!r}", "days")
+    if not (told.isascii() and told.isdecimal() and len(told) <= 3 and 1 <= int(told) <= TOKEN_DAYS_MOST):
+        raise UserError(f"days: must be from 1 to {TOKEN_DAYS_MOST}, got {told[:20]!r}", "days")
     return int(told)
 
 

@@ -40,8 +40,10 @@ async def change(request: web.Request) -> web.Response:
     if does is None:
         raise web.HTTPBadRequest(text=f"do must be one of password, {', '.join(_DOES)}")
     try:
+        user, proves = request[VIEWER].user, does is _make_token
+        proven = await _prove(request, form.get("old", "")) if proves else None
         async with request.app[SERVICES].engine.begin() as connection:
-            one = await logins.one_login(connection, request[VIEWER].user)
+            one = await (_held(connection, user, proven) if proves else logins.one_login(connection, user))
             shown = await does(Asked(request, connection, one, form)) if one else None
     except UserError as error:
         return await _page(request, Shown(wrong=error, form=form), status=422)
@@ -73,6 +75,8 @@ async def _set_password(request: web.Request, form: Mapping[str, str]) -> web.Re
     services, viewer = request.app[SERVICES], request[VIEWER]
     try:
         proven = await _prove(request, form.get("old", ""))
+        if proven is None:
+            raise UserError("old: the login has no password", "old")
         async with services.engine.begin() as connection:
             one = await _held(connection, viewer.user, proven)
             await users.set_password(connection, one.login, _repeated(form))
@@ -85,30 +89,40 @@ async def _set_password(request: web.Request, form: Mapping[str, str]) -> web.Re
     return response
 
 
-async def _prove(request: web.Request, password: str) -> str:
-    """Ask that the viewer knows their password, as slowly and as seldom as at the login; its hash. UserError, 429."""
+async def _prove(request: web.Request, password: str) -> str | None:
+    """Ask that the viewer knows their password, as slowly and as seldom as at the login. Raises UserError, 429.
+
+    Gives the hash that it fits; None for a login without a password, which is asked for none.
+    """
     attempts, viewer, address = request.app[ATTEMPTS], request[VIEWER], counted(address_of(request))
     wait = attempts.wait_seconds(address, viewer.login)
     if wait > 0:
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(ceil(wait))}, text="Too many wrong passwords.")
     attempts.book(address, viewer.login)
     async with request.app[SERVICES].engine.connect() as connection:
-        hashed = await connection.scalar(select(table.c.password_hash).where(table.c.id == viewer.user))
+        asked = select(table.c.password_hash).where(table.c.id == viewer.user)
+        hashed: str | None = await connection.scalar(asked)
+    if hashed is None:
+        attempts.take_back(address, viewer.login)
+        return None
     try:
         fits = await password_fits(password, hashed)
     except BusyError:
         attempts.take_back(address, viewer.login)
         raise web.HTTPTooManyRequests(headers={"Retry-After": "5"}, text="Too many passwords are checked.") from None
-    if not fits or hashed is None:
+    if not fits:
         raise UserError("old: is not the password of this login", "old")
     attempts.succeeded(address, viewer.login)
-    return str(hashed)
+    return hashed
 
 
-async def _held(connection: AsyncConnection, user: int, proven: str) -> Any:
+async def _held(connection: AsyncConnection, user: int, proven: str | None) -> Any:
     """The viewer's login, if its password is still the one that was proven. Raises UserError."""
     one = await logins.one_login(connection, user)
-    if one is None or not await sessions.still_proven(connection, user, proven):
+    stands = one is not None and (
+        not one.has_password if proven is None else await sessions.still_proven(connection, user, proven)
+    )
+    if not stands:
         raise UserError("old: is not the password of this login", "old")
     return one
 

@@ -132,12 +132,14 @@ async def _reset(asked: Asked) -> Shown:
     if asked.one.disabled_at is not None:
         raise UserError(f"login: {asked.one.login!r} is disabled", "disabled")
     link = await passwords.make(asked.connection, asked.one.id)
-    await asked.note("password_link_made")
+    await asked.note("password_link_made", details={"tokens": await users.end_tokens(asked.connection, asked.one.id)})
     return Shown(link=own_url(asked.request, link))
 
 
 async def _end_sessions(asked: Asked) -> None:
-    await asked.note("sessions_ended", details={"count": await users.end_sessions(asked.connection, asked.one.id)})
+    count = await users.end_sessions(asked.connection, asked.one.id)
+    revoked = await users.end_tokens(asked.connection, asked.one.id)
+    await asked.note("sessions_ended", details={"count": count, "tokens": revoked})
 
 
 async def _forget_provider(asked: Asked) -> None:
@@ -148,6 +150,8 @@ async def _forget_provider(asked: Asked) -> None:
 async def _make_token(asked: Asked) -> Shown:
     if asked.one.disabled_at is not None:
         raise UserError(f"login: {asked.one.login!r} is disabled", "disabled")
+    if asked.one.id == asked.request[VIEWER].user:
+        raise web.HTTPBadRequest(text="One's own token is made at /me, by one's password.")
     return Shown(token=await make_token(asked))
 
 
