@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from yarl import URL
 
@@ -144,6 +145,25 @@ async def test_a_disabled_login_stays_out(sso: Sso) -> None:
         await users.disable(connection, "anna")
     async with site.visitor() as client:
         assert (await log_in(client))[0] == 403
+
+
+async def test_a_login_that_is_disabled_while_it_comes_stays_out(sso: Sso) -> None:
+    """The disabling that is not over yet is waited for."""
+    site, _ = sso
+    waits = text(
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    async with site.visitor() as client:
+        assert (await log_in(client))[0] == 200
+    async with site.visitor() as client, site.engine.begin() as connection:
+        await users.disable(connection, "anna")
+        coming = asyncio.create_task(log_in(client))
+        async with asyncio.timeout(20), site.engine.connect() as other:
+            while not coming.done() and not await other.scalar(waits):
+                await other.rollback()
+                await asyncio.sleep(0.02)
+        await connection.commit()
+        assert (await coming)[0] == 403
 
 
 LIES: dict[str, list[Any]] = {
