@@ -11,15 +11,18 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 
-def connect(url: str, *, pool: int = 5) -> AsyncEngine:
+def connect(url: str, *, pool: int = 5, longest: float | None = 60) -> AsyncEngine:
     """An engine on `url`, a connection URI as libpq reads it. Lost connections are noticed before use; times are UTC.
 
     `pool` connections are kept; with 0 each is closed after its use, and the engine needs no end.
+    No command takes more than `longest` seconds (None: as long as it takes).
     """
     kept: dict[str, Any] = (
         {"pool_size": pool, "max_overflow": pool, "pool_pre_ping": True} if pool else {"poolclass": NullPool}
     )
-    creator = partial(asyncpg.connect, plain(url), server_settings={"timezone": "UTC"}, timeout=5, command_timeout=60)
+    creator = partial(
+        asyncpg.connect, plain(url), server_settings={"timezone": "UTC"}, timeout=5, command_timeout=longest
+    )
     # hide_parameters: an error's text would carry numbers and names into logs.
     return create_async_engine("postgresql+asyncpg://", async_creator=creator, hide_parameters=True, **kept)
 

@@ -41,7 +41,7 @@ def _upgrade(connection: Connection) -> None:
 
 async def upgrade(url: str) -> None:
     """Run every migration not yet run, in one transaction; a second caller waits and finds nothing to do."""
-    engine = connect(url, pool=1)
+    engine = connect(url, pool=1, longest=None)  # of a large store an index alone takes minutes
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)

@@ -94,15 +94,17 @@ class Overhearing:
         async with self._one_at_a_time:
             async with self._engine.connect() as connection:
                 known = await overhearings.under_way(connection, self._pbx)
-            for one in known:
+            for one in tuple(known):
                 if one.step == "wanted":
                     await self._do(one, known)
+                    async with self._engine.connect() as connection:
+                        known = await overhearings.under_way(connection, self._pbx)
                 elif one.step == "heard" and one.ended_at is not None:  # ChanSpy ends with the channel that it hears
                     await self._end(one.id)
                 elif one.step == "heard" and not await self._may_still(one.asked_by):
                     await self._hang_up(one)
                 elif one.step == "placed" and one.age_seconds > LOST_SECONDS:
-                    await self._fail(one.id, "interrupted")
+                    await self._give_up(one)
 
     async def _do(self, wanted: Wanted, known: list[Wanted]) -> None:
         """Call the telephone of who wants to overhear; where they overhear this call already, change how."""
@@ -119,6 +121,8 @@ class Overhearing:
         else:
             talk = talkers(state_call(wanted.state), directory)
             device = telephone(person, self._devices() or {})
+            if any(it.person == wanted.person and it.step == "placed" for it in known):
+                device = "in_use"
             if wanted.heard not in talk:
                 await self._fail(wanted.id, "nobody_talks")
             elif device in {"no_device", "in_use"}:
@@ -162,12 +166,19 @@ class Overhearing:
             await self._end(heard.id)
         log.info("a call is overheard no more", pbx=self._pbx, reason="right_lost")
 
+    async def _give_up(self, placed: Wanted) -> None:
+        """What became of it is not known: it goes on for nobody, unwritten."""
+        with suppress(ActionRefused):  # there is no such channel
+            await self._link.action({"Action": "Hangup", "Channel": str(placed.channel), "Cause": "16"})
+        await self._fail(placed.id, "interrupted")
+
     async def _change(self, wanted: Wanted, now: Wanted) -> None:
         """Go on in another way on the same channel: what was before is over, what is wanted begins."""
         try:
             for action in chan_spy.change(str(now.channel), wanted.mode):
                 await self._link.action(action)
-        except ActionRefused:
+        except ActionRefused:  # it ended, and we were not told
+            await self._end(now.id)
             await self._fail(wanted.id, "over")
             return
         async with self._engine.begin() as connection:

@@ -81,7 +81,7 @@ async def keep_outcome(request: web.Request, told: Told, *, note: str | None = N
         now = datetime.now(UTC)
         if note is not None:
             await outcomes.write_note(connection, own.one.id, own.person, note, now)
-        by = by_of(request, own, now)
+        by = await by_of(request, own, now)
         if told.duplicate_of is not None:
             await _see(request, connection, told.duplicate_of)
         await outcomes.tell(connection, await store.read(connection), own.one.id, own.person, told, by)
@@ -97,7 +97,7 @@ async def dismiss(request: web.Request, *, note: str | None = None) -> OwnCall:
         now = datetime.now(UTC)
         if note is not None:
             await outcomes.write_note(connection, own.one.id, own.person, note, now)
-        by = by_of(request, own, now)
+        by = await by_of(request, own, now)
         await outcomes.dismiss(connection, await store.read(connection), own.one.id, own.person, by)
         said = {"outcome": DISMISSED}
         await audit.note(connection, actor_of(request), "outcome_told", f"call {own.one.id}", after=said)
@@ -112,10 +112,12 @@ async def _see(request: web.Request, connection: AsyncConnection, lead: int) -> 
         raise LifecycleError("duplicate_of", f"there is no lead {lead}")
 
 
-def by_of(request: web.Request, own: OwnCall, at: datetime) -> By:
-    """Who tells it."""
-    viewer = request[VIEWER]
-    return By(who=viewer.person or viewer.login, at=at, head=viewer.role in UNDOERS, call=own.one.id)
+async def by_of(request: web.Request, own: OwnCall, at: datetime) -> By:
+    """Who tells it; a head's right is that over leads of their own teams."""
+    viewer, row = request[VIEWER], own.one.row
+    scope = scope_of(viewer, await request.app[HOUSE].read())
+    head = viewer.role in UNDOERS and scope.works_on(row.owner, row.line)
+    return By(who=viewer.person or viewer.login, at=at, head=head, call=own.one.id)
 
 
 def words_of(request: web.Request, error: LifecycleError) -> str:

@@ -36,7 +36,8 @@ async def read_own_call(request: web.Request, connection: AsyncConnection) -> Ow
     directory = await request.app[HOUSE].read()
     if not told or not may_overhear(viewer, directory, told, one.row.line):
         raise web.HTTPForbidden(text="Only who talks or talked in a call, heads of their teams and admins do this.")
-    person = next((key for key, talks in told.items() if talks), next(iter(told)))
+    # Of several, whoever is theirs before whoever is not, and whoever still talks before who did.
+    person = max(told, key=lambda key: (may_overhear(viewer, directory, [key], None), told[key]))
     return OwnCall(one, person, told[person])
 
 

@@ -9,7 +9,7 @@ Rules kept here:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -36,6 +36,8 @@ _ONE_AT_A_TIME: Final = text("select pg_advisory_xact_lock(hashtextextended(:cal
 
 _NOTIFY: Final = text("select pg_notify(:channel, :payload)")
 _UNFINISHED: Final = frozenset({"new", "qualifying"})
+_SAME: Final = timedelta(minutes=1)
+"""In an hour, said twice within so long, is said once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,9 @@ async def tell(
     _check(told, by.at)
     if told.duplicate_of is not None and not await _is_there(connection, told.duplicate_of):
         raise LifecycleError("duplicate_of", f"there is no lead {told.duplicate_of}")
+    await connection.execute(_ONE_AT_A_TIME, {"call": str(call)})
     row = await _card(connection, call, person)
-    if (row.outcome, row.next_step, row.next_at) == (told.outcome, told.next_step, told.next_at) and row.told_at:
+    if _is_told(row, told):
         return None  # the same once more, as by a click that was sent twice
     values = {"duplicate_of": told.duplicate_of, "next_step": told.next_step, "next_at": told.next_at}
     changed = {"outcome": told.outcome, "told_at": by.at, "told_by": by.who, "closed_at": by.at, **values}
@@ -82,6 +85,7 @@ async def tell(
 
 async def dismiss(connection: AsyncConnection, directory: Directory, call: UUID, person: str, by: By) -> None:
     """Take the card off the desk with nothing told but its note."""
+    await connection.execute(_ONE_AT_A_TIME, {"call": str(call)})
     await _card(connection, call, person)
     gone = update(desk_cards).where(*_its(call, person), desk_cards.c.closed_at.is_(None)).values(closed_at=by.at)
     if (await connection.execute(gone)).rowcount:
@@ -92,18 +96,19 @@ async def dismiss(connection: AsyncConnection, directory: Directory, call: UUID,
 async def book(connection: AsyncConnection, directory: Directory, call: UUID, lead: int) -> None:
     """Take what was told of a call to the lead that it was just linked to.
 
-    What the lead refuses, as it changed meanwhile, stays on the call alone: nobody is there to be asked again.
+    A move that the lead refuses, as it changed meanwhile, stays on the call alone: nobody is there to be asked again.
     """
     await connection.execute(_ONE_AT_A_TIME, {"call": str(call)})
     asked = select(desk_cards).where(desk_cards.c.call_id.in_(_same_call(call)), desk_cards.c.closed_at.is_not(None))
     for row in (await connection.execute(asked.where(desk_cards.c.booked_at.is_(None)).with_for_update())).all():
         by = By(who=row.told_by or row.person, at=row.told_at or row.closed_at, call=call)
-        try:
-            async with connection.begin_nested():
-                await _carry(connection, directory, lead, row, by)
-        except LifecycleError as error:
-            log.warning("what was told of a call could not be done", call=str(call), field=error.field)
-            await _mark(connection, row, by.at)
+        for carry in (_move_lead, _write_to):
+            try:
+                async with connection.begin_nested():
+                    await carry(connection, directory, lead, row, by)
+            except LifecycleError as error:
+                log.warning("what was told of a call could not be done", call=str(call), field=error.field)
+        await _mark(connection, row, by.at)
 
 
 async def of_call(connection: AsyncConnection, call: UUID) -> list[Row[Any]]:
@@ -113,11 +118,12 @@ async def of_call(connection: AsyncConnection, call: UUID) -> list[Row[Any]]:
 
 
 async def _book_now(connection: AsyncConnection, directory: Directory, call: UUID, person: str, by: By) -> int | None:
-    await connection.execute(_ONE_AT_A_TIME, {"call": str(call)})
     lead = await _lead_of(connection, call)
     if lead is not None:
         row = await _card(connection, call, person)
-        await _carry(connection, directory, lead, row, by)
+        await _move_lead(connection, directory, lead, row, by)
+        await _write_to(connection, directory, lead, row, by)
+        await _mark(connection, row, by.at)
     return lead
 
 
@@ -130,22 +136,37 @@ async def _is_there(connection: AsyncConnection, lead: int) -> bool:
     return (await connection.execute(select(leads.c.id).where(leads.c.id == lead))).first() is not None
 
 
-async def _carry(connection: AsyncConnection, directory: Directory, lead: int, row: Row[Any], by: By) -> None:
-    """Move the lead as was told, write the note that is new, give whoever told it the next step.
+def _is_told(row: Row[Any], told: Told) -> bool:
+    """Whether this was told before, and whatever was written since is at the lead too."""
+    if row.told_at is None or (row.outcome, row.duplicate_of, row.next_step) != (
+        told.outcome,
+        told.duplicate_of,
+        told.next_step,
+    ):
+        return False
+    if row.noted_at and row.booked_at and row.noted_at > row.booked_at:
+        return False
+    if row.next_at is None or told.next_at is None:
+        return row.next_at is told.next_at
+    return bool(abs(row.next_at - told.next_at) < _SAME)
 
-    Whoever talked with another team's client writes to the lead, but only heads move it.
-    """
+
+async def _move_lead(connection: AsyncConnection, directory: Directory, lead: int, row: Row[Any], by: By) -> None:
+    """Move the lead as was told; of another team's client only heads do."""
     now = (await connection.execute(select(leads.c.stage, leads.c.owner).where(leads.c.id == lead))).one()
     move = _move(row, now.stage)
     if move is not None:
         if not by.head and not _work_together(directory, row.person, now.owner):
             raise LifecycleError("reason", "another team works on this lead", why="other_team")
         await decide(connection, directory, lead, move, by)
+
+
+async def _write_to(connection: AsyncConnection, directory: Directory, lead: int, row: Row[Any], by: By) -> None:
+    """Write the note that is new, and give whoever told it the next step, once."""
     if row.note and (row.booked_at is None or (row.noted_at and row.noted_at > row.booked_at)):
         await add_note(connection, lead, row.note, by)
-    if row.next_step:
+    if row.next_step and (row.booked_at is None or row.told_at > row.booked_at):
         await add_task(connection, directory, lead, row.next_step, by, assignee=row.person, due_at=row.next_at)
-    await _mark(connection, row, by.at)
 
 
 def _move(row: Row[Any], stage: str) -> Move | None:

@@ -114,7 +114,9 @@ async def test_axe_finds_nothing_serious_on_any_page_and_all_fit(site: Site, ope
         async with site.engine.begin() as connection:
             await connection.execute(update(users).values(language=language))
         for address in pages[start :: len(LOOKS)]:
-            await page.goto(site.url + address)
+            answer = await page.goto(site.url + address)
+            assert answer is not None
+            assert answer.ok, (address, answer.status)
             for theme, width in looks:
                 await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
                 await page.set_viewport_size({"width": width, "height": 860})

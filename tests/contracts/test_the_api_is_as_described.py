@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 from string import Template
@@ -41,12 +40,12 @@ async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
 async def test_whatever_is_asked_is_answered_as_described(site: Site, tmp_path: Path) -> None:
     """No 5xx, no status, type, header or body that is not described, nothing taken that does not fit.
 
-    The environment SWITCHHOOK_FUZZ_SEED asks the same again, SWITCHHOOK_FUZZ_SECONDS for longer.
+    The same is asked each time: SWITCHHOOK_FUZZ_SEED asks other things, SWITCHHOOK_FUZZ_SECONDS for longer.
     """
     named = await things(site)
     async with site.engine.begin() as connection:
         token = await users.create_token(connection, "ilya", "fuzz")
-    seed = os.environ.get(SEED) or str(random.SystemRandom().randrange(2**32))
+    seed = os.environ.get(SEED, "1")
     upload, call = named["pbx"].partition(" ")[2], named["calls"]
     config, description = tmp_path / "schemathesis.toml", tmp_path / "openapi.json"
     config.write_text(Template(CONFIG.read_text()).substitute(TOKEN=token, UPLOAD_TOKEN=upload, CALL=call))

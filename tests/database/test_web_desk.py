@@ -125,7 +125,7 @@ async def test_what_cannot_be_told_is_refused_by_its_field_and_nothing_is_kept(s
 
 
 async def test_a_lead_of_another_team_is_written_to_and_not_moved(site: Site) -> None:
-    """Nor is one that nobody here may see named as the other of a duplicate."""
+    """At once or when the call is linked; nor is one that nobody here may see named as the other of a duplicate."""
     number = "79165550107"
     await know(site.engine, number, "Иван", "gleb")
     (lead,) = await rows(site.engine, "select id, stage from leads")
@@ -135,6 +135,12 @@ async def test_a_lead_of_another_team_is_written_to_and_not_moved(site: Site) ->
         assert (told["field"], told["reason"]) == ("outcome", "wrong_other_team")
         await ask(anna, call, "note", text="Просил перезвонить")
         await ask(anna, call, "outcome", next_step="Передать Глебу")
+        early = await talked(site.engine, number, linked=False)
+        await ask(anna, early, "note", text="Согласен")
+        for hour in (1, 2):  # said again, and another time
+            at = (datetime.now(UTC) + timedelta(hours=hour)).isoformat()
+            await ask(anna, early, "outcome", outcome="spam", next_step="Позвонить", next_at=at)
+        await link(site.engine, early)
         other = await talked(site.engine, "79165550108")
         await know(site.engine, "79165550109", "Пётр", "gleb")
         (hidden,) = await rows(site.engine, "select max(id) from leads")
@@ -142,7 +148,8 @@ async def test_a_lead_of_another_team_is_written_to_and_not_moved(site: Site) ->
         assert told["reason"] == "wrong_duplicate_of"
     stages, notes, tasks = await book(site.engine)
     assert stages[0] == (lead[1], None)
-    assert (notes, tasks) == ([("Просил перезвонить", "anna")], [("Передать Глебу", "anna")])
+    assert notes == [("Просил перезвонить", "anna"), ("Согласен", "anna")]
+    assert tasks == [("Передать Глебу", "anna"), ("Позвонить", "anna")]
 
 
 async def test_a_dismissed_card_leaves_its_note_and_no_outcome(site: Site) -> None:
