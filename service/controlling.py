@@ -18,7 +18,7 @@ from routing.choice import choose
 from routing.memory import Memory
 from routing.plan import Target
 from service.listening import keep_listening
-from telephony.controls import CHANNEL, FRESH_SECONDS, Control, Outcome, settle, unsettled
+from telephony.controls import CHANNEL, FRESH_SECONDS, Control, Outcome, settle, start, unsettled
 from telephony.hand_over import WAKE
 from telephony.link import Link
 from telephony.pbx import ActionRefused
@@ -63,17 +63,27 @@ class Controlling:
                 await self._try(self._memory.directory)
 
     async def _try(self, directory: Directory) -> None:
-        """One wish must not end the service: what is not settled is tried again, while it is fresh."""
+        """One wish must not end the service: what was not started is tried again, while it is fresh."""
         try:
             async with self._engine.connect() as connection:
                 wanted = await unsettled(connection, self._pbx)
             for control in wanted:
-                outcome = await self._do(control, directory)
+                outcome = await self._once(control, directory)
+                if outcome is None:
+                    continue
                 async with self._engine.begin() as connection:
                     await settle(connection, control.id, outcome)
                 log.info("a call's control was wanted", pbx=self._pbx, what=control.what, outcome=outcome)
         except Exception as error:  # noqa: BLE001  # whatever the driver raises
             log.warning("wanted controls could not be done now", pbx=self._pbx, error=type(error).__name__)
+
+    async def _once(self, control: Control, directory: Directory) -> Outcome | None:
+        """What became of it; None while who started it is at it. What was started is never done again."""
+        if control.started_seconds is not None:
+            return "not_yet" if control.started_seconds > FRESH_SECONDS else None
+        async with self._engine.begin() as connection:
+            started = await start(connection, control.id)
+        return await self._do(control, directory) if started else None
 
     async def _do(self, control: Control, directory: Directory) -> Outcome:
         """Have the PBX do it. Raises LinkError where it did not answer."""

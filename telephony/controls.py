@@ -22,9 +22,10 @@ CHANNEL: Final = "switchhook_call_controls"
 """NOTIFY channel: something is wanted of a call; the payload is its id."""
 
 What = Literal["hang_up", "hold", "resume", "transfer"]
-Outcome = Literal["done", "over", "too_late", "nobody_free", "no_hold", "refused_by_pbx"]
+Outcome = Literal["done", "over", "too_late", "nobody_free", "no_hold", "refused_by_pbx", "not_yet"]
 """done; the person does not talk in it any more; it was asked too long ago; no device of the colleague can ring now;
-the person's device may not hold (see switchhook-held in the dialplan); the PBX did not do it."""
+the person's device may not hold (see switchhook-held in the dialplan); the PBX did not do it; it was
+asked, and nobody was told whether it did."""
 
 FRESH_SECONDS: Final = 5.0
 """So long after somebody asked it is still what they want: no call is hung up because of what was wanted in it once."""
@@ -36,6 +37,7 @@ _NOTIFY: Final = text("select pg_notify(:channel, :payload)")
 class Control:
     """Something wanted that nobody has settled yet, with the call as it is known now; `age_seconds` since it was asked.
 
+    `started_seconds` since the PBX was asked for it, which is done once; None: it was not yet.
     `person` is the key of whose device it is about; of a transfer, the client goes to `colleague` (a key) or `number`.
     """
 
@@ -45,6 +47,7 @@ class Control:
     colleague: str | None
     number: str | None
     age_seconds: float
+    started_seconds: float | None
     call: Call
 
 
@@ -70,17 +73,40 @@ async def unsettled(connection: AsyncConnection, pbx: str) -> list[Control]:
     """What is wanted of calls of the PBX, in the order of asking."""
     joined = select(calls.c.id, func.coalesce(calls.c.joined_into, calls.c.id).label("kept")).subquery()
     age = func.extract("epoch", func.clock_timestamp() - call_controls.c.asked_at).label("age")
+    started = func.extract("epoch", func.clock_timestamp() - call_controls.c.started_at).label("started")
     asked = (
-        select(call_controls, age, calls.c.state)
+        select(call_controls, age, started, calls.c.state)
         .join(joined, joined.c.id == call_controls.c.call_id)
         .join(calls, calls.c.id == joined.c.kept)
         .where(call_controls.c.settled_at.is_(None), calls.c.pbx == pbx)
         .order_by(call_controls.c.asked_at, call_controls.c.id)
     )
     return [
-        Control(row.id, row.what, row.person, row.colleague, row.number, float(row.age), state_call(row.state))
+        Control(
+            id=row.id,
+            what=row.what,
+            person=row.person,
+            colleague=row.colleague,
+            number=row.number,
+            age_seconds=float(row.age),
+            started_seconds=None if row.started is None else float(row.started),
+            call=state_call(row.state),
+        )
         for row in await connection.execute(asked)
     ]
+
+
+async def start(connection: AsyncConnection, control: UUID) -> bool:
+    """Note, before the PBX is asked, that it is; False when somebody did so already, or it is settled."""
+    started = (
+        update(call_controls)
+        .where(
+            call_controls.c.id == control, call_controls.c.settled_at.is_(None), call_controls.c.started_at.is_(None)
+        )
+        .values(started_at=func.clock_timestamp())
+        .returning(call_controls.c.id)
+    )
+    return (await connection.execute(started)).scalar_one_or_none() is not None
 
 
 async def settle(connection: AsyncConnection, control: UUID, outcome: Outcome) -> None:

@@ -73,12 +73,14 @@ call_controls = Table(
     Column("number", Text, comment="Of a transfer: the number outside; forgotten when it is settled."),
     Column("asked_by", Text, nullable=False, comment="Login."),
     Column("asked_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("started_at", TIMESTAMP(timezone=True), comment="When the PBX was to be asked; it is asked once."),
     Column("settled_at", TIMESTAMP(timezone=True), comment="Null: whoever attends the PBX has not done it yet."),
     Column(
         "outcome",
         Text,
         CheckConstraint(
-            "outcome in ('done', 'over', 'too_late', 'nobody_free', 'no_hold', 'refused_by_pbx')", name="outcome"
+            "outcome in ('done', 'over', 'too_late', 'nobody_free', 'no_hold', 'refused_by_pbx', 'not_yet')",
+            name="outcome",
         ),
         comment="What became of it; null with settled_at.",
     ),

@@ -17,12 +17,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
 from calls import help as help_asked
+from crm_sync.book.owners import owners
 from crm_sync.erasing import forget_cards
 from crm_sync.jobs import CrmJobs
+from routing.memory import Memory
 from routing.tables import outgoing_calls
-from telephony import controls
+from service import controlling as doing
+from telephony import controls, devices
+from telephony.link import Link
+from telephony.pbx import Fields, LinkDown, LinkSettings, Reply
 from tests.fakes.site import Site, open_site
-from tests.fakes.story import Told, know
+from tests.fakes.story import HOUSE, Told, know
 from web import controlling
 from web.api.operations import PREFIX as API
 
@@ -253,14 +258,38 @@ async def test_a_call_goes_to_a_colleague_or_to_a_number_that_may_be_called(site
     assert await rows(site.engine, told) == [("call_controlled", f"call {call}", 3)]
 
 
+class Dropping(Link):
+    """A link that drops at each action, when the PBX may have done it; `asked` is what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(LinkSettings("main"), lambda _message: None)
+        self.asked: list[Any] = []
+
+    async def action(self, fields: Fields, seconds: float | None = None) -> Reply:
+        self.asked.append(fields["Action"])
+        raise LinkDown("it dropped")
+
+
 async def test_a_pbx_that_does_not_answer_and_a_call_that_is_over_are_told(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What the PBX may have done already is not asked of it again when the link is back."""
     monkeypatch.setattr(controlling, "DONE_SECONDS", 0.2)
     story, call = await talking(site.engine)
     async with site.visitor("anna", **{"HX-Request": "true"}) as anna:
-        async with anna.post(f"/calls/{call}/control", data={"do": "hold"}) as response:
-            assert (await response.text()).startswith("АТС пока не ответила")
+        for do in ("hold", "hang_up"):
+            async with anna.post(f"/calls/{call}/control", data={"do": do}) as response:
+                assert (await response.text()).startswith("АТС пока не ответила")
+        link, told = Dropping(), "select outcome, started_at is null from call_controls"
+        attendant = doing.Controlling(link, Memory(site.engine, devices=devices.read, owners=owners), site.engine)
+        for _ in range(3):
+            await attendant._try(HOUSE)
+        assert link.asked == ["Getvar", "Hangup"]
+        assert await rows(site.engine, told) == [(None, False)] * 2
+        monkeypatch.setattr(doing, "FRESH_SECONDS", 0.0)
+        await attendant._try(HOUSE)
+        assert link.asked == ["Getvar", "Hangup"]
+        assert await rows(site.engine, told) == [("not_yet", False)] * 2
         await story.hangs_up()
         assert (await ask(anna, call, "hangup", 422))["reason"] == "over"
         assert (await ask(anna, call, "help", 422))["reason"] == "over"
