@@ -10,7 +10,7 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -116,10 +116,12 @@ async def ask(site: Site, known: Known, rounds: int = ROUNDS) -> dict[str, dict[
     return told
 
 
-def tell(told: Mapping[str, Mapping[str, Iterable[float]]]) -> None:
+def tell(told: Mapping[str, Mapping[str, list[float]]]) -> None:
     """Print each page by who asked; what misses the goal is marked."""
     for login, asked in told.items():
         for name, took in asked.items():
+            if len(took) < 2:  # what was met only once, as a lead that the login may not see mostly
+                continue
             cuts = statistics.quantiles(took, n=20)
             mark = "  <-- over" if cuts[18] > GOAL_MS else ""
             print(f"  {login:<8} {name:<40} p50 {cuts[9]:7.1f} ms   p95 {cuts[18]:7.1f} ms{mark}", flush=True)

@@ -40,6 +40,8 @@ from web.watching import Right, event_stream
 
 WHEN: Final[tuple[When, ...]] = ("ring", "answer", "never")
 TODAY_MOST: Final = 12
+OTHERS_MOST: Final = 30
+"""Calls of others that are drawn, those that began first; of a large house more would be drawn many times a second."""
 PROMISES_MOST: Final = 8
 
 
@@ -177,7 +179,8 @@ async def _live(request: web.Request, known: Collection[LiveCall], own: OwnCards
         "quiet": not cards and not over,
         "untold_more": own.untold_count - len(own.untold),
         "colleagues": colleagues(directory, viewer.person),
-        "others": others,
+        "others": others[:OTHERS_MOST],
+        "others_count": len(others),
         "sees_all": scope.everything or scope.live,
     } | words
 
