@@ -146,5 +146,5 @@ def _told(line: str) -> Fault:
 
 
 def _fault(reading: Reading, section: str, problem: Problem) -> Fault:
-    inside = re.split(r"[.\[]", problem.path)[0] in {section, ""}
+    inside = re.split(r"[.\[]", problem.path)[0] in {section, ""} or problem.path in reading.lines
     return Fault(reading.line_of(problem.path) if inside else 0, problem.path, problem.message)

@@ -109,5 +109,5 @@ def test_an_unknown_part_of_the_set_up_is_one_line_and_exit_2() -> None:
     )
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "setup: no part 'kitchen'; there are python, assets, whisper, chromium, asterisk"
+        "setup: no part 'kitchen'; there are python, assets, whisper, chromium, fuzz, asterisk"
     ]

@@ -148,6 +148,8 @@ async def test_a_party_shows_what_its_viewer_may_see_and_is_changed_by_who_works
         ("anna", "do_not_call_set", "party 1", {}),
         ("vera", "do_not_call_lifted", "party 1", {}),
         ("vera", "party_number_added", "party 1", {}),
+        ("vera", "parties_merged", "party 1", {"gone": 2}),
+        ("vera", "merge_undone", "party 1", {"gone": 2}),
     ]
 
 
