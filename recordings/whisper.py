@@ -43,7 +43,7 @@ _BATCH: Final = 8
 _LANGUAGE_SECONDS: Final = 5
 _SLOT_SECONDS: Final = 32
 _EDGE_SECONDS: Final = 1.0
-_SILENCE_SECONDS: Final = 2.0
+_SILENCE_SECONDS: Final = 1.0
 _LEAST_SECONDS: Final = 16.0
 
 Owner = tuple[int, Any]
