@@ -16,6 +16,9 @@ from recordings.transcript import Word
 WINDOW_SECONDS: Final = 28.0
 """The most that one window holds; no stretch may be longer."""
 
+SHARED_SECONDS: Final = 16.0
+"""The most that several share: to hear twice as long a window costs more than twice, and no more words are right."""
+
 APART_SECONDS: Final = 0.5
 """Silence between two owners in a window: two sentences for Whisper, and no word of one is given to the other."""
 
@@ -117,7 +120,7 @@ def pack(told: Sequence[Block]) -> list[Window]:
     """
     windows: list[list[int]] = []
     for index in sorted(range(len(told)), key=lambda one: told[one].seconds, reverse=True):
-        fits = (one for one in windows if _seconds(told, one) + APART_SECONDS + told[index].seconds <= WINDOW_SECONDS)
+        fits = (one for one in windows if _seconds(told, one) + APART_SECONDS + told[index].seconds <= SHARED_SECONDS)
         window = next(fits, None)
         if window is None:
             windows.append([index])
