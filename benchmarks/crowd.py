@@ -20,7 +20,7 @@ from calls import events as e
 from calls.call import Call
 from calls.call import apply as apply_event
 from calls.tables import calls
-from crm_sync.book.lifecycle import STAGES
+from crm_sync.book.lifecycle import OPEN, STAGES
 from crm_sync.tables import leads, notes, parties, party_numbers
 from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.store import apply
@@ -31,6 +31,8 @@ IN_A_TEAM: Final = 5
 _LINE: Final = 74951000000
 _YEARS: Final = timedelta(days=730)
 _HEARD_AFTER: Final = timedelta(minutes=10)
+_AHEAD: Final = timedelta(days=30)
+_LEADS_FOR_A_TASK: Final = 10
 
 _ROOTS_TOLD: Final = (
     "Иван Смирн Кузнец Поп Васил Петр Сокол Михайл Новик Фёдор Мороз Волк Алексе Лебед Семён Егор Павл Козл Степан "
@@ -153,16 +155,33 @@ async def _people(raw: asyncpg.Connection, dice: random.Random, crowd: Crowd, si
     await _copy(raw, "parties", ("name", "created_at"), ((name, now) for name in crowd.names))
     numbers = ((number, place) for place, number in enumerate(crowd.numbers, 1))
     await _copy(raw, "party_numbers", ("number", "party_id"), numbers)
-    rows = (
-        (place, dice.choice(STAGES), _person(dice), now - dice.random() * _YEARS, _fields(dice))
-        for place in range(1, len(crowd.names) + 1)
+    columns = (
+        *("party_id", "stage", "owner", "source_line", "opened_at", "stage_at", "contact_at", "deadline_at"),
+        *("closed_at", "fields"),
     )
-    await _copy(raw, "leads", ("party_id", "stage", "owner", "opened_at", "fields"), rows)
+    await _copy(raw, "leads", columns, (_lead(dice, place, now) for place in range(1, len(crowd.names) + 1)))
+    tasks = (
+        (lead, lead, "перезвонить", _person(dice), now + dice.random() * _AHEAD, now, "p0")
+        for lead in range(1, len(crowd.names) + 1, _LEADS_FOR_A_TASK)
+    )
+    names = ("party_id", "lead_id", "text", "assignee", "due_at", "made_at", "made_by")
+    await _copy(raw, "tasks", names, tasks)
     written = (
         (dice.randrange(1, len(crowd.names) + 1), _person(dice), now, " ".join(dice.choices(_SAID, k=12)))
         for _ in range(size.notes)
     )
     await _copy(raw, "notes", ("party_id", "by", "at", "text"), written)
+
+
+def _lead(dice: random.Random, party: int, now: datetime) -> tuple[Any, ...]:
+    """A lead of these years: one in ten nobody's, most open ones due this month or the last, half overdue."""
+    opened = now - dice.random() * _YEARS
+    stage, moved = dice.choice(STAGES), opened + dice.random() * (now - opened)
+    owner = _person(dice) if dice.random() < 0.9 else None
+    talked = opened + dice.random() * (now - opened) if dice.random() < 0.7 else None
+    due = now + dice.uniform(-1, 1) * _AHEAD if stage in OPEN and dice.random() < 0.9 else None
+    line = str(_LINE + dice.randrange(TEAMS))
+    return party, stage, owner, line, opened, moved, talked, due, None if stage in OPEN else moved, _fields(dice)
 
 
 def _person(dice: random.Random) -> str:

@@ -139,7 +139,20 @@ leads = Table(
     Index("ix_leads_board", "stage", "step", "deadline_at", "id", postgresql_where=text(_one_of("stage", OPEN))),
     Index("ix_leads_owner_id", "owner", "id"),
     Index("ix_leads_party_id", "party_id"),
-    Index("ix_leads_deadline_at", "deadline_at", postgresql_where=text(_one_of("stage", OPEN))),
+    Index("ix_leads_open_deadline_at_id", "deadline_at", "id", postgresql_where=text(_one_of("stage", OPEN))),
+    Index(
+        "ix_leads_open_owner_deadline_at_id",
+        "owner",
+        "deadline_at",
+        "id",
+        postgresql_where=text(_one_of("stage", OPEN)),
+    ),
+    Index(
+        "ix_leads_counted",
+        *("stage", "owner", "source_line"),
+        # By all that pages count leads by, without a look at the rows.
+        postgresql_include=["step", "stage_at", "closed_at"],
+    ),
     Index("ix_leads_chain_at", "chain_at", postgresql_where=text("chain_at is not null")),
     Index("ix_leads_fields_words", literal_column(f"({FIELDS_WORDS})"), postgresql_using="gin"),
 )

@@ -37,6 +37,7 @@ from web.sessions import Viewer
 from web.status import own
 from web.told import device_kind, why_person
 from web.watching import Right, event_stream
+from web.wording import COUNTED_MOST
 
 WHEN: Final[tuple[When, ...]] = ("ring", "answer", "never")
 TODAY_MOST: Final = 12
@@ -214,13 +215,13 @@ async def _today(request: web.Request) -> dict[str, Any]:
         rows = await _rows_today(connection, viewer.person, today_of(request, directory))
         my_tasks = await own_tasks(connection, viewer.person)
         promises = await _promises(connection, viewer, scope)
-        needy = await attention(connection, directory, datetime.now(UTC), most=0) if scope.everything else None
+        needy = await _needy(connection, directory) if scope.everything else {}
     talked = [row for row in rows if row.status in {"answered", "talking"}]
     answered = [row for row in talked if row.person == viewer.person]
     missed = [row for row in rows if row.status == "missed"]
     waits = [row.wait_seconds for row in answered if row.direction == "inbound"]
     return {
-        "attention_counts": {name: how_many for name, how_many in needy.counts.items() if how_many} if needy else {},
+        "attention_counts": needy,
         "answered_count": len(answered),
         "missed_count": len(missed),
         "mean_wait": sum(waits) / len(waits) if waits else None,
@@ -231,6 +232,12 @@ async def _today(request: web.Request) -> dict[str, Any]:
         "missed_calls": missed[:TODAY_MOST],
         "my_calls": [row for row in talked if row.person == viewer.person or row.direction == "outbound"][:TODAY_MOST],
     }
+
+
+async def _needy(connection: AsyncConnection, directory: Directory) -> dict[str, int]:
+    """How many leads and people need attention, where any do."""
+    found = await attention(connection, directory, datetime.now(UTC), most=0, counted_most=COUNTED_MOST)
+    return {name: how_many for name, how_many in found.counts.items() if how_many}
 
 
 async def _promises(connection: AsyncConnection, viewer: Viewer, scope: Scope) -> Sequence[Any]:

@@ -31,6 +31,7 @@ def asset(path: str) -> str:
 
 _TEMPLATES.globals["asset"] = asset
 _TEMPLATES.filters |= {
+    "counted": wording.counted,
     "duration": wording.duration,
     "hue": wording.hue,
     "initials": wording.initials,

@@ -16,6 +16,9 @@ _CLDR: Final = {"ru": Locale("ru"), "en": Locale("en", "GB")}
 
 HUES: Final = 8
 
+COUNTED_MOST: Final = 1000
+"""Pages count no further: of a hundred thousand, to count them would cost more than all else on a page."""
+
 
 def duration(seconds: float) -> str:
     """0:05, 2:41, 1:02:03."""
@@ -50,6 +53,11 @@ def _date(at: date, today: date, language: str) -> str:
 def weekday(at: int, language: str) -> str:
     """A day of the week in short, 0 for Monday: Mon."""
     return str(get_day_names("abbreviated", "format", _CLDR[language])[at])
+
+
+def counted(count: int) -> str:
+    """How many there are, or that they are more than COUNTED_MOST: 12, 1000+."""
+    return f"{COUNTED_MOST}+" if count > COUNTED_MOST else str(count)
 
 
 def decimal(value: float, language: str) -> str:

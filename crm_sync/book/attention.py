@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync.book.deadlines import forgotten_since, too_long_since
-from crm_sync.book.lead_list import newest
+from crm_sync.book.lead_list import count_some, newest
 from crm_sync.book.lifecycle import OPEN
 from crm_sync.book.standing import open_leads
 from crm_sync.tables import attention_days, leads, tasks
@@ -105,21 +105,27 @@ async def attention(
     wanted: ColumnElement[bool] | None = None,
     most: int = LISTED_MOST,
     names: Sequence[Need] = NEEDS,
+    counted_most: int | None = None,
 ) -> Attention:
     """What needs attention at `now`, of the leads that are `wanted` (None: all), at most so many a list.
 
-    Only the lists of `names` are looked for; the others are empty.
+    Only the lists of `names` are looked for; the others are empty. Of more leads than `counted_most` in a list, one
+    more is counted.
     """
     mine = and_(leads.c.stage.in_(OPEN), true() if wanted is None else wanted)
     conditions = {name: _condition(name, directory, now) for name in names}
     orders = {"overdue": leads.c.deadline_at, "forgotten": _LAST_TALK, "long": leads.c.stage_at}
-    counted = select(*(func.count().filter(told).label(name) for name, told in conditions.items())).where(mine)
-    counts: dict[str, int] = (await connection.execute(counted)).one()._asdict()
+    if counted_most is not None:
+        some = await count_some(connection, [and_(mine, told) for told in conditions.values()], counted_most)
+    else:
+        in_one_look = select(*(func.count().filter(told) for told in conditions.values())).where(mine)
+        some = list((await connection.execute(in_one_look)).one())
+    counts = dict[str, int](zip(conditions, some, strict=True))
     lists = dict[str, tuple[NeedyLead, ...]](dict.fromkeys(NEEDS, ()))
     for name, told in conditions.items():
         listed = newest(mine, told).order_by(None).order_by(orders[name], leads.c.id).limit(most)
         lists[name] = tuple(_lead(row) for row in await connection.execute(listed)) if most else ()
-    overloaded = tuple(_overloads(directory, await open_leads(connection))) if wanted is None else ()
+    overloaded = tuple(await _overloads(connection, directory)) if wanted is None else ()
     return Attention(counts | {"overloaded": len(overloaded)}, overloaded=overloaded, **lists)
 
 
@@ -136,7 +142,8 @@ def _condition(name: Need, directory: Directory, now: datetime) -> ColumnElement
 
 def _forgotten(directory: Directory, now: datetime) -> ColumnElement[bool]:
     open_task = exists(select(tasks.c.id).where(tasks.c.lead_id == leads.c.id, tasks.c.done_at.is_(None)))
-    return and_(~open_task, _before(directory, _LAST_TALK, lambda line: forgotten_since(directory, line, now)))
+    since = _by_line(directory, lambda line: forgotten_since(directory, line, now))
+    return and_(~open_task, _before(_LAST_TALK, since))
 
 
 def _long(directory: Directory, now: datetime) -> ColumnElement[bool]:
@@ -147,39 +154,49 @@ def _long(directory: Directory, now: datetime) -> ColumnElement[bool]:
     ]
     places.append(("in_work", None, and_(leads.c.stage == "in_work", before_first)))
     places += [("in_work", step, and_(leads.c.stage == "in_work", leads.c.step == step)) for step in steps]
-    return or_(
-        *(
-            and_(here, _before(directory, leads.c.stage_at, partial(_too_long, directory, stage, step, now)))
-            for stage, step, here in places
-        )
-    )
+    since = [_by_line(directory, partial(_too_long, directory, stage, step, now)) for stage, step, _ in places]
+    told = [and_(here, _before(leads.c.stage_at, moments)) for (_, _, here), moments in zip(places, since, strict=True)]
+    return and_(_before_last(leads.c.stage_at, *since), or_(*told))
 
 
 def _too_long(directory: Directory, stage: str, step: str | None, now: datetime, line: str | None) -> datetime | None:
     return too_long_since(directory, line, stage, step, now)
 
 
-def _before(
-    directory: Directory, at: ColumnElement[Any], since_of: Callable[[str | None], datetime | None]
-) -> ColumnElement[bool]:
+Moments = dict[str | None, datetime | None]
+"""Before which moment, by line; None: of a line that is not known, and at no moment."""
+
+
+def _by_line(directory: Directory, since_of: Callable[[str | None], datetime | None]) -> Moments:
+    return {line: since_of(line) for line in (None, *(line.number for line in directory.lines))}
+
+
+def _before(at: ColumnElement[Any], since: Moments) -> ColumnElement[bool]:
     """Whether a lead's time is before the moment that its line says; a line that is not known says what none says."""
-    since = {line.number: since_of(line.number) for line in directory.lines}
-    others = since_of(None)
-    if set(since.values()) <= {others}:
+    others = since[None]
+    if set(since.values()) == {others}:
         return at < others if others is not None else literal(value=False)
-    told = [and_(leads.c.source_line == line, at < when) for line, when in since.items() if when is not None]
+    told = [and_(leads.c.source_line == line, at < when) for line, when in since.items() if line and when is not None]
     if others is not None:
-        is_known = leads.c.source_line.in_(since)
+        is_known = leads.c.source_line.in_([line for line in since if line])
         told.append(and_(is_known.is_not(True), at < others))
-    return or_(False, *told)
+    return and_(_before_last(at, since), or_(False, *told))
 
 
-def _overloads(directory: Directory, counts: dict[str, int]) -> list[Overload]:
-    found = []
-    for person in directory.people:
-        limit, count = person.leads_most or directory.leads.leads_most, counts.get(person.key, 0)
-        if limit is not None and count > limit:
-            found.append(Overload(person.key, count, limit, person.plan))
+def _before_last(at: ColumnElement[Any], *since: Moments) -> ColumnElement[bool]:
+    """Whether a time is before the last of these moments: it follows from what else is asked, and an index knows it."""
+    last = max((when for moments in since for when in moments.values() if when is not None), default=None)
+    return at < last if last is not None else literal(value=False)
+
+
+async def _overloads(connection: AsyncConnection, directory: Directory) -> list[Overload]:
+    limits = {one.key: limit for one in directory.people if (limit := one.leads_most or directory.leads.leads_most)}
+    counts = await open_leads(connection, limits) if limits else {}
+    found = [
+        Overload(one.key, counts[one.key], limits[one.key], one.plan)
+        for one in directory.people
+        if counts.get(one.key, 0) > limits.get(one.key, 0)
+    ]
     return sorted(found, key=lambda one: one.limit - one.open_count)
 
 

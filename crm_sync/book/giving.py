@@ -35,17 +35,20 @@ class CountChanged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How many leads there are to give, and whose they are now: key of a person (None: nobody's) -> how many."""
+    """How many leads there are to give, and whose they are now: key of a person (None: nobody's) -> how many.
+
+    Where no more were looked at than so many, `count` is that many and one, and tells that there are more.
+    """
 
     count: int
     owners: dict[str | None, int]
 
 
-async def look(connection: AsyncConnection, where: ColumnElement[bool]) -> Found:
-    """The leads that meet a condition, who has most first."""
-    of = func.count()
-    asked = select(leads.c.owner, of.label("of")).where(where).group_by(leads.c.owner)
-    rows = (await connection.execute(asked.order_by(of.desc(), leads.c.owner))).all()
+async def look(connection: AsyncConnection, where: ColumnElement[bool], most: int | None = None) -> Found:
+    """The leads that meet a condition, who has most first; `most` and one of them are looked at, None: all."""
+    of, some = func.count(), select(leads.c.owner).where(where).limit(most + 1 if most else None).subquery()
+    asked = select(some.c.owner, of.label("of")).group_by(some.c.owner)
+    rows = (await connection.execute(asked.order_by(of.desc(), some.c.owner))).all()
     return Found(sum(row.of for row in rows), {row.owner: row.of for row in rows})
 
 

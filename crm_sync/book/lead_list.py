@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.book.lifecycle import AWAY, OPEN, STAGES
@@ -96,6 +96,15 @@ async def count(connection: AsyncConnection, *where: ColumnElement[bool]) -> dic
     """How many such leads there are at each stage; none is absent."""
     asked = select(leads.c.stage, func.count().label("how_many")).where(*where).group_by(leads.c.stage)
     return {row.stage: row.how_many for row in await connection.execute(asked)}
+
+
+async def count_some(connection: AsyncConnection, conditions: Sequence[ColumnElement[bool]], most: int) -> list[int]:
+    """How many leads meet each of these conditions, `most` + 1 where they are more: no more are read."""
+    if not conditions:
+        return []
+    some = [select(literal(1)).select_from(leads).where(one).limit(most + 1) for one in conditions]
+    asked = [select(func.count()).select_from(one.subquery()).scalar_subquery() for one in some]
+    return list((await connection.execute(select(*asked))).one())
 
 
 @dataclass(frozen=True, slots=True)

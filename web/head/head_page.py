@@ -29,6 +29,7 @@ from web.refused import why_refused
 from web.rights import Scope, leads_worked
 from web.services import SERVICES
 from web.watching import Right
+from web.wording import COUNTED_MOST
 from web.words import say
 
 LEADERS: Final = ("head", "admin")
@@ -140,7 +141,7 @@ async def _beside(request: web.Request) -> dict[str, Any]:
     if lines is not None:
         mine = leads_worked(Scope(everything=False, live=False, people=people, lines=frozenset(lines)))
     async with request.app[SERVICES].engine.connect() as connection:
-        needy = await attention(connection, directory, now, mine, LEADS_SHOWN, NEEDS_SHOWN)
+        needy = await attention(connection, directory, now, mine, LEADS_SHOWN, NEEDS_SHOWN, counted_most=COUNTED_MOST)
         since = now - timedelta(days=REFUSED_DAYS)
         gone = await refused(connection, since, lines, None if teams is None else sorted(people))
     return {

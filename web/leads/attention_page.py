@@ -16,6 +16,7 @@ from web.leads.wording import age, words_of
 from web.page import language_of, page
 from web.rights import scope_of
 from web.services import SERVICES
+from web.wording import COUNTED_MOST
 
 SHOWN: Final = 50
 
@@ -26,7 +27,7 @@ async def show(request: web.Request) -> web.Response:
     scope = scope_of(request[VIEWER], directory)
     wanted = None if scope.everything else in_lists(scope, directory, Wanted(), now)
     async with request.app[SERVICES].engine.connect() as connection:
-        found = await attention(connection, directory, now, wanted, SHOWN)
+        found = await attention(connection, directory, now, wanted, SHOWN, counted_most=COUNTED_MOST)
     return await page(
         request,
         "attention.html",

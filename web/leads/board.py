@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.book.lead_list import newest
+from crm_sync.book.lead_list import count_some, newest
 from crm_sync.book.leads import place
 from crm_sync.book.lifecycle import NEXT, OPEN
 from crm_sync.tables import leads
 from directory.lead_policy import LeadPolicy
+from web.wording import COUNTED_MOST
 
 SHOWN: Final = 25
 ENDED_DAYS: Final = 30
@@ -23,7 +24,10 @@ ENDS: Final = ("won", "lost", "disqualified")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One place of the board: how many leads are there, and the first of them; `ended`: only those of late."""
+    """One place of the board: how many leads are there (or more than COUNTED_MOST), and the first of them.
+
+    `ended`: only those of late.
+    """
 
     place: str
     count: int
@@ -40,23 +44,22 @@ async def columns(
     connection: AsyncConnection, policy: LeadPolicy, where: ColumnElement[bool], now: datetime
 ) -> list[Column]:
     """The board of the leads that meet a condition."""
-    since = now - timedelta(days=ENDED_DAYS)
-    ended = and_(where, leads.c.stage.in_(ENDS), leads.c.stage_at > since)
-    counts = await _counts(connection, and_(where, leads.c.stage.in_(OPEN)))
-    found = [
-        Column(told, counts.get(told, 0), await _urgent(connection, where, told)) for told in shown(policy, counts)
+    conditions = {told: and_(where, *_at(told)) for told in await _places(connection, policy)}
+    late = leads.c.stage_at > now - timedelta(days=ENDED_DAYS)
+    conditions |= {stage: and_(where, leads.c.stage == stage, late) for stage in ENDS}
+    counted = await count_some(connection, list(conditions.values()), COUNTED_MOST)
+    counts = {told: count for told, count in zip(conditions, counted, strict=True) if count}
+    return [
+        Column(told, counts.get(told, 0), await first(connection, conditions[told]) if told in counts else [], ended)
+        for places, first, ended in ((shown(policy, counts), _urgent, False), (ENDS, _latest, True))
+        for told in places
     ]
-    counts = await _counts(connection, ended)
-    for stage in ENDS:
-        count = sum(of for told, of in counts.items() if told.partition("/")[0] == stage)
-        found.append(Column(stage, count, await _latest(connection, ended, stage), ended=True))
-    return found
 
 
-def shown(policy: LeadPolicy, counts: Mapping[str, int]) -> list[str]:
+def shown(policy: LeadPolicy, there: Collection[str]) -> list[str]:
     """The open places in their order; in work before its first step, or at one that is gone, where leads are there."""
     steps = [place("in_work", step.key) for step in policy.funnel]
-    others = [told for told in counts if told.partition("/")[0] == "in_work" and told not in steps]
+    others = [told for told in there if told.partition("/")[0] == "in_work" and told not in steps]
     return [
         "new",
         "qualifying",
@@ -73,22 +76,32 @@ def allowed(stage: str, *, head: bool) -> str:
     )
 
 
-async def _counts(connection: AsyncConnection, where: ColumnElement[bool]) -> dict[str, int]:
-    asked = select(leads.c.stage, leads.c.step, func.count().label("of")).where(where)
-    rows = await connection.execute(asked.group_by(leads.c.stage, leads.c.step))
-    return {place(row.stage, row.step): row.of for row in rows}
+async def _places(connection: AsyncConnection, policy: LeadPolicy) -> list[str]:
+    """Every place where an open lead may be: stages, steps of the funnel, and steps that are gone and still have some.
+
+    In work is a place of its own before the first step alone.
+    """
+    steps = [step.key for step in policy.funnel]
+    gone = select(leads.c.step).where(leads.c.stage == "in_work", leads.c.stage.in_(OPEN), leads.c.step.is_not(None))
+    gone = gone.where(leads.c.step.not_in(steps)).distinct()
+    others = (await connection.execute(gone)).scalars()
+    return [*OPEN, *(place("in_work", step) for step in (*steps, *others))]
 
 
-async def _urgent(connection: AsyncConnection, where: ColumnElement[bool], told: str) -> list[Any]:
-    """What is due first; without a deadline it comes last, the oldest first."""
+def _at(told: str) -> tuple[ColumnElement[bool], ...]:
     stage, _, step = told.partition("/")
-    here = and_(where, leads.c.stage == stage, leads.c.step == step if step else leads.c.step.is_(None))
-    asked = newest(here, leads.c.stage.in_(OPEN)).order_by(None).order_by(leads.c.deadline_at, leads.c.id)
-    return list((await connection.execute(asked.limit(SHOWN))).all())
+    return leads.c.stage == stage, leads.c.stage.in_(OPEN), leads.c.step == step if step else leads.c.step.is_(None)
 
 
-async def _latest(connection: AsyncConnection, where: ColumnElement[bool], stage: str) -> list[Any]:
-    asked = newest(where, leads.c.stage == stage).order_by(None)
-    return list(
-        (await connection.execute(asked.order_by(leads.c.stage_at.desc(), leads.c.id.desc()).limit(SHOWN))).all()
-    )
+async def _urgent(connection: AsyncConnection, there: ColumnElement[bool]) -> list[Any]:
+    """What is due first; without a deadline it comes last, the oldest first."""
+    # By the step, too, which is the same of all: only so is it the order of an index where there is no step.
+    return await _first(connection, there, leads.c.step, leads.c.deadline_at, leads.c.id)
+
+
+async def _latest(connection: AsyncConnection, there: ColumnElement[bool]) -> list[Any]:
+    return await _first(connection, there, leads.c.stage_at.desc(), leads.c.id.desc())
+
+
+async def _first(connection: AsyncConnection, there: ColumnElement[bool], *order: ColumnElement[Any]) -> list[Any]:
+    return list((await connection.execute(newest(there).order_by(None).order_by(*order).limit(SHOWN))).all())

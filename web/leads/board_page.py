@@ -17,7 +17,7 @@ from recordings.audit import note
 from web.audited import audited
 from web.guard import VIEWER, read_form
 from web.keeping import actor_of
-from web.leads.board import ENDED_DAYS, SHOWN, allowed, columns
+from web.leads.board import ENDED_DAYS, allowed, columns
 from web.leads.changes import carry_out, change_of
 from web.leads.decide import words_of_refusal, worked_on
 from web.leads.lead_page import teller_of
@@ -28,6 +28,7 @@ from web.leads.wording import place_name, words_of
 from web.page import fragment, language_of, page
 from web.rights import scope_of
 from web.services import SERVICES
+from web.wording import COUNTED_MOST
 from web.words import say
 
 _KEPT: Final = ("owner", "line")
@@ -83,7 +84,7 @@ async def _context(request: web.Request, query: Mapping[str, str]) -> dict[str, 
     language, head = language_of(request), viewer.role in UNDOERS
     return {
         "columns": found,
-        "shown": SHOWN,
+        "counted_most": COUNTED_MOST,
         "days": ENDED_DAYS,
         "refused": "",
         "kept": asked,

@@ -90,7 +90,7 @@ async def _page(
     request: web.Request, connection: AsyncConnection, query: Mapping[str, str], wrong: Wrong | None = None
 ) -> web.Response:
     directory = await store.read(connection)
-    found = await look(connection, _where(request, directory, query))
+    found = await look(connection, _where(request, directory, query), MOST)
     kept = {name: query[name] for name in ("stage", *KEPT, "overdue", "leads") if query.get(name)}
     return await page(
         request,

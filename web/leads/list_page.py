@@ -33,6 +33,7 @@ from web.page import fragment, language_of, page
 from web.rights import Scope, scope_of
 from web.services import SERVICES
 from web.sessions import Viewer
+from web.wording import COUNTED_MOST
 
 PAGE: Final = 50
 _T = TypeVar("_T")
@@ -55,7 +56,7 @@ async def show(request: web.Request) -> web.Response:
             if needy is not None:
                 where = and_(where, needs(directory, needy, now))
             found = await find_leads(connection, where, tab, query.get("cursor"), PAGE)
-            counts = {} if "cursor" in query else await tab_counts(connection, where)
+            counts = {} if "cursor" in query else await tab_counts(connection, where, COUNTED_MOST)
     except FilterError as error:  # an address that nobody typed
         raise web.HTTPBadRequest(text=str(error)) from error
     kept = {name: query[name] for name in KEPT if query.get(name) and name != wrong}

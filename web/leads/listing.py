@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, literal, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.book import lead_list
@@ -96,30 +96,32 @@ async def find_leads(
     """The leads of a tab: open ones by urgency, others the newest first. Raises FilterError."""
     open_tasks = select(func.count()).where(tasks.c.lead_id == leads.c.id, tasks.c.done_at.is_(None))
     asked = lead_list.newest(where, in_tab(tab)).add_columns(open_tasks.scalar_subquery().label("task_count"))
-    seen = _read_cursor(cursor) if cursor is not None else None
     if tab == ALL_OPEN:
         asked = asked.order_by(None).order_by(leads.c.deadline_at, leads.c.id)
-        asked = asked.where(_after(*seen)) if seen else asked
-    elif seen:
-        asked = asked.where(leads.c.id < seen[1])
-    rows = list((await connection.execute(asked.limit(limit + 1))).all())
+    rows: list[Any] = []
+    for rest in _rest(tab, _read_cursor(cursor)) if cursor is not None else [true()]:
+        rows += (await connection.execute(asked.where(rest).limit(limit + 1 - len(rows)))).all()
+        if len(rows) > limit:
+            break
     return FoundLeads(rows[:limit], _cursor(rows[limit - 1]) if len(rows) > limit else None)
 
 
-async def tab_counts(connection: AsyncConnection, where: ColumnElement[bool]) -> dict[str, int]:
-    """How many leads there are in each tab, also where there are none."""
-    counted = await lead_list.count(connection, where)
-    counts = {stage: counted.get(stage, 0) for stage in STAGES}
+async def tab_counts(connection: AsyncConnection, where: ColumnElement[bool], most: int) -> dict[str, int]:
+    """How many leads there are in each tab, also where there are none; some more than `most` where they are more."""
+    counted = await lead_list.count_some(connection, [and_(where, leads.c.stage == stage) for stage in STAGES], most)
+    counts = dict(zip(STAGES, counted, strict=True))
     return {ALL_OPEN: sum(counts[stage] for stage in OPEN), **counts}
 
 
-def _after(at: datetime, lead: int) -> ColumnElement[bool]:
-    """The leads that are less urgent than one; without a deadline, which sorts last, nothing is."""
+def _rest(tab: str, seen: tuple[datetime, int]) -> list[ColumnElement[bool]]:
+    """What stands behind a lead on its tab, in parts one after the other: each is one piece of an index."""
+    at, lead = seen
+    if tab != ALL_OPEN:
+        return [leads.c.id < lead]
+    never = leads.c.deadline_at.is_(None)
     if at == _NEVER:
-        return and_(leads.c.deadline_at.is_(None), leads.c.id > lead)
-    return or_(
-        tuple_(leads.c.deadline_at, leads.c.id) > tuple_(literal(at), literal(lead)), leads.c.deadline_at.is_(None)
-    )
+        return [and_(never, leads.c.id > lead)]
+    return [tuple_(leads.c.deadline_at, leads.c.id) > tuple_(literal(at), literal(lead)), never]
 
 
 def _cursor(row: Any) -> str:
