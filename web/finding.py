@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,11 +38,11 @@ from web.rights import Scope
 
 __all__ = ["AUDIO", "GAP", "STATUSES", "FilterError", "Filters", "Found", "find", "moment_of", "newest", "read_days"]
 
-WINDOW: Final = 20_000
-"""Calls among which is looked at once for what several filters have in common."""
+WINDOWS: Final = (2_000, 18_000, 20_000)
+"""Calls among which is looked, one after the other for one page, for what several filters have in common.
 
-WINDOWS_MOST: Final = 2
-"""So many times for one page."""
+What is met often is met among the first of them, one after another by time; among more, the rarer filter finds them.
+"""
 
 _STATUS: Final = {status: literal_column(f"'{status}'", Text) for status in STATUSES}
 """In the words of the index of calls that failed."""
@@ -130,14 +130,17 @@ async def _by_windows(
     """
     rows: list[Any] = []
     since: datetime | None = None
-    for _ in range(WINDOWS_MOST):
+    for place, size in enumerate(WINDOWS):
         passed = _before(select(calls.c.started_at).where(calls.c.joined_into.is_(None)), before)
         passed = passed.where(calls.c.started_at < filters.until) if filters.until else passed
-        end = passed.order_by(calls.c.started_at.desc(), calls.c.id.desc()).offset(WINDOW).limit(1)
+        end = passed.order_by(calls.c.started_at.desc(), calls.c.id.desc()).offset(size).limit(1)
         since = await connection.scalar(end)
         window = _before(asked, before)
         window = window.where(calls.c.started_at >= since) if since else window
-        rows += list(await connection.execute(_told(window, most - len(rows))))
+        window = window.where(_reached_since(filters.person, since)) if since and filters.person and place else window
+        left = most - len(rows)
+        among = _told(window, left) if place == 0 else _columns_of(_all_looked_up(window, left))
+        rows += list(await connection.execute(among))
         if len(rows) == most or since is None or (filters.since and since <= filters.since):
             return rows, None
         before = since, UUID(int=0)
@@ -275,6 +278,15 @@ def _reached(person: str) -> ColumnElement[bool]:
     """Who talked; of a call that nobody talked on, whom it rang."""
     rung = select(literal(1)).where(legs.c.call_id == calls.c.id, legs.c.person == person).limit(1)
     return or_(calls.c.person == person, and_(calls.c.person.is_(None), rung.scalar_subquery().is_not(None)))
+
+
+def _reached_since(person: str, since: datetime) -> ColumnElement[bool]:
+    """What is true of all whom `_reached` finds since a moment: their legs are few beside all calls of that time.
+
+    A leg begins no earlier than its call by more than clocks differ, so that a day is plenty.
+    """
+    late = or_(legs.c.started_at >= since - timedelta(days=1), legs.c.started_at.is_(None))
+    return or_(calls.c.person == person, calls.c.id.in_(select(legs.c.call_id).where(legs.c.person == person, late)))
 
 
 def _has_status(status: str) -> ColumnElement[bool]:

@@ -86,6 +86,7 @@ async def test_each_filter_finds_its_calls(
     """The same where a filter's calls are few and looked up by it, and where they are met among all by their time."""
     if not rare:
         monkeypatch.setattr(few, "FEW", 0)
+        monkeypatch.setattr(finding, "WINDOWS", (0, 1000))
     async with site.visitor("vera") as client:
         for query, names in (
             ("", set(told)),
@@ -137,10 +138,14 @@ async def test_what_two_filters_have_in_common_is_found_however_far_back(
     site: Site, told: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page looks through some calls only, says how far back it looked, and the next goes on from there."""
-    for room, name, value in ((finding, "WINDOW", 1), (finding, "WINDOWS_MOST", 1), (few, "FEW", 0), (rows, "FEW", 0)):
+    for room, name, value in ((finding, "WINDOWS", (1, 1)), (few, "FEW", 0), (rows, "FEW", 0)):
         monkeypatch.setattr(room, name, value)
     async with site.visitor("vera") as client:
-        for query, names in (("team=sales&status=missed", {"missed"}), ("line=" + LINE + "&text=ипотека", {"talk"})):
+        for query, names in (
+            ("team=sales&status=missed", {"missed"}),
+            ("line=" + LINE + "&text=ипотека", {"talk"}),
+            ("person=anna&status=answered", {"talk"}),
+        ):
             pages, address = [await found(client, told, query)], f"{query}&limit=5"
             async with client.get(f"/calls?{query}") as response:
                 assert say("ru", "calls.look_on") in await response.text()
