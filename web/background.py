@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, func, not_, or_, select, text
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import calls, follow_ups, help_requests, legs
@@ -70,19 +70,22 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
-_BEHIND_MOST: Final = select(func.least(func.min(pbx_clocks.c.ahead), text("interval '0'"))).scalar_subquery()
-"""Of all PBX's clocks the one that is most behind ours: known before the first call is looked at, as an index needs."""
+_SINCE: Final = select(func.now() + func.least(func.min(pbx_clocks.c.ahead), text("interval '0'")) - STALE)
+"""No call that is not stale began before, by the clock of any PBX."""
 
 _RECENT: Final = and_(
     or_(calls.c.ended_at.is_(None), calls.c.ended_at > func.now() + AHEAD - KEPT),
     calls.c.started_at > func.now() + AHEAD - STALE,
-    calls.c.started_at > func.now() + _BEHIND_MOST - STALE,
 )
 
 
 async def read_live(connection: AsyncConnection, ids: Sequence[UUID] | None = None) -> list[LiveCall]:
     """The calls with those ids, or all that go on or ended a moment ago, without their background."""
-    chosen = calls.c.id.in_(ids) if ids is not None else _RECENT
+    if ids is not None:
+        chosen: ColumnElement[bool] = calls.c.id.in_(ids)
+    else:
+        # Asked for first: of a moment that it knows, PostgreSQL sees how few of all calls began since.
+        chosen = and_(_RECENT, calls.c.started_at > await connection.scalar(_SINCE))
     asked = select(*_COLUMNS).where(chosen, calls.c.joined_into.is_(None), calls.c.started_at.is_not(None))
     rows = (await connection.execute(asked)).all()
     reaches = defaultdict(list)
