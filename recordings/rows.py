@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.frequent import are_many
 from calls.joining import ids_of
 from calls.tables import calls
 from recordings import transcript
@@ -243,6 +244,8 @@ async def lately(connection: AsyncConnection) -> list[datetime]:
 
 async def few_with(connection: AsyncConnection, query: str) -> Sequence[UUID] | None:
     """The calls in whose talk `query` was said, None when they are more than FEW."""
+    if await are_many(connection, transcripts, said(query), FEW, by=transcripts.c.made_at):
+        return None
     found = await connection.execute(select(transcripts.c.call_id).where(said(query)).limit(FEW + 1))
     few = found.scalars().all()
     return few if len(few) <= FEW else None

@@ -15,6 +15,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
+from calls.frequent import are_many
 from calls.tables import calls
 from crm_sync.tables import leads, notes, parties, party_numbers
 from directory import store
@@ -236,6 +237,7 @@ async def test_a_search_that_takes_too_long_is_stopped_and_says_so(site: Site, m
             page = await client.get("/search?q=4567")
             assert (page.status, "Поиск остановлен" in await page.text()) == (503, True)
             assert (await client.get(f"{API}/search?q=4567")).status == 503
+        monkeypatch.setattr(everywhere, "SECONDS_MOST", 30.0)  # however busy this machine is
         assert names(await found(client, "4567")) == ["Иванов Фёдор"]
 
 
@@ -329,6 +331,26 @@ async def test_what_is_found_does_not_depend_on_how_many_have_it(site: Site, mon
                         patch.setattr(module, "FEW", 0)
                         patch.setattr(module, "LATELY", lately)
                     assert await told(limit) == few, (login, limit)
+                    for module in (newest, talk_rows):
+                        patch.setattr(module, "are_many", guess_many)
+                    assert await told(limit) == few, (login, limit)
+
+
+async def guess_many(*_: Any, **_by: Any) -> bool:
+    """Whatever is asked for seems to be of many."""
+    return True
+
+
+async def test_what_many_of_the_newest_have_is_known_as_many(engine: AsyncEngine) -> None:
+    """Of a large table alone, and not what few of them have."""
+    async with engine.connect() as connection:
+        named = "insert into parties (name) select case when n % 10 = 0 then 'Иванов' else 'Ким' end from"
+        for last, ivanovs in ((2_000, False), (40_000, True)):
+            await connection.execute(text(f"{named} generate_series(1, {last}) n"))
+            await connection.execute(text("analyze parties"))
+            for name, many in (("Иванов", ivanovs), ("Петров", False)):
+                has = parties.c.name == name
+                assert await are_many(connection, parties, has, 1000, by=parties.c.id) is many, (last, name)
 
 
 async def test_of_a_party_with_many_calls_only_the_newest_are_read(site: Site) -> None:

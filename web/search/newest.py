@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Final, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, and_, any_, func, literal, select
+from sqlalchemy import BigInteger, Column, ColumnElement, and_, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.frequent import are_many
 
 FEW: Final = 1000
 """Rows that are looked up at once."""
@@ -31,6 +33,13 @@ async def few_with(
     return few if len(few) <= FEW else None
 
 
+async def few_of(connection: AsyncConnection, id_: Column[int], has: ColumnElement[bool]) -> Sequence[int] | None:
+    """The same of a table whose greater ids are newer: what many of the newest have is not looked up."""
+    if await are_many(connection, id_.table, has, FEW, by=id_):
+        return None
+    return await few_with(connection, id_, has)
+
+
 async def lately(connection: AsyncConnection, id_: ColumnElement[int]) -> ColumnElement[bool]:
     """The condition that a row is one of the last. Its number is asked for first: by it the planner knows how few."""
     last = (await connection.execute(select(func.max(id_)))).scalar_one()
@@ -38,13 +47,13 @@ async def lately(connection: AsyncConnection, id_: ColumnElement[int]) -> Column
 
 
 async def stages(
-    connection: AsyncConnection, id_: ColumnElement[int], has: ColumnElement[bool]
+    connection: AsyncConnection, id_: Column[int], has: ColumnElement[bool]
 ) -> AsyncIterator[ColumnElement[bool]]:
     """Conditions to ask with one after the other, until enough is found, for the newest rows that meet `has`.
 
     The rows themselves when they are few; else those that came last, then all. The greater an id, the newer the row.
     """
-    few = await few_with(connection, id_, has)
+    few = await few_of(connection, id_, has)
     if few is None:
         yield and_(has, await lately(connection, id_))
         yield has

@@ -31,7 +31,7 @@ from recordings.spoken import stem
 from web.rights import Scope, parties_seen
 from web.search.asked import Asked, Piece
 from web.search.likeness import BEGINS, name_score, number_score, slips_allowed
-from web.search.newest import few_with, lately, one_of, stages
+from web.search.newest import few_of, lately, one_of, stages
 
 LOOKED_AT: Final = 60
 """Parties that are ranked here, or as many as are asked for; PostgreSQL gives those that are most alike.
@@ -105,7 +105,7 @@ async def _stages(connection: AsyncConnection, asked: Asked) -> AsyncIterator[Co
     if not asked.words or asked.pieces:
         yield has
         return
-    few = await few_with(connection, parties.c.id, has)
+    few = await few_of(connection, parties.c.id, has)
     if few is None:
         async for some in stages(connection, parties.c.id, _as_typed(asked.words)):
             yield some
