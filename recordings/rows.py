@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.frequent import are_many
+from calls.frequent import keys_of_few
 from calls.joining import ids_of
 from calls.tables import calls
 from recordings import transcript
@@ -244,11 +244,7 @@ async def lately(connection: AsyncConnection) -> list[datetime]:
 
 async def few_with(connection: AsyncConnection, query: str) -> Sequence[UUID] | None:
     """The calls in whose talk `query` was said, None when they are more than FEW."""
-    if await are_many(connection, transcripts, said(query), FEW, by=transcripts.c.made_at):
-        return None
-    found = await connection.execute(select(transcripts.c.call_id).where(said(query)).limit(FEW + 1))
-    few = found.scalars().all()
-    return few if len(few) <= FEW else None
+    return await keys_of_few(connection, transcripts, said(query), FEW, by=transcripts.c.made_at)
 
 
 def said_since(query: str, since: datetime | None) -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
-from calls.frequent import are_many
+from calls import frequent
 from calls.tables import calls
 from crm_sync.tables import leads, notes, parties, party_numbers
 from directory import store
@@ -331,26 +331,31 @@ async def test_what_is_found_does_not_depend_on_how_many_have_it(site: Site, mon
                         patch.setattr(module, "FEW", 0)
                         patch.setattr(module, "LATELY", lately)
                     assert await told(limit) == few, (login, limit)
-                    for module in (newest, talk_rows):
-                        patch.setattr(module, "are_many", guess_many)
+                    patch.setattr(frequent, "SURELY", -1)
                     assert await told(limit) == few, (login, limit)
 
 
-async def guess_many(*_: Any, **_by: Any) -> bool:
-    """Whatever is asked for seems to be of many."""
-    return True
-
-
-async def test_what_many_of_the_newest_have_is_known_as_many(engine: AsyncEngine) -> None:
-    """Of a large table alone, and not what few of them have."""
+async def test_what_is_frequent_among_the_newest_is_not_looked_up(engine: AsyncEngine) -> None:
+    """Of a large table alone; what few have is found whole. That it is frequent is a guess by the newest."""
     async with engine.connect() as connection:
-        named = "insert into parties (name) select case when n % 10 = 0 then 'Иванов' else 'Ким' end from"
-        for last, ivanovs in ((2_000, False), (40_000, True)):
-            await connection.execute(text(f"{named} generate_series(1, {last}) n"))
+
+        async def make(count: int, name: str) -> None:
+            named = f"insert into parties (name) select {name} from generate_series(1, {count}) n"
+            await connection.execute(text(named))
             await connection.execute(text("analyze parties"))
-            for name, many in (("Иванов", ivanovs), ("Петров", False)):
-                has = parties.c.name == name
-                assert await are_many(connection, parties, has, 1000, by=parties.c.id) is many, (last, name)
+
+        async def few(name: str) -> int | None:
+            keys = await frequent.keys_of_few(connection, parties, parties.c.name == name, 1000, by=parties.c.id)
+            return None if keys is None else len(keys)
+
+        await make(2_000, "case when n % 10 = 0 then 'Иванов' else 'Ким' end")
+        assert [await few(name) for name in ("Ким", "Иванов", "Петров")] == [None, 200, 0]
+        await make(200, "'Петров'")
+        assert await few("Петров") == 200
+        await make(40_000, "case when n % 10 = 0 then 'Иванов' else 'Ким' end")
+        assert [await few(name) for name in ("Ким", "Иванов", "Петров")] == [None, None, 200]
+        await make(100, "'Новый'")
+        assert await few("Новый") is None
 
 
 async def test_of_a_party_with_many_calls_only_the_newest_are_read(site: Site) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, ColumnElement, and_, any_, func, lite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.frequent import are_many
+from calls.frequent import keys_of_few
 
 FEW: Final = 1000
 """Rows that are looked up at once."""
@@ -34,10 +34,8 @@ async def few_with(
 
 
 async def few_of(connection: AsyncConnection, id_: Column[int], has: ColumnElement[bool]) -> Sequence[int] | None:
-    """The same of a table whose greater ids are newer: what many of the newest have is not looked up."""
-    if await are_many(connection, id_.table, has, FEW, by=id_):
-        return None
-    return await few_with(connection, id_, has)
+    """The same of a table whose greater ids are newer: what is frequent among the newest is not looked up."""
+    return await keys_of_few(connection, id_.table, has, FEW, by=id_)
 
 
 async def lately(connection: AsyncConnection, id_: ColumnElement[int]) -> ColumnElement[bool]:
