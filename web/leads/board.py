@@ -104,4 +104,6 @@ async def _latest(connection: AsyncConnection, there: ColumnElement[bool]) -> li
 
 
 async def _first(connection: AsyncConnection, there: ColumnElement[bool], *order: ColumnElement[Any]) -> list[Any]:
-    return list((await connection.execute(newest(there).order_by(None).order_by(*order).limit(SHOWN))).all())
+    # Only of those that are shown is their party looked up.
+    chosen = select(leads.c.id).where(there).order_by(*order).limit(SHOWN).correlate(None)
+    return list((await connection.execute(newest(leads.c.id.in_(chosen)).order_by(None).order_by(*order))).all())
