@@ -95,6 +95,7 @@ async def test_each_filter_finds_its_calls(
             ("person=boris", {"missed"}),  # whom it rang, as nobody talked
             ("person=anna", {"talk"}),
             ("person=gleb&status=answered", {"gleb"}),
+            ("person=boris&status=missed", {"missed"}),
             (f"line={SUPPORT}", {"gleb", "lost"}),
             ("cause=rang_out", {"missed", "lost"}),
             ("cause=no_route", set()),
