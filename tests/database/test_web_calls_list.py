@@ -86,7 +86,7 @@ async def test_each_filter_finds_its_calls(
     """The same where a filter's calls are few and looked up by it, and where they are met among all by their time."""
     if not rare:
         monkeypatch.setattr(few, "FEW", 0)
-        monkeypatch.setattr(finding, "WINDOWS", (0, 1000))
+        monkeypatch.setattr(finding, "WINDOWS", (0, 2))
     async with site.visitor("vera") as client:
         for query, names in (
             ("", set(told)),
