@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ def exposed() -> set[str]:
     return names
 
 
+@cache
+def cases() -> list[dict[str, Any]]:
+    """Every case that promtool plays."""
+    return [test for file in TESTS for test in yaml.safe_load(file.read_text(encoding="utf-8"))["tests"]]
+
+
 def expressions() -> list[str]:
     """Every query of the dashboard; a panel without one fails."""
     panels = [panel for panel in json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"] if panel["type"] != "row"]
@@ -78,12 +85,11 @@ def test_each_alert_stays_quiet_fires_and_resolves(file: Path) -> None:
 @pytest.mark.parametrize("alert", alert_names())
 def test_each_alert_is_seen_quiet_firing_and_resolved(alert: str) -> None:
     """Promtool judges what the tests say; this judges that they say it for every alert."""
-    cases = [test for file in TESTS for test in yaml.safe_load(file.read_text(encoding="utf-8"))["tests"]]
     seen = [
         "".join(
             "1" if check["exp_samples"] else "0" for check in case["promql_expr_test"] if f'"{alert}"' in check["expr"]
         )
-        for case in cases
+        for case in cases()
     ]
     assert any(re.search("01+0", case) for case in seen), seen
 
