@@ -109,6 +109,13 @@ async def test_a_wrong_password_is_refused_without_saying_what_was_wrong(site: S
     assert told[0].replace("anna", "") == told[1].replace("nobody", "")
 
 
+async def test_an_unknown_login_takes_as_long_as_a_wrong_password() -> None:
+    """What is checked instead costs what a stored password costs."""
+    made = await users.hash_password("a password")
+    assert made.split("$")[:4] == users._NOBODY.split("$")[:4]
+    assert not await users.password_fits("a password", None)
+
+
 async def test_what_becomes_of_a_login_while_its_password_is_checked_counts(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession, CookieJar, web
+from pwdlib import PasswordHash
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from yarl import URL
@@ -107,15 +109,20 @@ class Site:
             yield client
 
 
+@cache
+def _hashed() -> str:
+    """The password of all logins: to hash it is slow on purpose, and once is enough."""
+    return PasswordHash.recommended().hash(PASSWORD)
+
+
 @asynccontextmanager
 async def open_site(engine: AsyncEngine, store: Path, **how: Any) -> AsyncIterator[Site]:
     """A furnished house with its web role running."""
     await furnish(engine)
     async with engine.begin() as connection:
-        hashed = await users.hash_password(PASSWORD)
         for login, role, person in LOGINS:
             await users.add(connection, login, role, person=person)
-        await connection.execute(logins.update().values(password_hash=hashed))
+        await connection.execute(logins.update().values(password_hash=_hashed()))
     site = Site(engine, store, **how)
     await site.start()
     try:
