@@ -61,11 +61,15 @@ class Scrambler:
         self._words: set[str] = set()
         self._short: set[str] = set()
         self._true: set[str] = set()
+        self._learned: set[str] = set()
         self._given: dict[tuple[str, str], str] = {}
         self._taken: set[tuple[str, str]] = set()
 
     def learn(self, value: str) -> None:
         """Note the numbers of any value, so that none of them is invented for another."""
+        if value in self._learned:
+            return
+        self._learned.add(value)
         self._true.update(_key(run) for run in _DIGITS.findall(value) if len(run) >= LONG)
         self._true.update(word.lower() for word in _WORDS.findall(value))
         found_parts = list(_TOKEN.finditer(value))
