@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Generator
@@ -34,6 +35,9 @@ _MEMORY_BYTES = 4 << 30
 _TEMPLATE = "template_migrated"
 if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES:
     tempfile.tempdir = str(_MEMORY)
+
+# Whisper's threads wait for each other asleep: where many tests share a core they would wait most of the time, awake.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # How long an example takes tells of what else the machine does.
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -20,9 +20,9 @@ from pathlib import Path
 from service.children import die_with_parent
 
 _OWN = ("SWITCHHOOK_", "DATABASE_URL")
-_COMMANDS = ("cli", "commands", "follow_ups", "leads", "people", "replay", "reconcile", "serve")
+_READ = ("cli.main", "commands.one_shot", "commands.doctor", "serve", "worker_role")
 PROGRAM = multiprocessing.get_context("forkserver")
-PROGRAM.set_forkserver_preload([f"service.{name}" for name in _COMMANDS])
+PROGRAM.set_forkserver_preload([f"service.{name}" for name in _READ])
 
 
 def switchhook(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
