@@ -28,12 +28,13 @@ test-odoo: setup ## Run what every CRM promises against a real Odoo 19, fetched 
 	@$(PYTHON) -m setup.odoo
 	@SWITCHHOOK_ODOO=1 SWITCHHOOK_TOLD=$${SWITCHHOOK_TOLD:-100} exec $(BIN)/pytest tests/odoo $(ARGS)
 
+# Types are judged while tests wait; what is said of them comes after what tests say.
 check: setup ## What CI runs: format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(PYTEST) $(ARGS)
+	@$(BIN)/mypy > var/types.txt 2>&1 & types=$$!; $(PYTEST) $(ARGS); tests=$$?; \
+	wait $$types; types=$$?; cat var/types.txt; exit $$((tests | types))
 
 bench: setup ## Measure what was promised, on this machine
 	@exec $(BIN)/python -m benchmarks $(ARGS)

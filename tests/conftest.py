@@ -44,13 +44,22 @@ settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("calm")
 
 
-_WAIT_LONGEST_FIRST = ("odoo", "end_to_end", "lab", "contracts", "browser", "database", "pure")
+_WAITING = ("odoo", "end_to_end", "lab")
+_WAITED_FOR = 0.7
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits longest, so that at the end no process is left alone with it; else the order is random."""
+    """Files that wait for a PBX and files that take a processor go side by side, in random order.
+
+    So no processor stands still, and at the end no process is left alone with what only waits.
+    """
     tests = Path(__file__).parent
-    items.sort(key=lambda item: _WAIT_LONGEST_FIRST.index(item.path.relative_to(tests).parts[0]))
+    files = list(dict.fromkeys(item.path for item in items))
+    waiting = [file for file in files if file.relative_to(tests).parts[0] in _WAITING]
+    computing = [file for file in files if file not in waiting]
+    place = {file: number / len(waiting) * _WAITED_FOR for number, file in enumerate(waiting)}
+    place |= {file: number / len(computing) for number, file in enumerate(computing)}
+    items.sort(key=lambda item: place[item.path])
 
 
 @pytest.hookimpl(wrapper=True)
