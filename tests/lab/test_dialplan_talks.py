@@ -241,14 +241,18 @@ async def test_transfer_to_an_outside_number_writes_on_in_the_same_recording(
     service.plan = [("ring", "PJSIP/anna-desk", 10)]
     await outside.phone("anna-desk").behave(answer(0.1, speak=HELLO, transfer_to="79161230007"))
     await outside.mobile("79161230007").behave(answer(0.1, speak=HELLO))
-    call = await outside.call(CALLER, "Клиент", line, speak=(8.0,))
+    call = await outside.call(CALLER, "Клиент", line, speak=(8.0,), stay=True)
     arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
     await outside.mobile("79161230007").answers()
-    await call.ended()
+    staff = pbx.recordings / f"{arrival['Uniqueid']}-staff.wav"
+    async with asyncio.timeout(30):
+        while staff.stat().st_size < 7 * 16_000:
+            await asyncio.sleep(0.05)
+    await call.hangup()
     await complete(pbx.recordings, arrival["Uniqueid"])
     begun = [event for event in service.events if event["Event"] == "MixMonitorStart"]
     assert [event["Uniqueid"] for event in begun] == [arrival["Uniqueid"]]
-    assert length(pbx.recordings / f"{arrival['Uniqueid']}-staff.wav") > 6.0
+    assert length(staff) > 6.0
 
 
 async def test_a_command_of_the_operators_gets_both_closed_files(
