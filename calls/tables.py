@@ -73,7 +73,7 @@ calls = Table(
         comment="Keys of the people to blame for a missed call.",
     ),
     Column("answered_by", ARRAY(Text), nullable=False, server_default=_NO_TEXTS),
-    Column("person", Text),
+    Column("person", Text, comment="Key of who of ours talked on it; of a call out, who called."),
     Column("talk_seconds", Float, nullable=False, server_default=text("0")),
     Column("wait_seconds", Float, nullable=False, server_default=text("0")),
     Column("hold_seconds", Float, nullable=False, server_default=text("0")),

@@ -14,8 +14,8 @@ from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import tables
-from calls.call import Call, call_names
-from calls.events import Event
+from calls.call import Call, call_names, facts
+from calls.events import Event, OutgoingJudged
 from calls.view import CallView
 from directory.numbers import Regions, normal
 
@@ -34,6 +34,7 @@ _PERSON = """(
     where address in ({device}, {number}) or number = {number}
     order by address = {device} desc limit 1)"""
 
+_OF_CALL = {"person": "coalesce(called_out.known, answered.known)"}
 _OF_LEG = {"person": "known"}
 _TOLD = "jsonb_to_recordset(cast(:{} as jsonb))"
 
@@ -46,11 +47,15 @@ _WRITE = text(
     answered as (
         select distinct on (call_id) call_id, known from reached
         where outcome = 'answered' order by call_id, answered_at, channel),
+    called_out as (
+        select call_id, coalesce(person, {_PERSON.format(device="told.device", number="told.number")}) as known
+        from {_TOLD.format("callers")} as told (call_id uuid, person text, device text, number text)),
     kept as (
         insert into calls as c ({", ".join(_CALL)})
-        select {", ".join("answered.known" if name == "person" else f"one.{name}" for name in _CALL)}
+        select {", ".join(_OF_CALL.get(name, f"one.{name}") for name in _CALL)}
         from jsonb_populate_recordset(null::calls, cast(:calls as jsonb)) as one
         left join answered on answered.call_id = one.id
+        left join called_out on called_out.call_id = one.id
         on conflict (id) do update set {", ".join(f"{name} = excluded.{name}" for name in _CALL if name != "id")},
                updated_at = clock_timestamp()),
     stale as (
@@ -103,6 +108,7 @@ async def write(connection: AsyncConnection, told: Iterable[Written], regions: R
         {
             "ids": [one.id for one in new],
             "calls": _text([row_of(one.id, one.seen, regions) | {"state": one.call} for one in new]),
+            "callers": _text([_caller(one) for one in new if one.seen.direction == "outbound"]),
             "legs": _text([asdict(leg) | {"call_id": one.id} for one in new for leg in one.seen.legs]),
             "names": _text(names),
             "events": _text([_event(event, one.id) for one in told for event in one.events]),
@@ -138,6 +144,13 @@ def row_of(call_id: UUID, seen: CallView, regions: Regions) -> dict[str, Any]:
         "recovered": seen.recovered,
         "erased": seen.erased,
     }
+
+
+def _caller(one: Written) -> dict[str, Any]:
+    """Who calls out: whom the judge of calls out names, else whose device or extension it is."""
+    judged = (fact.person for fact in facts(one.call, OutgoingJudged) if fact.person)
+    told = {"device": one.seen.caller_device, "number": one.seen.caller_number}
+    return {"call_id": one.id, "person": next(judged, None), **told}
 
 
 def _event(event: Event, call_id: UUID) -> dict[str, Any]:

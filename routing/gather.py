@@ -20,6 +20,8 @@ REMEMBERED: Final = timedelta(days=400)
 """Who talked with a number longer ago than this is not asked for."""
 
 _DIGITS_LEAST: Final = 7
+_TALKED: Final = ("talking", "answered")
+"""A call out has its person before anybody answers."""
 
 
 class DeviceReader(Protocol):
@@ -121,6 +123,7 @@ def _talks() -> Select[Any]:
         select(_other_side().label("number"), calls.c.person, calls.c.started_at, calls.c.direction)
         .where(
             calls.c.person.is_not(None),
+            calls.c.status.in_(_TALKED),
             calls.c.joined_into.is_(None),
             calls.c.started_at > func.now() - REMEMBERED,
         )

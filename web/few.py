@@ -33,7 +33,7 @@ _GAPS: Final = or_(call_audio.c.state != _STORED, call_audio.c.not_in_crm_since.
 async def reached(
     connection: AsyncConnection, people: Collection[str], lines: Collection[str]
 ) -> Sequence[UUID] | None:
-    """The calls that these people talked on or were rung by, or that came on these lines; None when they are many."""
+    """The calls on which these people talked, called out or were rung, or on these lines; None when they are many."""
     asked = [select(calls.c.id).where(calls.c.person == one) for one in sorted(people)]
     asked += [select(calls.c.id).where(calls.c.line == one, calls.c.joined_into.is_(None)) for one in sorted(lines)]
     asked += [select(legs.c.call_id).where(legs.c.person == one) for one in sorted(people)]

@@ -40,7 +40,7 @@ class Team:
 class Filters:
     """What is looked for; None and empty mean anything. `since` is included, `until` is not; `said` in the talk.
 
-    `person` talked, or was rung where nobody talked; `team` as `team_of` tells it. `cause` is one of
+    `person` talked or called out, or was rung where nobody did; `team` as `team_of` tells it. `cause` is one of
     `calls.missed.CAUSES`. `audio` is a state of `recordings.gaps.OF_CALLS`, or GAP for any but the well one.
     """
 

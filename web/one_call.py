@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import events as e
-from calls.call import Call, earliest, facts
+from calls.call import Call, earliest
 from calls.record import state_call
 from calls.tables import calls, legs
 from calls.view import CallView, view
@@ -62,8 +62,7 @@ async def read_one(request: web.Request, connection: AsyncConnection, call_id: U
     people = {leg.channel: leg.person for leg in reached if leg.person}
     directory: Directory = await request.app[HOUSE].read()
     scope, call = scope_of(request[VIEWER], directory), state_call(row.state)
-    placed_by = [judged.person for judged in facts(call, e.OutgoingJudged) if judged.person]
-    if not scope.covers([*people.values(), row.person, *placed_by], row.line, ended=row.ended_at is not None):
+    if not scope.covers([*people.values(), row.person], row.line, ended=row.ended_at is not None):
         raise web.HTTPForbidden(text="This call is neither yours nor your team's.")
     routed = earliest(call, e.Routed)
     plan = dict(plan_of({"plan": routed.plan})) if routed else {}

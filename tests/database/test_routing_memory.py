@@ -110,7 +110,9 @@ async def test_the_last_who_talked_is_known_from_the_start_in_either_direction(
     office: AsyncEngine, books: Books
 ) -> None:
     await talk(office, "anna", ago=timedelta(hours=2))
-    await talk(office, "boris", direction="outbound", caller_number="102", dialed="89161234567")
+    out: dict[str, Any] = {"direction": "outbound", "caller_number": "102", "dialed": "89161234567"}
+    await talk(office, "boris", ago=timedelta(hours=1), **out)
+    await talk(office, "vera", status="failed", **out)  # called, and nobody answered
     async with running(office, books) as memory:
         assert memory.facts(ARRIVAL).last_talked == "boris"
 

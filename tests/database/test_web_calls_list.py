@@ -6,6 +6,7 @@ import csv
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from aiohttp import ClientSession
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls import events as e
+from calls.due import owe_nothing
+from calls.record import record
 from calls.tables import calls
 from crm_sync.ledger.tables import crm_effects
 from directory import store
@@ -26,6 +30,7 @@ from recordings.store import Store
 from service.erasing import Erasing
 from service.removing import Remover
 from tests.fakes.ledger import add_connection
+from tests.fakes.recorded import outgoing_call
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, LINE, SUPPORT, Told, know
 from web import few, finding, users
@@ -116,6 +121,36 @@ async def test_each_filter_finds_its_calls(
     async with site.visitor("gleb") as client:
         assert await found(client, told, "") == {"gleb", "lost"}
         assert await found(client, told, "team=sales") == set()
+
+
+@pytest.mark.parametrize("answered, judged", [(True, True), (False, True), (True, False), (False, False)])
+async def test_a_call_out_is_of_whoever_called(site: Site, answered: bool, judged: bool) -> None:
+    """Its line is none of theirs: they, their team and the filter by person find it, other teams do not."""
+    at = datetime.now(UTC) - timedelta(hours=1)
+    device = "PJSIP/nobodys" if judged else "PJSIP/anna-desk"
+    events = outgoing_call("7.1", device=device, answered=answered, at=at)
+    if judged:
+        events.append(
+            e.OutgoingJudged(pbx="pbx", channel="7.1", linkedid="7.1", at=at, purpose="dialled", person="anna")
+        )
+    async with site.engine.begin() as connection:
+        changes = await record(connection, events, owe_nothing)
+    told = {"out": str(changes[0].call_id)}
+    for login, query, names in (
+        ("anna", "", {"out"}),
+        ("boris", "person=anna", {"out"}),
+        ("vera", "team=sales", {"out"}),
+        ("gleb", "", set()),
+    ):
+        async with site.visitor(login) as client:
+            assert await found(client, told, query) == names, login
+            async with client.get(f"/calls/{told['out']}") as response:
+                assert response.status == (200 if names else 403), login
+    filled = import_module("service.migrations.versions.0066_who_called_out").FILL
+    async with site.engine.begin() as connection:
+        await connection.execute(update(calls).values(person=None))
+        await connection.execute(text(filled))  # of calls that were written without
+        assert (await connection.execute(select(calls.c.person))).scalar_one() == "anna"
 
 
 async def test_pages_of_what_is_rare_follow_each_other(site: Site, told: dict[str, str]) -> None:

@@ -29,7 +29,7 @@ class CallBrief(Answer):
     settled_at: datetime | None
     missed_cause: str | None
     answered_by: list[str] = Field(description="Devices, as the PBX names them.")
-    person: str | None = Field(description="Key of the person who answered.")
+    person: str | None = Field(description="Key of the person who answered; of a call out, who called.")
     people: list[str] = Field(description="Keys of everybody whose device it reached.")
     talk_seconds: float
     wait_seconds: float
