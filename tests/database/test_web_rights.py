@@ -518,6 +518,8 @@ async def test_a_head_who_leads_some_teams_sees_and_does_what_is_theirs(
             await store.apply(connection, replace(HOUSE, people=people, teams=teams))
             await users.add(connection, "yana", "head", person="yana")
         assert [await status(vera, path) for path in (f"{API}/calls/{theirs.id}", *house)] == [200] + [403] * 5
+        for one, may in ((others, 403), (theirs, 200)):
+            assert await status(vera, f"{API}/links/{(await link_to(site, one)).id}/revoke", {}) == may
         away = {"from": "2027-01-01T00:00:00Z", "to": "2027-01-02T00:00:00Z"}
         said = [await status(vera, f"{API}/absences", away | {"person": person}) for person in ("anna", "gleb")]
         assert said == [200, 403]

@@ -10,7 +10,7 @@ from web import links
 from web.api.operations import Answer, Body, NoBody, NoQuery, number_in
 from web.audited import audited
 from web.keeping import actor_of, only_keepers
-from web.one_call import read_call
+from web.one_call import read_call, read_one
 from web.services import SERVICES
 
 
@@ -76,9 +76,10 @@ async def revoke_link(request: web.Request, _body: NoBody) -> LinkEnded:
     number = number_in(request)
     async with request.app[SERVICES].engine.begin() as connection:
         try:
-            await links.revoke(connection, actor_of(request), number)
+            call_id = await links.revoke(connection, actor_of(request), number)
         except links.LinkRefused as error:
             raise web.HTTPNotFound(text=str(error)) from None
+        await read_one(request, connection, call_id)  # a link to what they may not see stands
     return LinkEnded(id=number)
 
 
