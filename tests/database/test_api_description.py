@@ -345,3 +345,13 @@ async def test_every_route_is_described(site: Site) -> None:
         document = await response.json()
     assert document["openapi"] == "3.1.0"
     assert served == {f"{method.upper()} {path}" for path, told in document["paths"].items() for method in told}
+
+
+async def test_a_word_is_not_taken_for_a_number(site: Site) -> None:
+    """What only takes POST says so, though a lead's number has the same place; what is no number is not there."""
+    async with site.visitor("vera") as client:
+        for path in ("leads/import", "leads/owner"):
+            async with client.get(f"{API}/{path}") as response:
+                assert (response.status, response.headers["Allow"]) == (405, "POST")
+        for path in (f"{API}/leads/x", "/leads/x", "/missed/١", "/leads/0", f"/leads/{'9' * 30}"):
+            assert (await client.get(path)).status == 404, path

@@ -39,7 +39,7 @@ from web.api import (
     webhooks,
 )
 from web.api.openapi import document
-from web.api.operations import EVENTS, PREFIX, Answer, Command, Door, NoBody, NoQuery, Operation, Said, problem
+from web.api.operations import EVENTS, NUMBER, PREFIX, Answer, Command, Door, NoBody, NoQuery, Operation, Said, problem
 from web.guard import Handler
 
 _SOUND: Final = ("audio/ogg", "audio/wav")
@@ -417,14 +417,16 @@ DOORS: Final = (*(told.door() for told in OPERATIONS), *(told.door() for told in
 
 def routes() -> list[web.RouteDef]:
     """The API's routes for an application."""
-    told = [web.get(PREFIX + operation.path, operation.serve) for operation in OPERATIONS]
-    told += [web.post(PREFIX + command.path, command.serve) for command in COMMANDS]
-    # Before those with a number in their place, which they would be taken for.
-    own = [
-        web.get(door.path, handler) if door.method == hdrs.METH_GET else web.route(door.method, door.path, handler)
-        for door, handler in _OWN
+    return [
+        *(_route(hdrs.METH_GET, PREFIX + operation.path, operation.serve) for operation in OPERATIONS),
+        *(_route(hdrs.METH_POST, PREFIX + command.path, command.serve) for command in COMMANDS),
+        *(_route(door.method, door.path, handler) for door, handler in _OWN),
     ]
-    return [*own, *told]
+
+
+def _route(method: str, path: str, handler: Handler) -> web.RouteDef:
+    path = path.replace("{number}", NUMBER)
+    return web.get(path, handler) if method == hdrs.METH_GET else web.route(method, path, handler)
 
 
 def _version() -> str:
