@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from directory.file import dumps, loads
+from directory.lead_policy import LeadPolicy
 from directory.masking import Masking
 from directory.model import Company, Consent, Device, Directory, FollowUpPolicy, Hours, Line, Person, Team
 from directory.outgoing import BY_DEFAULT, Callback, Outgoing, Price
@@ -24,7 +25,7 @@ from web.admin import told
 from web.admin.asked import CHOICES, ENTRIES, FORMS, NOTHING, Ask, asks_of
 from web.admin.faults import in_words
 from web.admin.form import Shown, fold, show, unfold
-from web.words import has_words
+from web.words import LANGUAGES, has_words
 
 NEEDED = {
     "people": ("key", "name", "role"),
@@ -216,6 +217,21 @@ def test_a_difference_is_told_by_the_names_of_sections_and_fields() -> None:
         ("~", "Правила звонков", "порядок"), ("~", "Компания", "Название"),
     ]  # fmt: skip
     assert (found[0].was, found[0].now) == ("—", "anna@example.org")
+    assert found[1].now == "Заметка: спам"
+
+
+def test_a_difference_has_the_words_of_the_forms() -> None:
+    """What an entry had when it came or went, what is chosen in a form, days of the week, the rules of leads."""
+    came = told.change("+ person anna (name Анна, role head, devices desk PJSIP/a, mobile 7916, quiet 22-8)", "ru")
+    assert came.now == "Имя: Анна; Роль: Руководитель; Телефоны: desk PJSIP/a, mobile 7916; Не беспокоить: 22-8"
+    chosen = told.change("~ person anna: role manager -> head", "en")
+    assert (chosen.field, chosen.was, chosen.now) == ("Role", "Manager", "Head")
+    assert told.change("~ hours office: mon-fri 09:00-18:00 -> 10:00-18:00", "ru").field == "Понедельник – Пятница"
+    night = told.change("+ hours night (mon-fri 21:00-23:00, 23:10-23:30)", "ru")
+    assert night.now == "Понедельник – Пятница: 21:00-23:00, 23:10-23:30"
+    for language in LANGUAGES:
+        for field in LeadPolicy.__struct_fields__:
+            assert told.field_name("leads", field, language) != field
 
 
 def test_an_entry_is_put_in_its_place_and_taken_out() -> None:

@@ -164,6 +164,12 @@ def test_an_age_is_told_in_one_or_two_units(seconds: int, told: str) -> None:
 def test_a_deadline_is_told_with_its_age() -> None:
     assert until(NOW + timedelta(minutes=40), NOW, "en") == "40 min left"
     assert until(NOW - timedelta(hours=3), NOW, "ru") == "просрочено на 3 ч"
+    seconds = timedelta(seconds=59)
+    assert (until(NOW + seconds, NOW, "ru"), until(NOW, NOW, "en")) == ("срок сейчас", "due now")
+    assert (until(NOW - seconds, NOW, "ru"), until(NOW - seconds, NOW, "en")) == (
+        "только что просрочено",
+        "just overdue",
+    )
 
 
 def test_what_the_house_has_no_more_is_told_by_its_key() -> None:

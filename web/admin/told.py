@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from directory.model import Directory
+from directory.model import DAYS, Directory
 from directory.sections import KEYS
+from web.admin.asked import FORMS, Ask, asks_of
 from web.words import has_words, say
 
 _NOUNS: Final = {
@@ -30,6 +31,7 @@ _ADDED: Final = re.compile(r"([+-]) (\w+) (\S+)(?: \((.*)\))?", re.DOTALL)
 _ORDER: Final = re.compile(r"~ (\w+): order (.*) -> (.*)", re.DOTALL)
 _CHANGED: Final = re.compile(r"~ (\w+)(?: ([^:]+))?: (\S+) (.*?) -> (.*)", re.DOTALL)
 _PLACE: Final = re.compile(r"(\w+)(?:\[(\d+)\]|\.([\w-]+))?\.?(.*)")
+_DAYS: Final = re.compile("({0})-({0})".format("|".join(DAYS)))
 _NONE: Final = "none"
 
 
@@ -47,12 +49,13 @@ class Change:
 def change(line: str, language: str) -> Change:
     """A line of a difference in words; one that is not known stands as it is."""
     if found := _ADDED.fullmatch(line):
-        return Change(found[1], _what(found[2], found[3], language), now=found[4] or "")
+        inside = _inside(_NOUNS.get(found[2], found[2]), found[4] or "", language)
+        return Change(found[1], _what(found[2], found[3], language), now=inside)
     if found := _ORDER.fullmatch(line):
         return Change("~", say(language, f"admin.{found[1]}"), say(language, "admin.order"), found[2], found[3])
     if found := _CHANGED.fullmatch(line):
         section = _NOUNS.get(found[1], found[1])
-        was, now = ("—" if value == _NONE else value for value in (found[4], found[5]))
+        was, now = (value_words(section, found[3], value, language) for value in (found[4], found[5]))
         return Change("~", _what(found[1], found[2] or "", language), field_name(section, found[3], language), was, now)
     return Change(line[:1], line[2:])
 
@@ -62,7 +65,18 @@ def field_name(section: str, name: str, language: str) -> str:
     for key in (f"field.{section}.{name}", f"field.{name}", f"field.{name.rpartition('.')[2]}"):
         if has_words(key):
             return say(language, key)
+    if _DAYS.fullmatch(name):
+        return " – ".join(say(language, f"field.{day}") for day in name.split("-"))
     return name
+
+
+def value_words(section: str, name: str, value: str, language: str) -> str:
+    """A field's value as its form calls it where it is chosen there; any other as it is written."""
+    if value == _NONE:
+        return "—"
+    source = next((ask.source for ask in _asks(section) if ask.name == name), "")
+    keys = [f"option.{source}.{one}" for one in value.split(", ")]
+    return ", ".join(say(language, key) for key in keys) if all(map(has_words, keys)) else value
 
 
 def place(directory: Directory, path: str, language: str) -> str:
@@ -82,6 +96,27 @@ def place(directory: Directory, path: str, language: str) -> str:
         entry, field = "", ".".join(part for part in (entry, field) if part)
     told = [say(language, f"admin.{section}"), entry, field_name(section, field, language) if field else ""]
     return " · ".join(part for part in told if part)
+
+
+def _inside(section: str, told: str, language: str) -> str:
+    """The fields of an entry that came or went; what begins no field belongs to the value before it."""
+    fields: list[tuple[str, str]] = []
+    for part in told.split(", "):
+        name, _, value = part.partition(" ")
+        if value and field_name(section, name, language) != name:
+            fields.append((name, value))
+        elif fields:
+            fields[-1] = fields[-1][0], f"{fields[-1][1]}, {part}"
+        else:
+            return told
+    named = (
+        (field_name(section, name, language), value_words(section, name, value, language)) for name, value in fields
+    )
+    return "; ".join(f"{name}: {value}" for name, value in named)
+
+
+def _asks(section: str) -> tuple[Ask, ...]:
+    return asks_of(section) if section in FORMS else ()
 
 
 def _what(noun: str, name: str, language: str) -> str:

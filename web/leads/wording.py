@@ -28,8 +28,10 @@ def age(seconds: float, language: str) -> str:
 
 
 def until(at: datetime, now: datetime, language: str) -> str:
-    """How a deadline stands now: 40 min left, or overdue by 3 h."""
+    """How a deadline stands now: 40 min left, due now, or overdue by 3 h."""
     left = (at - now).total_seconds()
+    if abs(left) < _MINUTE:
+        return say(language, "due.now" if left >= 0 else "due.just_over")
     return say(language, "due.left" if left >= 0 else "due.over", age=age(abs(left), language))
 
 
