@@ -34,7 +34,6 @@ from web import (
 from web.access import audit_page, incidents_page, me_page, oidc_page, password_page, users_page
 from web.admin.routes import routes as admin_routes
 from web.api.routes import routes
-from web.attempts import Attempts
 from web.calls_export import AT_ONCE_MOST, EXPORTS
 from web.guard import add_headers, know_viewer, refuse_nul, refuse_other_sites, tell_errors
 from web.head import head_page, wall_page
@@ -44,7 +43,6 @@ from web.house import HOUSE, House
 from web.import_page import READERS, READERS_MOST
 from web.leads import attention_page, board_page, decide, give_page, lead_page, list_page, party_page, rules_page, tasks
 from web.live import LIVE, Live
-from web.login import ATTEMPTS
 from web.render import STATIC
 from web.services import SERVICES, Part, WebServices
 
@@ -60,7 +58,6 @@ def make_app(services: WebServices) -> web.Application:
     app[HOUSE] = House(services.engine)
     app[LIVE] = Live(services.engine, app[HOUSE])
     app[BOARDS] = Boards()
-    app[ATTEMPTS] = Attempts()
     app[READINESS] = Readiness(services)
     app[EXPORTS] = asyncio.Semaphore(AT_ONCE_MOST)
     app[READERS] = asyncio.Semaphore(READERS_MOST)

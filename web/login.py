@@ -9,9 +9,8 @@ from sqlalchemy import select, update
 
 from directory.tables import users
 from recordings.audit import note
-from web import sessions
+from web import attempts, sessions
 from web.addresses import counted
-from web.attempts import Attempts
 from web.audited import audited, unaudited
 from web.guard import VIEWER, address_of, read_form
 from web.keeping import actor_named, actor_of
@@ -22,7 +21,6 @@ from web.theme import SYSTEM, THEMES, keep, theme_of
 from web.users import LOGIN_MOST, BusyError, password_fits
 from web.words import LANGUAGES, plural, say
 
-ATTEMPTS: Final = web.AppKey("attempts", Attempts)
 BUSY_SECONDS: Final = 5
 _log = structlog.get_logger(__name__)
 
@@ -35,34 +33,36 @@ async def show(request: web.Request) -> web.Response:
 @audited("logged_in", "login_refused")
 async def enter(request: web.Request) -> web.Response:
     """POST /login: check the password, slowly and not too often, and open a session."""
-    services, attempts, language = request.app[SERVICES], request.app[ATTEMPTS], language_of(request)
+    services, language = request.app[SERVICES], language_of(request)
     form = await read_form(request)
     login, password = form.get("login", "").strip()[:LOGIN_MOST], form.get("password", "")
     address = counted(address_of(request))
-    wait = attempts.wait_seconds(address, login)
-    if wait > 0:
-        minutes = plural(language, "login.minutes", ceil(wait / 60))
-        return _later(request, login, say(language, "login.wait", minutes=minutes), ceil(wait))
-    attempts.book(address, login)
-    async with services.engine.connect() as connection:
-        asked = select(users.c.id, users.c.password_hash).where(users.c.login == login, users.c.disabled_at.is_(None))
-        user = (await connection.execute(asked)).first()
+    try:
+        async with services.engine.begin() as connection:
+            tried = await attempts.book(connection, address, login)
+            asked = select(users.c.id, users.c.password_hash)
+            asked = asked.where(users.c.login == login, users.c.disabled_at.is_(None))
+            user = (await connection.execute(asked)).first()
+    except attempts.TooManyTriesError as error:
+        minutes = plural(language, "login.minutes", ceil(error.wait_seconds / 60))
+        return _later(request, login, say(language, "login.wait", minutes=minutes), ceil(error.wait_seconds))
     try:
         fits = await password_fits(password, user.password_hash if user else None)
     except BusyError:
-        attempts.take_back(address, login)
+        async with services.engine.begin() as connection:
+            await attempts.take_back(connection, tried)
         return _later(request, login, say(language, "login.busy"), BUSY_SECONDS)
     cookie = None
     if user is not None:
         async with services.engine.begin() as connection:
             if fits and await sessions.still_proven(connection, user.id, user.password_hash):
                 cookie = await sessions.begin(connection, user.id, request.headers.get("User-Agent", ""))
+                await attempts.succeed(connection, tried)
             did = "logged_in" if cookie else "login_refused"  # what else was typed there may be a password
             await note(connection, actor_named(request, login, user.id), did, f"user {user.id}")
     if cookie is None:
         _log.warning("login refused")
         return login_page(request, login, say(language, "login.wrong"), status=403)
-    attempts.succeeded(address, login)
     response = web.Response(status=303, headers={"Location": own_path(form.get("next", ""))})
     sessions.give_cookie(response, cookie, secure=services.secure)
     return response

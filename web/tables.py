@@ -31,6 +31,17 @@ listens = Table(
     comment="Append-only: every listening to a recording and every reading of a transcript by the API or a page.",
 )
 
+password_tries = Table(
+    "password_tries",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("address", Text, nullable=False, comment="Who tried, as `web.addresses.counted` tells it."),
+    Column("login", LargeBinary, nullable=False, comment="SHA-256 of what was typed, for it may be a password."),
+    Column("at", TIMESTAMP(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
+    Index("ix_password_tries_address_at", "address", "at"),
+    comment="Passwords that were looked at in the last minutes and did not fit; what is older goes with the next try.",
+)
+
 upload_tokens = Table(
     "upload_tokens",
     metadata,

@@ -146,7 +146,7 @@ async def test_a_call_out_is_of_whoever_called(site: Site, answered: bool, judge
             assert await found(client, told, query) == names, login
             async with client.get(f"/calls/{told['out']}") as response:
                 assert response.status == (200 if names else 403), login
-    filled = import_module("service.migrations.versions.0066_who_called_out").FILL
+    filled = import_module("service.migrations.versions.0066_who_called_out_and_who_tries").FILL
     async with site.engine.begin() as connection:
         await connection.execute(update(calls).values(person=None))
         await connection.execute(text(filled))  # of calls that were written without

@@ -22,9 +22,9 @@ from recordings.privacy_tables import audit
 from tests.fakes.command import switchhook
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import PASSWORD
-from web import login, users
+from web import attempts, login, users
 from web.access import me_page
-from web.login import ATTEMPTS
+from web.tables import password_tries
 from web.users import HASHERS, UserError
 
 
@@ -177,6 +177,62 @@ async def test_guesses_at_the_same_time_are_counted_too(site: Site) -> None:
     assert sorted(answers) == [403] * 5 + [429] * 15
 
 
+async def test_pages_without_a_frame_are_in_no_search_engine(site: Site) -> None:
+    """The login, a link to a password that is over, what is not there: one layout."""
+    async with site.visitor() as client:
+        for path in ("/login?next=%2Fcalls", "/password/none", "/linked/none"):
+            shown = await (await client.get(path)).text()
+            assert '<meta name="robots" content="noindex">' in shown, path
+            assert '<body class="alone">' in shown, path
+
+
+async def test_tries_at_all_web_processes_are_counted_together(site: Site, tmp_path: Path) -> None:
+    """Five passwords are looked at, whichever process is asked; the window forgives, a success at either does."""
+    other = Site(site.engine, tmp_path)
+    await other.start()
+    try:
+        async with site.visitor() as one, other.visitor() as two:
+
+            async def enter(number: int, password: str = "wrong password") -> int:
+                form = {"login": "anna", "password": password}
+                async with (one, two)[number % 2].post("/login", data=form, allow_redirects=False) as response:
+                    return response.status
+
+            assert sorted(await asyncio.gather(*map(enter, range(12)))) == [403] * 5 + [429] * 7
+            await pass_by(site, attempts.WINDOW)
+            assert [await enter(number) for number in range(4)] == [403] * 4
+            assert await enter(0, PASSWORD) == 303
+            assert [await enter(number) for number in range(6)] == [403] * 5 + [429]
+    finally:
+        await other.stop()
+
+
+async def test_an_address_has_so_many_tries_and_who_comes_in_uses_up_none(site: Site) -> None:
+    """However many log in from one office; what is past the window is kept no longer."""
+    address, engine = "10.0.0.1", site.engine
+    for number in range(2 * attempts.PER_ADDRESS):
+        async with engine.begin() as connection:
+            await attempts.succeed(connection, await attempts.book(connection, address, f"login{number}"))
+            await attempts.take_back(connection, await attempts.book(connection, address, "busy"))
+    async with engine.begin() as connection:
+        for number in range(attempts.PER_ADDRESS):
+            await attempts.book(connection, address, f"login{number}")
+        with pytest.raises(attempts.TooManyTriesError) as caught:
+            await attempts.book(connection, address, "another")
+        assert 0 < caught.value.wait_seconds <= attempts.WINDOW.total_seconds()
+        await attempts.book(connection, "10.0.0.2", "another")
+    await pass_by(site, attempts.WINDOW)
+    async with engine.begin() as connection:
+        kept = await attempts.book(connection, address, "another")
+        assert (await connection.execute(select(password_tries.c.id))).scalars().all() == [kept]
+
+
+async def pass_by(site: Site, span: timedelta) -> None:
+    """Have every try be so much older."""
+    async with site.engine.begin() as connection:
+        await connection.execute(password_tries.update().values(at=password_tries.c.at - span))
+
+
 async def test_a_crowd_at_the_login_page_waits_outside(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two passwords are checked at a time and eight wait, in threads that nothing else needs; the others come later."""
     checking, go_on = [], threading.Event()
@@ -234,13 +290,6 @@ async def test_nobody_else_is_believed_about_who_asks(site: Site) -> None:
             for number in range(6)
         ]
     assert answers == [403] * 5 + [429]
-
-
-async def test_a_long_login_is_cut_before_it_is_remembered(site: Site) -> None:
-    """Whatever length is sent, the memory of tries keeps 64 characters."""
-    async with site.visitor() as client:
-        await client.post("/login", data={"login": "a" * 60_000, "password": "wrong password"})
-    assert {len(login) for _, login in site.app[ATTEMPTS]._failures} == {0, 64}
 
 
 async def test_a_session_ends_with_time_logout_password_and_disabling(site: Site) -> None:

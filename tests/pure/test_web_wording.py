@@ -22,7 +22,6 @@ from recordings.transcript import Word
 from recordings.wav import header
 from tests.fakes.story import HOUSE
 from web.addresses import client_of
-from web.attempts import KEYS_MOST, PER_ADDRESS, PER_LOGIN, WINDOW_SECONDS, Attempts
 from web.audio import Line, Piece, byte_range, open_piece, peaks
 from web.decided import known, passed, rule, spent
 from web.talk import lines, shares
@@ -211,30 +210,3 @@ def test_the_client_is_whom_the_trusted_proxies_speak_for(
 ) -> None:
     told = client_of(remote, forwarded, [ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
     assert told == (ip_address(client) if client else None)
-
-
-def test_password_tries_are_counted_and_forgiven() -> None:
-    """Five failures close the door for the window, a success or time opens it, and memory stays bounded."""
-    now = [0.0]
-    attempts = Attempts(clock=lambda: now[0])
-    for _ in range(PER_LOGIN):
-        assert attempts.wait_seconds("10.0.0.1", "anna") == 0
-        attempts.book("10.0.0.1", "anna")
-    assert attempts.wait_seconds("10.0.0.1", "anna") == WINDOW_SECONDS
-    assert attempts.wait_seconds("10.0.0.2", "anna") == 0
-    now[0] = WINDOW_SECONDS
-    assert attempts.wait_seconds("10.0.0.1", "anna") == 0
-    for number in range(2 * KEYS_MOST):
-        attempts.book(f"10.0.{number}", "anna")
-    assert len(attempts._failures) <= KEYS_MOST
-
-
-def test_a_success_is_no_failure_of_its_address() -> None:
-    """However many log in from one office, the address stays free; a try that was not looked at is none."""
-    attempts = Attempts(clock=lambda: 0.0)
-    for number in range(2 * PER_ADDRESS):
-        attempts.book("10.0.0.1", f"login{number}")
-        attempts.succeeded("10.0.0.1", f"login{number}")
-        attempts.book("10.0.0.1", "busy")
-        attempts.take_back("10.0.0.1", "busy")
-    assert attempts.wait_seconds("10.0.0.1", "busy") == 0

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory.tables import users as table
-from web import sessions, users
+from web import attempts, sessions, users
 from web.access import logins
 from web.access.agents import browser_of
 from web.access.forms import number_of
@@ -19,7 +19,6 @@ from web.access.users_page import NOTHING, Asked, Shown, make_token, revoke_toke
 from web.addresses import counted
 from web.audited import audited
 from web.guard import VIEWER, address_of, read_form
-from web.login import ATTEMPTS
 from web.page import page
 from web.services import SERVICES
 from web.users import BusyError, UserError, digest, password_fits
@@ -94,25 +93,27 @@ async def _prove(request: web.Request, password: str) -> str | None:
 
     Gives the hash that it fits; None for a login without a password, which is asked for none.
     """
-    attempts, viewer, address = request.app[ATTEMPTS], request[VIEWER], counted(address_of(request))
-    wait = attempts.wait_seconds(address, viewer.login)
-    if wait > 0:
-        raise web.HTTPTooManyRequests(headers={"Retry-After": str(ceil(wait))}, text="Too many wrong passwords.")
-    attempts.book(address, viewer.login)
-    async with request.app[SERVICES].engine.connect() as connection:
-        asked = select(table.c.password_hash).where(table.c.id == viewer.user)
-        hashed: str | None = await connection.scalar(asked)
-    if hashed is None:
-        attempts.take_back(address, viewer.login)
-        return None
+    engine, viewer = request.app[SERVICES].engine, request[VIEWER]
+    asked = select(table.c.password_hash).where(table.c.id == viewer.user)
+    try:
+        async with engine.begin() as connection:
+            hashed: str | None = await connection.scalar(asked)
+            if hashed is None:
+                return None
+            tried = await attempts.book(connection, counted(address_of(request)), viewer.login)
+    except attempts.TooManyTriesError as error:
+        headers = {"Retry-After": str(ceil(error.wait_seconds))}
+        raise web.HTTPTooManyRequests(headers=headers, text="Too many wrong passwords.") from None
     try:
         fits = await password_fits(password, hashed)
     except BusyError:
-        attempts.take_back(address, viewer.login)
+        async with engine.begin() as connection:
+            await attempts.take_back(connection, tried)
         raise web.HTTPTooManyRequests(headers={"Retry-After": "5"}, text="Too many passwords are checked.") from None
     if not fits:
         raise UserError("old: is not the password of this login", "old")
-    attempts.succeeded(address, viewer.login)
+    async with engine.begin() as connection:
+        await attempts.succeed(connection, tried)
     return hashed
 
 

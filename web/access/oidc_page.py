@@ -13,14 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory.tables import users
 from recordings.audit import note
-from web import sessions
+from web import attempts, sessions
 from web.access import oidc
 from web.access.oidc import Attempt, Client, OidcRefused
 from web.access.provider import SingleSignOn
 from web.addresses import counted
 from web.guard import address_of
 from web.keeping import actor_named
-from web.login import ATTEMPTS, login_page, own_path
+from web.login import login_page, own_path
 from web.page import language_of
 from web.services import SERVICES
 from web.words import say
@@ -48,23 +48,24 @@ async def begin(request: web.Request) -> web.Response:
 
 async def come_back(request: web.Request) -> web.Response:
     """GET /login/oidc/return: the provider sent the browser back; a session begins, or the login page says why not."""
-    sign_on, services, attempts = _sign_on(request), request.app[SERVICES], request.app[ATTEMPTS]
-    address = counted(address_of(request))
-    wait = attempts.wait_seconds(address, TRIES)
-    if wait > 0:
-        raise web.HTTPTooManyRequests(headers={"Retry-After": str(ceil(wait))}, text="Too many logins were refused.")
-    attempts.book(address, TRIES)
+    sign_on, services = _sign_on(request), request.app[SERVICES]
+    try:
+        async with services.engine.begin() as connection:
+            tried = await attempts.book(connection, counted(address_of(request)), TRIES)
+    except attempts.TooManyTriesError as error:
+        headers = {"Retry-After": str(ceil(error.wait_seconds))}
+        raise web.HTTPTooManyRequests(headers=headers, text="Too many logins were refused.") from None
     attempt = oidc.unsealed(request.cookies.get(_cookie_name(request)))
     try:
         claims = await sign_on.finish(attempt, request.query)
         async with services.engine.begin() as connection:
             user = await _whose(connection, request, sign_on.client, claims)
             cookie = await sessions.begin(connection, user.id, request.headers.get("User-Agent", ""))
+            await attempts.succeed(connection, tried)
             actor = actor_named(request, user.login, user.id)
             await note(connection, actor, "logged_in", f"user {user.id}", {"by": sign_on.label})
     except OidcRefused as refused:
         return _refused(request, refused)
-    attempts.succeeded(address, TRIES)
     response = web.Response(status=303, headers={"Location": own_path(attempt.goes_on if attempt else "/")})
     sessions.give_cookie(response, cookie, secure=services.secure)
     _forget(request, response)

@@ -1,4 +1,4 @@
-"""A call out is of whoever called
+"""A call out is of whoever called, and tries of passwords are counted for all web processes
 
 Revision ID: 0066
 Revises: 0062
@@ -6,6 +6,7 @@ Revises: 0062
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0066"
 down_revision = "0062"
@@ -31,7 +32,29 @@ where out.id = calls.id and out.direction = 'outbound' and out.person is distinc
 def upgrade() -> None:
     op.alter_column("calls", "person", existing_type=sa.Text(), comment=_COMMENT)
     op.execute(sa.text(FILL))
+    op.create_table(
+        "password_tries",
+        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False, comment="Who tried, as `web.addresses.counted` tells it."),
+        sa.Column(
+            "login",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="SHA-256 of what was typed, for it may be a password.",
+        ),
+        sa.Column(
+            "at",
+            postgresql.TIMESTAMP(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_password_tries")),
+        comment="Passwords that were looked at in the last minutes and did not fit; what is older goes with the next try.",
+    )
+    op.create_index(op.f("ix_password_tries_at"), "password_tries", ["at"])
+    op.create_index("ix_password_tries_address_at", "password_tries", ["address", "at"])
 
 
 def downgrade() -> None:
+    op.drop_table("password_tries")
     op.alter_column("calls", "person", existing_type=sa.Text(), comment=None, existing_comment=_COMMENT)
