@@ -6,6 +6,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls import claims
+
 FRESH_SECONDS: Final = 20.0
 """A call that nobody placed for so long is not placed any more: who wanted it has given up."""
 
@@ -36,7 +38,7 @@ _SET: Final = text(
     """
     update outgoing_calls set state = :state, reason = :reason, device = coalesce(:device, device),
            changed_at = clock_timestamp()
-    where id = :id and state in ('wanted', 'placing', 'placed')
+    where id = :id and state in ('wanted', 'placing', 'placed') returning follow_up
     """
 )
 _LEFT: Final = text(
@@ -66,9 +68,11 @@ async def take(connection: AsyncConnection, pbx: str) -> Row[Any] | None:
 async def settle(
     connection: AsyncConnection, call_id: UUID, state: str, reason: str | None = None, device: str | None = None
 ) -> None:
-    """Say what became of a call; the last word on it stays."""
+    """Say what became of a call; the last word on it stays. Who looks at the promise that it is for is told."""
     told = {"id": call_id, "state": state, "reason": reason, "device": device}
-    await connection.execute(_SET, told)
+    follow_up = (await connection.execute(_SET, told)).scalar()
+    if follow_up is not None:
+        await claims.tell(connection, follow_up)
 
 
 async def left_behind(connection: AsyncConnection, pbx: str, own: list[UUID]) -> list[Row[Any]]:

@@ -33,6 +33,7 @@ from web.page import fragment, language_of, page, zone_of
 from web.promises import CLOSERS, PromiseError
 from web.rights import Scope, own_follow_ups, scope_of
 from web.services import SERVICES
+from web.tried import tried
 from web.watching import Right
 from web.wording import short_day
 from web.words import has_words, say
@@ -132,7 +133,9 @@ async def _one(request: web.Request, wrong: str = "") -> web.Response:
     async with request.app[SERVICES].engine.begin() as connection:
         row = await promises.read_mine(request, connection, number)
         actions = (await history(connection, [number]))[number]
-    told = await page(request, "missed_one.html", row=row, actions=actions, wrong=wrong, **_rights(request))
+        in_vain = (await tried(connection, [row], await request.app[HOUSE].read()))[number]
+    context = {"row": row, "actions": actions, "tried": in_vain, "wrong": wrong}
+    told = await page(request, "missed_one.html", **context, **_rights(request))
     told.set_status(422 if wrong else 200)
     return told
 
@@ -144,10 +147,12 @@ async def _waiting(request: web.Request) -> dict[str, Any]:
     mine = own_follow_ups(viewer, scope)
     async with request.app[SERVICES].engine.connect() as connection:
         found = await waiting(connection, mine, asked, viewer.person)
+        in_vain = await tried(connection, found.rows, directory)
     language = language_of(request)
     more = asked.most + PAGE <= MOST and found.more
     return {
         "waiting": found,
+        "tried": in_vain,
         "kept": asked.kept,
         "back": urlencode(asked.kept | ({"most": str(asked.most)} if asked.most != PAGE else {})),
         "more": urlencode(asked.kept | {"most": str(asked.most + PAGE)}) if more else None,

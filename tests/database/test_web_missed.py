@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from aiohttp import ClientSession
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls import claims
+from calls.due import owe_nothing
+from calls.record import record
 from calls.tables import follow_ups
 from crm_sync.book.parties import set_do_not_call
 from directory import store
+from routing.placing import settle
 from routing.tables import outgoing_calls
+from tests.fakes.recorded import outgoing_call
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, LINE, SUPPORT, Told, know
 from web.api.operations import PREFIX as API
@@ -199,6 +206,39 @@ async def test_it_is_counted_and_narrowed_by_cause_and_age(site: Site) -> None:
     async with site.visitor("gleb") as client:
         shares = (await (await client.get("/missed")).text()).partition('id="shares"')[2]
         assert say("ru", "cause.rang_out") not in shares
+
+
+async def test_a_call_back_in_vain_is_told_with_who_when_and_why(site: Site) -> None:
+    """On the list the last of them, with the promise all; what goes on or was answered is none; the page is told."""
+    one = await nobodys(site)
+    async with site.visitor("anna") as anna, site.visitor("boris") as boris, site.engine.connect() as heard:
+        wanted = UUID((await ask(anna, f"{one}/call", 202))["id"])
+        assert say("ru", "missed.in_vain", who="Анна Смирнова") not in await (await boris.get("/missed")).text()
+        noticed = asyncio.Event()
+        driver: Any = (await heard.get_raw_connection()).driver_connection
+        await driver.add_listener(claims.CHANNEL, lambda *_told: noticed.set())
+        async with site.engine.begin() as connection:
+            await settle(connection, wanted, "failed", "no_answer", "PJSIP/anna-desk")
+        async with asyncio.timeout(20):
+            await noticed.wait()
+        for path in ("/missed", f"/missed/{one}"):
+            shown = await (await boris.get(path)).text()
+            assert say("ru", "missed.in_vain", who="Анна Смирнова") in shown
+            assert say("ru", "not_called.no_answer") in shown
+        called = UUID((await ask(anna, f"{one}/call", 202))["id"])
+        events = outgoing_call("7.1", number=NUMBER, answered=False, at=datetime.now(UTC) - timedelta(minutes=1))
+        async with site.engine.begin() as connection:
+            await connection.execute(
+                outgoing_calls.update().where(outgoing_calls.c.id == called).values(pbx="pbx", channel="7.1")
+            )
+            await settle(connection, called, "connected")
+        assert say("ru", "not_called.client") not in await (await boris.get("/missed")).text()
+        async with site.engine.begin() as connection:
+            await record(connection, events, owe_nothing)
+        shown = await (await boris.get("/missed")).text()
+        assert say("ru", "not_called.client") in shown
+        assert say("ru", "not_called.no_answer") not in shown
+        assert (await (await boris.get(f"/missed/{one}")).text()).count('class="in-vain"') == 2
 
 
 async def test_a_line_without_a_way_out_is_not_called_back_by(site: Site) -> None:
