@@ -47,7 +47,7 @@ EXPORTS: Final = web.AppKey("exports", asyncio.Semaphore)
 
 _FORMS: Final = get_args(Form)
 _ROWS: Final = 500
-_KEPT: Final = ("from", "to", "line", "team", "person", "status", "cause", "audio")
+_KEPT: Final = ("period", "from", "to", "line", "team", "person", "status", "cause", "audio")
 """What the audit tells of a list's filters: a number and words may be somebody's."""
 
 
@@ -56,7 +56,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     only(request, *TAKERS)
     directory, query = await request.app[HOUSE].read(), request.query
     try:
-        filters = read_days(query, zone_of(request, directory), directory)
+        filters = read_days(query, zone_of(request, directory), directory, datetime.now(UTC))
     except FilterError as error:
         raise web.HTTPBadRequest(text=str(error)) from error
     form = query.get("format", "csv")

@@ -1,5 +1,6 @@
 """The list of calls with its filters and views."""
 
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from calls.missed import CAUSES
 from web.calls_export import TAKERS
+from web.filters import PERIODS
 from web.finding import AUDIO, STATUSES, FilterError, find, moment_of, read_days
 from web.guard import VIEWER
 from web.house import HOUSE
@@ -25,10 +27,10 @@ async def show(request: web.Request) -> web.Response:
     """GET /calls: the whole page, or with `cursor` only the rows that follow. `view` is the one that was chosen."""
     directory, viewer = await request.app[HOUSE].read(), request[VIEWER]
     zone, query = zone_of(request, directory), request.query
-    scope = scope_of(viewer, directory)
+    scope, now = scope_of(viewer, directory), datetime.now(UTC)
     async with request.app[SERVICES].engine.connect() as connection:
         try:
-            found = await find(connection, scope, read_days(query, zone, directory), query.get("cursor"), PAGE)
+            found = await find(connection, scope, read_days(query, zone, directory, now), query.get("cursor"), PAGE)
         except FilterError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         views = [] if "cursor" in query else await views_of(connection, viewer, directory)
@@ -53,6 +55,7 @@ async def show(request: web.Request) -> web.Response:
         "teams": [team for team in directory.teams if everybody or viewer.person in team.members],
         "statuses": STATUSES,
         "causes": CAUSES,
+        "periods": PERIODS,
         "audio": AUDIO,
         "views": views,
         "view": next((view for view in views if str(view.id) == query.get("view")), None),

@@ -16,6 +16,9 @@ STATUSES: Final = ("ringing", "talking", "answered", "missed", "failed", "voicem
 GAP: Final = "gap"
 AUDIO: Final = (GAP, *OF_CALLS)
 LIVE: Final = ("ringing", "talking")
+PERIODS: Final = ("today", "yesterday", "this_week", "last_week", "last_30_days")
+"""Days that move with today; a week begins on Monday."""
+
 TEXT_MOST: Final = 200
 """Characters of words that are looked for."""
 
@@ -56,12 +59,16 @@ class Filters:
     audio: str = ""
 
 
-def read_days(query: Mapping[str, str], zone: str, directory: Directory) -> Filters:
-    """The filters of the list's form: whole days on the viewer's wall. Raises FilterError."""
-    since, until = _day(query, "from", zone), _day(query, "to", zone, days_later=1)
+def read_days(query: Mapping[str, str], zone: str, directory: Directory, now: datetime) -> Filters:
+    """The filters of the list's form: whole days on the viewer's wall; days that are told count before a `period`'s.
+
+    Raises FilterError.
+    """
+    told = {name: query[name] for name in ("from", "to") if query.get(name)}
+    days = _days_of(_one_of(query, "period", PERIODS), now.astimezone(ZoneInfo(zone)).date()) | told
     return Filters(
-        since=since,
-        until=until,
+        since=_day(days, "from", zone),
+        until=_day(days, "to", zone, days_later=1),
         line=query.get("line", ""),
         team=team_of(directory, query.get("team", "")),
         person=query.get("person", ""),
@@ -94,6 +101,21 @@ def _one_of(query: Mapping[str, str], name: str, known: Sequence[str]) -> str:
 def spelt(number: str) -> tuple[str, str]:
     """A line's number as trunks spell it."""
     return number, f"+{number}"
+
+
+def _days_of(period: str, today: date) -> dict[str, str]:
+    """The first and the last day of a period; nothing of none."""
+    if not period:
+        return {}
+    monday = today - timedelta(days=today.weekday())
+    first, last = {
+        "today": (today, today),
+        "yesterday": (today - timedelta(days=1), today - timedelta(days=1)),
+        "this_week": (monday, today),
+        "last_week": (monday - timedelta(days=7), monday - timedelta(days=1)),
+        "last_30_days": (today - timedelta(days=29), today),
+    }[period]
+    return {"from": first.isoformat(), "to": last.isoformat()}
 
 
 def _day(query: Mapping[str, str], name: str, zone: str, days_later: int = 0) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -26,7 +27,7 @@ from web.services import SERVICES
 from web.sessions import Viewer
 from web.tables import saved_views
 
-KEPT: Final = ("from", "to", "line", "team", "person", "status", "cause", "audio", "text")
+KEPT: Final = ("period", "from", "to", "line", "team", "person", "status", "cause", "audio", "text")
 """The filters that a view keeps. A number is somebody's, and is none of them."""
 
 NAME_MOST: Final = 60
@@ -84,7 +85,7 @@ async def change(request: web.Request) -> web.Response:
     told = parse_qsl(form.get("query", "")[:4000])
     filters = {name: value[:200] for name, value in told if name in KEPT and value and "\0" not in value}
     try:
-        read_days(filters, zone_of(request, directory), directory)
+        read_days(filters, zone_of(request, directory), directory, datetime.now(UTC))
     except FilterError as error:
         raise web.HTTPBadRequest(text=str(error)) from None
     back = dict(filters)

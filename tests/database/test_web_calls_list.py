@@ -242,6 +242,22 @@ async def test_a_view_is_ones_own_until_a_head_shares_it_with_a_team(site: Site)
     assert [tuple(row) for row in told] == [("vera", "view_saved")] * 3 + [("vera", "view_removed")]
 
 
+async def test_a_view_of_a_period_moves_with_today(site: Site, told: dict[str, str]) -> None:
+    """Its address keeps the word, not the days."""
+    async with site.visitor("anna") as client:
+        where = await view(client, do="save", query="period=today&status=answered", name="Сегодня")
+        assert "period=today" in where
+        assert "from" not in where
+        async with site.engine.begin() as connection:
+            await connection.execute(update(calls).values(started_at=datetime.now(UTC)))
+        assert await found(client, told, where.partition("?")[2]) == {"talk"}
+        async with site.engine.begin() as connection:
+            await connection.execute(update(calls).values(started_at=calls.c.started_at - timedelta(days=1)))
+        assert await found(client, told, where.partition("?")[2]) == set()
+        assert await found(client, told, "period=last_30_days") == {"talk", "missed"}
+        assert (await client.get("/calls?period=x")).status == 400
+
+
 async def test_a_view_that_names_somebody_who_is_erased_goes(site: Site) -> None:
     """By a word that was looked for or by its own name; others stay."""
     await know(site.engine, "79165550101", "Иван Петров", "anna")

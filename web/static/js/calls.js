@@ -4,6 +4,10 @@ const fold = document.getElementById("fold");
 if (matchMedia("(max-width: 720px)").matches && fold.dataset.asked === "0") fold.open = false;
 
 const form = document.getElementById("filters");
+// A period and days of one's own: whichever is chosen last.
+const days = form.querySelectorAll("input[type=date]");
+form.elements.period.addEventListener("change", () => days.forEach((day) => { day.value = ""; }));
+for (const day of days) day.addEventListener("change", () => { form.elements.period.value = ""; });
 for (const field of form.querySelectorAll("select, input[type=date], input[type=checkbox]")) {
   field.addEventListener("change", () => {
     for (const other of form.querySelectorAll("select, input")) if (!other.value) other.disabled = true;
