@@ -107,6 +107,7 @@ def make_app(services: WebServices) -> web.Application:
             web.get("/leads/give", give_page.show),
             web.post("/leads/give", give_page.give),
             web.get("/leads/board", board_page.show),
+            web.get("/leads/board/stream", board_page.stream),
             web.post("/leads/{number:[0-9]+}/board", board_page.move),
             web.get("/leads/rules", rules_page.show),
             web.post("/leads/rules", rules_page.change),

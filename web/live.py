@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from calls import claims
 from calls import help as help_asked
 from calls.record import CHANNEL
+from crm_sync.book import leads as lead_book
 from crm_sync.book import outcomes
 from directory import presence_store
 from notices import telling
@@ -39,7 +40,8 @@ _log = structlog.get_logger(__name__)
 class Page:
     """One open page: woken when a call it may care about changed, or the presence of `person`, whose page it is.
 
-    With `promises` also when a promise to call back did; with `everybody` when presence or a device of anybody did.
+    With `promises` also when a promise to call back did, with `leads` when a lead did; with `everybody` when presence
+    or a device of anybody did.
     `noticed_at` is the monotonic time of the notice; `calls` are those of now that concern it.
     """
 
@@ -47,6 +49,7 @@ class Page:
     person: str | None = None
     promises: bool = False
     everybody: bool = False
+    leads: bool = False
     presence_changed: bool = False
     notices_changed: bool = False
     own_changed: bool = False
@@ -126,12 +129,13 @@ class Live:
         *,
         promises: bool = False,
         everybody: bool = False,
+        leads: bool = False,
     ) -> Page:
         """Begin to watch calls for which `concerns` holds before or after a change, and the presence of `person`.
 
-        With `promises`, to call back, those too; with `everybody` the presence and the devices of all.
+        With `promises`, to call back, those too; with `leads` those; with `everybody` the presence and devices of all.
         """
-        page = Page(concerns, person, promises, everybody)
+        page = Page(concerns, person, promises, everybody, leads)
         self.look_anew(page)
         self._pages.add(page)
         return page
@@ -181,6 +185,7 @@ class Live:
             await driver.add_listener(outcomes.CHANNEL, self._notice_own)
             await driver.add_listener(help_asked.CHANNEL, self._notice)
             await driver.add_listener(claims.CHANNEL, self._notice_promise)
+            await driver.add_listener(lead_book.CHANNEL, self._notice_lead)
             await driver.add_listener(devices.CHANNEL, self._notice_device)
             try:
                 await self._house.read()
@@ -219,6 +224,11 @@ class Live:
     def _notice_promise(self, _connection: object, _pid: int, _channel: str, _payload: str) -> None:
         for page in self._pages:
             if page.promises:
+                page.wake((), None)
+
+    def _notice_lead(self, _connection: object, _pid: int, _channel: str, _payload: str) -> None:
+        for page in self._pages:
+            if page.leads:
                 page.wake((), None)
 
     async def _step(self, reader: AsyncConnection) -> None:

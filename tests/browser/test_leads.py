@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 from sqlalchemy import select
 
 from crm_sync.tables import leads, parties
@@ -112,6 +113,53 @@ async def test_a_lead_goes_over_the_board_by_keys_and_by_dragging(site: Site, op
     await expect(page.locator('[data-place="lost"]').locator(card)).to_contain_text("Дорого")
     await page.set_viewport_size({"width": 360, "height": 780})
     await fits(page)
+
+
+async def test_an_open_board_shows_what_a_colleague_does_and_disturbs_nobody(site: Site, open_page: OpenPage) -> None:
+    """The card moves by itself with the focus on it; while the menu is open or a card is dragged it waits."""
+    mine = await lead(site, "79165550171", "Иван Петров", "new")
+    other = await lead(site, "79165550172", "Мария Ткач", "new")
+    page = await open_page(path="/leads/board", width=2000)
+
+    heard, network = asyncio.Event(), await page.context.new_cdp_session(page)
+    network.on("Network.eventSourceMessageReceived", lambda _told: heard.set())
+    await network.send("Network.enable")
+
+    async def moves(one: int, stage: str) -> None:
+        heard.clear()
+        path, wish = f"/api/v1/leads/{one}/move", {"stage": stage}
+        async with site.visitor("vera") as vera, vera.post(path, json=wish) as response:
+            assert response.status == 200, await response.text()
+        async with asyncio.timeout(20):
+            await heard.wait()
+
+    def there(place: str, one: int) -> Locator:
+        return page.locator(f'[data-place="{place}"] #card-{one}')
+
+    move = page.get_by_role("button", name="Перевести: Иван Петров")
+    await move.focus()
+    await moves(mine, "qualifying")
+    await expect(there("qualifying", mine)).to_be_visible()
+    await expect(move).to_be_focused()
+    await move.press("Enter")
+    await page.get_by_role("combobox", name="Куда").select_option("Отклонена")
+    comment = page.get_by_role("dialog").get_by_role("textbox", name="Комментарий")
+    await comment.fill("Не отвеч")
+    await moves(other, "qualifying")
+    await comment.press_sequentially("ает")
+    await expect(comment).to_have_value("Не отвечает")
+    await expect(there("new", other)).to_be_attached()
+    await page.get_by_role("button", name="Отмена").click()
+    await expect(there("qualifying", other)).to_be_visible()
+    card = await there("qualifying", other).bounding_box()
+    assert card is not None
+    await page.mouse.move(card["x"] + 20, card["y"] + 12)
+    await page.mouse.down()
+    await page.mouse.move(card["x"] + 60, card["y"] + 40, steps=4)
+    await moves(other, "qualified")
+    await expect(page.locator(".column-refuses").first).to_be_visible()
+    await page.mouse.up()
+    await expect(there("qualified", other)).to_be_visible()
 
 
 async def test_a_head_gives_ticked_leads_with_a_reason(site: Site, open_page: OpenPage) -> None:

@@ -142,7 +142,7 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     f"GET {API}/follow-ups/{{number}}": THEIRS,
     **dict.fromkeys((f"POST {API}/follow-ups/{{number}}/{do}" for do in ("claim", "release")), THEIRS),
     f"POST {API}/follow-ups/{{number}}/call": frozenset({"anna", "vera"}),  # whose login has a phone
-    "GET /leads/board": EVERYBODY,
+    **dict.fromkeys(("GET /leads/board", "GET /leads/board/stream"), EVERYBODY),
     "POST /leads/{number}/board": THEIRS,
     **dict.fromkeys(("GET /leads/give", "POST /leads/give", f"POST {API}/leads/owner"), HEADS),
     **dict.fromkeys(("GET /leads/import", "POST /leads/import"), HEADS),

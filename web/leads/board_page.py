@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -25,11 +27,16 @@ from web.leads.list_page import usual_owner, whose_leads
 from web.leads.listing import in_lists, read_wanted
 from web.leads.one import UNDOERS, read_lead
 from web.leads.wording import place_name, words_of
+from web.live import LIVE
 from web.page import fragment, language_of, page
 from web.rights import scope_of
 from web.services import SERVICES
+from web.watching import Right, event_stream
 from web.wording import COUNTED_MOST
 from web.words import say
+
+CALM_SECONDS: Final = 2.0
+"""An open board is drawn anew so often at most, however many leads change."""
 
 _KEPT: Final = ("owner", "line")
 _ENDS: Final = {"lost": "lose", "disqualified": "disqualify"}
@@ -39,6 +46,31 @@ _BY_SCRIPT: Final = "X-Board"
 async def show(request: web.Request) -> web.Response:
     """GET /leads/board: of what the viewer works on; `owner` and `line` as on the list."""
     return await page(request, "board.html", **await _context(request, request.query))
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    """GET /leads/board/stream: the board with the same filters, whenever a lead changed, its deadlines as they pass."""
+    live, right = request.app[LIVE], await Right.of(request)
+    watch = live.open(lambda _call: False, leads=True)
+    response = event_stream()
+    try:
+        await response.prepare(request)
+        async with response:
+            sent = ""
+            while response.is_connected() and not live.closing and await right.stands():
+                drawn_at = monotonic()
+                drawn = await fragment(request, "board_columns.html", **await _context(request, request.query))
+                if drawn != sent:
+                    await response.send(drawn)
+                    sent = drawn
+                await watch.wait(right.good_seconds)
+                if not live.closing:
+                    await asyncio.sleep(max(0.0, drawn_at + CALM_SECONDS - monotonic()))
+    except ConnectionError:
+        pass
+    finally:
+        live.close(watch)
+    return response
 
 
 @audited("lead_changed")

@@ -1,10 +1,12 @@
 // The board: a lead goes to another column by dragging, or by the menu of its button; the service says whether it may.
+// What colleagues do comes by the stream, and waits while a card is dragged or the menu is open.
 const board = document.getElementById("board");
 const dialog = document.getElementById("move");
 const form = dialog.querySelector("form");
 const to = form.elements.to;
 let dragged = null;
 let opener = null;
+let waiting = "";
 
 for (const select of document.querySelectorAll("#board-filters select")) {
   select.addEventListener("change", () => select.form.submit());
@@ -18,19 +20,43 @@ function ready() {
   for (const button of board.querySelectorAll(".lead-card-move")) button.hidden = false;
 }
 
+function draw(text) {
+  const parsed = new DOMParser().parseFromString(text, "text/html");
+  if (!parsed.querySelector("body > .board")) return false;
+  waiting = "";
+  const scrolled = board.querySelector(".board").scrollLeft;
+  const focused = board.contains(document.activeElement) ? document.activeElement : null;
+  const card = focused && cardOf(focused)?.id;
+  board.replaceChildren(...parsed.body.childNodes);
+  ready();
+  board.querySelector(".board").scrollLeft = scrolled;
+  if (card) document.getElementById(card)?.querySelector(focused.matches("a") ? "a" : "button")?.focus({ preventScroll: true });
+  return true;
+}
+
+function drawWaiting() {
+  if (waiting && !dragged && !dialog.open) draw(waiting);
+}
+
+const lost = document.getElementById("lost");
+function listen() {
+  const stream = new EventSource(board.dataset.stream);
+  stream.addEventListener("open", () => { lost.hidden = true; });
+  stream.addEventListener("message", (event) => { waiting = event.data; drawWaiting(); });
+  stream.addEventListener("error", () => {
+    lost.hidden = false;
+    // A browser comes back by itself, but not from an answer that is no stream.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+  });
+}
+
 async function send(card, body) {
   const { name, lead } = card.dataset;
   const place = to.querySelector(`option[value="${CSS.escape(body.get("to"))}"]`)?.textContent ?? "";
   const response = await fetch(`/leads/${lead}/board`, { method: "POST", body: new URLSearchParams(body), headers: { "X-Board": "1" } });
   // Whoever is logged out meanwhile, or may not do this at all, reads so on a page of its own.
   if (response.redirected || !(response.ok || [400, 403, 409].includes(response.status))) return location.reload();
-  const scrolled = board.querySelector(".board").scrollLeft;
-  const text = await response.text();
-  const parsed = new DOMParser().parseFromString(text, "text/html");
-  if (!parsed.querySelector("body > .board")) return location.reload();
-  board.replaceChildren(...parsed.body.childNodes);
-  ready();
-  board.querySelector(".board").scrollLeft = scrolled;
+  if (!draw(await response.text())) return location.reload();
   const moved = document.getElementById(`card-${lead}`);
   (moved?.querySelector(".lead-card-move") ?? board.querySelector(".board")).focus();
   moved?.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -82,7 +108,7 @@ form.addEventListener("submit", (event) => {
   send(opener, bodyOf(opener, to.value));
 });
 document.getElementById("move-close").addEventListener("click", () => dialog.close());
-dialog.addEventListener("close", () => opener?.querySelector(".lead-card-move")?.focus());
+dialog.addEventListener("close", () => { opener?.querySelector(".lead-card-move")?.focus(); drawWaiting(); });
 
 board.addEventListener("dragstart", (event) => {
   dragged = cardOf(event.target);
@@ -112,5 +138,7 @@ board.addEventListener("drop", (event) => {
 board.addEventListener("dragend", () => {
   for (const column of board.querySelectorAll(".column")) column.classList.remove("column-refuses", "column-over");
   dragged = null;
+  drawWaiting();
 });
 ready();
+listen();
