@@ -33,14 +33,16 @@ async def dry_run(
     crm: CrmOwners | None = None,
     parties: PartyReader | None = None,
     leads: LeadCounter | None = None,
+    directory: Directory | None = None,
 ) -> DryRun:
     """Decide an arrival by what the database, and the CRM if one is asked, say now; send nothing.
 
-    Who holds for a team is not in the database: nobody, for a dry run.
+    ``directory`` is a draft, in place of what is saved. Who holds for a team is not in the database: nobody, for a dry
+    run.
     """
     loads = Loads(leads)
     async with engine.connect() as connection:
-        facts = await read_facts(connection, arrival, devices, owners, parties)
+        facts = await read_facts(connection, arrival, devices, owners, parties, directory=directory)
         await loads.read(connection, facts.directory)
         if crm is not None:
             crm.copies.update(await look_up.read(connection, [caller(arrival, facts.directory)]))

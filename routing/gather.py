@@ -67,9 +67,13 @@ async def read_facts(
     owners: OwnerReader,
     parties: PartyReader | None = None,
     ahead: timedelta = timedelta(),
+    directory: Directory | None = None,
 ) -> Facts:
-    """Read everything that a decision on this arrival rests on; ``ahead`` is its PBX's clock minus ours."""
-    directory = await store.read(connection)
+    """Read everything that a decision on this arrival rests on; ``ahead`` is its PBX's clock minus ours.
+
+    ``directory`` is one that is not saved, in place of the one that is.
+    """
+    directory = directory or await store.read(connection)
     number = caller(arrival, directory)
     party = await parties(connection, [number]) if parties and number else {}
     return Facts(

@@ -27,6 +27,7 @@ from tests.fakes.story import HOUSE, LINE
 from web import users
 from web.admin import form as forms
 from web.admin.asked import asks_of
+from web.words import say
 
 _HIDDEN: Final = re.compile(r'<input type="hidden" name="(seen|version|checked|gone)" value="([^"]*)">')
 _TAG: Final = re.compile(r"<[^>]+>")
@@ -294,6 +295,25 @@ async def test_what_a_number_would_meet_on_a_line_is_told_and_nobody_is_rung(sit
     assert "Анна Смирнова (настольный телефон)" in words(monday)
     assert (status, "Нужен телефонный номер, а здесь «abc»" in words(wrong)) == (422, True)
     assert "Нужны дата и время, а здесь «soon»" in words(wrong)
+
+
+async def test_a_draft_is_tried_before_it_is_saved(site: Site) -> None:
+    """By its text, as it was typed, and nothing is written; a draft with faults is shown with them."""
+    text = "rules:\n- name: boris-first\n  then:\n  - {person: boris}\n"
+    asked = {"part": "rules", "number": "+79161234567", "line": LINE}
+    async with site.visitor("ilya") as client:
+        _, draft = await page(client, "/admin/try", asked | {"text": text})
+        assert "Правило: boris-first" in words(draft)
+        assert "Борис" in words(draft).partition(say("ru", "admin.try.steps"))[2]
+        assert say("ru", "admin.try.lead_draft") in words(draft)
+        assert say("ru", "admin.try.no_crm") in words(draft)
+        assert text.strip() in unescape(draft)
+        _, saved_ones = await page(client, f"/admin/try?number=%2B79161234567&line={LINE}")
+        assert "Правило: boris-first" not in words(saved_ones)
+        status, faulty = await page(client, "/admin/try", asked | {"text": text.replace("boris", "nobody")})
+        assert (status, "nobody" in words(faulty), 'id="faults"' in faulty) == (422, True, True)
+        assert (await page(client, "/admin/try", asked | {"part": "x", "text": text}))[0] == 404
+    assert len(await history(site)) == 1
 
 
 async def test_programs_take_the_file_and_bring_it_back(site: Site) -> None:

@@ -171,7 +171,8 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     f"POST {API}/erasures": ADMINS,
     f"GET {API}/erasures/{{number}}": ADMINS,
     **dict.fromkeys((f"{method} {API}/directory" for method in ("GET", "PUT")), ADMINS),
-    **dict.fromkeys(("GET /admin", "GET /admin/history", "GET /admin/file", "GET /admin/try"), ADMINS),
+    **dict.fromkeys(("GET /admin", "GET /admin/history", "GET /admin/file"), ADMINS),
+    **dict.fromkeys(("GET /admin/try", "POST /admin/try"), ADMINS),
     **dict.fromkeys(
         (
             f"{method} /admin/{page}"

@@ -23,6 +23,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/admin/absences", absences_page.show),
         web.post("/admin/absences", absences_page.change),
         web.get("/admin/try", tried_page.show),
+        web.post("/admin/try", tried_page.show_draft),
         web.get(f"/admin/{section}", entry_page.show_list),
         web.post(f"/admin/{section}", entry_page.order),
         web.get(f"/admin/new/{section}", entry_page.show),

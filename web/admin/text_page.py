@@ -33,7 +33,7 @@ async def show(request: web.Request) -> web.Response:
     version = request.query.get("version")
     if part == WHOLE and version is not None:
         text = (await _version(request, version)).text()
-        return await _judged(request, part, text, {})
+        return await judged(request, part, text, {})
     return await _page(request, part, _text(part, verdict.directory), verdict)
 
 
@@ -43,7 +43,7 @@ async def change(request: web.Request) -> web.Response:
     only(request, "admin")
     part, sent = _part_of(request), await read_sent(request)
     text = (sent.get("file") or sent.get("text", "")).replace("\r\n", "\n")
-    return await _judged(request, part, text, sent)
+    return await judged(request, part, text, sent)
 
 
 async def download(request: web.Request) -> web.Response:
@@ -59,11 +59,14 @@ async def download(request: web.Request) -> web.Response:
     return web.Response(text=text, content_type=_YAML, charset="utf-8", headers=headers)
 
 
-async def _judged(request: web.Request, part: str, text: str, sent: dict[str, str]) -> web.Response:
-    def made(directory: Directory) -> Directory:
-        return read_whole(text).directory if part == WHOLE else read_text(text, part, directory)
+def read_draft(part: str, text: str, directory: Directory) -> Directory:
+    """The directory as it would be with this text for a section of it, or for the whole. Raises SectionError."""
+    return read_whole(text).directory if part == WHOLE else read_text(text, part, directory)
 
-    verdict = await judge(request, Wish(made, partial(_seen, part), text), sent)
+
+async def judged(request: web.Request, part: str, text: str, sent: dict[str, str]) -> web.Response:
+    """The page of a text, with what is wrong in it or what it changes."""
+    verdict = await judge(request, Wish(partial(read_draft, part, text), partial(_seen, part), text), sent)
     if verdict.saved:
         raise web.HTTPSeeOther(f"/admin/text/{part}?saved")
     return await _page(request, part, text, verdict)
@@ -109,7 +112,11 @@ def _seen(part: str, directory: Directory) -> Any:
 
 
 def _part_of(request: web.Request) -> str:
-    part = request.match_info["part"]
+    return checked_part(request.match_info["part"])
+
+
+def checked_part(part: str) -> str:
+    """A section of the file, or WHOLE. Raises 404."""
     if part not in (*SECTIONS, WHOLE):
-        raise web.HTTPNotFound(text=f"There is no section {part!r}.")
+        raise web.HTTPNotFound(text=f"There is no section {part[:40]!r}.")
     return part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,11 +16,15 @@ from crm_sync.book.standing import open_leads, stages
 from directory import store
 from directory.model import Directory
 from directory.numbers import e164, is_anonymous, is_short
+from directory.sections import SectionError
 from routing.arrival import Arrival
 from routing.dry_run import dry_run
 from telephony import devices
 from telephony.tables import device_states
 from web.admin.options import entries
+from web.admin.sent import read_sent
+from web.admin.text_page import checked_part, judged, read_draft
+from web.audited import unaudited
 from web.decided import known, passed, rule
 from web.guard import only
 from web.page import language_of, page, zone_of
@@ -36,9 +41,30 @@ async def show(request: web.Request) -> web.Response:
     only(request, "admin")
     async with request.app[SERVICES].engine.connect() as connection:
         directory = await store.read(connection)
-    asked = {name: request.query.get(name, "").strip() for name in ("number", "line", "at")}
+    return await _answer(request, request.query, directory)
+
+
+@unaudited("nothing is written, and nobody is rung")
+async def show_draft(request: web.Request) -> web.Response:
+    """POST to the same: by a `text` of a `part` of the directory that is not saved; with faults, that text's page."""
+    only(request, "admin")
+    sent = await read_sent(request)
+    part, text = checked_part(sent.get("part", "")), sent.get("text", "").replace("\r\n", "\n")
+    async with request.app[SERVICES].engine.connect() as connection:
+        directory = await store.read(connection)
+    try:
+        draft = await asyncio.to_thread(read_draft, part, text, directory)
+    except SectionError:
+        return await judged(request, part, text, {})
+    return await _answer(request, sent, draft, {"part": part, "text": text})
+
+
+async def _answer(
+    request: web.Request, query: Mapping[str, str], directory: Directory, draft: Mapping[str, str] | None = None
+) -> web.Response:
+    asked = {name: query.get(name, "").strip() for name in ("number", "line", "at")}
     wrong = _wrong(asked, directory, language_of(request)) if asked["number"] else {}
-    plan = await _plan(request, directory, asked) if asked["number"] and not wrong else None
+    plan = await _plan(request, directory, asked, draft=draft is not None) if asked["number"] and not wrong else None
     language = language_of(request)
     answer = await page(
         request,
@@ -47,6 +73,7 @@ async def show(request: web.Request) -> web.Response:
         lines=entries("lines", directory),
         wrong=defaultdict(str, wrong),
         plan=plan,
+        draft=draft,
         rule=rule(plan, language) if plan else "",
         reasons=reasons(plan, language) if plan else [],
         passed=passed(plan, language) if plan else [],
@@ -70,15 +97,23 @@ def _wrong(asked: Mapping[str, str], directory: Directory, language: str) -> dic
     return found
 
 
-async def _plan(request: web.Request, directory: Directory, asked: Mapping[str, str]) -> dict[str, Any]:
-    """The plan as JSON."""
+async def _plan(request: web.Request, directory: Directory, asked: Mapping[str, str], *, draft: bool) -> dict[str, Any]:
+    """The plan as JSON, by what is saved or by a draft of it."""
     at = _moment(asked["at"], directory, asked["line"]) or datetime.now(UTC)
     number = directory.normal(asked["number"], asked["line"])
     engine = request.app[SERVICES].engine
     arrival = Arrival(
         pbx=await _pbx(request), channel="dry-run", line=asked["line"], caller_number=number, caller_name="", at=at
     )
-    told = await dry_run(engine, arrival, devices=devices.read, owners=owners, parties=stages, leads=open_leads)
+    told = await dry_run(
+        engine,
+        arrival,
+        devices=devices.read,
+        owners=owners,
+        parties=stages,
+        leads=open_leads,
+        directory=directory if draft else None,
+    )
     plan: dict[str, Any] = told.plan.to_json()
     return plan
 
