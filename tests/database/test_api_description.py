@@ -39,6 +39,9 @@ API: Final = "/api/v1"
 SERVED: Final = ("/api/", "/healthz", "/readyz")
 FOREIGN: Final = {"Sec-Fetch-Site": "cross-site"}
 UNKNOWN: Final = {"{id}": "2f0c1a52-0000-4000-8000-000000000000", "{number}": str(2**62), "{crm}": "nobody"}
+ADMINS: Final = "6"
+"""The login of the only admin, added after the house's five."""
+
 LOST: Final = "2"
 """A lead that was lost, the second there is."""
 LATER: Final = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -157,6 +160,10 @@ WELL: Final[Mapping[str, Any]] = {
     f"POST {API}/wallboard/links": {"label": "Холл"},
     f"POST {API}/holds": {"number": "79165550166", "reason": "case 1"},
     f"POST {API}/erasures": {"numbers": ["79165550155"]},
+    f"POST {API}/users": {"login": "nina", "role": "manager"},
+    f"POST {API}/users/{{number}}/change": {"role": "manager", "person": "gleb"},
+    f"POST {API}/users/{{number}}/tokens": {"name": "report", "days": 7},
+    f"POST {API}/users/{{number}}/tokens/revoke": {"id": 1},
 }
 """What is sent with a command that is done; with others, nothing."""
 
@@ -204,6 +211,11 @@ PARTICULAR: Final = (
     Ask(f"POST {API}/calls/{{id}}/comments", 422, {"at": 1.5, "text": "  "}),
     Ask(f"POST {API}/calls/{{id}}/overhear", 422, {"mode": "listen"}),
     Ask(f"POST {API}/wallboard/links", 422, {"label": "Холл", "team": "nobody"}),
+    Ask(f"POST {API}/users", 422, {"login": "no spaces", "role": "manager"}),
+    Ask(f"POST {API}/users/{{number}}/change", 422, {"role": "manager", "person": "nobody"}),
+    Ask(f"POST {API}/users/{{number}}/tokens", 422, {"name": " ", "days": 7}),
+    Ask(f"POST {API}/users/{{number}}/disable", 422, {}, named={"{number}": ADMINS}),
+    Ask(f"POST {API}/incidents/retry", 422, {"job": 987}),
     Ask(f"POST {API}/calls", 422, {"to": "+49 30 901820"}),
     Ask(f"POST {API}/calls", 202, {"to": "112"}, headers={"Idempotency-Key": "a"}),
     Ask(f"POST {API}/calls", 409, {"to": "79161234568"}, headers={"Idempotency-Key": "a"}),
@@ -263,7 +275,8 @@ def well() -> Iterator[Ask]:
         named = {"{number}": LOST} if door.endswith("/return") else {}
         if f"{door} 200" not in ELSEWHERE:
             yield Ask(door, command.status, WELL.get(door, {}), named=named)
-    # What was done just now is not done again: a merge was taken back, a promise is closed.
+    # What was done just now is not done again: a merge was taken back, a promise is closed, a login is disabled.
+    yield Ask(f"POST {API}/users/{{number}}/password-link", 422, {})
     yield Ask(f"POST {API}/merges/{{number}}/undo", 422, {})
     yield from [Ask(f"POST {API}/follow-ups/{{number}}/{do}", 409, {}) for do in ("call", "claim")]
 

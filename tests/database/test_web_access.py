@@ -6,11 +6,13 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
+from yarl import URL
 
 from crm_sync.book.leads import By, open_lead
 from crm_sync.book.notes import add_task
@@ -297,3 +299,42 @@ async def test_what_is_done_to_leads_and_tasks_is_in_the_audit_by_whichever_door
         assert (await client.post(f"/api/v1/leads/{lead}/return", json={})).status == 200
     told = [("task_done", f"task {task}") for task in (first, second, third)] + [("lead_changed", f"lead {lead}")] * 2
     assert await done(site) == [("anna", *one) for one in told]
+
+
+async def test_programs_of_admins_do_what_the_pages_of_logins_do(site: Site) -> None:
+    """Listed, added with a link that opens once, given a token and disabled; the audit tells it, and is read too."""
+    async with site.visitor("ilya") as client:
+
+        async def told(path: str, wish: dict[str, object] | None = None, status: int = 200) -> dict[str, Any]:
+            async with client.request("GET" if wish is None else "POST", f"/api/v1/{path}", json=wish) as response:
+                assert response.status == status, await response.text()
+                read: dict[str, Any] = await response.json(content_type=None)
+                return read
+
+        made = await told("users", {"login": "nina", "role": "head"})
+        user = made["id"]
+        async with site.visitor() as nina:
+            assert (await post(nina, URL(made["url"]).path, password=NEW, repeat=NEW))[0] == 303
+        token = (await told(f"users/{user}/tokens", {"name": "report", "days": 7}))["token"]
+        async with site.visitor(Authorization=f"Bearer {token}") as program:
+            assert (await program.get("/api/v1/calls")).status == 200
+            assert (await program.get("/api/v1/users")).status == 403
+            tokens = (await told(f"users/{user}"))["tokens"]
+            assert [one["name"] for one in tokens] == ["report"]
+            assert (await told(f"users/{user}/tokens/revoke", {"id": tokens[0]["id"]}))["tokens"] == []
+            assert (await program.get("/api/v1/calls")).status == 401
+        changed = await told(f"users/{user}/change", {"role": "manager", "person": "anna"})
+        assert (changed["role"], changed["person"]) == ("manager", "anna")
+        refused = await told(f"users/{user}/change", {"role": "manager", "person": "nobody"}, 422)
+        assert (refused["field"], refused["reason"]) == ("person", "person")
+        assert (await told(f"users/{user}/disable", {}))["disabled_at"]
+        assert "nina" in [one["login"] for one in (await told("users"))["items"]]
+        lines = (await told(f"audit?subject=user%20{user}&limit=50"))["items"]
+        did = [line["action"] for line in lines if line["actor"] == "ilya"]
+        assert did == ["user_disabled", "user_changed", "token_revoked", "token_made", "user_added"]
+        page = await told(f"audit?subject=user%20{user}&limit=2")
+        assert [line["id"] for line in page["items"]] == [line["id"] for line in lines[:2]]
+        following = await told(f"audit?subject=user%20{user}&limit=2&cursor={page['next']}")
+        assert [line["id"] for line in following["items"]] == [line["id"] for line in lines[2:4]]
+        await told("audit?action=nothing", status=400)
+        assert set(await told("incidents")) == {"items", "jobs"}

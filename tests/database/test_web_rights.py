@@ -61,6 +61,13 @@ ON_TALKS: Final[dict[str, dict[str, Any]]] = {
     "note": {"text": "Хочет угловую"},
 }
 
+ON_USERS: Final[dict[str, dict[str, Any]]] = {
+    "change": {"role": "operator", "person": "gleb"},
+    "tokens": {"name": "report", "days": 7},
+    "tokens/revoke": {"id": 1},
+    **{do: {} for do in ("enable", "end-sessions", "forget-provider", "password-link", "disable")},
+}
+
 OUR_PAGES: Final = frozenset({"GET /crm/new/oauth", "POST /crm/new/events"})
 """What has the address of a CRM's door and is routed to a page of ours."""
 
@@ -73,6 +80,10 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     **dict.fromkeys((f"{method} /admin/users" for method in ("GET", "POST")), ADMINS),
     **dict.fromkeys((f"{method} /admin/users/{{number}}" for method in ("GET", "POST")), ADMINS),
     **dict.fromkeys(("GET /admin/audit", "GET /admin/audit/export"), ADMINS),
+    **dict.fromkeys((f"{method} {API}/users" for method in ("GET", "POST")), ADMINS),
+    **dict.fromkeys((f"GET {API}/users/{{number}}", f"GET {API}/audit"), ADMINS),
+    **dict.fromkeys((f"POST {API}/users/{{number}}/{do}" for do in ON_USERS), ADMINS),
+    **dict.fromkeys((f"GET {API}/incidents", f"POST {API}/incidents/retry"), OPERATORS),
     **dict.fromkeys((f"{method} /admin/incidents" for method in ("GET", "POST")), OPERATORS),
     "GET /healthz": ANYBODY,
     "GET /readyz": ANYBODY,
@@ -210,6 +221,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "POST /calls/{id}/control": {"do": "hold"},
     "POST /calls/{id}/help": {"do": "ask"},
     **{f"POST {API}/calls/{{id}}/{do}": body for do, body in ON_TALKS.items()},
+    **{f"POST {API}/users/{{number}}/{do}": body for do, body in ON_USERS.items()},
+    f"POST {API}/users": {"login": "rita", "role": "manager"},
     f"POST {API}/calls": {"to": "79165550177", "from_person": "anna"},
     f"POST {API}/status": {"status": "available", "person": "anna"},
     f"POST {API}/absences": {"person": "anna", "from": "2027-01-01T00:00:00Z", "to": "2027-01-02T00:00:00Z"},
@@ -244,6 +257,7 @@ WITHOUT_A_CHANGE: Final = frozenset(
         *("POST /leads/import", f"POST {API}/leads/import", "POST /leads/rules"),
         *("POST /leads/{number}/done", f"POST {API}/tasks/{{number}}/done"),
         *("POST /crm/new/{kind}", "POST /crm/{key}/setup", "POST /crm/{key}/settings"),
+        f"POST {API}/users/{{number}}/tokens/revoke",
         *(f"POST {API}/erasures", f"POST {API}/comments/{{number}}/delete"),
         *(f"POST {API}/leads/{{number}}/{do}" for do in ("move", "return")),
     }

@@ -46,10 +46,21 @@ async def retry(request: web.Request) -> web.Response:
     only(request, *WHO)
     form = await read_form(request)
     job = number_of(form, "job") if form.get("job") else None
+    told = await try_jobs_again(request, job)
+    if told is None:
+        raise web.HTTPNotFound(text=f"There is no job {job} that was given up.")
+    return web.Response(status=303, headers={"Location": f"/admin/incidents?again={len(told[0])}#jobs"})
+
+
+async def try_jobs_again(request: web.Request, job: int | None) -> tuple[list[int], list[int]] | None:
+    """Have a job, or all that were given up, tried again, and write it down; None: this one was not given up.
+
+    (Those that will, those whose same work waits already.)
+    """
     async with request.app[SERVICES].engine.begin() as connection:
         again, waits = await try_again(connection, QUEUES, job)
         if job is not None and not again and not waits:
-            raise web.HTTPNotFound(text=f"There is no job {job} that was given up.")
+            return None
         told = {"retried": again, "waits_already": waits}
         await note(connection, actor_of(request), "jobs_retried", f"job {job}" if job else "jobs", told)
-    return web.Response(status=303, headers={"Location": f"/admin/incidents?again={len(again)}#jobs"})
+    return again, waits

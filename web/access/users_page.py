@@ -67,13 +67,21 @@ async def add(request: web.Request) -> web.Response:
     login, role, person = form.get("login", "").strip(), form.get("role", ""), form.get("person") or None
     try:
         async with request.app[SERVICES].engine.begin() as connection:
-            user = await users.add(connection, login, role, person=person)
-            link = await passwords.make(connection, user)
-            told = {"login": login, "role": role, "person": person}
-            await note(connection, actor_of(request), "user_added", f"user {user}", after=told)
+            user, link = await add_login(request, connection, login, role, person)
     except UserError as error:
         return await _list(request, Shown(wrong=error, form=form), status=422)
-    return await _one_page(request, user, Shown(link=own_url(request, link)))
+    return await _one_page(request, user, Shown(link=link))
+
+
+async def add_login(
+    request: web.Request, connection: AsyncConnection, login: str, role: str, person: str | None
+) -> tuple[int, str]:
+    """Add a login and write it down: its id, and where it chooses its password. Raises UserError."""
+    user = await users.add(connection, login, role, person=person)
+    link = await passwords.make(connection, user)
+    told = {"login": login, "role": role, "person": person}
+    await note(connection, actor_of(request), "user_added", f"user {user}", after=told)
+    return user, own_url(request, link)
 
 
 async def show(request: web.Request) -> web.Response:
@@ -93,17 +101,22 @@ async def change(request: web.Request) -> web.Response:
     """
     only(request, ADMIN)
     user, form = number_in(request), await read_form(request)
-    does = _DOES.get(form.get("do", ""))
-    if does is None:
-        raise web.HTTPBadRequest(text=f"do must be one of {', '.join(_DOES)}")
     try:
-        async with request.app[SERVICES].engine.begin() as connection:
-            shown = await does(Asked(request, connection, await _login(connection, user), form))
+        shown = await carry_out(request, user, form.get("do", ""), form)
     except UserError as error:
         return await _one_page(request, user, Shown(wrong=error, form=form), status=422)
-    if shown is not None:
+    if shown is not NOTHING:
         return await _one_page(request, user, shown)
     return web.Response(status=303, headers={"Location": f"/admin/users/{user}"})
+
+
+async def carry_out(request: web.Request, user: int, do: str, form: Mapping[str, str]) -> Shown:
+    """Do one of `_DOES` to a login, in a transaction; what is shown once. Raises UserError, 400 and 404."""
+    does = _DOES.get(do)
+    if does is None:
+        raise web.HTTPBadRequest(text=f"do must be one of {', '.join(_DOES)}")
+    async with request.app[SERVICES].engine.begin() as connection:
+        return await does(Asked(request, connection, await read_login(connection, user), form)) or NOTHING
 
 
 async def _change(asked: Asked) -> None:
@@ -177,7 +190,8 @@ _DOES: Final[Mapping[str, Callable[[Asked], Awaitable[Shown | None]]]] = {
 }  # fmt: skip
 
 
-async def _login(connection: AsyncConnection, user: int) -> Any:
+async def read_login(connection: AsyncConnection, user: int) -> Any:
+    """A login as `logins.one_login` tells it. Raises 404."""
     one = await logins.one_login(connection, user)
     if one is None:
         raise web.HTTPNotFound(text=f"There is no user {user}.")
@@ -192,7 +206,7 @@ async def _list(request: web.Request, shown: Shown = NOTHING, status: int = 200)
 
 async def _one_page(request: web.Request, user: int, shown: Shown = NOTHING, status: int = 200) -> web.Response:
     async with request.app[SERVICES].engine.begin() as connection:
-        one = await _login(connection, user)
+        one = await read_login(connection, user)
         tokens = await logins.tokens_of(connection, user)
     mine = one.id == request[VIEWER].user
     return await _page(request, "user.html", shown, status, one=one, tokens=tokens, mine=mine)

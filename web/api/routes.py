@@ -36,6 +36,8 @@ from web.api import (
     talk,
     tasks,
     uploads,
+    users,
+    watch,
     webhooks,
 )
 from web.api.openapi import document
@@ -59,6 +61,10 @@ OPERATIONS: Final = (
     Operation(
         "/leads/attention", attention.get_attention, "Leads that need attention", NoQuery, attention.AttentionTold
     ),
+    Operation("/users", users.list_users, "Every login", NoQuery, users.UserList, refuses=(403,)),
+    Operation("/users/{number}", users.get_user, "One login with its tokens", NoQuery, users.UserWhole),
+    Operation("/audit", watch.list_audit, "Who did what", watch.AuditQuery, watch.AuditPage, refuses=(403,)),
+    Operation("/incidents", watch.list_incidents, "What is wrong now", NoQuery, watch.IncidentList, refuses=(403,)),
     Operation("/notices", notices.list_notices, "What the viewer was told", notices.NoticesQuery, notices.NoticePage),
     Operation("/calls", calls.list_calls, "Calls, the newest first", calls.CallsQuery, models.CallPage),
     Operation(
@@ -328,6 +334,16 @@ COMMANDS: Final = (
         NoBody,
         comments.CommentDeleted,
         keyed=False,
+    ),
+    *users.COMMANDS,
+    Command(
+        "/incidents/retry",
+        watch.retry_jobs,
+        "Have jobs that were given up tried again",
+        watch.RetryWish,
+        watch.Retried,
+        keyed=False,
+        refuses=(422,),
     ),
     Command("/links/{number}/revoke", links.revoke_link, "End a link", NoBody, links.LinkEnded, keyed=False),
     Command("/holds", privacy.set_hold, "Hold a call or a number", privacy.HoldWish, privacy.HoldDone, keyed=False),
