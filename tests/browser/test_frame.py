@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from playwright.async_api import expect
 
+from directory.tables import users as logins
 from tests.browser.conftest import OpenPage
 from tests.fakes.site import Site
 from tests.fakes.story import know
+from web import users
+from web.words import say
 
 UNSEEN_FOCUS = """() => {
   const it = document.activeElement, around = it.closest(".search");
   const seen = [it, around].some((one) => one && getComputedStyle(one).outlineStyle !== "none");
   return seen || it === document.body ? [] : [it.outerHTML.slice(0, 200)];
 }"""
+SEEN = """it => [...it.querySelectorAll("a, summary")].filter((one) => one.checkVisibility())
+  .map((one) => one.getBoundingClientRect()).map((box) => [box.left, box.right, box.width, box.height])"""
 DARK = "getComputedStyle(document.documentElement).backgroundColor.match(/[0-9]+/g).every((one) => one < 60)"
 
 
@@ -65,3 +73,29 @@ async def test_light_and_dark_as_the_device_has_it_or_as_chosen(site: Site, open
     await page.goto(site.url)
     assert not await choose("Светлое")
     assert await choose("Системное")
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+async def test_on_a_phone_every_section_is_under_the_thumb(site: Site, open_page: OpenPage, language: str) -> None:
+    """At 360 px all of the menu is within the screen, large enough, and behind no end of a page."""
+    async with site.engine.begin() as connection:
+        await users.add(connection, "ilya", "admin")
+        await connection.execute(logins.update().values(language=language))
+    for login, sections in (("anna", 4), ("olga", 5), ("vera", 6), ("ilya", 7)):
+        page = await open_page(login, "/calls", width=360)
+        menu = page.get_by_role("navigation", name=say(language, "frame.main_menu"))
+        more = menu.get_by_text(say(language, "frame.more"))
+        seen = await menu.evaluate(SEEN)
+        if await more.is_visible():
+            assert len(seen) == 5
+            await more.click()
+            seen = [*seen[:4], *(await menu.evaluate(SEEN))[5:]]
+        assert len(seen) == sections, login
+        assert all(left >= 0 and right <= 360 and width >= 44 and height >= 44 for left, right, width, height in seen)
+        if await more.is_visible():
+            await menu.get_by_role("link").last.click()
+            await expect(page).not_to_have_url(re.compile("/calls"))
+            await expect(menu.locator("summary.here")).to_be_visible()
+        await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        ends = "document.querySelector('main').lastElementChild.getBoundingClientRect().bottom"
+        assert await page.evaluate(ends) <= await menu.evaluate("it => it.getBoundingClientRect().top"), login

@@ -5,9 +5,10 @@ if (matchMedia("(max-width: 720px)").matches && fold.dataset.asked === "0") fold
 
 const form = document.getElementById("filters");
 // A period and days of one's own: whichever is chosen last.
-const days = form.querySelectorAll("input[type=date]");
-form.elements.period.addEventListener("change", () => days.forEach((day) => { day.value = ""; }));
-for (const day of days) day.addEventListener("change", () => { form.elements.period.value = ""; });
+const { period } = form.elements;
+const days = period ? form.querySelectorAll("input[type=date]") : [];
+period?.addEventListener("change", () => { for (const day of days) day.value = ""; });
+for (const day of days) day.addEventListener("change", () => { period.value = ""; });
 for (const field of form.querySelectorAll("select, input[type=date], input[type=checkbox]")) {
   field.addEventListener("change", () => {
     for (const other of form.querySelectorAll("select, input")) if (!other.value) other.disabled = true;
