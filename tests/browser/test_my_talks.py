@@ -13,6 +13,7 @@ from telephony import controls
 from tests.browser.conftest import OpenPage, until
 from tests.fakes.site import Site
 from tests.fakes.story import Told, know
+from web.live import LIVE
 
 ANNA, BORIS = "PJSIP/anna-desk", "PJSIP/boris-soft"
 RINGING, TALKING, DONE = ".card-ringing", ".card-talking", ".card-done"
@@ -75,6 +76,36 @@ async def test_a_page_that_was_left_while_offline_sends_the_note_when_it_is_open
     await page.reload()
     await expect(page.locator(f"{TALKING} {NOTE}")).to_have_value("Позвонить жене")
     await kept(site, "Позвонить жене")
+
+
+async def test_a_browser_that_was_offline_for_a_minute_catches_up(site: Site, open_page: OpenPage) -> None:
+    """Every second of its clock passes, with all that it tries meanwhile; it is told what happened, by one stream."""
+    page = await open_page(forgive=True)
+    await page.clock.install()
+    await page.reload()
+    first = await talk(site)
+    note = page.locator(f"#card-{first.id}").locator(NOTE)
+    await note.wait_for()
+    tries: list[str] = []
+    page.on("requestfailed", lambda request: tries.append(request.url))
+    await page.context.set_offline(True)
+    await site.stop()  # what is open already, an offline browser of tests would go on hearing
+    await site.start()
+    await note.fill("Хочет угловую")
+    await first.hangs_up(after=2)
+    for _ in range(12):
+        await page.clock.run_for(5000)
+    await expect(page.get_by_text("Связь потеряна")).to_be_visible()
+    await expect(page.get_by_text("Сохранится, когда вернётся связь")).to_be_visible()
+    assert 10 < len([url for url in tries if "/desk/stream" in url]) < 100, "it goes on trying, some seconds apart"
+    second = await talk(site, "79165550102")
+    await expect(page.locator(f"#card-{second.id}")).to_have_count(0)
+    await page.context.set_offline(False)
+    await expect(page.locator(f"{TALKING}#card-{second.id}")).to_be_visible()
+    await expect(page.locator(f"{DONE}#card-{first.id}").locator(NOTE)).to_have_value("Хочет угловую")
+    await kept(site, "Хочет угловую")
+    await expect(page.get_by_text("Связь потеряна")).to_be_hidden()
+    await until(lambda: len(site.app[LIVE]._pages) == 1)
 
 
 async def test_the_outcome_is_one_click_and_the_card_stays_until_then(site: Site, open_page: OpenPage) -> None:
