@@ -25,7 +25,7 @@ from web.admin import told
 from web.admin.asked import CHOICES, ENTRIES, FORMS, NOTHING, Ask, asks_of
 from web.admin.faults import in_words
 from web.admin.form import Shown, fold, show, unfold
-from web.words import LANGUAGES, has_words
+from web.words import LANGUAGES, has_words, say
 
 NEEDED = {
     "people": ("key", "name", "role"),
@@ -227,6 +227,8 @@ def test_a_difference_has_the_words_of_the_forms() -> None:
     chosen = told.change("~ person anna: role manager -> head", "en")
     assert (chosen.field, chosen.was, chosen.now) == ("Role", "Manager", "Head")
     assert told.change("~ hours office: mon-fri 09:00-18:00 -> 10:00-18:00", "ru").field == "Понедельник – Пятница"
+    usual = told.change("~ person anna: order fixed -> learned", "ru")
+    assert (usual.was, usual.now) == (say("ru", "blank.order"), say("ru", "option.order.learned"))
     night = told.change("+ hours night (mon-fri 21:00-23:00, 23:10-23:30)", "ru")
     assert night.now == "Понедельник – Пятница: 21:00-23:00, 23:10-23:30"
     for language in LANGUAGES:

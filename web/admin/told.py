@@ -8,7 +8,7 @@ from typing import Final
 
 from directory.model import DAYS, Directory
 from directory.sections import KEYS
-from web.admin.asked import FORMS, Ask, asks_of
+from web.admin.asked import CHOICES, FORMS, Ask, asks_of
 from web.words import has_words, say
 
 _NOUNS: Final = {
@@ -76,7 +76,10 @@ def value_words(section: str, name: str, value: str, language: str) -> str:
         return "—"
     source = next((ask.source for ask in _asks(section) if ask.name == name), "")
     keys = [f"option.{source}.{one}" for one in value.split(", ")]
-    return ", ".join(say(language, key) for key in keys) if all(map(has_words, keys)) else value
+    if all(map(has_words, keys)):
+        return ", ".join(say(language, key) for key in keys)
+    usual = source in CHOICES and value not in CHOICES[source] and has_words(f"blank.{name}")
+    return say(language, f"blank.{name}") if usual else value  # what is so by default is chosen by choosing nothing
 
 
 def place(directory: Directory, path: str, language: str) -> str:
