@@ -1,7 +1,7 @@
 """A call out is of whoever called, and tries of passwords are counted for all web processes
 
 Revision ID: 0066
-Revises: 0062
+Revises: 0064
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0066"
-down_revision = "0062"
+down_revision = "0064"
 branch_labels = None
 depends_on = None
 
