@@ -48,7 +48,7 @@ app_userevent app_celgenuserevent app_playback app_playtones app_read app_queue 
 app_directed_pickup app_chanspy app_waitforcond app_echo app_senddtmf app_record app_transfer func_callerid
 func_channel func_strings func_logic func_global func_timeout func_hangupcause func_devstate func_db
 func_cut func_math func_uri func_env func_dialplan func_cdr func_pjsip_endpoint func_pjsip_aor
-func_pjsip_contact res_musiconhold res_parking res_manager_devicestate res_clioriginate
+func_pjsip_contact func_export func_module res_musiconhold res_parking res_manager_devicestate res_clioriginate
 """
 
 # Without tones for ringing and busy, an answered channel that waits would hear nothing.

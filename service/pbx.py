@@ -63,6 +63,7 @@ auth = {name}
 aors = {name}
 callerid = "{shown}" <{number}>
 set_var = DYNAMIC_FEATURES=switchhook-pause#switchhook-held
+set_var = CHANNEL(dtmf_features)=T
 
 [{name}]
 type = auth
@@ -116,6 +117,9 @@ timestampevents = yes
 FEATURES = """
 [general]
 featuredigittimeout = 2000
+[featuremap]
+atxfer => *2
+blindxfer =>
 [applicationmap]
 switchhook-pause => *7,self,Gosub,"switchhook-pause,s,1"
 switchhook-held => *9,self,Gosub,"switchhook-held,s,1",default

@@ -1,4 +1,4 @@
-"""What is asked of the PBX for a call that goes on: to hold it, to transfer it, to hang up one's own device.
+"""What is asked of the PBX for a call that goes on: to hold it, to hand it over, to hang up one's own device.
 
 Written down by whoever is asked, done by whoever attends the call's PBX, at most once and only while it is fresh. What
 was done is told by the PBX itself, in the events of the call.
@@ -21,11 +21,16 @@ from telephony.tables import call_controls
 CHANNEL: Final = "switchhook_call_controls"
 """NOTIFY channel: something is wanted of a call; the payload is its id."""
 
-What = Literal["hang_up", "hold", "resume", "transfer"]
-Outcome = Literal["done", "over", "too_late", "nobody_free", "no_hold", "refused_by_pbx", "not_yet"]
+What = Literal["hang_up", "hold", "resume", "transfer", "consult", "connect"]
+"""resume takes the other side back, off hold or out of a consultation; connect hands them to who is consulted."""
+Outcome = Literal[
+    "done", "over", "too_late", "nobody_free", "no_hold", "refused_by_pbx", "not_yet",
+    "no_consult", "on_hold", "consulting", "not_answered", "crowd",
+]  # fmt: skip
 """done; the person does not talk in it any more; it was asked too long ago; no device of the colleague can ring now;
 the person's device may not hold (see switchhook-held in the dialplan); the PBX did not do it; it was
-asked, and nobody was told whether it did."""
+asked, and nobody was told whether it did; the person's device may not consult (see switchhook-consult); the other side
+is on hold; a consultation goes on; nobody who is consulted talks; more than two talk with each other."""
 
 FRESH_SECONDS: Final = 5.0
 """So long after somebody asked it is still what they want: no call is hung up because of what was wanted in it once."""
@@ -38,7 +43,8 @@ class Control:
     """Something wanted that nobody has settled yet, with the call as it is known now; `age_seconds` since it was asked.
 
     `started_seconds` since the PBX was asked for it, which is done once; None: it was not yet.
-    `person` is the key of whose device it is about; of a transfer, the client goes to `colleague` (a key) or `number`.
+    `person` is the key of whose device it is about; a transfer or a consultation is with `colleague` (a
+    key) or `number`.
     """
 
     id: UUID

@@ -18,6 +18,9 @@ TAKE: Final = "SWITCHHOOK_TAKE"
 SEND: Final = "SWITCHHOOK_SEND"
 """The variable that says where a client goes who is sent on to a colleague; see [switchhook-send]."""
 
+CONSULT: Final = "SHARED(SWITCHHOOK_CONSULT)"
+"""The variable that says who is consulted before a client is handed over; see [switchhook-consult]."""
+
 OUT: Final = "SWITCHHOOK_OUT"
 """The variable that says whether a call out may be made; see [switchhook-outbound]."""
 
@@ -119,11 +122,21 @@ def take_variable(step: Step, *, trunk: str = "") -> tuple[str, str]:
 
 
 def send_variable(dial: str, *, seconds: float, trunk: str = "", back: str = "") -> tuple[str, str]:
-    """The variable that has a client who is sent on ring `dial`, and then `back`, if any. Raises UnsafeDialError."""
+    """The variable that has a client who is sent on ring `dial`, and then `back`, if any.
+
+    `dial` "" rings the number outside that is dialled. Raises UnsafeDialError.
+    """
     if trunk:
         _matching(trunk, _TRUNK, "trunk")
-    told = [_matching(one, _DIAL, "device") for one in (dial, back) if one]
+    told = [_matching(one, _DIAL, "device") if one else "" for one in (dial, back)]
     return SEND, "|".join([_seconds(seconds), trunk, *told])
+
+
+def consult_variable(dial: str, *, seconds: float, trunk: str = "") -> tuple[str, str]:
+    """The variable that has `dial` consulted; with "" the number that was dialled is. Raises UnsafeDialError."""
+    if trunk:
+        _matching(trunk, _TRUNK, "trunk")
+    return CONSULT, f"{_seconds(seconds)}|{trunk}|{_matching(dial, _DIAL, 'device') if dial else ''}"
 
 
 def dial_string(step: Step) -> str:

@@ -60,17 +60,24 @@ pbx_clocks = Table(
     comment="Measured at every connect and each minute, for whoever counts how long ago a time of the PBX was.",
 )
 
+CONTROLS: Final = ("hang_up", "hold", "resume", "transfer", "consult", "connect")
+OUTCOMES: Final = (
+    *("done", "over", "too_late", "nobody_free", "no_hold", "refused_by_pbx", "not_yet"),
+    *("no_consult", "on_hold", "consulting", "not_answered", "crowd"),
+)
+"""What telephony.controls says of each."""
+
 call_controls = Table(
     "call_controls",
     metadata,
     Column("id", UUID(as_uuid=True), primary_key=True, server_default=func.gen_random_uuid()),
     Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column(
-        "what", Text, CheckConstraint("what in ('hang_up', 'hold', 'resume', 'transfer')", name="what"), nullable=False
-    ),
+    Column("what", Text, CheckConstraint(f"what in {CONTROLS!r}", name="what"), nullable=False),
     Column("person", Text, nullable=False, comment="Key of the person whose device it is about."),
-    Column("colleague", Text, comment="Of a transfer: key of the person that the client goes to."),
-    Column("number", Text, comment="Of a transfer: the number outside; forgotten when it is settled."),
+    Column("colleague", Text, comment="Of a transfer or a consultation: key of the person it is with."),
+    Column(
+        "number", Text, comment="Of a transfer or a consultation: the number outside; forgotten when it is settled."
+    ),
     Column("asked_by", Text, nullable=False, comment="Login."),
     Column("asked_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("started_at", TIMESTAMP(timezone=True), comment="When the PBX was to be asked; it is asked once."),
@@ -78,10 +85,7 @@ call_controls = Table(
     Column(
         "outcome",
         Text,
-        CheckConstraint(
-            "outcome in ('done', 'over', 'too_late', 'nobody_free', 'no_hold', 'refused_by_pbx', 'not_yet')",
-            name="outcome",
-        ),
+        CheckConstraint(f"outcome in {OUTCOMES!r}", name="outcome"),
         comment="What became of it; null with settled_at.",
     ),
     CheckConstraint("(settled_at is null) = (outcome is null)", name="settled_with_outcome"),

@@ -1,4 +1,4 @@
-"""What the page asks for in a talk is done by a real PBX: hold and back, a transfer, one that comes back, hang-up."""
+"""What the page asks for in a talk is done by a real PBX: hold, a transfer, a consultation however it ends, hang-up."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.call import Call
+from calls import events as e
+from calls.call import Call, facts
+from calls.consulting import consultations
 from calls.record import state_call
 from calls.view import CallView, view
+from directory.model import Device, Directory
+from directory.outgoing import Outgoing, Reach
 from directory.store import apply
-from service.demo_world import OutsideWorld, answer, busy
+from service import controlling
+from service.demo_world import Behaviour, OutsideCall, OutsideWorld, answer, busy, reject, ring_out
 from service.pbx import Pbx, Phone
+from service.telephony_role import Telephony
 from telephony import controls
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, until
 
@@ -31,27 +37,35 @@ async def pbx() -> AsyncIterator[Pbx]:
         yield running
 
 
+MOBILE, OUTSIDE, FORBIDDEN = "79160000011", "79161230007", "79169990001"
+
+
+def house() -> Directory:
+    """Анна has 101, Борис 102, and there are numbers that nobody may call."""
+    people = tuple(
+        replace(person, devices=(replace(person.devices[0], number=number),))
+        for person, number in zip(DIRECTORY.people, ("101", "102"), strict=True)
+    )
+    return replace(DIRECTORY, people=people, outgoing=Outgoing(everybody=Reach(deny=("7916999",))))
+
+
 @pytest.fixture
 async def stage(
     pbx: Pbx, world: OutsideWorld, engine: AsyncEngine, database_url: str, tmp_path: Path
 ) -> AsyncIterator[Stage]:
     """A fresh store with the directory in it; afterwards nobody is on the line."""
-    people = tuple(
-        replace(person, devices=(replace(person.devices[0], number=number),))
-        for person, number in zip(DIRECTORY.people, ("101", "102"), strict=True)
-    )
     async with engine.begin() as connection:
-        await apply(connection, replace(DIRECTORY, people=people))
+        await apply(connection, house())
     yield Stage(pbx, world, engine, database_url, tmp_path)
     await world.quiet()
 
 
 async def seen(stage: Stage, what: str, fact: Any) -> tuple[UUID, CallView]:
-    """The call once `fact` holds of it."""
+    """The newest call of the client once `fact` holds of it."""
 
     async def there() -> tuple[UUID, CallView] | None:
-        sql = "select id, state from calls where caller_number = :number and joined_into is null"
-        for row in await stage.rows(sql, number=NUMBER):
+        sql = "select id, state from calls where caller_number = :number and joined_into is null order by started_at"
+        for row in (await stage.rows(sql, number=NUMBER))[-1:]:
             call = state_call(row.state)
             told = view(call)
             if fact(call, told):
@@ -109,3 +123,286 @@ async def test_a_talk_is_held_taken_back_sent_on_comes_back_and_is_hung_up(stage
         assert await wanted(stage, call, "hang_up", "boris") == "done"
         _, over = await seen(stage, "the call is over", lambda _, told: told.ended_at is not None)
     assert over.status == "answered"
+
+
+async def talking(stage: Stage) -> tuple[UUID, OutsideCall]:
+    """A client talks with Анна: the call in the store, and theirs."""
+    await stage.world.phone(ROUTED).behave(answer(0.1, speak=TALK))
+    await until(stage.asked, "the PBX asks the service")
+    client = await stage.world.call(NUMBER, "Клиент", LINE, speak=TALK, stay=True)
+    call, _ = await seen(stage, "they talk", lambda _, told: talk_with(told, ROUTED))
+    return call, client
+
+
+async def consulting(
+    stage: Stage, behaviour: Behaviour, *, answered: bool = True, **to: str
+) -> tuple[UUID, OutsideCall]:
+    """Анна consults Борис, who behaves so, or whom else she wants, and the client waits."""
+    await stage.world.phone(FALLBACK).behave(behaviour)
+    call, client = await talking(stage)
+    assert await wanted(stage, call, "consult", **(to or {"colleague": "boris"})) == "done"
+    await seen(
+        stage,
+        "Анна consults",
+        lambda call, _: held(call) and [it for it in consultations(call) if bool(it.other) is answered],
+    )
+    return call, client
+
+
+def back_with_anna(call: Call, told: CallView) -> bool:
+    """The client talks with Анна, and nobody is consulted or waits."""
+    with_client = [talk for talk in told.talks if talk.until is None and NUMBER in talk.between]
+    return [f"PJSIP/{ROUTED}" in talk.between for talk in with_client] == [True] and not consultations(call)
+
+
+def moves(told: CallView) -> list[tuple[Any, ...]]:
+    """The transfers as the record tells them."""
+    return [(one.kind, one.by, one.to, one.reached, one.completed) for one in told.transfers]
+
+
+HANDED_OVER = ("attended", f"PJSIP/{ROUTED}", "102", (f"PJSIP/{FALLBACK}",), True)
+
+
+@pytest.mark.parametrize("do", ["connect", "hang_up"])
+async def test_a_client_is_handed_over_to_who_was_consulted(stage: Stage, do: controls.What) -> None:
+    """By a click, or as telephones do: who consults hangs up. Nothing else is done meanwhile."""
+    async with stage.open(stage.settings()):
+        call, client = await consulting(stage, answer(0.1, speak=TALK))
+        for other in ("hold", "transfer", "consult"):
+            assert await wanted(stage, call, other, colleague="boris") == "consulting"
+        assert await wanted(stage, call, "hold", "boris") == "consulting"
+        assert await wanted(stage, call, do) == "done"
+        await seen(stage, "the client is handed over", lambda _, told: moves(told) == [HANDED_OVER])
+        await seen(stage, "nobody is held", lambda call, told: not held(call) and not talk_with(told, ROUTED))
+        assert await wanted(stage, call, "hang_up", "boris") == "done"
+        await client.ended()
+        _, over = await seen(stage, "the call is over", lambda _, told: told.ended_at is not None)
+    assert [talk.between for talk in over.talks] == [
+        (NUMBER, f"PJSIP/{ROUTED}"),
+        (f"PJSIP/{ROUTED}", f"PJSIP/{FALLBACK}"),
+        (NUMBER, f"PJSIP/{FALLBACK}"),
+    ]
+    assert (over.status, over.missed_cause) == ("answered", None)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [ring_out(), busy(), reject(0.2), answer(0.1, speak=TALK[:1], hangup_after=0.5)],
+    ids=lambda it: it.mode,
+)
+async def test_who_is_consulted_in_vain_leaves_the_client_with_the_person(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour
+) -> None:
+    """Nobody answers, it is busy, it is declined, or it is answered and ended."""
+    monkeypatch.setattr(controlling, "RING_SECONDS", 2)
+    await stage.world.phone(FALLBACK).behave(behaviour)
+    async with stage.open(stage.settings()):
+        call, _ = await talking(stage)
+        assert await wanted(stage, call, "consult", colleague="boris") == "done"
+        _, told = await seen(
+            stage, "they talk again", lambda call, told: told.hold_seconds > 0 and back_with_anna(call, told)
+        )
+        assert moves(told) == []
+        await seen(stage, "nobody waits", lambda call, _: not held(call))
+
+
+async def test_a_client_is_taken_back_while_it_rings_and_while_they_consult(stage: Stage) -> None:
+    """The colleague's phone is let go; then all can be done anew, also by the keys of the phone's own transfers."""
+    async with stage.open(stage.settings()):
+        call, _ = await consulting(stage, ring_out(), answered=False)
+        assert await wanted(stage, call, "connect") == "not_answered"
+        assert await wanted(stage, call, "resume") == "done"
+        await seen(stage, "they talk again", back_with_anna)
+        await stage.world.phone(FALLBACK).behave(answer(0.1, speak=TALK))
+        assert await wanted(stage, call, "consult", colleague="boris") == "done"
+        await seen(stage, "they consult", lambda call, _: [it for it in consultations(call) if it.other])
+        assert await wanted(stage, call, "resume") == "done"
+        await seen(stage, "they talk again", back_with_anna)
+        _, told = await seen(stage, "nobody waits", lambda call, _: not held(call))
+        assert moves(told) == []
+        assert await wanted(stage, call, "connect") == "not_answered"
+        assert not await variable(stage, ROUTED, "TRANSFER_CONTEXT")
+
+
+async def test_a_client_who_hangs_up_meanwhile_leaves_the_two_talking(stage: Stage) -> None:
+    """There is nobody to hand over any more; whoever consults hears it, and ends their talk as any other."""
+    async with stage.open(stage.settings()):
+        call, client = await consulting(stage, answer(0.1, speak=TALK))
+        await client.hangup()
+        _, told = await seen(stage, "the consultation is a talk", lambda call, _: not consultations(call))
+        assert [talk.between for talk in told.talks if talk.until is None] == [(f"PJSIP/{ROUTED}", f"PJSIP/{FALLBACK}")]
+        assert await wanted(stage, call, "connect") == "not_answered"
+        assert await wanted(stage, call, "hang_up") == "done"
+        _, over = await seen(stage, "the call is over", lambda _, told: told.ended_at is not None)
+        assert (over.status, moves(over)) == ("answered", [])
+
+
+async def test_who_hangs_up_while_it_rings_sends_the_client_there(stage: Stage) -> None:
+    """As telephones do; where nobody answers, the client comes back to who sent them."""
+    async with stage.open(stage.settings()):
+        call, _ = await consulting(stage, answer(3.0, speak=TALK), answered=False)
+        assert await wanted(stage, call, "hang_up") == "done"
+        _, told = await seen(stage, "the client talks with Борис", lambda _, told: talk_with(told, FALLBACK))
+        assert [(one.by, one.to, one.reached) for one in told.transfers] == [
+            (f"PJSIP/{ROUTED}", "102", (f"PJSIP/{FALLBACK}",))
+        ]
+
+
+async def test_who_hangs_up_while_it_rings_in_vain_has_the_client_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their phone rings anew."""
+    monkeypatch.setattr(controlling, "RING_SECONDS", 2)
+    async with stage.open(stage.settings()):
+        call, _ = await consulting(stage, ring_out(), answered=False)
+        assert await wanted(stage, call, "hang_up") == "done"
+        _, told = await seen(stage, "the client is back with Анна", lambda _, told: talks_with_anna(told) == 2)
+        assert not any(one.completed for one in told.transfers)
+
+
+def talks_with_anna(told: CallView) -> int:
+    """How often the client has talked with Анна."""
+    return len([talk for talk in told.talks if {NUMBER, f"PJSIP/{ROUTED}"} == set(talk.between)])
+
+
+async def test_a_service_that_dies_leaves_nobody_on_hold(stage: Stage) -> None:
+    """The PBX goes on by itself; the next service knows where everybody is, and the record is the same."""
+    async with stage.open(stage.settings()):
+        call, _ = await consulting(stage, answer(0.1, speak=TALK))
+    async with stage.open(stage.settings()):
+        await until(stage.asked, "the PBX asks the service")
+        _, told = await seen(stage, "they consult", lambda call, _: [it for it in consultations(call) if it.other])
+        assert talk_with(told, FALLBACK)
+    (anna,) = await channels(stage, ROUTED)
+    await stage.pbx.cli(f"channel request hangup {anna}")
+    async with stage.open(stage.settings()):
+        _, told = await seen(stage, "the client talks with Борис", lambda _, told: moves(told) == [HANDED_OVER])
+        assert await wanted(stage, call, "hold") == "over"
+        assert await wanted(stage, call, "hang_up", "boris") == "done"
+        await seen(stage, "the call is over", lambda _, told: told.ended_at is not None)
+
+
+async def test_a_mobile_is_consulted_by_who_pressed_1(stage: Stage) -> None:
+    """A mailbox is not: the client is handed over to a person."""
+    mobile = Device(kind="mobile", address=MOBILE, trunk="PJSIP/trunk")
+    anna, boris = house().people
+    async with stage.engine.begin() as connection:
+        await apply(connection, replace(house(), people=(anna, replace(boris, devices=(mobile,)))))
+    await stage.world.mobile(MOBILE).behave(answer(0.1, confirm=True, confirm_after=1.0, speak=TALK))
+    async with stage.open(stage.settings()):
+        call, _ = await consulting(stage, busy(), answered=False, colleague="boris")
+        await stage.world.mobile(MOBILE).answers()
+        assert await wanted(stage, call, "connect") == "not_answered"
+        await seen(stage, "they consult", lambda call, _: [it for it in consultations(call) if it.other])
+        assert await wanted(stage, call, "connect") == "done"
+        await seen(
+            stage,
+            "the client talks with the mobile",
+            lambda _, told: any(talk.until is None and talk.between == (NUMBER, MOBILE) for talk in told.talks),
+        )
+
+
+@pytest.mark.parametrize("do", ["consult", "transfer"])
+async def test_a_number_outside_is_reached_by_the_trunk(stage: Stage, do: controls.What) -> None:
+    """It sees the company's line, and the dialplan has asked who may call there in the name of who wants it."""
+    await stage.world.mobile(OUTSIDE).behave(answer(0.1, speak=TALK))
+    async with stage.open(stage.settings()):
+        call, _ = await talking(stage)
+        assert await wanted(stage, call, do, number=OUTSIDE) == "done"
+        assert await stage.world.mobile(OUTSIDE).rings() == LINE
+        if do == "consult":
+            await seen(stage, "they consult", lambda call, _: [it for it in consultations(call) if it.other])
+            assert await wanted(stage, call, "connect") == "done"
+        _, told = await seen(
+            stage,
+            "the client talks with them",
+            lambda _, told: any(talk.until is None and talk.between == (NUMBER, OUTSIDE) for talk in told.talks),
+        )
+        assert [(one.kind, one.by, one.to, one.completed) for one in told.transfers] == [
+            ("attended" if do == "consult" else "blind", f"PJSIP/{ROUTED}", OUTSIDE, True)
+        ]
+        (judged,) = await stage.rows("select body from call_events where kind = 'OutgoingJudged'")
+        assert (judged.body["person"], judged.body["number"]) == ("anna", OUTSIDE)
+
+
+@pytest.mark.parametrize("do", ["consult", "transfer"])
+async def test_from_a_number_that_may_not_be_called_the_client_comes_back(stage: Stage, do: controls.What) -> None:
+    """What the page has not refused the dialplan does; nobody outside is rung."""
+    await stage.world.mobile(FORBIDDEN).behave(answer(0.1, speak=TALK))
+    async with stage.open(stage.settings()):
+        call, _ = await talking(stage)
+        assert await wanted(stage, call, do, number=FORBIDDEN) == "done"
+        await seen(stage, "the number is judged", lambda call, _: facts(call, e.OutgoingJudged))
+        again = 2 if do == "transfer" else 1
+        await seen(
+            stage,
+            "the client is back with Анна",
+            lambda call, told: talks_with_anna(told) >= again and back_with_anna(call, told) and not held(call),
+        )
+        assert not stage.world.mobile(FORBIDDEN).has_rung
+
+
+async def test_from_a_number_that_does_not_answer_the_client_comes_back(stage: Stage) -> None:
+    """With their own number on the phone of who sent them."""
+    await stage.world.mobile(OUTSIDE).behave(busy())
+    async with stage.open(stage.settings()):
+        call, _ = await talking(stage)
+        await stage.world.phone(ROUTED).rings()
+        assert await wanted(stage, call, "transfer", number=OUTSIDE) == "done"
+        assert await stage.world.phone(ROUTED).rings() == NUMBER
+        await seen(stage, "the client is back with Анна", lambda _, told: talks_with_anna(told) == 2)
+
+
+async def test_of_three_who_talk_nobody_is_held_or_sent_on(stage: Stage) -> None:
+    """The page says so, and the keys of the phone do nothing either."""
+    async with stage.open(stage.settings()) as (_, telephony):
+        call, _ = await consulting(stage, answer(0.1, speak=TALK))
+        (anna,) = await channels(stage, ROUTED)
+        await press(telephony, anna, "*3")
+        await seen(stage, "all three talk", lambda _, told: told.conference)
+        assert [await wanted(stage, call, "hold")] == ["crowd"]
+        for what in ("transfer", "consult"):
+            assert await wanted(stage, call, what, colleague="boris") == "crowd"
+        await press(telephony, anna, "*9")
+        await until(lambda: ran(stage, anna), "the phone hears that it is not done")
+        call_now, told = await seen(stage, "all three talk", lambda _, told: told.conference)
+        assert (call_now, len([talk for talk in told.talks if talk.until is None])) == (call, 3)
+
+
+async def test_a_phone_that_may_not_consult_is_told_so_and_the_client_hears_no_keys(stage: Stage) -> None:
+    async with stage.open(stage.settings()):
+        call, _ = await talking(stage)
+        (anna,) = await channels(stage, ROUTED)
+        assert await wanted(stage, call, "hold") == "done"
+        await seen(stage, "the client is held", lambda call, _: held(call))
+        assert await wanted(stage, call, "consult", colleague="boris") == "on_hold"
+        assert await wanted(stage, call, "resume") == "done"
+        await seen(stage, "they talk again", lambda call, _: not held(call))
+        await stage.pbx.cli(f"dialplan set chanvar {anna} CHANNEL(dtmf_features) K")
+        assert await wanted(stage, call, "consult", colleague="boris") == "no_consult"
+
+
+async def channels(stage: Stage, phone: str) -> list[str]:
+    """The names of a phone's channels at the PBX."""
+    told = await stage.pbx.cli("core show channels concise")
+    return [row.partition("!")[0] for row in told.splitlines() if row.startswith(f"PJSIP/{phone}-")]
+
+
+async def variable(stage: Stage, phone: str, name: str) -> str:
+    """A variable of the phone's channel; "" for none."""
+    (channel,) = await channels(stage, phone)
+    told = await stage.pbx.cli(f"core show channel {channel}")
+    return next((row.partition("=")[2] for row in told.splitlines() if row.startswith(f"{name}=")), "")
+
+
+async def press(telephony: Telephony, channel: str, keys: str) -> None:
+    """Who talks there presses keys."""
+    for key in keys:
+        pressed = {"Action": "PlayDTMF", "Channel": channel, "Digit": key, "Receive": "true", "Duration": "100"}
+        await telephony.attendants[0].link.action(pressed)
+
+
+async def ran(stage: Stage, channel: str) -> bool:
+    """Whether the dialplan of hold has run on the channel."""
+    told = await stage.pbx.cli(f"core show channel {channel}")
+    return "SWITCHHOOK_PEER=" in told

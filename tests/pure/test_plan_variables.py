@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from telephony.plan_variables import (
     UnsafeDialError,
     allow_out,
+    consult_variable,
     fallback_string,
     line_variable,
     person_variables,
     refuse_out,
+    send_variable,
     take_variable,
     variables,
 )
@@ -214,6 +216,21 @@ def test_who_is_free_is_rung_by_one_variable() -> None:
     for unsafe in (step("message", "vm-goodbye"), step("ring", "PJSIP/anna|9"), step("ring")):
         with pytest.raises(UnsafeDialError):
             take_variable(unsafe)
+
+
+def test_whom_a_client_is_sent_to_and_who_is_consulted_is_one_variable() -> None:
+    """Without a device it is the number outside that is dialled."""
+    sent = send_variable("PJSIP/boris-desk", seconds=25, back="PJSIP/anna-desk")
+    assert sent == ("SWITCHHOOK_SEND", "25||PJSIP/boris-desk|PJSIP/anna-desk")
+    assert send_variable("", seconds=60, back="PJSIP/anna-desk")[1] == "60|||PJSIP/anna-desk"
+    asked = consult_variable("PJSIP/boris-desk", seconds=25, trunk="PJSIP/other")
+    assert asked == ("SHARED(SWITCHHOOK_CONSULT)", "25|PJSIP/other|PJSIP/boris-desk")
+    assert consult_variable("", seconds=60)[1] == "60||"
+    for unsafe in ("PJSIP/anna|9", "Local/79160000011@elsewhere"):
+        with pytest.raises(UnsafeDialError):
+            send_variable(unsafe, seconds=25)
+        with pytest.raises(UnsafeDialError):
+            consult_variable(unsafe, seconds=25)
 
 
 @pytest.mark.parametrize("number", ["", "+74951112233", "7495111223x", "1", "7" * 21, "74951112233&PJSIP/x"])
