@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -10,6 +10,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.call import Call
+from calls.consulting import consultations
+from calls.record import state_call
 from calls.tables import calls, follow_ups, help_requests, legs
 from crm_sync.book.lead_list import last_lost
 from crm_sync.tables import lead_events, leads, parties, party_numbers, tasks
@@ -22,6 +25,7 @@ from web.cards import (
     KEPT,
     QUOTE_LINES,
     Background,
+    Consults,
     Help,
     LastTalk,
     LiveCall,
@@ -34,6 +38,7 @@ from web.crm_copy import word_of
 
 NUMBERS_MOST: Final = 4
 TASKS_MOST: Final = 3
+_PAIR: Final = 2
 
 STALE: Final = text("interval '6 hours'")
 """A call without an end for so long lost its end; it is no longer shown as going on."""
@@ -52,6 +57,11 @@ _RECORDED: Final = and_(
 _HOLDS: Final = func.jsonb_path_query_array(
     calls.c.state, text("""'$.channels.keyvalue() ? (!(@.value.ended_at != null)).value.holds'::jsonpath""")
 )
+_LIVING: Final = func.jsonb_array_length(
+    func.jsonb_path_query_array(
+        calls.c.state, text("""'$.channels.keyvalue() ? (!(@.value.ended_at != null)).key'::jsonpath""")
+    )
+)
 _PLACED: Final = func.jsonb_path_query_first(
     calls.c.state, text("""'$.facts[*] ? (@.kind == "OutgoingJudged" && @.person != "").person'::jsonpath""")
 )
@@ -66,7 +76,7 @@ _COLUMNS: Final = (
     calls.c.dialed, calls.c.started_at, calls.c.answered_at, calls.c.ended_at, calls.c.missed_cause, calls.c.person,
     calls.c.talk_seconds, _ROUTED.label("routed"), AHEAD.label("ahead"),
     _RECORDED.label("recorded"), _MUTES.label("mutes"), _ENDED.label("ended"),
-    _HOLDS.label("holds"), _PLACED.label("placed_by"), _HELPS.label("helps"),
+    _HOLDS.label("holds"), _LIVING.label("living"), _PLACED.label("placed_by"), _HELPS.label("helps"),
 )  # fmt: skip
 
 
@@ -88,13 +98,22 @@ async def read_live(connection: AsyncConnection, ids: Sequence[UUID] | None = No
         chosen = and_(_RECENT, calls.c.started_at > await connection.scalar(_SINCE))
     asked = select(*_COLUMNS).where(chosen, calls.c.joined_into.is_(None), calls.c.started_at.is_not(None))
     rows = (await connection.execute(asked)).all()
-    reaches = defaultdict(list)
-    reached = select(legs).where(legs.c.call_id.in_([row.id for row in rows])).order_by(legs.c.started_at)
-    for leg in (await connection.execute(reached)).all() if rows else ():
-        reaches[leg.call_id].append(
-            Reach(leg.person, leg.device, leg.number, leg.outcome, leg.started_at, leg.answered_at, leg.ended_at)
-        )
-    return [_live(row, tuple(reaches[row.id])) for row in rows]
+    reached = defaultdict(list)
+    asked_legs = select(legs).where(legs.c.call_id.in_([row.id for row in rows])).order_by(legs.c.started_at)
+    for leg in (await connection.execute(asked_legs)).all() if rows else ():
+        reached[leg.call_id].append(leg)
+    states = await _states(connection, [row.id for row in rows if _may_consult(row)])
+    return [_live(row, reached[row.id], states.get(row.id)) for row in rows]
+
+
+async def _states(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Call]:
+    asked = select(calls.c.id, calls.c.state).where(calls.c.id.in_(ids))
+    return {row.id: state_call(row.state) for row in (await connection.execute(asked) if ids else ())}
+
+
+def _may_consult(row: Any) -> bool:
+    """Whether more channels live than two who talk need: few calls are read whole."""
+    return bool(row.status == "talking" and row.living > _PAIR)
 
 
 async def read_background(connection: AsyncConnection, call: LiveCall, directory: Directory) -> Background:
@@ -210,18 +229,33 @@ def _quote(segments: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
     return tuple(Said(str(part.get("side", "")), str(part.get("text", ""))) for part in segments[:QUOTE_LINES])
 
 
-def _live(row: Any, reaches: tuple[Reach, ...]) -> LiveCall:
-    read = {"routed", "mutes", "ended", "holds", "helps"}
+def _consults(call: Call, reached: Sequence[Any], placed_by: str | None) -> Iterator[Consults]:
+    """Who asks whom now; who called out is no leg of the call."""
+    leg_of = {leg.channel: leg for leg in reached}
+    ringing = [leg for leg in reached if leg.outcome is None and leg.answered_at is None and leg.ended_at is None]
+    for told in consultations(call):
+        by = leg_of[told.by].person if told.by in leg_of else placed_by
+        whom = leg_of.get(told.other) or (ringing[-1] if ringing else None)
+        if by:
+            yield Consults(by, whom.person if whom else None, whom.number if whom else "", bool(told.other))
+
+
+def _live(row: Any, reached: Sequence[Any], call: Call | None) -> LiveCall:
+    read = {"routed", "mutes", "ended", "holds", "living", "helps"}
     columns = {name: value for name, value in row._mapping.items() if name not in read}  # noqa: SLF001 - its public name
     plan = plan_of(row.routed)
     crm = word_of(plan, datetime.fromisoformat(row.routed["at"]) - row.ahead) if plan else None
     return LiveCall(
         **columns,
-        reaches=reaches,
+        reaches=tuple(
+            Reach(leg.person, leg.device, leg.number, leg.outcome, leg.started_at, leg.answered_at, leg.ended_at)
+            for leg in reached
+        ),
         plan=plan,
         paused=_paused(row.mutes, row.ended),
         held=any(max(told)[1] for told in row.holds if told),
         helps=tuple(Help(*told) for told in row.helps or ()),
+        consults=tuple(_consults(call, reached, row.placed_by)) if call else (),
         crm=crm,
     )
 

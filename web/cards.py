@@ -104,6 +104,19 @@ class Help:
     taken_by: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Consults:
+    """`by` (key) talks with `person` (key), or somebody else who has `number`, before they hand the other side over.
+
+    `answered`: they talk; else it still rings there.
+    """
+
+    by: str
+    person: str | None
+    number: str
+    answered: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveCall:
     """One call that goes on, or ended a moment ago.
@@ -111,7 +124,7 @@ class LiveCall:
     Times are the PBX's, whose clock is `ahead` of ours; `plan` is routing's decision as JSON, empty when there is none.
     `crm` is what a CRM said of whose the caller is, where one is asked. `paused`: the PBX writes silence into the
     recording now. `held`: somebody in it is on hold. `placed_by` is the key of who of ours called out, `helps` who asks
-    the head for help.
+    the head for help, `consults` who asks whom before they hand the other side over.
     """
 
     id: UUID
@@ -133,6 +146,7 @@ class LiveCall:
     held: bool = False
     placed_by: str | None = None
     helps: tuple[Help, ...] = ()
+    consults: tuple[Consults, ...] = ()
     ahead: timedelta = timedelta()
     plan: Mapping[str, Any] = field(default_factory=dict)
     background: Background = Background()

@@ -1,4 +1,4 @@
-"""Holds, transfers and hangs up a call, and asks the head for help in it, for the card and for the API."""
+"""Holds, hands over and hangs up a call, and asks the head for help in it, for the card and for the API."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ DONE_SECONDS: Final = 5.0
 """Who attends the PBX does what is wanted within milliseconds; so long it is waited for."""
 _LOOK_SECONDS: Final = 0.05
 
-DOES: Final[tuple[What, ...]] = ("hang_up", "hold", "resume", "transfer")
+DOES: Final[tuple[What, ...]] = ("hang_up", "hold", "resume", "transfer", "consult", "connect")
+_WITH: Final[tuple[What, ...]] = ("transfer", "consult")
+"""They are to somebody."""
 
 
 class NotDoneError(Exception):
@@ -49,15 +51,15 @@ class NotDoneError(Exception):
 async def control(request: web.Request, what: What, *, to: str = "") -> UUID:
     """Have something done to the call of `{id}`, which goes on; returns the call's id when the PBX did it.
 
-    `to` is where it is transferred: the key of a person, or a number. Raises 403 and 404, 400 for no `to`, and
-    NotDoneError.
+    `to` is where it is transferred, or who is consulted: the key of a person, or a number. Raises 403 and 404, 400 for
+    no `to`, and NotDoneError.
     """
     engine, viewer = request.app[SERVICES].engine, request[VIEWER]
     async with engine.begin() as connection:
         own = await read_own_call(request, connection)
         if not own.talks:
             raise _not_done(request, "over")
-        where = await _where(request, connection, own, to) if what == "transfer" else {}
+        where = await _where(request, connection, own, to) if what in _WITH else {}
         asked = await controls.ask(connection, own.one.id, what, own.person, by=viewer.login, **where)
         told = {"do": what, "colleague": where.get("colleague")}
         await note(connection, actor_of(request), "call_controlled", f"call {own.one.id}", told)
@@ -106,7 +108,7 @@ def colleagues(directory: Directory, person: str | None) -> list[Person]:
 
 @audited("call_controlled")
 async def turn(request: web.Request) -> web.Response:
-    """POST /calls/{id}/control: `do`, and of a transfer `to`; the page shows what the PBX then tells."""
+    """POST /calls/{id}/control: `do`, and for who is reached `to`; the page shows what the PBX then tells."""
     form = await read_form(request)
     what = next((it for it in DOES if it == form.get("do")), None)
     if what is None:

@@ -21,7 +21,7 @@ from routing.tables import outgoing_calls
 from web import users
 from web.audited import audited
 from web.bell import unread
-from web.cards import Card, LastTalk, LiveCall, OpenTask, When, cards_for, done_card
+from web.cards import Card, Consults, LastTalk, LiveCall, OpenTask, When, cards_for, done_card
 from web.controlling import colleagues
 from web.guard import VIEWER, read_form
 from web.house import HOUSE
@@ -50,6 +50,7 @@ PROMISES_MOST: Final = 8
 class Shown:
     """A card with what the template cannot find out by itself.
 
+    `consults` is whom its person asks before they hand the other side over, `consulted_by` (key) who asks them.
     `helped_by` is who of the heads comes to help, "" while nobody does; None: no help was asked for. `duplicate_of` is
     the lead that its own is a duplicate of, if it is one.
     """
@@ -60,6 +61,8 @@ class Shown:
     last_talk: LastTalk | None
     tasks: tuple[OpenTask, ...]
     note: str
+    consults: Consults | None
+    consulted_by: str | None
     helped_by: str | None
     duplicate_of: int | None
 
@@ -202,6 +205,8 @@ def _shown(  # all that a card is made of
         quoted,
         tuple(it for it in known.tasks if worked or it.assignee == viewer.person),
         own.note(card.call.id),
+        next((it for it in card.call.consults if it.by == viewer.person), None),
+        next((it.by for it in card.call.consults if it.answered and it.person == viewer.person), None),
         asked,
         own.others.get(card.call.id),
     )

@@ -18,6 +18,8 @@ from web.live import LIVE
 ANNA, BORIS = "PJSIP/anna-desk", "PJSIP/boris-soft"
 RINGING, TALKING, DONE = ".card-ringing", ".card-talking", ".card-done"
 NOTE = ".card-note textarea"
+WIDEST = "Math.max(...[...document.querySelectorAll('.card *')].map((it) => it.getBoundingClientRect().right))"
+"""Where what is in the cards ends on the right."""
 
 
 async def talk(site: Site, number: str = "79161234567") -> Told:
@@ -144,16 +146,7 @@ async def test_two_managers_and_a_transfer(site: Site, open_page: OpenPage) -> N
     await expect(anna.locator("#others")).to_contain_text("+7 916 555-01-02")
     await other.hangs_up(after=20)
     await card.get_by_role("button", name="Перевести").click()
-    async with asyncio.timeout(10):
-        while True:
-            async with site.engine.begin() as connection:
-                wanted = await controls.unsettled(connection, "main")
-                for control in wanted:
-                    await controls.settle(connection, control.id, "done")
-            if wanted:
-                break
-            await asyncio.sleep(0.02)
-    assert [(one.what, one.colleague) for one in wanted] == [("transfer", "boris")]
+    assert await done(site) == [("transfer", "boris")]
     hers = call._uid(ANNA)
     sent = e.Transferred(**call.later(1).base(hers), way="blind", to="102", transferee=call.uid)
     await call.tell(sent, e.BridgeLeft(**call.base(hers), bridge=f"bridge-{call.uid}"))
@@ -165,3 +158,48 @@ async def test_two_managers_and_a_transfer(site: Site, open_page: OpenPage) -> N
     await call.answers(BORIS, after=1)
     await expect(boris.locator(TALKING)).to_contain_text("Позвать руководителя")
     assert await boris.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+async def test_two_managers_and_a_consultation(site: Site, open_page: OpenPage) -> None:
+    """Anna asks Boris first, and hands the client over with the keyboard alone; both see what goes on, also anew."""
+    await know(site.engine, "79161234567", "Иван Петров", "anna")
+    anna, boris = await open_page("anna", width=360), await open_page("boris", width=360)
+    call = await talk(site)
+    card = anna.locator(TALKING)
+    await card.get_by_text("Перевести").first.focus()
+    await anna.keyboard.press("Enter")
+    await card.get_by_label("Коллеге").select_option("boris")
+    await card.get_by_role("button", name="Сначала поговорить").focus()
+    await anna.keyboard.press("Enter")
+    assert await done(site) == [("consult", "boris")]
+    await call.consults(ANNA, BORIS)
+    await expect(card).to_contain_text("Звоним: Борис Козлов. Клиент ждёт.")
+    await expect(card.get_by_role("button", name="Соединить")).to_have_count(0)
+    await expect(card.get_by_role("button", name="Удержать")).to_have_count(0)
+    await expect(boris.locator(RINGING)).to_contain_text("Иван Петров")
+    await call.consulted(BORIS)
+    await expect(boris.locator(TALKING)).to_contain_text("Анна Смирнова советуется с вами, клиент ждёт.")
+    await anna.reload()
+    await expect(card).to_contain_text("Разговор с коллегой: Борис Козлов. Клиент ждёт.")
+    await expect(card.get_by_role("button", name="Вернуть клиента")).to_be_visible()
+    for page in (anna, boris):
+        assert await page.evaluate(WIDEST) <= 360
+    await card.get_by_role("button", name="Соединить").focus()
+    await anna.keyboard.press("Enter")
+    assert await done(site) == [("connect", None)]
+    await call.hands_over(ANNA, BORIS)
+    await expect(anna.locator(DONE)).to_contain_text("Качественный")
+    await expect(boris.locator(TALKING)).not_to_contain_text("советуется")
+
+
+async def done(site: Site) -> list[tuple[str, str | None]]:
+    """What is wanted of the PBX next, done."""
+    async with asyncio.timeout(10):
+        while True:
+            async with site.engine.begin() as connection:
+                wanted = await controls.unsettled(connection, "main")
+                for control in wanted:
+                    await controls.settle(connection, control.id, "done")
+            if wanted:
+                return [(one.what, one.colleague) for one in wanted]
+            await asyncio.sleep(0.02)

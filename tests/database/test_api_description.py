@@ -66,7 +66,7 @@ ELSEWHERE: Final = {
     **dict.fromkeys(
         (
             f"POST {API}/calls/{{id}}/{do} 200"
-            for do in ("hangup", "hold", "resume", "transfer", "help", "help/withdraw")
+            for do in ("hangup", "hold", "resume", "transfer", "consult", "connect", "help", "help/withdraw")
         ),
         "test_web_desk.py",
     ),
@@ -152,6 +152,7 @@ WELL: Final[Mapping[str, Any]] = {
     f"POST {API}/parties/{{number}}/numbers": {"number": "79165550111"},
     f"POST {API}/parties/{{number}}/merge": {"gone": 2},
     f"POST {API}/calls/{{id}}/transfer": {"to": "boris"},
+    f"POST {API}/calls/{{id}}/consult": {"to": "boris"},
     f"POST {API}/calls/{{id}}/note": {"text": "Хочет угловую"},
     f"POST {API}/calls/{{id}}/outcome": {"outcome": "spam"},
     f"POST {API}/calls/{{id}}/comments": {"at": 1.5, "text": "Хорошо сказано"},
@@ -202,8 +203,11 @@ PARTICULAR: Final = (
     Ask(f"POST {API}/parties/{{number}}/numbers", 422, {"number": "x"}),
     Ask(f"POST {API}/parties/{{number}}/merge", 422, {"gone": 1}, named={"{number}": "1"}),
     *(Ask(f"POST {API}/calls/{{id}}/recording/{do}", 422, {}) for do in ("pause", "resume")),
-    *(Ask(f"POST {API}/calls/{{id}}/{do}", 422, {}) for do in ("hangup", "hold", "resume", "help", "help/withdraw")),
-    Ask(f"POST {API}/calls/{{id}}/transfer", 422, {"to": "boris"}),
+    *(
+        Ask(f"POST {API}/calls/{{id}}/{do}", 422, {})
+        for do in ("hangup", "hold", "resume", "connect", "help", "help/withdraw")
+    ),
+    *(Ask(f"POST {API}/calls/{{id}}/{do}", 422, {"to": "boris"}) for do in ("transfer", "consult")),
     Ask(f"POST {API}/calls/{{id}}/note", 422, {"text": "\x07"}),
     Ask(f"POST {API}/calls/{{id}}/outcome", 422, {"outcome": "call_again"}),
     Ask(f"POST {API}/leads/owner", 409, {"leads": [1], "owner": "anna", "reason": "отпуск", "seen": 7}),

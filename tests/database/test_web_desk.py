@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -192,7 +192,14 @@ async def test_only_who_talked_and_heads_write_tell_and_control(site: Site) -> N
     story, call = await talking(site.engine)
     for login in ("boris", "gleb", "olga"):
         async with site.visitor(login) as client:
-            for what, body in (("hold", {}), ("transfer", {"to": "boris"}), ("note", {"text": "x"}), ("help", {})):
+            for what, body in (
+                ("hold", {}),
+                ("connect", {}),
+                ("transfer", {"to": "boris"}),
+                ("consult", {"to": "boris"}),
+                ("note", {"text": "x"}),
+                ("help", {}),
+            ):
                 await ask(client, call, what, 403, **body)
     await story.hangs_up()
     async with site.visitor("vera") as vera:
@@ -243,19 +250,47 @@ async def attended(site: Site) -> AsyncIterator[list[tuple[str, str | None, str 
     task.cancel()
 
 
-async def test_a_call_goes_to_a_colleague_or_to_a_number_that_may_be_called(site: Site) -> None:
+@pytest.mark.parametrize("do", ["transfer", "consult"])
+async def test_a_call_goes_to_a_colleague_or_to_a_number_that_may_be_called(site: Site, do: str) -> None:
     """By key or extension; a number is judged like any call out, and forgotten when it is dialled."""
     _, call = await talking(site.engine)
     async with attended(site) as wanted, site.visitor("anna") as anna:
         for to in ("boris", "102", "+7 916 555-01-77"):
-            assert (await ask(anna, call, "transfer", to=to))["done"] == "transfer"
-        assert (await ask(anna, call, "transfer", 422, to="+99912345678"))["reason"] == "not_a_number"
+            assert (await ask(anna, call, do, to=to))["done"] == do
+        assert (await ask(anna, call, do, 422, to="+99912345678"))["reason"] == "not_a_number"
         for to in ("anna", "199"):
-            await ask(anna, call, "transfer", 400, to=to)
-    assert wanted == [("transfer", "boris", None), ("transfer", "boris", None), ("transfer", None, "79165550177")]
+            await ask(anna, call, do, 400, to=to)
+    assert wanted == [(do, "boris", None), (do, "boris", None), (do, None, "79165550177")]
     assert await rows(site.engine, "select count(number) from call_controls") == [(0,)]
     told = "select action, subject, count(*) from audit group by 1, 2"
     assert await rows(site.engine, told) == [("call_controlled", f"call {call}", 3)]
+
+
+async def desk_where(client: ClientSession, true: Callable[[str], bool]) -> str:
+    """The desk as soon as it is so."""
+    async with asyncio.timeout(10):
+        while not true(page := await (await client.get("/")).text()):
+            await asyncio.sleep(0.02)
+    return page
+
+
+async def test_a_consultation_is_on_both_cards_until_it_ends(site: Site) -> None:
+    """Who consults connects or takes the client back, and the colleague does neither."""
+    story, call = await talking(site.engine)
+    async with attended(site) as wanted, site.visitor("anna") as anna, site.visitor("boris") as boris:
+        await story.consults("PJSIP/anna-desk", "PJSIP/boris-soft")
+        page = await desk_where(anna, lambda page: "Звоним: Борис Козлов. Клиент ждёт." in page)
+        assert 'value="connect"' not in page
+        await story.consulted("PJSIP/boris-soft")
+        page = await desk_where(anna, lambda page: "Разговор с коллегой: Борис Козлов" in page)
+        assert all(words in page for words in ('value="connect"', 'value="resume"'))
+        page = await desk_where(boris, lambda page: "Анна Смирнова советуется с вами" in page)
+        assert not any(words in page for words in ('value="hold"', 'value="transfer"', "На удержании"))
+        assert (await ask(anna, call, "connect"))["done"] == "connect"
+        await story.hands_over("PJSIP/anna-desk", "PJSIP/boris-soft")
+        await desk_where(anna, lambda page: "Разговор с коллегой" not in page)
+        await desk_where(boris, lambda page: "советуется" not in page and 'value="hold"' in page)
+    assert wanted == [("connect", None, None)]
 
 
 class Dropping(Link):

@@ -56,8 +56,9 @@ LEAD_ACTIONS: Final[dict[str, dict[str, Any]]] = {
 }
 
 ON_TALKS: Final[dict[str, dict[str, Any]]] = {
-    **{do: {} for do in ("hangup", "hold", "resume", "help", "help/withdraw", "outcome", "dismiss")},
+    **{do: {} for do in ("hangup", "hold", "resume", "connect", "help", "help/withdraw", "outcome", "dismiss")},
     "transfer": {"to": "boris"},
+    "consult": {"to": "boris"},
     "note": {"text": "Хочет угловую"},
 }
 
@@ -248,7 +249,8 @@ WITHOUT_A_CHANGE: Final = frozenset(
         "POST /calls/{id}/recording",
         *(f"POST {API}/calls/{{id}}/recording/{do}" for do in ("pause", "resume")),
         *("POST /calls/{id}/control", "POST /calls/{id}/help", "POST /calls/{id}/effects"),
-        *(f"POST {API}/calls/{{id}}/{do}" for do in ("hangup", "hold", "resume", "transfer", "help", "help/withdraw")),
+        *(f"POST {API}/calls/{{id}}/{do}" for do in ("hangup", "hold", "resume", "transfer", "consult", "connect")),
+        *(f"POST {API}/calls/{{id}}/{do}" for do in ("help", "help/withdraw")),
         # What they change is shown before; test_web_admin saves on each.
         *(f"POST /admin/{page}" for page in ("text/{part}", "lists/{list}", "{section}", "new/{section}", "{single}")),
         *("POST /admin/{section}/{name}", f"PUT {API}/directory"),

@@ -169,6 +169,34 @@ class Told:
         told += [e.BridgeEntered(**self.base(uid), bridge=bridge) for uid in (self.uid, mine)]
         return await self.tell(*told)
 
+    async def consults(self, by: str, whom: str, after: float = 1.0) -> UUID:
+        """Who talks has a colleague called, while the caller waits in their bridge."""
+        self.later(after)
+        mine, bridge = self._uid(by), f"bridge-{self.uid}"
+        moved = (
+            e.BridgeLeft(**self.base(mine), bridge=bridge),
+            e.BridgeEntered(**self.base(mine), bridge=f"{bridge}-2"),
+        )
+        await self.tell(e.Held(**self.base(mine)), *moved)
+        return await self.rings(whom, after=0)
+
+    async def consulted(self, whom: str, after: float = 1.0) -> UUID:
+        """The colleague answers to who consults."""
+        self.later(after)
+        theirs, bridge = self._uid(whom), f"bridge-{self.uid}-2"
+        ended = e.DialEnded(**self.base(), target=theirs, status="ANSWER")
+        entered = e.BridgeEntered(**self.base(theirs), bridge=bridge)
+        return await self.tell(ended, e.ChannelUp(**self.base(theirs)), entered)
+
+    async def hands_over(self, by: str, whom: str, after: float = 1.0) -> UUID:
+        """Who consults leaves the caller with the colleague."""
+        self.later(after)
+        mine, theirs, bridge = self._uid(by), self._uid(whom), f"bridge-{self.uid}"
+        moved = e.Transferred(**self.base(mine), way="attended", transferee=self.uid, target=theirs)
+        left = [e.BridgeLeft(**self.base(uid), bridge=f"{bridge}-2") for uid in (mine, theirs)]
+        entered = e.BridgeEntered(**self.base(theirs), bridge=bridge)
+        return await self.tell(moved, *left, entered, e.ChannelHungUp(**self.base(mine), cause=16))
+
     async def hangs_up(self, after: float = 60.0, *, settled: bool = True) -> UUID:
         """Everybody is gone."""
         self.later(after)

@@ -26,7 +26,7 @@ Outcome = Literal["qualified", "existing_client", "spam", "shareholder", "duplic
 
 
 class Transfer(Body):
-    """Where a call goes: the key of a person, or a number."""
+    """Where a call goes, or who is consulted: the key of a person, or a number."""
 
     to: str = Field(min_length=1, max_length=64)
 
@@ -103,6 +103,18 @@ async def take_call_back(request: web.Request, _body: NoBody) -> ControlDone | w
 async def transfer_call(request: web.Request, body: Transfer) -> ControlDone | web.Response:
     """POST /calls/{id}/transfer."""
     return await _control(request, "transfer", to=body.to)
+
+
+@audited("call_controlled")
+async def consult_somebody(request: web.Request, body: Transfer) -> ControlDone | web.Response:
+    """POST /calls/{id}/consult."""
+    return await _control(request, "consult", to=body.to)
+
+
+@audited("call_controlled")
+async def connect_call(request: web.Request, _body: NoBody) -> ControlDone | web.Response:
+    """POST /calls/{id}/connect."""
+    return await _control(request, "connect")
 
 
 @audited("help_asked")
