@@ -25,6 +25,7 @@ from recordings.rows import gaps_of
 from recordings.store import StoreError
 from service.commands.check import Check
 from service.commands.doctor_notices import examine_channels, examine_people
+from service.commands.doctor_pbx import examine_features
 from service.database import status
 from service.settings import CrmSettings, PbxSettings, Settings
 from service.wiring import cel_source, open_database, open_store, store_disk
@@ -239,6 +240,7 @@ async def _questions(link: Link, pbx: PbxSettings, recordings: Path | None) -> l
         why = "calls may be placed" if allowed else "no call may be placed: no clicks, nobody is called back by itself"
         remedy = "write = originate for the manager user, if you want them (docs/security.md, Toll fraud)"
         checks.append(Check(f"pbx {pbx.name} calls out", "ok" if allowed else "warn", why, remedy))
+        checks += await examine_features(link, pbx.name)
     except LinkError as error:
         checks.append(Check(f"pbx {pbx.name}", "fail", str(error), "check the manager user's rights"))
     checks.append(await _cel(pbx, link.clock))

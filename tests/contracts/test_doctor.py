@@ -97,6 +97,8 @@ async def test_a_healthy_house_is_exit_0(pbx: Pbx, engine: AsyncEngine, database
         "pbx pbx",
         "pbx pbx clock",
         "pbx pbx calls out",
+        "pbx pbx overhearing",
+        "pbx pbx consultations",
     } <= {check["name"] for check in checks}
     assert pbx.ami_secret not in said
     assert "Traceback" not in said
@@ -162,6 +164,38 @@ async def test_a_house_without_anything_is_exit_2(tmp_path: Path) -> None:
     assert all(failed.values())
     assert "hidden" not in said
     assert "Traceback" not in said
+
+
+async def test_a_pbx_that_lacks_what_pages_ask_of_it_is_a_warning(pbx: Pbx, database_url: str, tmp_path: Path) -> None:
+    """A module that is not loaded is named, each with what to do; where none can be asked for, that is said."""
+    settings = told_by(pbx, database_url, tmp_path)
+
+    async def told(name: str) -> Check:
+        return next(check for check in await examine(settings) if check.name == f"pbx pbx {name}")
+
+    for module, name, word in (
+        ("app_chanspy", "overhearing", "app_chanspy is not loaded"),
+        ("func_export", "consultations", "no func_export"),
+        ("func_module", "overhearing", "no func_module"),
+        ("func_module", "consultations", "no func_module"),
+    ):
+        await pbx.cli(f"module unload {module}.so")
+        lacks = await told(name)
+        assert (lacks.state, word in lacks.why, module in lacks.remedy) == ("warn", True, True), lacks
+        await pbx.cli(f"module load {module}.so")
+        assert (await told(name)).state == "ok"
+
+
+@pytest.mark.parametrize(
+    "features, word", [("", "no atxfer"), ("[featuremap]\natxfer => *2\n", "send clients away by #")]
+)
+async def test_keys_that_would_do_what_nobody_wants_are_a_warning(
+    database_url: str, tmp_path: Path, features: str, word: str
+) -> None:
+    async with Pbx([], extra_files={"features.conf": f"[general]\n{features}"}) as bare:
+        checks = await examine(told_by(bare, database_url, tmp_path))
+    (check,) = [check for check in checks if check.name == "pbx pbx consultations"]
+    assert (check.state, word in check.why, "connect_your_asterisk" in check.remedy) == ("warn", True, True), check
 
 
 async def test_what_is_only_missing_is_a_warning(pbx: Pbx, database_url: str, tmp_path: Path) -> None:
