@@ -91,12 +91,23 @@ def _transfer(call: Call, heard: tuple[Talk, ...], fact: e.Transferred, told: li
     by = _device(call, fact.channel)
     # Whom nobody else took comes back to who sent them (scenario blonde_rejected).
     own = {fact.channel, fact.second} | {uid for uid in call.channels if _device(call, uid) == by}
-    reached = _reached(call, heard, fact.transferee, own, fact.at, until)
+    reached = _reached(call, heard, _behind(call, heard, fact), own, fact.at, until)
     sent = {fact.transferee} | {
         uid for uid, channel in call.channels.items() if wire and channel.name[1].startswith(wire)
     }
     completed = bool(reached) or any(_mailbox(call, uid, None if wire else fact.at, until) for uid in sent)
     return TransferView("blonde" if blonde else fact.way, by, to, reached, completed, fact.at)
+
+
+def _behind(call: Call, heard: tuple[Talk, ...], fact: e.Transferred) -> str:
+    """Who was transferred: behind a wire, as of who talks on a mobile, whoever they talked with first."""
+    moved = call.channels.get(fact.transferee)
+    if moved is None or not is_local(moved):
+        return fact.transferee
+    met = [
+        talk.other if talk.one == fact.channel else talk.one for talk in heard if fact.channel in {talk.one, talk.other}
+    ]
+    return next(iter(met), fact.transferee)
 
 
 def _consulted_by(call: Call, fact: e.Transferred) -> str:

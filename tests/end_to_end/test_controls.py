@@ -33,7 +33,8 @@ TALK = ("ru/queue-youarenext",) * 12
 @pytest.fixture(scope="module")
 async def pbx() -> AsyncIterator[Pbx]:
     """The company's PBX."""
-    async with Pbx([Phone(ROUTED, "101"), Phone(FALLBACK, "102")]) as running:
+    phones = [Phone(ROUTED, "101"), Phone(FALLBACK, "102")]
+    async with Pbx(phones, variables={"SWITCHHOOK_FEATURES": "T"}) as running:
         yield running
 
 
@@ -60,12 +61,14 @@ async def stage(
     await world.quiet()
 
 
-async def seen(stage: Stage, what: str, fact: Any) -> tuple[UUID, CallView]:
+async def seen(
+    stage: Stage, what: str, fact: Any, column: str = "caller_number", number: str = NUMBER
+) -> tuple[UUID, CallView]:
     """The newest call of the client once `fact` holds of it."""
+    sql = f"select id, state from calls where {column} = :number and joined_into is null order by started_at desc"
 
     async def there() -> tuple[UUID, CallView] | None:
-        sql = "select id, state from calls where caller_number = :number and joined_into is null order by started_at"
-        for row in (await stage.rows(sql, number=NUMBER))[-1:]:
+        for row in (await stage.rows(sql, number=number))[:1]:
             call = state_call(row.state)
             told = view(call)
             if fact(call, told):
@@ -300,6 +303,66 @@ async def test_a_mobile_is_consulted_by_who_pressed_1(stage: Stage) -> None:
             "the client talks with the mobile",
             lambda _, told: any(talk.until is None and talk.between == (NUMBER, MOBILE) for talk in told.talks),
         )
+
+
+async def test_who_talks_on_a_mobile_consults_too(stage: Stage) -> None:
+    """The client waits behind the halves of the channel that the mobile was called by."""
+    mobile = Device(kind="mobile", address=MOBILE, trunk="PJSIP/trunk")
+    anna, boris = house().people
+    async with stage.engine.begin() as connection:
+        await apply(connection, replace(house(), people=(replace(anna, devices=(mobile,)), boris)))
+    await stage.world.mobile(MOBILE).behave(answer(0.1, confirm=True, speak=TALK))
+    await stage.world.phone(FALLBACK).behave(answer(0.1, speak=TALK))
+    async with stage.open(stage.settings()):
+        await until(stage.asked, "the PBX asks the service")
+        await stage.world.call(NUMBER, "Клиент", LINE, speak=TALK, stay=True)
+        call, _ = await seen(stage, "they talk", lambda _, told: told.talks)
+        for end in ("resume", "connect"):
+            assert await wanted(stage, call, "consult", colleague="boris") == "done"
+            await seen(stage, "they consult", lambda call, _: [it for it in consultations(call) if it.other])
+            assert await wanted(stage, call, end) == "done"
+            await seen(stage, "the consultation is over", lambda call, _: not consultations(call))
+        _, told = await seen(stage, "the client talks with Борис", lambda _, told: client_with(told, FALLBACK))
+        assert [(one.kind, one.to, one.completed) for one in told.transfers] == [("attended", "102", True)]
+
+
+def client_with(told: CallView, phone: str) -> bool:
+    """Whether the client, and nobody else, talks with the phone now."""
+    return [talk.between for talk in told.talks if talk.until is None] == [(NUMBER, f"PJSIP/{phone}")]
+
+
+async def test_who_called_out_consults_and_so_does_who_was_consulted(stage: Stage) -> None:
+    """The client whom Анна called goes to Борис, and from him to somebody outside: one record tells both."""
+    for number in (OUTSIDE, MOBILE):
+        await stage.world.mobile(number).behave(answer(0.1, speak=TALK))
+    await stage.world.phone(FALLBACK).behave(answer(0.1, speak=TALK))
+    async with stage.open(stage.settings()):
+        await until(stage.asked, "the PBX asks the service")
+        await stage.world.phone(ROUTED).dial(OUTSIDE, speak=TALK)
+        call, _ = await outgoing(stage, lambda _, told: told.talks)
+        for person, to, reached in (
+            ("anna", {"colleague": "boris"}, f"PJSIP/{FALLBACK}"),
+            ("boris", {"number": MOBILE}, MOBILE),
+        ):
+            assert await wanted(stage, call, "consult", person, **to) == "done"
+            await outgoing(stage, lambda call, _: [it for it in consultations(call) if it.other])
+            assert await wanted(stage, call, "connect", person) == "done"
+            await outgoing(stage, lambda _, told, reached=reached: open_talks(told) == [{OUTSIDE, reached}])
+        _, told = await outgoing(stage, lambda _, told: len(told.transfers) == 2)
+        assert [(one.kind, one.by, one.to, one.completed) for one in told.transfers] == [
+            ("attended", f"PJSIP/{ROUTED}", "102", True),
+            ("attended", f"PJSIP/{FALLBACK}", MOBILE, True),
+        ]
+
+
+def open_talks(told: CallView) -> list[set[str]]:
+    """Who talks now."""
+    return [set(talk.between) for talk in told.talks if talk.until is None]
+
+
+async def outgoing(stage: Stage, fact: Any) -> tuple[UUID, CallView]:
+    """The newest call to the outside once `fact` holds of it."""
+    return await seen(stage, "the call out is so", fact, "dialed", OUTSIDE)
 
 
 @pytest.mark.parametrize("do", ["consult", "transfer"])
