@@ -316,7 +316,7 @@ async def test_who_talks_on_a_mobile_consults_too(stage: Stage) -> None:
     async with stage.open(stage.settings()):
         await until(stage.asked, "the PBX asks the service")
         await stage.world.call(NUMBER, "Клиент", LINE, speak=TALK, stay=True)
-        call, _ = await seen(stage, "they talk", lambda _, told: told.talks)
+        call, _ = await seen(stage, "they talk", lambda _, told: open_talks(told))
         for end in ("resume", "connect"):
             assert await wanted(stage, call, "consult", colleague="boris") == "done"
             await seen(stage, "they consult", lambda call, _: [it for it in consultations(call) if it.other])
@@ -339,7 +339,7 @@ async def test_who_called_out_consults_and_so_does_who_was_consulted(stage: Stag
     async with stage.open(stage.settings()):
         await until(stage.asked, "the PBX asks the service")
         await stage.world.phone(ROUTED).dial(OUTSIDE, speak=TALK)
-        call, _ = await outgoing(stage, lambda _, told: told.talks)
+        call, _ = await outgoing(stage, lambda _, told: open_talks(told))
         for person, to, reached in (
             ("anna", {"colleague": "boris"}, f"PJSIP/{FALLBACK}"),
             ("boris", {"number": MOBILE}, MOBILE),
