@@ -1,14 +1,14 @@
 """Leads are found in the order of the pages, and counted without a look at their rows
 
 Revision ID: 0064
-Revises: 0062
+Revises: 0063
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0064"
-down_revision = "0062"
+down_revision = "0063"
 branch_labels = None
 depends_on = None
 
