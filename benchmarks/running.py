@@ -22,6 +22,7 @@ from routing.load import Loads
 from routing.memory import Memory
 from service.attendant import Attendant
 from service.children import die_with_parent
+from service.listening import Listening
 from service.recorder import Recorder
 from service.settings import PbxSettings
 from service.settle import keep_settling
@@ -71,9 +72,11 @@ async def attending(
     recorder = Recorder(house.engine, owes, told)
     memory = Memory(house.engine, devices=devices.read, owners=owners, parties=stages, loads=Loads(open_leads))
     await memory.load()
+    listening = Listening(house.engine)
     pbx = PbxSettings(name=name, port=port, secret=SecretStr("x"))
-    attendant = Attendant(pbx, recorder, memory, source)
-    tasks = [asyncio.create_task(attendant.run()), asyncio.create_task(keep_settling(recorder))]
+    attendant = Attendant(pbx, recorder, memory, listening, source)
+    works = (attendant.run(), listening.run(), keep_settling(recorder))
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         yield attendant
     finally:

@@ -1,7 +1,9 @@
-"""The one way to the database: an engine, and the monthly partitions that events need."""
+"""The one way to the database: an engine, its notices, and the monthly partitions that events need."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -33,6 +35,27 @@ def plain(url: str) -> str:
     if scheme.partition("+")[0] not in {"postgres", "postgresql"}:
         raise ValueError(f"database_url: must begin with postgresql://, got {scheme + '://…'!r}")
     return f"postgresql://{rest}"
+
+
+@asynccontextmanager
+async def listening(
+    engine: AsyncEngine, told: Mapping[str, Callable[[str], None]], lost: Callable[[], None]
+) -> AsyncIterator[AsyncConnection]:
+    """Give each notice's payload to its channel's function in `told` while the body runs.
+
+    Yields a connection that may be asked meanwhile; `lost` is called when the database closes it. Raises what the
+    driver raises.
+    """
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")  # in a transaction nothing would be heard
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        driver.add_termination_listener(lambda _driver: lost())
+        try:
+            for channel in told:
+                await driver.add_listener(channel, lambda _driver, _process, name, payload: told[name](payload))
+            yield connection
+        finally:
+            await connection.invalidate()
 
 
 async def ensure_partitions(connection: AsyncConnection, at: datetime | None = None) -> None:

@@ -24,6 +24,7 @@ from routing.requests import ALONE, Desk
 from service.callbacks import Callbacks
 from service.controlling import Controlling
 from service.holding import Holding
+from service.listening import Listening
 from service.outgoing import Outgoing, outgoing_settings, said_when_called
 from service.overhearing import Overhearing
 from service.pausing import Pausing
@@ -53,6 +54,7 @@ class Attendant:
         settings: PbxSettings,
         recorder: Recorder,
         memory: Memory,
+        listening: Listening,
         cel: CelSource | None = None,
         reconciled: Callable[[int], None] = lambda _count: None,
         *,
@@ -82,14 +84,17 @@ class Attendant:
             self.link,
             memory,
             recorder.engine,
+            listening,
             self.recovery,
             self.buffer.put,
             desk,
             budget_seconds=settings.budget_seconds / 3,
         )
-        self.pausing = Pausing(self.link, recorder.engine)
-        self.controlling = Controlling(self.link, memory, recorder.engine)
-        self.overhearing = Overhearing(self.link, recorder.engine, lambda: memory.directory, self.live_devices)
+        self.pausing = Pausing(self.link, recorder.engine, listening)
+        self.controlling = Controlling(self.link, memory, recorder.engine, listening)
+        self.overhearing = Overhearing(
+            self.link, recorder.engine, listening, lambda: memory.directory, self.live_devices
+        )
         self.callbacks = Callbacks(self.link, memory, recorder.engine, desk)
         self._reconciliation = HourlyReconciliation(self.link, cel, recorder.engine, reconciled) if cel else None
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -21,7 +19,7 @@ from routing.arrival import Arrival
 from routing.choice import choose
 from routing.memory import Memory
 from routing.plan import Target
-from service.listening import keep_listening
+from service.listening import Listening, keep_doing
 from telephony.controls import CHANNEL, FRESH_SECONDS, Control, Outcome, settle, start, unsettled
 from telephony.hand_over import WAKE
 from telephony.link import Link
@@ -34,7 +32,6 @@ HOLD_KEYS: Final = "*9"
 """What puts the other side on hold: see switchhook-held in the dialplan."""
 _HOLD: Final = "switchhook-held"
 _KEY_MS: Final = "100"
-_LOOK_SECONDS: Final = 1.0
 _NUMBER: Final = re.compile(r"\+?[0-9]{2,31}")
 _KEYS: Final = re.compile(r"[0-9]{2,31}")
 _NO_NUMBER: Final = "00"
@@ -60,43 +57,31 @@ class _Way:
 class Controlling:
     """Does what is wanted of one PBX's calls; `run` ends only by cancellation."""
 
-    def __init__(self, link: Link, memory: Memory, engine: AsyncEngine) -> None:
+    def __init__(self, link: Link, memory: Memory, engine: AsyncEngine, listening: Listening) -> None:
         self._pbx = link.settings.name
         self._link = link
         self._memory = memory
         self._engine = engine
-        self._wake = asyncio.Event()
+        self._wake = listening.wake(CHANNEL)
 
     async def run(self) -> None:
         """Do what is wanted, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            # While the database does not tell, the look of every second finds what is wanted.
-            group.create_task(keep_listening(self._engine, CHANNEL, self._wake))
-            group.create_task(self._keep_doing())
+        await keep_doing("controls", self._wake, self._link, self._do_wanted)
 
-    async def _keep_doing(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    await self._wake.wait()
-            self._wake.clear()
-            if self._link.state.connected and self._memory.directory is not None:
-                await self._try(self._memory.directory)
-
-    async def _try(self, directory: Directory) -> None:
-        """One wish must not end the service: what was not started is tried again, while it is fresh."""
-        try:
-            async with self._engine.connect() as connection:
-                wanted = await unsettled(connection, self._pbx)
-            for control in wanted:
-                outcome = await self._once(control, directory)
-                if outcome is None:
-                    continue
-                async with self._engine.begin() as connection:
-                    await settle(connection, control.id, outcome)
-                log.info("a call's control was wanted", pbx=self._pbx, what=control.what, outcome=outcome)
-        except Exception as error:  # noqa: BLE001  # whatever the driver raises
-            log.warning("wanted controls could not be done now", pbx=self._pbx, error=type(error).__name__)
+    async def _do_wanted(self) -> None:
+        """Do every wish, in the order of asking. Raises what the driver raises, and LinkError."""
+        directory = self._memory.directory
+        if directory is None:
+            return
+        async with self._engine.connect() as connection:
+            wanted = await unsettled(connection, self._pbx)
+        for control in wanted:
+            outcome = await self._once(control, directory)
+            if outcome is None:
+                continue
+            async with self._engine.begin() as connection:
+                await settle(connection, control.id, outcome)
+            log.info("a call's control was wanted", pbx=self._pbx, what=control.what, outcome=outcome)
 
     async def _once(self, control: Control, directory: Directory) -> Outcome | None:
         """What became of it; None while who started it is at it. What was started is never done again."""

@@ -15,6 +15,7 @@ from routing.memory import Memory
 from routing.recent import Recent
 from routing.requests import Desk
 from service.judge import Judge, Tell, shown_by
+from service.listening import Listening
 from service.placer import Placer
 from service.recovery import Recovery
 from telephony.ami import raised_by_dialplan
@@ -32,6 +33,7 @@ class Outgoing:
         link: Link,
         memory: Memory,
         engine: AsyncEngine,
+        listening: Listening,
         recovery: Recovery,
         tell: Tell,
         desk: Desk,
@@ -41,7 +43,7 @@ class Outgoing:
         """`tell` records an event; `budget_seconds` is how long who dials may wait for the database."""
         recent = Recent()
         self.judge = Judge(link, memory, engine, tell, desk, recent, budget_seconds=budget_seconds)
-        self.placer = Placer(link, memory, engine, recovery, tell, recent)
+        self.placer = Placer(link, memory, engine, listening, recovery, tell, recent)
         self._working: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:

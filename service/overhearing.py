@@ -16,7 +16,7 @@ from calls.record import state_call
 from calls.talkers import talkers
 from directory.model import Directory, Person
 from directory.tables import users
-from service.listening import keep_listening
+from service.listening import Listening, attempt, keep_doing
 from telephony import chan_spy, overhearings
 from telephony.devices import DeviceState
 from telephony.link import Link
@@ -33,7 +33,6 @@ LOST_SECONDS: Final = 60.0
 """So long after it was asked for, a telephone has been answered or not; the PBX's word on it was lost."""
 HEADS: Final = ("head", "admin")
 """Roles of logins that may overhear."""
-_LOOK_SECONDS: Final = 1.0
 _CAUSES: Final = {"17": "busy", "19": "no_answer", "21": "rejected"}
 """Q.850 of the telephone's hang-up. The Reason of OriginateResponse is 0 for who declines and who is busy (tapes
 click2call_staff_refuses and click2call_staff_busy), and 3 for who did not answer."""
@@ -49,6 +48,7 @@ class Overhearing:
         self,
         link: Link,
         engine: AsyncEngine,
+        listening: Listening,
         directory: Callable[[], Directory | None],
         devices: Callable[[], Mapping[str, DeviceState] | None],
     ) -> None:
@@ -58,17 +58,14 @@ class Overhearing:
         self._engine = engine
         self._directory = directory
         self._devices = devices
-        self._wake = asyncio.Event()
+        self._wake = listening.wake(CHANNEL)
         self._one_at_a_time = asyncio.Lock()
         self._working: set[asyncio.Task[None]] = set()
         self._placed: dict[str, str] = {}
 
     async def run(self) -> None:
         """Do what is wanted, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            # While the database does not tell, the look of every second finds what is wanted.
-            group.create_task(keep_listening(self._engine, CHANNEL, self._wake))
-            group.create_task(self._keep_doing())
+        await keep_doing("overhearings", self._wake, self._link, self._do_wanted)
 
     def heard(self, message: Message) -> None:
         """Take one AMI event; never waits."""
@@ -80,15 +77,6 @@ class Overhearing:
             if wanted in self._placed:
                 self._placed[wanted] = str(message.get("Cause"))
             self._begin(self._ended(channel))
-
-    async def _keep_doing(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    await self._wake.wait()
-            self._wake.clear()
-            if self._link.state.connected:
-                await self._try(self._do_wanted())
 
     async def _do_wanted(self) -> None:
         async with self._one_at_a_time:
@@ -212,15 +200,8 @@ class Overhearing:
             await overhearings.fail(connection, overhearing, reason)
         log.info("a call was not overheard", pbx=self._pbx, reason=reason)
 
-    async def _try(self, work: Coroutine[Any, Any, None]) -> None:
-        """One wish must not end the service: what is not done is looked at again."""
-        try:
-            await work
-        except Exception as error:  # noqa: BLE001  # whatever the driver raises
-            log.warning("wishes to overhear could not be done now", pbx=self._pbx, error=type(error).__name__)
-
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._try(work))
+        task = asyncio.create_task(attempt("overhearings", self._link, work))
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 

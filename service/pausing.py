@@ -27,7 +27,7 @@ from recordings.pauses import (
     still_heard,
     unsettled,
 )
-from service.listening import keep_listening
+from service.listening import Listening, attempt, keep_doing
 from telephony.ami import raised_by_dialplan
 from telephony.link import Link
 from telephony.pbx import ActionRefused, Message
@@ -41,7 +41,6 @@ TOLD: Final = "SWITCHHOOK_PAUSED"
 _GONE: Final = "No such channel"
 """The PBX's words (`manager.c`, and whoever calls it) for a channel that has just ended: nothing is recorded of it."""
 _REFUSED, _STARTED = "SwitchhookRecordingRefused", "MixMonitorStart"
-_LOOK_SECONDS: Final = 1.0
 _SOON_SECONDS: Final = (0.1, 0.3)
 """What was heard just now is in the record a moment later."""
 
@@ -49,11 +48,11 @@ _SOON_SECONDS: Final = (0.1, 0.3)
 class Pausing:
     """Does the wishes of one PBX's calls; `run` ends only by cancellation, `heard` takes its events."""
 
-    def __init__(self, link: Link, engine: AsyncEngine) -> None:
+    def __init__(self, link: Link, engine: AsyncEngine, listening: Listening) -> None:
         self._pbx = link.settings.name
         self._link = link
         self._engine = engine
-        self._wake = asyncio.Event()
+        self._wake = listening.wake(CHANNEL)
         self._one_at_a_time = asyncio.Lock()
         self._working: set[asyncio.Task[None]] = set()
         self._unpausable: set[str] = set()
@@ -61,10 +60,7 @@ class Pausing:
 
     async def run(self) -> None:
         """Do what is wanted, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            # While the database does not tell, the look of every second finds what is wanted.
-            group.create_task(keep_listening(self._engine, CHANNEL, self._wake))
-            group.create_task(self._keep_doing())
+        await keep_doing("pauses", self._wake, self._link, self._do_wanted)
 
     def heard(self, message: Message) -> None:
         """Take one AMI event; never waits."""
@@ -73,15 +69,6 @@ class Pausing:
         elif message.get("UserEvent") == _REFUSED or (self._keeps_silent and message.get("Event") == _STARTED):
             for seconds in _SOON_SECONDS:
                 asyncio.get_running_loop().call_later(seconds, self._wake.set)
-
-    async def _keep_doing(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    await self._wake.wait()
-            self._wake.clear()
-            if self._link.state.connected:
-                await self._try(self._do_wanted())
 
     async def _do_wanted(self) -> None:
         """Do every wish, in the order of asking, and keep silent what is to be. Raises what the driver raises."""
@@ -108,7 +95,7 @@ class Pausing:
     async def _turned(self, channel: str, name: str) -> None:
         """Somebody pressed the keys: pause what is recorded, or go on with what is paused, and tell them."""
         async with self._one_at_a_time:
-            await self._try(self._turn(channel, name))
+            await attempt("pauses", self._link, self._turn(channel, name))
 
     async def _turn(self, channel: str, name: str) -> None:
         async with self._engine.begin() as connection:
@@ -164,13 +151,6 @@ class Pausing:
         async with self._engine.begin() as connection:
             await settle(connection, wish, outcome)
         log.info("a recording's pause was wanted", pbx=self._pbx, outcome=outcome)
-
-    async def _try(self, work: Coroutine[Any, Any, None]) -> None:
-        """One wish must not end the service: what is not settled is tried again."""
-        try:
-            await work
-        except Exception as error:  # noqa: BLE001  # whatever the driver raises
-            log.warning("wanted pauses could not be done now", pbx=self._pbx, error=type(error).__name__)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

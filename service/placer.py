@@ -8,7 +8,6 @@ placing it anew, once everything that the PBX wrote before we were connected is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +28,7 @@ from routing.plan import Reason, Target
 from routing.recent import Recent
 from routing.requests import CHANNEL
 from service.judge import Tell, shown_by, time_of
-from service.listening import keep_listening
+from service.listening import Listening, keep_doing
 from service.recovery import Recovery
 from telephony.link import Link
 from telephony.pbx import ActionRefused, LinkError, Message
@@ -40,7 +39,6 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 RING_SECONDS: Final = 25
 _ANSWER_SECONDS: Final = RING_SECONDS + 20
 """So long after it was placed the PBX has said what became of it, or its answer is lost."""
-_LOOK_SECONDS: Final = 1.0
 _LOST_SECONDS: Final = 15.0
 """So long after it was taken a call without a trace at the PBX, and without CEL that could tell, is given up."""
 _FAILURES: Final = {"1": "rejected", "3": "no_answer", "5": "busy", "8": "unreachable"}
@@ -62,7 +60,14 @@ class Placer:
     """Places the calls of one PBX; `run` ends only by cancellation, `created` and `responded` take its events."""
 
     def __init__(
-        self, link: Link, memory: Memory, engine: AsyncEngine, recovery: Recovery, tell: Tell, recent: Recent
+        self,
+        link: Link,
+        memory: Memory,
+        engine: AsyncEngine,
+        listening: Listening,
+        recovery: Recovery,
+        tell: Tell,
+        recent: Recent,
     ) -> None:
         """`tell` records an event, `recent` is told of each call."""
         self._pbx = link.settings.name
@@ -72,17 +77,15 @@ class Placer:
         self._recovery = recovery
         self._tell = tell
         self._recent = recent
-        self._wake = asyncio.Event()
+        self._wake = listening.wake(CHANNEL)
         self._announced: dict[str, OutgoingJudged] = {}
         self._placed: dict[str, _Placed] = {}
         link.on_disconnect.append(self._disconnected)
 
     async def run(self) -> None:
         """Place what is wanted, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            # While the database does not tell, the look of every second finds what is wanted.
-            group.create_task(keep_listening(self._engine, CHANNEL, self._wake))
-            group.create_task(self._keep_placing())
+        # Whatever is wrong with what is left behind keeps no new call from being placed, and the other way round.
+        await keep_doing("calls out", self._wake, self._link, self.settle_left_behind, self._place_wanted)
 
     def created(self, message: Message) -> None:
         """Take a Newchannel event: the first channel of a call of ours tells what it is for."""
@@ -100,27 +103,9 @@ class Placer:
             )
             self._tell(at, told)
 
-    async def _keep_placing(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    await self._wake.wait()
-            self._wake.clear()
-            if not self._link.state.connected or self._memory.directory is None:
-                continue
-            # Whatever is wrong with what is left behind keeps no new call from being placed, and the other way round.
-            await self._try(self.settle_left_behind())
-            await self._try(self._place_wanted(self._memory.directory))
-
-    async def _try(self, work: Awaitable[None]) -> None:
-        """One call must not end the service: whoever settles it has the row."""
-        try:
-            await work
-        except Exception as error:  # noqa: BLE001  # whatever the driver raises
-            log.warning("wanted calls could not be placed now", pbx=self._pbx, error=type(error).__name__)
-
-    async def _place_wanted(self, directory: Directory) -> None:
-        while await self._place_next(directory):
+    async def _place_wanted(self) -> None:
+        directory = self._memory.directory
+        while directory is not None and await self._place_next(directory):
             pass
 
     async def _place_next(self, directory: Directory) -> bool:

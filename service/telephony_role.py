@@ -25,6 +25,7 @@ from service.crm.cards import CardShows
 from service.crm.losses import keep_telling_losses
 from service.crm.reconcile import keep_noting
 from service.duty import Duty
+from service.listening import Listening
 from service.overdue import keep_escalating
 from service.reconcile import PBX_STORE
 from service.recorder import Recorder
@@ -62,11 +63,13 @@ class Telephony:
         self.cards = CardShows(house.settings, house.engine, lambda: self.memory.directory, self._ahead)
         self.recorder = Recorder(house.engine, owes, self._seen, wrap_ups.begin)
         self._reconciled = Reconciled(registry)
+        self.listening = Listening(house.engine)
         self.attendants = [
             Attendant(
                 pbx,
                 self.recorder,
                 self.memory,
+                self.listening,
                 cel_source(pbx),
                 partial(self._reconciled.note, PBX_STORE, pbx.name),
                 crm=crm,
@@ -108,6 +111,7 @@ class Telephony:
         """Attend every PBX that no other service attends, until cancelled."""
         async with aclosing(self.cards), asyncio.TaskGroup() as group:
             group.create_task(self.memory.run())
+            group.create_task(self.listening.run())
             group.create_task(keep_settling(self.recorder))
             group.create_task(keep_escalating(self.house.engine))
             group.create_task(keep_reviving(self.house.engine))

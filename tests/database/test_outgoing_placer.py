@@ -19,6 +19,7 @@ from directory import store
 from routing.memory import Memory
 from routing.requests import ALONE, Wish, ask
 from service import placer as placing_calls
+from service.listening import Listening
 from service.outgoing import Outgoing
 from service.recorder import Recorder
 from service.recovery import Recovery
@@ -79,9 +80,10 @@ async def placing(engine: AsyncEngine, told: str) -> AsyncIterator[tuple[Outgoin
     buffer: EventBuffer[Event] = EventBuffer()
 
     recovery = Recovery(link, Recorder(engine, lambda _change: (), lambda _change: None), buffer, None)
-    outgoing = Outgoing(link, memory, engine, recovery, buffer.put, ALONE, budget_seconds=1.0)
+    listening = Listening(engine)
+    outgoing = Outgoing(link, memory, engine, listening, recovery, buffer.put, ALONE, budget_seconds=1.0)
     heard.append(outgoing)
-    tasks = [asyncio.create_task(work) for work in (link.run(), outgoing.run())]
+    tasks = [asyncio.create_task(work) for work in (link.run(), listening.run(), outgoing.run())]
     try:
         yield outgoing, pbx
     finally:

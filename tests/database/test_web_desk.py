@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,12 @@ from crm_sync.jobs import CrmJobs
 from routing.memory import Memory
 from routing.tables import outgoing_calls
 from service import controlling as doing
+from service.listening import Listening
 from telephony import controls, devices
 from telephony.link import Link
 from telephony.pbx import Fields, LinkDown, LinkSettings, Reply
 from tests.fakes.site import Site, open_site
-from tests.fakes.story import HOUSE, Told, know
+from tests.fakes.story import Told, know
 from web import controlling
 from web.api.operations import PREFIX as API
 
@@ -316,13 +317,16 @@ async def test_a_pbx_that_does_not_answer_and_a_call_that_is_over_are_told(
             async with anna.post(f"/calls/{call}/control", data={"do": do}) as response:
                 assert (await response.text()).startswith("АТС пока не ответила")
         link, told = Dropping(), "select outcome, started_at is null from call_controls"
-        attendant = doing.Controlling(link, Memory(site.engine, devices=devices.read, owners=owners), site.engine)
+        memory = Memory(site.engine, devices=devices.read, owners=owners)
+        await memory.load()
+        attendant = doing.Controlling(link, memory, site.engine, Listening(site.engine))
         for _ in range(3):
-            await attendant._try(HOUSE)
+            with suppress(LinkDown):
+                await attendant._do_wanted()
         assert link.asked == ["Getvar", "Hangup"]
         assert await rows(site.engine, told) == [(None, False)] * 2
         monkeypatch.setattr(doing, "FRESH_SECONDS", 0.0)
-        await attendant._try(HOUSE)
+        await attendant._do_wanted()
         assert link.asked == ["Getvar", "Hangup"]
         assert await rows(site.engine, told) == [("not_yet", False)] * 2
         await story.hangs_up()
