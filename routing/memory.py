@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Final
 from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls.database import listening
 from directory import presence_store, store
 from directory.hours import prepare
 from directory.model import Directory
@@ -212,29 +214,21 @@ class Memory:
 
     async def _follow(self) -> None:
         """Listen, read everything, then read what each notification names."""
-        async with self._engine.connect() as connection:
-            try:
-                await self._listen((await connection.get_raw_connection()).driver_connection)
-                await self.load()
-                self.fresh = True
-                while True:
-                    await self._follow_changes()
-                    await self._refresh()
-            finally:
-                await connection.invalidate()
-
-    async def _listen(self, driver: Any) -> None:
         self._changed, self._lost = {}, False
         self._wake.clear()
-        driver.add_termination_listener(self._on_lost)
-        for channel in _CHANNELS:
-            await driver.add_listener(channel, self._on_notify)
+        told = {channel: partial(self._on_notify, channel) for channel in _CHANNELS}
+        async with listening(self._engine, told, self._on_lost):
+            await self.load()
+            self.fresh = True
+            while True:
+                await self._follow_changes()
+                await self._refresh()
 
-    def _on_notify(self, _driver: object, _process: int, channel: str, payload: str) -> None:
+    def _on_notify(self, channel: str, payload: str) -> None:
         self._changed.setdefault(channel, set()).add(payload)
         self._wake.set()
 
-    def _on_lost(self, _driver: object) -> None:
+    def _on_lost(self) -> None:
         self._lost = True
         self._wake.set()
 

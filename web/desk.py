@@ -102,7 +102,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
             changed: frozenset[Any] = frozenset()
             while response.is_connected() and not live.closing and await right.stands():
                 theirs = [id_ for id_ in changed if _is_told_of(live.calls.get(id_), right.viewer.person)]
-                if watch.take_own() or theirs:
+                if watch.take("own") or theirs:
                     own = await _own(request, watch.calls.values(), own, theirs)
                 text = await fragment(request, "live.html", **await _live(request, watch.calls.values(), own))
                 if text != sent:
@@ -110,11 +110,11 @@ async def stream(request: web.Request) -> web.StreamResponse:
                     sent = text
                     if noticed_at is not None:
                         services.on_push(monotonic() - noticed_at)
-                if any(_ended(live.calls.get(id_)) for id_ in changed):
+                if watch.take("today") or any(_ended(live.calls.get(id_)) for id_ in changed):
                     await response.send("", event="today")
-                if watch.take_notices():
+                if watch.take("notices"):
                     await response.send("", event="notices")
-                if watch.take_presence():
+                if watch.take("presence"):
                     await response.send("", event="status")
                 changed, noticed_at = await watch.wait(right.good_seconds)
     except ConnectionError:

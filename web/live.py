@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Final
+from typing import Final, Literal, get_args
 from uuid import UUID
 
 import structlog
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls import claims
 from calls import help as help_asked
+from calls.database import listening
 from calls.record import CHANNEL
 from crm_sync.book import leads as lead_book
 from crm_sync.book import outcomes
@@ -32,6 +33,11 @@ RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 SWEEP_SECONDS: Final = 30.0
 BREATH_SECONDS: Final = 0.1
 """A page that was woken looks again after so long at the earliest: what happens meanwhile is one change for it."""
+
+News = Literal["presence", "notices", "own", "today"]
+"""What else a page is told: presence changed; its person was told something, or has read it; something was written or
+told on a card of theirs; calls may have ended unheard.
+"""
 
 _log = structlog.get_logger(__name__)
 
@@ -50,9 +56,7 @@ class Page:
     promises: bool = False
     everybody: bool = False
     leads: bool = False
-    presence_changed: bool = False
-    notices_changed: bool = False
-    own_changed: bool = False
+    news: set[News] = field(default_factory=set)
     noticed_at: float | None = None
     changed: set[UUID] = field(default_factory=set)
     calls: dict[UUID, LiveCall] = field(default_factory=dict)
@@ -65,34 +69,15 @@ class Page:
         self.noticed_at = self.noticed_at or noticed_at
         self._woken.set()
 
-    def wake_presence(self) -> None:
-        """What is known of the page's person changed."""
-        self.presence_changed = True
+    def wake_to(self, *news: News) -> None:
+        """Something else of the page changed."""
+        self.news.update(news)
         self._woken.set()
 
-    def take_presence(self) -> bool:
-        """Whether the presence of the page's person changed since this was asked last."""
-        changed, self.presence_changed = self.presence_changed, False
-        return changed
-
-    def wake_notices(self) -> None:
-        """The page's person was told something, or has read it."""
-        self.notices_changed = True
-        self._woken.set()
-
-    def take_notices(self) -> bool:
-        """Whether that happened since this was asked last."""
-        changed, self.notices_changed = self.notices_changed, False
-        return changed
-
-    def wake_own(self) -> None:
-        """Something was written or told on a card of the page's person."""
-        self.own_changed = True
-        self._woken.set()
-
-    def take_own(self) -> bool:
-        """Whether that happened since this was asked last."""
-        changed, self.own_changed = self.own_changed, False
+    def take(self, news: News) -> bool:
+        """Whether that changed since this was asked last."""
+        changed = news in self.news
+        self.news.discard(news)
         return changed
 
     async def wait(self, seconds: float) -> tuple[frozenset[UUID], float | None]:
@@ -168,65 +153,61 @@ class Live:
             failures += 1
 
     async def _listen(self) -> None:
-        lost = asyncio.Event()
-        async with self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")  # in a transaction nothing would be heard
-            raw = await connection.get_raw_connection()
-            driver: Any = raw.driver_connection
+        lost = False
 
-            def gone(_connection: object) -> None:
-                lost.set()
-                self._wake.set()
+        def gone() -> None:
+            nonlocal lost
+            lost = True
+            self._wake.set()
 
-            driver.add_termination_listener(gone)
-            await driver.add_listener(CHANNEL, self._notice)
-            await driver.add_listener(presence_store.CHANNEL, self._notice_presence)
-            await driver.add_listener(telling.CHANNEL, self._notice_told)
-            await driver.add_listener(outcomes.CHANNEL, self._notice_own)
-            await driver.add_listener(help_asked.CHANNEL, self._notice)
-            await driver.add_listener(claims.CHANNEL, self._notice_promise)
-            await driver.add_listener(lead_book.CHANNEL, self._notice_lead)
-            await driver.add_listener(devices.CHANNEL, self._notice_device)
-            try:
-                await self._house.read()
-                await self._reread(connection)
-                self.connected = True
-                while not lost.is_set():
-                    await self._step(connection)
-            finally:
-                await connection.invalidate()
+        told = {
+            CHANNEL: self._notice,
+            help_asked.CHANNEL: self._notice,
+            presence_store.CHANNEL: self._notice_presence,
+            devices.CHANNEL: self._notice_device,
+            telling.CHANNEL: self._notice_told,
+            outcomes.CHANNEL: self._notice_own,
+            claims.CHANNEL: self._notice_promise,
+            lead_book.CHANNEL: self._notice_lead,
+        }
+        async with listening(self._engine, told, gone) as connection:
+            await self._house.read()
+            await self._reread(connection)
+            self.connected = True
+            while not lost:
+                await self._step(connection)
 
-    def _notice(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+    def _notice(self, payload: str) -> None:
         with suppress(ValueError):
             self._noticed.setdefault(UUID(payload), monotonic())
             self._wake.set()
 
-    def _notice_presence(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+    def _notice_presence(self, payload: str) -> None:
         for page in self._pages:
             if page.everybody or page.person == payload:
-                page.wake_presence()
+                page.wake_to("presence")
 
-    def _notice_device(self, _connection: object, _pid: int, _channel: str, _payload: str) -> None:
+    def _notice_device(self, _payload: str) -> None:
         for page in self._pages:
             if page.everybody:
-                page.wake_presence()
+                page.wake_to("presence")
 
-    def _notice_told(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+    def _notice_told(self, payload: str) -> None:
         for page in self._pages:
             if page.person == payload:
-                page.wake_notices()
+                page.wake_to("notices")
 
-    def _notice_own(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+    def _notice_own(self, payload: str) -> None:
         for page in self._pages:
             if page.person == payload:
-                page.wake_own()
+                page.wake_to("own")
 
-    def _notice_promise(self, _connection: object, _pid: int, _channel: str, _payload: str) -> None:
+    def _notice_promise(self, _payload: str) -> None:
         for page in self._pages:
             if page.promises:
                 page.wake((), None)
 
-    def _notice_lead(self, _connection: object, _pid: int, _channel: str, _payload: str) -> None:
+    def _notice_lead(self, _payload: str) -> None:
         for page in self._pages:
             if page.leads:
                 page.wake((), None)
@@ -244,8 +225,9 @@ class Live:
 
     async def _reread(self, reader: AsyncConnection) -> None:
         before, self.calls = self.calls, await self._with_backgrounds(reader, await read_live(reader), {})
-        for page in self._pages:
+        for page in self._pages:  # nobody knows what was told meanwhile
             self.look_anew(page)
+            page.wake_to(*get_args(News))
         self._tell([*before.values(), *self.calls.values()], None)
 
     async def _read(self, reader: AsyncConnection, ids: list[UUID], noticed_at: float) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from directory import presence_store
 from notices.addresses import bury
 from notices.model import Notice
 from notices.telling import tell
 from tests.fakes.office import until
 from tests.fakes.site import Site, open_site
-from tests.fakes.story import HOUSE
+from tests.fakes.story import HOUSE, Told
+from web import live
 
 
 @pytest.fixture
@@ -63,6 +67,47 @@ async def test_an_open_desk_hears_of_it_at_once(site: Site) -> None:
         async for line in stream.content:
             if line.strip() == b"event: notices":
                 break
+
+
+async def test_what_was_told_while_the_database_was_away_is_on_the_open_pages_after_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The desk hears of a notice, a status, a call that came and went, and an outcome; the list of missed calls too."""
+    monkeypatch.setattr(live, "RETRY_SECONDS", (3.0,))
+    talk = Told(site.engine)
+    await talk.arrives()
+    await talk.rings("PJSIP/anna-desk")
+    await talk.answers("PJSIP/anna-desk")
+    call = str(await talk.hangs_up())
+    await until(lambda: site.listening)
+    async with (
+        site.visitor("anna") as anna,
+        asyncio.timeout(30),
+        anna.get("/desk/stream") as desk,
+        anna.get("/missed/stream") as missed,
+    ):
+        assert f'id="card-{call}"' in (await desk.content.readuntil(b"\r\n\r\n")).decode()
+        assert "+7 916 555-01-77" not in (await missed.content.readuntil(b"\r\n\r\n")).decode()
+        async with site.engine.begin() as connection:
+            others = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+            await connection.execute(text(f"select pg_terminate_backend(pid) {others}"))
+        await until(lambda: not site.listening)
+        await told(site, "anna")
+        async with site.engine.begin() as connection:
+            await presence_store.set_status(connection, "anna", "do_not_disturb")
+            closed = "insert into desk_cards (call_id, person, closed_at) values (:call, 'anna', now())"
+            await connection.execute(text(closed), {"call": call})
+        long_ago = Told(site.engine, number="79165550177", at=datetime.now(UTC) - timedelta(minutes=5))
+        await long_ago.arrives()
+        await long_ago.rings("PJSIP/anna-desk")
+        await long_ago.hangs_up()
+        await long_ago.is_promised()
+        assert not site.listening
+        shown, wanted = "", ("event: notices", "event: status", "event: today", 'id="quiet-desk"')
+        while not all(one in shown for one in wanted):
+            shown += (await desk.content.readuntil(b"\r\n\r\n")).decode()
+        assert f'id="card-{call}"' not in shown
+        assert "+7 916 555-01-77" in (await missed.content.readuntil(b"\r\n\r\n")).decode()
 
 
 async def test_a_dead_address_is_told_whose_it_is(site: Site) -> None:
