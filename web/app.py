@@ -57,7 +57,7 @@ def make_app(services: WebServices) -> web.Application:
     app[SERVICES] = services
     app[HOUSE] = House(services.engine)
     app[LIVE] = Live(services.engine, app[HOUSE])
-    app[BOARDS] = Boards()
+    app[BOARDS] = Boards(services.engine)
     app[READINESS] = Readiness(services)
     app[EXPORTS] = asyncio.Semaphore(AT_ONCE_MOST)
     app[READERS] = asyncio.Semaphore(READERS_MOST)

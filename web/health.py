@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from time import monotonic
 from typing import Final
 
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
 from web.guard import viewer_of
+from web.lately import Lately
 from web.live import LIVE
 from web.services import Part, WebServices
 
@@ -18,22 +17,16 @@ KNOWN_SECONDS: Final = 2.0
 """How long a broken database may take to say who asks."""
 
 
-@dataclass
 class Readiness:
     """Remembers the parts for a second: whoever may ask as often as they like makes no work."""
 
-    services: WebServices
-    _known: Sequence[Part] = ()
-    _read_at: float = field(default=float("-inf"))
-    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    def __init__(self, services: WebServices) -> None:
+        self._read = services.readiness
+        self._parts: Lately[Sequence[Part]] = Lately(())
 
     async def read(self) -> Sequence[Part]:
         """The parts, at most FRESH_SECONDS old."""
-        async with self._reading:
-            if monotonic() - self._read_at > FRESH_SECONDS:
-                self._known = await self.services.readiness()
-                self._read_at = monotonic()
-        return self._known
+        return await self._parts.get(self._read, FRESH_SECONDS)
 
 
 READINESS: Final = web.AppKey("readiness", Readiness)

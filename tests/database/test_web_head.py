@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from aiohttp import ClientSession
 from pydantic import SecretStr
-from sqlalchemy import insert, text, update
+from sqlalchemy import event, insert, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import help as helping
@@ -36,6 +36,7 @@ from tests.fakes.story import HOUSE, PASSWORD, SUPPORT, Told, know
 from web import house, users, wall_links, watching
 from web.api.operations import PREFIX as API
 from web.head import board, wall_page
+from web.head.board import BOARDS
 from web.head.figures import level
 from web.live import LIVE
 from web.words import has_words, say
@@ -128,6 +129,23 @@ async def test_the_wallboard_counts_who_waits_talks_and_is_free_and_how_soon_cal
         assert "wall-links" not in page
         async with client.post("/wallboard", data={"do": "make", "label": "Холл"}) as response:
             assert response.status == 403
+
+
+async def test_many_boards_that_come_due_at_once_are_one_reading(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of who does what, and of each team's figures; the heads' pages share in it."""
+    for seconds in ("FLOOR_SECONDS", "FIGURES_SECONDS"):
+        monkeypatch.setattr(board, seconds, 3600.0)
+    asked: list[str] = []
+    async with site.visitor("vera") as vera:
+        await answered(vera, "/wallboard")  # the directory, her session and rights are known
+        site.app[BOARDS]._floor.read_at = float("-inf")
+        site.app[BOARDS]._figures.clear()
+        event.listen(site.engine.sync_engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        await asyncio.gather(
+            *(answered(vera, "/wallboard") for _ in range(10)), *(vera.get("/head") for _ in range(10))
+        )
+    for once in ("FROM device_states", "FROM statuses", "AS soon", "AS open, "):
+        assert len([one for one in asked if once in one]) == 1, once
 
 
 async def test_a_screen_shows_the_board_without_a_login_until_its_link_is_revoked(

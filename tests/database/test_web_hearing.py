@@ -53,7 +53,7 @@ async def policy(site: Site, **how: Any) -> None:
     masking = Masking(kinds=("card",), readers="head", **how)
     async with site.engine.begin() as connection:
         await directory_store.apply(connection, replace(HOUSE, company=replace(HOUSE.company, masking=masking)))
-    site.app[KNOWN]._read_at = float("-inf")
+    site.app[KNOWN]._directory.read_at = float("-inf")
     await site.app[KNOWN].read()
 
 
@@ -241,7 +241,7 @@ async def test_a_policy_that_is_lifted_gives_back_nothing_that_was_masked(site: 
     muted = await mask(site, call)
     async with site.engine.begin() as connection:
         await directory_store.apply(connection, HOUSE)
-    site.app[KNOWN]._read_at = float("-inf")
+    site.app[KNOWN]._directory.read_at = float("-inf")
     await site.app[KNOWN].read()
     async with site.visitor("anna") as client:
         path = f"{API}/calls/{call.id}/recording"

@@ -248,7 +248,7 @@ async def test_a_line_without_a_way_out_is_not_called_back_by(site: Site) -> Non
     people = tuple(replace(person, line=SUPPORT) if person.key == "anna" else person for person in HOUSE.people)
     async with site.engine.begin() as connection:
         await store.apply(connection, replace(HOUSE, lines=lines, people=people))
-    site.app[KNOWN]._read_at = float("-inf")
+    site.app[KNOWN]._directory.read_at = float("-inf")
     async with site.visitor("anna") as client:
         await post(client, one, "call")
     async with site.engine.connect() as connection:

@@ -6,16 +6,17 @@ database together: however many screens there are, it is asked once in so many s
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from directory import presence_store
 from directory.model import Directory
@@ -25,8 +26,8 @@ from telephony.tables import device_states
 from web.head.figures import SOON_SECONDS, Level, Waiting, level, waiting
 from web.head.floor import PersonNow, floor, of_teams
 from web.house import HOUSE
+from web.lately import Lately
 from web.live import LIVE
-from web.services import SERVICES
 
 FLOOR_SECONDS: Final = 1.0
 FIGURES_SECONDS: Final = 5.0
@@ -36,6 +37,9 @@ REST_SECONDS: Final = 0.5
 """A board is drawn at most so often, whatever happens."""
 
 Teams = frozenset[str] | None
+Known = tuple[PresenceBook, Mapping[str, DeviceState]]
+Figures = tuple[Level, Waiting]
+NO_FIGURES: Final[Figures] = (Level(0, 0, 0), Waiting(0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +56,33 @@ class Board:
     soon_seconds: int = SOON_SECONDS
 
 
-@dataclass
 class Boards:
     """What the boards of this process read lately."""
 
-    _known: tuple[PresenceBook, Mapping[str, DeviceState]] = (NOTHING_KNOWN, {})
-    _known_at: float = float("-inf")
-    _figures: dict[Teams, tuple[float, Level, Waiting]] = field(default_factory=dict)
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._floor: Lately[Known] = Lately((NOTHING_KNOWN, {}))
+        self._figures: defaultdict[Teams, Lately[Figures]] = defaultdict(lambda: Lately(NO_FIGURES))
 
     async def people(self, request: web.Request, teams: Teams) -> list[PersonNow]:
         """Everybody of these teams and what they do now."""
-        app, directory = request.app, await request.app[HOUSE].read()
-        if monotonic() - self._known_at > FLOOR_SECONDS:
-            async with app[SERVICES].engine.connect() as connection:
-                known = await presence_store.read(connection), await _states(connection)
-            self._known, self._known_at = known, monotonic()
-        book, states = self._known
-        return floor(directory, Presences(directory, book, datetime.now(UTC)), states, app[LIVE].calls.values(), teams)
+        directory, now = await request.app[HOUSE].read(), datetime.now(UTC)
+        book, states = await self._floor.get(self._read_floor, FLOOR_SECONDS)
+        return floor(directory, Presences(directory, book, now), states, request.app[LIVE].calls.values(), teams)
 
-    async def figures(self, request: web.Request, teams: Teams) -> tuple[Level, Waiting]:
+    async def figures(self, request: web.Request, teams: Teams) -> Figures:
         """Today's service level, and who is not called back yet."""
-        known = self._figures.get(teams)
-        if known is None or monotonic() - known[0] > FIGURES_SECONDS:
-            directory = await request.app[HOUSE].read()
-            lines = numbers_of(directory, teams)
-            async with request.app[SERVICES].engine.connect() as connection:
-                day = await level(connection, today(directory), lines)
-                missed = await waiting(connection, lines)
-            self._figures[teams] = known = (monotonic(), day, missed)
-        return known[1], known[2]
+        directory = await request.app[HOUSE].read()
+        return await self._figures[teams].get(partial(self._read_figures, directory, teams), FIGURES_SECONDS)
+
+    async def _read_floor(self) -> Known:
+        async with self._engine.connect() as connection:
+            return await presence_store.read(connection), await _states(connection)
+
+    async def _read_figures(self, directory: Directory, teams: Teams) -> Figures:
+        lines = numbers_of(directory, teams)
+        async with self._engine.connect() as connection:
+            return await level(connection, today(directory), lines), await waiting(connection, lines)
 
 
 BOARDS: Final = web.AppKey("boards", Boards)
