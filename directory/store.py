@@ -1,5 +1,6 @@
 """The directory in PostgreSQL: read whole, compared, and replaced all or nothing."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -80,8 +81,8 @@ async def read(connection: AsyncConnection) -> Directory:
     company = (await connection.execute(select(tables.company))).one_or_none()
     if company is None:
         return EMPTY
-    devices = await _rows(connection, tables.devices)
-    members = await _rows(connection, tables.team_members)
+    devices = _by("person", await _rows(connection, tables.devices))
+    members = _by("team", await _rows(connection, tables.team_members))
     version, rules = await _rules(connection)
     return Directory(
         company=_company(company),
@@ -89,8 +90,8 @@ async def read(connection: AsyncConnection) -> Directory:
             Hours(row.key, _spans(row.week), row.holidays, read_dates(row.dates))
             for row in await _rows(connection, tables.hours)
         ),
-        people=tuple(_person(row, devices) for row in await _rows(connection, tables.people)),
-        teams=tuple(_team(row, members) for row in await _rows(connection, tables.teams)),
+        people=tuple(_person(row, devices[row.key]) for row in await _rows(connection, tables.people)),
+        teams=tuple(_team(row, members[row.key]) for row in await _rows(connection, tables.teams)),
         lines=tuple(_line(row) for row in await _rows(connection, tables.lines)),
         blocked=tuple(
             Blocked(number=row.number, note=row.note) for row in await _rows(connection, tables.blocked_numbers)
@@ -277,11 +278,18 @@ def _policy(told: Mapping[str, Any]) -> FollowUpPolicy:
     return FollowUpPolicy(owners=tuple(told.get("owners", ())), minutes=told.get("minutes"), person=told.get("person"))
 
 
+def _by(column: str, rows: Sequence[Row[Any]]) -> Mapping[str, list[Row[Any]]]:
+    """The rows by one of their columns, each in their order; none for what none has."""
+    found: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        found[getattr(row, column)].append(row)
+    return found
+
+
 def _person(row: Row[Any], devices: Sequence[Row[Any]]) -> Person:
     own = tuple(
         Device(kind=it.kind, address=it.address, number=it.number, trunk=it.trunk, mobile_seconds=it.mobile_seconds)
         for it in devices
-        if it.person == row.key
     )
     return Person(devices=own, **{name: _tuple(getattr(row, name)) for name in _PERSON})
 
@@ -291,8 +299,7 @@ def _tuple(value: Any) -> Any:
 
 
 def _team(row: Row[Any], members: Sequence[Row[Any]]) -> Team:
-    own = tuple(it.person for it in members if it.team == row.key)
-    return Team(members=own, **{name: getattr(row, name) for name in _TEAM})
+    return Team(members=tuple(it.person for it in members), **{name: getattr(row, name) for name in _TEAM})
 
 
 def _line(row: Row[Any]) -> Line:
