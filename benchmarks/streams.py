@@ -125,7 +125,11 @@ async def _call(engine: AsyncEngine, directory: Directory, person: int, number: 
     )
     await asyncio.sleep(ANSWER_AFTER)
     ends: dict[str, Any] = {"target": leg, "status": "ANSWER"}
-    await tell(e.DialEnded(**base(*caller), **ends), e.ChannelUp(**base(*staff)), e.ChannelUp(**base(*caller)))
+    await tell(
+        e.DialEnded(**base(*caller), **ends),
+        *(e.ChannelUp(**base(*each)) for each in (staff, caller)),
+        *(e.BridgeEntered(**base(*each), bridge=f"bridge-{uid}") for each in (staff, caller)),
+    )
     await asyncio.sleep(TALK_SECONDS)
     await tell(e.ChannelHungUp(**base(*staff), cause=16), e.ChannelHungUp(**base(*caller), cause=16))
     await asyncio.sleep(SETTLE_AFTER)
