@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 from aiohttp import web
 
@@ -162,11 +161,11 @@ def make_app(services: WebServices) -> web.Application:
 
 
 async def _listen(app: web.Application) -> AsyncIterator[None]:
-    task = asyncio.create_task(app[LIVE].run(), name="live calls")
+    tasks = [asyncio.create_task(work) for work in (app[LIVE].run(), app[HOUSE].run())]
     yield
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _let_go(app: web.Application) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 from uuid import UUID
@@ -29,8 +30,10 @@ from web.keeping import actor_of
 from web.leads.tasks import own_tasks
 from web.leads.wording import words_of
 from web.live import LIVE
+from web.names import line_name, person_name
 from web.own_cards import NONE, OwnCards, read_own
 from web.page import Drawn, fragment, language_of, page, today_of
+from web.render import render
 from web.rights import Scope, own_follow_ups, scope_of
 from web.services import SERVICES
 from web.sessions import Viewer
@@ -182,11 +185,23 @@ async def _live(request: web.Request, known: Collection[LiveCall], own: OwnCards
         "over": own.drawn[drawn],
         "quiet": not cards and not over,
         "untold_more": own.untold_count - len(own.untold),
-        "colleagues": colleagues(directory, viewer.person),
-        "others": others[:OTHERS_MOST],
+        "colleagues": colleagues(directory, viewer.person) if cards else [],
+        "others": [_row(call, directory, language) for call in others[:OTHERS_MOST]],
         "others_count": len(others),
         "sees_all": scope.everything or scope.live,
     } | words
+
+
+def _row(call: LiveCall, directory: Directory, language: str) -> Drawn:
+    """A call of others, drawn once for all who see it in this language; how long it goes on is told by the page."""
+    known = call.rows.get(language)
+    if known is None or known[0] is not directory:
+        names: dict[str, Any] = {
+            "name_of": partial(person_name, directory),
+            "line_of": partial(line_name, directory),
+        }
+        known = call.rows[language] = directory, Drawn(render("other.html", language, call=call, **names))
+    return known[1]
 
 
 def _shown(  # all that a card is made of

@@ -246,7 +246,8 @@ class Live:
         """The calls with what is known of who calls, by the reader alone: nobody who asks for a page is waited for."""
         directory, told = self._house.known, {}
         for call in calls:
-            background = None if call.ended_at else known.get((call.id, call.number))
+            # Of what is over only a missed call is still shown with who called.
+            background = None if call.status == "missed" else known.get((call.id, call.number))
             background = background or await read_background(reader, call, directory)
             told[call.id] = replace(call, background=background)
         return told

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, or_, select, text, union
+from sqlalchemy import BindParameter, Row, Select, bindparam, func, or_, select, text, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.tables import call_names, calls, legs
@@ -66,7 +66,7 @@ async def read_own(  # what was read before is not read again
     """
     if person is None:
         return NONE
-    found = (await connection.execute(_untold(person))).all()
+    found = (await connection.execute(_UNTOLD_OF, {"who": person})).all()
     ids = [row.id for row in found[:UNTOLD_MOST]]
     shown = {call.id: call for call in before.untold if call.id in ids and call.id not in changed}
     others = {id_: before.others.get(id_) for id_ in shown}
@@ -79,11 +79,12 @@ async def read_own(  # what was read before is not read again
     return OwnCards(rows, [shown[id_] for id_ in ids if id_ in shown], len(found), others)
 
 
-def _untold(person: str) -> Select[Any]:
-    """The calls that a person has talked through with somebody outside, and told nothing of, the newest first.
+def _untold() -> Select[Any]:
+    """The calls that the person `who` has talked through with somebody outside, and told nothing of, the newest first.
 
     Their newest talks are found by the index of who and when, and only then their calls.
     """
+    person: BindParameter[str] = bindparam("who")
     # One moment for all PBXes, by the clock that is furthest behind.
     behind = select(func.min(pbx_clocks.c.ahead)).scalar_subquery()
     since = func.now() + func.coalesce(behind, text("interval '0'")) - UNTOLD
@@ -118,6 +119,9 @@ def _untold(person: str) -> Select[Any]:
     )
     untold = union(*(one.where(*theirs, ~told.exists()) for one in (reached, placed))).subquery()
     return select(untold.c.id).order_by(untold.c.started_at.desc())
+
+
+_UNTOLD_OF: Final = _untold()
 
 
 async def _lead_before(connection: AsyncConnection, call: LiveCall) -> int | None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from time import monotonic
@@ -19,11 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from directory.tables import sessions, tokens
 from directory.tables import users as logins
 from telephony.clocks import keep
+from tests.fakes.office import until
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import SUPPORT, Told
-from web import guard, health, users, watching
+from web import desk, guard, health, users, watching
 from web.background import read_live
 from web.live import LIVE
+from web.render import render
 from web.services import Part
 from web.sessions import Viewer
 from web.tables import listens
@@ -347,6 +350,33 @@ async def test_a_page_that_was_just_woken_takes_what_happens_meanwhile_as_one(si
         live.close(page)
 
 
+async def test_a_call_of_others_is_drawn_once_for_all_who_see_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anew when it changes; and who called is not asked for again when a talk is over."""
+    drawn: list[str] = []
+
+    def counted(template: str, language: str, **context: Any) -> str:
+        drawn.append(f"{template} {context['call'].status}")
+        return render(template, language, **context)
+
+    monkeypatch.setattr(desk, "render", counted)
+    call, asked = Told(site.engine), list[str]()
+    await call.arrives()
+    await call.rings("PJSIP/anna-desk")
+    async with site.visitor("boris") as boris, site.visitor("vera") as vera:
+        for status in ("ringing", "talking"):
+            if status == "talking":
+                await call.answers("PJSIP/anna-desk")
+            await until(partial(is_so, site, status))
+            for client in (boris, vera, boris):
+                assert f'id="other-{call.id}"' in await (await client.get("/")).text()
+    assert drawn == ["other.html ringing", "other.html talking"]
+    event.listen(site.engine.sync_engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    await call.hangs_up()
+    await until(lambda: all(one.ended_at for one in site.app[LIVE].calls.values()))
+    assert any("calls.direction" in one for one in asked)
+    assert not any("party_numbers" in one for one in asked)
+
+
 async def test_the_calls_that_go_on_are_found_by_the_time_they_began(site: Site) -> None:
     """However many there ever were; how far the clocks of PBXes are from ours is known before the first of them."""
     async with site.engine.begin() as connection:
@@ -368,6 +398,11 @@ async def test_the_calls_that_go_on_are_found_by_the_time_they_began(site: Site)
     assert re.search(r"Index Cond: \(+started_at > ", plan), plan
     foreseen = re.search(r"rows=(\d+)", plan)
     assert int(foreseen[1] if foreseen else "1000") < 10, plan  # of what seems many, all calls are read
+
+
+def is_so(site: Site, status: str) -> bool:
+    """Whether the pages know one call, and that it is so far."""
+    return [call.status for call in site.app[LIVE].calls.values()] == [status]
 
 
 async def busy_house(site: Site) -> None:

@@ -27,6 +27,7 @@ from telephony import tape
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE as STORY
 from tests.fakes.story import LINE, SUPPORT, Told, know
+from web import house
 from web.background import read_background, read_live
 from web.cards import cards_for
 from web.house import HOUSE
@@ -217,3 +218,21 @@ async def test_every_role_has_a_desk_and_a_list(site: Site, login: str) -> None:
     async with site.visitor(login) as client:
         for address in ("/", "/calls", "/desk/today"):
             assert (await client.get(address)).status == 200
+
+
+async def test_the_directory_is_read_before_a_page_has_to_wait_for_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For as long as pages ask for it; what is the same as before is the same object, from which things are drawn."""
+    for name, seconds in (("FRESH_SECONDS", 3600.0), ("RENEWED_SECONDS", 0.0), ("PAUSE_SECONDS", 0.01)):
+        monkeypatch.setattr(house, name, seconds)
+    known = await site.app[HOUSE].read()
+    read_at = site.app[HOUSE]._directory.read_at
+    async with asyncio.timeout(20):
+        while site.app[HOUSE]._directory.read_at == read_at:
+            assert await site.app[HOUSE].read() is known
+            await asyncio.sleep(0.01)
+        async with site.engine.begin() as connection:
+            await store.apply(connection, replace(known, company=replace(known.company, name="Лютик")))
+        while (await site.app[HOUSE].read()).company.name != "Лютик":
+            await asyncio.sleep(0.01)
