@@ -124,8 +124,8 @@ class LiveCall:
     Times are the PBX's, whose clock is `ahead` of ours; `plan` is routing's decision as JSON, empty when there is none.
     `crm` is what a CRM said of whose the caller is, where one is asked. `paused`: the PBX writes silence into the
     recording now. `held`: somebody in it is on hold. `placed_by` is the key of who of ours called out, `helps` who asks
-    the head for help, `consults` who asks whom before they hand the other side over. `rows` keeps what the desk drew of it,
-    by language; after each change it is another call.
+    the head for help, `consults` who asks whom before they hand the other side over. `rows` keeps what the desk drew of
+    it, by language; after each change it is another call.
     """
 
     id: UUID
