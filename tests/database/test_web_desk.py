@@ -31,6 +31,7 @@ from tests.fakes.site import Site, open_site
 from tests.fakes.story import Told, know
 from web import controlling
 from web.api.operations import PREFIX as API
+from web.wording import iso
 
 
 @pytest.fixture
@@ -292,6 +293,19 @@ async def test_a_consultation_is_on_both_cards_until_it_ends(site: Site) -> None
         await desk_where(anna, lambda page: "Разговор с коллегой" not in page)
         await desk_where(boris, lambda page: "советуется" not in page and 'value="hold"' in page)
     assert wanted == [("connect", None, None)]
+
+
+async def test_timers_go_by_our_clock_also_of_a_pbx_that_is_ahead(site: Site) -> None:
+    """Of the card, and of the same call among the others of a head's desk."""
+    async with site.engine.begin() as connection:
+        await connection.execute(text("insert into pbx_clocks (pbx, ahead) values ('main', interval '1 hour')"))
+    story, call = await talking(site.engine)
+    ((began,),) = await rows(site.engine, "select answered_at from calls where id = :call", call=call)
+    wanted = f'data-since="{iso(began - timedelta(hours=1))}"'
+    async with site.visitor("anna") as anna, site.visitor("vera") as vera:
+        assert wanted in await desk_where(anna, lambda page: f'id="card-{call}"' in page)
+        assert wanted in await desk_where(vera, lambda page: f'id="other-{call}"' in page)
+    await story.hangs_up()
 
 
 class Dropping(Link):
