@@ -332,10 +332,13 @@ async def test_what_is_found_does_not_depend_on_how_many_have_it(site: Site, mon
                         patch.setattr(module, "LATELY", lately)
                     assert await told(limit) == few, (login, limit)
                     patch.setattr(frequent, "SURELY", -1)
+                    patch.setattr(frequent, "LEAST", 0)
                     assert await told(limit) == few, (login, limit)
 
 
-async def test_what_is_frequent_among_the_newest_is_not_looked_up(engine: AsyncEngine) -> None:
+async def test_what_is_frequent_among_the_newest_is_not_looked_up(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a large table alone; what few have is found whole. That it is frequent is a guess by the newest."""
     async with engine.connect() as connection:
 
@@ -356,6 +359,11 @@ async def test_what_is_frequent_among_the_newest_is_not_looked_up(engine: AsyncE
         assert [await few(name) for name in ("Ким", "Иванов", "Петров")] == [None, None, 200]
         await make(100, "'Новый'")
         assert await few("Новый") is None
+        monkeypatch.setattr(frequent, "SURELY", 0)  # as where the table is larger than any
+        await make(2, "'Редкий'")
+        assert await few("Редкий") == 2
+        await make(1, "'Редкий'")
+        assert await few("Редкий") is None
 
 
 async def test_of_a_party_with_many_calls_only_the_newest_are_read(site: Site) -> None:

@@ -7,6 +7,7 @@ const to = form.elements.to;
 let dragged = null;
 let opener = null;
 let waiting = "";
+let stream = null;
 
 for (const select of document.querySelectorAll("#board-filters select")) {
   select.addEventListener("change", () => select.form.submit());
@@ -34,13 +35,17 @@ function draw(text) {
   return true;
 }
 
+// Why one's own last move was refused stays, whatever colleagues do.
 function drawWaiting() {
-  if (waiting && !dragged && !dialog.open) draw(waiting);
+  if (!waiting || dragged || dialog.open) return;
+  const refused = board.querySelector(":scope > .wrong");
+  if (draw(waiting) && refused) board.prepend(refused);
 }
 
 const lost = document.getElementById("lost");
 function listen() {
-  const stream = new EventSource(board.dataset.stream);
+  stream?.close();
+  stream = new EventSource(board.dataset.stream);
   stream.addEventListener("open", () => { lost.hidden = true; });
   stream.addEventListener("message", (event) => { waiting = event.data; drawWaiting(); });
   stream.addEventListener("error", () => {
@@ -57,6 +62,7 @@ async function send(card, body) {
   // Whoever is logged out meanwhile, or may not do this at all, reads so on a page of its own.
   if (response.redirected || !(response.ok || [400, 403, 409].includes(response.status))) return location.reload();
   if (!draw(await response.text())) return location.reload();
+  listen(); // What the stream told meanwhile may be later than the answer: it tells the whole board anew.
   const moved = document.getElementById(`card-${lead}`);
   (moved?.querySelector(".lead-card-move") ?? board.querySelector(".board")).focus();
   moved?.scrollIntoView({ block: "nearest", inline: "nearest" });
