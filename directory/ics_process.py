@@ -44,7 +44,7 @@ async def read_apart(
     finally:
         with suppress(ProcessLookupError):
             child.kill()
-        await child.wait()
+        await child.communicate()  # what it had said is read to its end: till then asyncio waits for the process
     if child.returncode:
         raise IcsError("too_slow")
     answer = json.loads(told)

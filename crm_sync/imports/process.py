@@ -75,7 +75,7 @@ async def read_apart(
     finally:
         with suppress(ProcessLookupError):
             child.kill()
-        await child.wait()
+        await child.communicate()  # what it had said is read to its end: till then asyncio waits for the process
     told = msgspec.json.decode(answer, type=_Told)
     if told.reading is None:
         raise FileFault(*told.fault or ("unreadable",))

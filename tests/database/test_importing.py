@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -225,3 +226,21 @@ async def test_a_reader_that_answers_too_much_is_ended(monkeypatch: pytest.Monke
         with pytest.raises(FileFault) as fault:
             await read(rows)
     assert fault.value.why == "too_much_text"
+
+
+async def test_a_reader_is_ended_also_while_what_it_said_waits_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So much of it that asyncio reads no more, and would wait for ever for the end of a process that is gone."""
+
+    async def cut_short(child: Process, question: bytes) -> bytes:
+        assert child.stdin
+        assert child.stdout
+        child.stdin.write(question)
+        child.stdin.close()
+        while not child.stdout._paused:  # type: ignore[attr-defined] # nobody tells
+            await asyncio.sleep(0.01)
+        raise FileFault("too_much_text")
+
+    monkeypatch.setattr(import_process, "_answer", cut_short)
+    async with asyncio.timeout(30):
+        with pytest.raises(FileFault):
+            await read([["phone", "note"], *(["8 916 123-45-67", "x" * 1000] for _ in range(2000))])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -83,6 +83,13 @@ async def answered(client: ClientSession, path: str, status: int = 200, **body: 
         told = await response.json()
         assert response.status == status, told
         return told
+
+
+async def head_where(client: ClientSession, true: Callable[[str], bool]) -> None:
+    """Wait until the head's page is so."""
+    async with asyncio.timeout(10):
+        while not true(await (await client.get("/head")).text()):
+            await asyncio.sleep(0.02)
 
 
 async def told_of(engine: AsyncEngine, after: float, *, answers: bool, gone_after: float = 30.0) -> None:
@@ -228,9 +235,9 @@ async def test_a_head_has_calls_of_own_teams_overheard_and_it_is_audited(site: S
     async with site.visitor("vera") as vera, site.visitor("ilya") as ilya:
         async with site.engine.begin() as connection:
             await helping.ask(connection, call, "anna")
-        assert "Просит помочь: Анна Смирнова" in await (await vera.get("/head")).text()
+        await head_where(vera, lambda page: "Просит помочь: Анна Смирнова" in page)
         told = await answered(vera, f"/calls/{call}/overhear", mode="whisper")
-        assert "Просит помочь" not in await (await vera.get("/head")).text()
+        await head_where(vera, lambda page: "Просит помочь" not in page)
         assert (told["state"], told["person"], told["mode"]) == ("wanted", "vera", "whisper")
         assert await answered(vera, f"/overhearings/{told['id']}") == told
         assert (await answered(ilya, f"/overhearings/{told['id']}"))["id"] == told["id"]
