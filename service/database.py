@@ -23,7 +23,8 @@ for room in ROOMS:
 
 __all__ = ["metadata", "status", "upgrade"]
 
-_LOCK = text("select pg_advisory_xact_lock(5038, 0)")
+_LOCK = text("select pg_advisory_lock(5038, 0)")
+"""Held over all transactions of an upgrade, until its connection is closed."""
 
 
 def _config(connection: Connection) -> Config:
@@ -36,16 +37,21 @@ def _config(connection: Connection) -> Config:
 
 def _upgrade(connection: Connection) -> None:
     connection.execute(_LOCK)
+    connection.commit()  # within a transaction of ours all migrations would be one
     command.upgrade(_config(connection), "head")
 
 
 async def upgrade(url: str) -> None:
-    """Run every migration not yet run, in one transaction; a second caller waits and finds nothing to do."""
+    """Run every migration not yet run, each in a transaction of its own; a second caller waits and finds nothing to do.
+
+    Where one fails, those before it stay, and the next upgrade goes on from there.
+    """
     engine = connect(url, pool=1, longest=None)  # of a large store an index alone takes minutes
     try:
-        async with engine.begin() as connection:
+        async with engine.connect() as connection:
             await connection.run_sync(_upgrade)
             await ensure_partitions(connection)
+            await connection.commit()
     finally:
         await engine.dispose()
 

@@ -16,6 +16,7 @@ context.configure(
     target_metadata=metadata,
     include_object=_owned,
     compare_type=True,
+    transaction_per_migration=True,  # what one locks is not locked while the next is at work
 )
 with context.begin_transaction():
     context.run_migrations()

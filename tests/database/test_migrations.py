@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from alembic import command
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.database import connect
@@ -43,6 +45,22 @@ async def test_two_services_that_start_at_once_migrate_once(empty_database_url: 
     await asyncio.gather(*(upgrade(empty_database_url) for _ in range(3)))
     found, newest = await status(empty_database_url)
     assert found == newest is not None
+
+
+async def test_each_migration_is_a_transaction_of_its_own(empty_database_url: str) -> None:
+    """What one locked is free while the next is at work; where one fails, the next upgrade goes on from there."""
+    engine = connect(empty_database_url, pool=1)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("create table password_tries ()")
+    with pytest.raises(ProgrammingError, match="password_tries"):
+        await upgrade(empty_database_url)
+    assert (await status(empty_database_url))[0] == "0064"
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("drop table password_tries")
+    await engine.dispose()
+    await upgrade(empty_database_url)
+    found, newest = await status(empty_database_url)
+    assert found == newest
 
 
 _OF_0002 = """

@@ -20,9 +20,15 @@ FILL = """
 update calls set person = caller.person
 from calls out cross join lateral (
     select coalesce(
-        jsonb_path_query_first(
-            out.state, '$.facts[*] ? (@.kind == "OutgoingJudged" && @.person != "").person') #>> '{}',
-        (select d.person from devices d where out.caller_number in (d.address, d.number) limit 1)
+        (select fact ->> 'person' from jsonb_array_elements(out.state -> 'facts') as fact
+         where fact ->> 'kind' = 'OutgoingJudged' and fact ->> 'person' <> ''
+         order by cast(fact ->> 'at' as timestamptz) limit 1),
+        (select d.person from devices d cross join lateral (
+             select d.address in (
+                 select regexp_replace(name #>> '{}', '-[0-9a-f]+$', '')
+                 from jsonb_path_query(out.state, '$.channels.* ? (@.incoming == true).name[1]') as name) as called) by
+         where by.called or out.caller_number in (d.address, d.number)
+         order by by.called desc limit 1)
     ) as person) as caller
 where out.id = calls.id and out.direction = 'outbound' and out.person is distinct from caller.person
   and caller.person is not null
