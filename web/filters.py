@@ -43,8 +43,9 @@ class Team:
 class Filters:
     """What is looked for; None and empty mean anything. `since` is included, `until` is not; `said` in the talk.
 
-    `person` talked or called out, or was rung where nobody did; `team` as `team_of` tells it. `cause` is one of
-    `calls.missed.CAUSES`. `audio` is a state of `recordings.gaps.OF_CALLS`, or GAP for any but the well one.
+    `person` talked or called out, or took a call out over, or was rung where nobody did; `team` as `team_of` tells it.
+    `cause` is one of `calls.missed.CAUSES`. `audio` is a state of `recordings.gaps.OF_CALLS`, or GAP for any but the
+    well one.
     """
 
     since: datetime | None = None

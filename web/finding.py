@@ -275,9 +275,13 @@ def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:
 
 
 def _reached(person: str) -> ColumnElement[bool]:
-    """Who talked; of a call that nobody talked on, whom it rang."""
-    rung = select(literal(1)).where(legs.c.call_id == calls.c.id, legs.c.person == person).limit(1)
-    return or_(calls.c.person == person, and_(calls.c.person.is_(None), rung.scalar_subquery().is_not(None)))
+    """Who talked or called out; of a call out also who took it over, of a call that nobody talked on whom it rang."""
+    nobodys = calls.c.person.is_(None)
+    theirs = select(literal(1)).where(
+        legs.c.call_id == calls.c.id, legs.c.person == person, or_(nobodys, legs.c.answered_at.is_not(None))
+    )
+    others = or_(nobodys, calls.c.direction == "outbound")
+    return or_(calls.c.person == person, and_(others, theirs.limit(1).scalar_subquery().is_not(None)))
 
 
 def _reached_since(person: str, since: datetime) -> ColumnElement[bool]:
