@@ -237,9 +237,9 @@ async def _today(request: web.Request) -> dict[str, Any]:
         promises = await _promises(connection, viewer, scope)
         needy = await _needy(connection, directory) if scope.everything else {}
     talked = [row for row in rows if row.status in {"answered", "talking"}]
-    answered = [row for row in talked if row.person == viewer.person]
+    answered = [row for row in talked if row.direction == "inbound" and row.person == viewer.person]
     missed = [row for row in rows if row.status == "missed"]
-    waits = [row.wait_seconds for row in answered if row.direction == "inbound"]
+    waits = [row.wait_seconds for row in answered]
     return {
         "attention_counts": needy,
         "answered_count": len(answered),
