@@ -43,7 +43,8 @@ Capability = Literal[
 class CrmCall(Struct, frozen=True, kw_only=True):
     """A call, as it reads when the CRM is first told of it. Times are aware UTC; numbers E.164 digits where known.
 
-    `number` and `name` are of whoever is outside, `person` is the key of who talked with them; None: nobody did.
+    `number` and `name` are of whoever is outside, `person` is the key of who talked with them, of a call out of
+    who called, also where nobody answered; None: nobody of ours.
     `joined`: ids of calls that turned out to be part of this one.
     """
 
