@@ -63,6 +63,12 @@ def caller_channel(call: Call) -> str:
     return next(iter([*called_in, *began, *people]), "")
 
 
+def caller_ended_at(call: Call) -> datetime | None:
+    """When the channel that began the call ended: they may have handed the other side over before; None: it goes on."""
+    channel = call.channels.get(caller_channel(call))
+    return _time(channel.ended_at) if channel else None
+
+
 def is_originated(call: Call, caller: str) -> bool:
     """Whether the PBX called even the one who began the call, as a program asked it to."""
     return caller in call.channels and call.channels[caller].incoming is False

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.call import Call
 from calls.consulting import consultations
+from calls.legs import caller_ended_at
 from calls.record import state_call
 from calls.tables import calls, follow_ups, help_requests, legs
 from crm_sync.book.lead_list import last_lost
@@ -62,9 +63,6 @@ _LIVING: Final = func.jsonb_array_length(
         calls.c.state, text("""'$.channels.keyvalue() ? (!(@.value.ended_at != null)).key'::jsonpath""")
     )
 )
-_PLACED: Final = func.jsonb_path_query_first(
-    calls.c.state, text("""'$.facts[*] ? (@.kind == "OutgoingJudged" && @.person != "").person'::jsonpath""")
-)
 _HELPS: Final = (
     select(func.jsonb_agg(func.jsonb_build_array(help_requests.c.person, help_requests.c.taken_by)))
     .where(help_requests.c.call_id == calls.c.id, help_requests.c.withdrawn_at.is_(None))
@@ -76,7 +74,7 @@ _COLUMNS: Final = (
     calls.c.dialed, calls.c.started_at, calls.c.answered_at, calls.c.ended_at, calls.c.missed_cause, calls.c.person,
     calls.c.talk_seconds, _ROUTED.label("routed"), AHEAD.label("ahead"),
     _RECORDED.label("recorded"), _MUTES.label("mutes"), _ENDED.label("ended"),
-    _HOLDS.label("holds"), _LIVING.label("living"), _PLACED.label("placed_by"), _HELPS.label("helps"),
+    _HOLDS.label("holds"), _LIVING.label("living"), _HELPS.label("helps"),
 )  # fmt: skip
 
 
@@ -102,7 +100,7 @@ async def read_live(connection: AsyncConnection, ids: Sequence[UUID] | None = No
     asked_legs = select(legs).where(legs.c.call_id.in_([row.id for row in rows])).order_by(legs.c.started_at)
     for leg in (await connection.execute(asked_legs)).all() if rows else ():
         reached[leg.call_id].append(leg)
-    states = await _states(connection, [row.id for row in rows if _may_consult(row)])
+    states = await _states(connection, [row.id for row in rows if _may_consult(row) or _may_have_left(row)])
     return [_live(row, reached[row.id], states.get(row.id)) for row in rows]
 
 
@@ -114,6 +112,11 @@ async def _states(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID
 def _may_consult(row: Any) -> bool:
     """Whether more channels live than two who talk need: few calls are read whole."""
     return bool(row.status == "talking" and row.living > _PAIR)
+
+
+def _may_have_left(row: Any) -> bool:
+    """Whether one of ours who called may have gone out of the talk; who called us is no one of ours."""
+    return bool(row.direction != "inbound" and row.answered_at and row.ended)
 
 
 async def read_background(connection: AsyncConnection, call: LiveCall, directory: Directory) -> Background:
@@ -229,8 +232,9 @@ def _quote(segments: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
     return tuple(Said(str(part.get("side", "")), str(part.get("text", ""))) for part in segments[:QUOTE_LINES])
 
 
-def _consults(call: Call, reached: Sequence[Any], placed_by: str | None) -> Iterator[Consults]:
+def _consults(call: Call, row: Any, reached: Sequence[Any]) -> Iterator[Consults]:
     """Who asks whom now; who called out is no leg of the call."""
+    placed_by = row.person if row.direction == "outbound" else None
     leg_of = {leg.channel: leg for leg in reached}
     ringing = [leg for leg in reached if leg.outcome is None and leg.answered_at is None and leg.ended_at is None]
     for told in consultations(call):
@@ -255,7 +259,8 @@ def _live(row: Any, reached: Sequence[Any], call: Call | None) -> LiveCall:
         paused=_paused(row.mutes, row.ended),
         held=any(max(told)[1] for told in row.holds if told),
         helps=tuple(Help(*told) for told in row.helps or ()),
-        consults=tuple(_consults(call, reached, row.placed_by)) if call else (),
+        consults=tuple(_consults(call, row, reached)) if call and _may_consult(row) else (),
+        caller_ended_at=caller_ended_at(call) if call and _may_have_left(row) else None,
         crm=crm,
     )
 

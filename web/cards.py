@@ -123,9 +123,9 @@ class LiveCall:
 
     Times are the PBX's, whose clock is `ahead` of ours; `plan` is routing's decision as JSON, empty when there is none.
     `crm` is what a CRM said of whose the caller is, where one is asked. `paused`: the PBX writes silence into the
-    recording now. `held`: somebody in it is on hold. `placed_by` is the key of who of ours called out, `helps` who asks
-    the head for help, `consults` who asks whom before they hand the other side over. `rows` keeps what the desk drew of
-    it, by language; after each change it is another call.
+    recording now. `held`: somebody in it is on hold. `caller_ended_at` is when one of ours who called hung up, though
+    others may talk on. `helps` tells who asks the head for help, `consults` who asks whom before they hand the other
+    side over. `rows` keeps what the desk drew of it, by language; after each change it is another call.
     """
 
     id: UUID
@@ -145,7 +145,7 @@ class LiveCall:
     recorded: bool = False
     paused: bool = False
     held: bool = False
-    placed_by: str | None = None
+    caller_ended_at: datetime | None = None
     helps: tuple[Help, ...] = ()
     consults: tuple[Consults, ...] = ()
     ahead: timedelta = timedelta()
@@ -158,6 +158,11 @@ class LiveCall:
     def number(self) -> str | None:
         """The number outside: whose call it is with; None: they hide it."""
         return self.dialed if self.direction == "outbound" else self.caller_number
+
+    @property
+    def placed_by(self) -> str | None:
+        """The key of who of ours called out."""
+        return self.person if self.direction == "outbound" else None
 
     @property
     def name(self) -> str:
@@ -202,11 +207,11 @@ def card_for(call: LiveCall, person: str | None, now: datetime, when: When = "ri
     if when == "never" or not (mine or _placed(call, person)):
         return None
     now += call.ahead
-    if _placed(call, person):
-        return _called(call, person)
     talked = [reach for reach in mine if reach.answered_at]
     if talked:
         return _talking(call, talked)
+    if _placed(call, person):
+        return _called(call, person)
     open_ = [reach for reach in mine if reach.ended_at is None and reach.outcome is None]
     if open_ and call.ended_at is None:
         first = min(open_, key=lambda reach: reach.started_at or call.started_at)
@@ -231,12 +236,12 @@ def cards_for(calls: Iterable[LiveCall], person: str | None, now: datetime, when
 
 
 def _placed(call: LiveCall, person: str | None) -> bool:
-    return call.direction == "outbound" and person is not None and call.placed_by == person
+    return person is not None and call.placed_by == person
 
 
 def _called(call: LiveCall, person: str | None) -> Card | None:
-    """The card of who called out, until the call is over."""
-    if call.ended_at is not None:
+    """The card of who called out, until they hang up, having handed the other side over or not."""
+    if call.ended_at or call.caller_ended_at:
         return None
     own = _own(call, person)
     if call.answered_at is None:
@@ -246,7 +251,7 @@ def _called(call: LiveCall, person: str | None) -> Card | None:
 
 def _own(call: LiveCall, person: str | None) -> Reach:
     """The device that a person called from; nobody told which."""
-    return Reach(person, "", "", None, call.started_at, call.answered_at, call.ended_at)
+    return Reach(person, "", "", None, call.started_at, call.answered_at, call.caller_ended_at or call.ended_at)
 
 
 def _talking(call: LiveCall, talked: list[Reach]) -> Card | None:

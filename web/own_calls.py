@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import events as e
-from calls.call import facts
+from calls.legs import caller_ended_at
 from web.guard import VIEWER
 from web.house import HOUSE
 from web.one_call import OneCall, read_call
@@ -49,8 +48,7 @@ def talkers(one: OneCall) -> dict[str, bool]:
         person = one.person_of(leg.channel)
         if person and leg.answered_at is not None:
             told[person] = told.get(person, False) or (going_on and leg.ended_at is None)
-    if one.seen.direction == "outbound" and one.seen.answered_at is not None:
-        for judged in facts(one.call, e.OutgoingJudged):
-            if judged.person:
-                told[judged.person] = going_on
+    called_out = one.row.person if one.seen.direction == "outbound" and one.seen.answered_at is not None else None
+    if called_out and called_out not in told:
+        told[called_out] = going_on and caller_ended_at(one.call) is None
     return told

@@ -107,11 +107,13 @@ def _untold() -> Select[Any]:
         .limit(TALKS_MOST)
         .subquery()
     )
+    ended = calls.c.state["channels"][asked.c.channel]["ended_at"].astext
+    handed_over = (calls.c.direction == "outbound") & (calls.c.person == person) & ended.is_not(None)
     placed = (
         select(calls.c.id, calls.c.started_at)
         .join(call_names, call_names.c.call_id == calls.c.id)
         .join(asked, (asked.c.pbx == call_names.c.pbx) & (asked.c.channel == call_names.c.name))
-        .where(calls.c.answered_at.is_not(None), calls.c.ended_at.is_not(None))
+        .where(calls.c.answered_at.is_not(None), or_(calls.c.ended_at.is_not(None), handed_over))
     )
     theirs = (calls.c.joined_into.is_(None), calls.c.direction != "internal")
     told = select(desk_cards.c.id).where(

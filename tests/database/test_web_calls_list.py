@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import msgspec
 import pytest
 from aiohttp import ClientSession
 from sqlalchemy import insert, select, text, update
@@ -123,13 +124,15 @@ async def test_each_filter_finds_its_calls(
         assert await found(client, told, "team=sales") == set()
 
 
-@pytest.mark.parametrize("answered, judged", [(True, True), (False, True), (True, False), (False, False)])
-async def test_a_call_out_is_of_whoever_called(site: Site, answered: bool, judged: bool) -> None:
+@pytest.mark.parametrize("answered", [True, False])
+@pytest.mark.parametrize("told_by", ["judge", "device", "number"])
+async def test_a_call_out_is_of_whoever_called(site: Site, answered: bool, told_by: str) -> None:
     """Its line is none of theirs: they, their team and the filter by person find it, other teams do not."""
     at = datetime.now(UTC) - timedelta(hours=1)
-    device = "PJSIP/nobodys" if judged else "PJSIP/anna-desk"
-    events = outgoing_call("7.1", device=device, answered=answered, at=at)
-    if judged:
+    device = "PJSIP/anna-desk" if told_by == "device" else "PJSIP/nobodys"
+    began, *events = outgoing_call("7.1", device=device, answered=answered, at=at)
+    events.insert(0, msgspec.structs.replace(began, number="101" if told_by == "number" else "199"))
+    if told_by == "judge":
         events.append(
             e.OutgoingJudged(pbx="pbx", channel="7.1", linkedid="7.1", at=at, purpose="dialled", person="anna")
         )
@@ -146,11 +149,63 @@ async def test_a_call_out_is_of_whoever_called(site: Site, answered: bool, judge
             assert await found(client, told, query) == names, login
             async with client.get(f"/calls/{told['out']}") as response:
                 assert response.status == (200 if names else 403), login
-    filled = import_module("service.migrations.versions.0066_who_called_out_and_who_tries").FILL
+    assert await filled(site) == "anna"
+
+
+_TURNED = """
+update calls set state = jsonb_set(state, '{facts}', (
+    select jsonb_agg(fact order by place desc)
+    from jsonb_array_elements(state->'facts') with ordinality as told (fact, place)))
+"""
+
+
+async def filled(site: Site) -> str | None:
+    """Whose the one call is after the upgrade, if it was written without, in whichever order its facts are kept."""
+    fill = text(import_module("service.migrations.versions.0066_who_called_out_and_who_tries").FILL)
+    found = set()
+    for _ in range(2):
+        async with site.engine.begin() as connection:
+            await connection.execute(update(calls).values(person=None))
+            await connection.execute(fill)
+            found.add((await connection.execute(select(calls.c.person))).scalar_one())
+            await connection.execute(text(_TURNED))
+    (person,) = found
+    return str(person) if person else None
+
+
+@pytest.mark.parametrize("rare", [True, False])
+async def test_a_call_out_that_was_handed_over_is_of_both(
+    site: Site, rare: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Борис, who took it over, is found as who talked; Глеб, whom it rang in vain, is not. It is of Анна, who called.
+
+    Борис consulted somebody outside, which was judged, too.
+    """
+    if not rare:
+        monkeypatch.setattr(few, "FEW", 0)
+        monkeypatch.setattr(finding, "WINDOWS", (0, 2))
+    at = datetime.now(UTC) - timedelta(hours=1)
+
+    def told_of(channel: str, seconds: float, kind: Any, **more: Any) -> e.Event:
+        event: e.Event = kind(pbx="pbx", channel=channel, linkedid="7.1", at=at + timedelta(seconds=seconds), **more)
+        return event
+
+    events = outgoing_call("7.1", at=at)
+    for channel, name in (("7.3", "PJSIP/boris-soft-3"), ("7.4", "PJSIP/gleb-desk-4")):
+        events += [told_of(channel, 4, e.ChannelCreated, incoming=False, name=name, number="")]
+        events += [told_of("7.1", 4, e.Dialed, target=channel, target_name=name)]
+        events += [told_of(channel, 8.5, e.ChannelHungUp, cause=16)]
+    events += [told_of("7.3", 5, e.BridgeEntered, bridge="b")]
+    events += [told_of("7.1", 0, e.OutgoingJudged, purpose="dialled", person="anna")]
+    events += [told_of("7.3", 7, e.OutgoingJudged, purpose="dialled", person="boris")]
     async with site.engine.begin() as connection:
-        await connection.execute(update(calls).values(person=None))
-        await connection.execute(text(filled))  # of calls that were written without
-        assert (await connection.execute(select(calls.c.person))).scalar_one() == "anna"
+        changes = await record(connection, events, owe_nothing)
+    told = {"out": str(changes[0].call_id)}
+    async with site.visitor("vera") as client:
+        for query, names in (("person=anna", {"out"}), ("person=boris", {"out"}), ("person=gleb", set[str]())):
+            assert await found(client, told, query) == names, query
+            assert await found(client, told, f"{query}&status=answered") == names, query
+    assert await filled(site) == "anna"
 
 
 async def test_pages_of_what_is_rare_follow_each_other(site: Site, told: dict[str, str]) -> None:

@@ -360,14 +360,9 @@ async def test_who_was_in_a_call_is_forgotten_on_its_card_too(site: Site) -> Non
 
 async def test_who_calls_out_has_the_card_until_they_told_of_it(site: Site) -> None:
     """While it rings there, while they talk, and after it."""
-    story = Told(site.engine, number="101")
-    phone = story.base() | {"name": "PJSIP/anna-desk-00000001"}
-    judged = e.OutgoingJudged(**phone, purpose="click", person="anna", number="79165550177")
-    created = e.ChannelCreated(**phone, number="101", dialed="79165550177", incoming=True)
-    call = await story.tell(created, judged)
-    row = {"pbx": "main", "channel": story.uid, "number": "79165550177", "person": "anna", "asked_by": "anna"}
-    async with site.engine.begin() as connection:
-        await connection.execute(insert(outgoing_calls).values(row | {"purpose": "click", "state": "connected"}))
+    story = await called_out(site.engine)
+    call = story.id
+    assert call is not None
     async with site.visitor("anna") as anna:
         for state in ("calling", "talking", "done"):
             if state == "calling":
@@ -381,6 +376,55 @@ async def test_who_calls_out_has_the_card_until_they_told_of_it(site: Site) -> N
         assert f'id="card-{call}"' not in await (await anna.get("/")).text()
         today = await (await anna.get("/desk/today")).text()
         assert f'href="/calls/{call}"' in today
+
+
+async def test_who_hands_over_a_call_out_tells_of_it_while_others_talk_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their card is done, theirs who took over talks; what the head wants of the call is wanted of these."""
+    monkeypatch.setattr(controlling, "DONE_SECONDS", 0.0)
+    story = await called_out(site.engine)
+    await story.rings("PJSIP/trunk")
+    call = await story.answers("PJSIP/trunk")
+    async with site.visitor("anna") as anna, site.visitor("boris") as boris, site.visitor("vera") as vera:
+        await card(anna, call, "talking")
+        assert (await ask(vera, call, "hangup", 422))["reason"] == "not_yet"
+        await story.rings("PJSIP/boris-soft")
+        theirs, mine = story.base(story._uid("PJSIP/boris-soft")), story.base()
+        bridge = f"bridge-{story.uid}"
+        entered = e.BridgeEntered(**theirs, bridge=bridge)
+        left = e.BridgeLeft(**mine, bridge=bridge)
+        await story.tell(e.ChannelUp(**theirs), entered, left, e.ChannelHungUp(**mine, cause=16))
+        await card(boris, call, "talking")
+        await card(anna, call, "done")
+        assert (await ask(anna, call, "hangup", 422))["reason"] == "over"
+        assert (await ask(vera, call, "hangup", 422))["reason"] == "not_yet"
+        assert await rows(site.engine, "select person from call_controls order by id") == [("anna",), ("boris",)]
+        await ask(anna, call, "outcome", outcome="qualified")
+        assert f'id="card-{call}"' not in await (await anna.get("/")).text()
+
+
+async def test_answered_today_is_what_one_answered(site: Site) -> None:
+    """A call out is none of it."""
+    await talked(site.engine)
+    story = await called_out(site.engine)
+    await story.rings("PJSIP/trunk")
+    await story.answers("PJSIP/trunk")
+    await story.hangs_up()
+    async with site.visitor("anna") as anna:
+        assert "<dd>1</dd><dt>принято" in await (await anna.get("/desk/today")).text()
+
+
+async def called_out(engine: AsyncEngine) -> Told:
+    """Анна calls out, as a program asked for it."""
+    story = Told(engine, number="101")
+    phone = story.base() | {"name": "PJSIP/anna-desk-00000001"}
+    judged = e.OutgoingJudged(**phone, purpose="click", person="anna", number="79165550177")
+    await story.tell(e.ChannelCreated(**phone, number="101", dialed="79165550177", incoming=True), judged)
+    row = {"pbx": "main", "channel": story.uid, "number": "79165550177", "person": "anna", "asked_by": "anna"}
+    async with engine.begin() as connection:
+        await connection.execute(insert(outgoing_calls).values(row | {"purpose": "click", "state": "connected"}))
+    return story
 
 
 async def card(client: ClientSession, call: UUID, state: str) -> None:

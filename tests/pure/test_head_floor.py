@@ -69,14 +69,37 @@ def test_everybody_does_one_thing_and_a_call_comes_before_all_that_keeps_them_el
 
 
 def test_who_rings_and_who_called_out_are_in_the_call_too() -> None:
-    """A call out reached nobody of ours: its caller is known by the extension. Times are by our clock."""
+    """A call out reached nobody of ours, and is of who called. Times are by our clock."""
     rings = call(status="ringing", reaches=(replace(call().reaches[0], outcome=None, answered_at=None),))
-    out = call(direction="outbound", caller_number="102", reaches=(), person=None, ahead=timedelta(seconds=5))
+    out = call(direction="outbound", caller_number="102", reaches=(), person="boris", ahead=timedelta(seconds=5))
     assert doing(rings, out) == {"anna": "ringing", "boris": "talking", "gleb": "free"}
     assert people_in(out, HOUSE) == {"boris"}
     assert (talking_in(out, HOUSE), talking_in(rings, HOUSE), talking_in(call(), HOUSE)) == (["boris"], [], ["anna"])
     boris = next(one for one in floor(HOUSE, {}, {}, [out]) if one.person.key == "boris")
     assert boris.since == AT - timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("direction, person", [("outbound", "boris"), ("internal", "anna")])
+def test_who_began_a_call_talks_until_they_hang_up_and_others_talk_on(direction: str, person: str) -> None:
+    """Борис called, and hands over to Анна; she gives it back to him, and he leaves once more."""
+    anna = call().reaches[0]
+    began = call(direction=direction, caller_number="102", person=person, reaches=(anna,))
+    left = replace(began, caller_ended_at=AT)
+    assert (talking_in(began, HOUSE), talking_in(left, HOUSE)) == (["boris", "anna"], ["anna"])
+    assert doing(left) == {"anna": "talking", "boris": "free", "gleb": "free"}
+    boris = Reach("boris", "PJSIP/boris-soft", "102", "answered", AT, AT, None)
+    over = replace(anna, ended_at=AT)
+    assert talking_in(replace(left, reaches=(over, boris)), HOUSE) == ["boris"]
+    gone = (over, replace(boris, ended_at=AT))
+    assert talking_in(replace(left, reaches=gone), HOUSE) == []
+    # The PBX called the client first, whose channel began the call.
+    assert talking_in(replace(began, reaches=gone), HOUSE) == []
+
+
+def test_who_sends_a_caller_outside_talks_no_more() -> None:
+    over = replace(call().reaches[0], ended_at=AT)
+    outside = Reach(None, "PJSIP/trunk", "79165550177", "answered", AT, AT, None)
+    assert talking_in(call(reaches=(over, outside)), HOUSE) == []
 
 
 def test_a_team_has_its_lines_calls_and_its_peoples() -> None:

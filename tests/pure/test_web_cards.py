@@ -100,13 +100,34 @@ def test_a_person_has_cards_as_they_wish() -> None:
 
 def test_who_calls_out_has_a_card_too() -> None:
     """From the moment they call until it is over, with the number that they called."""
-    told = {"direction": "outbound", "dialed": "79165550177", "placed_by": "anna"}
+    told = {"direction": "outbound", "dialed": "79165550177", "person": "anna"}
     trunk = reach(None, started_at=1)
     assert state(call(trunk, **told)) == "calling"
     assert state(call(trunk, **told), "boris") is None
     talking = call(trunk, **told, status="talking", answered_at=at(5))
     assert (state(talking), talking.number) == ("talking", "79165550177")
     assert state(call(trunk, **told, answered_at=at(5), ended_at=at(9))) is None
+
+
+def test_who_hands_over_a_call_out_is_through_with_it() -> None:
+    """Those who took over talk on; they may give it back."""
+    told = {"direction": "outbound", "dialed": "79165550177", "person": "anna", "status": "talking"}
+    left = {"answered_at": at(5), "caller_ended_at": at(20)}
+    boris = reach("boris", "answered", started_at=12, answered_at=15)
+    one = call(reach(None, started_at=1, answered_at=5), boris, **told, **left)
+    assert (state(one), state(one, "boris")) == (None, "talking")
+    done = done_card(one, "anna")
+    assert (done.state, done.since, done.reach.ended_at) == ("done", at(20), at(20))
+    back = reach("anna", "answered", started_at=25, answered_at=28)
+    assert state(call(boris, back, **told, **left)) == "talking"
+
+
+def test_who_sends_a_caller_outside_has_not_called_out() -> None:
+    """They are through when they leave."""
+    mine = reach("anna", "answered", started_at=1, answered_at=2, ended_at=10)
+    outside = reach(None, "answered", started_at=8, answered_at=10)
+    one = call(mine, outside, status="talking", person="anna", answered_at=at(2))
+    assert (state(one), one.placed_by) == (None, None)
 
 
 def test_it_leaves_the_first_of_a_hunt_when_the_second_rings() -> None:

@@ -85,15 +85,17 @@ def talking_in(call: LiveCall, directory: Directory) -> list[str]:
     """Who of ours talks in a call now, in the order they came."""
     if call.status != "talking" or call.ended_at is not None:
         return []
-    reached = [reach for reach in call.reaches if reach.person and reach.answered_at and reach.ended_at is None]
-    reached.sort(key=lambda reach: reach.answered_at or call.started_at)
-    began = began_by(call, directory)
-    return list(dict.fromkeys([*([began] if began else []), *(str(reach.person) for reach in reached)]))
+    answered = [reach for reach in call.reaches if reach.person and reach.answered_at]
+    answered.sort(key=lambda reach: reach.answered_at or call.started_at)
+    began = began_by(call, directory) if call.caller_ended_at is None else None
+    # Who called and was called back into the call talks on that leg, or does not any more.
+    first = [began] if began and all(reach.person != began for reach in answered) else []
+    return list(dict.fromkeys([*first, *(str(reach.person) for reach in answered if reach.ended_at is None)]))
 
 
 def began_by(call: LiveCall, directory: Directory) -> str | None:
     """Who of ours began a call, to the outside or to a colleague."""
-    if call.direction == "inbound" or call.placed_by:
+    if call.direction != "internal":
         return call.placed_by
     person = directory.person_of_number(call.caller_number or "")
     return person.key if person else None
