@@ -24,8 +24,8 @@ SECURE_COOKIE: Final = "__Host-switchhook"
 class Viewer:
     """Someone who is logged in. `person` is their key in the directory, `language` their own choice if any.
 
-    `cards` is when the card of a call is shown to them: ring, answer or never. `reads_only`: by a token that changes
-    nothing.
+    `cards` is when the card of a call is shown to them: ring, answer or never. `by_token`: a token let them in;
+    `reads_only`: one that changes nothing.
     """
 
     user: int
@@ -34,6 +34,7 @@ class Viewer:
     person: str | None
     language: str | None
     cards: When = "ring"
+    by_token: bool = False
     reads_only: bool = False
 
 
@@ -93,7 +94,7 @@ async def by_token(connection: AsyncConnection, token: str) -> Viewer | None:
         return None
     if row.used_at is None or row.used_at < datetime.now(UTC) - SEEN_EVERY:
         await connection.execute(update(tokens).where(tokens.c.id == row.token).values(used_at=func.now()))
-    return _viewer(row, reads_only=row.scope == "read")
+    return _viewer(row, by_token=True, reads_only=row.scope == "read")
 
 
 def cookie_of(request: web.Request, *, secure: bool) -> str | None:
@@ -120,5 +121,5 @@ def take_cookie(response: web.StreamResponse, *, secure: bool) -> None:
     response.del_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
 
 
-def _viewer(row: Any, *, reads_only: bool = False) -> Viewer:
-    return Viewer(row.id, row.login, row.role, row.person_key, row.language, row.cards, reads_only)
+def _viewer(row: Any, *, by_token: bool = False, reads_only: bool = False) -> Viewer:
+    return Viewer(row.id, row.login, row.role, row.person_key, row.language, row.cards, by_token, reads_only)

@@ -301,6 +301,35 @@ async def test_what_is_done_to_leads_and_tasks_is_in_the_audit_by_whichever_door
     assert await done(site) == [("anna", *one) for one in told]
 
 
+async def test_a_stolen_token_of_an_admin_opens_nothing_for_longer_than_itself(site: Site) -> None:
+    """By a token nobody becomes an admin, and no admin is let in; a session makes itself no password."""
+    ilya = await number(site, "ilya")
+    async with site.engine.begin() as connection:
+        other = await users.add(connection, "pavel", "admin")
+        token = await users.create_token(connection, "ilya", "program")
+    before = await done(site)
+    wishes: list[tuple[str, dict[str, object]]] = [
+        ("users", {"login": "nina", "role": "admin"}),
+        (f"users/{await number(site, 'anna')}/change", {"role": "admin", "person": "anna"}),
+        *((f"users/{user}/password-link", dict[str, object]()) for user in (ilya, other)),
+        (f"users/{other}/tokens", {"name": "more", "scope": "all", "days": 7}),
+    ]
+    async with site.visitor(Authorization=f"Bearer {token}") as program, site.visitor("ilya") as admin:
+        for path, wish in wishes:
+            async with program.post(f"/api/v1/{path}", json=wish) as response:
+                assert (response.status, "A token lets no admin in" in await response.text()) == (403, True), path
+        assert (await post(admin, f"/admin/users/{ilya}", do="reset"))[0] == 403
+        assert 'value="reset"' not in await (await admin.get(f"/admin/users/{ilya}")).text()
+        assert await done(site) == before
+        async with program.post(f"/api/v1/users/{other}/change", json={"role": "admin", "person": "gleb"}) as response:
+            assert response.status == 200, "an admin stays one"
+        async with program.post("/api/v1/users", json={"login": "nina", "role": "head"}) as response:
+            assert response.status == 200
+        for path, wish in wishes[3:]:
+            async with admin.post(f"/api/v1/{path}", json=wish) as response:
+                assert response.status == 200, "who is logged in may"
+
+
 async def test_programs_of_admins_do_what_the_pages_of_logins_do(site: Site) -> None:
     """Listed, added with a link that opens once, given a token and disabled; the audit tells it, and is read too."""
     async with site.visitor("ilya") as client:

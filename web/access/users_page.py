@@ -76,7 +76,8 @@ async def add(request: web.Request) -> web.Response:
 async def add_login(
     request: web.Request, connection: AsyncConnection, login: str, role: str, person: str | None
 ) -> tuple[int, str]:
-    """Add a login and write it down: its id, and where it chooses its password. Raises UserError."""
+    """Add a login and write it down: its id, and where it chooses its password. Raises UserError and 403."""
+    _keep_admins(request, role)
     user = await users.add(connection, login, role, person=person)
     link = await passwords.make(connection, user)
     told = {"login": login, "role": role, "person": person}
@@ -111,7 +112,7 @@ async def change(request: web.Request) -> web.Response:
 
 
 async def carry_out(request: web.Request, user: int, do: str, form: Mapping[str, str]) -> Shown:
-    """Do one of `_DOES` to a login, in a transaction; what is shown once. Raises UserError, 400 and 404."""
+    """Do one of `_DOES` to a login, in a transaction; what is shown once. Raises UserError, 400, 403 and 404."""
     does = _DOES.get(do)
     if does is None:
         raise web.HTTPBadRequest(text=f"do must be one of {', '.join(_DOES)}")
@@ -121,6 +122,8 @@ async def carry_out(request: web.Request, user: int, do: str, form: Mapping[str,
 
 async def _change(asked: Asked) -> None:
     one, role, person = asked.one, asked.form.get("role", ""), asked.form.get("person") or None
+    if one.role != role:
+        _keep_admins(asked.request, role)
     if one.role == ADMIN != role:
         await users.keep_an_admin(asked.connection, one.login)
     await users.change(asked.connection, one.login, role, person, actor_of(asked.request))
@@ -142,6 +145,9 @@ async def _enable(asked: Asked) -> None:
 
 
 async def _reset(asked: Asked) -> Shown:
+    _keep_admins(asked.request, asked.one.role)
+    if asked.one.id == asked.request[VIEWER].user:
+        raise web.HTTPForbidden(text="One's own password is chosen at /me, by the one before.")
     if asked.one.disabled_at is not None:
         raise UserError(f"login: {asked.one.login!r} is disabled", "disabled")
     link = await passwords.make(asked.connection, asked.one.id)
@@ -161,6 +167,7 @@ async def _forget_provider(asked: Asked) -> None:
 
 
 async def _make_token(asked: Asked) -> Shown:
+    _keep_admins(asked.request, asked.one.role)
     if asked.one.disabled_at is not None:
         raise UserError(f"login: {asked.one.login!r} is disabled", "disabled")
     if asked.one.id == asked.request[VIEWER].user:
@@ -188,6 +195,14 @@ _DOES: Final[Mapping[str, Callable[[Asked], Awaitable[Shown | None]]]] = {
     "change": _change, "disable": _disable, "enable": _enable, "reset": _reset, "end_sessions": _end_sessions,
     "forget_provider": _forget_provider, "token": _make_token, "revoke": revoke_token,
 }  # fmt: skip
+
+
+def _keep_admins(request: web.Request, role: str) -> None:
+    """Raise 403 where a token would give whoever holds it a way in as an admin, which outlives the token."""
+    if request[VIEWER].by_token and role == ADMIN:
+        raise web.HTTPForbidden(
+            text="A token lets no admin in: that is done on the pages, by an admin who is logged in."
+        )
 
 
 async def read_login(connection: AsyncConnection, user: int) -> Any:

@@ -63,7 +63,7 @@ class UserWhole(UserTold):
 
 
 class UserWish(Body):
-    """A new login."""
+    """A new login. By a token none is made for an admin (403)."""
 
     login: str = Field(max_length=LOGIN_MOST)
     role: Role
@@ -71,14 +71,14 @@ class UserWish(Body):
 
 
 class UserChange(Body):
-    """What a login is to be from now on."""
+    """What a login is to be from now on. By a token none becomes an admin (403)."""
 
     role: Role
     person: str | None = Field(max_length=64)
 
 
 class TokenWish(Body):
-    """A token; `scope` read: it changes nothing."""
+    """A token; `scope` read: it changes nothing. By a token none is made for an admin (403)."""
 
     name: str = Field(max_length=NAME_MOST)
     scope: Literal["read", "all"] = "read"
@@ -92,7 +92,10 @@ class TokenGone(Body):
 
 
 class PasswordLink(Answer):
-    """At `url` the login chooses a password, once and for a day. It is told here only."""
+    """At `url` the login chooses a password, once and for a day. It is told here only.
+
+    There is none for one's own login, and by a token none for an admin (403).
+    """
 
     url: str
 
@@ -161,7 +164,7 @@ async def forget_user_provider(request: web.Request, _body: NoBody) -> UserWhole
 
 @audited("password_link_made")
 async def make_password_link(request: web.Request, _body: NoBody) -> PasswordLink | web.Response:
-    """POST /users/{number}/password-link."""
+    """POST /users/{number}/password-link: for others than oneself."""
     shown = await _carried_out(request, "reset")
     return shown if isinstance(shown, web.Response) else PasswordLink(url=shown.link)
 
