@@ -35,7 +35,12 @@ is on hold; a consultation goes on; nobody who is consulted talks; more than two
 FRESH_SECONDS: Final = 5.0
 """So long after somebody asked it is still what they want: no call is hung up because of what was wanted in it once."""
 
+_ONE_AT_A_TIME: Final = text("select pg_advisory_xact_lock(hashtextextended(:who, 50_404))")
 _NOTIFY: Final = text("select pg_notify(:channel, :payload)")
+
+
+class UnsettledError(Exception):
+    """What was wanted of the person's device in the call before is not settled yet; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,14 @@ async def ask(  # what a wish is
     colleague: str | None = None,
     number: str | None = None,
 ) -> UUID:
-    """Write down what is wanted, and by which login; told to who does it when the transaction commits."""
+    """Write down what is wanted, and by which login; told to who does it when the transaction commits.
+
+    One thing at a time is wanted of a device: so nobody fills the line in which all wait. Raises UnsettledError.
+    """
+    await connection.execute(_ONE_AT_A_TIME, {"who": f"{call_id} {person}"})
+    open_ = (call_controls.c.call_id == call_id, call_controls.c.person == person, call_controls.c.settled_at.is_(None))
+    if (await connection.execute(select(call_controls.c.id).where(*open_).limit(1))).first() is not None:
+        raise UnsettledError
     values = {"call_id": call_id, "what": what, "person": person, "asked_by": by}
     asked = insert(call_controls).values(**values, colleague=colleague, number=number).returning(call_controls.c.id)
     control: UUID = (await connection.execute(asked)).scalar_one()

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from aiohttp import web
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import help as helping
@@ -15,6 +16,7 @@ from directory.numbers import is_short
 from notices.model import Notice
 from notices.telling import heads_of, tell
 from recordings.audit import note
+from recordings.privacy_tables import audit
 from routing.outgoing import Refused
 from routing.requests import Wish, judge, usage
 from telephony import controls
@@ -33,9 +35,18 @@ DONE_SECONDS: Final = 5.0
 """Who attends the PBX does what is wanted within milliseconds; so long it is waited for."""
 _LOOK_SECONDS: Final = 0.05
 
+ASKED_PER_MINUTE_MOST: Final = 30
+"""So much one login has done to calls in a minute, whatever becomes of it."""
+
+_ONE_AT_A_TIME: Final = text("select pg_advisory_xact_lock(hashtextextended(:login, 50_405))")
+
 DOES: Final[tuple[What, ...]] = ("hang_up", "hold", "resume", "transfer", "consult", "connect")
 _WITH: Final[tuple[What, ...]] = ("transfer", "consult")
 """They are to somebody."""
+
+
+UNASKED: Final = {"pending": 409, "too_often": 429}
+"""Why the PBX is not asked at all, with the statuses of that: it is still at what was wanted before; too much was."""
 
 
 class NotDoneError(Exception):
@@ -59,8 +70,13 @@ async def control(request: web.Request, what: What, *, to: str = "") -> UUID:
         own = await read_own_call(request, connection)
         if not own.talks:
             raise _not_done(request, "over")
+        if await _asks_too_often(connection, viewer.login):
+            raise _not_done(request, "too_often")
         where = await _where(request, connection, own, to) if what in _WITH else {}
-        asked = await controls.ask(connection, own.one.id, what, own.person, by=viewer.login, **where)
+        try:
+            asked = await controls.ask(connection, own.one.id, what, own.person, by=viewer.login, **where)
+        except controls.UnsettledError:
+            raise _not_done(request, "pending") from None
         told = {"do": what, "colleague": where.get("colleague")}
         await note(connection, actor_of(request), "call_controlled", f"call {own.one.id}", told)
     outcome = None
@@ -73,6 +89,15 @@ async def control(request: web.Request, what: What, *, to: str = "") -> UUID:
     if outcome != "done":
         raise _not_done(request, outcome or "not_yet")
     return own.one.id
+
+
+async def _asks_too_often(connection: AsyncConnection, login: str) -> bool:
+    """Whether a login had as much done in the last minute as anybody needs; the audit has it."""
+    await connection.execute(_ONE_AT_A_TIME, {"login": login})
+    asked = (audit.c.actor == login, audit.c.action == "call_controlled")
+    lately = audit.c.at > func.now() - text("interval '1 minute'")
+    count: int = (await connection.execute(select(func.count()).where(*asked, lately))).scalar_one()
+    return count >= ASKED_PER_MINUTE_MOST
 
 
 async def _where(request: web.Request, connection: AsyncConnection, own: OwnCall, to: str) -> dict[str, str]:

@@ -70,6 +70,14 @@ ELSEWHERE: Final = {
         ),
         "test_web_desk.py",
     ),
+    **dict.fromkeys(
+        (
+            f"POST {API}/calls/{{id}}/{do} {status}"
+            for do in ("hangup", "hold", "resume", "transfer", "consult", "connect")
+            for status in (409, 429)
+        ),
+        "test_web_desk.py",
+    ),
     f"POST {API}/calls/{{id}}/overhear 200": "test_web_head.py",
     # Judged by the function that judges `POST calls`.
     f"POST {API}/follow-ups/{{number}}/call 422": "test_web_outgoing.py",

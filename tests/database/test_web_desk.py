@@ -308,6 +308,37 @@ async def test_timers_go_by_our_clock_also_of_a_pbx_that_is_ahead(site: Site) ->
     await story.hangs_up()
 
 
+async def test_one_thing_at_a_time_is_wanted_of_a_device_and_few_a_minute_by_one_login(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many ask at once, in one line only one waits; what is refused so is neither written nor in the audit."""
+    monkeypatch.setattr(controlling, "DONE_SECONDS", 0.2)
+    monkeypatch.setattr(controlling, "ASKED_PER_MINUTE_MOST", 3)
+    _, call = await talking(site.engine)
+    async with site.visitor("anna") as anna, site.visitor("vera") as vera:
+
+        async def hold(client: ClientSession) -> tuple[int, str]:
+            async with client.post(f"{API}/calls/{call}/hold", json={}) as response:
+                return response.status, (await response.json())["reason"]
+
+        told = await asyncio.gather(*(hold(client) for client in (anna, vera, anna, vera, anna)))
+        assert sorted(told) == [(409, "pending")] * 4 + [(422, "not_yet")]
+        assert await rows(site.engine, "select count(*) from call_controls") == [(1,)]
+        async with anna.post(f"/calls/{call}/control", data={"do": "hold"}, headers={"HX-Request": "true"}) as response:
+            assert await response.text() == "АТС ещё выполняет предыдущую просьбу. Попробуйте ещё раз."
+        async with attended(site):
+            answers = []
+            async with asyncio.timeout(20):
+                while 429 not in answers:
+                    async with anna.post(f"{API}/calls/{call}/resume", json={}) as response:
+                        answers.append(response.status)
+            assert (await ask(vera, call, "hold"))["done"] == "hold", "what others want is theirs"
+    asked = await rows(site.engine, "select asked_by, count(*) from call_controls group by 1 order by 1")
+    assert dict(asked)["anna"] == 3
+    noted = "select actor, count(*) from audit where action = 'call_controlled' group by 1 order by 1"
+    assert await rows(site.engine, noted) == asked
+
+
 class Dropping(Link):
     """A link that drops at each action, when the PBX may have done it; `asked` is what it was asked."""
 
@@ -320,16 +351,16 @@ class Dropping(Link):
         raise LinkDown("it dropped")
 
 
+@pytest.mark.parametrize("do, action", [("hold", "Getvar"), ("hang_up", "Hangup")])
 async def test_a_pbx_that_does_not_answer_and_a_call_that_is_over_are_told(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch, do: str, action: str
 ) -> None:
     """What the PBX may have done already is not asked of it again when the link is back."""
     monkeypatch.setattr(controlling, "DONE_SECONDS", 0.2)
     story, call = await talking(site.engine)
     async with site.visitor("anna", **{"HX-Request": "true"}) as anna:
-        for do in ("hold", "hang_up"):
-            async with anna.post(f"/calls/{call}/control", data={"do": do}) as response:
-                assert (await response.text()).startswith("АТС пока не ответила")
+        async with anna.post(f"/calls/{call}/control", data={"do": do}) as response:
+            assert (await response.text()).startswith("АТС пока не ответила")
         link, told = Dropping(), "select outcome, started_at is null from call_controls"
         memory = Memory(site.engine, devices=devices.read, owners=owners)
         await memory.load()
@@ -337,12 +368,12 @@ async def test_a_pbx_that_does_not_answer_and_a_call_that_is_over_are_told(
         for _ in range(3):
             with suppress(LinkDown):
                 await attendant._do_wanted()
-        assert link.asked == ["Getvar", "Hangup"]
-        assert await rows(site.engine, told) == [(None, False)] * 2
+        assert link.asked == [action]
+        assert await rows(site.engine, told) == [(None, False)]
         monkeypatch.setattr(doing, "FRESH_SECONDS", 0.0)
         await attendant._do_wanted()
-        assert link.asked == ["Getvar", "Hangup"]
-        assert await rows(site.engine, told) == [("not_yet", False)] * 2
+        assert link.asked == [action]
+        assert await rows(site.engine, told) == [("not_yet", False)]
         await story.hangs_up()
         assert (await ask(anna, call, "hangup", 422))["reason"] == "over"
         assert (await ask(anna, call, "help", 422))["reason"] == "over"

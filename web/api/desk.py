@@ -162,7 +162,7 @@ async def _control(request: web.Request, what: What, *, to: str = "") -> Control
     try:
         call_id = await controlling.control(request, what, to=to)
     except NotDoneError as error:
-        return refusal(422, error.reason, error.words)
+        return refusal(controlling.UNASKED.get(error.reason, 422), error.reason, error.words)
     return ControlDone(call_id=call_id, done=what)
 
 

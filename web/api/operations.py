@@ -38,7 +38,7 @@ _WHY: Final = {
     429: "Asked too often in a minute.",
     503: "What keeps it cannot be read now; the same may be asked again.",
 }
-_CHANGED: Final = "It is not any more as it was seen; `detail` tells what happened."
+_CHANGED: Final = "It is not any more as it was seen, or what was wanted before goes on; `detail` tells what happened."
 
 
 class Query(BaseModel):

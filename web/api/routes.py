@@ -191,19 +191,20 @@ _ON_LEADS: Final = tuple(
     )
 )
 
+_CONTROLS: Final = (409, 422, 429)
 _ON_TALKS: Final = tuple(
     Command(f"/calls/{{id}}/{path}", handler, summary, body, answer, keyed=False, refuses=refuses)
     for path, handler, summary, body, answer, refuses in (
-        ("hangup", desk.hang_up_call, "Hang up the viewer's own device", NoBody, desk.ControlDone, (422,)),
-        ("hold", desk.hold_call, "Put the other side on hold", NoBody, desk.ControlDone, (422,)),
-        ("resume", desk.take_call_back, "Take the other side back", NoBody, desk.ControlDone, (422,)),
+        ("hangup", desk.hang_up_call, "Hang up the viewer's own device", NoBody, desk.ControlDone, _CONTROLS),
+        ("hold", desk.hold_call, "Put the other side on hold", NoBody, desk.ControlDone, _CONTROLS),
+        ("resume", desk.take_call_back, "Take the other side back", NoBody, desk.ControlDone, _CONTROLS),
         (
             "transfer",
             desk.transfer_call,
             "Send the other side to a colleague or a number",
             desk.Transfer,
             desk.ControlDone,
-            (422,),
+            _CONTROLS,
         ),
         (
             "consult",
@@ -211,7 +212,7 @@ _ON_TALKS: Final = tuple(
             "Talk with a colleague or a number first, while the other side waits",
             desk.Transfer,
             desk.ControlDone,
-            (422,),
+            _CONTROLS,
         ),
         (
             "connect",
@@ -219,7 +220,7 @@ _ON_TALKS: Final = tuple(
             "Hand the other side over to who is consulted",
             NoBody,
             desk.ControlDone,
-            (422,),
+            _CONTROLS,
         ),
         ("help", desk.ask_for_help, "Ask the heads for help", NoBody, desk.HelpAsked, (422,)),
         ("help/withdraw", desk.need_no_help, "Need no help any more", NoBody, desk.HelpAsked, (422,)),
