@@ -33,6 +33,7 @@ from web import (
 from web.access import audit_page, incidents_page, me_page, oidc_page, password_page, users_page
 from web.admin.routes import routes as admin_routes
 from web.api.routes import routes
+from web.attempts import TRIES, Tries
 from web.calls_export import AT_ONCE_MOST, EXPORTS
 from web.guard import add_headers, know_viewer, refuse_nul, refuse_other_sites, tell_errors
 from web.head import head_page, wall_page
@@ -56,6 +57,7 @@ def make_app(services: WebServices) -> web.Application:
     app[SERVICES] = services
     app[HOUSE] = House(services.engine)
     app[LIVE] = Live(services.engine, app[HOUSE])
+    app[TRIES] = Tries(services.engine)
     app[BOARDS] = Boards(services.engine)
     app[READINESS] = Readiness(services)
     app[EXPORTS] = asyncio.Semaphore(AT_ONCE_MOST)
@@ -161,7 +163,7 @@ def make_app(services: WebServices) -> web.Application:
 
 
 async def _listen(app: web.Application) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(work) for work in (app[LIVE].run(), app[HOUSE].run())]
+    tasks = [asyncio.create_task(work) for work in (app[LIVE].run(), app[HOUSE].run(), app[TRIES].run())]
     yield
     for task in tasks:
         task.cancel()

@@ -11,6 +11,7 @@ from directory.tables import users
 from recordings.audit import note
 from web import attempts, sessions
 from web.addresses import counted
+from web.attempts import TRIES
 from web.audited import audited, unaudited
 from web.guard import VIEWER, address_of, read_form
 from web.keeping import actor_named, actor_of
@@ -38,14 +39,13 @@ async def enter(request: web.Request) -> web.Response:
     login, password = form.get("login", "").strip()[:LOGIN_MOST], form.get("password", "")
     address = counted(address_of(request))
     try:
-        async with services.engine.begin() as connection:
-            tried = await attempts.book(connection, address, login)
-            asked = select(users.c.id, users.c.password_hash)
-            asked = asked.where(users.c.login == login, users.c.disabled_at.is_(None))
-            user = (await connection.execute(asked)).first()
+        tried = await request.app[TRIES].book(address, login)
     except attempts.TooManyTriesError as error:
         minutes = plural(language, "login.minutes", ceil(error.wait_seconds / 60))
         return _later(request, login, say(language, "login.wait", minutes=minutes), ceil(error.wait_seconds))
+    async with services.engine.connect() as connection:
+        asked = select(users.c.id, users.c.password_hash)
+        user = (await connection.execute(asked.where(users.c.login == login, users.c.disabled_at.is_(None)))).first()
     try:
         fits = await password_fits(password, user.password_hash if user else None)
     except BusyError:

@@ -36,10 +36,15 @@ password_tries = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("address", Text, nullable=False, comment="Who tried, as `web.addresses.counted` tells it."),
-    Column("login", LargeBinary, nullable=False, comment="SHA-256 of what was typed, for it may be a password."),
+    Column(
+        "login",
+        LargeBinary,
+        nullable=False,
+        comment="HMAC-SHA256 of what was typed, for it may be a password, by a key of the house.",
+    ),
     Column("at", TIMESTAMP(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
     Index("ix_password_tries_address_at", "address", "at"),
-    comment="Passwords that were looked at in the last minutes and did not fit; what is older goes with the next try.",
+    comment="Passwords that were looked at in the last minutes and did not fit; the web role forgets what is older.",
 )
 
 upload_tokens = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
 import re
@@ -13,7 +14,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory.tables import sessions, tokens
@@ -24,6 +25,7 @@ from tests.fakes.site import Site, open_site
 from tests.fakes.story import PASSWORD
 from web import attempts, login, users
 from web.access import me_page
+from web.attempts import Tries
 from web.tables import password_tries
 from web.users import HASHERS, UserError
 
@@ -186,8 +188,11 @@ async def test_pages_without_a_frame_are_in_no_search_engine(site: Site) -> None
             assert '<body class="alone">' in shown, path
 
 
-async def test_tries_at_all_web_processes_are_counted_together(site: Site, tmp_path: Path) -> None:
+async def test_tries_at_all_web_processes_are_counted_together(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Five passwords are looked at, whichever process is asked; the window forgives, a success at either does."""
+    monkeypatch.setattr(attempts, "BELIEVED_SECONDS", 0.0)
     other = Site(site.engine, tmp_path)
     await other.start()
     try:
@@ -208,23 +213,79 @@ async def test_tries_at_all_web_processes_are_counted_together(site: Site, tmp_p
 
 
 async def test_an_address_has_so_many_tries_and_who_comes_in_uses_up_none(site: Site) -> None:
-    """However many log in from one office; what is past the window is kept no longer."""
-    address, engine = "10.0.0.1", site.engine
+    """However many log in from one office; the window forgives."""
+    address, engine, tries = "10.0.0.1", site.engine, Tries(site.engine)
     for number in range(2 * attempts.PER_ADDRESS):
+        came, busy = await tries.book(address, f"login{number}"), await tries.book(address, "busy")
         async with engine.begin() as connection:
-            await attempts.succeed(connection, await attempts.book(connection, address, f"login{number}"))
-            await attempts.take_back(connection, await attempts.book(connection, address, "busy"))
-    async with engine.begin() as connection:
-        for number in range(attempts.PER_ADDRESS):
-            await attempts.book(connection, address, f"login{number}")
-        with pytest.raises(attempts.TooManyTriesError) as caught:
-            await attempts.book(connection, address, "another")
-        assert 0 < caught.value.wait_seconds <= attempts.WINDOW.total_seconds()
-        await attempts.book(connection, "10.0.0.2", "another")
+            await attempts.succeed(connection, came)
+            await attempts.take_back(connection, busy)
+    for number in range(attempts.PER_ADDRESS):
+        await tries.book(address, f"login{number}")
+    with pytest.raises(attempts.TooManyTriesError) as caught:
+        await tries.book(address, "another")
+    assert 0 < caught.value.wait_seconds <= attempts.WINDOW.total_seconds()
+    await tries.book("10.0.0.2", "another")
     await pass_by(site, attempts.WINDOW)
-    async with engine.begin() as connection:
-        kept = await attempts.book(connection, address, "another")
-        assert (await connection.execute(select(password_tries.c.id))).scalars().all() == [kept]
+    await tries.book(address, "one more")
+
+
+async def test_who_tries_at_will_takes_no_connection_from_others(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one address two are counted at a time, some wait in line, and the next are refused at once; others come in."""
+    monkeypatch.setattr(attempts, "BELIEVED_SECONDS", 60.0)
+    tries, address = Tries(site.engine), "10.0.0.1"
+    held = text("select pg_advisory_xact_lock(hashtextextended(:address, 66))")
+    waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    async with site.engine.begin() as connection:
+        await connection.execute(held, {"address": address})
+        crowd = [asyncio.create_task(tries.book(address, f"login{number % 2}")) for number in range(60)]
+        async with asyncio.timeout(20), site.engine.connect() as other:
+            while await other.scalar(text(waits)) < attempts.AT_ONCE:
+                await other.rollback()
+                await asyncio.sleep(0.02)
+        assert sum(one.done() for one in crowd) == 60 - attempts.AT_ONCE - attempts.IN_LINE_MOST
+        await tries.book("10.0.0.2", "login")
+    told = await asyncio.gather(*crowd, return_exceptions=True)
+    assert sum(isinstance(one, int) for one in told) == 2 * attempts.PER_LOGIN
+    assert all(isinstance(one, (int, attempts.TooManyTriesError)) for one in told)
+
+
+async def test_who_was_refused_is_refused_again_without_the_database(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a moment, in which somebody may come in: then it is looked at anew."""
+    tries, address = Tries(site.engine), "10.0.0.1"
+    booked = [await tries.book(address, "anna") for _ in range(attempts.PER_LOGIN)]
+    refused = pytest.raises(attempts.TooManyTriesError)
+    with refused:
+        await tries.book(address, "anna")
+    asked: list[str] = []
+    event.listen(site.engine.sync_engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    monkeypatch.setattr(attempts, "BELIEVED_SECONDS", 60.0)
+    with refused:
+        await tries.book(address, "anna")
+    assert not [one for one in asked if "password_tries" in one]
+    async with site.engine.begin() as connection:
+        await attempts.succeed(connection, booked[0])
+    monkeypatch.setattr(attempts, "BELIEVED_SECONDS", 0.0)
+    assert await tries.book(address, "anna") > booked[-1]
+
+
+async def test_tries_that_count_no_more_go_by_themselves(
+    engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when nobody tries again; of what was typed nothing can be found out by who has the rows alone."""
+    monkeypatch.setattr(attempts, "SWEEP_SECONDS", 0.05)
+    async with open_site(engine, tmp_path) as site:
+        old = await Tries(engine).book("10.0.0.1", "anna")
+        await pass_by(site, attempts.WINDOW)
+        new = await Tries(engine).book("10.0.0.1", "boris")
+        asked = select(password_tries.c.id, password_tries.c.login)
+        async with asyncio.timeout(20), engine.connect() as connection:
+            while len(rows := (await connection.execute(asked)).all()) > 1:
+                await asyncio.sleep(0.02)
+    assert old != new == rows[0].id
+    assert rows[0].login != hashlib.sha256(b"boris").digest()
 
 
 async def pass_by(site: Site, span: timedelta) -> None:

@@ -17,6 +17,7 @@ from web.access.agents import browser_of
 from web.access.forms import number_of
 from web.access.users_page import NOTHING, Asked, Shown, make_token, revoke_token
 from web.addresses import counted
+from web.attempts import TRIES
 from web.audited import audited
 from web.guard import VIEWER, address_of, read_form
 from web.page import page
@@ -95,12 +96,12 @@ async def _prove(request: web.Request, password: str) -> str | None:
     """
     engine, viewer = request.app[SERVICES].engine, request[VIEWER]
     asked = select(table.c.password_hash).where(table.c.id == viewer.user)
+    async with engine.connect() as connection:
+        hashed: str | None = await connection.scalar(asked)
+    if hashed is None:
+        return None
     try:
-        async with engine.begin() as connection:
-            hashed: str | None = await connection.scalar(asked)
-            if hashed is None:
-                return None
-            tried = await attempts.book(connection, counted(address_of(request)), viewer.login)
+        tried = await request.app[TRIES].book(counted(address_of(request)), viewer.login)
     except attempts.TooManyTriesError as error:
         headers = {"Retry-After": str(ceil(error.wait_seconds))}
         raise web.HTTPTooManyRequests(headers=headers, text="Too many wrong passwords.") from None

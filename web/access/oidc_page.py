@@ -18,6 +18,7 @@ from web.access import oidc
 from web.access.oidc import Attempt, Client, OidcRefused
 from web.access.provider import SingleSignOn
 from web.addresses import counted
+from web.attempts import TRIES
 from web.guard import address_of
 from web.keeping import actor_named
 from web.login import login_page, own_path
@@ -28,7 +29,7 @@ from web.words import say
 COOKIE: Final = "switchhook-oidc"
 SECURE_COOKIE: Final = "__Host-switchhook-oidc"
 LASTS_SECONDS: Final = 600
-TRIES: Final = "by a provider"
+COUNTED_AS: Final = "by a provider"
 """What tries are counted as; no login has spaces."""
 
 _log = structlog.get_logger(__name__)
@@ -50,8 +51,7 @@ async def come_back(request: web.Request) -> web.Response:
     """GET /login/oidc/return: the provider sent the browser back; a session begins, or the login page says why not."""
     sign_on, services = _sign_on(request), request.app[SERVICES]
     try:
-        async with services.engine.begin() as connection:
-            tried = await attempts.book(connection, counted(address_of(request)), TRIES)
+        tried = await request.app[TRIES].book(counted(address_of(request)), COUNTED_AS)
     except attempts.TooManyTriesError as error:
         headers = {"Retry-After": str(ceil(error.wait_seconds))}
         raise web.HTTPTooManyRequests(headers=headers, text="Too many logins were refused.") from None

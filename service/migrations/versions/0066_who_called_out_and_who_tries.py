@@ -46,7 +46,7 @@ def upgrade() -> None:
             "login",
             sa.LargeBinary(),
             nullable=False,
-            comment="SHA-256 of what was typed, for it may be a password.",
+            comment="HMAC-SHA256 of what was typed, for it may be a password, by a key of the house.",
         ),
         sa.Column(
             "at",
@@ -55,7 +55,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_password_tries")),
-        comment="Passwords that were looked at in the last minutes and did not fit; what is older goes with the next try.",
+        comment="Passwords that were looked at in the last minutes and did not fit; the web role forgets what is older.",
     )
     op.create_index(op.f("ix_password_tries_at"), "password_tries", ["at"])
     op.create_index("ix_password_tries_address_at", "password_tries", ["address", "at"])
