@@ -20,7 +20,7 @@ from recordings.privacy_tables import audit
 from tests.fakes.oidc import Provider, provider
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import PASSWORD
-from web import users
+from web import attempts, users
 from web.access import provider as speaking
 from web.access.oidc import Client
 from web.access.provider import SingleSignOn
@@ -228,6 +228,21 @@ async def test_an_answer_belongs_to_the_browser_that_asked(sso: Sso) -> None:
         assert (await client.get(await sent_back(client), allow_redirects=False)).status == 303
         assert (await client.get(back)).status == 403, "it was begun before"
     assert other.refused == []
+
+
+async def test_another_site_has_nobody_wait(sso: Sso) -> None:
+    """What it has browsers ask for, answers to no login of theirs or to another's, is refused and counts as no try."""
+    site, _ = sso
+    async with site.visitor() as client, site.visitor() as other:
+        back = await sent_back(other)
+        for _ in range(attempts.PER_LOGIN + 1):
+            assert (await client.get("/login/oidc/return?state=x&code=y")).status == 403
+            async with client.get("/login/oidc", allow_redirects=False) as begun:
+                assert begun.status == 303
+            assert (await client.get(back)).status == 403
+        async with site.engine.connect() as connection:
+            assert (await connection.execute(select(password_tries.c.id))).all() == []
+        assert (await log_in(client))[0] == 200
 
 
 async def sent_back(client: ClientSession) -> URL:

@@ -152,10 +152,13 @@ def authorization_url(client: Client, provider: Provider, attempt: Attempt) -> s
     return str(URL(provider.authorization).update_query(asked))
 
 
-def code_of(client: Client, provider: Provider, attempt: Attempt | None, query: Mapping[str, str]) -> str:
-    """The code with which the provider sent the browser back. Raises OidcRefused."""
-    if attempt is None or not compare_digest(query.get("state", "").encode(), attempt.state.encode()):
-        raise OidcRefused("failed", "the answer belongs to no login that this browser began")
+def belongs(attempt: Attempt, query: Mapping[str, str]) -> bool:
+    """Whether the provider answered this login, and none that another browser began."""
+    return compare_digest(query.get("state", "").encode(), attempt.state.encode())
+
+
+def code_of(client: Client, provider: Provider, query: Mapping[str, str]) -> str:
+    """The code with which the provider answered a login. Raises OidcRefused."""
     if query.get("iss", client.issuer) != client.issuer or (provider.names_itself and "iss" not in query):
         raise OidcRefused("failed", "the answer is another provider's")
     if "error" in query:

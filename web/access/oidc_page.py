@@ -50,12 +50,15 @@ async def begin(request: web.Request) -> web.Response:
 async def come_back(request: web.Request) -> web.Response:
     """GET /login/oidc/return: the provider sent the browser back; a session begins, or the login page says why not."""
     sign_on, services = _sign_on(request), request.app[SERVICES]
+    attempt = oidc.unsealed(request.cookies.get(_cookie_name(request)))
+    if attempt is None or not oidc.belongs(attempt, request.query):
+        # Not counted: another site can send any browser here, so that its address would have to wait.
+        return _refused(request, OidcRefused("failed", "the answer belongs to no login that this browser began"))
     try:
         tried = await request.app[TRIES].book(counted(address_of(request)), COUNTED_AS)
     except attempts.TooManyTriesError as error:
         headers = {"Retry-After": str(ceil(error.wait_seconds))}
         raise web.HTTPTooManyRequests(headers=headers, text="Too many logins were refused.") from None
-    attempt = oidc.unsealed(request.cookies.get(_cookie_name(request)))
     try:
         claims = await sign_on.finish(attempt, request.query)
         async with services.engine.begin() as connection:
@@ -66,7 +69,7 @@ async def come_back(request: web.Request) -> web.Response:
             await note(connection, actor, "logged_in", f"user {user.id}", {"by": sign_on.label})
     except OidcRefused as refused:
         return _refused(request, refused)
-    response = web.Response(status=303, headers={"Location": own_path(attempt.goes_on if attempt else "/")})
+    response = web.Response(status=303, headers={"Location": own_path(attempt.goes_on)})
     sessions.give_cookie(response, cookie, secure=services.secure)
     _forget(request, response)
     return response

@@ -41,11 +41,10 @@ class SingleSignOn:
         attempt = oidc.begun(goes_on)
         return attempt, oidc.authorization_url(self.client, await self._known(), attempt)
 
-    async def finish(self, attempt: Attempt | None, query: Mapping[str, str]) -> dict[str, Any]:
-        """What the ID token says of who came back with this query. Raises OidcRefused."""
+    async def finish(self, attempt: Attempt, query: Mapping[str, str]) -> dict[str, Any]:
+        """What the ID token says of who came back with this query, which belongs to the login. Raises OidcRefused."""
         provider = await self._known()
-        code = oidc.code_of(self.client, provider, attempt, query)
-        assert attempt is not None  # noqa: S101 - `code_of` refuses an answer without one
+        code = oidc.code_of(self.client, provider, query)
         token = await self._token(provider, attempt, code)
         keys = await self._keys_for(provider, oidc.header_of(token))
         return oidc.claims_of(self.client, provider, attempt, token, keys, time.time())
