@@ -7,15 +7,12 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.book import outcomes
 from crm_sync.book.leads import By
 from crm_sync.book.lifecycle import LifecycleError
 from crm_sync.book.notes import TEXT_MOST
 from crm_sync.book.outcomes import Told
-from crm_sync.tables import leads
 from directory import store
 from recordings import audit
 from web.audited import audited, unaudited
@@ -23,10 +20,10 @@ from web.guard import VIEWER, read_form
 from web.house import HOUSE
 from web.keeping import actor_of
 from web.leads.changes import LAST_NUMBER, Form, time_of
-from web.leads.one import UNDOERS
+from web.leads.one import UNDOERS, see_other
 from web.own_calls import OwnCall, read_own_call
 from web.page import language_of, zone_of
-from web.rights import leads_seen, scope_of
+from web.rights import scope_of
 from web.services import SERVICES
 from web.words import say
 
@@ -83,7 +80,8 @@ async def keep_outcome(request: web.Request, told: Told, *, note: str | None = N
             await outcomes.write_note(connection, own.one.id, own.person, note, now)
         by = await by_of(request, own, now)
         if told.duplicate_of is not None:
-            await _see(request, connection, told.duplicate_of)
+            scope = scope_of(request[VIEWER], await request.app[HOUSE].read())
+            await see_other(connection, scope, told.duplicate_of)
         await outcomes.tell(connection, await store.read(connection), own.one.id, own.person, told, by)
         said = {"outcome": told.outcome, "duplicate_of": told.duplicate_of, "next_at": told.next_at}
         await audit.note(connection, actor_of(request), "outcome_told", f"call {own.one.id}", after=said)
@@ -102,14 +100,6 @@ async def dismiss(request: web.Request, *, note: str | None = None) -> OwnCall:
         said = {"outcome": DISMISSED}
         await audit.note(connection, actor_of(request), "outcome_told", f"call {own.one.id}", after=said)
     return own
-
-
-async def _see(request: web.Request, connection: AsyncConnection, lead: int) -> None:
-    """Raise LifecycleError for a lead that is not there, or is none that the viewer sees."""
-    scope = scope_of(request[VIEWER], await request.app[HOUSE].read())
-    seen = select(leads.c.id).where(leads.c.id == lead, leads_seen(scope))
-    if (await connection.execute(seen)).first() is None:
-        raise LifecycleError("duplicate_of", f"there is no lead {lead}")
 
 
 async def by_of(request: web.Request, own: OwnCall, at: datetime) -> By:

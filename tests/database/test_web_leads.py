@@ -102,6 +102,18 @@ async def test_what_cannot_be_is_a_problem_that_names_its_field(site: Site) -> N
         assert (await told(client, "/leads/99"))[0] == 404
 
 
+async def test_the_other_of_a_duplicate_is_a_lead_that_the_viewer_sees(site: Site) -> None:
+    """Nothing tells whether one that is another team's is there, by the API or on the page."""
+    wish = {"stage": "disqualified", "reason": "duplicate"}
+    async with site.visitor("anna") as client:
+        hidden, missing = [await told(client, "/leads/1/move", wish | {"duplicate_of": other}) for other in (3, 99)]
+        assert (hidden[0], hidden[1]["field"]) == (422, "duplicate_of")
+        assert hidden[1]["detail"].replace("3", "99") == missing[1]["detail"]
+        form = {"do": "disqualify", "reason": "duplicate", "duplicate_of": "3"}
+        assert (await client.post("/leads/1", data=form)).status == 400
+        assert (await told(client, "/leads/1/move", wish | {"duplicate_of": 2}))[1]["duplicate_of"] == 2
+
+
 async def test_a_change_meanwhile_is_a_conflict_that_tells_what_happened(site: Site) -> None:
     """Nothing is done; the words say who did what, and when."""
     async with site.visitor("boris") as client:

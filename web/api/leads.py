@@ -29,6 +29,7 @@ from web.audited import audited
 from web.guard import VIEWER
 from web.house import HOUSE
 from web.keeping import actor_of
+from web.leads.one import see_other
 from web.rights import Scope, leads_seen, scope_of
 from web.services import SERVICES
 from web.sessions import Viewer
@@ -123,6 +124,8 @@ async def move_lead(request: web.Request, wish: models.LeadMove) -> models.LeadW
 
     async def decide(connection: AsyncConnection, directory: Directory, lead: int, by: By) -> None:
         seen = UNSEEN if wish.seen is None else wish.seen
+        if move.duplicate_of is not None:
+            await see_other(connection, scope_of(request[VIEWER], directory), move.duplicate_of)
         await decisions.decide(connection, directory, lead, move, by, seen=seen, block=wish.block)
 
     return await _change(request, decide)

@@ -17,7 +17,7 @@ from crm_sync.book.leads import By
 from crm_sync.book.lifecycle import LifecycleError, Move
 from directory.model import Person
 from web.guard import VIEWER
-from web.leads.one import OneLead
+from web.leads.one import OneLead, see_other
 from web.page import zone_of
 
 LAST_NUMBER: Final = re.compile(r"(\d{1,18})\D*\Z", re.ASCII)
@@ -83,7 +83,10 @@ async def _disqualify(change: Change) -> None:
     named = LAST_NUMBER.search(other)
     if other and named is None:
         raise LifecycleError("duplicate_of", f"must be the number of a lead, got {other[:40]!r}")
-    move = Move(stage="disqualified", reason=reason, duplicate_of=int(named[1]) if named else None)
+    duplicate_of = int(named[1]) if named else None
+    if duplicate_of is not None:
+        await see_other(change.connection, change.one.scope, duplicate_of)
+    move = Move(stage="disqualified", reason=reason, duplicate_of=duplicate_of)
     await _decide(change, move, block=change.form.get("block") == "1")
 
 

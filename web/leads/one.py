@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.follow_up_list import OPEN as PROMISED
 from calls.follow_up_list import most_urgent
 from calls.tables import calls, follow_ups
+from crm_sync.book.lifecycle import LifecycleError
 from crm_sync.tables import lead_events, leads, notes, parties, party_numbers, tasks
 from directory import store
 from directory.model import Directory
@@ -78,6 +79,13 @@ async def read_lead(request: web.Request, connection: AsyncConnection) -> OneLea
         may_change=scope.works_on(row.owner, row.source_line),
         head=viewer.role in UNDOERS,
     )
+
+
+async def see_other(connection: AsyncConnection, scope: Scope, lead: int) -> None:
+    """Raise LifecycleError for a lead, which another is to be a duplicate of, that is not there or not seen."""
+    seen = select(leads.c.id).where(leads.c.id == lead, leads_seen(scope))
+    if (await connection.execute(seen)).first() is None:
+        raise LifecycleError("duplicate_of", f"there is no lead {lead}")
 
 
 async def numbers_of_party(connection: AsyncConnection, party: int) -> tuple[str, ...]:
