@@ -22,7 +22,7 @@ from directory.model import Directory, Person
 from directory.outgoing import NOTHING
 from routing.outgoing import Allowed, Purpose, Refused, Usage, cost, may_call
 from routing.plan import Reason
-from routing.tables import UNDER_WAY, outgoing_calls
+from routing.tables import outgoing_calls
 
 CHANNEL: Final = "switchhook_outgoing"
 """NOTIFY channel: a call is wanted; the payload is its id."""
@@ -57,23 +57,45 @@ _CLICKS: Final = text(
 )
 _SPENT: Final = text(
     """
-    select c.dialed as number, o.person,
-           extract(epoch from coalesce(c.ended_at, now()) - greatest(c.answered_at, :since)) as seconds
-    from calls c left join (call_names n join outgoing_calls o on o.pbx = n.pbx and o.channel = n.name)
-        on n.call_id = c.id
-    where c.direction = 'outbound' and c.joined_into is null and c.answered_at is not null
-      and c.started_at >= cast(:since as timestamptz) - interval '1 day' and coalesce(c.ended_at, now()) > :since
+    with asked as (
+        select o.number, o.person, o.asked_at, n.call_id, c.answered_at, c.ended_at
+        from outgoing_calls o
+        left join call_names n on n.pbx = o.pbx and n.name = o.channel
+        left join calls c on c.id = n.call_id
+        where o.state not in ('refused', 'failed') and o.asked_at >= cast(:since as timestamptz) - interval '1 day'
+    ),
+    rung as (
+        select distinct on (l.call_id, l.channel, l.device) a.call_id, a.number, a.person, a.asked_at, l.answered_at,
+               coalesce(l.ended_at, a.ended_at) as ended_at
+        from asked a join legs l on l.call_id = a.call_id and l.number = a.number
+        order by l.call_id, l.channel, l.device, abs(extract(epoch from l.started_at - a.asked_at))
+    ),
+    called as (
+        select number, person, asked_at, answered_at, ended_at from rung
+        union all
+        select number, person, asked_at,
+               case when answered_at is not null then greatest(answered_at, asked_at) end, ended_at
+        from asked a where not exists (select from rung r where r.call_id = a.call_id and r.number = a.number)
+        union all
+        select dialed, null, started_at, answered_at, ended_at
+        from calls c
+        where direction = 'outbound' and joined_into is null and answered_at is not null
+          and started_at >= cast(:since as timestamptz) - interval '1 day'
+          and not exists (select from asked a where a.call_id = c.id)
+    )
+    select number, person,
+           case when answered_at is null then 60
+                else extract(epoch from coalesce(ended_at, clock_timestamp()) - greatest(answered_at, :since))
+           end as seconds
+    from called
+    where answered_at is not null and coalesce(ended_at, clock_timestamp()) > :since
+       or answered_at is null and ended_at is null and asked_at >= :since
     """
 )
-_UNANSWERED: Final = text(
-    f"""
-    select o.number, o.person, 60 as seconds from outgoing_calls o
-    where o.asked_at >= :since and (o.state in {UNDER_WAY!r} or (o.state = 'dialled' and not exists (
-        select from call_names n join calls c on c.id = n.call_id
-        where n.pbx = o.pbx and n.name = o.channel and (c.answered_at is not null or c.ended_at is not null))))
-    """  # noqa: S608 - a list of our own words is put in
-)
-"""A minute each: the calls that are under way, and those dialled on a phone that nobody has answered yet."""
+"""Every number that was asked for and may be called, in whatever call: by the time of its own leg, or of the rest of
+the call where no leg tells its number; a minute while nobody has answered. A call out that nobody asked for, as while
+we were away, is the company's, by its own number.
+"""
 
 Flagged = Callable[[AsyncConnection, str], Awaitable[bool]]
 """Whether the party of a number (E.164 digits) does not want to be called."""
@@ -264,8 +286,7 @@ async def _spent(connection: AsyncConnection, directory: Directory, person: str 
     if policy.person_day_budget is None and policy.company_day_budget is None:
         return mine, everybodys
     since = {"since": midnight_of(directory, datetime.now(UTC)).astimezone(UTC)}
-    talks = [*(await connection.execute(_SPENT, since)), *(await connection.execute(_UNANSWERED, since))]
-    for row in talks:
+    for row in await connection.execute(_SPENT, since):
         spent = cost(policy.price(directory.normal(row.number)), float(row.seconds))
         everybodys += spent
         mine += spent if row.person == person else NOTHING

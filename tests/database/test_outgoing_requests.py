@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls import events as e
 from crm_sync.book.parties import must_not_be_called, set_do_not_call
 from directory import store
 from directory.outgoing import Outgoing, Price
@@ -137,8 +138,6 @@ async def test_what_was_talked_today_is_spent(engine: AsyncEngine) -> None:
 
 async def called_out(call: Told, number: str, seconds: float) -> None:
     """The call's own phone dials the number, which answers at once."""
-    from calls import events as e
-
     trunk = {**call.base(f"{call.uid}-t"), "name": "PJSIP/trunk-0000000f"}
     phone = {**call.base(), "name": "PJSIP/anna-desk-0000000e"}
     await call.tell(
@@ -151,6 +150,85 @@ async def called_out(call: Told, number: str, seconds: float) -> None:
     call.later(seconds)
     trunk, phone = trunk | {"at": call.at}, phone | {"at": call.at}
     await call.tell(e.ChannelHungUp(**trunk, cause=16), e.ChannelHungUp(**phone, cause=16))
+
+
+DEAR = "74951112233"
+
+
+@pytest.mark.parametrize("inbound", [True, False])
+async def test_who_is_consulted_is_spent_at_their_own_price_by_who_asked(engine: AsyncEngine, inbound: bool) -> None:
+    """As long as they talk, also after they were handed over; not the client's call at it, and nothing twice."""
+    prices = (Price(prefix="79", per_minute=Decimal(2)), Price(prefix="7495", per_minute=Decimal(50)))
+    directory = replace(OFFICE, outgoing=Outgoing(prices=prices, company_day_budget=Decimal(10_000)))
+    async with engine.begin() as connection:
+        await store.apply(connection, directory)
+    call = Told(engine, number=CLIENT if inbound else "101", at=datetime.now(UTC) - timedelta(hours=1))
+    if not inbound:
+        await asked(engine, wish(purpose="dialled", pbx="main", channel=call.uid))
+    client, anna = await talks_with_a_client(call, inbound=inbound)
+    nobody = await consults(call, anna, 1)
+    call.later(30)
+    await call.tell(e.ChannelHungUp(**nobody | {"at": call.at}, cause=19))
+    for half in (1, 2):
+        await asked(engine, wish(DEAR, person="boris", purpose="dialled", pbx="main", channel=f"{call.uid}-l{half}"))
+    dear = await consults(call, anna, 2)
+    await call.tell(*(e.BridgeEntered(**one | {"at": call.at}, bridge="b2") for one in (anna, dear)))
+    call.later(90)  # they are handed over
+    await call.tell(
+        e.BridgeLeft(**anna | {"at": call.at}, bridge="b2"),
+        e.ChannelHungUp(**anna | {"at": call.at}, cause=16),
+        e.BridgeLeft(**dear | {"at": call.at}, bridge="b2"),
+        e.BridgeEntered(**dear | {"at": call.at}, bridge="b1"),
+    )
+    call.later(120)
+    await call.tell(*(e.ChannelHungUp(**one | {"at": call.at}, cause=16) for one in (dear, client)))
+    async with engine.connect() as connection:
+        told = [await usage(connection, directory, directory.person(person)) for person in ("anna", "boris")]
+    talked_out = Decimal(0 if inbound else 2 * 5)  # 270 seconds
+    assert [one.person_spent for one in told] == [talked_out, Decimal(4 * 50)]
+    assert told[0].company_spent == talked_out + 4 * 50
+
+
+async def test_until_its_leg_is_known_a_consultation_is_spent_by_the_rest_of_its_call(engine: AsyncEngine) -> None:
+    """What was refused never is."""
+    directory = replace(OFFICE, outgoing=Outgoing(prices=(Price(prefix="7", per_minute=Decimal(50)),)))
+    directory = replace(directory, outgoing=replace(directory.outgoing, company_day_budget=Decimal(100)))
+    async with engine.begin() as connection:
+        await store.apply(connection, directory)
+    call = Told(engine, at=datetime.now(UTC) - timedelta(hours=1))
+    await talks_with_a_client(call, inbound=True)
+    wanted = [wish(DEAR, purpose="dialled", pbx="main", channel=f"{call.uid}-l{half}") for half in (1, 2, 1)]
+    assert [(await asked(engine, one)).reason_key for one in wanted] == [None, None, "company_day_budget"]
+
+
+async def talks_with_a_client(call: Told, *, inbound: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Анна's phone and a client, who called or is called, for 30 seconds so far; the bases of their channels."""
+    client = {**call.base(call.uid if inbound else f"{call.uid}-t"), "name": "PJSIP/trunk-0000000f"}
+    anna = {**call.base(f"{call.uid}-t" if inbound else call.uid), "name": "PJSIP/anna-desk-0000000e"}
+    caller, called = (client, anna) if inbound else (anna, client)
+    numbers = (CLIENT, "101") if inbound else ("101", CLIENT)
+    dialled = call.line if inbound else CLIENT
+    await call.tell(
+        e.ChannelCreated(**caller, number=numbers[0], dialed=dialled, incoming=True),
+        e.ChannelCreated(**called, number=numbers[1], incoming=False),
+        e.Dialed(**caller, target=called["channel"], dial_string="it"),
+        *(e.BridgeEntered(**one, bridge="b1") for one in (caller, called)),
+    )
+    call.later(30)
+    return client, anna
+
+
+async def consults(call: Told, anna: dict[str, Any], attempt: int) -> dict[str, Any]:
+    """She leaves the client and the dear number rings, by halves of a channel; the base of its channel."""
+    half = {**call.base(f"{call.uid}-l{attempt}"), "name": f"Local/{DEAR}@switchhook-consult-0000000{attempt};2"}
+    dear = {**call.base(f"{call.uid}-x{attempt}"), "name": f"PJSIP/trunk-0000001{attempt}"}
+    await call.tell(
+        e.BridgeLeft(**anna | {"at": call.at}, bridge="b1"),
+        e.ChannelCreated(**half, number="101", dialed=DEAR, incoming=True),
+        e.ChannelCreated(**dear, number=DEAR, incoming=False),
+        e.Dialed(**half, target=dear["channel"], dial_string=f"{DEAR}@trunk"),
+    )
+    return dear
 
 
 # --- placing ----------------------------------------------------------------------------------------------------------
