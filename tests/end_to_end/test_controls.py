@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from service.pbx import Pbx, Phone
 from service.telephony_role import Telephony
 from telephony import controls
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, until
+from web.background import read_live
+from web.head.floor import talking_in
 
 NUMBER = "79161230188"
 TALK = ("ru/queue-youarenext",) * 12
@@ -332,7 +335,10 @@ def client_with(told: CallView, phone: str) -> bool:
 
 
 async def test_who_called_out_consults_and_so_does_who_was_consulted(stage: Stage) -> None:
-    """The client whom Анна called goes to Борис, and from him to somebody outside: one record tells both."""
+    """The client whom Анна called goes to Борис, and from him to somebody outside: one record tells both.
+
+    Pages show Анна in the call no longer than she is in it, and Борис neither.
+    """
     for number in (OUTSIDE, MOBILE):
         await stage.world.mobile(number).behave(answer(0.1, speak=TALK))
     await stage.world.phone(FALLBACK).behave(answer(0.1, speak=TALK))
@@ -340,19 +346,31 @@ async def test_who_called_out_consults_and_so_does_who_was_consulted(stage: Stag
         await until(stage.asked, "the PBX asks the service")
         await stage.world.phone(ROUTED).dial(OUTSIDE, speak=TALK)
         call, _ = await outgoing(stage, lambda _, told: open_talks(told))
-        for person, to, reached in (
-            ("anna", {"colleague": "boris"}, f"PJSIP/{FALLBACK}"),
-            ("boris", {"number": MOBILE}, MOBILE),
-        ):
+        assert await talkers_shown(stage, call) == ["anna"]
+        ways: tuple[tuple[str, dict[str, str], str, list[str]], ...] = (
+            ("anna", {"colleague": "boris"}, f"PJSIP/{FALLBACK}", ["boris"]),
+            ("boris", {"number": MOBILE}, MOBILE, []),
+        )
+        for person, to, reached, left in ways:
             assert await wanted(stage, call, "consult", person, **to) == "done"
             await outgoing(stage, lambda call, _: [it for it in consultations(call) if it.other])
             assert await wanted(stage, call, "connect", person) == "done"
             await outgoing(stage, lambda _, told, reached=reached: open_talks(told) == [{OUTSIDE, reached}])
+            async with asyncio.timeout(20):
+                while await talkers_shown(stage, call) != left:
+                    await asyncio.sleep(0.05)
         _, told = await outgoing(stage, lambda _, told: len(told.transfers) == 2)
         assert [(one.kind, one.by, one.to, one.completed) for one in told.transfers] == [
             ("attended", f"PJSIP/{ROUTED}", "102", True),
             ("attended", f"PJSIP/{FALLBACK}", MOBILE, True),
         ]
+
+
+async def talkers_shown(stage: Stage, call: UUID) -> list[str]:
+    """Who of ours talks now, as pages that are live show it."""
+    async with stage.engine.connect() as connection:
+        (live,) = await read_live(connection, [call])
+    return talking_in(live, house())
 
 
 def open_talks(told: CallView) -> list[set[str]]:
