@@ -45,6 +45,7 @@ from web.leads import attention_page, board_page, decide, give_page, lead_page, 
 from web.live import LIVE, Live
 from web.render import STATIC
 from web.services import SERVICES, Part, WebServices
+from web.watching import STREAMS, Streams
 
 __all__ = ["Part", "WebServices", "make_app"]
 
@@ -57,6 +58,7 @@ def make_app(services: WebServices) -> web.Application:
     app[SERVICES] = services
     app[HOUSE] = House(services.engine)
     app[LIVE] = Live(services.engine, app[HOUSE])
+    app[STREAMS] = Streams(set)
     app[TRIES] = Tries(services.engine)
     app[BOARDS] = Boards(services.engine)
     app[READINESS] = Readiness(services)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from aiohttp import web
+from aiohttp_sse import EventSourceResponse
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -97,34 +98,29 @@ async def stream(request: web.Request) -> web.StreamResponse:
     """
     live, services, right = request.app[LIVE], request.app[SERVICES], await Right.of(request)
     watch = right.watch()
-    response = event_stream()
-    try:
-        await response.prepare(request)
-        async with response:
-            sent, noticed_at, own = "", None, await _own(request, watch.calls.values())
-            changed: frozenset[Any] = frozenset()
-            while response.is_connected() and not live.closing and await right.stands():
-                theirs = [id_ for id_ in changed if _is_told_of(live.calls.get(id_), right.viewer.person)]
-                if watch.take("own") or theirs:
-                    own = await _own(request, watch.calls.values(), own, theirs)
-                text = await fragment(request, "live.html", **await _live(request, watch.calls.values(), own))
-                if text != sent:
-                    await response.send(text)
-                    sent = text
-                    if noticed_at is not None:
-                        services.on_push(monotonic() - noticed_at)
-                if watch.take("today") or any(_ended(live.calls.get(id_)) for id_ in changed):
-                    await response.send("", event="today")
-                if watch.take("notices"):
-                    await response.send("", event="notices")
-                if watch.take("presence"):
-                    await response.send("", event="status")
-                changed, noticed_at = await watch.wait(right.good_seconds)
-    except ConnectionError:
-        pass
-    finally:
-        live.close(watch)
-    return response
+
+    async def tell(response: EventSourceResponse) -> None:
+        sent, noticed_at, own = "", None, await _own(request, watch.calls.values())
+        changed: frozenset[Any] = frozenset()
+        while response.is_connected() and not live.closing and await right.stands():
+            theirs = [id_ for id_ in changed if _is_told_of(live.calls.get(id_), right.viewer.person)]
+            if watch.take("own") or theirs:
+                own = await _own(request, watch.calls.values(), own, theirs)
+            text = await fragment(request, "live.html", **await _live(request, watch.calls.values(), own))
+            if text != sent:
+                await response.send(text)
+                sent = text
+                if noticed_at is not None:
+                    services.on_push(monotonic() - noticed_at)
+            if watch.take("today") or any(_ended(live.calls.get(id_)) for id_ in changed):
+                await response.send("", event="today")
+            if watch.take("notices"):
+                await response.send("", event="notices")
+            if watch.take("presence"):
+                await response.send("", event="status")
+            changed, noticed_at = await watch.wait(right.good_seconds)
+
+    return await event_stream(request, watch, tell)
 
 
 def _ended(call: LiveCall | None) -> bool:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime, time
 from functools import partial
-from time import monotonic
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
-from aiohttp_sse import EventSourceResponse
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,7 +31,7 @@ from web.promises import CLOSERS, PromiseError
 from web.rights import Scope, own_follow_ups, scope_of
 from web.services import SERVICES
 from web.tried import tried
-from web.watching import Right
+from web.watching import Right, drawn_stream
 from web.wording import short_day
 from web.words import has_words, say
 
@@ -70,27 +67,15 @@ async def show(request: web.Request) -> web.Response:
 async def stream(request: web.Request) -> web.StreamResponse:
     """GET /missed/stream: the list with the same filters, whenever something about a promise changed."""
     _asked(request)
-    live, right = request.app[LIVE], await Right.of(request)
-    watch = live.open(_no_call, promises=True)
-    response = EventSourceResponse()
-    try:
-        await response.prepare(request)
-        async with response:
-            sent = ""
-            while response.is_connected() and not live.closing and await right.stands():
-                drawn_at = monotonic()
-                drawn = await fragment(request, "missed_waiting.html", **await _waiting(request))
-                if drawn != sent:
-                    await response.send(drawn)
-                    sent = drawn
-                await watch.wait(right.good_seconds)
-                if not live.closing:
-                    await asyncio.sleep(max(0.0, drawn_at + CALM_SECONDS - monotonic()))
-    except ConnectionError:
-        pass
-    finally:
-        live.close(watch)
-    return response
+    right = await Right.of(request)
+    watch = request.app[LIVE].open(_no_call, promises=True)
+
+    async def drawn() -> str:
+        return await fragment(request, "missed_waiting.html", **await _waiting(request))
+
+    return await drawn_stream(
+        request, watch, drawn, right.stands, look_seconds=lambda: right.good_seconds, calm_seconds=CALM_SECONDS
+    )
 
 
 async def show_one(request: web.Request) -> web.Response:

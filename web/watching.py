@@ -1,5 +1,8 @@
-"""A stream's right to go on: who watches, and what they may see, looked at again and again."""
+"""Streams of open pages, and their right to go on: who watches, and what they may see, looked at again and again."""
 
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
@@ -21,9 +24,69 @@ HEARTBEAT_SECONDS: Final = 15.0
 """Proxies close what is silent for longer, most of them after a minute."""
 
 
-def event_stream() -> EventSourceResponse:
-    """A stream of server-sent events, with a comment as its heartbeat."""
-    return EventSourceResponse(ping_interval=HEARTBEAT_SECONDS)
+STREAMS_MOST: Final = 20
+"""So many streams of one login, or of one link of a screen, are open at a process at once: each is drawn by itself."""
+
+Streams = defaultdict[int | str, set[web.RequestHandler]]
+"""Connections of open streams, by login or path. One that is closed counts no more, before its stream ends."""
+
+STREAMS: Final = web.AppKey("streams", Streams)
+
+
+async def event_stream(
+    request: web.Request, watch: Page, tell: Callable[[EventSourceResponse], Awaitable[None]]
+) -> web.StreamResponse:
+    """Server-sent events until `tell`, which sends them, ends, or the page behind them is gone; then `watch` is closed.
+
+    A comment is their heartbeat. Raises 429 where whoever asks has too many streams.
+    """
+    streams, whose = request.app[STREAMS], request[VIEWER].user if VIEWER in request else request.path
+    response = EventSourceResponse(ping_interval=HEARTBEAT_SECONDS)
+    streams[whose].add(request.protocol)
+    try:
+        if sum(one.transport is not None for one in streams[whose]) > STREAMS_MOST:
+            raise web.HTTPTooManyRequests(text=f"At most {STREAMS_MOST} streams may be open at once.")
+        await response.prepare(request)
+        async with response:
+            await tell(response)
+    except ConnectionError:
+        pass
+    finally:
+        request.app[LIVE].close(watch)
+        streams[whose].discard(request.protocol)
+        if not streams[whose]:
+            del streams[whose]
+    return response
+
+
+async def drawn_stream(  # what is drawn, for whom, and how often
+    request: web.Request,
+    watch: Page,
+    drawn: Callable[[], Awaitable[str]],
+    stands: Callable[[], Awaitable[bool]],
+    *,
+    look_seconds: Callable[[], float],
+    calm_seconds: float,
+) -> web.StreamResponse:
+    """What `drawn` gives whenever it changes, for as long as `stands` says.
+
+    It is drawn when `watch` is woken, after `look_seconds` at the latest and every `calm_seconds` at most.
+    """
+    live = request.app[LIVE]
+
+    async def tell(response: EventSourceResponse) -> None:
+        sent = ""
+        while response.is_connected() and not live.closing and await stands():
+            drawn_at = monotonic()
+            text = await drawn()
+            if text != sent:
+                await response.send(text)
+                sent = text
+            await watch.wait(look_seconds())
+            if not live.closing:
+                await asyncio.sleep(max(0.0, drawn_at + calm_seconds - monotonic()))
+
+    return await event_stream(request, watch, tell)
 
 
 @dataclass

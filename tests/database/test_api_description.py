@@ -83,6 +83,7 @@ ELSEWHERE: Final = {
     f"POST {API}/follow-ups/{{number}}/call 422": "test_web_outgoing.py",
     f"POST {API}/follow-ups/{{number}}/call 429": "test_web_outgoing.py",
     f"GET {API}/search 503": "test_search.py",
+    f"GET {API}/stream 429": "test_web_calls.py",
     "GET /readyz 503": "test_web_calls.py",
 }
 """What another test makes happen, by what it takes: a store that is away, a full disk, a file of many megabytes."""

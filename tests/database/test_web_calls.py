@@ -317,15 +317,47 @@ async def test_any_number_of_web_processes_tell_the_same(site: Site, tmp_path: P
         await other.stop()
 
 
-@pytest.mark.parametrize("path", [f"{API}/stream", "/desk/stream"])
+STREAMS = (
+    *(f"{API}/stream", "/desk/stream", "/leads/board/stream", "/missed/stream"),
+    *("/head/stream", "/wallboard/stream"),
+)
+
+
+@pytest.mark.parametrize("path", STREAMS)
 async def test_a_silent_stream_has_a_heartbeat(site: Site, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """A comment, which says to proxies and browsers that it is well."""
     assert watching.HEARTBEAT_SECONDS == 15
     monkeypatch.setattr(watching, "HEARTBEAT_SECONDS", 0.05)
-    async with site.visitor("anna") as client, client.get(path) as response, asyncio.timeout(10):
+    async with site.visitor("vera") as client, client.get(path) as response, asyncio.timeout(10):
         beats = 0
         while beats < 2:
             beats += (await response.content.readline()).startswith(b": ping")
+
+
+async def test_so_many_streams_of_a_login_and_of_a_screen_are_open_at_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever they show; a page that is closed makes room at once, and others have their own."""
+    monkeypatch.setattr(watching, "STREAMS_MOST", len(STREAMS))
+    async with site.visitor("vera") as vera, site.visitor("anna") as anna, site.visitor() as screen:
+        async with vera.post("/wallboard", data={"do": "make", "label": "Зал", "team": "sales"}) as made:
+            wall = re.findall(r"(/wall/[\w-]+)", await made.text())[-1]
+
+        async def knock(client: ClientSession, path: str) -> int:
+            async with client.get(path) as response:
+                return response.status
+
+        async with asyncio.timeout(30):
+            for client, paths in ((vera, STREAMS), (screen, [f"{wall}/stream"] * len(STREAMS))):
+                opened = [await client.get(path) for path in paths]
+                assert [one.status for one in opened] == [200] * len(STREAMS)
+                assert {await knock(client, path) for path in paths} == {429}
+                assert await knock(anna, "/desk/stream") == 200
+                opened[0].close()
+                while await knock(client, paths[0]) != 200:
+                    await asyncio.sleep(0.02)
+                for one in opened:
+                    one.close()
 
 
 async def test_a_page_that_was_just_woken_takes_what_happens_meanwhile_as_one(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -11,18 +12,21 @@ from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
-from sqlalchemy import insert, select, text
+from sqlalchemy import event, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import owe_nothing
 from calls.record import record
 from calls.tables import calls
+from crm_sync.book import leads as lead_book
 from crm_sync.jobs import CrmJobs
 from directory import store
+from tests.fakes.office import until
 from tests.fakes.recorded import settled_call
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import SUPPORT, Told, know
-from web import users
+from web import house, users
+from web.leads import board_page
 from web.leads.rules_tried import try_on_calls
 
 API: Final = "/api/v1"
@@ -264,6 +268,26 @@ async def test_a_lead_is_moved_on_the_board_or_stays_with_the_reason(site: Site,
         history = (await told(client, "/leads/1"))[1]
         assert [event["after"] for event in history["history"]] == ["lost", "in_work"]
         assert [note["text"] for note in history["notes"]] == ["не берёт трубку"]
+
+
+async def test_an_open_board_shows_what_changed_and_reads_no_directory_for_it(
+    site: Site, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the House, as all pages: however many boards are open."""
+    monkeypatch.setattr(house, "FRESH_SECONDS", 600.0)
+    monkeypatch.setattr(house, "RENEWED_SECONDS", 600.0)
+    monkeypatch.setattr(board_page, "CALM_SECONDS", 0.0)
+    await until(lambda: site.listening)
+    async with site.visitor("anna") as client, asyncio.timeout(20), client.get("/leads/board/stream") as stream:
+        assert "Пётр" in (await stream.content.readuntil(b"\r\n\r\n")).decode()
+        asked: list[str] = []
+        event.listen(engine.sync_engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        async with engine.begin() as connection:
+            await connection.execute(text("update parties set name = 'Павел' where name = 'Пётр'"))
+            await connection.execute(text(f"notify {lead_book.CHANNEL}, '1'"))
+        assert "Павел" in (await stream.content.readuntil(b"\r\n\r\n")).decode()
+    assert asked
+    assert not [one for one in asked if "FROM people" in one]
 
 
 async def test_many_leads_are_given_at_once_each_with_its_reason_or_none(site: Site, engine: AsyncEngine) -> None:

@@ -166,7 +166,13 @@ OPERATIONS: Final = (
         refuses=(403,),
     ),
     Operation(
-        "/stream", stream.stream_calls, "Live calls as server-sent events", NoQuery, stream.LiveCallTold, (EVENTS,)
+        "/stream",
+        stream.stream_calls,
+        "Live calls as server-sent events",
+        NoQuery,
+        stream.LiveCallTold,
+        (EVENTS,),
+        refuses=(429,),
     ),
 )
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from aiohttp import web
+from aiohttp_sse import EventSourceResponse
 
 from web.api.models import CrmCopy
 from web.api.operations import Answer, NoQuery
@@ -35,23 +36,18 @@ async def stream_calls(request: web.Request, _query: NoQuery) -> web.StreamRespo
     live, right = request.app[LIVE], await Right.of(request)
     watch = right.watch()
     watch.wake(live.calls, None)
-    response = event_stream()
-    try:
-        await response.prepare(request)
-        async with response:
-            while response.is_connected() and not live.closing:
-                changed, _ = await watch.wait(right.good_seconds)
-                if not await right.stands():
-                    break
-                for id_ in changed:
-                    call = live.calls.get(id_)
-                    if call is not None and right.concerns(call):
-                        await response.send(_told(call).model_dump_json(), event="call")
-    except ConnectionError:
-        pass
-    finally:
-        live.close(watch)
-    return response
+
+    async def tell(response: EventSourceResponse) -> None:
+        while response.is_connected() and not live.closing:
+            changed, _ = await watch.wait(right.good_seconds)
+            if not await right.stands():
+                break
+            for id_ in changed:
+                call = live.calls.get(id_)
+                if call is not None and right.concerns(call):
+                    await response.send(_told(call).model_dump_json(), event="call")
+
+    return await event_stream(request, watch, tell)
 
 
 def _told(call: LiveCall) -> LiveCallTold:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp_sse import EventSourceResponse
 
 from web import wall_links
 from web.audited import audited
@@ -22,7 +20,7 @@ from web.render import render
 from web.rights import teams_led
 from web.services import SERVICES
 from web.wall_links import WallLink, WallLinkRefused
-from web.watching import Right
+from web.watching import Right, drawn_stream
 
 MAKERS: Final = ("head", "admin")
 CHECK_SECONDS: Final = 10.0
@@ -105,25 +103,11 @@ async def stream_wall(request: web.Request) -> web.StreamResponse:
 async def streamed(
     request: web.Request, drawn: Callable[[], Awaitable[str]], stands: Callable[[], Awaitable[bool]]
 ) -> web.StreamResponse:
-    """What `drawn` gives whenever it changes, by server-sent events, for as long as `stands` says."""
-    live = request.app[LIVE]
-    watch = live.open(lambda _call: True, everybody=True)
-    response, sent = EventSourceResponse(), ""
-    try:
-        await response.prepare(request)
-        async with response:
-            while response.is_connected() and not live.closing and await stands():
-                text = await drawn()
-                if text != sent:
-                    await response.send(text)
-                    sent = text
-                await asyncio.sleep(REST_SECONDS)
-                await watch.wait(LOOK_SECONDS)
-    except ConnectionError:
-        pass
-    finally:
-        live.close(watch)
-    return response
+    """What `drawn` gives whenever it changes, as calls, people and telephones do, for as long as `stands` says."""
+    watch = request.app[LIVE].open(lambda _call: True, everybody=True)
+    return await drawn_stream(
+        request, watch, drawn, stands, look_seconds=lambda: LOOK_SECONDS, calm_seconds=REST_SECONDS
+    )
 
 
 def address(request: web.Request, path: str) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -18,6 +16,7 @@ from directory import store
 from recordings.audit import note
 from web.audited import audited
 from web.guard import VIEWER, read_form
+from web.house import HOUSE
 from web.keeping import actor_of
 from web.leads.board import ENDED_DAYS, allowed, columns
 from web.leads.changes import carry_out, change_of
@@ -31,7 +30,7 @@ from web.live import LIVE
 from web.page import fragment, language_of, page
 from web.rights import scope_of
 from web.services import SERVICES
-from web.watching import Right, event_stream
+from web.watching import Right, drawn_stream
 from web.wording import COUNTED_MOST
 from web.words import say
 
@@ -50,27 +49,15 @@ async def show(request: web.Request) -> web.Response:
 
 async def stream(request: web.Request) -> web.StreamResponse:
     """GET /leads/board/stream: the board with the same filters, whenever a lead changed, its deadlines as they pass."""
-    live, right = request.app[LIVE], await Right.of(request)
-    watch = live.open(lambda _call: False, leads=True)
-    response = event_stream()
-    try:
-        await response.prepare(request)
-        async with response:
-            sent = ""
-            while response.is_connected() and not live.closing and await right.stands():
-                drawn_at = monotonic()
-                drawn = await fragment(request, "board_columns.html", **await _context(request, request.query))
-                if drawn != sent:
-                    await response.send(drawn)
-                    sent = drawn
-                await watch.wait(right.good_seconds)
-                if not live.closing:
-                    await asyncio.sleep(max(0.0, drawn_at + CALM_SECONDS - monotonic()))
-    except ConnectionError:
-        pass
-    finally:
-        live.close(watch)
-    return response
+    right = await Right.of(request)
+    watch = request.app[LIVE].open(lambda _call: False, leads=True)
+
+    async def drawn() -> str:
+        return await fragment(request, "board_columns.html", **await _context(request, request.query))
+
+    return await drawn_stream(
+        request, watch, drawn, right.stands, look_seconds=lambda: right.good_seconds, calm_seconds=CALM_SECONDS
+    )
 
 
 @audited("lead_changed")
@@ -95,7 +82,7 @@ async def move(request: web.Request) -> web.Response:
     kept = {name: form[name] for name in _KEPT if form.get(name)}
     if not told and _BY_SCRIPT not in request.headers:
         return web.Response(status=303, headers={"Location": f"/leads/board?{urlencode(kept)}"})
-    context = await _context(request, kept) | {"refused": told}
+    context = await _context(request, kept, fresh=True) | {"refused": told}
     if _BY_SCRIPT in request.headers:
         text = await fragment(request, "board_columns.html", **context)
         return web.Response(text=text, status=status, content_type="text/html")
@@ -104,11 +91,13 @@ async def move(request: web.Request) -> web.Response:
     return response
 
 
-async def _context(request: web.Request, query: Mapping[str, str]) -> dict[str, Any]:
+async def _context(request: web.Request, query: Mapping[str, str], *, fresh: bool = False) -> dict[str, Any]:
+    """What the board shows; `fresh`: by the directory as a move was judged, for the House's may be some seconds old."""
     viewer, now = request[VIEWER], datetime.now(UTC)
     asked = {name: query[name] for name in _KEPT if query.get(name)}
+    known = None if fresh else await request.app[HOUSE].read()
     async with request.app[SERVICES].engine.connect() as connection:
-        directory = await store.read(connection)  # not the House: what it knows may be some seconds old
+        directory = known or await store.read(connection)
         scope = scope_of(viewer, directory)
         usual = usual_owner(viewer, scope)
         wanted = read_wanted(asked, viewer.person, usual)
