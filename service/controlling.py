@@ -24,7 +24,7 @@ from telephony.controls import CHANNEL, FRESH_SECONDS, Control, Outcome, settle,
 from telephony.hand_over import WAKE
 from telephony.link import Link
 from telephony.pbx import ActionRefused
-from telephony.plan_variables import UnsafeDialError, consult_variable, send_variable
+from telephony.plan_variables import OUTSIDE, UnsafeDialError, consult_variable, send_variable
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ HOLD_KEYS: Final = "*9"
 _HOLD: Final = "switchhook-held"
 _KEY_MS: Final = "100"
 _NUMBER: Final = re.compile(r"\+?[0-9]{2,31}")
-_KEYS: Final = re.compile(r"[0-9]{2,31}")
+_KEYS: Final = re.compile(r"[0-9]{2,33}")
 _NO_NUMBER: Final = "00"
 """What is dialled to consult who has no extension."""
 RING_SECONDS: Final = 25
@@ -46,7 +46,7 @@ _LATE_SECONDS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """What rings, so long at most, as `number` in the record; without `dial` that number outside."""
+    """What rings, so long at most, as `number` in the record; with OUTSIDE as `dial` that number outside."""
 
     number: str
     dial: str
@@ -161,6 +161,8 @@ class Controlling:
         if way is None:
             return "nobody_free"
         name, value = consult_variable(way.dial, seconds=way.seconds, trunk=way.trunk)
+        if not await self._has_new_dialplan():
+            return "no_consult"
         own = {
             name: value,
             "FEATURE(atxfernoanswertimeout)": str(way.seconds + _LATE_SECONDS),
@@ -171,7 +173,7 @@ class Controlling:
         for variable, told in own.items():
             setting = {"Action": "Setvar", "Channel": channel, "Variable": variable, "Value": told}
             await self._link.action(setting)
-        keys = way.number.removeprefix("+")
+        keys = way.number.replace("+", "00")
         keys = keys if _KEYS.fullmatch(keys) else _NO_NUMBER
         # The last key says that the number is whole.
         asked = {"Action": "Atxfer", "Channel": channel, "Exten": f"{keys}#", "Context": "switchhook-consult"}
@@ -209,12 +211,15 @@ class Controlling:
         return "done"
 
     def _way(self, control: Control, seen: CallView, directory: Directory) -> _Way | None:
+        if way.dial == OUTSIDE and not await self._has_new_dialplan():
+            return "refused_by_pbx"
         """What is to ring for a transfer or a consultation; None: no device of the colleague can ring now."""
         if control.colleague is None:
             number = control.number or ""
             if not _NUMBER.fullmatch(number):
                 raise UnsafeDialError("the number to reach is of no safe form")
-            return _Way(number=number, dial="", trunk="", seconds=_OUTSIDE_SECONDS)
+            # It is rung as it was judged: digits alone the dialplan would read anew, as digits of the company's region.
+            return _Way(number=f"+{number.removeprefix('+')}", dial=OUTSIDE, trunk="", seconds=_OUTSIDE_SECONDS)
         colleague = directory.person(control.colleague)
         target = self._target(colleague, seen) if colleague else None
         if target is None or colleague is None:
@@ -242,6 +247,11 @@ class Controlling:
     async def _variable(self, channel: str, name: str) -> str:
         reply = await self._link.action({"Action": "Getvar", "Channel": channel, "Variable": name})
         return str(reply.fields.get("Value", ""))
+
+    async def _has_new_dialplan(self) -> bool:
+        """Whether its switchhook.conf knows numbers outside: an older one rings at who sends the client instead."""
+        told = await self._link.action({"Action": "Getvar", "Variable": "DIALPLAN_EXISTS(switchhook-consult,00,1)"})
+        return told.fields.get("Value") == "1"
 
 
 def channel_of(seen: CallView, person: str, directory: Directory) -> str | None:

@@ -21,6 +21,9 @@ SEND: Final = "SWITCHHOOK_SEND"
 CONSULT: Final = "SHARED(SWITCHHOOK_CONSULT)"
 """The variable that says who is consulted before a client is handed over; see [switchhook-consult]."""
 
+OUTSIDE: Final = "out"
+"""Stands for what rings, of SEND and CONSULT, where it is the number outside that is dialled."""
+
 OUT: Final = "SWITCHHOOK_OUT"
 """The variable that says whether a call out may be made; see [switchhook-outbound]."""
 
@@ -124,19 +127,20 @@ def take_variable(step: Step, *, trunk: str = "") -> tuple[str, str]:
 def send_variable(dial: str, *, seconds: float, trunk: str = "", back: str = "") -> tuple[str, str]:
     """The variable that has a client who is sent on ring `dial`, and then `back`, if any.
 
-    `dial` "" rings the number outside that is dialled. Raises UnsafeDialError.
+    `dial` OUTSIDE rings the number outside that is dialled. Raises UnsafeDialError.
     """
-    if trunk:
-        _matching(trunk, _TRUNK, "trunk")
-    told = [_matching(one, _DIAL, "device") if one else "" for one in (dial, back)]
-    return SEND, "|".join([_seconds(seconds), trunk, *told])
+    return SEND, "|".join([_reach(dial, seconds, trunk), _matching(back, _DIAL, "device") if back else ""])
 
 
 def consult_variable(dial: str, *, seconds: float, trunk: str = "") -> tuple[str, str]:
-    """The variable that has `dial` consulted; with "" the number that was dialled is. Raises UnsafeDialError."""
+    """The variable that has `dial` consulted; with OUTSIDE the number that is dialled is. Raises UnsafeDialError."""
+    return CONSULT, _reach(dial, seconds, trunk)
+
+
+def _reach(dial: str, seconds: float, trunk: str) -> str:
     if trunk:
         _matching(trunk, _TRUNK, "trunk")
-    return CONSULT, f"{_seconds(seconds)}|{trunk}|{_matching(dial, _DIAL, 'device') if dial else ''}"
+    return "|".join([_seconds(seconds), trunk, dial if dial == OUTSIDE else _matching(dial, _DIAL, "device")])
 
 
 def dial_string(step: Step) -> str:

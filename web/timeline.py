@@ -146,7 +146,11 @@ def _moves(_call: Call, seen: CallView, teller: Teller) -> Iterator[Moment]:
     for one in seen.transfers:
         if one.at:
             by = who(one.by) if one.by else teller.say("program")
-            to = teller.who("", one.to) or ", ".join(map(who, one.reached)) or teller.say("somebody")
+            to = (
+                teller.who("", teller.directory.normal(one.to))
+                or ", ".join(map(who, one.reached))
+                or teller.say("somebody")
+            )
             key = f"transferred_{one.kind}" if one.completed else "transfer_failed"
             if one.completed and _talks_on(seen, one):
                 key = "brought_in"

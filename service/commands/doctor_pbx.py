@@ -34,7 +34,7 @@ async def _consultations(link: Link, name: str) -> Check:
     """Whether somebody can be asked before a client is handed over, and no key does what nobody wants."""
     key = await _told(link, "FEATUREMAP(atxfer)")
     if not await _is(link, "DIALPLAN_EXISTS(switchhook-consult,00,1)"):
-        why, remedy = f"nobody is consulted from the page: {_OLD}", _HOW
+        why, remedy = f"nobody is consulted from the page, or sent to a number outside: {_OLD}", _HOW
     elif not await _is(link, "IFMODULE(func_export.so)"):
         why, remedy = "nobody is consulted from the page: no func_export", "asterisk -rx 'module load func_export.so'"
     elif not key:

@@ -362,7 +362,7 @@ async def test_who_called_out_consults_and_so_does_who_was_consulted(stage: Stag
         _, told = await outgoing(stage, lambda _, told: len(told.transfers) == 2)
         assert [(one.kind, one.by, one.to, one.completed) for one in told.transfers] == [
             ("attended", f"PJSIP/{ROUTED}", "102", True),
-            ("attended", f"PJSIP/{FALLBACK}", MOBILE, True),
+            ("attended", f"PJSIP/{FALLBACK}", f"00{MOBILE}", True),
         ]
 
 
@@ -400,7 +400,9 @@ async def test_a_number_outside_is_reached_by_the_trunk(stage: Stage, do: contro
             lambda _, told: any(talk.until is None and talk.between == (NUMBER, OUTSIDE) for talk in told.talks),
         )
         assert [(one.kind, one.by, one.to, one.completed) for one in told.transfers] == [
-            ("attended" if do == "consult" else "blind", f"PJSIP/{ROUTED}", OUTSIDE, True)
+            ("attended", f"PJSIP/{ROUTED}", f"00{OUTSIDE}", True)
+            if do == "consult"
+            else ("blind", f"PJSIP/{ROUTED}", f"+{OUTSIDE}", True)
         ]
         (judged,) = await stage.rows("select body from call_events where kind = 'OutgoingJudged'")
         assert (judged.body["person"], judged.body["number"]) == ("anna", OUTSIDE)
@@ -460,6 +462,37 @@ async def test_a_phone_that_may_not_consult_is_told_so_and_the_client_hears_no_k
         assert await wanted(stage, call, "resume") == "done"
         await seen(stage, "they talk again", lambda call, _: not held(call))
         await stage.pbx.cli(f"dialplan set chanvar {anna} CHANNEL(dtmf_features) K")
+@pytest.fixture
+async def old_dialplan(pbx: Pbx) -> AsyncIterator[None]:
+    """The PBX has a switchhook.conf of before there were consultations."""
+    await pbx.cli("dialplan remove context switchhook-consult")
+    yield
+    await pbx.cli("dialplan reload")
+
+
+@pytest.mark.usefixtures("old_dialplan")
+async def test_a_pbx_with_an_older_dialplan_sends_nobody_outside(stage: Stage) -> None:
+    """Who asks is told so, and the client goes on talking with them."""
+    async with stage.open(stage.settings()):
+        call, _ = await talking(stage)
+        assert await wanted(stage, call, "transfer", number=OUTSIDE) == "refused_by_pbx"
+        assert await wanted(stage, call, "consult", number=OUTSIDE) == "no_consult"
+        await seen(stage, "they talk on", back_with_anna)
+
+
+async def test_who_is_sent_with_no_word_of_where_is_sent_nowhere_outside(stage: Stage) -> None:
+    """The number alone opens nothing: it says so in words, to the client."""
+    await stage.world.mobile(OUTSIDE).behave(answer(0.1, speak=TALK))
+    async with stage.open(stage.settings()) as (_, telephony):
+        _, client = await talking(stage)
+        (anna,) = await channels(stage, ROUTED)
+        sent = {"Action": "BlindTransfer", "Channel": anna, "Context": "switchhook-send", "Exten": OUTSIDE}
+        await telephony.attendants[0].link.action(sent)
+        await client.ended()
+        assert not stage.world.mobile(OUTSIDE).has_rung
+        assert not await stage.rows("select id from outgoing_calls")
+
+
         assert await wanted(stage, call, "consult", colleague="boris") == "no_consult"
 
 

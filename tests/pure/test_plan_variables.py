@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telephony.plan_variables import (
+    OUTSIDE,
     UnsafeDialError,
     allow_out,
     consult_variable,
@@ -219,14 +220,14 @@ def test_who_is_free_is_rung_by_one_variable() -> None:
 
 
 def test_whom_a_client_is_sent_to_and_who_is_consulted_is_one_variable() -> None:
-    """Without a device it is the number outside that is dialled."""
+    """The number outside that is dialled has a word of its own: nothing is nowhere."""
     sent = send_variable("PJSIP/boris-desk", seconds=25, back="PJSIP/anna-desk")
     assert sent == ("SWITCHHOOK_SEND", "25||PJSIP/boris-desk|PJSIP/anna-desk")
-    assert send_variable("", seconds=60, back="PJSIP/anna-desk")[1] == "60|||PJSIP/anna-desk"
+    assert send_variable(OUTSIDE, seconds=60, back="PJSIP/anna-desk")[1] == "60||out|PJSIP/anna-desk"
     asked = consult_variable("PJSIP/boris-desk", seconds=25, trunk="PJSIP/other")
     assert asked == ("SHARED(SWITCHHOOK_CONSULT)", "25|PJSIP/other|PJSIP/boris-desk")
-    assert consult_variable("", seconds=60)[1] == "60||"
-    for unsafe in ("PJSIP/anna|9", "Local/79160000011@elsewhere"):
+    assert consult_variable(OUTSIDE, seconds=60)[1] == "60||out"
+    for unsafe in ("", "PJSIP/anna|9", "Local/79160000011@elsewhere"):
         with pytest.raises(UnsafeDialError):
             send_variable(unsafe, seconds=25)
         with pytest.raises(UnsafeDialError):

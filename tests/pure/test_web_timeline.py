@@ -57,3 +57,13 @@ def test_what_came_of_waiting_is_told(event: e.Event, russian: str, english: str
         call = apply(call, one)
     for language, wanted in (("ru", russian), ("en", english)):
         assert wanted in [moment.text for moment in timeline(call, view(call), HOUSE, language)]
+
+
+@pytest.mark.parametrize("dialled", ["0079165550177", "+79165550177", "89165550177"])
+def test_where_a_client_was_sent_is_told_as_people_write_it(dialled: str) -> None:
+    """Whatever keys the page or the phone dialled."""
+    sent = e.Transferred(**WHERE, at=T0 + timedelta(seconds=5), way="blind", transferee=UID, to=dialled)
+    call = Call()
+    for one in [*settled_call(UID, answered=True), sent]:
+        call = apply(call, one)
+    assert [one.text for one in timeline(call, view(call), HOUSE, "en") if "+7 916 555-01-77" in one.text]
