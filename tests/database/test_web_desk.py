@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -380,6 +381,21 @@ async def test_a_pbx_that_does_not_answer_and_a_call_that_is_over_are_told(
 
 
 async def test_who_was_in_a_call_is_forgotten_on_its_card_too(site: Site) -> None:
+async def test_what_only_a_newer_page_knows_of_is_told_as_not_done(site: Site) -> None:
+    """A web role may be newer than who attends the PBX."""
+    story, call = await talking(site.engine)
+    async with site.engine.begin() as connection:
+        await controls.ask(connection, call, "hold", "anna", by="anna")
+        (control,) = await controls.unsettled(connection, "main")
+    link, memory = Dropping(), Memory(site.engine, devices=devices.read, owners=owners)
+    await memory.load()
+    assert memory.directory is not None
+    attendant = doing.Controlling(link, memory, site.engine, Listening(site.engine), Wishers())
+    newer = replace(control, what=cast("controls.What", "whisper"))
+    assert (await attendant._do(newer, memory.directory), link.asked) == ("refused_by_pbx", [])
+    await story.hangs_up()
+
+
     call = await talked(site.engine)
     async with site.visitor("anna") as anna:
         await ask(anna, call, "note", text="Иван Петров, +7 916 123-45-67")
