@@ -91,7 +91,7 @@ class Attendant:
             budget_seconds=settings.budget_seconds / 3,
         )
         self.pausing = Pausing(self.link, recorder.engine, listening)
-        self.controlling = Controlling(self.link, memory, recorder.engine, listening)
+        self.controlling = Controlling(self.link, memory, recorder.engine, listening, self.outgoing.wishers)
         self.overhearing = Overhearing(
             self.link, recorder.engine, listening, lambda: memory.directory, self.live_devices
         )

@@ -20,6 +20,7 @@ from routing.choice import choose
 from routing.memory import Memory
 from routing.plan import Target
 from service.listening import Listening, keep_doing
+from service.wishers import Wishers
 from telephony.controls import CHANNEL, FRESH_SECONDS, Control, Outcome, settle, start, unsettled
 from telephony.hand_over import WAKE
 from telephony.link import Link
@@ -57,11 +58,13 @@ class _Way:
 class Controlling:
     """Does what is wanted of one PBX's calls; `run` ends only by cancellation."""
 
-    def __init__(self, link: Link, memory: Memory, engine: AsyncEngine, listening: Listening) -> None:
+    def __init__(self, link: Link, memory: Memory, engine: AsyncEngine, listening: Listening, wishers: Wishers) -> None:
+        """`wishers` is told on which channel whose wish is done."""
         self._pbx = link.settings.name
         self._link = link
         self._memory = memory
         self._engine = engine
+        self._wishers = wishers
         self._wake = listening.wake(CHANNEL)
 
     async def run(self) -> None:
@@ -101,6 +104,7 @@ class Controlling:
             return "over"
         if control.what in {"hold", "transfer", "consult"} and consultation_of(control.call, channel):
             return "consulting"
+        self._wishers.note(control.call.channels[channel].name[1], control.person)
         try:
             return await self._turn(control, seen, channel, directory)
         except (ActionRefused, UnsafeDialError) as error:
@@ -126,11 +130,11 @@ class Controlling:
 
     async def _hang_up(self, channel: str) -> Outcome:
         await self._link.action({"Action": "Hangup", "Channel": channel, "Cause": "16"})
+        return "done"
 
     async def _hold(self, channel: str) -> Outcome:
         """Press the keys of hold on the person's channel, where they mean that: else the client would hear them."""
         told = await self._variable(channel, "DYNAMIC_FEATURES")
-        return "done"
         if _HOLD not in told.split("#"):
             return "no_hold"
         if "," in await self._peers(channel):
@@ -157,6 +161,8 @@ class Controlling:
         allowed = await self._variable(channel, "CHANNEL(dtmf_features)")
         if "T" not in allowed or not await self._variable(channel, "FEATUREMAP(atxfer)"):
             return "no_consult"
+        if not await self._has_new_dialplan():
+            return "no_consult"
         peers = await self._peers(channel)
         if not peers or "," in peers:
             return "crowd" if peers else "over"
@@ -166,8 +172,6 @@ class Controlling:
         if way is None:
             return "nobody_free"
         name, value = consult_variable(way.dial, seconds=way.seconds, trunk=way.trunk)
-        if not await self._has_new_dialplan():
-            return "no_consult"
         own = {
             name: value,
             "FEATURE(atxfernoanswertimeout)": str(way.seconds + _LATE_SECONDS),
@@ -207,6 +211,8 @@ class Controlling:
         way = self._way(control, seen, directory)
         if way is None:
             return "nobody_free"
+        if way.dial == OUTSIDE and not await self._has_new_dialplan():
+            return "refused_by_pbx"
         back = _back(directory.person(control.person), seen, channel)
         name, value = send_variable(way.dial, seconds=way.seconds, trunk=way.trunk, back=back)
         await self._link.action({"Action": "Setvar", "Channel": peer, "Variable": name, "Value": value})
@@ -215,8 +221,6 @@ class Controlling:
         return "done"
 
     def _way(self, control: Control, seen: CallView, directory: Directory) -> _Way | None:
-        if way.dial == OUTSIDE and not await self._has_new_dialplan():
-            return "refused_by_pbx"
         """What is to ring for a transfer or a consultation; None: no device of the colleague can ring now."""
         if control.colleague is None:
             number = control.number or ""
@@ -244,6 +248,11 @@ class Controlling:
         attempts = choose(colleague, arrival, self._memory.facts(arrival)).attempts
         return attempts[0][0] if attempts else None
 
+    async def _has_new_dialplan(self) -> bool:
+        """Whether its switchhook.conf knows numbers outside: an older one rings at who sends the client instead."""
+        told = await self._link.action({"Action": "Getvar", "Variable": "DIALPLAN_EXISTS(switchhook-consult,00,1)"})
+        return told.fields.get("Value") == "1"
+
     async def _peers(self, channel: str) -> str:
         """The names of the channels that it talks with, with commas between them."""
         return await self._variable(channel, "BRIDGEPEER")
@@ -251,11 +260,6 @@ class Controlling:
     async def _variable(self, channel: str, name: str) -> str:
         reply = await self._link.action({"Action": "Getvar", "Channel": channel, "Variable": name})
         return str(reply.fields.get("Value", ""))
-
-    async def _has_new_dialplan(self) -> bool:
-        """Whether its switchhook.conf knows numbers outside: an older one rings at who sends the client instead."""
-        told = await self._link.action({"Action": "Getvar", "Variable": "DIALPLAN_EXISTS(switchhook-consult,00,1)"})
-        return told.fields.get("Value") == "1"
 
 
 def channel_of(seen: CallView, person: str, directory: Directory) -> str | None:

@@ -22,6 +22,7 @@ from directory.model import Directory, Line
 from routing.memory import Memory
 from routing.recent import Recent
 from routing.requests import Answered, Desk, Wish, ask, judge, keep, midnight_of
+from service.wishers import Wishers
 from telephony.hand_over import WAKE
 from telephony.heartbeat import pbx_time
 from telephony.link import Link
@@ -51,10 +52,13 @@ class Judge:
         tell: Tell,
         desk: Desk,
         recent: Recent,
+        wishers: Wishers,
         *,
         budget_seconds: float,
     ) -> None:
-        """`tell` records an event; `budget_seconds` is how long who dials may wait for the database."""
+        """`tell` records an event; `wishers` tells who sent a client on from a channel that is no device of ours;
+        `budget_seconds` is how long who dials may wait for the database.
+        """
         self._pbx = link.settings.name
         self._link = link
         self._memory = memory
@@ -62,6 +66,7 @@ class Judge:
         self._tell = tell
         self._desk = desk
         self._recent = recent
+        self._wishers = wishers
         self._budget_seconds = budget_seconds
         self._at_once = asyncio.Semaphore(AT_ONCE_MOST)
         self._asking: set[asyncio.Task[Answered]] = set()
@@ -100,8 +105,9 @@ class Judge:
             return
         to, channel = str(message.get("To", "")), str(message.get("Channel", ""))
         uniqueid = str(message.get("Uniqueid", ""))
-        address = device(str(message.get("By") or channel))
-        person = directory.person_of_device(address)
+        by = str(message.get("By") or channel)
+        address = device(by)
+        person = directory.person_of_device(address) or directory.person(self._wishers.person(by))
         wish = Wish(
             to=to,
             person=person.key if person else None,

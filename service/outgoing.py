@@ -18,6 +18,7 @@ from service.judge import Judge, Tell, shown_by
 from service.listening import Listening
 from service.placer import Placer
 from service.recovery import Recovery
+from service.wishers import Wishers
 from telephony.ami import raised_by_dialplan
 from telephony.link import Link
 from telephony.pbx import Message
@@ -42,7 +43,8 @@ class Outgoing:
     ) -> None:
         """`tell` records an event; `budget_seconds` is how long who dials may wait for the database."""
         recent = Recent()
-        self.judge = Judge(link, memory, engine, tell, desk, recent, budget_seconds=budget_seconds)
+        self.wishers = Wishers()
+        self.judge = Judge(link, memory, engine, tell, desk, recent, self.wishers, budget_seconds=budget_seconds)
         self.placer = Placer(link, memory, engine, listening, recovery, tell, recent)
         self._working: set[asyncio.Task[None]] = set()
 

@@ -33,6 +33,7 @@ from service.recovery import Recovery
 from service.settings import PbxSettings, Settings
 from service.telephony_role import Telephony
 from service.wiring import House
+from service.wishers import Wishers
 from telephony import controls, devices, overhearings
 from telephony.buffer import EventBuffer
 from telephony.link import Link
@@ -71,7 +72,7 @@ async def doing(engine: AsyncEngine) -> AsyncIterator[dict[str, Obedient]]:
         parts += [
             Placer(link, memory, engine, told, recovery, lambda _at, _event: None, Recent()).run,
             Pausing(link, engine, told).run,
-            Controlling(link, memory, engine, told).run,
+            Controlling(link, memory, engine, told, Wishers()).run,
             Overhearing(link, engine, told, lambda: memory.directory, dict).run,
         ]
     tasks = [asyncio.ensure_future(part()) for part in parts]

@@ -20,6 +20,7 @@ from routing.memory import Memory
 from routing.recent import Recent
 from routing.requests import Desk, Wish
 from service.judge import AT_ONCE_MOST, Judge
+from service.wishers import Wishers
 from telephony import devices
 from telephony.link import Link
 from telephony.pbx import LinkSettings
@@ -47,7 +48,9 @@ async def judge(engine: AsyncEngine) -> Judge:
     await memory.load()
     link = Link(LinkSettings("main"), lambda _message: None)
     desk = Desk(flagged=must_not_be_called, unwanted=unwanted)
-    made = Judge(link, memory, engine, lambda _at, _event: None, desk, Recent(), budget_seconds=BUDGET_SECONDS)
+    made = Judge(
+        link, memory, engine, lambda _at, _event: None, desk, Recent(), Wishers(), budget_seconds=BUDGET_SECONDS
+    )
     await made.catch_up()
     return made
 

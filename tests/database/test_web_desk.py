@@ -25,6 +25,7 @@ from routing.memory import Memory
 from routing.tables import outgoing_calls
 from service import controlling as doing
 from service.listening import Listening
+from service.wishers import Wishers
 from telephony import controls, devices
 from telephony.link import Link
 from telephony.pbx import Fields, LinkDown, LinkSettings, Reply
@@ -365,7 +366,7 @@ async def test_a_pbx_that_does_not_answer_and_a_call_that_is_over_are_told(
         link, told = Dropping(), "select outcome, started_at is null from call_controls"
         memory = Memory(site.engine, devices=devices.read, owners=owners)
         await memory.load()
-        attendant = doing.Controlling(link, memory, site.engine, Listening(site.engine))
+        attendant = doing.Controlling(link, memory, site.engine, Listening(site.engine), Wishers())
         for _ in range(3):
             with suppress(LinkDown):
                 await attendant._do_wanted()
@@ -380,7 +381,6 @@ async def test_a_pbx_that_does_not_answer_and_a_call_that_is_over_are_told(
         assert (await ask(anna, call, "help", 422))["reason"] == "over"
 
 
-async def test_who_was_in_a_call_is_forgotten_on_its_card_too(site: Site) -> None:
 async def test_what_only_a_newer_page_knows_of_is_told_as_not_done(site: Site) -> None:
     """A web role may be newer than who attends the PBX."""
     story, call = await talking(site.engine)
@@ -396,6 +396,7 @@ async def test_what_only_a_newer_page_knows_of_is_told_as_not_done(site: Site) -
     await story.hangs_up()
 
 
+async def test_who_was_in_a_call_is_forgotten_on_its_card_too(site: Site) -> None:
     call = await talked(site.engine)
     async with site.visitor("anna") as anna:
         await ask(anna, call, "note", text="Иван Петров, +7 916 123-45-67")

@@ -42,6 +42,8 @@ async def pbx() -> AsyncIterator[Pbx]:
 
 
 MOBILE, OUTSIDE, FORBIDDEN = "79160000011", "79161230007", "79169990001"
+ABROAD = "4930123456"
+"""Of Berlin, and of ten digits as numbers of ours are."""
 
 
 def house() -> Directory:
@@ -409,6 +411,30 @@ async def test_a_number_outside_is_reached_by_the_trunk(stage: Stage, do: contro
 
 
 @pytest.mark.parametrize("do", ["consult", "transfer"])
+async def test_who_talks_on_a_mobile_is_judged_by_their_own_limits(stage: Stage, do: controls.What) -> None:
+    """The name of its channel is the trunk's. What is rung is what was judged: these digits alone would be ours."""
+    mobile = Device(kind="mobile", address=MOBILE, trunk="PJSIP/trunk")
+    anna, boris = house().people
+    policy = Outgoing(roles=(Reach(role="manager", allow=(ABROAD,)),))
+    async with stage.engine.begin() as connection:
+        people = (replace(anna, role="manager", devices=(mobile,)), boris)
+        await apply(connection, replace(house(), people=people, outgoing=policy))
+    await stage.world.mobile(MOBILE).behave(answer(0.1, confirm=True, speak=TALK))
+    await stage.world.mobile(ABROAD).behave(answer(0.1, speak=TALK))
+    async with stage.open(stage.settings()):
+        await until(stage.asked, "the PBX asks the service")
+        await stage.world.call(NUMBER, "Клиент", LINE, speak=TALK, stay=True)
+        call, _ = await seen(stage, "they talk", lambda _, told: open_talks(told))
+        assert await wanted(stage, call, do, number=ABROAD) == "done"
+        await stage.world.mobile(ABROAD).rings()
+        judged, _ = await seen(stage, "the number is judged", lambda call, _: facts(call, e.OutgoingJudged))
+        told = await stage.rows(
+            "select body from call_events where kind = 'OutgoingJudged' and call_id = :id", id=judged
+        )
+        assert [(it.body["person"], it.body["number"]) for it in told] == [("anna", ABROAD)]
+
+
+@pytest.mark.parametrize("do", ["consult", "transfer"])
 async def test_from_a_number_that_may_not_be_called_the_client_comes_back(stage: Stage, do: controls.What) -> None:
     """What the page has not refused the dialplan does; nobody outside is rung."""
     await stage.world.mobile(FORBIDDEN).behave(answer(0.1, speak=TALK))
@@ -436,32 +462,6 @@ async def test_from_a_number_that_does_not_answer_the_client_comes_back(stage: S
         await seen(stage, "the client is back with Анна", lambda _, told: talks_with_anna(told) == 2)
 
 
-async def test_of_three_who_talk_nobody_is_held_or_sent_on(stage: Stage) -> None:
-    """The page says so, and the keys of the phone do nothing either."""
-    async with stage.open(stage.settings()) as (_, telephony):
-        call, _ = await consulting(stage, answer(0.1, speak=TALK))
-        (anna,) = await channels(stage, ROUTED)
-        await press(telephony, anna, "*3")
-        await seen(stage, "all three talk", lambda _, told: told.conference)
-        assert [await wanted(stage, call, "hold")] == ["crowd"]
-        for what in ("transfer", "consult"):
-            assert await wanted(stage, call, what, colleague="boris") == "crowd"
-        await press(telephony, anna, "*9")
-        await until(lambda: toned(stage, anna), "the phone hears that it is not done")
-        _, told = await seen(stage, "all three talk", lambda _, told: told.conference)
-        assert len([talk for talk in told.talks if talk.until is None]) == 3
-
-
-async def test_a_phone_that_may_not_consult_is_told_so_and_the_client_hears_no_keys(stage: Stage) -> None:
-    async with stage.open(stage.settings()):
-        call, _ = await talking(stage)
-        (anna,) = await channels(stage, ROUTED)
-        assert await wanted(stage, call, "hold") == "done"
-        await seen(stage, "the client is held", lambda call, _: held(call))
-        assert await wanted(stage, call, "consult", colleague="boris") == "on_hold"
-        assert await wanted(stage, call, "resume") == "done"
-        await seen(stage, "they talk again", lambda call, _: not held(call))
-        await stage.pbx.cli(f"dialplan set chanvar {anna} CHANNEL(dtmf_features) K")
 @pytest.fixture
 async def old_dialplan(pbx: Pbx) -> AsyncIterator[None]:
     """The PBX has a switchhook.conf of before there were consultations."""
@@ -493,6 +493,32 @@ async def test_who_is_sent_with_no_word_of_where_is_sent_nowhere_outside(stage: 
         assert not await stage.rows("select id from outgoing_calls")
 
 
+async def test_of_three_who_talk_nobody_is_held_or_sent_on(stage: Stage) -> None:
+    """The page says so, and the keys of the phone do nothing either."""
+    async with stage.open(stage.settings()) as (_, telephony):
+        call, _ = await consulting(stage, answer(0.1, speak=TALK))
+        (anna,) = await channels(stage, ROUTED)
+        await press(telephony, anna, "*3")
+        await seen(stage, "all three talk", lambda _, told: told.conference)
+        assert [await wanted(stage, call, "hold")] == ["crowd"]
+        for what in ("transfer", "consult"):
+            assert await wanted(stage, call, what, colleague="boris") == "crowd"
+        await press(telephony, anna, "*9")
+        await until(lambda: toned(stage, anna), "the phone hears that it is not done")
+        _, told = await seen(stage, "all three talk", lambda _, told: told.conference)
+        assert len([talk for talk in told.talks if talk.until is None]) == 3
+
+
+async def test_a_phone_that_may_not_consult_is_told_so_and_the_client_hears_no_keys(stage: Stage) -> None:
+    async with stage.open(stage.settings()):
+        call, _ = await talking(stage)
+        (anna,) = await channels(stage, ROUTED)
+        assert await wanted(stage, call, "hold") == "done"
+        await seen(stage, "the client is held", lambda call, _: held(call))
+        assert await wanted(stage, call, "consult", colleague="boris") == "on_hold"
+        assert await wanted(stage, call, "resume") == "done"
+        await seen(stage, "they talk again", lambda call, _: not held(call))
+        await stage.pbx.cli(f"dialplan set chanvar {anna} CHANNEL(dtmf_features) K")
         assert await wanted(stage, call, "consult", colleague="boris") == "no_consult"
 
 
