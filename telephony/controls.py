@@ -7,6 +7,7 @@ was done is told by the PBX itself, in the events of the call.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Literal
 from uuid import UUID
 
@@ -74,10 +75,13 @@ async def ask(  # what a wish is
 ) -> UUID:
     """Write down what is wanted, and by which login; told to who does it when the transaction commits.
 
-    One thing at a time is wanted of a device: so nobody fills the line in which all wait. Raises UnsettledError.
+    One thing at a time is wanted of a device, as long as it is fresh: so nobody fills the line in which all wait.
+    Raises UnsettledError.
     """
     await connection.execute(_ONE_AT_A_TIME, {"who": f"{call_id} {person}"})
-    open_ = (call_controls.c.call_id == call_id, call_controls.c.person == person, call_controls.c.settled_at.is_(None))
+    fresh = call_controls.c.asked_at > func.clock_timestamp() - timedelta(seconds=FRESH_SECONDS)
+    of_device = (call_controls.c.call_id == call_id, call_controls.c.person == person)
+    open_ = (*of_device, call_controls.c.settled_at.is_(None), fresh)
     if (await connection.execute(select(call_controls.c.id).where(*open_).limit(1))).first() is not None:
         raise UnsettledError
     values = {"call_id": call_id, "what": what, "person": person, "asked_by": by}

@@ -328,6 +328,9 @@ async def test_one_thing_at_a_time_is_wanted_of_a_device_and_few_a_minute_by_one
         assert await rows(site.engine, "select count(*) from call_controls") == [(1,)]
         async with anna.post(f"/calls/{call}/control", data={"do": "hold"}, headers={"HX-Request": "true"}) as response:
             assert await response.text() == "АТС ещё выполняет предыдущую просьбу. Попробуйте ещё раз."
+        async with site.engine.begin() as connection:  # what nobody attended to is not waited for
+            await connection.execute(text("update call_controls set asked_at = asked_at - interval '6 seconds'"))
+        assert await hold(vera) == (422, "not_yet")
         async with attended(site):
             answers = []
             async with asyncio.timeout(20):
