@@ -450,7 +450,7 @@ async def test_who_hands_over_a_call_out_tells_of_it_while_others_talk_on(
         await card(anna, call, "done")
         assert (await ask(anna, call, "hangup", 422))["reason"] == "over"
         assert (await ask(vera, call, "hangup", 422))["reason"] == "not_yet"
-        assert await rows(site.engine, "select person from call_controls order by id") == [("anna",), ("boris",)]
+        assert await rows(site.engine, "select person from call_controls order by asked_at") == [("anna",), ("boris",)]
         await ask(anna, call, "outcome", outcome="qualified")
         assert f'id="card-{call}"' not in await (await anna.get("/")).text()
 

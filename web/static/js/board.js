@@ -8,6 +8,7 @@ let dragged = null;
 let opener = null;
 let waiting = "";
 let stream = null;
+let drawn = board.querySelector(".board").outerHTML;
 
 for (const select of document.querySelectorAll("#board-filters select")) {
   select.addEventListener("change", () => select.form.submit());
@@ -21,10 +22,14 @@ function ready() {
   for (const button of board.querySelectorAll(".lead-card-move")) button.hidden = false;
 }
 
-function draw(text) {
+function parse(text) {
   const parsed = new DOMParser().parseFromString(text, "text/html");
-  if (!parsed.querySelector("body > .board")) return false;
+  return parsed.querySelector("body > .board") && parsed;
+}
+
+function draw(parsed) {
   waiting = "";
+  drawn = parsed.querySelector(".board").outerHTML;
   const scrolled = board.querySelector(".board").scrollLeft;
   const focused = board.contains(document.activeElement) ? document.activeElement : null;
   const card = focused && cardOf(focused)?.id;
@@ -32,14 +37,17 @@ function draw(text) {
   ready();
   board.querySelector(".board").scrollLeft = scrolled;
   if (card) document.getElementById(card)?.querySelector(focused.matches("a") ? "a" : "button")?.focus({ preventScroll: true });
-  return true;
 }
 
-// Why one's own last move was refused stays, whatever colleagues do.
+// Why one's own last move was refused stays, whatever colleagues do; what looks the same is left alone.
 function drawWaiting() {
   if (!waiting || dragged || dialog.open) return;
+  const parsed = parse(waiting);
+  waiting = "";
+  if (!parsed || parsed.querySelector(".board").outerHTML === drawn) return;
   const refused = board.querySelector(":scope > .wrong");
-  if (draw(waiting) && refused) board.prepend(refused);
+  draw(parsed);
+  if (refused) board.prepend(refused);
 }
 
 const lost = document.getElementById("lost");
@@ -61,8 +69,9 @@ async function send(card, body) {
   const response = await fetch(`/leads/${lead}/board`, { method: "POST", body: new URLSearchParams(body), headers: { "X-Board": "1" } });
   // Whoever is logged out meanwhile, or may not do this at all, reads so on a page of its own.
   if (response.redirected || !(response.ok || [400, 403, 409].includes(response.status))) return location.reload();
-  if (!draw(await response.text())) return location.reload();
-  listen(); // What the stream told meanwhile may be later than the answer: it tells the whole board anew.
+  const parsed = parse(await response.text());
+  if (!parsed) return location.reload();
+  draw(parsed);
   const moved = document.getElementById(`card-${lead}`);
   (moved?.querySelector(".lead-card-move") ?? board.querySelector(".board")).focus();
   moved?.scrollIntoView({ block: "nearest", inline: "nearest" });
