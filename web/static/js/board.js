@@ -7,7 +7,6 @@ const to = form.elements.to;
 let dragged = null;
 let opener = null;
 let waiting = "";
-let stream = null;
 let drawn = board.querySelector(".board").outerHTML;
 
 for (const select of document.querySelectorAll("#board-filters select")) {
@@ -52,8 +51,7 @@ function drawWaiting() {
 
 const lost = document.getElementById("lost");
 function listen() {
-  stream?.close();
-  stream = new EventSource(board.dataset.stream);
+  const stream = new EventSource(board.dataset.stream);
   stream.addEventListener("open", () => { lost.hidden = true; });
   stream.addEventListener("message", (event) => { waiting = event.data; drawWaiting(); });
   stream.addEventListener("error", () => {
