@@ -35,7 +35,7 @@ from web.admin.routes import routes as admin_routes
 from web.api.routes import routes
 from web.attempts import TRIES, Tries
 from web.calls_export import AT_ONCE_MOST, EXPORTS
-from web.guard import add_headers, know_viewer, refuse_nul, refuse_other_sites, tell_errors
+from web.guard import add_headers, know_viewer, read_again, refuse_nul, refuse_other_sites, tell_errors
 from web.head import head_page, wall_page
 from web.head.board import BOARDS, Boards
 from web.health import READINESS, Readiness
@@ -53,7 +53,7 @@ __all__ = ["Part", "WebServices", "make_app"]
 def make_app(services: WebServices) -> web.Application:
     """The pages and the API as one aiohttp application; its listener starts and ends with it."""
     app = web.Application(
-        middlewares=[tell_errors, refuse_other_sites, refuse_nul, know_viewer], client_max_size=64 * 1024
+        middlewares=[tell_errors, refuse_other_sites, refuse_nul, read_again, know_viewer], client_max_size=64 * 1024
     )
     app[SERVICES] = services
     app[HOUSE] = House(services.engine)

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import structlog
 from aiohttp import web
+from sqlalchemy.exc import DBAPIError
 
 from crm_sync.connections import OUR_PAGES
 from web import sessions
@@ -134,7 +135,20 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         raise
     except Exception:  # noqa: BLE001 - the outermost door: whatever went wrong, the answer is a plain 500
         _log.exception("request failed", method=request.method, route=_route(request), request=request_id(request))
+        if request.writer.output_size:
+            raise ConnectionAbortedError("what was begun cannot be told otherwise any more") from None
         return _told(request, 500, "")
+
+
+@web.middleware
+async def read_again(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Ask once more what only reads, where the database closed the connection beneath it: a restart is no error."""
+    try:
+        return await handler(request)
+    except DBAPIError as error:
+        if not error.connection_invalidated or request.method not in _SAFE or request.writer.output_size:
+            raise
+    return await handler(request)
 
 
 @web.middleware

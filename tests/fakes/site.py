@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from aiohttp import ClientSession, CookieJar, web
+from aiohttp import ClientResponse, ClientSession, CookieJar, web
 from pwdlib import PasswordHash
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -34,6 +34,16 @@ LOGINS = (
     ("vera", "head", "vera"),
     ("olga", "operator", None),
 )
+
+
+class _Read(ClientResponse):
+    """An answer that is read at once where it has an end: none is left behind half read, whatever a test looks at."""
+
+    async def start(self, connection: Any) -> Self:
+        await super().start(connection)
+        if self.content_type != "text/event-stream":
+            await self.read()
+        return self
 
 
 @dataclass
@@ -103,7 +113,8 @@ class Site:
     @asynccontextmanager
     async def visitor(self, login: str | None = None, **headers: str) -> AsyncIterator[ClientSession]:
         """An HTTP client, logged in or anonymous."""
-        async with ClientSession(self.url, headers=headers, cookie_jar=CookieJar(unsafe=True)) as client:
+        jar = CookieJar(unsafe=True)
+        async with ClientSession(self.url, headers=headers, cookie_jar=jar, response_class=_Read) as client:
             if login is not None:
                 client.cookie_jar.update_cookies({"switchhook": await self.session(login)}, URL(self.url))
             yield client
