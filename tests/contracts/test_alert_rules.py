@@ -22,7 +22,7 @@ from service.installed import locate_amtool, locate_promtool
 from telephony.pbx import LinkState
 
 METRICS = Path("metrics")
-RULES = METRICS / "rules" / "switchhook.rules.yml"
+RULES = sorted((METRICS / "rules").glob("*.rules.yml"))
 DASHBOARD = METRICS / "dashboards" / "switchhook.json"
 TESTS = sorted((METRICS / "rules").glob("*_test.yml"))
 SEVERITIES = {"critical", "warning", "info"}
@@ -30,8 +30,8 @@ EXPOSED = re.compile(r"\bswitchhook_[a-z_]+")
 
 
 def rules() -> list[dict[str, Any]]:
-    told = yaml.safe_load(RULES.read_text(encoding="utf-8"))
-    return [rule for group in told["groups"] for rule in group["rules"]]
+    told = [group for file in RULES for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]]
+    return [rule for group in told for rule in group["rules"]]
 
 
 def alert_names() -> list[str]:
@@ -74,7 +74,8 @@ def promtool(*arguments: str | Path) -> str:
 
 
 def test_promtool_accepts_the_rules() -> None:
-    assert f"{len(rules())} rules found" in promtool("check", "rules", "--lint-fatal", RULES)
+    found = re.findall(r"(\d+) rules found", promtool("check", "rules", "--lint-fatal", *RULES))
+    assert sum(map(int, found)) == len(rules())
 
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
@@ -120,7 +121,7 @@ def test_rules_and_dashboard_ask_only_for_metrics_that_are_told() -> None:
 
 def test_rules_compare_labels_only_with_values_that_exist() -> None:
     """A cause or outcome that is misspelt in a rule would make an alert that never fires."""
-    text = RULES.read_text(encoding="utf-8")
+    text = "".join(file.read_text(encoding="utf-8") for file in RULES)
     for label, known in (("cause", CAUSES), ("outcome", OUTCOMES), ("queue", QUEUES)):
         asked = re.findall(rf'\b{label}(?:=|!=|=~|!~)"([^"]+)"', text)
         assert asked
@@ -137,9 +138,7 @@ def test_prometheus_and_alertmanager_accept_their_configuration(tmp_path: Path) 
     config = (METRICS / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
     assert "job_name: switchhook" in config
     here = tmp_path / "prometheus.yml"
-    here.write_text(
-        config.replace("/etc/prometheus/rules/switchhook.rules.yml", str(RULES.resolve())), encoding="utf-8"
-    )
+    here.write_text(config.replace("/etc/prometheus/rules/", f"{METRICS.resolve()}/rules/"), encoding="utf-8")
     promtool("check", "config", here)
     checked = subprocess.run(
         [locate_amtool(), "check-config", METRICS / "prometheus" / "alertmanager.yml"],
