@@ -32,7 +32,7 @@ GRANTS: Final = """
     where ends_at is not null
 """
 LIMIT_USED: Final = """
-    select c.key, p.bucket, case when p.resets_at is null or p.resets_at > clock_timestamp() then p.used else 0 end
+    select c.key, p.bucket, case when p.resets_at is null or p.resets_at > statement_timestamp() then p.used else 0 end
     from crm_paces p join crm_connections c using (account) where p.used is not null
 """
 LIMIT_MOST: Final = """

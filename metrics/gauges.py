@@ -1,8 +1,9 @@
-"""Reads from the database, at each scrape, what only it knows: work owed, gaps, leads, devices."""
+"""Reads from the database, again and again, what only it knows: work owed, gaps, leads, devices."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -23,7 +24,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class DatabaseGauges:
     """Families that the database answers for; every process that serves them tells the same.
 
-    A database that does not answer within `seconds` costs these families for one scrape, never the scrape itself:
+    A database that does not answer within `seconds` costs these families until it does, never a scrape:
     `database_reachable` is then 0.
     """
 
@@ -31,29 +32,52 @@ class DatabaseGauges:
         self._engine = engine
         self._seconds = seconds
         self._questions = questions
+        self._told: dict[str, Metric] = {}
+        self._asked_at: dict[str, float] = {}
+        self._ours: list[Metric] = []
+
+    async def keep(self, every_seconds: float) -> None:
+        """Read what is due again and again, until cancelled."""
+        while True:
+            await self.read()
+            await asyncio.sleep(every_seconds)
 
     async def read(self) -> list[Metric]:
-        """All families as they stand now; never raises for the database's sake."""
+        """Ask again what is not known or due; all families then. Never raises for the database's sake."""
         began = time.perf_counter()
-        families: list[Metric] = []
+        reachable, spent = _about_us()
         try:
             async with asyncio.timeout(self._seconds), self._engine.connect() as connection:
-                families = [await _ask(connection, question) for question in self._questions]
+                for question in self._questions:
+                    if began - self._asked_at.get(question.name, -math.inf) >= question.every_seconds:
+                        self._told[question.name] = await _ask(connection, question)
+                        self._asked_at[question.name] = began
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("the database could not be asked for metrics", error=type(error).__name__)
-        reachable = GaugeMetricFamily(f"{PREFIX}_database_reachable", "The database answered this scrape.")
-        reachable.add_metric([], 1.0 if families else 0.0)
-        spent = GaugeMetricFamily(f"{PREFIX}_database_scrape_seconds", "How long the database was asked.")
+            self._told.clear()
+            self._asked_at.clear()
+        reachable.add_metric([], 1.0 if self._told else 0.0)
         spent.add_metric([], time.perf_counter() - began)
-        return [reachable, spent, *families]
+        self._ours = [reachable, spent]
+        return self.families()
+
+    def families(self) -> list[Metric]:
+        """All families as they were read last."""
+        return [*self._ours, *self._told.values()]
 
 
 def describe(questions: Sequence[Question] = QUESTIONS) -> Iterator[Metric]:
     """The families without values, for checks of rules and dashboards against what there is."""
-    yield GaugeMetricFamily(f"{PREFIX}_database_reachable", "The database answered this scrape.")
-    yield GaugeMetricFamily(f"{PREFIX}_database_scrape_seconds", "How long the database was asked.")
+    yield from _about_us()
     for question in questions:
         yield _family(question)
+
+
+def _about_us() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+    return (
+        GaugeMetricFamily(f"{PREFIX}_database_reachable", "The database answered when it was asked last."),
+        GaugeMetricFamily(f"{PREFIX}_database_scrape_seconds", "How long the database was asked then."),
+    )
 
 
 async def _ask(connection: AsyncConnection, question: Question) -> Metric:

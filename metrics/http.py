@@ -18,8 +18,8 @@ from metrics.observe import PREFIX
 Registry = CollectorRegistry
 """What a process counts into; other rooms hand it on without knowing prometheus_client."""
 
-Reader = Callable[[], Awaitable[Sequence[Metric]]]
-"""Gives families that need waiting for, as `DatabaseGauges.read` does."""
+Reader = Callable[[], Sequence[Metric]]
+"""Gives families that were read before, as `DatabaseGauges.families` does: a scrape waits for nobody."""
 
 
 class Part(Protocol):
@@ -71,12 +71,12 @@ def make_app(
     before: Sequence[Callable[[], None]] = (),
     ready: Readiness = _always_ready,
 ) -> web.Application:
-    """The three pages. `before` is called at each scrape (`Observed.prepare`), then `readers` are awaited."""
+    """The three pages. `before` is called at each scrape (`Observed.prepare`), then each of `readers` is asked."""
 
     async def tell(request: web.Request) -> web.Response:
         for prepare in before:
             prepare()
-        families = [family for reader in readers for family in await reader()]
+        families = [family for reader in readers for family in reader()]
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         body = encode(_Together(registry, families))
         return web.Response(body=body, headers={"Content-Type": content_type})

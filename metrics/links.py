@@ -18,8 +18,8 @@ from telephony.pbx import LinkState
 @dataclass(frozen=True, slots=True)
 class WatchedLink:
     """One PBX by the name in the settings: its link's state, how many events were heard but could not be kept, for
-    how long its CEL has not been read (None: there is none, or its time is not known yet), and how many callers hold
-    for each team.
+    how long its CEL has not been read (None: there is none, or its time is not known yet), how many callers hold
+    for each team, and whether another process attends it.
     """
 
     pbx: str
@@ -27,6 +27,7 @@ class WatchedLink:
     lost_count: Callable[[], int]
     cel_unread_seconds: Callable[[], float | None]
     waiting: Callable[[], Mapping[str, int]] = dict
+    standby: Callable[[], bool] = bool
 
 
 class LinkGauges(Collector):
@@ -36,7 +37,10 @@ class LinkGauges(Collector):
         self._links = links
 
     def collect(self) -> Iterator[Metric]:
-        """Tell every family, with a series a PBX; a value that is not known yet is left out."""
+        """Tell every family, with a series a PBX; a value that is not known yet is left out.
+
+        Of a PBX that another process attends nothing is told: no link of ours to it is no fault.
+        """
         connected = _gauge("ami_connected", "Logged in to the PBX (1) or not (0).")
         silent = _gauge("ami_last_event_seconds", "Since the PBX was last heard.")
         lag = _gauge("ami_heartbeat_lag_seconds", "How long our last heartbeat took through the PBX and back.")
@@ -51,6 +55,8 @@ class LinkGauges(Collector):
             name: CounterMetricFamily(f"{PREFIX}_{name}", about, labels=["pbx"]) for name, about in _COUNTED.items()
         }
         for link in self._links:
+            if link.standby():
+                continue
             pbx, state = [link.pbx], link.state
             connected.add_metric(pbx, float(state.connected))
             if state.last_event_at is not None:

@@ -195,6 +195,7 @@ class CrmAsked:
         self._seconds = Histogram(
             "crm_request_seconds",
             "How long callers waited for the CRM to tell their owner.",
+            ["crm", "operation"],
             namespace=PREFIX,
             registry=registry,
             buckets=_DECISIONS,
@@ -205,7 +206,7 @@ class CrmAsked:
     def note(self, result: str, seconds: float) -> None:
         """Count one wait for an owner."""
         self._requests.labels("http", "owner", _closed(result, self.RESULTS)).inc()
-        self._seconds.observe(seconds)
+        self._seconds.labels("http", "owner").observe(seconds)
 
 
 def _closed(value: str, known: tuple[str, ...]) -> str:

@@ -1,6 +1,7 @@
-"""What the database is asked at each scrape: one statement a family, whose last column is the value.
+"""What the database is asked every few seconds: one statement a family, whose last column is the value.
 
-Questions about calls look seven days back: what is older was acted upon, or never will be.
+Questions about calls look seven days back: what is older was acted upon, or never will be. They compare with
+`statement_timestamp()`, which an index serves; `clock_timestamp()` is another time for each row.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Question:
     """One family: `sql` gives a row a series, first the values of `labels`, then the value (null: nothing to tell).
 
     A histogram's rows are its buckets in order, series by series: the labels, the greatest value, how many are not
-    above it, and the sum of all.
+    above it, and the sum of all. What goes through many rows is asked every `every_seconds` alone.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Question:
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
     counts: bool = False
     histogram: bool = False
+    every_seconds: float = 0
 
 
 _WAITING = """
@@ -69,21 +71,25 @@ _MISSED_OPEN = """
 """
 _FOLLOW_UPS_OPEN = """
     select word, count(id) from unnest(array['in_time', 'overdue']) as word
-    left join follow_ups on closed_at is null and (word = 'overdue') = coalesce(due_at < clock_timestamp(), false)
+    left join follow_ups on closed_at is null and (word = 'overdue') = coalesce(due_at < statement_timestamp(), false)
     group by word
 """
+# A bucket is for all that are not above its bound, so both are looked at from the other side of zero.
 _CALLED_BACK = """
-    with spent as (
-        select greatest(extract(epoch from closed_at - opened_at), 0) as seconds
-        from follow_ups where closed_by = 'talk')
-    select most, (select count(*) from spent where seconds <= cast(most as double precision)),
-           (select coalesce(sum(seconds), 0) from spent)
-    from unnest(cast(:buckets as text[])) as most
+    with bounds as (select most, place from unnest(cast(:buckets as text[])) with ordinality as told(most, place)),
+    below as (select array_agg(-most::float order by -most::float) as zero from bounds),
+    spent as (
+        select width_bucket(-seconds, (select zero from below)) as fits, count(*) as count, sum(seconds) as sum
+        from (select greatest(extract(epoch from closed_at - opened_at), 0)::float as seconds
+              from follow_ups where closed_by = 'talk') as one group by fits)
+    select most, (select coalesce(sum(count), 0) from spent where fits > (select count(*) from bounds) - place),
+           (select coalesce(sum(sum), 0) from spent)
+    from bounds order by place
 """
 # Times in `calls` are the PBX's, and its clock is `ahead` of ours.
 _MISSING = """
     select count(distinct call_id) from recordings
-    where state = any(cast(:lost as text[])) and stored_at > clock_timestamp() - interval '7 days'
+    where state = any(cast(:lost as text[])) and stored_at > statement_timestamp() - interval '7 days'
 """
 # A line or trunk that is in no directory is told as `other`, so that the labels stay as few as the company's own.
 _GAPS = """
@@ -97,7 +103,7 @@ _GAPS = """
         from call_audio as audio join calls on calls.id = call_id and joined_into is null
         left join lines on lines.number = ltrim(calls.line, '+')
         where (audio.state <> 'stored' or audio.not_in_crm_since is not null)
-          and audio.judged_at > clock_timestamp() - interval '7 days')
+          and audio.judged_at > statement_timestamp() - interval '7 days')
     select state, line, trunk, transfer, count(*) from told group by state, line, trunk, transfer
 """
 _JUDGED = """
@@ -105,16 +111,16 @@ _JUDGED = """
     left join (call_audio as audio join calls on calls.id = audio.call_id and joined_into is null)
         on word = case when audio.state = 'stored' and not_in_crm_since is not null then 'not_in_crm'
                        else audio.state end
-        and judged_at > clock_timestamp() - interval '7 days' group by word
+        and judged_at > statement_timestamp() - interval '7 days' group by word
 """
 _SPEED = """
     select sum(took_seconds) / nullif(sum(audio_seconds), 0) from transcripts
-    where made_at > clock_timestamp() - interval '1 hour'
+    where made_at > statement_timestamp() - interval '1 hour'
 """
 _LAG = """
     select extract(epoch from max(made_at - ended_at + coalesce(ahead, interval '0')))
     from transcripts join calls on calls.id = call_id left join pbx_clocks using (pbx)
-    where made_at > clock_timestamp() - interval '1 hour'
+    where made_at > statement_timestamp() - interval '1 hour'
 """
 _LEADS = """
     select word, count(leads.id) from unnest(cast(:stages as text[])) as word
@@ -122,7 +128,7 @@ _LEADS = """
 """
 _OVERDUE = """
     select word, count(leads.id) from unnest(cast(:stages as text[])) as word
-    left join leads on stage = word and deadline_at < clock_timestamp() group by word
+    left join leads on stage = word and deadline_at < statement_timestamp() group by word
 """
 _NOTICES = """
     select channel, result, coalesce(count, 0)
@@ -132,14 +138,14 @@ _NOTICES = """
 """
 _NOTICES_OPEN = """
     select word, count(notice_messages.id) from unnest(array['email', 'telegram', 'webhook']) as word
-    left join notice_messages on channel = word and due_at < clock_timestamp()
+    left join notice_messages on channel = word and due_at < statement_timestamp()
         and (state = 'planned' or (state = 'sent' and reason is null))
     group by word
 """
 _NOTICES_OLDEST = """
     select word, coalesce(extract(epoch from clock_timestamp() - min(due_at)), 0)
     from unnest(array['email', 'telegram', 'webhook']) as word
-    left join notice_messages on channel = word and due_at < clock_timestamp()
+    left join notice_messages on channel = word and due_at < statement_timestamp()
         and (state = 'planned' or (state = 'sent' and reason is null))
     group by word
 """
@@ -169,7 +175,7 @@ _TRUNKS = """
 _REMOVED = """
     select kind, cause, count(call_id) from unnest(cast(:kinds as text[])) as kind
     cross join unnest(array['policy', 'erasure', 'refusal']) as cause
-    left join (select * from removals where at > clock_timestamp() - interval '7 days') as one using (kind, cause)
+    left join (select * from removals where at > statement_timestamp() - interval '7 days') as one using (kind, cause)
     group by kind, cause
 """
 _ERASURES_OPEN = "select count(*) from erasures where finished_at is null"
@@ -192,6 +198,7 @@ _CALENDARS = f"""
 _CALENDAR_AGE = f"""
     with {_FEEDS} select extract(epoch from clock_timestamp() - min(fetched_at)) from feeds
 """  # noqa: S608 - of our own text
+_SELDOM: Final = 60.0
 _QUEUES: Final = {"queues": QUEUES}
 _OPEN_EFFECTS: Final = {"states": (*OPEN_STATES, "dead")}
 _STATES: Final = {"states": OF_CALLS}
@@ -225,6 +232,7 @@ QUESTIONS: Final = (
         _CALLED_BACK,
         {"buckets": ("60", "300", "900", "1800", "3600", "7200", "14400", "28800", "86400", "259200", "Infinity")},
         histogram=True,
+        every_seconds=_SELDOM,
     ),
     Question(
         "outgoing_refused",
@@ -241,7 +249,14 @@ QUESTIONS: Final = (
         _MISSING,
         {"lost": LOST},
     ),
-    Question("recordings_judged", "Calls of seven days by how complete their audio is.", ("state",), _JUDGED, _STATES),
+    Question(
+        "recordings_judged",
+        "Calls of seven days by how complete their audio is.",
+        ("state",),
+        _JUDGED,
+        _STATES,
+        every_seconds=_SELDOM,
+    ),
     Question(
         "recordings_gaps",
         "Calls of seven days whose audio is not complete, by where it happened; no series where there is none.",
@@ -258,9 +273,14 @@ QUESTIONS: Final = (
     Question("erasures_open", "Persons who asked to be erased and are not yet whole.", (), _ERASURES_OPEN),
     Question("transcription_realtime_factor", "Time spent over audio done, last hour.", (), _SPEED),
     Question("transcription_lag_seconds", "From hang-up to text, the longest of the last hour.", (), _LAG),
-    Question("leads", "Leads by stage.", ("stage",), _LEADS, {"stages": STAGES}),
+    Question("leads", "Leads by stage.", ("stage",), _LEADS, {"stages": STAGES}, every_seconds=_SELDOM),
     Question(
-        "leads_overdue", "Open leads past the deadline of their stage.", ("deadline",), _OVERDUE, {"stages": OPEN}
+        "leads_overdue",
+        "Open leads past the deadline of their stage.",
+        ("deadline",),
+        _OVERDUE,
+        {"stages": OPEN},
+        every_seconds=_SELDOM,
     ),
     Question("leads_forgotten", "Open leads without contact and task for too long, as of today.", (), _FORGOTTEN),
     Question("leads_overloaded_people", "People with more open leads than their limit.", (), _OVERLOADED),

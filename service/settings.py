@@ -82,10 +82,14 @@ class OidcSettings(_Part):
 
 
 class MetricsSettings(_Part):
-    """Where Prometheus scrapes: an own port, closed to the outside by default."""
+    """Where Prometheus scrapes: an own port, closed to the outside by default.
+
+    The database is asked every so many seconds for what only it knows; a scrape waits for no answer.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=9465, ge=0, le=65535)
+    every_seconds: float = Field(default=5, ge=0.1, le=60)
 
 
 class PbxSettings(_Part):

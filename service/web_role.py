@@ -17,7 +17,7 @@ from service.faults import UserFault
 from service.readiness import readiness
 from service.settings import Settings
 from service.telephony_role import Telephony
-from service.wiring import House, open_store, outgoing_desk, store_disk
+from service.wiring import House, open_store, open_tasks, outgoing_desk, store_disk
 from web.access.oidc import Client
 from web.access.provider import SingleSignOn
 from web.app import make_app as make_pages
@@ -92,15 +92,20 @@ async def open_metrics(house: House, telephony: Telephony | None, registry: Regi
                 partial(getattr, one.buffer, "lost_total"),
                 one.recovery.cel_unread_seconds,
                 one.holding.waiting,
+                partial(getattr, telephony.duties[one.settings.name], "standby"),
             )
             for one in telephony.attendants
         ]
         registry.register(LinkGauges(links))
         before.append(telephony.observed.prepare)
         registry.register(StoreGauges(store_disk(house.settings)))
-    readers = [DatabaseGauges(house.engine).read] if telephony is not None else []
+    gauges = DatabaseGauges(house.engine) if telephony is not None else None
+    readers = [gauges.families] if gauges else []
     app = make_app(registry, readers=readers, before=before, ready=partial(readiness, house, telephony))
     async with AsyncExitStack() as stack:
+        if gauges is not None:
+            running = await stack.enter_async_context(open_tasks())
+            running(gauges.keep(house.settings.metrics.every_seconds))
         listening = serving(app, house.settings.metrics.host, house.settings.metrics.port)
         try:
             address = await stack.enter_async_context(listening)
