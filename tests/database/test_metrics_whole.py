@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import aiohttp
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.call import Call, apply
 from calls.due import Change
-from calls.events import Arrived, ChannelCreated, ChannelHungUp, FallbackTaken, Routed, Settled
+from calls.events import Arrived, ChannelCreated, ChannelHungUp, Event, FallbackTaken, Routed, Settled
 from calls.view import CallView, view
 from crm_sync.ledger.tables import crm_connections
 from directory.model import Company, Device, Directory, Line, Person, Team
@@ -120,7 +120,7 @@ async def operations(engine: AsyncEngine) -> AsyncIterator[Operations]:
 def seen(line: str, number: str, name: str, *, routed: bool) -> CallView:
     """A call that ended: missed, or lost in the fallback."""
     channel = {"pbx": "main", "channel": "1.1", "linkedid": "1.1"}
-    events = [
+    events: list[Event] = [
         ChannelCreated(
             **channel, name="PJSIP/trunk-1", at=NOW, number=number, caller_name=name, dialed=line, incoming=True
         ),
@@ -137,19 +137,22 @@ def seen(line: str, number: str, name: str, *, routed: bool) -> CallView:
     return view(call)
 
 
+ONE_OF_EACH: Final = """
+    insert into calls (id, pbx, state, direction, status, line, caller_number, started_at, ended_at) values
+        (:call, 'main', '{}', 'inbound', 'answered', :line, '79160000000', now(), now());
+    insert into transcripts (call_id, language, text, words, segments, model, audio_seconds, took_seconds) values
+        (:call, 'ru', '', '[]', '[]', 'base', 10, 2);
+    insert into call_audio (call_id, state, transfer, trunk) values (:call, 'missing', 'none', 'PJSIP/trunk');
+    insert into device_states (pbx, device, state, reachable, changed_at) values ('main', 'PJSIP/anna-desk',
+        'unknown', true, now()), ('main', 'PJSIP/trunk', 'unknown', true, now());
+"""
+
+
 async def fill(engine: AsyncEngine) -> None:
     """One of everything whose series exist only where there are rows."""
     call = uuid4()
     async with engine.begin() as connection:
-        for statement in (
-            "insert into calls (id, pbx, state, direction, status, line, caller_number, started_at, ended_at)"
-            " values (:call, 'main', '{}', 'inbound', 'answered', :line, '79160000000', now(), now())",
-            "insert into transcripts (call_id, language, text, words, segments, model, audio_seconds, took_seconds)"
-            " values (:call, 'ru', '', '[]', '[]', 'base', 10, 2)",
-            "insert into call_audio (call_id, state, transfer, trunk) values (:call, 'missing', 'none', 'PJSIP/trunk')",
-            "insert into device_states (pbx, device, state, reachable, changed_at) values"
-            " ('main', 'PJSIP/anna-desk', 'unknown', true, now()), ('main', 'PJSIP/trunk', 'unknown', true, now())",
-        ):
+        for statement in ONE_OF_EACH.split(";")[:-1]:
             await connection.execute(text(statement), {"call": call, "line": LINE})
         row = {"key": "house", "kind": "webhook", "settings": {}, "secrets": b"", "steps": [], "state": "active"}
         await connection.execute(insert(crm_connections).values(**row, account="house"))
@@ -181,47 +184,48 @@ async def test_a_scrape_is_good_prometheus(operations: Operations, engine: Async
     assert (run.returncode, run.stdout + run.stderr) == (0, "")
 
 
+STRANGE: Final = """
+    insert into calls (id, pbx, state, direction, status, line, caller_number, caller_name, started_at) select
+        gen_random_uuid(), 'main', '{}', 'inbound', case n % 2 when 0 then 'missed' else 'ringing' end, 'line '
+        || n, 'number ' || n, 'name ' || n, now() from generate_series(:first, :last - 1) as n;
+    insert into call_audio (call_id, state, transfer, trunk) select id, 'missing', 'none', 'trunk ' || line from
+        calls where line ~ '^line' on conflict do nothing;
+    insert into follow_ups (number, line, origin, cause, call_id, attempt_count, priority, opened_at,
+        last_missed_at) select caller_number, line, 'missed', 'cause ' || line, id, 1, 1, now(), now() from calls
+        where line ~ '^line' on conflict do nothing;
+    insert into device_states (pbx, device, state, reachable, changed_at) select 'main', 'PJSIP/' || n,
+        'unknown', false, now() from generate_series(:first, :last - 1) as n;
+    insert into outgoing_calls (purpose, state, reason, number, person) select 'click', 'refused', 'reason ' ||
+        n, '7916' || n, 'person ' || n from generate_series(:first, :last - 1) as n;
+    insert into removals (call_id, kind, cause) select id, 'audio', 'policy' from calls where line ~ '^line' on
+        conflict do nothing;
+"""
+
+
 async def test_a_hundred_thousand_strangers_add_no_series(operations: Operations, engine: AsyncEngine) -> None:
     """Numbers, names, lines, devices, trunks and reasons that anybody may send are no labels."""
     await fill(engine)
     models = [seen("74950000000", "79160000000", "x", routed=routed) for routed in (True, False)]
 
     def stranger(number: int) -> CallView:
-        told = {"line": f"7495{number:07}", "caller_number": f"7916{number:07}", "caller_name": f"Имя {number}"}
-        more = {"rule": f"rule {number}", "outcome": f"outcome {number}", "missed_cause": f"cause {number}"}
-        more |= {"direction": f"direction {number}", "status": f"status {number}"} if number % 3 == 0 else {}
-        return replace(models[number % 2], **told, **more, caller_device=f"SIP/{number}")
+        told: dict[str, Any] = {"line": f"7495{number:07}", "caller_number": f"7916{number:07}"}
+        told |= {"caller_name": f"Имя {number}", "caller_device": f"SIP/{number}"}
+        told |= {"rule": f"rule {number}", "outcome": f"outcome {number}", "missed_cause": f"cause {number}"}
+        told |= {"direction": f"direction {number}", "status": f"status {number}"} if number % 3 == 0 else {}
+        return replace(models[number % 2], **told)
 
     async def come(first: int, last: int) -> int:
         for number in range(first, last):
             routed = Routed(pbx="main", channel="1.1", at=NOW, outcome=f"outcome {number}", seconds=0.1)
             operations.observed.observe(Change(UUID(int=number), None, stranger(number), (routed,)))
         async with engine.begin() as connection:
-            for statement in STRANGE:
+            for statement in STRANGE.split(";")[:-1]:
                 await connection.execute(text(statement), {"first": first, "last": last})
         return await operations.series()
 
     some = await come(0, 200)
     assert await come(200, STRANGERS) == some
     assert some < 1500
-
-
-STRANGE: Final = (
-    "insert into calls (id, pbx, state, direction, status, line, caller_number, caller_name, started_at)"
-    " select gen_random_uuid(), 'main', '{}', 'inbound', case n % 2 when 0 then 'missed' else 'ringing' end,"
-    " 'line ' || n, 'number ' || n, 'name ' || n, now() from generate_series(:first, :last - 1) as n",
-    "insert into call_audio (call_id, state, transfer, trunk) select id, 'missing', 'none', 'trunk ' || line from calls"
-    " where line ~ '^line' on conflict do nothing",
-    "insert into follow_ups (number, line, origin, cause, call_id, attempt_count, priority, opened_at, last_missed_at)"
-    " select caller_number, line, 'missed', 'cause ' || line, id, 1, 1, now(), now() from calls"
-    " where line ~ '^line' on conflict do nothing",
-    "insert into device_states (pbx, device, state, reachable, changed_at)"
-    " select 'main', 'PJSIP/' || n, 'unknown', false, now() from generate_series(:first, :last - 1) as n",
-    "insert into outgoing_calls (purpose, state, reason, number, person)"
-    " select 'click', 'refused', 'reason ' || n, '7916' || n, 'person ' || n from generate_series(:first, :last - 1) as n",
-    "insert into removals (call_id, kind, cause) select id, 'audio', 'policy' from calls where line ~ '^line'"
-    " on conflict do nothing",
-)
 
 
 async def test_what_goes_through_many_rows_is_asked_seldom(engine: AsyncEngine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,10 @@ async def test_a_killed_service_is_replaced_while_people_talk_on(stage: Stage) -
 
 
 async def test_two_pbxes_have_each_their_own_service_and_one_can_have_both(stage: Stage, tmp_path: Path) -> None:
-    """The one that attends the branch stands by for the head office; it takes that over and lets nothing go."""
+    """The one that attends the branch stands by for the head office; it takes that over and lets nothing go.
+
+    Both count: each call is counted by one of them, and each PBX is told by who attends it.
+    """
     async with Pbx([Phone(name) for name in PHONES]) as pbx, OutsideWorld(pbx) as world:
         (tmp_path / "branch").mkdir()
         branch = await staged(Stage(pbx, world, stage.engine, stage.url, tmp_path / "branch"))
@@ -114,6 +118,14 @@ async def test_two_pbxes_have_each_their_own_service_and_one_can_have_both(stage
             await until(lambda: stands_by(second, "pbx"), "the second service stands by for the head office")
             await until(branch.asked, "the second service attends the branch")
             assert not await stands_by(second, "branch")
+            for caller, place in (("79161231090", stage), ("79161231091", branch)):
+                short = await place.world.call(caller, "Клиент", LINE, speak=TALK)
+                await short.answered()
+                await short.hangup()
+                await until(partial(settled, stage, caller), "the call is settled")
+            pages = [await service.metrics() for service in (first, second)]
+            assert sum(samples("".join(pages), "calls_total")) == 2
+            assert samples(pages[0], "ami_connected") == samples(pages[1], "ami_connected") == [1]
             calls = [
                 await place.world.call(f"7916123110{number}", "Клиент", LINE, speak=TALK)
                 for number, place in enumerate((stage, branch))
@@ -146,6 +158,16 @@ async def test_two_pbxes_have_each_their_own_service_and_one_can_have_both(stage
 
 def named(pbx: PbxSettings, name: str) -> PbxSettings:
     return pbx.model_copy(update={"name": name})
+
+
+def samples(page: str, name: str) -> list[float]:
+    """The values of all series of this name."""
+    return [float(line.rpartition(" ")[2]) for line in page.splitlines() if line.startswith(f"switchhook_{name}{{")]
+
+
+async def settled(stage: Stage, number: str) -> bool:
+    """Whether nothing more is awaited of the call."""
+    return bool(await stage.rows("select 1 from calls where caller_number = :n and settled_at is not null", n=number))
 
 
 async def answered(stage: Stage, number: str) -> bool:
