@@ -145,7 +145,7 @@ async def test_a_killed_listening_process_is_replaced_and_the_work_is_done(tmp_p
 async def test_a_recording_that_kills_is_given_up_and_harms_no_other(tmp_path: Path) -> None:
     """Whoever opens it is killed, as by the kernel that runs out of memory: the others of its batch get their words."""
     turns: Turns = ("ru/vm-goodbye",)
-    poison = write_wav(tmp_path / "poison.wav", bytes(16_000 * 400))
+    poison = write_wav(tmp_path / "poison.wav", bytes(16_000 * 1200))  # it stays open long enough to be seen
     paths = [write_wav(tmp_path / f"{name}.wav", speech(*turns)) for name in "ab"]
     engine, killed = Speech(SETTINGS, pauses=(0.0, 0.1)), set[int]()
 
