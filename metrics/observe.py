@@ -36,8 +36,8 @@ def _nothing() -> Directory | None:
 class Observed:
     """Counters and histograms of calls; `observe` is told every change after its transaction.
 
-    `directory` gives the lines now (None: not known yet). A line that is not in it is counted as `other`, so the labels
-    stay as few as the company's own lines; calls that came on no line (outbound, internal) have the line `none`.
+    `directory` gives the lines now (None: not known yet). A line or trunk that is not in it is counted as `other`,
+    so the labels stay as few as the company's own; calls on no line (outbound, internal) have the line `none`.
     """
 
     def __init__(self, registry: CollectorRegistry, directory: Callable[[], Directory | None] = _nothing) -> None:
@@ -46,6 +46,9 @@ class Observed:
         where = ["line", "team"]
         self.calls = Counter(
             "calls", "Calls, counted once when settled.", ["direction", "status", *where], PREFIX, registry=registry
+        )
+        self.by_trunk = Counter(
+            "trunk_calls", "Calls that came in, by the trunk.", ["trunk"], PREFIX, registry=registry
         )
         self.missed = Counter(
             "missed_calls",
@@ -121,6 +124,8 @@ class Observed:
             for cause in CAUSES:
                 self.missed.labels(cause, *place)
         self.missed.labels("integration_lost", NO_LINE, NO_LINE)
+        for trunk in (*_trunks(directory), OTHER):
+            self.by_trunk.labels(trunk)
 
     def _count(self, seen: CallView) -> None:
         line, team = self._place(seen)
@@ -129,6 +134,7 @@ class Observed:
         if cause is not None:
             self.missed.labels(cause if cause in CAUSES else "unknown", line, team).inc()
         if seen.direction == "inbound":
+            self.by_trunk.labels(_closed(seen.caller_device, _trunks(self._directory()))).inc()
             self.wait.observe(seen.wait_seconds)
         if seen.talk_seconds:
             self.talk.observe(seen.talk_seconds)
@@ -207,6 +213,14 @@ class CrmAsked:
         """Count one wait for an owner."""
         self._requests.labels("http", "owner", _closed(result, self.RESULTS)).inc()
         self._seconds.labels("http", "owner").observe(seconds)
+
+
+def _trunks(directory: Directory | None) -> tuple[str, ...]:
+    """Give the trunks that lines and devices of the directory name."""
+    if directory is None:
+        return ()
+    devices = {device.trunk for person in directory.people for device in person.devices}
+    return tuple(sorted(trunk for trunk in {line.trunk for line in directory.lines} | devices if trunk))
 
 
 def _closed(value: str, known: tuple[str, ...]) -> str:

@@ -19,7 +19,7 @@ from calls.database import listening
 from directory import presence_store, store
 from directory.hours import prepare
 from directory.model import Directory
-from directory.presence import NOTHING_KNOWN, Presences
+from directory.presence import NOTHING_KNOWN, Presence, Presences
 from routing import answers, erasing, gather, look_up
 from routing.arrival import Arrival, DeviceFact, Facts, Load
 from routing.gather import DeviceReader, OwnerReader, PartyReader
@@ -160,6 +160,10 @@ class Memory:
             missing=frozenset(missing),
             answers=self._answers,
         )
+
+    def presences(self, at: datetime) -> Mapping[str, Presence]:
+        """Give everybody's presence at a moment by our clock; nobody's while the directory was never read."""
+        return Presences(self.directory, self._presence, at) if self.directory else {}
 
     def owner(self, number: str) -> str | None:
         """Give whose lead a number is: by the CRM's last word where one is asked, else by our own lead book."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from metrics.gauges import DatabaseGauges
 from metrics.http import PortTakenError, Registry, make_app, serving
 from metrics.links import LinkGauges, StoreGauges, WatchedLink
+from metrics.working import WorkingNow
 from service.commands.privacy import erasing_of
 from service.crm.connecting import Connecting
 from service.crm.doors import Doors
@@ -97,6 +98,8 @@ async def open_metrics(house: House, telephony: Telephony | None, registry: Regi
             for one in telephony.attendants
         ]
         registry.register(LinkGauges(links))
+        memory = telephony.memory
+        registry.register(WorkingNow(lambda: memory.directory, memory.presences))
         before.append(telephony.observed.prepare)
         registry.register(StoreGauges(store_disk(house.settings)))
     gauges = DatabaseGauges(house.engine) if telephony is not None else None

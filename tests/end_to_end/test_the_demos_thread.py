@@ -155,6 +155,9 @@ async def test_a_new_clients_call_goes_through_the_whole_house(demo: Demo, chrom
     assert float(counted[1]) >= 1
     assert 'switchhook_routing_outcome_total{outcome="in_time"}' in exposed
     assert re.search(r'switchhook_ami_connected\{pbx="pbx"\} 1', exposed)
+    assert re.search(r'switchhook_trunk_calls_total\{trunk="PJSIP/trunk"\} [1-9]', exposed)
+    assert re.search(rf'switchhook_line_open\{{line="{SALES}"\}} 1', exposed)
+    assert re.search(r'switchhook_device_expected\{device="PJSIP/anna-desk"\} 1', exposed)
     assert MARIA not in exposed
 
     # The call's page has the player and the words.

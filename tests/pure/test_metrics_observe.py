@@ -27,7 +27,7 @@ from calls.events import (
 )
 from calls.missed import CAUSES
 from calls.view import view
-from directory.model import Company, Directory, Line, Team
+from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.rules import Rule
 from metrics.http import new_registry
 from metrics.observe import Observed
@@ -124,6 +124,24 @@ def test_a_missed_call_is_counted_under_its_cause() -> None:
 def test_a_line_in_any_spelling_is_the_line_of_the_directory() -> None:
     told = Told().tell(arrival("84951234567"), hung_up(5), [SETTLED])
     assert told.value("calls_total", direction="inbound", status="missed", line=LINE, team="sales") == 1
+
+
+def test_a_call_is_counted_by_its_trunk_and_a_trunk_of_no_directory_is_other() -> None:
+    """The trunks of lines and of mobiles are told from zero on; whatever else brings a call is no label."""
+    mobile = Device(kind="mobile", address="79160000001", trunk="PJSIP/second")
+    directory = replace(
+        DIRECTORY,
+        lines=(replace(DIRECTORY.lines[0], trunk="PJSIP/trunk"),),
+        people=(Person(key="anna", name="Анна", role="manager", devices=(mobile,)),),
+    )
+    told = Told(directory)
+    told.observed.prepare()
+    trunks = ("PJSIP/trunk", "PJSIP/second", "other")
+    assert [told.registry.get_sample_value("switchhook_trunk_calls_total", {"trunk": one}) for one in trunks] == [0] * 3
+    told.tell(arrival(), hung_up(5), [SETTLED])
+    assert [told.value("trunk_calls_total", trunk=one) for one in trunks] == [1, 0, 0]
+    stranger = Told().tell(arrival(), hung_up(5), [SETTLED])
+    assert stranger.value("trunk_calls_total", trunk="other") == 1
 
 
 @pytest.mark.parametrize("directory", [DIRECTORY, None])
