@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-odoo check bench screenshots setup assets lock clean
+.PHONY: help demo test test-odoo check bench screenshots setup assets dashboards lock clean
 
 help: ## Tell what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 14
@@ -48,6 +48,9 @@ setup: ## Fetch and install all that tests need
 
 assets: ## Fetch the front-end's files
 	@$(SETUP) assets
+
+dashboards: setup ## Write the pages of Grafana anew
+	@$(BIN)/python -m metrics.dashboards
 
 lock: ## Pin the newest allowed versions of all dependencies, with hashes
 	@$(SETUP) python
