@@ -97,6 +97,11 @@ def locate_amtool() -> Path:
     return _go_program("amtool")
 
 
+def locate_alertmanager() -> Path:
+    """The Alertmanager server, by Debian's name of it. Raises NotInstalledError."""
+    return _go_program("prometheus-alertmanager")
+
+
 @functools.cache
 def prompt_texts(language: str) -> Mapping[str, str]:
     """Words of every recorded prompt of `language` (ru, en), by its name: {"vm-goodbye": "До свидания"}."""

@@ -89,7 +89,8 @@ async def open_mailbox(folder: Path) -> AsyncIterator[Mailbox]:
             require_starttls=box.encrypts,
             auth_required=box.encrypts,
             authenticator=box.authenticate,
-            auth_exclude_mechanism=["CRAM-MD5"],
+            # aiosmtpd's LOGIN asks in words that Alertmanager does not know.
+            auth_exclude_mechanism=["CRAM-MD5", "LOGIN"],
         )
         served.append(protocol)
         return protocol
