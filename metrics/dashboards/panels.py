@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -109,7 +110,10 @@ def written(page: Page) -> str:
     )
     for part in page.parts:
         made = made.with_row(_row(part)) if isinstance(part, Row) else made.with_panel(_panel(part))
-    return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(made.build()) + "\n"
+    told = json.loads(JSONEncoder().encode(made.build()))
+    # The SDK has no word for what an annotation says.
+    told["annotations"]["list"][0]["titleFormat"] = "{{alertname}}"
+    return json.dumps(told, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
 
 def _row(row: Row) -> dashboard.Row:

@@ -26,6 +26,7 @@ from metrics.gauges import DatabaseGauges
 from metrics.http import make_app, new_registry, serving
 from metrics.links import LinkGauges, StoreGauges, WatchedLink
 from metrics.observe import CrmAsked, Observed, Pushed, Reconciled
+from metrics.working import WorkingNow
 from service.installed import locate_promtool
 from telephony.pbx import LinkState
 
@@ -57,6 +58,10 @@ PROMISED: Final[Mapping[str, tuple[str, ...]]] = {
     "events_lost_total": ("pbx",),
     "device_reachable": ("device",),
     "trunk_reachable": ("trunk",),
+    "line_open": ("line",),
+    "trunk_open": ("trunk",),
+    "trunk_calls_total": ("trunk",),
+    "device_expected": ("device",),
     "catch_up_calls_total": (),
     "reconcile_differences": ("between",),
     "crm_requests_total": ("crm", "operation", "result"),
@@ -90,6 +95,7 @@ class Operations:
         links = [WatchedLink("main", state, lambda: 0, lambda: 0.0, lambda: {"sales": 0})]
         registry.register(LinkGauges(links))
         registry.register(StoreGauges(None))
+        registry.register(WorkingNow(lambda: DIRECTORY, lambda _at: {}))
         self.gauges = DatabaseGauges(engine, seconds=60)
         self.app = make_app(registry, readers=[self.gauges.families], before=[self.observed.prepare])
         self.address = ""
