@@ -42,6 +42,15 @@ class Archive:
         return Made(self.path, self.parts, self.masked, self.original_path)
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An object that the store has to hold; `bytes` None: nobody noted how many it has."""
+
+    path: str
+    bytes: int | None
+    sha256: str
+
+
 _COLUMNS = [archives.c[name] for name in Archive.__slots__]
 
 
@@ -145,3 +154,21 @@ async def unarchived(connection: AsyncConnection, days: int, *, seconds: float =
     """
     told = {"days": days, "seconds": seconds, "most": most}
     return list((await connection.execute(_OWED, told)).scalars())
+
+
+_HELD = text(
+    """
+    select path, bytes, sha256 from recordings as side
+    where path is not null and not exists (
+        select from archives where archives.call_id = side.call_id and archives.parts @> jsonb_build_array(
+            jsonb_build_object('channel', side.channel, 'sides', jsonb_build_object(side.side, side.sha256))))
+    union select path, bytes, sha256 from archives
+    union select original_path, null, original_sha256 from archives where original_path is not null
+    order by path
+    """
+)
+
+
+async def held(connection: AsyncConnection) -> list[Held]:
+    """All that the store has to hold, by path: archives with their originals, and sides that are in none."""
+    return [Held(*row) for row in await connection.execute(_HELD)]

@@ -15,24 +15,32 @@ from sqlalchemy import Connection, text
 from calls.database import connect, ensure_partitions
 from directory.tables import metadata
 
-ROOMS: Final = ("directory", "calls", "notices", "telephony", "routing", "recordings", "crm_sync", "web")
+ROOMS: Final = (
+    *("directory", "calls", "notices", "telephony", "routing", "recordings", "crm_sync", "web"),
+    "service.backups",
+)
 """Each of these has tables, which join the one MetaData when they are imported."""
 
 for room in ROOMS:
     import_module(f"{room}.tables")
 
-__all__ = ["metadata", "status", "upgrade"]
+__all__ = ["knows", "metadata", "status", "upgrade"]
 
 _LOCK = text("select pg_advisory_lock(5038, 0)")
 """Held over all transactions of an upgrade, until its connection is closed."""
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
+
+
+def knows(revision: str) -> bool:
+    """Whether this version can take a database of that revision: it has the migration that made it."""
+    return any(one.revision == revision for one in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def _upgrade(connection: Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -151,3 +152,10 @@ async def lately(connection: AsyncConnection, row: Row[Any], lanes: Collection[s
     )
     told: str | None = await connection.scalar(asked.order_by(crm_effects.c.number.desc()).limit(1))
     return told
+
+
+async def doubt(connection: AsyncConnection, since: datetime) -> int:
+    """Whatever is owed may have been told since then: it is read back before it is told; how many those are."""
+    open_ones = crm_effects.c.state.in_(("planned", "sent"))
+    values = {"state": "unknown", "sent_at": since}
+    return (await connection.execute(update(crm_effects).where(open_ones).values(values))).rowcount

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from service.cli.backups import backup, restore
 from service.cli.crm import crm_app
 from service.cli.follow_ups import follow_ups_app, report_app
 from service.cli.jobs import jobs
@@ -47,6 +48,8 @@ app.add_typer(hold_app, name="hold")
 app.add_typer(crm_app, name="crm")
 app.add_typer(links_app, name="links")
 app.add_typer(wallboard_app, name="wallboard")
+app.command()(backup)
+app.command()(restore)
 app.command()(notify)
 app.command()(erase)
 app.command()(jobs)

@@ -1,0 +1,396 @@
+"""Backups of real databases and stores, and what comes back of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import tempfile
+import wave
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from alembic import command
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calls.database import connect, plain
+from calls.record import record
+from directory import store as directory_store
+from metrics.gauges import DatabaseGauges
+from recordings.store import Store, archive_name, side_name
+from recordings.tables import archives, recordings
+from service.backups import folder, making, programs
+from service.backups.folder import BackupError
+from service.backups.making import back_up
+from service.backups.restoring import restore
+from service.backups.rows import newest_backup
+from service.backups.verifying import verify
+from service.database import _config, status
+from service.settings import Settings, load
+from tests.fakes.command import switchhook
+from tests.fakes.ledger import OWES, add_connection
+from tests.fakes.recorded import T0, settled_call
+from tests.fakes.story import HOUSE
+
+WORDS = "a password of nobody"
+
+
+def settings_of(url: str, data_dir: Path, **told: Any) -> Settings:
+    return load(database_url=plain(url), data_dir=data_dir, **told)
+
+
+@pytest.fixture
+async def there(engine: AsyncEngine, tmp_path: Path, database_url: str) -> Settings:
+    """A call, what a CRM is owed of it and a side of its sound; the archive of another call, with its original."""
+    settings = settings_of(database_url, tmp_path / "there")
+    async with engine.begin() as connection:
+        await directory_store.apply(connection, HOUSE)
+    await add_connection(engine, "https://crm.example.com/hook")
+    async with engine.begin() as connection:
+        call = (await record(connection, settled_call(), OWES))[0].call_id
+        other = (await record(connection, settled_call("1795427099.5", number="79160000001"), OWES))[0].call_id
+    await keep_side(engine, settings, call, "1795427050.1", "caller")
+    await keep_archive(engine, settings, other)
+    return settings
+
+
+async def keep_side(engine: AsyncEngine, settings: Settings, call: UUID, channel: str, side: str) -> str:
+    sound = BytesIO()
+    with wave.open(sound, "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(os.urandom(8000))
+    kept = await store_of(settings).put_bytes(side_name(call, T0, channel, side), sound.getvalue())
+    row = {"path": kept.path, "bytes": kept.size_bytes, "sha256": kept.sha256, "seconds": 0.5, "state": "stored"}
+    async with engine.begin() as connection:
+        await connection.execute(insert(recordings).values(call_id=call, channel=channel, side=side, **row))
+    return kept.path
+
+
+async def keep_archive(engine: AsyncEngine, settings: Settings, call: UUID) -> None:
+    """The archive of the call, of a side that is in the store no more, and the original of it."""
+    loud, muted = os.urandom(3000), os.urandom(3000)
+    original, kept = [
+        await store_of(settings).put_bytes(
+            archive_name(call, T0, sha256(sound).hexdigest(), original=sound is loud), sound
+        )
+        for sound in (loud, muted)
+    ]
+    parts = [{"channel": "1795427099.5", "offset": 0.0, "seconds": 0.5, "sides": {"caller": "a" * 64}}]
+    gone = {"path": "2026/11/23/x-caller.wav", "bytes": 1, "sha256": "a" * 64, "seconds": 0.5, "state": "stored"}
+    async with engine.begin() as connection:
+        await connection.execute(
+            insert(archives).values(
+                call_id=call, path=kept.path, bytes=kept.size_bytes, sha256=kept.sha256, seconds=0.5, masked=[],
+                parts=parts, outline={}, original_path=original.path, original_sha256=original.sha256,
+            )
+        )  # fmt: skip
+        await connection.execute(insert(recordings).values(call_id=call, channel="1795427099.5", side="caller", **gone))
+
+
+def store_of(settings: Settings) -> Store:
+    return Store.in_folder(settings.recordings_store)
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+async def contents(url: str) -> dict[str, list[str]]:
+    """Every row of every table."""
+    engine = connect(url, pool=1)
+    async with engine.connect() as connection:
+        told = {
+            name: sorted((await connection.execute(text(f'select told::text from "{name}" as told'))).scalars())
+            for name in await making.count_rows(connection)
+        }
+    await engine.dispose()
+    return told
+
+
+@pytest.fixture
+async def empty(empty_database_url: str, tmp_path: Path) -> Settings:
+    """Where nothing is yet."""
+    return settings_of(empty_database_url, tmp_path / "elsewhere")
+
+
+async def test_all_comes_back_row_by_row_and_sound_by_sound(
+    there: Settings, empty: Settings, database_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    """Into an empty place: every row of every table, every object of the store; nothing of what had gone before."""
+    before = await contents(database_url)
+    made = await back_up(there, tmp_path / "copies", keep=None, recordings=True)
+    done = await restore(empty, made.folder, replace=False)
+    after = await contents(empty_database_url)
+    effects = before.pop("crm_effects"), after.pop("crm_effects")
+    assert after == before
+    assert len(effects[0]) == len(effects[1]) > 0
+    assert files(empty.recordings_store) == files(there.recordings_store) != {}
+    assert (made.missing, done.missing, done.brought) == ((), (), 3)
+    assert made.manifest.objects == 3
+
+
+async def test_what_a_crm_was_owed_is_asked_back_before_it_is_told(
+    there: Settings, empty: Settings, empty_database_url: str, tmp_path: Path
+) -> None:
+    """It may have been told after the backup: told again it would stand there twice."""
+    made = await back_up(there, tmp_path, keep=None, recordings=False)
+    done = await restore(empty, made.folder, replace=False)
+    engine = connect(empty_database_url, pool=1)
+    async with engine.connect() as connection:
+        told = (await connection.execute(text("select state, sent_at from crm_effects where ended_at is null"))).all()
+    await engine.dispose()
+    assert told == [("unknown", made.manifest.made_at)] * done.doubted
+    assert done.doubted > 0
+
+
+async def test_a_backup_is_of_one_moment_whatever_happens_meanwhile(
+    there: Settings, engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that comes while the database is dumped is in none of it; what is tried is restored and counted."""
+    dump = programs.dump
+
+    async def busy(*told: Any) -> int:
+        async with engine.begin() as connection:
+            await record(connection, settled_call("1795427123.7", number="79160000002"), OWES)
+        return await dump(*told)
+
+    monkeypatch.setattr(programs, "dump", busy)
+    made = await back_up(there, tmp_path, keep=None, recordings=True)
+    assert made.manifest.rows["calls"] == 2
+    assert await verify(made.folder) == made.manifest
+
+
+async def test_sound_that_comes_and_goes_while_it_is_made_is_as_the_database_says(
+    there: Settings, engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A side that was copied and went into an archive meanwhile is not in it; what came until the moment is."""
+    moment = making._moment
+
+    async def later(*told: Any) -> Any:
+        async with engine.begin() as connection:
+            call = await connection.scalar(
+                text("delete from recordings where channel = '1795427050.1' returning call_id")
+            )
+        await keep_side(engine, there, call, "1795427050.1", "staff")
+        return await moment(*told)
+
+    monkeypatch.setattr(making, "_moment", later)
+    made = await back_up(there, tmp_path, keep=None, recordings=True)
+    copied = files(made.folder / "recordings")
+    assert made.missing == ()
+    assert sorted(copied) == sorted(one.path for one in folder.read_store(made.folder))
+    assert [name for name in copied if name.endswith("staff.wav")] != []
+    assert [name for name in copied if name.endswith("caller.wav")] == []
+
+
+async def test_a_backup_that_fails_leaves_nothing_that_looks_whole(
+    there: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: AsyncEngine
+) -> None:
+    """Nor does one that was killed; the next clears what that left."""
+
+    async def fails(*_: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    killed = tmp_path / ".switchhook-2026-11-01T000000Z.partial"
+    killed.mkdir()
+    (killed / "database.dump").write_bytes(b"half")
+    monkeypatch.setattr(programs, "dump", fails)
+    with pytest.raises(OSError, match="No space"):
+        await back_up(there, tmp_path, keep=None, recordings=False)
+    assert [path.name for path in tmp_path.iterdir() if path.name not in {".lock", "there"}] == []
+    async with engine.connect() as connection:
+        assert await newest_backup(connection) is None
+    with pytest.raises(BackupError, match="is no whole backup: there is no SHA256SUMS"):
+        await restore(there, tmp_path, replace=True)
+
+
+@pytest.mark.parametrize("name", ["database.dump", "store.csv", "manifest.json"])
+async def test_a_damaged_backup_is_refused_before_anything_is_touched(
+    name: str, there: Settings, database_url: str, tmp_path: Path
+) -> None:
+    made = await back_up(there, tmp_path, keep=None, recordings=False)
+    before = await contents(database_url)
+    told = bytearray((made.folder / name).read_bytes())
+    told[len(told) // 2] ^= 1
+    (made.folder / name).write_bytes(told)
+    with pytest.raises(BackupError, match=rf"{name} is damaged"):
+        await restore(there, made.folder, replace=True)
+    assert await contents(database_url) == before
+
+
+async def test_a_dump_that_breaks_off_leaves_the_database_as_it_was(
+    there: Settings, database_url: str, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    """Though its sums be right: what was in the database goes in the transaction that brings the new."""
+    made = await back_up(there, tmp_path, keep=None, recordings=False)
+    (made.folder / "database.dump").write_bytes((made.folder / "database.dump").read_bytes()[:-20_000])
+    folder.finish(made.folder, made.manifest)
+    before = await contents(database_url)
+    await engine.dispose()
+    with pytest.raises(BackupError, match="the database is as it was"):
+        await restore(there, made.folder, replace=True)
+    assert await contents(database_url) == before
+
+
+async def test_only_an_empty_database_is_taken_unless_told(
+    there: Settings, database_url: str, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    """Told so, what was there is gone: also what came since."""
+    made = await back_up(there, tmp_path, keep=None, recordings=False)
+    async with engine.begin() as connection:
+        await connection.execute(text("create table of_a_newer_version (id int)"))
+    await engine.dispose()
+    with pytest.raises(BackupError, match="the database is not empty: --replace"):
+        await restore(there, made.folder, replace=False)
+    await restore(there, made.folder, replace=True)
+    assert "of_a_newer_version" not in await contents(database_url)
+
+
+async def test_a_database_in_use_is_left_alone(there: Settings, engine: AsyncEngine, tmp_path: Path) -> None:
+    made = await back_up(there, tmp_path, keep=None, recordings=False)
+    async with engine.connect(), asyncio.timeout(60):
+        with pytest.raises(BackupError, match="other sessions use the database: stop the service"):
+            await restore(there, made.folder, replace=True)
+
+
+async def test_one_of_an_earlier_version_is_brought_to_this_one(
+    empty: Settings, empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is restored as it was, then upgraded; before that nothing here makes a backup of it."""
+    engine = connect(empty_database_url, pool=1)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "0064"))
+    with pytest.raises(BackupError, match="the database is at revision 0064, this version at"):
+        await back_up(empty, tmp_path, keep=None, recordings=False)
+    with folder.begun(tmp_path, T0) as place:
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            told, _ = await making._moment(connection, empty_database_url, place, empty)
+        told |= {"revision": "0064", "format": 1, "version": "0.0", "objects": 0, "copied": False}
+        folder.finish(place, folder.Manifest(**told))
+    await engine.dispose()
+    await restore(empty, tmp_path / "switchhook-2026-11-23T090000Z", replace=True)
+    found, newest = await status(empty_database_url)
+    assert found == newest
+
+
+async def test_one_of_a_newer_version_is_refused(
+    there: Settings, empty: Settings, empty_database_url: str, tmp_path: Path
+) -> None:
+    made = await back_up(there, tmp_path, keep=None, recordings=False)
+    told = json.loads((made.folder / "manifest.json").read_text()) | {"revision": "9999", "version": "99.0"}
+    folder.finish(made.folder, folder.Manifest(**told | {"made_at": made.manifest.made_at}))
+    with pytest.raises(BackupError, match=r"is of Switchhook 99\.0, revision 9999, which is newer"):
+        await restore(empty, made.folder, replace=False)
+    assert await contents(empty_database_url) == {}
+
+
+async def test_a_server_that_is_newer_than_every_pg_dump_here_is_told(empty: Settings) -> None:
+    with pytest.raises(
+        BackupError, match=r"the server is PostgreSQL 99, pg_dump here is \d+: install postgresql-client-99"
+    ):
+        programs.programs(99)
+
+
+async def test_no_list_of_processes_shows_the_password() -> None:
+    place, told = programs._place(
+        f"postgresql+asyncpg://anna:{WORDS.replace(' ', '%20')}@db.example/switchhook?sslmode=require"
+    )
+    assert WORDS not in place
+    assert "sslmode=require" in place
+    assert told["PGPASSWORD"] == WORDS
+
+
+async def test_no_secret_of_the_settings_is_in_it(there: Settings, database_url: str, tmp_path: Path) -> None:
+    """And all of it is for the account alone that made it."""
+    secrets = {
+        "secret_key": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I=",
+        "pbx": [{"name": "main", "secret": "ami-secret-of-main"}],
+        "notices": {"telegram": {"token": "telegram-secret"}},
+        "crm": {"token": "crm-secret"},
+    }
+    made = await back_up(settings_of(database_url, tmp_path / "there", **secrets), tmp_path, keep=None, recordings=True)
+    told = (made.folder / "settings.json").read_text()
+    shown = [secret for secret in ("ami-secret", "telegram-secret", "crm-secret", "c2VjcmV0") if secret in told]
+    assert shown == []
+    assert json.loads(told)["pbx"][0]["name"] == "main"
+    modes = {path.stat().st_mode & 0o077 for path in made.folder.rglob("*") if path.is_file()}
+    assert modes | {made.folder.stat().st_mode & 0o077} == {0}
+
+
+async def test_sound_that_is_lost_or_damaged_is_named_and_the_rest_is_whole(
+    there: Settings, empty: Settings, tmp_path: Path, database_url: str, empty_database_url: str
+) -> None:
+    """By the backup, and by the restore where nobody has it; the command ends with 1."""
+    lost, damaged, whole = sorted(path for path in there.recordings_store.rglob("*") if path.is_file())
+    lost.unlink()
+    damaged.write_bytes(b"x" * damaged.stat().st_size)
+    names = [str(path.relative_to(there.recordings_store)) for path in (lost, damaged)]
+    ours = {"DATABASE_URL": plain(database_url), "SWITCHHOOK_DATA_DIR": str(there.data_dir)}
+    done = await asyncio.to_thread(switchhook, "backup", "--to", f"{tmp_path}/b", "--with-recordings", **ours)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2:] == [f"missing or damaged in the store: {name}" for name in names]
+    backup = done.stdout.strip()
+    with pytest.raises(BackupError, match=f"2 recordings are missing or damaged in it, the first is {names[0]}"):
+        await verify(Path(backup))
+    ours = {"DATABASE_URL": plain(empty_database_url), "SWITCHHOOK_DATA_DIR": str(empty.data_dir)}
+    done = await asyncio.to_thread(switchhook, "restore", backup, **ours)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [f"missing: {name}" for name in names]
+    assert list(files(empty.recordings_store)) == [str(whole.relative_to(there.recordings_store))]
+
+
+async def test_the_newest_are_kept_and_sound_is_copied_once(there: Settings, tmp_path: Path) -> None:
+    """A later backup links what the last one has; it stays whole when that one goes."""
+    to = tmp_path / "copies"
+    made = await back_up(there, to, keep=2, recordings=True)
+    first = made.folder.rename(to / "switchhook-2026-11-01T000000Z")
+    second = to / "switchhook-2026-11-02T000000Z"
+    shutil.copytree(first, second)
+    (to / "of somebody else").mkdir()
+    newest = await back_up(there, to, keep=2, recordings=True)
+    assert folder.whole_ones(to) == [second, newest.folder]
+    assert newest.removed == (first,)
+    assert (to / "of somebody else").is_dir()
+    for path in files(newest.folder / "recordings"):
+        assert (second / "recordings" / path).samefile(newest.folder / "recordings" / path)
+    assert files(newest.folder / "recordings") == files(there.recordings_store)
+
+
+async def test_when_the_last_was_made_is_known(there: Settings, engine: AsyncEngine, tmp_path: Path) -> None:
+    """To metrics and whoever asks; before the first there is no age, and the number tells that there was none."""
+
+    async def told() -> dict[str, float]:
+        families = await DatabaseGauges(engine).read()
+        return {one.name: one.value for family in families for one in family.samples if "_backup" in one.name}
+
+    assert await told() == {"switchhook_backups_made_total": 0}
+    made = await back_up(there, tmp_path, keep=None, recordings=False)
+    async with engine.begin() as connection:
+        assert await newest_backup(connection) == made.manifest.made_at
+        await connection.execute(text("update backups set made_at = made_at - interval '1 day'"))
+    assert (await told())["switchhook_backup_age_seconds"] >= 86_400
+    ours = {"DATABASE_URL": plain(str(there.database_url and there.database_url.get_secret_value()))}
+    done = await asyncio.to_thread(switchhook, "backup", "--by-other-means", **ours)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert (await told())["switchhook_backup_age_seconds"] < 3600
+
+
+async def test_what_a_server_had_goes_into_the_embedded_one(there: Settings, database_url: str) -> None:
+    """A new machine: an empty data folder, the backup, one command."""
+    with tempfile.TemporaryDirectory(prefix="switchhook-new-") as place:  # PostgreSQL's account may enter it
+        Path(place).chmod(0o711)
+        old = {"DATABASE_URL": plain(database_url), "SWITCHHOOK_DATA_DIR": str(there.data_dir)}
+        done = await asyncio.to_thread(switchhook, "backup", "--json", **old)
+        backup = json.loads(done.stdout)["folder"]
+        assert Path(backup).parent == there.data_dir / "backups"
+        done = await asyncio.to_thread(switchhook, "restore", backup, SWITCHHOOK_DATA_DIR=f"{place}/new")
+        assert (done.returncode, len(done.stdout.splitlines())) == (1, 3), done.stderr
+        done = await asyncio.to_thread(switchhook, "directory", "export", SWITCHHOOK_DATA_DIR=f"{place}/new")
+    assert done.stdout == (Path(backup) / "directory.yaml").read_text()
