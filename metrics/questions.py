@@ -199,6 +199,8 @@ _CALENDAR_AGE = f"""
     with {_FEEDS} select extract(epoch from clock_timestamp() - min(fetched_at)) from feeds
 """  # noqa: S608 - of our own text
 _SELDOM: Final = 60.0
+_BACKUP_AGE = "select extract(epoch from clock_timestamp() - max(made_at)) from backups"
+_BACKUPS = "select count(*) from backups"
 _QUEUES: Final = {"queues": QUEUES}
 _OPEN_EFFECTS: Final = {"states": (*OPEN_STATES, "dead")}
 _STATES: Final = {"states": OF_CALLS}
@@ -317,6 +319,8 @@ QUESTIONS: Final = (
     ),
     Question("calendars", "Feeds of people's calendars by how they are kept.", ("state",), _CALENDARS),
     Question("calendar_oldest_seconds", "Age of the oldest copy of a calendar.", (), _CALENDAR_AGE),
+    Question("backups_made", "Backups that were finished.", (), _BACKUPS, counts=True),
+    Question("backup_age_seconds", "Of which age the newest backup is; no series before the first.", (), _BACKUP_AGE),
     Question("device_reachable", "A phone of staff can be rung (1) or not (0).", ("device",), _DEVICES),
     Question("trunk_reachable", "A trunk of the directory is there (1) or not (0).", ("trunk",), _TRUNKS),
 )
