@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from calls.database import plain
 from directory.contact import email
 from notices.signing import read_secret
+from service import secret_files
+from service.secret_files import SecretFiles
 from telephony.cel_table import TABLE
 from telephony.pbx import LinkSettings
 from web.access.safe import is_safe
@@ -95,8 +97,8 @@ class MetricsSettings(_Part):
 class PbxSettings(_Part):
     """One Asterisk: its AMI, and where it writes CEL and recordings, as this machine sees them.
 
-    CEL is in `cel_file`, or in the table `cel_table` of the PostgreSQL database at `cel_url`. `uploads`: it sends its
-    recordings, into `recordings` or a folder under the data folder.
+    `secret_file` names a file that holds `secret`. CEL is in `cel_file`, or in the table `cel_table` of the PostgreSQL
+    database at `cel_url`. `uploads`: it sends its recordings, into `recordings` or a folder under the data folder.
     """
 
     name: str = Field(default="pbx", pattern=r"^[A-Za-z0-9_-]{1,40}$")
@@ -126,6 +128,16 @@ class PbxSettings(_Part):
             tls=self.tls,
             tls_ca_file=self.tls_ca_file,
         )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secret_from_file(cls, told: Any) -> Any:
+        if not isinstance(told, dict) or "secret_file" not in told:
+            return told
+        if "secret" in told:
+            raise ValueError("secret and secret_file do not go together")
+        secret = secret_files.read(Path(told["secret_file"]))
+        return {name: value for name, value in told.items() if name != "secret_file"} | {"secret": secret}
 
     @model_validator(mode="after")
     def _one_cel(self) -> Self:
@@ -351,9 +363,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What the program says, then the environment, then the file."""
+        """What the program says, then the environment, then files of secrets, then the file of settings."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file())
+        secrets = SecretFiles(settings_cls)
+        return init_settings, env_settings, secrets, TomlConfigSettingsSource(settings_cls, _file())
 
 
 def _file() -> Path | None:
@@ -371,15 +384,16 @@ def load(**told: Any) -> Settings:
     file = _file()
     if file is not None and not file.is_file():
         raise SettingsError(f"SWITCHHOOK_CONFIG: there is no file {str(file)!r}")
-    if "database_url" not in told and os.environ.get("DATABASE_URL"):
-        told["database_url"] = os.environ["DATABASE_URL"]
     try:
+        given = os.environ.get("DATABASE_URL") or secret_files.named("DATABASE_URL")
+        if "database_url" not in told and given:
+            told["database_url"] = given
         return Settings(**told)
     except ValidationError as error:
         where = f" (from the environment or {file})" if file else " (from the environment)"
         raise SettingsError("\n".join(f"{_problem(one)}{where}" for one in error.errors())) from None
     except ValueError as error:
-        raise SettingsError(f"{file}: {error}") from None
+        raise SettingsError(f"{file or secret_files.FOLDER}: {error}") from None
 
 
 def _address(value: SecretStr | None) -> SecretStr | None:

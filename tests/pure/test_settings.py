@@ -13,7 +13,7 @@ from service.settings import SettingsError, load
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("SWITCHHOOK_CONFIG", "DATABASE_URL"):
+    for name in ("SWITCHHOOK_CONFIG", "DATABASE_URL", "SWITCHHOOK_SECRETS", "CREDENTIALS_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -213,3 +213,37 @@ def test_a_provider_of_logins_is_known_whole(tmp_path: Path, monkeypatch: pytest
     assert OF_A_PROVIDER[toml] in wrong(tmp_path, monkeypatch, f"{FOUND}[oidc]\n{toml}")
     whole = '[oidc]\nissuer = "https://id.example.com"\nclient_id = "us"\nclaim = "name"\n'
     assert "needs web.public_url" in wrong(tmp_path, monkeypatch, whole)
+
+
+@pytest.mark.parametrize("where", ["SWITCHHOOK_SECRETS", "CREDENTIALS_DIRECTORY"])
+def test_secrets_are_read_from_files_named_like_their_variables(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They win over the file of settings, the environment over them; other files of the folder are nobody's."""
+    (tmp_path / "secrets").mkdir()
+    told = {
+        "DATABASE_URL": "postgresql://a:b@db/house\n",
+        "SWITCHHOOK_SECRET_KEY": "key of a file\n",
+        "SWITCHHOOK_CRM__TOKEN": "token of a file",
+        "ami_secret": "of the PBX\n",
+    }
+    for name, text in told.items():
+        (tmp_path / "secrets" / name).write_text(text)
+    pbx = f'[[pbx]]\nname = "main"\nsecret_file = "{tmp_path}/secrets/ami_secret"\n'
+    (tmp_path / "switchhook.toml").write_text('[crm]\nowner_url = "https://crm.example.com"\ntoken = "of toml"\n' + pbx)
+    monkeypatch.setenv(where, str(tmp_path / "secrets"))
+    settings = load()
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value() == "postgresql://a:b@db/house"
+    assert settings.secret_key.get_secret_value() == "key of a file"
+    assert settings.crm.token.get_secret_value() == "token of a file"
+    assert settings.pbx[0].secret.get_secret_value() == "of the PBX"
+    monkeypatch.setenv("SWITCHHOOK_SECRET_KEY", "key of the environment")
+    assert load().secret_key.get_secret_value() == "key of the environment"
+
+
+def test_a_file_of_a_secret_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = wrong(tmp_path, monkeypatch, '[[pbx]]\nsecret_file = "/nowhere/ami_secret"\n')
+    assert told.startswith("pbx[0]: Value error, cannot be read: /nowhere/ami_secret: No such file")
+    monkeypatch.setenv("SWITCHHOOK_SECRETS", "/nowhere")
+    assert "there is no folder '/nowhere'" in wrong(tmp_path, monkeypatch, "")
