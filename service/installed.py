@@ -102,6 +102,11 @@ def locate_alertmanager() -> Path:
     return _go_program("prometheus-alertmanager")
 
 
+def locate_compose() -> Path:
+    """The docker-compose program, which judges compose.yaml without an engine. Raises NotInstalledError."""
+    return _go_program("docker-compose", "compose")
+
+
 @functools.cache
 def prompt_texts(language: str) -> Mapping[str, str]:
     """Words of every recorded prompt of `language` (ru, en), by its name: {"vm-goodbye": "До свидания"}."""
@@ -166,11 +171,11 @@ def _sipp(trees: list[Path]) -> tuple[str, ...]:
     raise NotInstalledError(message)
 
 
-def _go_program(name: str) -> Path:
+def _go_program(name: str, tree: str = "prometheus") -> Path:
     if found := shutil.which(name):
         return Path(found)
     for cache in cache_folders():
-        starter = cache / "prometheus/files/starters" / name
+        starter = cache / tree / "files/starters" / name
         if os.access(starter, os.X_OK):
             return starter
     message = f"{name} is missing. {HOW_TO_GET}"

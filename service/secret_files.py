@@ -23,6 +23,11 @@ def named(name: str) -> str | None:
     return next((read(path) for path in _files() if path.name == name), None)
 
 
+def place(path: Path) -> Path:
+    """Where that file is: a path that does not begin at the root begins at the folder of secrets, if there is one."""
+    return Path(_folder() or "") / path
+
+
 def read(path: Path) -> str:
     """What a file of a secret holds; its last line break is the editor's. Raises ValueError."""
     try:
@@ -31,8 +36,12 @@ def read(path: Path) -> str:
         raise ValueError(f"cannot be read: {path}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
 
 
+def _folder() -> str | None:
+    return os.environ.get(FOLDER) or os.environ.get("CREDENTIALS_DIRECTORY")
+
+
 def _files() -> list[Path]:
-    told = os.environ.get(FOLDER) or os.environ.get("CREDENTIALS_DIRECTORY")
+    told = _folder()
     if not told:
         return []
     if not Path(told).is_dir():

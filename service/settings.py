@@ -97,8 +97,9 @@ class MetricsSettings(_Part):
 class PbxSettings(_Part):
     """One Asterisk: its AMI, and where it writes CEL and recordings, as this machine sees them.
 
-    `secret_file` names a file that holds `secret`. CEL is in `cel_file`, or in the table `cel_table` of the PostgreSQL
-    database at `cel_url`. `uploads`: it sends its recordings, into `recordings` or a folder under the data folder.
+    `secret_file`: which file, as of the folder of secrets, holds `secret`. CEL is in `cel_file`, or in the table
+    `cel_table` of the PostgreSQL database at `cel_url`. `uploads`: it sends its recordings, into
+    `recordings` or a folder under the data folder.
     """
 
     name: str = Field(default="pbx", pattern=r"^[A-Za-z0-9_-]{1,40}$")
@@ -136,7 +137,7 @@ class PbxSettings(_Part):
             return told
         if "secret" in told:
             raise ValueError("secret and secret_file do not go together")
-        secret = secret_files.read(Path(told["secret_file"]))
+        secret = secret_files.read(secret_files.place(Path(told["secret_file"])))
         return {name: value for name, value in told.items() if name != "secret_file"} | {"secret": secret}
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""`python3 -m setup PART…` makes those parts ready: python, assets, asterisk, whisper, chromium, fuzz."""
+"""`python3 -m setup PART…` makes those parts ready: python, assets, asterisk, whisper, chromium, fuzz, systemd."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from setup import assets, chromium, environment, fuzz, whisper
+from setup import assets, chromium, environment, fuzz, systemd, whisper
 from setup.steps import ROOT, SetupError, old_enough, only_one, say
 
 
@@ -34,6 +34,7 @@ PARTS = {
     "whisper": Part(whisper.make, after="python"),
     "chromium": Part(chromium.make, after="python"),
     "fuzz": Part(fuzz.make, after="python"),
+    "systemd": Part(systemd.make, after="python"),
     "asterisk": Part(_asterisk),
 }
 

