@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from benchmarks import (
+    backup,
     decision,
     durable,
     encoding,
@@ -39,6 +40,7 @@ PARTS: Mapping[str, Callable[[], object]] = {
     "recovery": lambda: asyncio.run(recovery.measure()),
     "encoding": lambda: asyncio.run(encoding.measure()),
     "recording": lambda: asyncio.run(recording.measure()),
+    "backup": lambda: asyncio.run(backup.measure()),
     "importing": lambda: asyncio.run(importing.measure()),
     "pages": lambda: asyncio.run(pages.measure()),
     "scrape": lambda: asyncio.run(scrape.measure()),

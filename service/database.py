@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -26,6 +27,8 @@ for room in ROOMS:
 
 __all__ = ["knows", "metadata", "status", "upgrade"]
 
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
 _LOCK = text("select pg_advisory_lock(5038, 0)")
 """Held over all transactions of an upgrade, until its connection is closed."""
 
@@ -45,14 +48,19 @@ def knows(revision: str) -> bool:
 
 def _upgrade(connection: Connection) -> None:
     connection.execute(_LOCK)
+    found = MigrationContext.configure(connection).get_current_revision()
     connection.commit()  # within a transaction of ours all migrations would be one
+    if found is not None and not knows(found):
+        log.warning("database is of a newer version, and is taken as it is", revision=found)
+        return
     command.upgrade(_config(connection), "head")
 
 
 async def upgrade(url: str) -> None:
     """Run every migration not yet run, each in a transaction of its own; a second caller waits and finds nothing to do.
 
-    Where one fails, those before it stay, and the next upgrade goes on from there.
+    Where one fails, those before it stay, and the next upgrade goes on from there. A newer schema is left as it is: it
+    works with the version before it, which may still run, or run again.
     """
     engine = connect(url, pool=1, longest=None)  # of a large store an index alone takes minutes
     try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -14,6 +17,8 @@ from calls.database import connect
 from directory import store
 from directory.file import loads
 from service.database import _config, metadata, status, upgrade
+
+VERSIONS = Path(__file__).resolve().parents[2] / "service/migrations/versions"
 
 
 async def test_migrations_make_exactly_the_tables_that_the_rooms_declare(engine: AsyncEngine) -> None:
@@ -61,6 +66,48 @@ async def test_each_migration_is_a_transaction_of_its_own(empty_database_url: st
     await upgrade(empty_database_url)
     found, newest = await status(empty_database_url)
     assert found == newest
+
+
+async def test_the_version_before_starts_with_the_schema_of_this_one(empty_database_url: str) -> None:
+    """While machines are upgraded one after another, or where somebody goes back: what it does not know is left."""
+    await upgrade(empty_database_url)
+    engine = connect(empty_database_url, pool=1)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("update alembic_version set version_num = '9999'")
+    await upgrade(empty_database_url)
+    await engine.dispose()
+    assert (await status(empty_database_url))[0] == "9999"
+
+
+_FIRST_OF_THE_RULE = "0067"
+_TAKES_AWAY = {"drop_table", "drop_column", "rename_table"}
+
+
+def _breaks(call: ast.Call) -> bool:
+    """Whether the version before would not find what it reads, or could not write as it does."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    told = {word.arg: word.value for word in call.keywords}
+    if name == "add_column":
+        column = call.args[1]
+        told = {word.arg: word.value for word in column.keywords} if isinstance(column, ast.Call) else {}
+        return _is(told.get("nullable"), False) and "server_default" not in told
+    if name == "alter_column":
+        return "new_column_name" in told or "type_" in told or _is(told.get("nullable"), False)
+    return name in _TAKES_AWAY
+
+
+def _is(told: ast.expr | None, value: object) -> bool:
+    return isinstance(told, ast.Constant) and told.value is value
+
+
+@pytest.mark.parametrize("file", sorted(VERSIONS.glob("*.py")), ids=lambda file: file.stem[:4])
+def test_a_migration_leaves_what_the_version_before_reads_and_writes(file: Path) -> None:
+    """What it takes away nevertheless says above it since which revision nobody reads it: `# unread since 0065`."""
+    lines = file.read_text().splitlines()
+    (up,) = [one for one in ast.parse("\n".join(lines)).body if getattr(one, "name", "") == "upgrade"]
+    breaking = [one.lineno for one in ast.walk(up) if isinstance(one, ast.Call) and _breaks(one)]
+    unread = [re.search(r"# unread since (\d{4})$", lines[number - 2]) for number in breaking]
+    assert file.stem < _FIRST_OF_THE_RULE or all(told and told[1] < file.stem[:4] for told in unread)
 
 
 _OF_0002 = """
