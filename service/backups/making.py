@@ -87,6 +87,8 @@ async def _moment(
     connection: AsyncConnection, url: str, place: Path, settings: Settings
 ) -> tuple[dict[str, Any], list[Held]]:
     """All that is of one moment: the dump, the directory, what the store has to hold, and how much is in each table."""
+    # The server may end transactions that ask nothing for a while, as this one does while the dump is written.
+    await connection.execute(text("select set_config('idle_in_transaction_session_timeout', '0', true)"))
     snapshot = await connection.scalar(text("select pg_export_snapshot()"))
     at = await connection.scalar(text("select transaction_timestamp()"))
     server = int(await connection.scalar(text("select current_setting('server_version_num')::int / 10000")))

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.database import connect
 from crm_sync.ledger.rows import doubt
+from recordings import audit
 from recordings.archive_rows import Held
 from recordings.store import Store, StoreError
 from service.backups import folder, programs
@@ -58,6 +59,8 @@ async def restore(settings: Settings, backup: Path, *, replace: bool) -> Restore
             async with engine.begin() as connection:
                 # What was owed at the moment of the backup may have been told since.
                 doubted = await doubt(connection, manifest.made_at)
+                told = {"of": manifest.made_at.isoformat(), "version": manifest.version}
+                await audit.note(connection, audit.THE_OPERATOR, "database_restored", f"backup {backup.name}", told)
         finally:
             await engine.dispose()
     try:

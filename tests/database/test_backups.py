@@ -12,8 +12,9 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from alembic import command
 from sqlalchemy import insert, text
@@ -31,7 +32,7 @@ from service.backups.making import back_up
 from service.backups.restoring import restore
 from service.backups.rows import newest_backup
 from service.backups.verifying import verify
-from service.database import _config, status
+from service.database import _config, status, upgrade
 from service.settings import Settings, load
 from tests.fakes.command import switchhook
 from tests.fakes.ledger import OWES, add_connection
@@ -128,11 +129,15 @@ async def test_all_comes_back_row_by_row_and_sound_by_sound(
     done = await restore(empty, made.folder, replace=False)
     after = await contents(empty_database_url)
     effects = before.pop("crm_effects"), after.pop("crm_effects")
+    audited = [row for row in after.pop("audit") if row not in before["audit"]]
+    before.pop("audit")
     assert after == before
     assert len(effects[0]) == len(effects[1]) > 0
     assert files(empty.recordings_store) == files(there.recordings_store) != {}
     assert (made.missing, done.missing, done.brought) == ((), (), 3)
     assert made.manifest.objects == 3
+    assert len(audited) == 1
+    assert f'database_restored,"backup {made.folder.name}"' in audited[0]
 
 
 async def test_what_a_crm_was_owed_is_asked_back_before_it_is_told(
@@ -250,6 +255,44 @@ async def test_only_an_empty_database_is_taken_unless_told(
         await restore(there, made.folder, replace=False)
     await restore(there, made.folder, replace=True)
     assert "of_a_newer_version" not in await contents(database_url)
+
+
+async def test_whoever_owns_the_database_and_nothing_else_backs_it_up_and_restores_it(
+    empty_database_url: str, administrator: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """As on a server of one's own: also what was restored is backed up and restored again."""
+    role, name = f"owner_{uuid4().hex[:8]}", empty_database_url.rpartition("/")[2]
+    await administrator.execute(f"create role {role} login password 'owner'")
+    await administrator.execute(f"alter database {name} owner to {role}")
+    place = plain(empty_database_url).rpartition("@")[2]
+    settings = settings_of(f"postgresql://{role}:owner@{place}", tmp_path / "there")
+    await upgrade(f"postgresql://{role}:owner@{place}")
+    first = await back_up(settings, tmp_path, keep=None, recordings=False)
+    await restore(settings, first.folder, replace=True)
+    first.folder.rename(tmp_path / "first")
+    second = await back_up(settings, tmp_path, keep=None, recordings=False)
+    await restore(settings, second.folder, replace=True)
+    assert second.manifest.rows == first.manifest.rows | {"audit": 1, "backups": 0}
+
+
+async def test_a_server_that_ends_idle_transactions_is_backed_up(
+    there: Settings,
+    administrator: asyncpg.Connection,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the dump is written its snapshot's transaction asks nothing."""
+    dump = programs.dump
+
+    async def slow(*told: Any) -> int:
+        await asyncio.sleep(1.2)
+        return await dump(*told)
+
+    monkeypatch.setattr(programs, "dump", slow)
+    name = database_url.rpartition("/")[2]
+    await administrator.execute(f"alter database {name} set idle_in_transaction_session_timeout = '1s'")
+    assert (await back_up(there, tmp_path, keep=None, recordings=False)).manifest.rows["calls"] == 2
 
 
 async def test_a_database_in_use_is_left_alone(there: Settings, engine: AsyncEngine, tmp_path: Path) -> None:
