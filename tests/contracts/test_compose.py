@@ -147,3 +147,26 @@ def test_nothing_but_telephony_is_published_to_the_network() -> None:
     for name, service in compose("*")["services"].items():
         ports = service.get("ports", [])
         assert name == "asterisk" or all(port["host_ip"] == "127.0.0.1" for port in ports)
+
+
+def test_the_pbx_is_given_its_managers_secret_from_a_file(tmp_path: Path) -> None:
+    """It is written into memory alone, and one that could end its line is refused."""
+    script = (ROOT / "deploy/asterisk/start").read_text()
+    for place in ("/usr/local/share/switchhook", "/run/asterisk", "exec asterisk"):
+        assert place in script
+    (tmp_path / "manager.conf").write_text((ROOT / "telephony/dialplan/manager.conf").read_text())
+    script = script.replace("/usr/local/share/switchhook", str(tmp_path)).replace("/run/asterisk", str(tmp_path))
+    told = {
+        "PATH": "/usr/bin:/bin",
+        "AMI_SECRET_FILE": str(tmp_path / "secret"),
+        "AMI_PERMIT": "172.30.38.0/255.255.255.0",
+    }
+    command = ["sh", "-c", script.replace("exec asterisk", "exec env; :")]
+    (tmp_path / "secret").write_text("a-good-secret\n")
+    done = subprocess.run(command, env=told, capture_output=True, text=True, check=True)
+    written = (tmp_path / "manager-switchhook.conf").read_text()
+    assert "secret = a-good-secret\n" in written
+    assert "permit = 172.30.38.0/255.255.255.0\n" in written
+    assert "a-good-secret" not in done.stdout
+    (tmp_path / "secret").write_text("bad\nwrite = all\n")
+    assert subprocess.run(command, env=told, capture_output=True, check=False).returncode == 2

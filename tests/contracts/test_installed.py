@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -14,9 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
 from calls.database import plain
+from service.cli.main import app
 from service.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +83,27 @@ def test_the_image_is_built_by_the_steps_that_install_it_elsewhere() -> None:
         assert words[-1] in script
     copied = [word for line in re.findall(r"^COPY (?!--)(.*)$", DOCKERFILE, re.MULTILINE) for word in line.split()[:-1]]
     assert [name for name in copied if name != "." and name not in admitted()] == []
+
+
+def started() -> list[str]:
+    """What the units, the image and the containers call: `switchhook` with its words."""
+    units = "".join(path.read_text() for path in (ROOT / "deploy/systemd").glob("*.service"))
+    told = re.findall(r"^ExecStart=\S+/(switchhook .*)$", units, re.MULTILINE)
+    told += [" ".join(json.loads(words)) for words in re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)]
+    for service in yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values():
+        command = [str(word) for word in service.get("command", [])]
+        told += [" ".join(command)] if command[:1] == ["switchhook"] else []
+        told += re.findall(r"^ *(switchhook [a-z].*)$", command[-1], re.MULTILINE) if command[:1] == ["sh"] else []
+    return told
+
+
+def test_what_is_started_is_a_command_of_ours() -> None:
+    """With options that it has; nothing is run."""
+    assert len(started()) > 5
+    group = typer.main.get_command(app)
+    for line in started():
+        name, *words = shlex.split(line.replace("%i", "crm"))[1:]
+        group.commands[name].make_context(name, words)  # type: ignore[attr-defined] # it is a group
 
 
 @pytest.mark.timeout(300)

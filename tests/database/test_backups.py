@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import wave
 from hashlib import sha256
@@ -433,6 +434,7 @@ async def test_what_a_server_had_goes_into_the_embedded_one(there: Settings, dat
         done = await asyncio.to_thread(switchhook, "backup", "--json", **old)
         backup = json.loads(done.stdout)["folder"]
         assert Path(backup).parent == there.data_dir / "backups"
+        subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=backup, check=True, capture_output=True)
         done = await asyncio.to_thread(switchhook, "restore", backup, SWITCHHOOK_DATA_DIR=f"{place}/new")
         assert (done.returncode, len(done.stdout.splitlines())) == (1, 3), done.stderr
         done = await asyncio.to_thread(switchhook, "directory", "export", SWITCHHOOK_DATA_DIR=f"{place}/new")
