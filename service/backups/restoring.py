@@ -22,6 +22,9 @@ from service.database import knows, upgrade
 from service.settings import Settings
 from service.wiring import open_database, open_store
 
+LEAVING_SECONDS: Final = 10.0
+"""So long sessions that were closed a moment ago may still be there."""
+
 _OTHERS: Final = text(
     """
     select count(*) from pg_stat_activity
@@ -92,7 +95,12 @@ async def bring(engine: AsyncEngine, url: str, backup: Path, manifest: Manifest,
 
 async def _refuse(engine: AsyncEngine, *, replace: bool) -> None:
     async with engine.connect() as connection:
-        others = (await connection.execute(_OTHERS)).scalar_one()
+        ends_at = asyncio.get_running_loop().time() + LEAVING_SECONDS
+        while (others := (await connection.execute(_OTHERS)).scalar_one()) and (
+            asyncio.get_running_loop().time() < ends_at
+        ):
+            await connection.rollback()  # within a transaction the server tells the same
+            await asyncio.sleep(0.1)
         if others:
             raise BackupError(f"{others} other sessions use the database: stop the service and its workers first")
         if not replace and (await connection.execute(_FULL)).scalar_one():

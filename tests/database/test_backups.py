@@ -27,7 +27,7 @@ from directory import store as directory_store
 from metrics.gauges import DatabaseGauges
 from recordings.store import Store, archive_name, side_name
 from recordings.tables import archives, recordings
-from service.backups import folder, making, programs
+from service.backups import folder, making, programs, restoring
 from service.backups.folder import BackupError
 from service.backups.making import back_up
 from service.backups.restoring import restore
@@ -296,7 +296,10 @@ async def test_a_server_that_ends_idle_transactions_is_backed_up(
     assert (await back_up(there, tmp_path, keep=None, recordings=False)).manifest.rows["calls"] == 2
 
 
-async def test_a_database_in_use_is_left_alone(there: Settings, engine: AsyncEngine, tmp_path: Path) -> None:
+async def test_a_database_in_use_is_left_alone(
+    there: Settings, engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoring, "LEAVING_SECONDS", 0.2)
     made = await back_up(there, tmp_path, keep=None, recordings=False)
     async with engine.connect(), asyncio.timeout(60):
         with pytest.raises(BackupError, match="other sessions use the database: stop the service"):
