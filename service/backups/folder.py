@@ -21,6 +21,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -55,6 +56,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     copied: bool
 
 
+def place_of(to: Path, at: datetime) -> Path:
+    """Where the backup of that moment is, once it is whole."""
+    return to / f"switchhook-{at.astimezone(UTC):%Y-%m-%dT%H%M%SZ}"
+
+
 @contextmanager
 def begun(to: Path, at: datetime) -> Iterator[Path]:
     """A folder to fill, which gets its name and its place in `to` when the body is through, and is gone when it fails.
@@ -62,7 +68,7 @@ def begun(to: Path, at: datetime) -> Iterator[Path]:
     Only one is filled at a time. Raises BackupError.
     """
     to.mkdir(mode=0o700, parents=True, exist_ok=True)
-    whole = to / f"switchhook-{at.astimezone(UTC):%Y-%m-%dT%H%M%SZ}"
+    whole = place_of(to, at)
     with (to / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -127,8 +133,8 @@ def write_store(folder: Path, objects: Iterable[Held]) -> None:
 def read_store(folder: Path) -> Iterator[Held]:
     """What the store had to hold."""
     with (folder / STORE).open(newline="") as file:
-        for row in csv.DictReader(file):
-            yield Held(row["path"], int(row["bytes"]) if row["bytes"] else None, row["sha256"])
+        for path, size, sha256 in islice(csv.reader(file), 1, None):
+            yield Held(path, int(size) if size else None, sha256)
 
 
 def whole_ones(to: Path) -> list[Path]:

@@ -53,7 +53,8 @@ async def back_up(settings: Settings, to: Path, *, keep: int | None, recordings:
                 if copies is not None:
                     # Most of it, which takes long, before the moment; what came until then, after it.
                     async with engine.connect() as connection:
-                        await copies.take(await held(connection))
+                        objects = await held(connection)
+                    await copies.take(objects)
                 async with engine.connect() as connection:
                     await connection.execution_options(isolation_level="REPEATABLE READ")
                     told, objects = await _moment(connection, url, place, settings)
@@ -66,7 +67,7 @@ async def back_up(settings: Settings, to: Path, *, keep: int | None, recordings:
                     objects=len(objects), **told,
                 )  # fmt: skip
                 await asyncio.to_thread(folder.finish, place, manifest)
-            whole = to / place.name.removeprefix(".").removesuffix(".partial")
+            whole = folder.place_of(to, made_at)
             async with engine.begin() as connection:
                 await rows.note(connection, str(whole.resolve()), manifest.made_at)
         except StoreError as error:
@@ -138,7 +139,8 @@ class _Copies:
     def __init__(self, store: Store, place: Path, to: Path) -> None:
         self._store = store
         self._folder = place / folder.RECORDINGS
-        self._last = next(iter(reversed(folder.whole_ones(to))), None)
+        copied = (one for one in reversed(folder.whole_ones(to)) if (one / folder.RECORDINGS).is_dir())
+        self._last = next(copied, None)
         self._known = {} if self._last is None else {one.path: one for one in folder.read_store(self._last)}
         self._have: set[Held] = set()
 
@@ -179,6 +181,9 @@ class _Copies:
         target = self._target(one)
         try:
             async with self._store.fetch(one.path) as source:
-                return await asyncio.to_thread(folder.copy, source, target) == one.sha256
+                if await asyncio.to_thread(folder.copy, source, target) == one.sha256:
+                    return True
         except FileNotFoundError:
-            return False
+            pass
+        target.unlink(missing_ok=True)
+        return False

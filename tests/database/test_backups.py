@@ -401,8 +401,10 @@ async def test_the_newest_are_kept_and_sound_is_copied_once(there: Settings, tmp
     second = to / "switchhook-2026-11-02T000000Z"
     shutil.copytree(first, second)
     (to / "of somebody else").mkdir()
-    newest = await back_up(there, to, keep=2, recordings=True)
-    assert folder.whole_ones(to) == [second, newest.folder]
+    between = await back_up(there, to, keep=None, recordings=False)
+    between.folder.rename(to / "switchhook-2026-11-03T000000Z")
+    newest = await back_up(there, to, keep=3, recordings=True)
+    assert folder.whole_ones(to) == [second, to / "switchhook-2026-11-03T000000Z", newest.folder]
     assert newest.removed == (first,)
     assert (to / "of somebody else").is_dir()
     for path in files(newest.folder / "recordings"):
