@@ -63,6 +63,14 @@ PAGE = Page(
             kind="bars",
             every="15m",
         ),
+        Row("Keeping"),
+        Panel(
+            title="Age of the newest backup",
+            queries=(("max(switchhook_backup_age_seconds)", "age"),),
+            unit="s",
+            about="Nothing stands here before the first.",
+        ),
+        Panel(title="Backups that were made", queries=(("max(switchhook_backups_made_total)", "backups"),)),
         Row("Telling people"),
         Panel(
             title="Notices that are due",

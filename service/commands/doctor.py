@@ -185,7 +185,7 @@ async def _store(settings: Settings) -> Check:
     try:
         await open_store(settings).probe()
     except (StoreError, OSError) as error:
-        return Check("recordings store", "fail", f"{where}: {error}", "see docs/operations.md, Where audio is kept")
+        return Check("recordings store", "fail", f"{where}: {error}", "see docs/operations/recordings.md")
     return Check("recordings store", "ok", f"{where}: written, read and removed")
 
 
