@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
@@ -99,24 +101,60 @@ def make_app(
 
 @asynccontextmanager
 async def serving(
-    app: web.Application, host: str = "127.0.0.1", port: int = 9465, *, setting: str = "metrics.port"
+    app: web.Application,
+    host: str = "127.0.0.1",
+    port: int = 9465,
+    *,
+    setting: str = "metrics.port",
+    last_seconds: float = 1.0,
 ) -> AsyncIterator[str]:
     """Serve `app` while the block runs; gives its address as http://HOST:PORT. Port 0: any free one.
 
+    After the block whoever asked has `last_seconds` to be answered.
+
     Raises PortTakenError, which names `setting`.
     """
+    asked = _Asked()
+    app.middlewares.append(asked.middleware)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
+        listening = web.TCPSite(runner, host, port)
         try:
-            await site.start()
+            await listening.start()
         except OSError as error:
             raise PortTakenError(f"{setting}: cannot listen on {host}:{port} ({error.strerror or error})") from error
         where = runner.addresses[0]
         yield f"http://{where[0]}:{where[1]}"
     finally:
+        for site in runner.sites:
+            await site.stop()
+        await runner.shutdown()  # streams end; aiohttp's own end reads no more of a request that is still coming in
+        await asked.answered(last_seconds)
         await runner.cleanup()
+
+
+class _Asked:
+    """How many requests are being answered."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Count it until it has its answer."""
+        self._count += 1
+        try:
+            return await handler(request)
+        finally:
+            self._count -= 1
+
+    async def answered(self, seconds: float) -> None:
+        """Wait until all are answered, at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._count:  # noqa: ASYNC110 - being told would cost each request
+                    await asyncio.sleep(0.02)
 
 
 class _Together(Collector):

@@ -44,6 +44,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _MOST_PAUSE_SECONDS = 5.0
 _CLOCK_SECONDS = 60.0
+_LAST_ASKED_SECONDS = 0.1
+_LAST_SECONDS = 4.0
+"""What facts and a CRM may take of one decision, and the PBX to take the plan."""
 
 
 class Attendant:
@@ -99,7 +102,7 @@ class Attendant:
         self._reconciliation = HourlyReconciliation(self.link, cel, recorder.engine, reconciled) if cel else None
 
     async def run(self) -> None:
-        """Attend the PBX until cancelled; the last word to it is that nobody should ask us. May be run again."""
+        """Attend the PBX until cancelled; then nobody should ask us, and who did is answered. May be run again."""
         async with asyncio.TaskGroup() as outer:
             link = outer.create_task(self.link.run())
             try:
@@ -123,8 +126,17 @@ class Attendant:
                         group.create_task(self._reconciliation.run())
             finally:
                 await self.liveness.clear()
+                await self._answer_the_last()
                 link.cancel()
                 await self._recorder.finish(self.buffer)
+
+    async def _answer_the_last(self) -> None:
+        """Who asked before nobody should is answered: the PBX may tell of one a moment after the mark is gone."""
+        await asyncio.sleep(_LAST_ASKED_SECONDS)
+        asked = self._routing | self.outgoing.working
+        log.info("nobody is asked to ask us any more", pbx=self.settings.name, waiting=len(asked))
+        if asked:
+            await asyncio.wait(asked, timeout=_LAST_SECONDS)
 
     def live_devices(self) -> Mapping[str, devices.DeviceState] | None:
         """The devices as the PBX told them this moment; None while nobody tells."""

@@ -21,7 +21,7 @@ from service.wiring import House
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-_STOP_SECONDS = 20.0
+_STOP_SECONDS = 8.0
 _LASTED_SECONDS = 60.0
 _LIBC = ctypes.CDLL(None, use_errno=True)
 

@@ -27,7 +27,10 @@ ASKED: Final = "SwitchhookOutbound"
 
 
 class Outgoing:
-    """The calls out of one PBX; `run` ends only by cancellation, `heard` takes every message of the PBX."""
+    """The calls out of one PBX; `run` ends only by cancellation, `heard` takes every message of the PBX.
+
+    `working` are the answers to it that are not given yet.
+    """
 
     def __init__(
         self,
@@ -46,7 +49,7 @@ class Outgoing:
         self.wishers = Wishers()
         self.judge = Judge(link, memory, engine, tell, desk, recent, self.wishers, budget_seconds=budget_seconds)
         self.placer = Placer(link, memory, engine, listening, recovery, tell, recent)
-        self._working: set[asyncio.Task[None]] = set()
+        self.working: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Place what is wanted and write down what was judged, until cancelled."""
@@ -66,8 +69,8 @@ class Outgoing:
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        self._working.add(task)
-        task.add_done_callback(self._working.discard)
+        self.working.add(task)
+        task.add_done_callback(self.working.discard)
 
 
 def said_when_called(directory: Directory) -> dict[str, str]:

@@ -17,8 +17,10 @@ _SECONDS = 2.0
 
 
 async def readiness(house: House, telephony: Telephony | None) -> Sequence[Part]:
-    """The parts of this process: the database, and of a telephony role each PBX and the writing of events."""
+    """The parts of this process: the database, of a telephony role each PBX and the writing of events; and its end."""
     parts = [await _database(house)]
+    if house.ending.is_set():
+        parts.insert(0, Part("service", ready=False, reason="ending"))
     if telephony is not None:
         for attendant in telephony.attendants:
             state, name = attendant.link.state, attendant.settings.name

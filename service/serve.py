@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,9 +19,12 @@ from service.settings import Settings
 from service.stopping import stopping
 from service.telephony_role import Telephony
 from service.web_role import open_metrics, open_web
-from service.wiring import House, open_house, open_tasks
+from service.wiring import House, Tasks, open_house, open_tasks
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_NOTICED_SECONDS = 2.0
+"""So long a web role that is no longer ready goes on taking requests: whoever shares them out sends them elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,12 @@ async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[S
         registry = new_registry()
         crm = await stack.enter_async_context(open_crm(house, CrmAsked(registry).note))
         telephony = Telephony(house, registry, crm) if role in {"all", "telephony"} else None
-        running = await stack.enter_async_context(open_tasks())
         if telephony is not None:
             await telephony.load()
-            running(telephony.run())
         await stack.enter_async_context(open_metrics(house, telephony, registry))
+        running = await stack.enter_async_context(open_tasks())
+        if telephony is not None:
+            running(telephony.run())
         if role in {"all", "web"}:
             await stack.enter_async_context(open_web(house, telephony, Pushed(registry).seconds))
         if role == "all":
@@ -54,11 +59,25 @@ async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[S
         # What is loaded by now stays: a full collection over it all would hold callers up for tens of milliseconds.
         gc.collect()
         gc.freeze()
-        yield Service(house, telephony)
+        try:
+            yield Service(house, telephony)
+        finally:
+            await _end(house, running, telephony)
+
+
+async def _end(house: House, running: Tasks, telephony: Telephony | None) -> None:
+    """Begin to end: say so first, hand the PBXes over and have the worker stop, while pages are still answered.
+
+    What is open is closed after it, as it was opened, the port that operations read last.
+    """
+    house.ending.set()
+    running.end()
+    if telephony is None:
+        await asyncio.sleep(_NOTICED_SECONDS)
 
 
 async def serve(settings: Settings, role: str) -> None:
-    """Run until SIGINT or SIGTERM."""
+    """Run until SIGINT or SIGTERM; all is over within ten seconds of it."""
     stop = stopping()
     async with open_service(settings, role) as running:
         where = f"http://{settings.web.host}:{settings.web.port}"

@@ -24,6 +24,9 @@ from web.access.provider import SingleSignOn
 from web.app import make_app as make_pages
 from web.services import WebServices
 
+_LAST_SECONDS = 5.0
+"""Whoever asked before the end, as for a long list or with a large file, is answered for so long."""
+
 
 @asynccontextmanager
 async def open_web(house: House, telephony: Telephony | None, on_push: Callable[[float], None]) -> AsyncIterator[str]:
@@ -50,7 +53,7 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
         )
     )
     try:
-        async with serving(pages, told.host, told.port, setting="web.port") as address:
+        async with serving(pages, told.host, told.port, setting="web.port", last_seconds=_LAST_SECONDS) as address:
             yield address
     except PortTakenError as error:
         raise UserFault(str(error)) from None

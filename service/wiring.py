@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -37,11 +37,12 @@ from telephony.cel_table import CelTable
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What every role needs: the settings, the database's address and an engine on it."""
+    """What every role needs: the settings, the database's address and an engine on it. `ending`: this process ends."""
 
     settings: Settings
     url: str
     engine: AsyncEngine
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def _jobs(change: Change) -> Iterable[Job]:
@@ -136,11 +137,27 @@ async def open_house(settings: Settings, *, pool: int = 10) -> AsyncIterator[Hou
             await engine.dispose()
 
 
-@asynccontextmanager
-async def open_tasks() -> AsyncIterator[Callable[[Coroutine[Any, Any, None]], None]]:
-    """Yields a function that starts a task; all end with the body, and one that fails ends the body."""
-    started: list[asyncio.Task[None]] = []
-    async with asyncio.TaskGroup() as group:
-        yield lambda work: started.append(group.create_task(work))
-        for task in started:
+class Tasks:
+    """What runs beside a body, as `open_tasks` gives it."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._started: list[asyncio.Task[None]] = []
+
+    def __call__(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start it."""
+        self._started.append(self._group.create_task(work))
+
+    def end(self) -> None:
+        """Have all begin to end; that they have is waited for after the body."""
+        for task in self._started:
             task.cancel()
+
+
+@asynccontextmanager
+async def open_tasks() -> AsyncIterator[Tasks]:
+    """Tasks that end with the body at the latest; one that fails ends the body."""
+    async with asyncio.TaskGroup() as group:
+        tasks = Tasks(group)
+        yield tasks
+        tasks.end()

@@ -1,6 +1,7 @@
 """Streams of open pages, and their right to go on: who watches, and what they may see, looked at again and again."""
 
 import asyncio
+import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from web.sessions import Viewer
 
 CHECK_SECONDS: Final = 30.0
 """How old a right may be, however much happens meanwhile."""
+
+RETRY_MILLISECONDS: Final = 500, 3000
+"""When a page asks again after the service ended, each at another time; a browser left to itself may take longer."""
 
 HEARTBEAT_SECONDS: Final = 15.0
 """Proxies close what is silent for longer, most of them after a minute."""
@@ -49,6 +53,8 @@ async def event_stream(
         await response.prepare(request)
         async with response:
             await tell(response)
+            if request.app[LIVE].closing:
+                await response.write(f"retry: {random.randint(*RETRY_MILLISECONDS)}\n\n".encode())
     except ConnectionError:
         pass
     finally:

@@ -1,0 +1,181 @@
+"""The service ends in order: whoever asked is answered, whoever waits takes over, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory.store import apply
+from service.demo_world import OutsideWorld, answer, ring_out
+from service.pbx import Pbx, Phone
+from service.settings import CrmSettings
+from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Served, Stage, until
+from tests.fakes.crm import TOKEN, open_crm
+from web import sessions, users
+
+PROMISED_SECONDS = 10
+
+
+@pytest.fixture(scope="module")
+async def pbx() -> AsyncIterator[Pbx]:
+    """The company's PBX, served by nobody yet."""
+    async with Pbx([Phone(ROUTED, "101"), Phone(FALLBACK, "102")]) as running:
+        yield running
+
+
+@pytest.fixture
+async def stage(
+    pbx: Pbx, world: OutsideWorld, engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> AsyncIterator[Stage]:
+    """A fresh store with the directory in it; afterwards nobody is on the line."""
+    async with engine.begin() as connection:
+        await apply(connection, DIRECTORY)
+    for phone in (ROUTED, FALLBACK):
+        await world.phone(phone).behave(ring_out())
+    yield Stage(pbx, world, engine, database_url, tmp_path)
+    await world.quiet()
+
+
+def said(served: Served) -> list[dict[str, Any]]:
+    """The lines of its log that are whole."""
+    return [json.loads(line) for line in served.said.read_text().splitlines() if line.endswith("}")]
+
+
+async def says(served: Served, event: str) -> dict[str, Any]:
+    """Wait for a line of its log."""
+
+    async def found() -> dict[str, Any] | None:
+        return next((line for line in said(served) if line["event"] == event), None)
+
+    return await until(found, f"it says {event!r}") or {}
+
+
+async def not_ready(served: Served) -> None:
+    """Wait until it says that it ends, still answering."""
+
+    async def ending() -> bool:
+        status, parts = await served.readiness()
+        assert status != 0, "it ended before it said so"
+        return (status, parts.get("service")) == (503, "ending")
+
+    await until(ending, "it is ready no more")
+
+
+async def ended(served: Served) -> int:
+    """How it ended; twice what is promised is the machine's, which others use too."""
+    return await asyncio.wait_for(served.process.wait(), 2 * PROMISED_SECONDS)
+
+
+async def test_who_is_being_decided_about_gets_the_plan_and_the_standby_takes_over(stage: Stage) -> None:
+    """SIGTERM while a CRM is asked whose the caller is: they ring by the plan, the next one by the standby's."""
+    world = stage.world
+    await world.phone(ROUTED).behave(answer(0.1, speak=(60.0,)))
+    async with open_crm() as crm:
+        crm.answer = crm.never
+        settings = stage.settings()
+        pbx = settings.pbx[0].model_copy(update={"budget_seconds": 10.0})
+        slow = CrmSettings(owner_url=crm.url, token=SecretStr(TOKEN), budget_seconds=1.0)
+        settings = settings.model_copy(update={"pbx": [pbx], "crm": slow})
+        async with stage.serve(settings=settings) as first, stage.serve(answering=False) as second:
+            call = await world.call("79161236001", "Ждёт", LINE, speak=(60.0,))
+
+            async def asked() -> bool:
+                return crm.asked == ["79161236001"]
+
+            await until(asked, "the CRM is asked whose the caller is")
+            first.process.send_signal(signal.SIGTERM)
+            await not_ready(first)
+            assert await world.phone(ROUTED).rings() == "79161236001"
+            await call.answered()
+            assert not world.phone(FALLBACK).has_rung
+            assert await ended(first) == 0
+            handed_over = next(line for line in said(first) if line["event"] == "nobody is asked to ask us any more")
+            assert handed_over["waiting"] == 1
+            await says(second, "the other service is gone; taking over")
+            await until(stage.asked, "the standby attends the PBX")
+            await call.hangup()
+            record = await stage.record("79161236001")
+            assert [event["outcome"] for event in await stage.told(record, "Routed")] == ["from_cache"]
+            later = await world.call("79161236002", "Следом", LINE, speak=(60.0,))
+            assert await world.phone(ROUTED).rings() == "79161236002"
+            await later.answered()
+            await later.hangup()
+            assert (await second.readiness())[0] == 200
+
+
+@asynccontextmanager
+async def page_of(stage: Stage, served: Served, port: int) -> AsyncIterator[ClientSession]:
+    """A browser in which Анна is logged in."""
+    async with stage.engine.begin() as connection:
+        user = await users.add(connection, "anna", "manager", person="anna")
+        cookie = await sessions.begin(connection, user, "")
+    async with ClientSession(f"http://127.0.0.1:{port}", cookies={sessions.COOKIE: cookie}) as browser:
+        yield browser
+
+
+class Slow:
+    """Somebody whose request takes long to be sent."""
+
+    BODY = b"login=anna&password=wrong"
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def begin(cls, port: int) -> Slow:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: {len(cls.BODY)}\r\n"
+        writer.write(head.encode() + b"Content-Type: application/x-www-form-urlencoded\r\n\r\n" + cls.BODY[:5])
+        await writer.drain()
+        return cls(reader, writer)
+
+    async def end(self) -> bytes:
+        """Send the rest; the first line of the answer."""
+        self.writer.write(self.BODY[5:])
+        return await asyncio.wait_for(self._reader.readline(), 30)
+
+
+async def test_an_open_stream_ends_with_a_hint_and_a_long_request_gets_its_answer(stage: Stage) -> None:
+    """A page is told when to come back; nobody's request is cut off; then the process is gone by itself."""
+    settings = stage.settings()
+    async with (
+        stage.serve(settings=settings, role="web", answering=False) as served,
+        page_of(stage, served, settings.web.port) as browser,
+        browser.get("/desk/stream") as stream,
+    ):
+        await stream.content.readuntil(b"data:")
+        slow = await Slow.begin(settings.web.port)
+        served.process.send_signal(signal.SIGTERM)
+        await not_ready(served)
+        async with browser.get("/healthz") as still:  # whoever shares requests out may not know yet
+            assert still.status == 200
+        last = await asyncio.wait_for(stream.content.read(), 30)
+        assert last.splitlines()[-2].startswith(b"retry: ")
+        assert (await slow.end()).startswith(b"HTTP/1.1 403")
+        assert await ended(served) == 0
+        slow.writer.close()
+
+
+async def test_a_second_signal_does_not_wait(stage: Stage) -> None:
+    """Somebody who wants it to end now, whatever is unanswered, says so again."""
+    settings = stage.settings()
+    async with stage.serve(settings=settings, role="web", answering=False) as served:
+        slow = await Slow.begin(settings.web.port)
+        served.process.send_signal(signal.SIGTERM)
+        served.process.send_signal(signal.SIGTERM)  # as to a group of processes: the same wish
+        await not_ready(served)
+        await asyncio.sleep(1.1)
+        served.process.send_signal(signal.SIGTERM)
+        assert await ended(served) == -signal.SIGTERM
+        slow.writer.close()
