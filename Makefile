@@ -55,7 +55,8 @@ dashboards: setup ## Write the pages of Grafana anew
 lock: ## Pin the newest allowed versions of all dependencies, with hashes
 	@$(SETUP) python
 	$(LOCK) --upgrade pyproject.toml -o requirements/run.txt
-	$(LOCK) --upgrade pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(LOCK) --upgrade pyproject.toml --extra traces -c requirements/run.txt -o requirements/traces.txt
+	$(LOCK) --upgrade pyproject.toml --extra traces --group dev -c requirements/traces.txt -o requirements/dev.txt
 	$(LOCK) --upgrade --group build -o requirements/build.txt
 	$(LOCK) --upgrade --group bootstrap -o requirements/bootstrap.txt
 	$(LOCK) --upgrade requirements/fuzz.in -o requirements/fuzz.txt

@@ -23,7 +23,9 @@ from procrastinate.retry import BaseRetryStrategy
 from procrastinate.schema import SchemaManager
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from structlog.contextvars import bind_contextvars
 
+from calls import spans
 from calls.database import plain
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -151,20 +153,24 @@ def make_app(database_url: str, tasks: Iterable[Task]) -> procrastinate.App:
 def _runner(task: Task) -> Callable[..., Awaitable[None]]:
     async def run(context: procrastinate.JobContext, **told: str) -> None:
         subject = told[task.works_on]
-        bound = log.bind(task=task.name, **{task.works_on.removesuffix("_id"): subject}, attempt=context.job.attempts)
+        works_on, attempt = task.works_on.removesuffix("_id"), context.job.attempts
+        # A job has a task of its own, and so what is bound ends with it.
+        bind_contextvars(**{"task": task.name, works_on: subject, "attempt": attempt})
+        spans.about(UUID(subject) if works_on == "call" else None)
         began = asyncio.get_running_loop().time()
         try:
-            await task.run(UUID(subject), context.job.attempts)
+            with spans.span(f"job {task.name}", queue=task.queue, attempt=attempt):
+                await task.run(UUID(subject), attempt)
         except TryAgain as again:
-            bound.info("job runs again", reason=str(again), seconds=again.seconds)
+            log.info("job runs again", reason=str(again), seconds=again.seconds)
             raise
         except GiveUp as given_up:
-            bound.error("job given up", reason=str(given_up))
+            log.error("job given up", reason=str(given_up))  # noqa: TRY400 - why is all that there is to it
             raise
         except Exception:
-            bound.exception("job failed")
+            log.exception("job failed")
             raise
-        bound.info("job done", seconds=round(asyncio.get_running_loop().time() - began, 3))
+        log.info("job done", seconds=round(asyncio.get_running_loop().time() - began, 3))
 
     return run
 

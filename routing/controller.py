@@ -158,8 +158,6 @@ async def _handed_over(arrival: Arrival, plan: Plan, sending: Awaitable[str], to
     sent = await sending
     outcome = _outcome(sent, told.from_memory)
     took = {**told.times, "handed_over": time.monotonic() - began_at}
-    steps, seconds = len(plan.steps), told.seconds
-    _log.info("call routed", outcome=outcome, sent=sent, rule=plan.rule, steps=steps, seconds=seconds)
     return _decision(arrival, plan, outcome, replace(told, times=took))
 
 

@@ -12,6 +12,7 @@ from functools import partial
 import structlog
 from msgspec.structs import replace
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import bound_contextvars
 
 from calls.events import Arrived, Event
 from directory.model import EMPTY, Directory
@@ -185,7 +186,9 @@ class Attendant:
             log.error("an arrival without a time: set timestampevents = yes in manager.conf", pbx=self.settings.name)
             return
         until = hand_over.deadline(self.link, message, self.settings.budget_seconds)
-        task = asyncio.create_task(self._keep(arrival, self._router.route(arrival, until)))
+        # Until it is recorded a call has no id of ours; `switchhook explain` finds it by its channel too.
+        with bound_contextvars(pbx=self.settings.name, channel=arrival.channel):
+            task = asyncio.create_task(self._keep(arrival, self._router.route(arrival, until)))
         self._routing.add(task)
         task.add_done_callback(self._routing.discard)
 

@@ -67,6 +67,7 @@ def environment_of(settings: Settings, url: str) -> dict[str, str]:
         "SWITCHHOOK_LOG": settings.log,
         "SWITCHHOOK_PBX": json.dumps([{key: value for key, value in one.items() if value} for one in pbxes]),
         "SWITCHHOOK_TRANSCRIPTION": settings.transcription.model_dump_json(),
+        "SWITCHHOOK_TRACES": settings.traces.model_dump_json(exclude_none=True),
         "SWITCHHOOK_JOBS": settings.jobs.model_dump_json(),
         "SWITCHHOOK_RECORDINGS": json.dumps(_plain(settings.recordings, secret=settings.recordings.secret)),
         "SWITCHHOOK_CRM": json.dumps(_plain(settings.crm, token=settings.crm.token)),

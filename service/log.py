@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any, TextIO, cast
@@ -17,13 +18,60 @@ PERSONAL = frozenset({"number", "caller_number", "caller_name", "name_of_caller"
 SECRET = frozenset({"secret", "password", "token", "authorization", "cookie", "database_url", "cel_url"})
 
 
+_FREE_TEXT = re.compile(
+    r"""
+    (?P<kept>
+        [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}     # an id of ours
+      | \d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?  # a time
+      | \b1\d{9}\.\d+\b                                # a channel's uniqueid
+      | -0[0-9a-f]{7}\b                                 # the end of a channel's name
+      | \b\d{1,6}(?:\.\d+)+\b                          # seconds, an address
+    )
+    | (?P<secret>(?<=://)[^\s/@]+(?=@))                 # who asks a server, with their password
+    | [\w.+-]+(?=@[\w-]+\.\w)                # of a mailbox
+    | \+?(?:\(?\d\)?[\ -]?){6,}\d                       # a number, as people write them
+    """,
+    re.VERBOSE,
+)
+
+
+def masked(text: str) -> str:
+    """Free text, as an error's, with numbers and mailboxes cut to their last two characters, and without passwords."""
+    return _FREE_TEXT.sub(_hidden, text)
+
+
+def _hidden(found: re.Match[str]) -> str:
+    if found["secret"]:
+        return "***"
+    return found[0] if found["kept"] else f"…{found[0][-2:]}"
+
+
 def mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Personal fields keep their last two characters, secret ones nothing."""
-    for key in event.keys() & SECRET:
-        event[key] = "***"
-    for key in event.keys() & PERSONAL:
-        event[key] = f"…{str(event[key])[-2:]}" if event[key] else ""
+    """Personal fields keep their last two characters, secret ones nothing; in all others numbers are masked."""
+    for key, value in event.items():
+        if key in SECRET:
+            event[key] = "***"
+        elif key in PERSONAL:
+            event[key] = f"…{str(value)[-2:]}" if value else ""
+        else:
+            event[key] = _within(value)
     return event
+
+
+def _within(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {key: _within(one) for key, one in value.items()}
+    return [_within(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+class Formatter(tracebacks.Formatter):
+    """For the standard library's loggers of other packages, which know nothing of what may not be said."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The same, masked."""
+        return masked(super().format(record))
 
 
 class _Forgiving(io.TextIOBase):
@@ -50,8 +98,8 @@ def set_up(style: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        mask,
         tracebacks.processor,
+        mask,
     ]
     last: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
     if style != "json":
@@ -64,5 +112,5 @@ def set_up(style: str) -> None:
         cache_logger_on_first_use=True,
     )
     others = logging.StreamHandler(stream)
-    others.setFormatter(tracebacks.Formatter("%(asctime)s %(name)s %(message)s"))
+    others.setFormatter(Formatter("%(asctime)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[others], force=True)

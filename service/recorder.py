@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import Change, Owes
-from calls.events import Event
+from calls.events import Event, Routed
 from calls.record import Marks, Within, no_marks, nothing_within, record_all
 from telephony.buffer import EventBuffer
 
@@ -58,13 +58,7 @@ class Recorder:
         changes = await record_all(self.engine, events, self._owes, marks, self._within)
         for change in changes:
             self._seen(change)
-            log.info(
-                "call changed",
-                call=str(change.call_id),
-                status=change.after.status,
-                told=[event.kind for event in change.events],
-                settled=change.just_settled,
-            )
+            _say(change)
         return changes
 
     async def drain(self, buffer: EventBuffer[Event]) -> None:
@@ -114,6 +108,23 @@ class Recorder:
         if reason != self.database_reason:
             log.warning("the database is away" if reason else "the database is back", reason=reason)
         self.database_reason = reason
+
+
+def _say(change: Change) -> None:
+    """One line a change, and one a decision: here, where the call has its id, and no caller waits."""
+    call, before = str(change.call_id), change.before
+    for event in change.events:
+        if isinstance(event, Routed):
+            told = {"outcome": event.outcome, "rule": event.rule, "seconds": round(event.seconds, 4)}
+            log.info("call routed", call=call, channel=event.channel, **told)
+    log.info(
+        "call changed",
+        call=call,
+        status=change.after.status,
+        was=before.status if before is not None else "",
+        told=[event.kind for event in change.events],
+        settled=change.just_settled,
+    )
 
 
 def _is_away(error: Exception) -> bool:

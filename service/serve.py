@@ -18,6 +18,7 @@ from service.ports import refuse_taken
 from service.settings import Settings
 from service.stopping import stopping
 from service.telephony_role import Telephony
+from service.traces import open_traces
 from service.web_role import open_metrics, open_web
 from service.wiring import House, Tasks, open_house, open_tasks
 
@@ -42,6 +43,7 @@ async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[S
     if role in {"all", "web"}:
         refuse_taken("web.port", settings.web.host, settings.web.port)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(open_traces(settings.traces))
         house = await stack.enter_async_context(open_house(settings))
         registry = new_registry()
         crm = await stack.enter_async_context(open_crm(house, CrmAsked(registry).note))

@@ -278,6 +278,12 @@ class RecordingsSettings(_Part):
         return self
 
 
+class TracesSettings(_Part):
+    """Where traces of calls go, by OTLP over HTTP; without `endpoint` none are made. Needs `switchhook[traces]`."""
+
+    endpoint: str | None = Field(default=None, pattern=_HTTP)
+
+
 class JobSettings(_Part):
     """The work after calls. A worker that has not said for `stalled_seconds` that it lives is dead to the others."""
 
@@ -325,6 +331,7 @@ class Settings(BaseSettings):
     jobs: JobSettings = JobSettings()
     calendars: CalendarSettings = CalendarSettings()
     notices: NoticesSettings = NoticesSettings()
+    traces: TracesSettings = TracesSettings()
 
     @field_validator("database_url")
     @classmethod

@@ -20,6 +20,7 @@ from metrics.observe import Observed, Reconciled
 from routing.load import Loads
 from routing.look_up import CrmOwners
 from routing.memory import Memory
+from service import traces
 from service.attendant import Attendant
 from service.crm.cards import CardShows
 from service.crm.losses import keep_telling_losses
@@ -83,6 +84,7 @@ class Telephony:
     def _seen(self, change: Change) -> None:
         self.observed.observe(change)
         self.cards.note(change)
+        traces.tell(change)
 
     def _ahead(self, pbx: str) -> timedelta:
         attendant = next((one for one in self.attendants if one.settings.name == pbx), None)

@@ -41,6 +41,7 @@ from service.rounds import come_round
 from service.settings import Settings, TranscriptionSettings
 from service.stopping import stopping
 from service.telling import open_telling
+from service.traces import open_traces
 from service.wiring import House, lead_owner, open_house, open_store, open_tasks, owes, store_disk
 from telephony.clocks import AHEAD
 
@@ -66,7 +67,7 @@ async def worker(settings: Settings, queues: Sequence[str]) -> None:
     if unknown:
         raise UserFault(f"--queue: must be one of {', '.join(WORK)}, got {unknown[0]!r}")
     stop = stopping()
-    async with open_house(settings) as house:
+    async with open_traces(settings.traces), open_house(settings) as house:
         await work_queues(house, tuple(queues) or WORK, stop)
 
 

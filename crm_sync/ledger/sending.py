@@ -27,6 +27,7 @@ import structlog
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from calls import spans
 from calls.queue import Task, TryAgain
 from crm_sync import answers, connections
 from crm_sync.connections import Connection, Open
@@ -115,9 +116,11 @@ class SendingJobs:
     async def send_effect(self, key: UUID, attempt: int) -> None:
         """Tell a connection what it is owed, or learn that it was told already."""
         async with self.engine.connect() as connection:
-            whose = await connection.scalar(select(crm_effects.c.connection).where(crm_effects.c.key == key))
+            asked = select(crm_effects.c.connection, crm_effects.c.call_id).where(crm_effects.c.key == key)
+            whose = (await connection.execute(asked)).one_or_none()
         if whose is not None:
-            async with self.turns.turn(whose):
+            spans.about(whose.call_id)
+            async with self.turns.turn(whose.connection):
                 await self._send(key, attempt)
 
     async def _send(self, key: UUID, attempt: int) -> None:
@@ -272,7 +275,8 @@ class SendingJobs:
         """Wait for one request and count it, whatever becomes of it."""
         began, result = time.perf_counter(), FaultError.kind
         try:
-            told = await answer
+            with spans.span(f"crm {operation}", crm=begun.connection.key):
+                told = await answer
             result = "done"
             return told
         except CrmError as error:

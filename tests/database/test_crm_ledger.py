@@ -13,7 +13,9 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
+from calls import spans
 from calls.record import record
+from calls.spans import Span
 from crm_sync import connections
 from crm_sync.book.locks import lock_book
 from crm_sync.connection_tables import crm_heard
@@ -499,6 +501,18 @@ async def test_requests_are_counted_with_what_became_of_them(ledger: Ledger) -> 
         tuple(row) for row in await ledger.rows("select operation, result, request_count from crm_requests order by 2")
     ]
     assert told == [("call_finished", "done", 1), ("call_finished", "transient", 1)]
+
+
+async def test_each_request_is_a_span_of_its_call(ledger: Ledger) -> None:
+    """So a trace tells how long the CRM took of a call, and what it was asked."""
+    ledger.receiver.script = lambda count, _told: Said(status=500) if count == 1 else OK
+    told: list[Span] = []
+    with spans.listening(told.append):
+        call = await ledger.happen(settled_call())
+        await ledger.run(2)
+    assert [(one.call, one.name, one.facts, one.failed) for one in told] == [
+        (call, "crm call_finished", {"crm": "site"}, failed) for failed in (True, False)
+    ]
 
 
 async def test_what_two_clicks_share_there_is_of_the_call_that_ended_first(ledger: Ledger) -> None:

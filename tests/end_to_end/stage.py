@@ -224,6 +224,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SWITCHHOOK_WEB": settings.web.model_dump_json(exclude_none=True),
         "SWITCHHOOK_METRICS": settings.metrics.model_dump_json(),
         "SWITCHHOOK_CRM": json.dumps(crm),
+        "SWITCHHOOK_TRACES": settings.traces.model_dump_json(exclude_none=True),
         "SWITCHHOOK_RECORDINGS": settings.recordings.model_dump_json(exclude_none=True),
         "SWITCHHOOK_PBX": json.dumps([{key: value for key, value in one.items() if value is not None} for one in told]),
     }

@@ -18,8 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from directory.store import apply
 from service.demo_world import OutsideWorld, answer, ring_out
 from service.pbx import Pbx, Phone
-from service.settings import CrmSettings
-from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Served, Stage, until
+from service.settings import CrmSettings, TracesSettings
+from service.traces import root_of
+from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Served, Stage, environment, until
+from tests.fakes.collector import open_collector
+from tests.fakes.command import begin
 from tests.fakes.crm import TOKEN, open_crm
 from web import sessions, users
 
@@ -46,16 +49,16 @@ async def stage(
     await world.quiet()
 
 
-def said(served: Served) -> list[dict[str, Any]]:
-    """The lines of its log that are whole."""
-    return [json.loads(line) for line in served.said.read_text().splitlines() if line.endswith("}")]
+def lines(log: Path) -> list[dict[str, Any]]:
+    """The lines of a log that are whole."""
+    return [json.loads(line) for line in log.read_text().splitlines() if line.endswith("}")]
 
 
 async def says(served: Served, event: str) -> dict[str, Any]:
     """Wait for a line of its log."""
 
     async def found() -> dict[str, Any] | None:
-        return next((line for line in said(served) if line["event"] == event), None)
+        return next((line for line in lines(served.said) if line["event"] == event), None)
 
     return await until(found, f"it says {event!r}") or {}
 
@@ -99,7 +102,9 @@ async def test_who_is_being_decided_about_gets_the_plan_and_the_standby_takes_ov
             await call.answered()
             assert not world.phone(FALLBACK).has_rung
             assert await ended(first) == 0
-            handed_over = next(line for line in said(first) if line["event"] == "nobody is asked to ask us any more")
+            handed_over = next(
+                line for line in lines(first.said) if line["event"] == "nobody is asked to ask us any more"
+            )
             assert handed_over["waiting"] == 1
             await says(second, "the other service is gone; taking over")
             await until(stage.asked, "the standby attends the PBX")
@@ -179,3 +184,63 @@ async def test_a_second_signal_does_not_wait(stage: Stage) -> None:
         served.process.send_signal(signal.SIGTERM)
         assert await ended(served) == -signal.SIGTERM
         slow.writer.close()
+
+
+async def test_a_call_is_told_by_its_id_and_as_one_trace_and_nobody_is_named(stage: Stage, tmp_path: Path) -> None:
+    """Each line of its changes, its decision and its jobs has its id; PBX, routing and workers tell one trace."""
+    world, number, name = stage.world, "79161236010", "Аделаида"
+    await world.phone(ROUTED).behave(answer(0.1, speak=(60.0,)))
+    async with open_collector() as collector:
+        settings = stage.settings().model_copy(update={"traces": TracesSettings(endpoint=collector.url)})
+        done, queues = tmp_path / "worker.log", ("--queue=crm", "--queue=follow_ups")
+        async with stage.serve(settings=settings) as served:
+            worker = await begin("worker", *queues, said=done, room=None, **environment(settings))
+            try:
+                call = await world.call(number, name, LINE, speak=(60.0,))
+                await call.answered()
+                await call.hangup()
+                record = await stage.record(number)
+
+                async def worked() -> bool:
+                    jobs = "select status from procrastinate_jobs where task_name in"
+                    jobs += " ('crm_sync.link_call', 'calls.follow_up')"
+                    return [row.status for row in await stage.rows(jobs)] == ["succeeded"] * 2
+
+                await until(worked, "the call is linked and followed up", 60)
+                for one in (worker, served.process):
+                    one.send_signal(signal.SIGTERM)
+                    assert await asyncio.wait_for(one.wait(), 2 * PROMISED_SECONDS) == 0
+            finally:
+                if worker.returncode is None:
+                    worker.send_signal(signal.SIGKILL)
+
+        told, id_ = [*lines(served.said), *lines(done)], str(record.id)
+        about = [line for line in told if line["event"].startswith(("call ", "job ")) or "task" in line]
+        assert {line.get("call") for line in about} == {id_}
+        assert {"call routed", "call changed", "call linked", "call followed up", "job done"} <= {
+            line["event"] for line in about
+        }
+        assert [line["task"] for line in about if line["event"] == "job done"].count("crm_sync.link_call") == 1
+        assert [line["settled"] for line in about if line["event"] == "call changed"].count(True) == 1
+
+        spans = {span.id: span for span in collector.heard}
+        assert {span.call for span in spans.values()} == {record.id}
+        whole = spans[root_of(record.id)]
+        assert [span for span in spans.values() if span.parent is None] == [whole]
+        assert {span.parent for span in spans.values() if span is not whole} <= set(spans)
+        assert {
+            "call",
+            "routing",
+            "routing decided",
+            "ring",
+            "talk",
+            "job crm_sync.link_call",
+            "job calls.follow_up",
+        } <= {span.name for span in spans.values()}
+        (routing,), (talk,) = collector.named("routing"), collector.named("talk")
+        assert whole.began_at <= routing.began_at < talk.began_at < talk.ended_at <= whole.ended_at
+        assert {span.service for span in spans.values()} == {"switchhook"}
+
+        everything = served.said.read_bytes() + done.read_bytes() + b"".join(collector.bodies)
+        assert [word for word in (number, number[1:], name) if word.encode() in everything] == []
+        assert ascii(name)[1:-1].encode() not in everything
