@@ -39,22 +39,39 @@ def _humbly() -> None:
 
 async def keep_worker(house: House) -> None:
     """Keep one worker process for all queues running until cancelled, then end it in order."""
-    environment = {**os.environ, **environment_of(house.settings, house.url)}
     pause = 1.0
+    renewed = asyncio.Event()
+    house.followers.append(renewed.set)
     while True:
+        renewed.clear()
         began_at = time.monotonic()
+        environment = {**os.environ, **environment_of(house.settings, house.url)}
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "service.cli.main", "worker", env=environment, preexec_fn=_humbly
+            sys.executable, "-m", "service.cli.main", "worker", "--kept", env=environment, preexec_fn=_humbly
         )
         try:
-            code = await child.wait()
+            code = await _code(child, renewed)
         finally:
             await _end(child)
+        if code is None:
+            log.info("the worker is started by other settings")
+            continue
         if time.monotonic() - began_at > _LASTED_SECONDS:
             pause = 1.0
         log.error("the worker ended and is started again", code=code, pause_seconds=pause)
         await asyncio.sleep(pause)
         pause = min(pause * 2, 60.0)
+
+
+async def _code(child: asyncio.subprocess.Process, renewed: asyncio.Event) -> int | None:
+    """Wait for its end: its status, or None when it is to be another one."""
+    ended, other = asyncio.ensure_future(child.wait()), asyncio.ensure_future(renewed.wait())
+    try:
+        await asyncio.wait({ended, other}, return_when=asyncio.FIRST_COMPLETED)
+        return ended.result() if ended.done() else None
+    finally:
+        ended.cancel()
+        other.cancel()
 
 
 def environment_of(settings: Settings, url: str) -> dict[str, str]:

@@ -92,22 +92,53 @@ class _Forgiving(io.TextIOBase):
             self._stream.flush()
 
 
+class _Style:
+    """How lines look now. Loggers keep what they were made with, so it is asked at each line."""
+
+    def __init__(self) -> None:
+        self._renderers: dict[str, Any] = {
+            "json": structlog.processors.JSONRenderer(ensure_ascii=False),
+            "console": structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        }
+        self.name = "console"
+
+    def drop(self, _logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Only warnings and worse are told in `quiet`."""
+        if self.name == "quiet" and method == "info":
+            raise structlog.DropEvent
+        return event
+
+    def render(self, logger: object, method: str, event: MutableMapping[str, Any]) -> Any:
+        """The line."""
+        return self._renderers["json" if self.name == "json" else "console"](logger, method, event)
+
+
+_style = _Style()
+
+
+def change_style(style: str) -> None:
+    """Have every line look so from now on: `console`, `quiet` or `json`."""
+    _style.name = style
+
+
 def set_up(style: str) -> None:
     """Send log lines to stderr: as text for people (`console`), only warnings of it (`quiet`), or as JSON (`json`)."""
-    shared: list[Any] = [
+    global _style  # noqa: PLW0603 - whether stderr is a terminal is known now
+    _style = _Style()
+    change_style(style)
+    processors: list[Any] = [
+        _style.drop,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         tracebacks.processor,
         mask,
+        _style.render,
     ]
-    last: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
-    if style != "json":
-        last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     stream = cast("TextIO", _Forgiving(sys.stderr))
     structlog.configure(
-        processors=[*shared, last],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if style == "quiet" else logging.INFO),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )

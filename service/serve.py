@@ -15,6 +15,7 @@ from metrics.observe import CrmAsked, Pushed
 from service.children import keep_worker
 from service.crm.owners import open_crm
 from service.ports import refuse_taken
+from service.reloading import open_reloading
 from service.settings import Settings
 from service.stopping import stopping
 from service.telephony_role import Telephony
@@ -45,6 +46,7 @@ async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[S
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(open_traces(settings.traces))
         house = await stack.enter_async_context(open_house(settings))
+        await stack.enter_async_context(open_reloading(house, role))
         registry = new_registry()
         crm = await stack.enter_async_context(open_crm(house, CrmAsked(registry).note))
         telephony = Telephony(house, registry, crm) if role in {"all", "telephony"} else None

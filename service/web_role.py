@@ -34,24 +34,21 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
     told = house.settings.web
     store = open_store(house.settings)
     doors = Doors(house.settings, house.engine)
-    pages = make_pages(
-        WebServices(
-            engine=house.engine,
-            recordings=store,
-            erasing=erasing_of(house.settings, house.engine, store),
-            readiness=partial(readiness, house, telephony),
-            language=house.settings.language,
-            secure=told.secure,
-            trusted_proxies=told.trusted_proxies,
-            on_push=on_push,
-            outgoing=outgoing_desk(),
-            uploads=_uploads(house.settings),
-            crm=doors,
-            connects=Connecting(house.settings, house.engine),
-            public_url=told.public_url,
-            sign_on=sign_on(house.settings),
-        )
+    services = WebServices(
+        engine=house.engine,
+        recordings=store,
+        erasing=erasing_of(house.settings, house.engine, store),
+        readiness=partial(readiness, house, telephony),
+        on_push=on_push,
+        outgoing=outgoing_desk(),
+        uploads=_uploads(house.settings),
+        crm=doors,
+        connects=Connecting(house.settings, house.engine),
     )
+    follow = partial(_follow, services, house)
+    follow()
+    house.followers.append(follow)
+    pages = make_pages(services)
     try:
         async with serving(pages, told.host, told.port, setting="web.port", last_seconds=_LAST_SECONDS) as address:
             yield address
@@ -59,6 +56,14 @@ async def open_web(house: House, telephony: Telephony | None, on_push: Callable[
         raise UserFault(str(error)) from None
     finally:
         await doors.close()
+
+
+def _follow(services: WebServices, house: House) -> None:
+    """Have the pages do by the settings in force."""
+    told = house.settings.web
+    services.language = house.settings.language
+    services.secure, services.trusted_proxies, services.public_url = told.secure, told.trusted_proxies, told.public_url
+    services.sign_on = sign_on(house.settings)
 
 
 def sign_on(settings: Settings) -> SingleSignOn | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -35,14 +35,18 @@ from telephony.cel_source import CelSource
 from telephony.cel_table import CelTable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class House:
-    """What every role needs: the settings, the database's address and an engine on it. `ending`: this process ends."""
+    """What every role needs: the settings, the database's address and an engine on it. `ending`: this process ends.
+
+    `settings` are those in force; who can do by others while they run is among `followers`, called when they change.
+    """
 
     settings: Settings
     url: str
     engine: AsyncEngine
     ending: asyncio.Event = field(default_factory=asyncio.Event)
+    followers: list[Callable[[], None]] = field(default_factory=list)
 
 
 def _jobs(change: Change) -> Iterable[Job]:

@@ -36,6 +36,7 @@ from service.crm.probing import keep_probing
 from service.crm.reconcile import keep_comparing
 from service.crm.workplaces import opener
 from service.faults import UserFault
+from service.reloading import open_reloading
 from service.retention import keep as keep_what_may_be
 from service.rounds import come_round
 from service.settings import Settings, TranscriptionSettings
@@ -61,14 +62,24 @@ _ENCODERS = 1
 _AT_ONCE = {"recordings": 4, "crm": 4, "effects": 256, "routing": 2, "follow_ups": 4, "notices": 4}
 
 
-async def worker(settings: Settings, queues: Sequence[str]) -> None:
-    """Do jobs of `queues` (none named: all) until SIGINT or SIGTERM."""
+async def worker(settings: Settings, queues: Sequence[str], *, kept: bool = False) -> None:
+    """Do jobs of `queues` (none named: all) until SIGINT or SIGTERM. `kept`: by a service, which has it reload."""
     unknown = sorted(set(queues) - set(WORK))
     if unknown:
         raise UserFault(f"--queue: must be one of {', '.join(WORK)}, got {unknown[0]!r}")
     stop = stopping()
-    async with open_traces(settings.traces), open_house(settings) as house:
-        await work_queues(house, tuple(queues) or WORK, stop)
+    async with open_traces(settings.traces), open_house(settings) as house, open_reloading(house, "worker", kept=kept):
+        while not stop.is_set():
+            renewed = asyncio.Event()
+            house.followers[:] = [renewed.set]
+            passing = asyncio.create_task(_pass_on(stop, renewed))
+            await work_queues(house, tuple(queues) or WORK, renewed)
+            passing.cancel()
+
+
+async def _pass_on(stop: asyncio.Event, other: asyncio.Event) -> None:
+    await stop.wait()
+    other.set()
 
 
 async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) -> None:

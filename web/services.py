@@ -129,9 +129,9 @@ def _nobody_counts(_seconds: float) -> None:
     """Nobody measures the cards."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class WebServices:
-    """Everything the pages need from outside.
+    """Everything the pages need from outside; what is of settings may become other while they are served.
 
     `secure` is True behind TLS: the session cookie is then `__Host-` and Secure. `on_push` receives the seconds from
     a call's change to the bytes of its cards on the wire, once a change and page. Only who asks from one of

@@ -22,6 +22,7 @@ from service.cli.parties import parties_app
 from service.cli.person import person_app
 from service.cli.privacy import erase, hold_app, links_app, retention
 from service.cli.recordings import recordings_app
+from service.cli.reloading import reload
 from service.cli.talks import export, talk_facts
 from service.cli.terminal import Json, many, moment, plain, refuse, run, settled
 from service.cli.wallboard import wallboard_app
@@ -54,6 +55,7 @@ app.command()(notify)
 app.command()(erase)
 app.command()(jobs)
 app.command()(retention)
+app.command()(reload)
 
 
 def main() -> None:
@@ -79,11 +81,12 @@ def worker(
             help="Only some: recordings, transcription, crm, routing, follow_ups, notices, calendars, retention."
         ),
     ] = None,
+    kept: Annotated[bool, typer.Option(hidden=True, help="By a service, which has it reload.")] = False,
 ) -> None:
     """Run job workers: recordings, transcription, leads, follow-ups."""
     from service.worker_role import worker as work
 
-    run(work(settled(), queue or []))
+    run(work(settled(), queue or [], kept=kept))
 
 
 @app.command()

@@ -150,18 +150,19 @@ class Stage:
         room: int | None = None,
         settings: Settings | None = None,
         role: str = "telephony",
+        file: Path | None = None,
     ) -> AsyncIterator[Served]:
         """A role of the service in a process of its own, ready and by default asked by the PBX; killed at the end.
 
         `room`: no file that it writes, its log among them, may grow beyond so many bytes. `settings`: others than the
-        stage's own.
+        stage's own; `file` has more, which may become others.
         """
         settings = settings or self.settings()
         settings.data_dir.mkdir(exist_ok=True)
         said = settings.data_dir / f"{role}.log"
         if answering:
             await self.forget_mark()
-        process = await begin("serve", "--role", role, said=said, room=room, **environment(settings))
+        process = await begin("serve", "--role", role, said=said, room=room, **environment(settings, file))
         served = Served(process, settings.metrics.port, said)
         try:
             await until(lambda: _ready(served), "the service is ready", 40)
@@ -211,12 +212,12 @@ class Stage:
         return [row.body for row in await self.rows(sql, call=call.id, kind=kind)]
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """These settings for a process of its own."""
+def environment(settings: Settings, file: Path | None = None) -> dict[str, str]:
+    """These settings for a process of its own, and a file with others."""
     told = [pbx.model_dump(mode="json") | {"secret": pbx.secret.get_secret_value()} for pbx in settings.pbx]
     crm = settings.crm.model_dump(mode="json") | {"token": settings.crm.token.get_secret_value()}
     assert settings.database_url is not None
-    return {
+    return ({"SWITCHHOOK_CONFIG": str(file)} if file is not None else {}) | {
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "SWITCHHOOK_DATA_DIR": str(settings.data_dir),
         "SWITCHHOOK_SECRET_KEY": settings.secret_key.get_secret_value(),

@@ -22,7 +22,7 @@ from service.settings import CrmSettings, TracesSettings
 from service.traces import root_of
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Served, Stage, environment, until
 from tests.fakes.collector import open_collector
-from tests.fakes.command import begin
+from tests.fakes.command import begin, switchhook
 from tests.fakes.crm import TOKEN, open_crm
 from web import sessions, users
 
@@ -51,16 +51,18 @@ async def stage(
 
 def lines(log: Path) -> list[dict[str, Any]]:
     """The lines of a log that are whole."""
-    return [json.loads(line) for line in log.read_text().splitlines() if line.endswith("}")]
+    text = log.read_text() if log.exists() else ""
+    return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
 
 
-async def says(served: Served, event: str) -> dict[str, Any]:
-    """Wait for a line of its log."""
+async def says(log: Path, event: str, times: int = 1) -> dict[str, Any]:
+    """Wait until a log says that so often; the last such line."""
 
-    async def found() -> dict[str, Any] | None:
-        return next((line for line in lines(served.said) if line["event"] == event), None)
+    async def found() -> list[dict[str, Any]]:
+        told = [line for line in lines(log) if line["event"] == event]
+        return told if len(told) >= times else []
 
-    return await until(found, f"it says {event!r}") or {}
+    return (await until(found, f"it says {event!r} {times} times", 60))[-1]
 
 
 async def not_ready(served: Served) -> None:
@@ -106,7 +108,7 @@ async def test_who_is_being_decided_about_gets_the_plan_and_the_standby_takes_ov
                 line for line in lines(first.said) if line["event"] == "nobody is asked to ask us any more"
             )
             assert handed_over["waiting"] == 1
-            await says(second, "the other service is gone; taking over")
+            await says(second.said, "the other service is gone; taking over")
             await until(stage.asked, "the standby attends the PBX")
             await call.hangup()
             record = await stage.record("79161236001")
@@ -244,3 +246,73 @@ async def test_a_call_is_told_by_its_id_and_as_one_trace_and_nobody_is_named(sta
         everything = served.said.read_bytes() + done.read_bytes() + b"".join(collector.bodies)
         assert [word for word in (number, number[1:], name) if word.encode() in everything] == []
         assert ascii(name)[1:-1].encode() not in everything
+
+
+FIRST = """
+language = "ru"
+[notices.telegram]
+token = "first-secret"
+"""
+SECOND = """
+language = "en"
+[notices.telegram]
+token = "second-secret"
+[traces]
+endpoint = "http://127.0.0.1:9/v1/traces"
+"""
+
+
+async def test_settings_are_read_again_as_a_whole_and_what_changed_is_told(stage: Stage, tmp_path: Path) -> None:
+    """SIGHUP and `switchhook reload`: what can be is in force at once; a wrong file changes nothing."""
+    settings, file = stage.settings(), tmp_path / "switchhook.toml"
+    file.write_text(FIRST)
+
+    async def language() -> str:
+        async with ClientSession() as http, http.get(f"http://127.0.0.1:{settings.web.port}/login") as page:
+            return (await page.text()).partition('<html lang="')[2][:2]
+
+    async with stage.serve(settings=settings, role="web", answering=False, file=file) as served:
+        assert await language() == "ru"
+        file.write_text(SECOND)
+        served.process.send_signal(signal.SIGHUP)
+        told = await says(served.said, "settings read again")
+        assert told["changed"] == ["language: ru -> en", "notices.telegram.token: *** -> ***"]
+        assert told["needs_restart"] == ["traces.endpoint: none -> http://127.0.0.1:9/v1/traces (needs a restart)"]
+        assert await language() == "en"
+
+        file.write_text(FIRST.replace("ru", "fr"))
+        served.process.send_signal(signal.SIGHUP)
+        wrong = await says(served.said, "the settings are wrong, nothing is changed")
+        assert ("language" in wrong["reason"], "'fr'" in wrong["reason"]) == (True, True)
+        assert await language() == "en"
+
+        file.write_text(SECOND.replace('"en"', '"ru"'))
+        asked = await asyncio.to_thread(switchhook, "reload", **environment(settings, file))
+        assert asked.returncode == 0
+        process = f"web-{served.process.pid}"
+        assert asked.stdout.splitlines() == [
+            f"{process}: language: en -> ru",
+            f"{process}: traces.endpoint: none -> http://127.0.0.1:9/v1/traces (needs a restart)",
+        ]
+        assert await language() == "ru"
+        assert "second-secret" not in served.said.read_text() + asked.stdout + asked.stderr
+        await served.kill()
+    asked = await asyncio.to_thread(switchhook, "reload", **environment(settings, file))
+    assert (asked.returncode, "runs on this machine" in asked.stderr) == (2, True)
+
+
+async def test_a_worker_goes_on_by_other_settings(stage: Stage, tmp_path: Path) -> None:
+    """Its crews end in order and begin anew; the same process, no job lost."""
+    settings, file, said = stage.settings(), tmp_path / "switchhook.toml", tmp_path / "worker.log"
+    file.write_text(FIRST)
+    worker = await begin("worker", "--queue=crm", said=said, room=None, **environment(settings, file))
+    try:
+        await says(said, "working")
+        file.write_text(SECOND)
+        worker.send_signal(signal.SIGHUP)
+        await says(said, "working", 2)
+        worker.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(worker.wait(), 2 * PROMISED_SECONDS) == 0
+    finally:
+        if worker.returncode is None:
+            worker.send_signal(signal.SIGKILL)

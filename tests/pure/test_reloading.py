@@ -1,0 +1,81 @@
+"""Settings that are read again: what differs is told setting by setting, and what cannot be followed stays."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from service.children import keep_worker
+from service.reloading import differences, followed
+from service.settings import Settings
+from service.wiring import House
+
+PBX = {"name": "main", "host": "10.0.0.1", "secret": "hush"}
+
+
+def settings(**told: Any) -> Settings:
+    return Settings(**told)
+
+
+def test_each_difference_is_told_by_its_name_with_secrets_hidden() -> None:
+    old = settings(pbx=[PBX], notices={"telegram": {"token": "first"}}, web={"port": 8000})
+    branch = {"name": "branch", "secret": "hush"}
+    new = settings(
+        pbx=[PBX | {"host": "10.0.0.2", "secret": "other"}, branch],
+        notices={"telegram": {"token": "second"}},
+        web={"port": 8001, "public_url": "https://calls.example.org"},
+        calendars={"networks": ["10.0.0.0/8"]},
+    )
+    told = {one.field: (one.old, one.new, one.live) for one in differences(old, new)}
+    assert {field: one for field, one in told.items() if not field.startswith("pbx[branch]")} == {
+        "pbx[main].host": ("10.0.0.1", "10.0.0.2", False),
+        "pbx[main].secret": ("***", "***", False),
+        "notices.telegram.token": ("***", "***", True),
+        "web.port": ("8000", "8001", False),
+        "web.public_url": ("none", "https://calls.example.org", True),
+        "calendars.networks": ("[]", "[10.0.0.0/8]", True),
+    }
+    assert told["pbx[branch].name"] == ("none", "branch", False)
+    assert "hush" not in str(told)
+
+
+def test_what_cannot_be_followed_is_told_again_and_again() -> None:
+    """Whoever forgets the restart is reminded at the next reload."""
+    old = settings(language="ru", web={"port": 8000}, crm={"budget_seconds": 0.2})
+    new = settings(language="en", web={"port": 8001, "secure": True}, crm={"budget_seconds": 0.5})
+    now = followed(old, new)
+    assert (now.language, now.web.secure, now.web.port, now.crm.budget_seconds) == ("en", True, 8000, 0.2)
+    assert [one.field for one in differences(now, new)] == ["web.port", "crm.budget_seconds"]
+    assert differences(followed(now, old), old) == []
+
+
+async def test_a_kept_worker_is_started_by_the_settings_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first ends in order, another begins; in this test they only say by what."""
+    said, program = tmp_path / "said", tmp_path / "worker"
+    program.write_text(f'#!/bin/sh\necho "$SWITCHHOOK_WEB__PUBLIC_URL" >> {said}\nexec sleep 600\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    house = House(settings(data_dir=tmp_path), "postgresql://x/x", create_async_engine("postgresql+asyncpg://x/x"))
+    keeping = asyncio.create_task(keep_worker(house))
+
+    async def has_said(*lines: str) -> None:
+        async with asyncio.timeout(60):
+            while not said.exists() or said.read_text().splitlines() != list(lines):
+                await asyncio.sleep(0.02)
+
+    try:
+        await has_said("")
+        house.settings = followed(house.settings, settings(web={"public_url": "https://calls.example.org"}))
+        for follow in house.followers:
+            follow()
+        await has_said("", "https://calls.example.org")
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
