@@ -110,6 +110,11 @@ def reload(house: House) -> list[Changed]:
     return changed
 
 
+def not_yet() -> None:
+    """A process that is still starting reads its settings anyway: SIGHUP, which would end it, asks it for nothing."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 @asynccontextmanager
 async def open_reloading(house: House, role: str, *, kept: bool = False) -> AsyncIterator[None]:
     """SIGHUP and the socket are heard while the body runs; of a `kept` worker its service decides."""

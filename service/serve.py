@@ -15,7 +15,7 @@ from metrics.observe import CrmAsked, Pushed
 from service.children import keep_worker
 from service.crm.owners import open_crm
 from service.ports import refuse_taken
-from service.reloading import open_reloading
+from service.reloading import not_yet, open_reloading
 from service.settings import Settings
 from service.stopping import stopping
 from service.telephony_role import Telephony
@@ -46,7 +46,6 @@ async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[S
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(open_traces(settings.traces))
         house = await stack.enter_async_context(open_house(settings))
-        await stack.enter_async_context(open_reloading(house, role))
         registry = new_registry()
         crm = await stack.enter_async_context(open_crm(house, CrmAsked(registry).note))
         telephony = Telephony(house, registry, crm) if role in {"all", "telephony"} else None
@@ -83,7 +82,8 @@ async def _end(house: House, running: Tasks, telephony: Telephony | None) -> Non
 async def serve(settings: Settings, role: str) -> None:
     """Run until SIGINT or SIGTERM; all is over within ten seconds of it."""
     stop = stopping()
-    async with open_service(settings, role) as running:
+    not_yet()
+    async with open_service(settings, role) as running, open_reloading(running.house, role):
         where = f"http://{settings.web.host}:{settings.web.port}"
         log.info(
             "serving", role=role, page=where if role != "telephony" else None, pbxes=len(running.house.settings.pbx)

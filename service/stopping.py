@@ -11,11 +11,7 @@ _ONE_WISH_SECONDS = 1.0
 
 
 def stopping() -> asyncio.Event:
-    """An event that SIGINT and SIGTERM set; the next of them ends the process at once.
-
-    SIGHUP asks a process that is still starting for nothing (`reloading` hears it later).
-    """
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    """An event that SIGINT and SIGTERM set; the next of them ends the process at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     asked_at = 0.0

@@ -36,7 +36,7 @@ from service.crm.probing import keep_probing
 from service.crm.reconcile import keep_comparing
 from service.crm.workplaces import opener
 from service.faults import UserFault
-from service.reloading import open_reloading
+from service.reloading import not_yet, open_reloading
 from service.retention import keep as keep_what_may_be
 from service.rounds import come_round
 from service.settings import Settings, TranscriptionSettings
@@ -68,6 +68,7 @@ async def worker(settings: Settings, queues: Sequence[str], *, kept: bool = Fals
     if unknown:
         raise UserFault(f"--queue: must be one of {', '.join(WORK)}, got {unknown[0]!r}")
     stop = stopping()
+    not_yet()
     async with open_traces(settings.traces), open_house(settings) as house, open_reloading(house, "worker", kept=kept):
         while not stop.is_set():
             renewed = asyncio.Event()
