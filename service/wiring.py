@@ -153,9 +153,9 @@ class Tasks:
         self._started.append(self._group.create_task(work))
 
     def end(self) -> None:
-        """Have all begin to end; that they have is waited for after the body."""
-        for task in self._started:
-            task.cancel()
+        """Have all begin to end, once; that they have is waited for after the body."""
+        while self._started:
+            self._started.pop().cancel()
 
 
 @asynccontextmanager
