@@ -43,7 +43,7 @@ _PURGE_SECONDS = 3600.0
 _UPKEEP_LOCK = "select pg_try_advisory_xact_lock(5038, 2)"
 
 
-class TryAgain(Exception):
+class TryAgain(spans.Later):
     """Raised by a task: not now, run me again in `seconds`, for days if need be. Its text is the reason.
 
     Where it is no outage that will end, the task itself counts and gives up.

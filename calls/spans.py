@@ -72,6 +72,10 @@ def about(call: UUID | None) -> None:
         bind_contextvars(call=str(call))
 
 
+class Later(Exception):
+    """Raised by work that did not fail: it is to be done later."""
+
+
 @contextmanager
 def span(name: str, **facts: Fact) -> Iterator[dict[str, Fact]]:
     """Tell of the block as a span of the call in hand; more facts may be put into what is given. An error fails it."""
@@ -84,6 +88,9 @@ def span(name: str, **facts: Fact) -> Iterator[dict[str, Fact]]:
     try:
         yield facts
         failed = False
+    except Later:
+        failed = False
+        raise
     finally:
         _within.reset(token)
         call: Any = _call.get()

@@ -39,8 +39,11 @@ def test_what_is_done_within_something_is_told_so_and_an_error_fails_it() -> Non
         with suppress(ValueError), spans.span("job") as facts, spans.span("crm read"):
             facts["attempt"] = 2
             raise ValueError
+        with suppress(spans.Later), spans.span("job"):
+            raise spans.Later
         spans.about(None)
-    inner, outer = told
+    inner, outer, later = told
+    assert not later.failed
     assert (inner.name, outer.name, outer.facts) == ("crm read", "job", {"attempt": 2})
     assert (inner.within, outer.within) == (outer.id, None)
-    assert [(one.call, one.failed) for one in told] == [(call, True), (call, True)]
+    assert [(one.call, one.failed) for one in (inner, outer)] == [(call, True), (call, True)]
