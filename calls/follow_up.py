@@ -60,9 +60,14 @@ def due(change: Change) -> list[Job]:
 
 
 def _weighed(call: CallView) -> tuple[object, ...] | None:
-    outside = call.direction != "internal" and is_outside(number_of(call))
+    outside = is_with_outside(call) and is_outside(number_of(call))
     told = (origin_of(call), is_conversation(call), cause_of(call), call.answered_at)
     return told if outside and call.settled_at is not None else None
+
+
+def is_with_outside(call: CallView) -> bool:
+    """Whether somebody outside called us, or was called: neither a call between colleagues nor a synthetic one."""
+    return call.direction in {"inbound", "outbound"}
 
 
 def number_of(call: CallView) -> str:
@@ -92,7 +97,7 @@ def cause_of(call: CallView) -> str | None:
 
 def is_conversation(call: CallView) -> bool:
     """Whether people of both sides really talked."""
-    return call.direction != "internal" and call.talk_seconds >= TALK_SECONDS_LEAST
+    return is_with_outside(call) and call.talk_seconds >= TALK_SECONDS_LEAST
 
 
 def priority(origin: Origin, attempts: int, place: int = 0) -> int:

@@ -9,6 +9,7 @@ from itertools import combinations
 
 from calls.call import UNTIMED, Call, Channel
 from calls.events import device
+from calls.synthetic import is_side
 
 GAP = timedelta(seconds=0.5)
 """Asterisk swaps bridges (native, Local optimisation, a transfer) within milliseconds: shorter gaps are one talk."""
@@ -36,8 +37,8 @@ Stayed = tuple[str, Span]
 
 
 def is_local(channel: Channel) -> bool:
-    """A half of a Local channel: a wire inside the PBX, not somebody's device."""
-    return channel.name[1].startswith("Local/")
+    """A half of a Local channel: a wire inside the PBX, not somebody's device; a synthetic call's sides are people."""
+    return channel.name[1].startswith("Local/") and not is_side(channel.name[1])
 
 
 def talks(call: Call) -> tuple[Talk, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calls.due import Change, Job
-from calls.follow_up import number_of
+from calls.follow_up import is_with_outside, number_of
 from calls.legs import is_outside
 from calls.view import CallView
 from crm_sync.ledger.owed import lane_of
@@ -22,5 +22,5 @@ def due(change: Change) -> list[Job]:
 
 
 def _owes_link(call: CallView) -> bool:
-    outside = call.direction != "internal" and is_outside(number_of(call))
+    outside = is_with_outside(call) and is_outside(number_of(call))
     return call.settled_at is not None and outside

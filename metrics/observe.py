@@ -11,6 +11,7 @@ from calls.due import Change
 from calls.events import FallbackTaken, Routed
 from calls.follow_up import cause_of
 from calls.missed import CAUSES
+from calls.synthetic import SYNTHETIC
 from calls.view import CallView
 from directory.model import Directory
 from directory.rules import BUILT_IN
@@ -88,6 +89,8 @@ class Observed:
     def observe(self, change: Change) -> None:
         """Count what this change did first; a change told of a call that was already so counts nothing."""
         before, after = change.before, change.after
+        if after.direction == SYNTHETIC:
+            return
         if change.just_settled:
             self._count(after)
         if after.integration_lost and not (before and before.integration_lost):

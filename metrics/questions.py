@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from calls.queue import QUEUES
+from calls.synthetic import RESULTS as SYNTHETIC_RESULTS
+from calls.synthetic import STEPS
 from crm_sync.book.lifecycle import OPEN, STAGES
 from crm_sync.book.revival import RESULTS
 from crm_sync.ledger.counting import SECONDS
@@ -60,7 +62,8 @@ _FAILED = """
 """
 _LIVE = """
     select word, count(id) from unnest(array['ringing', 'talking', 'voicemail']) as word
-    left join calls on status = word and ended_at is null and settled_at is null and joined_into is null group by word
+    left join calls on status = word and ended_at is null and settled_at is null and joined_into is null
+        and direction <> 'synthetic' group by word
 """
 _MISSED_OPEN = """
     with waiting as (select clock_timestamp() - opened_at as age from follow_ups where closed_at is null)
@@ -90,6 +93,7 @@ _CALLED_BACK = """
 _MISSING = """
     select count(distinct call_id) from recordings
     where state = any(cast(:lost as text[])) and stored_at > statement_timestamp() - interval '7 days'
+      and not exists (select from calls where calls.id = call_id and direction = 'synthetic')
 """
 # A line or trunk that is in no directory is told as `other`, so that the labels stay as few as the company's own.
 _GAPS = """
@@ -119,7 +123,7 @@ _SPEED = """
 """
 _LAG = """
     select extract(epoch from max(made_at - ended_at + coalesce(ahead, interval '0')))
-    from transcripts join calls on calls.id = call_id left join pbx_clocks using (pbx)
+    from transcripts join calls on calls.id = call_id and direction <> 'synthetic' left join pbx_clocks using (pbx)
     where made_at > statement_timestamp() - interval '1 hour'
 """
 _LEADS = """
@@ -129,6 +133,26 @@ _LEADS = """
 _OVERDUE = """
     select word, count(leads.id) from unnest(cast(:stages as text[])) as word
     left join leads on stage = word and deadline_at < statement_timestamp() group by word
+"""
+_SYNTHETIC = """
+    select word, count(id) from unnest(cast(:results as text[])) as word
+    left join synthetic_calls on result = word group by word
+"""
+_SYNTHETIC_STEPS = """
+    select word, cast(steps->>word as float) from unnest(cast(:steps as text[])) as word
+    cross join (select steps from synthetic_calls where ended_at is not null order by asked_at desc limit 1) as last
+    where steps ? word
+"""
+_SYNTHETIC_AGE = """
+    select extract(epoch from clock_timestamp() - max(ended_at)) from synthetic_calls where result = 'ok'
+"""
+_SYNTHETIC_LAST = """
+    select extract(epoch from clock_timestamp() - max(ended_at)) from synthetic_calls
+"""
+_SYNTHETIC_IN_A_ROW = """
+    select count(*) from synthetic_calls
+    where result <> 'ok' and asked_at > coalesce(
+        (select max(asked_at) from synthetic_calls where result = 'ok'), '-infinity')
 """
 _NOTICES = """
     select channel, result, coalesce(count, 0)
@@ -252,6 +276,25 @@ QUESTIONS: Final = (
         {"lost": LOST},
     ),
     Question(
+        "synthetic_calls",
+        "Calls that the service made to see that everything works, by ok or the step that failed.",
+        ("result",),
+        _SYNTHETIC,
+        {"results": SYNTHETIC_RESULTS},
+        counts=True,
+    ),
+    Question(
+        "synthetic_step_seconds",
+        "Of the last synthetic call, from its beginning to each step that was done.",
+        ("step",),
+        _SYNTHETIC_STEPS,
+        {"steps": STEPS},
+    ),
+    Question("synthetic_last_ok_age_seconds", "Since a synthetic call went through whole.", (), _SYNTHETIC_AGE),
+    Question("synthetic_last_age_seconds", "Since a synthetic call was over.", (), _SYNTHETIC_LAST),
+    Question(
+        "synthetic_failed_in_a_row", "Synthetic calls that failed since one went through.", (), _SYNTHETIC_IN_A_ROW
+    ),
         "recordings_judged",
         "Calls of seven days by how complete their audio is.",
         ("state",),

@@ -11,6 +11,7 @@ from uuid import UUID
 from calls.call import facts
 from calls.events import Arrived, RecordingStarted, VoicemailLeft, message_of
 from calls.record import state_call
+from calls.synthetic import SYNTHETIC
 from calls.view import view
 from recordings import gaps
 from recordings.files import PbxFolder
@@ -23,7 +24,7 @@ class CallAudio:
 
     `messages`: under which name the sound of each message in voicemail is kept -> the channel that it was left on.
     `talk`: seconds that the recording of a channel must hold (`gaps.talk_owed`); `told`: the PBX said that it records;
-    `refused`: it may not be recorded.
+    `refused`: it may not be recorded. `counted`: how it stands is told beside that of all calls.
     """
 
     call_id: UUID
@@ -40,6 +41,7 @@ class CallAudio:
     refused: bool
     transfer: str
     trunk: str
+    counted: bool = True
 
     def sides(self, folder: PbxFolder) -> list[tuple[str, str]]:
         """The sides to be kept: both of whoever talked, and the caller's of a message in voicemail.
@@ -85,4 +87,5 @@ def audio_of(row: Any) -> CallAudio:
         refused=bool(seen.refused),
         transfer=gaps.transfer(seen),
         trunk=gaps.trunk(seen),
+        counted=seen.direction != SYNTHETIC,
     )

@@ -52,7 +52,7 @@ async def write(
         if key not in sides and (state := await _again(connection, audio, one)) is not None:
             states[key] = state
     state = worst(states.values())
-    if state is None:
+    if state is None or not audio.counted:
         await rows.forget_call_audio(connection, audio.call_id)
     else:
         await rows.write_call_audio(connection, audio.call_id, state, audio.transfer, audio.trunk)

@@ -38,7 +38,8 @@ _MISSING = text(
 _UNJUDGED = text(
     """
     select id from calls
-    where joined_into is null and settled_at is not null and exists (select from recordings where call_id = calls.id)
+    where joined_into is null and settled_at is not null and direction <> 'synthetic'
+      and exists (select from recordings where call_id = calls.id)
       and not exists (select from call_audio where call_id = calls.id)
     order by id limit :most
     """

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.call import UNTIMED, Call
 from calls.record import state_call
+from calls.synthetic import SYNTHETIC
 from calls.tables import calls
 from calls.view import view
 from calls.waits import holds
@@ -29,14 +30,15 @@ _BATCH: Final = 200
 
 
 async def measure_talk(connection: AsyncConnection, call_id: UUID) -> bool:
-    """Write what the call's transcript tells, by the script and the topics of now; False when it has no transcript.
+    """Write what the call's transcript tells, by the script and the topics of now; False when it has none, or no people
+    talked.
 
     The words are the masked ones: what nobody may read is in no fact either.
     """
     asked = (
         select(calls.c.state, calls.c.line, transcripts.c.words, transcripts.c.masked)
         .join(transcripts, transcripts.c.call_id == calls.c.id)
-        .where(calls.c.id == call_id)
+        .where(calls.c.id == call_id, calls.c.direction != SYNTHETIC)
     )
     row = (await connection.execute(asked)).one_or_none()
     if row is None:

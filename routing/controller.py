@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Protocol
 import structlog
 
 from calls.events import Routed
+from calls.synthetic import is_of_synthetic
 from routing import evidence
 from routing.arrival import Arrival, Facts
 from routing.decide import decide, not_ready
@@ -107,7 +108,8 @@ class Router:
         sending = self._send(arrival, plan, until)
         # What the decision rested on is kept before the next one changes whose turn it is.
         facts_json = evidence.of(arrival, facts, plan)
-        self._memory.note(plan)
+        if not is_of_synthetic(arrival.channel):
+            self._memory.note(plan)
         told = _Told(
             seconds=decided_at - began_at,
             from_memory=from_memory,

@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.synthetic import PREFIX
 from calls.tables import call_events, calls, legs
 from directory.model import Directory
 from routing.arrival import Load
@@ -161,6 +162,7 @@ async def _read_turns(connection: AsyncConnection) -> dict[str, list[str]]:
     last = (
         select(events.c.body["plan"].astext.label("plan"))
         .where(events.c.kind == "Routed", events.c.at > func.now() - _DAY)
+        .where(events.c.body["channel"].astext.not_like(f"{PREFIX}%"))
         .order_by(events.c.at.desc())
         .limit(TURNS_READ)
     )

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.synthetic import SYNTHETIC
 from calls.tables import call_events, calls
 from directory.model import Directory
 from directory.numbers import show
@@ -130,7 +131,7 @@ async def decisions(connection: AsyncConnection, since: datetime, until: datetim
     asked = (
         select(events.c.call_id, events.c.body, calls.c.caller_number, calls.c.caller_name, calls.c.pbx)
         .join(calls, calls.c.id == events.c.call_id)
-        .where(events.c.kind == "Routed", events.c.at >= since, events.c.at < until)
+        .where(events.c.kind == "Routed", events.c.at >= since, events.c.at < until, calls.c.direction != SYNTHETIC)
         .order_by(events.c.at)
     )
     async for row in await connection.stream(asked):

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
 from calls.events import Arrived, Event
+from calls.synthetic import is_of_synthetic
 from directory.model import EMPTY, Directory
 from routing.arrival import Arrival
 from routing.controller import Decision, Router
@@ -32,7 +33,8 @@ from service.pausing import Pausing
 from service.reconcile import HourlyReconciliation
 from service.recorder import Recorder
 from service.recovery import Recovery
-from service.settings import PbxSettings
+from service.settings import PbxSettings, SyntheticSettings
+from service.synthetic import Synthetic
 from telephony import ami, clocks, devices, hand_over
 from telephony.buffer import EventBuffer
 from telephony.cel_source import CelSource
@@ -40,6 +42,7 @@ from telephony.link import Link
 from telephony.liveness import Liveness, write_fallbacks
 from telephony.pbx import LinkError, Message
 from telephony.plan_variables import UnsafeDialError
+from telephony.synthetic import REFUSAL
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -53,7 +56,7 @@ _LAST_SECONDS = 4.0
 class Attendant:
     """Everything the service does with one PBX; `run` ends only by cancellation."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the one place that puts a PBX's parts together
         self,
         settings: PbxSettings,
         recorder: Recorder,
@@ -64,11 +67,13 @@ class Attendant:
         *,
         crm: CrmOwners | None = None,
         desk: Desk = ALONE,
+        synthetic: SyntheticSettings | None = None,
     ) -> None:
         """`reconciled` is told how many differences an hour's calls have between PBX and store.
 
         `crm` says whose a caller is; without one our own lead book does. `desk` knows of calls to the outside what is
-        in other rooms.
+        in other rooms. `synthetic`: which calls the service makes there to see that everything works, None: such as
+        somebody asks for.
         """
         self.settings = settings
         self.buffer: EventBuffer[Event] = EventBuffer()
@@ -100,6 +105,7 @@ class Attendant:
             self.link, recorder.engine, listening, lambda: memory.directory, self.live_devices
         )
         self.callbacks = Callbacks(self.link, memory, recorder.engine, desk)
+        self.synthetic = Synthetic(self.link, recorder.engine, listening, synthetic or SyntheticSettings())
         self._reconciliation = HourlyReconciliation(self.link, cel, recorder.engine, reconciled) if cel else None
 
     async def run(self) -> None:
@@ -120,6 +126,7 @@ class Attendant:
                         self.overhearing.run,
                         self.callbacks.run,
                         self.controlling.run,
+                        self.synthetic.run,
                     ):
                         group.create_task(part())
                     group.create_task(self._recorder.drain(self.buffer))
@@ -194,7 +201,8 @@ class Attendant:
 
     async def _keep(self, arrival: Arrival, routed: Awaitable[Decision]) -> None:
         decision = await routed
-        self.holding.planned(arrival.channel, decision.plan)
+        if not is_of_synthetic(arrival.channel):
+            self.holding.planned(arrival.channel, decision.plan)
         self.buffer.put(arrival.at, decision.event)
 
     def _send(self, arrival: Arrival, plan: Plan, until: float | None, /) -> Awaitable[str]:
@@ -202,7 +210,7 @@ class Attendant:
         outcome = hand_over.hand_over(
             self.link,
             arrival.name or arrival.channel,
-            plan.steps,
+            REFUSAL if is_of_synthetic(arrival.channel) else plan.steps,
             math.inf if until is None else until,
             language=plan.language or "",
             trunk=plan.trunk or (line.trunk if line else None) or "",

@@ -284,6 +284,28 @@ class TracesSettings(_Part):
     endpoint: str | None = Field(default=None, pattern=_HTTP)
 
 
+class SyntheticSettings(_Part):
+    """The call that the service makes to see that everything works: to `line`, `every_minutes` (0: never by itself).
+
+    `pbx`: on which PBX the line is, the first one where it is empty. Both sides speak `language`. Without a text
+    `text_minutes` after it began, it failed.
+    """
+
+    every_minutes: float = Field(default=0.0, ge=0, le=1440)
+    line: str | None = Field(default=None, pattern=r"^[0-9]{1,20}$")
+    pbx: str = ""
+    language: Literal["ru", "en"] = "ru"
+    text_minutes: float = Field(default=15.0, gt=0, le=1440)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.every_minutes and self.line is None:
+            raise ValueError("line is required: the number that is called every_minutes")
+        if 0 < self.every_minutes < 1:
+            raise ValueError(f"every_minutes must be 0 or at least 1, got {self.every_minutes:g}")
+        return self
+
+
 class JobSettings(_Part):
     """The work after calls. A worker that has not said for `stalled_seconds` that it lives is dead to the others."""
 
@@ -329,9 +351,21 @@ class Settings(BaseSettings):
     recordings: RecordingsSettings = RecordingsSettings()
     transcription: TranscriptionSettings = TranscriptionSettings()
     jobs: JobSettings = JobSettings()
+    synthetic: SyntheticSettings = SyntheticSettings()
     calendars: CalendarSettings = CalendarSettings()
     notices: NoticesSettings = NoticesSettings()
     traces: TracesSettings = TracesSettings()
+
+    @model_validator(mode="after")
+    def _is_on_a_pbx(self) -> Self:
+        if self.synthetic.pbx and self.synthetic.pbx not in {one.name for one in self.pbx}:
+            raise ValueError(f"synthetic.pbx: no pbx has that name, got {self.synthetic.pbx!r}")
+        return self
+
+    @property
+    def synthetic_pbx(self) -> str | None:
+        """The name of the PBX by which synthetic calls are made; None: there is no PBX."""
+        return self.synthetic.pbx or next((one.name for one in self.pbx), None)
 
     @field_validator("database_url")
     @classmethod

@@ -17,6 +17,7 @@ from crm_sync.book.owners import owners
 from crm_sync.book.standing import open_leads, stages
 from metrics.http import Registry
 from metrics.observe import Observed, Reconciled
+from metrics.synthetic import SyntheticSchedule
 from routing.load import Loads
 from routing.look_up import CrmOwners
 from routing.memory import Memory
@@ -75,9 +76,11 @@ class Telephony:
                 partial(self._reconciled.note, PBX_STORE, pbx.name),
                 crm=crm,
                 desk=outgoing_desk(),
+                synthetic=house.settings.synthetic if pbx.name == house.settings.synthetic_pbx else None,
             )
             for pbx in house.settings.pbx
         ]
+        SyntheticSchedule(registry, house.settings.synthetic.every_minutes * 60)
         self._late = timedelta(minutes=house.settings.crm.late_minutes)
         self.duties = {pbx.name: Duty(house.engine, pbx.name) for pbx in house.settings.pbx}
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from directory.tables import metadata
 from telephony.chan_spy import MODES
@@ -130,4 +130,30 @@ overhearings = Table(
     Index("ix_overhearings_person_asked_at", "person", "asked_at"),
     Index("ix_overhearings_under_way", "state", postgresql_where=text(f"state in {UNDER_WAY!r}")),
     comment="Append-only but for its state: who heard a call while it went on, since when and how.",
+)
+
+synthetic_calls = Table(
+    "synthetic_calls",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True, server_default=func.gen_random_uuid()),
+    Column("pbx", Text, nullable=False, comment="Name of the PBX in the settings."),
+    Column("line", Text, nullable=False, comment="Which line is called."),
+    Column("language", Text, nullable=False, comment="What is said: ru or en."),
+    Column("asked_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("began_at", TIMESTAMP(timezone=True), comment="When the PBX was asked for it; null: not yet."),
+    Column("ended_at", TIMESTAMP(timezone=True), comment="When the last step was done, or one was not in time."),
+    Column("result", Text, comment="ok, or the step that failed; null: it goes on."),
+    Column("why", Text, nullable=False, server_default=text("''"), comment="Why it failed, in words."),
+    Column(
+        "steps",
+        JSONB,
+        nullable=False,
+        server_default=text("'{}'::jsonb"),
+        comment="Steps that were done, each with seconds since it began.",
+    ),
+    Column("call_id", UUID(as_uuid=True), comment="The call, as long as it is kept."),
+    CheckConstraint("(ended_at is null) = (result is null)", name="ended"),
+    Index("ix_synthetic_calls_asked_at", "asked_at"),
+    Index("ix_synthetic_calls_open", "pbx", postgresql_where=text("ended_at is null")),
+    comment="Calls that the service makes to see that everything works.",
 )

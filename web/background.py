@@ -14,6 +14,7 @@ from calls.call import Call
 from calls.consulting import consultations
 from calls.legs import caller_ended_at
 from calls.record import state_call
+from calls.synthetic import SYNTHETIC
 from calls.tables import calls, follow_ups, help_requests, legs
 from crm_sync.book.lead_list import last_lost
 from crm_sync.tables import lead_events, leads, parties, party_numbers, tasks
@@ -94,7 +95,8 @@ async def read_live(connection: AsyncConnection, ids: Sequence[UUID] | None = No
     else:
         # Asked for first: of a moment that it knows, PostgreSQL sees how few of all calls began since.
         chosen = and_(_RECENT, calls.c.started_at > await connection.scalar(_SINCE))
-    asked = select(*_COLUMNS).where(chosen, calls.c.joined_into.is_(None), calls.c.started_at.is_not(None))
+    people = (calls.c.joined_into.is_(None), calls.c.started_at.is_not(None), calls.c.direction != SYNTHETIC)
+    asked = select(*_COLUMNS).where(chosen, *people)
     rows = (await connection.execute(asked)).all()
     reached = defaultdict(list)
     asked_legs = select(legs).where(legs.c.call_id.in_([row.id for row in rows])).order_by(legs.c.started_at)

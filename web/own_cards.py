@@ -115,7 +115,7 @@ def _untold() -> Select[Any]:
         .join(asked, (asked.c.pbx == call_names.c.pbx) & (asked.c.channel == call_names.c.name))
         .where(calls.c.answered_at.is_not(None), or_(calls.c.ended_at.is_not(None), handed_over))
     )
-    theirs = (calls.c.joined_into.is_(None), calls.c.direction != "internal")
+    theirs = (calls.c.joined_into.is_(None), calls.c.direction.in_(("inbound", "outbound")))
     told = select(desk_cards.c.id).where(
         desk_cards.c.call_id == calls.c.id, desk_cards.c.person == person, desk_cards.c.closed_at.is_not(None)
     )

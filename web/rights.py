@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnCollection, ColumnElement, Select, and_, false, func, literal, or_, select, text, true
 
+from calls.synthetic import SYNTHETIC
 from calls.tables import calls, follow_ups, legs
 from crm_sync.book.merging import same_party
 from crm_sync.tables import leads, tasks
@@ -36,7 +37,10 @@ class Scope:
         return self.everything or (owner in self.people if owner else line in self.lines)
 
     def rows(self) -> ColumnElement[bool]:
-        """The same as `covers`, as a condition on the table of calls."""
+        """The same as `covers`, as a condition on the table of calls; no list has a synthetic call."""
+        return and_(calls.c.direction != SYNTHETIC, self._covered())
+
+    def _covered(self) -> ColumnElement[bool]:
         if self.everything:
             return true()
         # Without an end for so long it does not go on any more; and few of all calls are looked at.

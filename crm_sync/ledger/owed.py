@@ -11,6 +11,7 @@ from uuid import UUID
 from calls.due import Change
 from calls.events import RecordingStored, Transcribed
 from calls.follow_up import number_of
+from calls.synthetic import SYNTHETIC
 from calls.view import CallView
 from crm_sync.crm import Step
 
@@ -23,7 +24,7 @@ class Owed:
     """One effect that each connection which wants `step` is owed; `subject` tells rows of one call apart.
 
     `lane`: a digest of whom it is about; effects of one lane are told one after another. `waits`: it is told of, but
-    not before `ledger.release`. `at`: when it was over; None: it goes on.
+    not before `ledger.release`. `at`: when it was over; None: it goes on. `shadow`: it is written down and never sent.
     """
 
     call_id: UUID | None
@@ -33,12 +34,14 @@ class Owed:
     subject: int | None = None
     waits: bool = False
     at: datetime | None = None
+    shadow: bool = False
 
 
 def owed(change: Change) -> list[Owed]:
     """A call with the outside is told of when it rings, when people talk and when it is settled; then sound and text.
 
-    Who comes to know of a call only when it is over, as after an outage, is told of its end alone.
+    Who comes to know of a call only when it is over, as after an outage, is told of its end alone. Of a synthetic call
+    nobody is told, and what they would be is planned.
     """
     before, after = change.before, change.after
     if after.direction == "internal" or after.erased:
@@ -56,6 +59,8 @@ def owed(change: Change) -> list[Owed]:
         steps.append("transcript")
     lane = lane_of(number_of(after) or str(change.call_id))
     over = after.ended_at
+    if after.direction == SYNTHETIC:
+        return [Owed(change.call_id, after.pbx, step, lane, at=over, shadow=True) for step in steps]
     return [Owed(change.call_id, after.pbx, step, lane, waits=step == "recording", at=over) for step in steps]
 
 
@@ -66,7 +71,7 @@ def lane_of(number: str) -> str:
 
 
 def _rings(call: CallView) -> bool:
-    known = call.line if call.direction == "inbound" else number_of(call)
+    known = number_of(call) if call.direction == "outbound" else call.line
     return bool(known) and call.started_at is not None and call.ended_at is None
 
 

@@ -7,7 +7,9 @@ Rules kept here:
    retries; those of another connection never wait for them.
 3. A connection is owed what happens from the moment that its row names (`since`). One that lets us in no more is still
    owed it, and told when a person mended it; one that a person stopped, or that wants nothing more, is not.
-4. The row says what is so. A job is only its engine: one that got lost is put on its way again (`revive`).
+4. What a synthetic call would owe is written as shadow at once, whatever the connection's state: there is no job, and
+   nothing that was ended is ever sent.
+5. The row says what is so. A job is only its engine: one that got lost is put on its way again (`revive`).
 """
 
 from __future__ import annotations
@@ -33,19 +35,21 @@ _PLAN = text(
     with told as (
         select * from rows from (
             jsonb_to_recordset(cast(:owed as jsonb))
-            as (call_id uuid, pbx text, step text, subject bigint, lane text, waits boolean, at timestamptz)
+            as (call_id uuid, pbx text, step text, subject bigint, lane text, waits boolean, at timestamptz,
+                shadow boolean)
         ) with ordinality),
     made as (
-        insert into crm_effects (key, connection, call_id, step, subject, lane, waits, state)
+        insert into crm_effects (key, connection, call_id, step, subject, lane, waits, state, ended_at)
         select cast(encode(substr(sha256(convert_to(
                    concat_ws(E'\n', c.key, pbx, call_id, step, subject), 'UTF8')), 1, 16), 'hex') as uuid),
-               c.key, call_id, step, subject, lane, waits, 'planned'
+               c.key, call_id, step, subject, lane, waits, case when shadow then 'shadow' else 'planned' end,
+               case when shadow then clock_timestamp() end
         from told join crm_connections c on step = any(c.steps) and (c.state <> 'stopped' or c.stopped_by = 'auth_dead')
         where (at is null or at >= c.since) and c.key = coalesce(cast(:only as text), c.key)
         order by ordinality, c.key
         on conflict (key) do nothing
         returning *)
-    select * from made where not waits order by number
+    select * from made where not waits and state = 'planned' order by number
     """
 )
 

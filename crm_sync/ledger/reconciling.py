@@ -48,7 +48,7 @@ _OWED = text(
     from calls c left join lateral (
         select * from crm_effects e where e.call_id = c.id and e.connection = :key and e.step = 'call_finished'
         order by coalesce(e.answer ? 'not_told', false), e.number limit 1) e on true
-    where c.started_at >= :since and c.started_at < :until and c.direction <> 'internal' and not c.erased
+    where c.started_at >= :since and c.started_at < :until and c.direction in ('inbound', 'outbound') and not c.erased
       and c.joined_into is null and c.settled_at is not null
     order by c.started_at, c.id
     """

@@ -23,6 +23,7 @@ from service.cli.person import person_app
 from service.cli.privacy import erase, hold_app, links_app, retention
 from service.cli.recordings import recordings_app
 from service.cli.reloading import reload
+from service.cli.synthetic import synthetic
 from service.cli.talks import export, talk_facts
 from service.cli.terminal import Json, many, moment, plain, refuse, run, settled
 from service.cli.wallboard import wallboard_app
@@ -56,6 +57,7 @@ app.command()(erase)
 app.command()(jobs)
 app.command()(retention)
 app.command()(reload)
+app.command()(synthetic)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.due import Change
+from calls.follow_up import is_with_outside
 from calls.view import CallView
 from crm_sync import connections
 from crm_sync.connections import Connection
@@ -67,7 +68,7 @@ class _Desk:
 
 def sees(call: CallView, directory: Directory) -> frozenset[str]:
     """The keys of those on whose screens the card of a call with the outside belongs: whom it rings, who talks."""
-    if call.direction == "internal" or call.ended_at is not None or call.erased:
+    if not is_with_outside(call) or call.ended_at is not None or call.erased:
         return frozenset()
     devices = {leg.device: leg.number for leg in call.legs if leg.ended_at is None and (leg.rang or leg.answered_at)}
     if call.direction == "outbound":

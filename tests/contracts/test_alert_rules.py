@@ -21,6 +21,7 @@ from metrics.gauges import describe
 from metrics.http import new_registry
 from metrics.links import LinkGauges, StoreGauges, WatchedLink
 from metrics.observe import OUTCOMES, CrmAsked, Observed, Pushed, Reconciled
+from metrics.synthetic import SyntheticSchedule
 from metrics.working import WorkingNow
 from service.installed import locate_promtool
 from telephony.pbx import LinkState
@@ -49,6 +50,7 @@ def exposed() -> set[str]:
     Pushed(registry)
     Reconciled(registry)
     CrmAsked(registry)
+    SyntheticSchedule(registry, 0.0)
     registry.register(LinkGauges([WatchedLink("main", LinkState(), lambda: 0, lambda: 0.0)]))
     registry.register(StoreGauges(None))
     registry.register(WorkingNow(lambda: None, lambda _at: {}))

@@ -21,6 +21,7 @@ class StandIn:
     plan: Sequence[tuple[str, str, int]] | None = None
     events: list[Message] = field(default_factory=list)
     manager: Manager | None = None
+    alive: bool = True
     _more: asyncio.Event = field(default_factory=asyncio.Event)
     _answers: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -28,9 +29,9 @@ class StandIn:
     @contextlib.asynccontextmanager
     async def logged_in(cls, pbx: Pbx, *, alive: bool = True) -> AsyncIterator[Self]:
         """Connected; with its sign of life unless `alive` is False. Leaves no sign of life behind."""
-        own = cls()
+        own = cls(alive=alive)
         own.manager = await Manager.connect(pbx.ami_port, pbx.ami_username, pbx.ami_secret, own.see)
-        beat = asyncio.create_task(own._beat(alive=alive))
+        beat = asyncio.create_task(own._beat())
         await own.set_global("SWITCHHOOK_ALIVE", str(int(time.time())) if alive else "")
         try:
             yield own
@@ -39,10 +40,15 @@ class StandIn:
             await own.set_global("SWITCHHOOK_ALIVE", "")
             await own.manager.close()
 
-    async def _beat(self, *, alive: bool) -> None:
-        while alive:
+    async def _beat(self) -> None:
+        while self.alive:
             await self.set_global("SWITCHHOOK_ALIVE", str(int(time.time())))
             await asyncio.sleep(1)
+
+    async def stop_living(self) -> None:
+        """As a service that ends: its sign of life is taken back."""
+        self.alive = False
+        await self.set_global("SWITCHHOOK_ALIVE", "")
 
     async def action(self, **fields: str) -> Message:
         """Send one action."""

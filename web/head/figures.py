@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, text, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.follow_up_list import OPEN, OVERDUE
+from calls.synthetic import SYNTHETIC
 from calls.tables import call_events, calls, follow_ups
 from directory.model import RING_SECONDS
 from routing.tables import outgoing_calls
@@ -153,6 +154,7 @@ async def _recordings(connection: AsyncConnection, since: datetime, lines: Seque
         select(call_events.c.at - AHEAD, call_events.c.body, calls)
         .join(calls, calls.c.id == call_events.c.call_id)
         .where(call_events.c.kind == "RecordingRefused", call_events.c.at >= since, calls.c.joined_into.is_(None))
+        .where(calls.c.direction != SYNTHETIC)
         .where(_on(calls.c.line, lines))
         .order_by(call_events.c.at.desc())
         .limit(REFUSED_MOST)
