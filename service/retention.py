@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.erasing import NotYetError
+from calls.synthetic import SYNTHETIC
 from calls.tables import calls, legs
 from directory import store
 from directory.model import Directory
@@ -31,6 +32,7 @@ from recordings.store import StoreError
 from routing import look_up
 from service.erasing import EraseBusyError, Erasing
 from service.removing import HeldError, Ours, Remover, held_digits, hold_on
+from telephony.tables import synthetic_calls
 from web import import_drafts
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -41,6 +43,10 @@ _LEFT_SECONDS: Final = 60.0
 """What waits for the end of a call is not looked for again at once: finding a person reads every event."""
 
 _BATCH: Final = 200
+_SYNTHETIC_DAYS: Final = 7
+"""So long a synthetic call is kept, whatever the policy: nobody is in it. Its row of `synthetic_calls` stays."""
+_SYNTHETIC_BACK: Final = timedelta(days=60)
+"""Older ones went, or the service was away for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,19 @@ async def due_calls(engine: AsyncEngine, now: datetime) -> AsyncIterator[DueCall
         directory = await store.read(connection)
         held = await held_digits(connection, Ours(directory))
     least = _least_days(directory)
-    if least is None:
-        return
+    if least is not None:
+        async for one in _past_policy(engine, directory, held, least, now):
+            yield one
+    async with engine.connect() as connection:
+        synthetic = await _old_synthetic(connection, now)
+    for one in synthetic:
+        yield one
+
+
+async def _past_policy(
+    engine: AsyncEngine, directory: Directory, held: Mapping[str, int], least: int, now: datetime
+) -> AsyncIterator[DueCall]:
+    """What the policy says is due of any call."""
     after = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
     while True:
         async with engine.connect() as connection:
@@ -161,6 +178,19 @@ async def _some(connection: AsyncConnection, after: tuple[datetime, UUID], until
         .limit(_BATCH)
     )
     return (await connection.execute(asked)).all()
+
+
+async def _old_synthetic(connection: AsyncConnection, now: datetime) -> list[DueCall]:
+    """Synthetic calls past their days, with what there is of each."""
+    until = now - timedelta(days=_SYNTHETIC_DAYS)
+    made = select(synthetic_calls.c.call_id).where(synthetic_calls.c.ended_at.between(until - _SYNTHETIC_BACK, until))
+    has = {"audio": _has(sound=True), "transcript": _has(sound=False), "party": ~calls.c.erased}
+    asked = select(calls, *(found.label(f"has_{kind}") for kind, found in has.items())).where(
+        calls.c.id.in_(made), calls.c.direction == SYNTHETIC, calls.c.settled_at.is_not(None)
+    )
+    rows = (await connection.execute(asked)).all()
+    there = [(row, tuple(kind for kind in has if getattr(row, f"has_{kind}"))) for row in rows]
+    return [DueCall(row.id, row.line or "", row.status, row.ended_at, kinds) for row, kinds in there if kinds]
 
 
 async def _due(
