@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, insert, select, text, update
@@ -15,17 +15,26 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls.record import record_all
 from calls.synthetic import PREFIX, RESULTS
 from calls.tables import calls
+from crm_sync.book.owners import owners
 from crm_sync.ledger.tables import crm_effects
+from directory.file import loads as loads_directory
+from directory.store import apply
 from metrics.gauges import DatabaseGauges
 from recordings.store import Store
 from recordings.storing import StoringJobs
 from recordings.tables import call_audio, recordings, transcripts
 from reports.missed_rows import missed_report
+from routing.arrival import Arrival
+from routing.controller import Router
+from routing.load import Loads
+from routing.memory import Memory
+from routing.plan import Plan
 from routing.rerouting import decisions
 from service.commands.explain import tell
 from service.removing import Remover
 from service.retention import due_calls, keep_to
 from service.wiring import owes
+from telephony import devices
 from telephony import synthetic_calls as rows
 from telephony.synthetic import NUMBER, caller_of
 from telephony.tables import synthetic_calls
@@ -37,6 +46,17 @@ from tests.fakes.synthetic import synthetic_call
 from web import users
 
 NOW = datetime.now(UTC)
+IN_TURN = loads_directory(
+    f"""
+company: {{name: Ромашка, region: RU, time_zone: Europe/Moscow, language: ru}}
+people:
+  - {{key: anna, name: Анна, role: manager, devices: [{{kind: desk, address: PJSIP/anna-desk}}]}}
+  - {{key: boris, name: Борис, role: manager, devices: [{{kind: desk, address: PJSIP/boris-desk}}]}}
+teams: [{{key: sales, name: Продажи, strategy: round_robin, members: [anna, boris]}}]
+lines: [{{number: "{LINE}", name: Продажи, trunk: PJSIP/trunk, team: sales}}]
+""",
+    "directory.yaml",
+)
 SPEEDS = {("switchhook_transcription_realtime_factor",), ("switchhook_database_scrape_seconds",)}
 """Of the engine, with all that it hears, and of the database: no figures of calls."""
 WORDS = [{"side": "caller", "text": "операторы", "start": 1.0, "end": 2.0}]
@@ -125,6 +145,29 @@ async def test_no_report_and_no_learning_takes_it_in(engine: AsyncEngine) -> Non
     assert jobs == ["recordings.store_recording"]
     assert told["record"]["direction"] == "synthetic"
     assert words.startswith("Synthetic: ")
+
+
+async def test_nobodys_turn_is_spent_on_it(engine: AsyncEngine) -> None:
+    """Neither in memory, nor by the record that memory is read from."""
+    async with engine.begin() as connection:
+        await apply(connection, IN_TURN)
+    memory = Memory(engine, devices=devices.read, owners=owners)
+    await memory.load()
+
+    async def sent(_arrival: Arrival, _plan: Plan, _until: float | None) -> str:
+        return "sent"
+
+    async def turns(channel: str) -> object:
+        arrival = Arrival(pbx="pbx", channel=channel, line=LINE, caller_number=NUMBER, caller_name="", at=NOW)
+        return (await Router(memory, sent).route(arrival)).plan.turns
+
+    first, synthetic, second = await turns("1.1"), await turns(caller_of(uuid4())), await turns("1.2")
+    assert first != synthetic == second != ()
+    await made(engine)
+    loads = Loads()
+    async with engine.connect() as connection:
+        await loads.read(connection, IN_TURN)
+    assert loads.turns == {}
 
 
 async def test_an_active_crm_is_told_nothing_of_it(engine: AsyncEngine) -> None:

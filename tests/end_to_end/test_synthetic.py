@@ -13,10 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.synthetic import STEPS
 from directory.store import apply
+from service.commands.synthetic import make_one
 from service.demo import Demo
 from service.demo_world import OutsideWorld
 from service.demo_world.life import SALES
 from service.pbx import Pbx, Phone
+from service.settings import SyntheticSettings
 from telephony import synthetic_calls
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, until
 
@@ -75,16 +77,18 @@ async def made(engine: AsyncEngine, line: str = LINE, seconds: float = 120.0) ->
 async def test_what_the_dialplan_lacks_is_told_by_the_step_that_fails(
     stage: Stage, pbx: Pbx, broken: str, step: str
 ) -> None:
-    async with stage.open(stage.settings()):
+    settings = stage.settings()
+    async with stage.open(settings):
         await until(stage.asked, "the PBX asks the service")
         await pbx.cli(f"dialplan remove extension {broken}")
         try:
-            row = await made(stage.engine)
+            told, words, whole = await make_one(settings, LINE)
         finally:
             await pbx.cli("dialplan reload")
-    assert row.result == step, row
-    assert row.why
-    assert set(row.steps) < set(STEPS)
+    assert (told["result"], whole) == (step, False), told
+    assert told["why"] in words
+    assert f"{step:<12}  FAILED" in words
+    assert set(told["steps"]) < set(STEPS)
 
 
 async def test_a_pbx_that_records_nothing_fails_at_the_recording(stage: Stage, pbx: Pbx) -> None:
@@ -102,15 +106,20 @@ async def test_a_pbx_that_records_nothing_fails_at_the_recording(stage: Stage, p
 
 
 async def test_a_plan_that_comes_too_late_fails_at_the_decision(stage: Stage) -> None:
-    """The fallback's phone is not rung for it."""
+    """The schedule makes the call, once in its time; the fallback's phone is not rung for it."""
     settings = stage.settings()
-    slow = settings.model_copy(update={"pbx": [settings.pbx[0].model_copy(update={"budget_seconds": 0.01})]})
-    async with stage.open(slow):
-        await until(stage.asked, "the PBX asks the service")
-        row = await made(stage.engine)
+    own: dict[str, Any] = {"pbx": [settings.pbx[0].model_copy(update={"budget_seconds": 0.01})]}
+    own |= {"synthetic": SyntheticSettings(every_minutes=15, line=LINE)}
+
+    async def over() -> Any:
+        return await stage.rows("select * from synthetic_calls where ended_at is not null")
+
+    async with stage.open(settings.model_copy(update=own)):
+        (row,) = await until(over, "the synthetic call is over", 60)
     assert row.result == "decided", row
-    assert "late" in row.why
+    assert "late" in row.why or "down" in row.why
     assert not stage.world.phone(FALLBACK).has_rung
+    assert len(await stage.rows("select * from synthetic_calls")) == 1
 
 
 async def test_a_whole_chain_goes_through_and_is_in_no_figure(demo: Demo) -> None:

@@ -9,6 +9,8 @@ from calls import events as e
 from calls.synthetic import CONTEXT, PREFIX
 from telephony.synthetic import NUMBER, caller_of
 
+_PLAN = '{"steps": [{"kind": "ring"}], "rule": "team", "turns": [["sales", "anna"]]}'
+
 
 def synthetic_call(own: UUID, line: str, at: datetime, *, answered: bool = True) -> list[e.Event]:
     """From its beginning to its settling, `Settled` last."""
@@ -35,7 +37,7 @@ def synthetic_call(own: UUID, line: str, at: datetime, *, answered: bool = True)
         happened(e.ChannelCreated, 0.0, first, dialed=line),
         happened(e.ChannelCreated, 0.0, number=NUMBER, dialed=line, incoming=True),
         happened(e.Arrived, 0.001, line=line, number=NUMBER),
-        happened(e.Routed, 0.002, rule="team", plan='{"steps": [{"kind": "ring"}], "rule": "team"}', outcome="in_time"),
+        happened(e.Routed, 0.002, rule="team", plan=_PLAN, outcome="in_time"),
         happened(e.RecordingStarted, 0.003, path=f"/spool/{caller}-caller.wav"),
         happened(e.ChannelCreated, 0.01, phone, incoming=False),
         happened(e.Dialed, 0.02, target=phone, target_name=f"Local/phone@{CONTEXT}-00000002;1"),

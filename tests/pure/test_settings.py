@@ -40,6 +40,19 @@ def test_a_wrong_value_is_named_with_the_setting(tmp_path: Path, monkeypatch: py
     assert "switchhook.toml" in told
 
 
+def test_a_synthetic_call_has_a_line_and_a_pbx_that_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is off without a word; the first PBX makes it, unless another is named."""
+    assert load().synthetic.every_minutes == 0
+    assert "line is required" in wrong(tmp_path, monkeypatch, "[synthetic]\nevery_minutes = 15\n")
+    told = wrong(tmp_path, monkeypatch, '[synthetic]\nevery_minutes = 0.1\nline = "74951234567"\n')
+    assert "at least 1, got 0.1" in told
+    assert "synthetic.line" in wrong(tmp_path, monkeypatch, '[synthetic]\nline = "7495/n"\n')
+    assert "'south'" in wrong(tmp_path, monkeypatch, '[synthetic]\npbx = "south"\n[[pbx]]\nsecret = "s"\n')
+    (tmp_path / "switchhook.toml").write_text("")
+    settings = load(pbx=[{"name": "north", "secret": "s"}, {"name": "south", "secret": "s"}])
+    assert settings.synthetic_pbx == "north"
+
+
 def test_a_trusted_proxy_is_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One address is one too, the environment may name them, and what is none is refused."""
     monkeypatch.setenv("SWITCHHOOK_WEB__TRUSTED_PROXIES", '["127.0.0.1", "fd00::/8"]')
