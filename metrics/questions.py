@@ -295,6 +295,7 @@ QUESTIONS: Final = (
     Question(
         "synthetic_failed_in_a_row", "Synthetic calls that failed since one went through.", (), _SYNTHETIC_IN_A_ROW
     ),
+    Question(
         "recordings_judged",
         "Calls of seven days by how complete their audio is.",
         ("state",),

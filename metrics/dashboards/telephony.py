@@ -24,6 +24,31 @@ PAGE = Page(
             " and on (device) (max by (device) (switchhook_device_expected) == 1)) or vector(0)",
             bad=1,
         ),
+        Row("Synthetic calls"),
+        Panel(
+            title="Synthetic calls that failed in a row",
+            queries=(("max(switchhook_synthetic_failed_in_a_row)", "calls"),),
+        ),
+        Panel(
+            title="Since a synthetic call was over, and went through whole",
+            queries=(
+                ("max(switchhook_synthetic_last_age_seconds)", "over"),
+                ("max(switchhook_synthetic_last_ok_age_seconds)", "whole"),
+            ),
+            unit="s",
+        ),
+        Panel(
+            title="Steps of the last synthetic call",
+            queries=(("max by (step) (switchhook_synthetic_step_seconds)", "{{step}}"),),
+            unit="s",
+            about="From its beginning to each step that was done.",
+        ),
+        Panel(
+            title="Synthetic calls by result",
+            queries=(("round(max by (result) (increase(switchhook_synthetic_calls_total[1h]))) > 0", "{{result}}"),),
+            kind="bars",
+            every="1h",
+        ),
         Row("Calls"),
         Panel(
             title="Calls by status",
