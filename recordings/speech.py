@@ -14,6 +14,7 @@ from typing import Final
 
 from recordings.heard import Heard, ModelMissingError, SpeechDiedError, Talk, Track
 from recordings.model import SpeechSettings, begin
+from recordings.pace import pace
 from recordings.processes import ProcessDiedError, Processes
 from recordings.turns import Turn, Turns
 from recordings.whisper import hear, hear_file
@@ -58,6 +59,13 @@ class Speech:
         """Hear a file of two channels as caller (left) and staff (right), any other as one side, `caller`."""
         try:
             return await self._running.run(hear_file, str(path), hint)
+        except ProcessDiedError as error:
+            raise SpeechDiedError("the listening process died") from error
+
+    async def pace(self) -> float:
+        """Seconds that a second of sound takes here, without loading. Raises ModelMissingError, SpeechDiedError."""
+        try:
+            return await self._running.run(pace)
         except ProcessDiedError as error:
             raise SpeechDiedError("the listening process died") from error
 

@@ -408,10 +408,11 @@ class Settings(BaseSettings):
         """What the program says, then the environment, then files of secrets, then the file of settings."""
         del dotenv_settings, file_secret_settings
         secrets = SecretFiles(settings_cls)
-        return init_settings, env_settings, secrets, TomlConfigSettingsSource(settings_cls, _file())
+        return init_settings, env_settings, secrets, TomlConfigSettingsSource(settings_cls, file_in_use())
 
 
-def _file() -> Path | None:
+def file_in_use() -> Path | None:
+    """The settings file, if there is one: $SWITCHHOOK_CONFIG, else switchhook.toml in the working folder."""
     told = os.environ.get("SWITCHHOOK_CONFIG")
     if told:
         return Path(told)
@@ -423,7 +424,7 @@ def load(**told: Any) -> Settings:
 
     Raises SettingsError, one line a problem.
     """
-    file = _file()
+    file = file_in_use()
     if file is not None and not file.is_file():
         raise SettingsError(f"SWITCHHOOK_CONFIG: there is no file {str(file)!r}")
     try:

@@ -23,12 +23,14 @@ from crm_sync.book import parties
 from crm_sync.book.owners import owner_of
 from crm_sync.ledger.planning import plan_changes
 from recordings.disk import Disk
+from recordings.model import SpeechSettings
+from recordings.speech import Speech
 from recordings.store import Bucket, Store
 from routing import look_up
 from routing.requests import Desk
 from service.database import upgrade
 from service.postgres import AlreadyServedError, Postgres, PostgresError, served_url
-from service.settings import CrmSettings, PbxSettings, Settings
+from service.settings import CrmSettings, PbxSettings, Settings, TranscriptionSettings
 from telephony import devices
 from telephony.cel_file import CelFile
 from telephony.cel_source import CelSource
@@ -91,6 +93,25 @@ def open_store(settings: Settings) -> Store:
         return Store.in_folder(settings.recordings_store)
     secret = told.secret.get_secret_value()
     return Store.in_bucket(Bucket(told.bucket, told.key, secret, region=told.region, endpoint=told.endpoint))
+
+
+@asynccontextmanager
+async def open_speech(settings: TranscriptionSettings) -> AsyncIterator[Speech]:
+    """The speech engine of the settings; its processes end with the body."""
+    speech = Speech(
+        SpeechSettings(
+            settings.model_path,
+            device=settings.device,
+            compute=settings.compute,
+            language=settings.language,
+            beam=settings.beam,
+        ),
+        processes=settings.processes,
+    )
+    try:
+        yield speech
+    finally:
+        await speech.close()
 
 
 def store_disk(settings: Settings) -> Disk | None:

@@ -22,9 +22,7 @@ from notices.inbox import keep_forgetting
 from notices.telling import QUEUE as NOTICES
 from recordings import looking, upkeep
 from recordings.archiving import ArchivingJobs, has_room
-from recordings.model import SpeechSettings
 from recordings.processes import Processes
-from recordings.speech import Speech
 from recordings.storing import StoringJobs
 from recordings.transcribing import TranscribingJobs
 from recordings.turns import TOGETHER
@@ -39,11 +37,11 @@ from service.faults import UserFault
 from service.reloading import not_yet, open_reloading
 from service.retention import keep as keep_what_may_be
 from service.rounds import come_round
-from service.settings import Settings, TranscriptionSettings
+from service.settings import Settings
 from service.stopping import stopping
 from service.telling import open_telling
 from service.traces import open_traces
-from service.wiring import House, lead_owner, open_house, open_store, open_tasks, owes, store_disk
+from service.wiring import House, lead_owner, open_house, open_speech, open_store, open_tasks, owes, store_disk
 from telephony.clocks import AHEAD
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -184,22 +182,3 @@ async def open_processes(count: int) -> AsyncIterator[Processes]:
         yield processes
     finally:
         await processes.close()
-
-
-@asynccontextmanager
-async def open_speech(settings: TranscriptionSettings) -> AsyncIterator[Speech]:
-    """The speech engine of the settings; its processes end with the body."""
-    speech = Speech(
-        SpeechSettings(
-            settings.model_path,
-            device=settings.device,
-            compute=settings.compute,
-            language=settings.language,
-            beam=settings.beam,
-        ),
-        processes=settings.processes,
-    )
-    try:
-        yield speech
-    finally:
-        await speech.close()

@@ -89,12 +89,17 @@ def read_period(path: Path, since: datetime, until: datetime) -> Iterator[Row]:
                     yield row
 
 
-def newest(path: Path) -> datetime | None:
-    """When the last row that the file itself holds was written, None for none. Raises OSError."""
+def last_rows(path: Path) -> list[Row]:
+    """The last rows that the file itself holds, some hundred. Raises OSError."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         file.seek(max(0, size - _LOOK_BYTES))
-        return max((at for row in _Rows().of(_lines(file)) if (at := moment(row.get("eventtime", "")))), default=None)
+        return list(_Rows().of(_lines(file)))
+
+
+def newest(path: Path) -> datetime | None:
+    """When the last row that the file itself holds was written, None for none. Raises OSError."""
+    return max((at for row in last_rows(path) if (at := moment(row.get("eventtime", "")))), default=None)
 
 
 class _Rows:

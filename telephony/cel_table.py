@@ -25,6 +25,7 @@ TABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$"
 """What a table may be called: a name, or a schema and a name."""
 
 _CHUNK: Final = 100
+_LAST: Final = 300
 _WANTED: Final = ("eventtype", "eventtime", "uniqueid", "linkedid")
 _COLUMNS = text(
     """
@@ -120,6 +121,13 @@ class CelTable:
         zone = await self._zone(connection, columns)
         newest = text(f'select max("{columns.time}") from {self.table}')  # noqa: S608 - checked names
         return _moment((await connection.execute(newest)).scalar(), zone)
+
+    async def last_rows(self, connection: AsyncConnection, columns: Columns) -> list[Row]:
+        """The last rows by time, some hundred."""
+        listed = ", ".join(f'"{column}" as "{name}"' for name, column in columns.by_name.items())
+        asked = text(f'select {listed} from {self.table} order by "{columns.time}" desc limit {_LAST}')  # noqa: S608 - checked names
+        found = (await connection.execute(asked)).mappings().all()
+        return [{name: _plain(value) for name, value in row.items()} for row in found]
 
     async def _zone(self, connection: AsyncConnection, columns: Columns) -> tzinfo:
         """The zone of the PBX's dates, as the newest channels give it away."""

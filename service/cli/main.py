@@ -105,7 +105,7 @@ def demo(
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Check everything an operator can get wrong. Exit 0 ok, 1 warnings, 2 failures."""
-    from service.commands.doctor import examine, render
+    from service.doctor.examine import examine, render
 
     checks = run(examine(settled()))
     if as_json:

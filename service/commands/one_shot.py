@@ -39,8 +39,7 @@ from service.reconcile import PBX_STORE, repair
 from service.reconcile import reconcile as compare_calls
 from service.recorder import Recorder
 from service.settings import Settings
-from service.wiring import cel_source, open_database, open_house, outgoing_desk, owes
-from service.worker_role import open_speech
+from service.wiring import cel_source, open_database, open_house, open_speech, outgoing_desk, owes
 from telephony import devices
 from telephony.cel_file import CelFile
 from telephony.cel_source import CelSource

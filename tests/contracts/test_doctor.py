@@ -21,9 +21,11 @@ from directory.calendars import refresh
 from directory.feed import Limits
 from directory.store import apply
 from directory.tables import calendars
-from service.commands.check import Check
-from service.commands.doctor import build, examine, render
-from service.pbx import Pbx
+from service.demo_world import OutsideWorld
+from service.doctor.check import Check
+from service.doctor.examine import examine, render
+from service.doctor.pbx import build
+from service.pbx import Pbx, Phone
 from service.ports import free_port
 from service.settings import CrmSettings, PbxSettings, Settings, TranscriptionSettings, load
 from tests.fakes.command import switchhook
@@ -31,23 +33,25 @@ from tests.fakes.crm import TOKEN, open_crm
 from tests.fakes.directories import OFFICE
 from web import users
 
+PHONES = (Phone("anna-desk", "101"), Phone("anna-soft"), Phone("boris-desk", "102"))
+
 
 @pytest.fixture(scope="module")
 async def pbx() -> AsyncIterator[Pbx]:
-    """A PBX with a CEL file."""
-    async with Pbx([]) as running:
+    """A PBX with a CEL file, the office's phones registered, and its trunk to the world outside."""
+    async with Pbx(PHONES) as running, OutsideWorld(running):
         running.cel_file.parent.mkdir(parents=True, exist_ok=True)
         running.cel_file.touch()
+        running.recordings.mkdir(parents=True, exist_ok=True)
+        running.recordings.chmod(0o2750)
         yield running
 
 
 def told_by(pbx: Pbx, url: str, folder: Path) -> Settings:
     """Settings with which nothing is wrong."""
-    (folder / "model.bin").touch()
     return load(
         data_dir=folder,
         database_url=SecretStr(url),
-        transcription=TranscriptionSettings(model=str(folder)),
         pbx=[
             PbxSettings(
                 port=pbx.ami_port,
@@ -80,12 +84,11 @@ async def test_a_healthy_house_is_exit_0(pbx: Pbx, engine: AsyncEngine, database
     code, checks, said = await switchhook_doctor(
         DATABASE_URL=database_url,
         SWITCHHOOK_DATA_DIR=str(tmp_path),
-        SWITCHHOOK_TRANSCRIPTION=settings.transcription.model_dump_json(),
         SWITCHHOOK_PBX=json.dumps(
             [settings.pbx[0].model_dump(mode="json", exclude={"tls_ca_file", "secret"}) | {"secret": pbx.ami_secret}]
         ),
     )
-    assert {check["name"] for check in checks if check["state"] != "ok"} <= {"pbx pbx service", "disk"}, said
+    assert {check["name"] for check in checks if check["state"] != "ok"} <= {"pbx pbx service", "workers", "disk"}, said
     assert code == max({"ok": 0, "warn": 1, "fail": 2}[check["state"]] for check in checks) < 2
     assert {tuple(check) for check in checks} == {("name", "state", "why", "remedy")}
     assert {
@@ -109,11 +112,11 @@ async def test_a_crm_that_tells_no_owners_is_a_failure_with_its_reason(
 ) -> None:
     """Well, slower than a caller waits, wrong token, not there; without one there is nothing to look at."""
     settings = told_by(pbx, database_url, tmp_path)
-    assert "crm" not in states(await examine(settings))
+    assert "crm" not in states(await examine(settings, ("crm",)))
 
     async def told(**crm: object) -> Check:
         asked = settings.model_copy(update={"crm": CrmSettings.model_validate(crm)})
-        return next(check for check in await examine(asked) if check.name == "crm")
+        return next(check for check in await examine(asked, ("crm",)) if check.name == "crm")
 
     async with open_crm() as crm:
         assert (await told(owner_url=crm.url, token=TOKEN, budget_seconds=1)).state == "ok"
@@ -136,7 +139,7 @@ async def test_a_calendar_that_cannot_be_fetched_is_a_warning_with_its_person_an
     settings = told_by(pbx, database_url, tmp_path)
 
     async def told() -> Check:
-        return next(check for check in await examine(settings) if check.name == "calendars")
+        return next(check for check in await examine(settings, ("people",)) if check.name == "calendars")
 
     assert (await told()).why == "anna: not fetched yet"
     await refresh(engine, Limits(networks=(ip_network("127.0.0.0/8"),)), 300)
@@ -171,7 +174,7 @@ async def test_a_pbx_that_lacks_what_pages_ask_of_it_is_a_warning(pbx: Pbx, data
     settings = told_by(pbx, database_url, tmp_path)
 
     async def told(name: str) -> Check:
-        return next(check for check in await examine(settings) if check.name == f"pbx pbx {name}")
+        return next(check for check in await examine(settings, ("pbx",)) if check.name == f"pbx pbx {name}")
 
     for module, name, word in (
         ("app_chanspy", "overhearing", "app_chanspy is not loaded"),
@@ -193,7 +196,7 @@ async def test_keys_that_would_do_what_nobody_wants_are_a_warning(
     database_url: str, tmp_path: Path, features: str, word: str
 ) -> None:
     async with Pbx([], extra_files={"features.conf": f"[general]\n{features}"}) as bare:
-        checks = await examine(told_by(bare, database_url, tmp_path))
+        checks = await examine(told_by(bare, database_url, tmp_path), ("pbx",))
     (check,) = [check for check in checks if check.name == "pbx pbx consultations"]
     assert (check.state, word in check.why, "connect_your_asterisk" in check.remedy) == ("warn", True, True), check
 
@@ -202,8 +205,8 @@ async def test_what_is_only_missing_is_a_warning(pbx: Pbx, database_url: str, tm
     """A new house without lines, logins, model and service works; it is told what it lacks."""
     await pbx.cli("dialplan set global SWITCHHOOK_ALIVE 0")
     settings = told_by(pbx, database_url, tmp_path)
-    (tmp_path / "model.bin").unlink()
-    checks = await examine(settings)
+    settings = settings.model_copy(update={"transcription": TranscriptionSettings(model=str(tmp_path))})
+    checks = await examine(settings, ("people", "work", "pbx"))
     found = states(checks)
     assert [found[name] for name in ("directory", "logins", "transcription", "pbx pbx service")] == ["warn"] * 4
     assert max(check.level for check in checks) == 1
@@ -215,7 +218,7 @@ async def test_a_pbx_that_is_away_is_a_failure_of_its_own(pbx: Pbx, database_url
     port = free_port()
     settings = told_by(pbx, database_url, tmp_path)
     away = settings.pbx[0].model_copy(update={"port": port})
-    checks = await examine(settings.model_copy(update={"pbx": [away]}))
+    checks = await examine(settings.model_copy(update={"pbx": [away]}), ("pbx",))
     assert states(checks)["database"] == "ok"
     (failed,) = [check for check in checks if check.state == "fail"]
     assert failed.name == "pbx pbx"
@@ -226,7 +229,7 @@ async def test_an_old_schema_is_a_warning_with_the_command(pbx: Pbx, empty_datab
     """The doctor changes nothing: an empty database stays empty."""
     settings = told_by(pbx, empty_database_url, tmp_path)
     for _ in range(2):
-        (schema,) = [check for check in await examine(settings) if check.name == "schema"]
+        (schema,) = [check for check in await examine(settings, ("database",)) if check.name == "schema"]
         assert (schema.state, schema.remedy) == ("warn", "switchhook db upgrade")
 
 
@@ -238,7 +241,7 @@ async def test_cel_in_a_table_is_looked_at_there(
 
     async def looked(url: str = database_url) -> Check:
         table = settings.pbx[0].model_copy(update={"cel_file": None, "cel_url": SecretStr(url)})
-        checks = await examine(settings.model_copy(update={"pbx": [table]}))
+        checks = await examine(settings.model_copy(update={"pbx": [table]}), ("cel",))
         (cel,) = [check for check in checks if check.name == "pbx pbx CEL"]
         assert str(make_url(database_url).password) not in render(checks)
         return cel
@@ -266,7 +269,7 @@ async def test_a_cel_file_of_another_shape_is_a_failure(pbx: Pbx, database_url: 
     other = tmp_path / "Master.csv"
     other.write_text("CHAN_START,1,2,3\n")
     changed = settings.pbx[0].model_copy(update={"cel_file": other})
-    checks = await examine(settings.model_copy(update={"pbx": [changed]}))
+    checks = await examine(settings.model_copy(update={"pbx": [changed]}), ("cel",))
     (cel,) = [check for check in checks if check.name.endswith("cel_file") or check.name.endswith("CEL")]
     assert (cel.state, "no row that we know" in cel.why) == ("fail", True)
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from notices.channel import AddressDead, AnswerLost, Message, NotDelivered, Refused, TryLater
 from notices.model import Told
-from service.commands.doctor_notices import examine_channels
+from service.doctor.notices import examine_channels
 from service.settings import MailSettings, WebhookSettings
 from service.telling import channels_of, open_channels
 from tests.fakes.directories import OFFICE

@@ -31,8 +31,8 @@ from recordings.store import (
     call_folder,
     side_name,
 )
-from service.commands.check import Check
-from service.commands.doctor import examine
+from service.doctor.check import Check
+from service.doctor.examine import examine
 from service.settings import RecordingsSettings, load
 from tests.fakes.bucket import Way, serving
 from tests.fakes.full_disk import room_for
@@ -256,7 +256,7 @@ async def _store_check(bucket: Bucket, folder: Path) -> Check:
     kept = {"bucket": bucket.name, "key": bucket.key, "secret": bucket.secret, "region": bucket.region}
     recordings = RecordingsSettings.model_validate({"store": "s3", "endpoint": bucket.endpoint, **kept})
     nowhere = SecretStr("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
-    checks = await examine(load(data_dir=folder, database_url=nowhere, recordings=recordings))
+    checks = await examine(load(data_dir=folder, database_url=nowhere, recordings=recordings), ("disk",))
     return next(check for check in checks if check.name == "recordings store")
 
 

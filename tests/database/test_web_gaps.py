@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from metrics.gauges import DatabaseGauges
 from recordings.rows import write_call_audio
 from recordings.tables import recordings
-from service.commands.doctor import examine
 from service.commands.explain import tell
 from service.commands.recordings import list_gaps
+from service.doctor.examine import examine
 from service.settings import load
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import LINE, SUPPORT, Told
@@ -130,7 +130,7 @@ async def test_the_command_line_lists_gaps_since_a_time(site: Site, database_url
     assert f"{call}  missing  (line {LINE}, trunk PJSIP/trunk, transfer none)" in words
     assert "staff: missing, the PBX left no file for the staff's side" in words
     assert await list_gaps(settings, old - timedelta(days=1), SUPPORT) == ([], "every recording is complete")
-    checks = {check.name: check for check in await examine(settings)}
+    checks = {check.name: check for check in await examine(settings, ("recordings",))}
     assert (checks["recordings"].state, checks["recordings"].why) == ("warn", "7 days: 2 missing")
 
 

@@ -18,8 +18,8 @@ from directory.model import Device, DoNotCall, Person
 from directory.outgoing import Callback, Outgoing, Reach
 from directory.store import apply
 from routing.requests import Answered, Wish, ask
-from service.commands.doctor import examine
 from service.demo_world import OutsideWorld, answer, ring_out
+from service.doctor.examine import examine
 from service.pbx import Pbx, Phone
 from service.telephony_role import Telephony
 from service.wiring import outgoing_desk
@@ -363,6 +363,6 @@ async def test_a_pbx_that_lets_nobody_originate_fails_the_call_and_the_doctor_sa
         async with stage.open(settings):
             row = await became(stage, await click(stage), "failed")
             assert row.reason == "pbx_refused"
-            checks = {check.name: check for check in await examine(settings)}
+            checks = {check.name: check for check in await examine(settings, ("pbx",))}
             assert checks["pbx pbx calls out"].state == "warn"
         stage.world.ports.lock.close()

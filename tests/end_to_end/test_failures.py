@@ -26,9 +26,9 @@ from calls.queue import Crew, make_app, work
 from directory.store import apply
 from recordings.store import Store
 from recordings.storing import StoringJobs
-from service.commands.doctor import examine
 from service.database import upgrade
 from service.demo_world import OutsideWorld, answer, ring_out
+from service.doctor.examine import examine
 from service.pbx import Pbx, Phone
 from service.postgres import Postgres
 from service.settings import RecordingsSettings
@@ -190,7 +190,7 @@ async def test_a_wrong_secret_is_said_once_and_the_rest_of_the_service_lives(sta
             assert "put the same secret into manager.conf" in parts["pbx pbx"]
             async with ClientSession() as http, http.get(f"http://127.0.0.1:{settings.web.port}/login") as page:
                 assert page.status == 200
-            checks = {check.name: check for check in await examine(settings)}
+            checks = {check.name: check for check in await examine(settings, ("pbx",))}
             assert (checks["pbx pbx"].state, "manager.conf" in checks["pbx pbx"].why) == ("fail", True)
 
             async def later() -> bool:

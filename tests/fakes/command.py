@@ -20,7 +20,7 @@ from pathlib import Path
 from service.children import die_with_parent
 
 _OWN = ("SWITCHHOOK_", "DATABASE_URL")
-_READ = ("cli.main", "commands.one_shot", "commands.doctor", "serve", "worker_role")
+_READ = ("cli.main", "commands.one_shot", "doctor.examine", "serve", "worker_role")
 PROGRAM = multiprocessing.get_context("forkserver")
 PROGRAM.set_forkserver_preload([f"service.{name}" for name in _READ])
 

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from directory.store import apply
-from service.commands.doctor import examine
 from service.demo_world import OutsideWorld, answer
+from service.doctor.examine import examine
 from service.installed import with_wrong_clock
 from service.pbx import Pbx, Phone
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage
@@ -51,7 +51,7 @@ async def test_a_wrong_clock_of_the_pbx_costs_nothing_but_a_warning(
                 await call.ended()
                 records = [await stage.record(number) for number in ("79161234101", "79161234102")]
                 await until_settled(stage, records)
-                checks = {check.name: check for check in await examine(stage.settings())}
+                checks = {check.name: check for check in await examine(stage.settings(), ("pbx",))}
         (told,) = await stage.told(records[1], "Routed")
         async with engine.connect() as connection:
             on_desk = {call.caller_number: call.over_at for call in await read_live(connection)}

@@ -10,8 +10,8 @@ from directory.model import Directory
 from notices.addresses import dead_of
 from notices.channel import NotDelivered
 from notices.tables import SENT_BY
-from service.commands.check import Check
-from service.settings import NoticesSettings
+from service.doctor.check import Check
+from service.settings import NoticesSettings, Settings
 from service.telling import channels_of, open_channels
 from web.words import say
 
@@ -29,6 +29,11 @@ async def examine_channels(told: NoticesSettings) -> list[Check]:
                 why = say("en", f"undelivered.{error.reason}")
                 checks.append(Check(f"notices by {name}", "fail", why, _REMEDY))
     return checks
+
+
+async def channels(settings: Settings) -> list[Check]:
+    """`examine_channels` of the settings."""
+    return await examine_channels(settings.notices)
 
 
 async def examine_people(connection: AsyncConnection, directory: Directory, told: NoticesSettings) -> list[Check]:
