@@ -219,6 +219,11 @@ _CALENDARS = f"""
     select word, count(key) from unnest(array['fresh', 'partly', 'failing', 'never']) as word
     left join told on state = word group by word
 """  # noqa: S608 - of our own text
+_DOCTOR = """
+    select word, count(name) from unnest(array['ok', 'warn', 'fail']) as word
+    left join doctor_checks on state = word and examined_at = (select max(examined_at) from doctor_checks)
+    group by word
+"""
 _CALENDAR_AGE = f"""
     with {_FEEDS} select extract(epoch from clock_timestamp() - min(fetched_at)) from feeds
 """  # noqa: S608 - of our own text
@@ -362,6 +367,7 @@ QUESTIONS: Final = (
         counts=True,
     ),
     Question("calendars", "Feeds of people's calendars by how they are kept.", ("state",), _CALENDARS),
+    Question("doctor_checks", "Checks of the doctor's last daily look, by how they stand.", ("state",), _DOCTOR),
     Question("calendar_oldest_seconds", "Age of the oldest copy of a calendar.", (), _CALENDAR_AGE),
     Question("backups_made", "Backups that were finished.", (), _BACKUPS, counts=True),
     Question("backup_age_seconds", "Of which age the newest backup is; no series before the first.", (), _BACKUP_AGE),

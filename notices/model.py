@@ -29,6 +29,7 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "help_asked": ("person",),
     "colleague_answered": ("person",),
     "device_without_person": ("device", "line"),
+    "doctor_found": ("worse", "well", "check"),
     "follow_up_overdue": ("line", "due_at", "owner"),
     "revival_without_channel": ("step",),
     "task_given": ("by", "due_at"),

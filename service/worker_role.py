@@ -33,6 +33,7 @@ from service.crm.doors import acts
 from service.crm.probing import keep_probing
 from service.crm.reconcile import keep_comparing
 from service.crm.workplaces import opener
+from service.doctor.daily import keep_examining
 from service.faults import UserFault
 from service.reloading import not_yet, open_reloading
 from service.retention import keep as keep_what_may_be
@@ -52,7 +53,10 @@ CALENDARS = "calendars"
 RETENTION = "retention"
 """Another: what is past its days, and persons who asked to be erased."""
 
-WORK = (*QUEUES, CALENDARS, RETENTION)
+DOCTOR = "doctor"
+"""And the daily look of the doctor."""
+
+WORK = (*QUEUES, CALENDARS, RETENTION, DOCTOR)
 
 _ENCODERS = 1
 """Processes that make archives: one does an hour of talk in a minute or two."""
@@ -127,6 +131,8 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             if RETENTION in queues:
                 erasing = erasing_of(settings, house.engine, store)
                 running(keep_what_may_be(house.engine, erasing.remover, erasing))
+            if DOCTOR in queues:
+                running(keep_examining(house))
             await work(app, crews, stop, _timing(settings.jobs.stalled_seconds))
 
 

@@ -18,6 +18,7 @@ _PATHS_OF_KINDS: Final = {
     "attention": "/leads/attention",
     "leads_given": "/leads?owner=me",
     "crm_access_ended": "/crm/{id}",
+    "doctor_found": "/admin/incidents",
     "test": None,
 }
 

@@ -1,12 +1,14 @@
-"""What the web room keeps itself: who listened to what, tokens of PBXes, links of wallboards, files to be imported."""
+"""What the web room keeps: who listened to what, tokens of PBXes, links of wallboards, files to be imported, a look."""
 
 from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
+    CheckConstraint,
     Column,
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     Table,
     Text,
@@ -101,4 +103,22 @@ wall_links = Table(
     Column("used_at", TIMESTAMP(timezone=True), comment="When a screen came last, to the minute."),
     Column("revoked_at", TIMESTAMP(timezone=True)),
     comment="Addresses at which a screen shows the wallboard without a login; they open nothing else.",
+)
+
+doctor_checks = Table(
+    "doctor_checks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", Integer, nullable=False, comment="Its place in the list."),
+    Column("state", Text, CheckConstraint("state in ('ok', 'warn', 'fail')", name="state"), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("remedy", Text, nullable=False),
+    Column("since", TIMESTAMP(timezone=True), nullable=False, comment="When it began to stand so."),
+    Column(
+        "examined_at",
+        TIMESTAMP(timezone=True),
+        nullable=False,
+        comment="The same for all that were looked at together.",
+    ),
+    comment="The doctor's daily look, a row a check; one not looked at this time keeps its last word.",
 )

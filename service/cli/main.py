@@ -80,7 +80,7 @@ def worker(
     queue: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only some: recordings, transcription, crm, routing, follow_ups, notices, calendars, retention."
+            help="Only some: recordings, transcription, crm, routing, follow_ups, notices, calendars, retention, …"
         ),
     ] = None,
     kept: Annotated[bool, typer.Option(hidden=True, help="By a service, which has it reload.")] = False,
@@ -103,13 +103,32 @@ def demo(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    topic: Annotated[list[str] | None, typer.Option(help="Only what is about: disk, work, pbx, people, …")] = None,
+    last: Annotated[bool, typer.Option("--last", help="What was found when it looked by itself last.")] = False,
+    as_json: Json = False,
+) -> None:
     """Check everything an operator can get wrong. Exit 0 ok, 1 warnings, 2 failures."""
+    from service.doctor.check import Check
+    from service.doctor.daily import last_look
     from service.doctor.examine import examine, render
+    from service.doctor.looks import TOPICS
 
-    checks = run(examine(settled()))
+    unknown = next((name for name in topic or () if name not in TOPICS), None)
+    if unknown is not None:
+        refuse(f"--topic: must be one of {', '.join(TOPICS)}, got {unknown!r}")
+    if last:
+        found = run(last_look(settled()))
+        if not found:
+            refuse("--last: the doctor has not looked by itself yet; a worker does so every day")
+        checks = [Check(one.name, one.state, one.why, one.remedy) for one in found]
+        told = [one.to_json() for one in found]
+        typer.echo(f"looked at {found[0].examined_at:%Y-%m-%dT%H:%M:%SZ}", err=True)
+    else:
+        checks = run(examine(settled(), topic or ()))
+        told = [check.to_json() for check in checks]
     if as_json:
-        typer.echo(json.dumps([check.to_json() for check in checks], ensure_ascii=False))
+        typer.echo(json.dumps(told, ensure_ascii=False))
     else:
         typer.echo(render(checks))
     raise typer.Exit(max((check.level for check in checks), default=0))

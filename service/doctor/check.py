@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+State = Literal["ok", "warn", "fail"]
+
 _LEVELS = {"ok": 0, "warn": 1, "fail": 2}
 
 
@@ -13,7 +15,7 @@ class Check:
     """One line: what was looked at, how it stands, why, and what to do when it is not well."""
 
     name: str
-    state: Literal["ok", "warn", "fail"]
+    state: State
     why: str
     remedy: str = ""
 

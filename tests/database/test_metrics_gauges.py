@@ -24,7 +24,9 @@ from metrics.gauges import DatabaseGauges
 from recordings.tables import recordings, transcripts
 from routing.outgoing import REFUSALS
 from routing.tables import outgoing_calls
+from service.doctor.check import Check
 from telephony.tables import device_states
+from web import doctor
 
 NOW = datetime.now(UTC)
 LINE = "74951234567"
@@ -42,6 +44,16 @@ async def read(engine: AsyncEngine) -> dict[tuple[str, ...], float]:
         for family in await DatabaseGauges(engine).read()
         for sample in family.samples
     }
+
+
+async def test_the_doctors_last_look_is_told_by_how_its_checks_stand(engine: AsyncEngine) -> None:
+    """None before the first look; what the last one did not look at is not counted."""
+    assert (await read(engine))["doctor_checks", "fail"] == 0
+    async with engine.begin() as connection:
+        await doctor.keep(connection, [Check("pbx main trunks", "fail", "not reachable")])
+        await doctor.keep(connection, [Check("pbx main", "fail", "away"), Check("disk", "ok", "much")])
+    told = await read(engine)
+    assert [told["doctor_checks", state] for state in ("ok", "warn", "fail")] == [1, 0, 1]
 
 
 async def test_calendars_are_told_by_how_they_are_kept_and_by_the_oldest_copy(engine: AsyncEngine) -> None:
