@@ -3,5 +3,5 @@
 Read `check` (one line), `look` (how lines are made: each look within its time, whatever becomes of the others) and
 `looks` (the one list of them all), then the file of a topic: `database`, `people`, `crm`, `work`, `notices`, `disk`,
 `certificates`, `security`, and of a PBX `pbx`, `features`, `cel`, `devices`. `examine` looks at everything, `daily`
-does so by itself. Nothing is mended here, and nothing changed.
+does so by itself. Nothing is mended here; what is tried harms nobody.
 """

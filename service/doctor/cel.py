@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -10,7 +9,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.doctor.check import Check
-from service.doctor.look import Asked
+from service.doctor.look import Asked, aside
 from service.doctor.pbx import HOW, readable
 from service.wiring import cel_source
 from telephony.cel import event_type, spelling
@@ -43,13 +42,13 @@ async def look(asked: Asked) -> list[Check]:
 
 async def _file(asked: Asked, clock: PbxClock) -> list[Check]:
     path = asked.pbx.cel_file
-    check = readable(f"pbx {asked.pbx.name} cel_file", path)
+    check = await aside(readable, f"pbx {asked.pbx.name} cel_file", path)
     if check.state != "ok" or path is None:
         return [check]
-    rows = await asyncio.to_thread(last_rows, path)
-    if not rows and path.stat().st_size:
+    rows = await aside(last_rows, path)
+    if not rows and (await aside(path.stat)).st_size:
         return [Check(check.name, "fail", f"{path} holds no row that we know", _REMEDY)]
-    at = await asyncio.to_thread(newest, path)
+    at = await aside(newest, path)
     return [Check(check.name, "ok", f"{path}, {_age(at, clock)}"), fields(f"pbx {asked.pbx.name} CEL fields", rows)]
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from yarl import URL
 
 from service.doctor.check import Check
+from service.doctor.look import aside
 from service.settings import Settings
 
 _WARN_DAYS: Final = 14
@@ -58,7 +59,7 @@ async def _met(place: Place) -> Check:
     meet: Callable[[Place], dict[str, Any]] = _by_mail if place.starttls else _at_once
     try:
         async with asyncio.timeout(2 * _SECONDS):
-            shown = await asyncio.to_thread(meet, place)
+            shown = await aside(meet, place)
     except ssl.SSLCertVerificationError as error:
         return Check(name, "fail", f"{where}: {error.verify_message}", _RENEW)
     except (OSError, TimeoutError, smtplib.SMTPException) as error:

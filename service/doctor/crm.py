@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -47,7 +48,10 @@ async def owners(settings: Settings) -> list[Check]:
     http, began_at = HttpOwners(crm.owner_url, crm.token.get_secret_value()), time.monotonic()
     remedy = f"see {_HOW}; until then callers go by its last answers"
     try:
-        await http(_NOBODYS_NUMBER)
+        async with asyncio.timeout(_SECONDS):
+            await http(_NOBODYS_NUMBER)
+    except TimeoutError:
+        return [Check("crm", "fail", f"no answer within {_SECONDS:g} s", remedy)]
     except (OwnerNotTold, aiohttp.ClientError) as error:
         why = str(error) if isinstance(error, OwnerNotTold) else type(error).__name__
         return [Check("crm", "fail", f"tells no owners: {why}", remedy)]

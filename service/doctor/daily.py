@@ -80,7 +80,8 @@ async def _tell(connection: AsyncConnection, changes: Changes) -> None:
         values={"worse": len(changes.worse), "well": len(changes.well), "check": _NO_VALUE.sub("_", first)},
     )
     directory = await store.read(connection)
-    await tell(connection, directory, notice, {*people_of(directory, "operator"), *people_of(directory, "admin")})
+    keepers = {*people_of(directory, "operator"), *people_of(directory, "admin")}
+    await tell(connection, directory, notice, keepers or people_of(directory, "head"))
 
 
 async def last_look(settings: Settings) -> list[Found]:

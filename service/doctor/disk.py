@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from typing import Final, Literal
 
 from recordings.disk import Level
 from recordings.store import StoreError
 from service.doctor.check import Check
+from service.doctor.look import aside
 from service.settings import Settings
 from service.wiring import open_store, store_disk
 
@@ -18,7 +18,7 @@ _LOW_BYTES: Final = 2_000_000_000
 
 async def room(settings: Settings) -> list[Check]:
     """The disks of the data folder and of the recordings."""
-    return await asyncio.to_thread(_room, settings)
+    return await aside(_room, settings)
 
 
 def _room(settings: Settings) -> list[Check]:

@@ -33,7 +33,7 @@ async def examine(settings: Settings, topics: Collection[str] = ()) -> list[Chec
         pbxes = [_pbx(pbx, settings, known, topics) for pbx in settings.pbx]
         for found in await asyncio.gather(*stored, *house, *pbxes):
             checks += found
-    if not settings.pbx:
+    if not settings.pbx and (not topics or "pbx" in topics):
         remedy = f"add a [[pbx]] table to switchhook.toml; see {HOW}"
         checks.append(Check("pbx", "fail", "no PBX in the settings", remedy))
     return checks

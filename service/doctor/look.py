@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -44,6 +46,32 @@ class Asked:
 
 
 Of = TypeVar("Of")
+T = TypeVar("T")
+
+
+async def aside(work: Callable[..., T], *told: Any) -> T:
+    """The result of `work(*told)`, which may hang, as a disk behind a network does: nothing waits for its thread."""
+    loop = asyncio.get_running_loop()
+    promise: asyncio.Future[T] = loop.create_future()
+
+    def tell(result: T | None, error: Exception | None) -> None:
+        if promise.done():
+            return
+        if error is not None:
+            promise.set_exception(error)
+        else:
+            promise.set_result(cast("T", result))
+
+    def run() -> None:
+        try:
+            result, error = work(*told), None
+        except Exception as raised:  # noqa: BLE001  # raised again where it is awaited
+            result, error = None, raised
+        with suppress(RuntimeError):  # the loop ended before the work did
+            loop.call_soon_threadsafe(tell, result, error)
+
+    threading.Thread(target=run, daemon=True, name="doctor").start()
+    return await promise
 
 
 @dataclass(frozen=True, slots=True)

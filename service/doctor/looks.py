@@ -26,7 +26,7 @@ OF_THE_HOUSE: Final[tuple[Look[Settings], ...]] = (
     Look("disk", ("recordings store",), disk.store, "see docs/operations/recordings.md", seconds=30),
     Look("work", ("transcription", "transcription speed"), work.model, seconds=180),
     Look("notices", ("notices by NAME",), notices.channels, "see docs/how_to/be_told.md", seconds=30),
-    Look("crm", ("crm",), crm.owners, "see docs/how_to/connect_a_crm.md", seconds=5),
+    Look("crm", ("crm",), crm.owners, "see docs/how_to/connect_a_crm.md"),
     Look("security", ("certificate of NAME",), certificates.look, seconds=30),
     Look("security", ("files",), security.files),
     Look("security", ("secrets",), security.secrets),
@@ -56,7 +56,7 @@ OF_A_PBX: Final[tuple[Look[Asked], ...]] = (
     Look("pbx", ("pbx NAME dialplan",), features.dialplan),
     Look("pbx", ("pbx NAME overhearing", "pbx NAME consultations"), features.features),
     Look("pbx", ("pbx NAME trunks", "pbx NAME devices"), devices.look, "the manager user lacks write = reporting"),
-    Look("cel", ("pbx NAME CEL", "pbx NAME cel_file", "pbx NAME CEL fields"), cel.look, seconds=60),
+    Look("cel", ("pbx NAME CEL", "pbx NAME cel_file", "pbx NAME CEL fields"), cel.look, seconds=30),
     Look("recordings", ("pbx NAME recordings",), pbx.recordings),
 )
 """What each PBX is asked once it has let us in."""

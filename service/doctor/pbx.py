@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from service.doctor.check import Check
-from service.doctor.look import Asked, Known
+from service.doctor.look import Asked, Known, aside
 from service.settings import PbxSettings, Settings
 from telephony.heartbeat import SKEW_SECONDS
 from telephony.link import Link
@@ -22,7 +22,7 @@ OLDEST: Final = (18, 6)
 """Asterisk's oldest version that our dialplan runs on."""
 
 _LET_IN_SECONDS: Final = 6.0
-_COMES_BACK_SECONDS: Final = 4.0
+_COMES_BACK_SECONDS: Final = 6.0
 _DEVICE: Final = "Custom:switchhook-doctor"
 """A device state that nobody watches: a change of it is an event of the class `call`, without a call."""
 
@@ -122,40 +122,41 @@ async def rights(asked: Asked) -> list[Check]:
 
 async def events(asked: Asked) -> list[Check]:
     """Whether events reach us: those that we can have the PBX raise without a call, one of each class."""
-    link, lacking = asked.link, []
-    if not await _until(lambda: link.state.heartbeat_lag_seconds is not None, _COMES_BACK_SECONDS):
-        why = "we may not raise any: write = user" if link.state.heartbeats_refused else "read = user"
-        lacking.append(f"UserEvent ({why})")
-    if not any(event["Event"] == "FullyBooted" for event in asked.heard):
-        lacking.append("FullyBooted (read = system)")
-    if await _is_deaf_to_devices(asked):
-        lacking.append("DeviceStateChange (read = call)")
+    link, changed = asked.link, await _change_a_device(asked)
+
+    def lacking() -> list[str]:
+        may = "we may not raise any: write = user" if link.state.heartbeats_refused else "read = user"
+        came = {str(event["Event"]) for event in asked.heard if event.get("Device", _DEVICE) == _DEVICE}
+        told = {
+            f"UserEvent ({may})": link.state.heartbeat_lag_seconds is not None,
+            "FullyBooted (read = system)": "FullyBooted" in came,
+            "DeviceStateChange (read = call)": "DeviceStateChange" in came or not changed,
+        }
+        return [what for what, is_there in told.items() if not is_there]
+
+    await _until(lambda: not lacking(), _COMES_BACK_SECONDS)
     name = f"pbx {asked.pbx.name} events"
-    if not lacking:
+    if not (missed := lacking()):
         return [Check(name, "ok", "our own, the PBX's and those of devices come")]
     remedy = "give the manager user these rights, or the eventfilter lines of telephony/dialplan/manager.conf"
-    return [Check(name, "fail", f"do not reach us: {', '.join(lacking)}", remedy)]
+    return [Check(name, "fail", f"do not reach us: {', '.join(missed)}", remedy)]
 
 
-async def _is_deaf_to_devices(asked: Asked) -> bool:
-    """Whether a device state that is changed is not told; where none can be changed, nobody knows."""
+async def _change_a_device(asked: Asked) -> bool:
+    """Have the PBX raise an event of a device; whether it could."""
     question = f"DEVICE_STATE({_DEVICE})"
     state = "INUSE" if await told(asked.link, question) == "NOT_INUSE" else "NOT_INUSE"
     try:
         await asked.link.action({"Action": "Setvar", "Variable": question, "Value": state})
     except ActionRefused:
         return False
-
-    def came() -> bool:
-        return any(event["Event"] == "DeviceStateChange" and event.get("Device") == _DEVICE for event in asked.heard)
-
-    return not await _until(came, _COMES_BACK_SECONDS)
+    return True
 
 
 async def recordings(asked: Asked) -> list[Check]:
     """Whether the dialplan records at all, and into a folder that this machine can read."""
     name = f"pbx {asked.pbx.name} recordings"
-    check = readable(name, asked.settings.recordings_of(asked.pbx))
+    check = await aside(readable, name, asked.settings.recordings_of(asked.pbx))
     if check.state == "ok" and not await told(asked.link, "SWITCHHOOK_RECORDINGS"):
         why, remedy = "the PBX records nothing", f"set SWITCHHOOK_RECORDINGS in [globals] of extensions.conf: {HOW}"
         return [Check(name, "warn", why, remedy)]

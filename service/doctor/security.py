@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import re
 import socket
@@ -17,7 +16,7 @@ from sqlalchemy import text
 
 from calls.database import plain
 from service.doctor.check import Check
-from service.doctor.look import Known
+from service.doctor.look import Known, aside
 from service.doctor.people import named
 from service.settings import Settings, file_in_use
 from web import users
@@ -58,7 +57,7 @@ Address = IPv4Address | IPv6Address
 
 async def files(settings: Settings) -> list[Check]:
     """Whether others on this machine may read the settings' secrets, the database or the recordings."""
-    return [await asyncio.to_thread(_files, settings)]
+    return [await aside(_files, settings)]
 
 
 def _files(settings: Settings) -> Check:
@@ -116,7 +115,7 @@ async def passwords(known: Known) -> list[Check]:
 
 async def ports(settings: Settings) -> list[Check]:
     """Whether more than this machine reaches what is to be behind a proxy, or is nobody's business."""
-    return [await asyncio.to_thread(_ports, settings)]
+    return [await aside(_ports, settings)]
 
 
 def _ports(settings: Settings) -> Check:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +10,7 @@ from sqlalchemy import text
 from calls.queue import QUEUES, waiting
 from recordings.heard import SpeechError
 from service.doctor.check import Check
-from service.doctor.look import Known
+from service.doctor.look import Known, aside
 from service.settings import Settings
 from service.wiring import open_speech
 
@@ -55,7 +54,7 @@ async def workers(known: Known) -> list[Check]:
 async def model(settings: Settings) -> list[Check]:
     """Whether the model is there, and how long it takes over a window of sound."""
     told = settings.transcription
-    if not await asyncio.to_thread((Path(told.model_path) / "model.bin").is_file):
+    if not await aside((Path(told.model_path) / "model.bin").is_file):
         remedy = "run `make setup`, or set transcription.model to a CTranslate2 folder"
         return [Check("transcription", "warn", f"no model.bin in {told.model_path}", remedy)]
     async with open_speech(told) as speech:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -28,12 +30,13 @@ from service.doctor import daily, looks
 from service.doctor.check import Check
 from service.doctor.database import OLDEST, version
 from service.doctor.examine import examine
-from service.doctor.look import Known, Look, made
+from service.doctor.look import Known, Look, aside, made
 from service.doctor.security import is_guessed
 from service.ports import free_port
 from service.postgres import Postgres
-from service.settings import PbxSettings, Settings, load
+from service.settings import PbxSettings, Settings, TranscriptionSettings, load
 from service.wiring import House
+from service.worker_role import work_queues
 from tests.fakes.command import switchhook
 from tests.fakes.directories import OFFICE
 from web import doctor, users
@@ -43,8 +46,10 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    """A house without a PBX."""
-    return load(data_dir=tmp_path, database_url=SecretStr(database_url), secret_key=SecretStr(KEY))
+    """A house without a PBX and without a model, which takes its time."""
+    none = TranscriptionSettings(model=str(tmp_path / "none"))
+    address, key = SecretStr(database_url), SecretStr(KEY)
+    return load(data_dir=tmp_path, database_url=address, secret_key=key, transcription=none)
 
 
 async def found(settings: Settings, *topics: str) -> dict[str, Check]:
@@ -241,6 +246,27 @@ async def test_the_daily_look_tells_what_changed_once(
     assert told[0].values["check"] == "a_thing"
 
 
+async def test_a_worker_of_its_queue_looks_again_and_again(
+    settings: Settings, engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after a look that could not be made."""
+    looked, stop = asyncio.Queue[None](), asyncio.Event()
+
+    async def breaks(_house: House) -> None:
+        looked.put_nowait(None)
+        raise ConnectionError
+
+    monkeypatch.setattr(daily, "_SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr(daily, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(daily, "examine_due", breaks)
+    working = asyncio.create_task(work_queues(House(settings, database_url, engine), ("doctor",), stop))
+    async with asyncio.timeout(60):
+        for _ in range(2):
+            await looked.get()
+        stop.set()
+        await working
+
+
 async def test_the_last_look_is_told_by_the_command_line(
     settings: Settings, engine: AsyncEngine, database_url: str
 ) -> None:
@@ -293,6 +319,23 @@ async def test_one_look_that_breaks_or_hangs_breaks_no_other(settings: Settings)
         ("pbx main broken", "fail"), ("hung", "fail"), ("well", "ok"),
     ]  # fmt: skip
     assert [check.why for check in checks[:2]] == ["could not be looked at: ValueError", "not looked at within 0.05 s"]
+
+
+async def test_a_file_that_hangs_keeps_neither_the_others_nor_the_end_waiting(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """A pipe that nobody writes to is as a disk behind a network that is gone."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    async def reads(_of: object) -> list[Check]:
+        await aside(pipe.read_bytes)
+        return []
+
+    (hung,) = await made(Look("x", ("hung",), reads, seconds=0.05), settings)
+    assert (hung.state, hung.why) == ("fail", "not looked at within 0.05 s")
+    assert [thread.daemon for thread in threading.enumerate() if thread.name == "doctor"] == [True]
+    pipe.write_bytes(b"")  # lets its thread end
 
 
 async def test_a_database_that_is_away_leaves_the_rest_to_be_looked_at(tmp_path: Path) -> None:
