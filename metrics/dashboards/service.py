@@ -71,6 +71,11 @@ PAGE = Page(
             about="Nothing stands here before the first.",
         ),
         Panel(title="Backups that were made", queries=(("max(switchhook_backups_made_total)", "backups"),)),
+        Panel(
+            title="Checks of the doctor",
+            queries=(("max by (state) (switchhook_doctor_checks)", "{{state}}"),),
+            about="Of its last daily look.",
+        ),
         Row("Telling people"),
         Panel(
             title="Notices that are due",

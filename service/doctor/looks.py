@@ -7,6 +7,7 @@ from typing import Final
 from service.doctor import (
     cel,
     certificates,
+    copies,
     crm,
     database,
     devices,
@@ -35,7 +36,7 @@ OF_THE_HOUSE: Final[tuple[Look[Settings], ...]] = (
 """What the settings alone lead to."""
 
 OF_THE_DATABASE: Final[tuple[Look[Known], ...]] = (
-    # The age of the newest backup has its place here: a look of the topic `database`.
+    Look("disk", ("backup",), copies.age),
     Look("people", ("directory", "lines", "people"), people.directory),
     Look("people", ("logins",), people.logins),
     Look("security", ("passwords",), security.passwords, seconds=60),

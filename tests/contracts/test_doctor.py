@@ -21,6 +21,7 @@ from directory.calendars import refresh
 from directory.feed import Limits
 from directory.store import apply
 from directory.tables import calendars
+from service.backups.rows import note
 from service.demo_world import OutsideWorld
 from service.doctor.check import Check
 from service.doctor.examine import examine, render
@@ -79,6 +80,7 @@ async def test_a_healthy_house_is_exit_0(pbx: Pbx, engine: AsyncEngine, database
     async with engine.begin() as connection:
         await apply(connection, OFFICE)
         await users.add(connection, "vera", "head", password="a long password")
+        await note(connection, "/backups/of-today")
     await pbx.cli(f"dialplan set global SWITCHHOOK_ALIVE {int(time.time()) + 2}")
     settings = told_by(pbx, database_url, tmp_path)
     code, checks, said = await switchhook_doctor(

@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,6 +26,7 @@ from crm_sync.secrets import Keeper
 from directory.model import Directory, Person
 from directory.store import apply
 from notices.telling import TASK
+from service.backups.rows import note
 from service.doctor import daily, looks
 from service.doctor.check import Check
 from service.doctor.database import OLDEST, version
@@ -125,6 +126,16 @@ async def test_work_that_nobody_does_is_told(settings: Settings, engine: AsyncEn
     assert (await found(settings, "work"))["queues"].why == "1 jobs were given up"
     await do(engine, "update procrastinate_workers set last_heartbeat = now() - interval '1 hour'")
     assert (await found(settings, "work"))["workers"].state == "warn"
+
+
+async def test_a_backup_that_is_old_or_was_never_made_is_told(settings: Settings, engine: AsyncEngine) -> None:
+    """Whichever way it was made, it is one of a day at most."""
+    assert (await found(settings, "disk"))["backup"].why == "none was ever made"
+    for hours, state in ((30, "warn"), (2, "ok")):
+        async with engine.begin() as connection:
+            await note(connection, "/backups/one", datetime.now(UTC) - timedelta(hours=hours))
+        check = (await found(settings, "disk"))["backup"]
+        assert (check.state, check.why) == (state, f"the newest is {hours} h old")
 
 
 async def test_each_connection_to_a_crm_is_looked_at_from_all_sides(settings: Settings, engine: AsyncEngine) -> None:

@@ -1,7 +1,7 @@
 """Synthetic calls: what each was begun for, how far it came, and how long each step took
 
 Revision ID: 0069
-Revises: 0066
+Revises: 0068
 """
 
 import sqlalchemy as sa

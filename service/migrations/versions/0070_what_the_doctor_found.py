@@ -1,7 +1,7 @@
 """What the doctor found when it looked by itself
 
 Revision ID: 0070
-Revises: 0066
+Revises: 0069
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0070"
-down_revision = "0066"
+down_revision = "0069"
 branch_labels = None
 depends_on = None
 
