@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from calls.follow_up import ACTIONS, ORIGINS
+from calls.incidents import KINDS, OUTCOMES, WHATS
 from directory.tables import metadata
 
 _MOMENT = TIMESTAMP(timezone=True)
@@ -243,4 +244,51 @@ help_requests = Table(
     ),
     Index("ix_help_requests_open", "asked_at", postgresql_where=text("taken_at is null and withdrawn_at is null")),
     comment="Who asked the head for help in a call that goes on; over with the call.",
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("kind", Text, CheckConstraint(_one_of("kind", tuple(KINDS)), name="kind"), nullable=False),
+    Column("subject", Text, nullable=False, server_default=text("''"), comment="Which PBX, trunk, CRM, …"),
+    Column("reason", Text, nullable=False, server_default=text("''"), comment="Why, as far as it is known."),
+    Column("count", Integer, nullable=False, server_default=text("0"), comment="How many, of what is counted."),
+    Column("grave", Boolean, nullable=False, comment="Calls or recordings are being lost, or nobody is told."),
+    Column("started_at", _MOMENT, nullable=False, comment="By our clock, as all times here."),
+    Column("seen_at", _MOMENT, nullable=False, comment="When the fault was seen last."),
+    Column("ended_at", _MOMENT, comment="When it was seen last, once nobody saw it for a minute; null: not yet."),
+    Column("calls_lost", Integer, nullable=False, server_default=text("0")),
+    Column("calls_saved", Integer, nullable=False, server_default=text("0")),
+    Index("ix_incidents_one_open_each", "kind", "subject", unique=True, postgresql_where=text("ended_at is null")),
+    Index("ix_incidents_started_at_id", "started_at", "id"),
+    Index("ix_incidents_ended_at", "ended_at"),
+    comment="Faults of telephony and of what it works with, from begin to end: one open a kind and subject.",
+)
+
+incident_events = Table(
+    "incident_events",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("what", Text, CheckConstraint(_one_of("what", WHATS), name="what"), nullable=False),
+    Column("at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    comment="Append-only: when an incident was opened, opened again and closed.",
+)
+
+incident_calls = Table(
+    "incident_calls",
+    metadata,
+    Column("incident_id", BigInteger, ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True),
+    Column("call_id", UUID(as_uuid=True), ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("outcome", Text, CheckConstraint(_one_of("outcome", OUTCOMES), name="outcome"), nullable=False),
+    comment="The calls that an incident cost, and those that were had all the same.",
+)
+
+signs_of_life = Table(
+    "signs_of_life",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="only_row"), primary_key=True, server_default=text("1")),
+    Column("at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    comment="When a telephony role looked last whether all is well; while it is old, no service is there.",
 )

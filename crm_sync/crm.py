@@ -16,7 +16,17 @@ from uuid import UUID
 
 from msgspec import Struct
 
-Step = Literal["call_started", "call_answered", "call_finished", "recording", "transcript", "task", "lead", "message"]
+Step = Literal[
+    "call_started",
+    "call_answered",
+    "call_finished",
+    "recording",
+    "transcript",
+    "task",
+    "lead",
+    "message",
+    "incident",
+]
 
 STEPS: Final[tuple[Step, ...]] = (
     "call_started",
@@ -27,6 +37,7 @@ STEPS: Final[tuple[Step, ...]] = (
     "task",
     "lead",
     "message",
+    "incident",
 )
 """What a CRM can be owed, in the order in which it is told of one call."""
 
@@ -139,10 +150,27 @@ class CrmLead(Struct, frozen=True, kw_only=True):
     call: UUID | None
 
 
+class CrmIncident(Struct, frozen=True, kw_only=True):
+    """A fault that is kept, and what happened to it: `change` is one of `calls.incidents.WHATS`.
+
+    `kind` is one of `calls.incidents.KINDS`, `subject` which PBX, trunk or connection; nobody outside is named.
+    """
+
+    id: int
+    change: str
+    kind: str
+    subject: str
+    grave: bool
+    started_at: datetime
+    ended_at: datetime | None
+    calls_lost: int
+    calls_saved: int
+
+
 HEARD_MOST: Final = 200
 """Of one request so much is heard: of what changed besides the copies get old."""
 
-Subject = CrmCall | CrmRecording | CrmTranscript | CrmTask | CrmLead
+Subject = CrmCall | CrmRecording | CrmTranscript | CrmTask | CrmLead | CrmIncident
 
 SUBJECTS: Final[Mapping[Step, type[Subject]]] = {
     "call_started": CrmCall,
@@ -153,6 +181,7 @@ SUBJECTS: Final[Mapping[Step, type[Subject]]] = {
     "task": CrmTask,
     "lead": CrmLead,
     "message": CrmLead,
+    "incident": CrmIncident,
 }
 """What each step is told."""
 
@@ -293,6 +322,9 @@ class Crm(Protocol):
 
     async def create_task(self, effect: Effect, task: CrmTask) -> Done:
         """A promise to call back was opened or changed: make it so there, once, found by what we called it before."""
+
+    async def tell_incident(self, effect: Effect, incident: CrmIncident) -> Done:
+        """A fault of the house began or is over."""
 
     async def close(self) -> None:
         """Give back the connections."""

@@ -36,12 +36,14 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "lead_given": ("by",),
     "leads_given": ("by", "count"),
     "crm_access_ended": (),
+    "incident_opened": ("fault", "about", "began_at"),
+    "incident_closed": ("fault", "about", "began_at", "ended_at", "lost", "saved"),
     "attention": ("overdue", "forgotten", "long", "overloaded"),
 }
 """Every kind, and the values that its words name; `web/locale` has the words of each."""
 
 _VALUE: Final = re.compile(r"[A-Za-z0-9_@/:.+-]{0,120}")
-_OURS: Final = ("line", "owner", "person")
+_OURS: Final = ("about", "line", "owner", "person")
 """Values that are ours, though they may look like a number of somebody outside."""
 
 _NUMBER: Final = re.compile(r"\+?[0-9]{7,}")

@@ -18,7 +18,7 @@ _SECONDS = 2.0
 
 async def readiness(house: House, telephony: Telephony | None) -> Sequence[Part]:
     """The parts of this process: the database, of a telephony role each PBX and the writing of events; and its end."""
-    parts = [await _database(house)]
+    parts = [await database_part(house)]
     if house.ending.is_set():
         parts.insert(0, Part("service", ready=False, reason="ending"))
     if telephony is not None:
@@ -32,11 +32,12 @@ async def readiness(house: House, telephony: Telephony | None) -> Sequence[Part]
         parts.append(Part("recorder", not reason, reason))
         loaded = telephony.memory.directory is not None
         parts.append(Part("directory", loaded, "" if loaded else "not read from the database yet"))
-    parts.append(await asyncio.to_thread(_store, house.settings))
+    parts.append(await asyncio.to_thread(store_part, house.settings))
     return parts
 
 
-async def _database(house: House) -> Part:
+async def database_part(house: House) -> Part:
+    """Whether the database answers."""
     try:
         async with asyncio.timeout(_SECONDS), house.engine.connect() as connection:
             await connection.execute(text("select 1"))
@@ -45,7 +46,7 @@ async def _database(house: House) -> Part:
     return Part("database", ready=True)
 
 
-def _store(settings: Settings) -> Part:
+def store_part(settings: Settings) -> Part:
     """A folder can be written to; of a bucket nothing is asked here: calls and pages need it not."""
     disk = store_disk(settings)
     if disk is None:

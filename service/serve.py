@@ -14,6 +14,7 @@ from metrics.http import new_registry
 from metrics.observe import CrmAsked, Pushed
 from service.children import keep_worker
 from service.crm.owners import open_crm
+from service.incidents.looking import Looking
 from service.ports import refuse_taken
 from service.reloading import not_yet, open_reloading
 from service.settings import Settings
@@ -55,6 +56,7 @@ async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[S
         running = await stack.enter_async_context(open_tasks())
         if telephony is not None:
             running(telephony.run())
+            running(Looking(telephony).run())
         if role in {"all", "web"}:
             await stack.enter_async_context(open_web(house, telephony, Pushed(registry).seconds))
         if role == "all":

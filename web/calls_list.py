@@ -20,7 +20,7 @@ from web.services import SERVICES
 from web.views import KEPT, NAME_MOST, may_share_with, views_of
 
 PAGE: int = 50
-_ASKED: Final = frozenset({*KEPT, "number"})
+_ASKED: Final = frozenset({*KEPT, "number", "incident"})
 
 
 async def show(request: web.Request) -> web.Response:

@@ -45,7 +45,7 @@ class Filters:
 
     `person` talked or called out, or took a call out over, or was rung where nobody did; `team` as `team_of` tells it.
     `cause` is one of `calls.missed.CAUSES`. `audio` is a state of `recordings.gaps.OF_CALLS`, or GAP for any but the
-    well one.
+    well one. `incident` is the id of one that cost the call, or nearly did.
     """
 
     since: datetime | None = None
@@ -58,6 +58,7 @@ class Filters:
     number: str = ""
     said: str = ""
     audio: str = ""
+    incident: int | None = None
 
 
 def read_days(query: Mapping[str, str], zone: str, directory: Directory, now: datetime) -> Filters:
@@ -76,6 +77,7 @@ def read_days(query: Mapping[str, str], zone: str, directory: Directory, now: da
         status=_one_of(query, "status", STATUSES),
         cause=_one_of(query, "cause", CAUSES),
         audio=_one_of(query, "audio", AUDIO),
+        incident=_number(query, "incident"),
         number=query.get("number", ""),
         said=query.get("text", "").strip()[:TEXT_MOST],
     )
@@ -97,6 +99,13 @@ def _one_of(query: Mapping[str, str], name: str, known: Sequence[str]) -> str:
     if told and told not in known:
         raise FilterError(name, f"must be one of {', '.join(known)}")
     return told
+
+
+def _number(query: Mapping[str, str], name: str) -> int | None:
+    told = query.get(name, "")
+    if told and not (told.isascii() and told.isdecimal() and int(told[:20]) < 2**63):
+        raise FilterError(name, "must be a number")
+    return int(told) if told else None
 
 
 def spelt(number: str) -> tuple[str, str]:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.tables import calls, legs
+from calls.tables import calls, incident_calls, legs
 from crm_sync.tables import parties
 from recordings.gaps import KEPT, OF_CALLS
 from recordings.rows import AUDIO_STATE, few_with, lately, said, said_since
@@ -93,6 +93,9 @@ def every(scope: Scope, filters: Filters) -> Select[Any]:
 
 async def _rare(connection: AsyncConnection, scope: Scope, filters: Filters) -> Sequence[UUID] | None:
     """The calls of one filter that has few, of which the others choose; None: each has many."""
+    if filters.incident is not None:
+        of = select(incident_calls.c.call_id).where(incident_calls.c.incident_id == filters.incident)
+        return (await connection.scalars(of)).all()
     if few.digits_of(filters.number) and (ids := await few.with_number(connection, filters.number)) is not None:
         return ids
     if filters.audio and filters.audio != OF_CALLS[-1] and (ids := await few.with_gaps(connection)) is not None:
@@ -269,6 +272,9 @@ def _filtered(asked: Select[Any], filters: Filters) -> Select[Any]:
         asked = asked.where(calls.c.missed_cause == filters.cause)
     if filters.audio:
         asked = asked.where(AUDIO_STATE.in_([filters.audio] if filters.audio != GAP else OF_CALLS[:-1]))
+    if filters.incident is not None:
+        of = select(incident_calls.c.call_id).where(incident_calls.c.incident_id == filters.incident)
+        asked = asked.where(calls.c.id.in_(of))
     if few.digits_of(filters.number):
         asked = asked.where(few.has_number(filters.number))
     return asked

@@ -19,6 +19,8 @@ _PATHS_OF_KINDS: Final = {
     "leads_given": "/leads?owner=me",
     "crm_access_ended": "/crm/{id}",
     "doctor_found": "/admin/incidents",
+    "incident_opened": "/admin/incidents",
+    "incident_closed": "/admin/incidents",
     "test": None,
 }
 
@@ -64,6 +66,8 @@ def _value(directory: Directory, told: Told, name: str, value: str | int, zone: 
             return "—"
     if name == "by":
         return say(told.language, "notice.by_rule") if text == SERVICE else person_name(directory, text) or "—"
+    if name == "fault":
+        return say(told.language, f"incident.{text}", subject=told.values["about"], count="")
     if name in {"owner", "person"}:
         return person_name(directory, text) or say(told.language, "notice.nobody")
     if name == "line":

@@ -33,6 +33,7 @@ from crm_sync.crm import (
     Candidate,
     Capability,
     CrmCall,
+    CrmIncident,
     CrmLead,
     CrmRecording,
     CrmTask,
@@ -187,6 +188,11 @@ class Amo:
         """Refused: there is nobody there who would send it on."""
         del effect, lead
         raise PermanentError("amoCRM takes no messages to clients from outside")
+
+    async def tell_incident(self, effect: Effect, incident: CrmIncident) -> Done:
+        """Refused: it is no matter of clients."""
+        del effect, incident
+        raise PermanentError("amoCRM has no place for faults of the house")
 
     async def create_task(self, effect: Effect, task: CrmTask) -> Done:
         """A task on the party's card, known by the key in its text; it follows the promise until that is closed."""

@@ -43,6 +43,7 @@ from crm_sync.crm import (
     Candidate,
     Capability,
     CrmCall,
+    CrmIncident,
     CrmLead,
     CrmRecording,
     CrmTask,
@@ -210,6 +211,11 @@ class Bitrix24:
         """The portal sends nothing to clients for us."""
         del effect, lead
         raise PermanentError("Bitrix24 takes no messages for clients")
+
+    async def tell_incident(self, effect: Effect, incident: CrmIncident) -> Done:
+        """Refused: it is no matter of clients."""
+        del effect, incident
+        raise PermanentError("Bitrix24 has no place for faults of the house")
 
     async def create_task(self, effect: Effect, task: CrmTask) -> Done:
         """A todo of whoever has the number, found by its title; a lead is made to hold it where nobody has."""

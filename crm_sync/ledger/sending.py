@@ -63,6 +63,7 @@ _OPERATIONS: Final[Mapping[Step, Callable[[Crm], Callable[..., Awaitable[Done]]]
     "task": lambda crm: crm.create_task,
     "lead": lambda crm: crm.ensure_lead,
     "message": lambda crm: crm.send_message,
+    "incident": lambda crm: crm.tell_incident,
 }
 OTHER_NUMBER_SECONDS: Final = 0.5
 """So long an effect stands back while another number of its client is told of: together they would make two cards."""

@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.follow_up import stored_number
 from calls.record import state_call
-from calls.tables import calls, follow_up_actions, follow_ups
+from calls.tables import calls, follow_up_actions, follow_ups, incident_events, incidents
 from calls.view import view
 from crm_sync.connections import Connection
-from crm_sync.crm import CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript, Subject
+from crm_sync.crm import CrmCall, CrmIncident, CrmLead, CrmRecording, CrmTask, CrmTranscript, Subject
 from crm_sync.tables import lead_events, leads, parties, party_numbers
 from directory.store import read_regions
 
@@ -56,6 +56,8 @@ async def subject_of(
         return await _task(connection, effect.subject)
     if effect.step in {"lead", "message"}:
         return await _lead(connection, effect.subject)
+    if effect.step == "incident":
+        return await _incident(connection, effect.subject)
     row = await _call(connection, effect.call_id)
     if effect.step == "recording":
         recording = await rooms.recording(connection, row.id, to)
@@ -157,6 +159,23 @@ async def _lead(connection: AsyncConnection, event_id: int) -> tuple[datetime, C
         call=event.call_id,
     )
     return event.at, told
+
+
+async def _incident(connection: AsyncConnection, event_id: int) -> tuple[datetime, CrmIncident]:
+    asked = select(incident_events.c.what, incident_events.c.at, incidents).join(incidents)
+    row = (await connection.execute(asked.where(incident_events.c.id == event_id))).one()
+    told = CrmIncident(
+        id=row.id,
+        change=row.what,
+        kind=row.kind,
+        subject=row.subject,
+        grave=row.grave,
+        started_at=row.started_at,
+        ended_at=row.ended_at if row.what == "closed" else None,
+        calls_lost=row.calls_lost,
+        calls_saved=row.calls_saved,
+    )
+    return row.at, told
 
 
 def numbers_of(subject: Subject) -> tuple[str, ...]:

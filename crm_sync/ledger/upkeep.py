@@ -1,4 +1,4 @@
-"""Keeps the ledger up: plans what happened to promises and leads, revives lost effects, forgets what is old."""
+"""Keeps the ledger up: plans what no change of a call owes, revives lost effects, forgets what is old."""
 
 from __future__ import annotations
 
@@ -48,6 +48,11 @@ _LEADS = text(
     from lead_events a join leads l on l.id = a.lead_id left join calls c on c.id = a.call_id
     cross join lateral (select case a.kind when 'message' then 'message' else 'lead' end as step) as told
     where {_MISSING} and told.step = any(:steps) order by a.id limit 500
+    """  # noqa: S608 - of our own text
+)
+_INCIDENTS = text(
+    f"""
+    select a.id, a.at, a.incident_id from incident_events a where {_MISSING} order by a.id limit 500
     """  # noqa: S608 - of our own text
 )
 _FORGET = text(
@@ -112,9 +117,9 @@ _LOOK_AGAIN = text(
 
 
 async def plan_told(engine: AsyncEngine) -> int:
-    """Plan what each connection is owed of promises and leads; returns how many effects that is.
+    """Plan what each connection is owed of promises, leads and incidents; returns how many effects that is.
 
-    Both are written append-only in the transaction of what happened, so nothing is lost by being planned after it.
+    All are written append-only in the transaction of what happened, so nothing is lost by being planned after it.
     """
     wanted = or_(crm_connections.c.state != "stopped", crm_connections.c.stopped_by == AUTH_DEAD)
     count = 0
@@ -132,6 +137,12 @@ async def plan_told(engine: AsyncEngine) -> int:
             if is_free and (steps := [step for step in to.steps if step in {"lead", "message"}]):
                 events = await connection.execute(_LEADS, asked | {"steps": steps})
                 told += [_of_lead(row) for row in events]
+            if steps := [step for step in to.steps if step == "incident"]:
+                happened = await connection.execute(_INCIDENTS, asked | {"steps": steps})
+                told += [
+                    Owed(None, "", "incident", lane_of(f"incident {row.incident_id}"), row.id, at=row.at)
+                    for row in happened
+                ]
             count += await plan(connection, told, to.key)
     return count
 

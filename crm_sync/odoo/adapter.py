@@ -26,6 +26,7 @@ from crm_sync.crm import (
     Candidate,
     Capability,
     CrmCall,
+    CrmIncident,
     CrmLead,
     CrmRecording,
     CrmTask,
@@ -181,6 +182,11 @@ class Odoo:
         """Refused: Odoo has no channel of its own to a client's telephone."""
         del effect, lead
         raise PermanentError("Odoo sends no messages to clients")
+
+    async def tell_incident(self, effect: Effect, incident: CrmIncident) -> Done:
+        """Refused: it is no matter of clients."""
+        del effect, incident
+        raise PermanentError("Odoo has no place for faults of the house")
 
     async def create_task(self, effect: Effect, task: CrmTask) -> Done:
         """An activity of the kind "call"; a promise that is closed marks it done, once."""

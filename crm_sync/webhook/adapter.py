@@ -24,6 +24,7 @@ from crm_sync.asking import Ask, Guide
 from crm_sync.crm import (
     Capability,
     CrmCall,
+    CrmIncident,
     CrmLead,
     CrmRecording,
     CrmTask,
@@ -54,6 +55,7 @@ EVENTS: Final[Mapping[str, Step]] = {
     "transcript.ready": "transcript",
     "follow_up": "task",
     "lead": "lead",
+    "incident": "incident",
     "message": "message",
 }
 """What an endpoint may ask for, and the step behind it; a missed call's end is told as `call.missed`."""
@@ -128,6 +130,10 @@ class Webhook:
     async def create_task(self, effect: Effect, task: CrmTask) -> Done:
         """`follow_up.` and what happened to it."""
         return await self._tell(f"follow_up.{task.change}", effect, task)
+
+    async def tell_incident(self, effect: Effect, incident: CrmIncident) -> Done:
+        """`incident.` and what happened to it."""
+        return await self._tell(f"incident.{incident.change}", effect, incident)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -205,8 +211,8 @@ KIND: Final = Kind(
     make_keys=_make_keys,
     guide=Guide(
         about=(
-            "Любая ваша программа: подписанные сообщения о звонках, записях, текстах, обещаниях и заявках.",
-            "Any program of yours: signed messages about calls, recordings, texts, promises and leads.",
+            "Любая ваша программа: подписанные сообщения о звонках, записях, текстах, обещаниях, заявках и сбоях.",
+            "Any program of yours: signed messages about calls, recordings, texts, promises, leads and incidents.",
         ),
         lines=(
             (

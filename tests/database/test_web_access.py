@@ -14,6 +14,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from yarl import URL
 
+from calls.incident_rows import keep, sign_of_life
 from crm_sync.book.leads import By, open_lead
 from crm_sync.book.notes import add_task
 from crm_sync.tables import parties
@@ -21,6 +22,7 @@ from directory.tables import password_links, sessions, tokens
 from directory.tables import users as logins
 from recordings.audit import THE_OPERATOR, Actor, note
 from recordings.privacy_tables import audit
+from service.incidents import stored
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, LINE, PASSWORD
 from web import users
@@ -260,6 +262,7 @@ async def test_what_is_wrong_is_told_with_since_when_and_jobs_are_tried_again(si
     async with site.visitor("olga") as operator:
         assert "Всё работает" in await (await operator.get("/admin/incidents")).text()
         await go_wrong(site.engine)
+        await look(site.engine)
         page = await (await operator.get("/admin/incidents")).text()
         for words in ("Нет связи с АТС main", "Транк PJSIP/trunk недоступен", "Задания остановлены, расшифровка: 1"):
             assert words in page
@@ -269,6 +272,13 @@ async def test_what_is_wrong_is_told_with_since_when_and_jobs_are_tried_again(si
         async with operator.get("/admin/incidents?again=1") as response:
             assert "Таких нет" in await response.text()
     assert await done(site) == [("olga", "jobs_retried", f"job {job}")]
+
+
+async def look(engine: AsyncEngine) -> None:
+    """Keep what is wrong, as a telephony role does every few seconds."""
+    async with engine.begin() as connection:
+        now, _ = await sign_of_life(connection)
+        await keep(connection, await stored.faults(connection, HOUSE), now, now)
 
 
 async def go_wrong(engine: AsyncEngine) -> None:
@@ -366,4 +376,4 @@ async def test_programs_of_admins_do_what_the_pages_of_logins_do(site: Site) -> 
         following = await told(f"audit?subject=user%20{user}&limit=2&cursor={page['next']}")
         assert [line["id"] for line in following["items"]] == [line["id"] for line in lines[2:4]]
         await told("audit?action=nothing", status=400)
-        assert set(await told("incidents")) == {"items", "jobs"}
+        assert set(await told("incidents")) == {"items", "jobs", "next"}

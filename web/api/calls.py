@@ -47,6 +47,7 @@ class CallsWanted(Query):
     status: Literal["ringing", "talking", "answered", "missed", "failed", "voicemail"] | None = None
     number: str = ""
     audio: Audio | None = None
+    incident: Annotated[int, Field(ge=1, lt=2**63)] | None = None
 
 
 class CallsQuery(CallsWanted):
@@ -99,6 +100,7 @@ def filters_of(query: CallsWanted, directory: Directory) -> Filters:
         number=query.number,
         said=query.text.strip(),
         audio=query.audio or "",
+        incident=query.incident,
     )
 
 

@@ -64,7 +64,14 @@ OPERATIONS: Final = (
     Operation("/users", users.list_users, "Every login", NoQuery, users.UserList, refuses=(403,)),
     Operation("/users/{number}", users.get_user, "One login with its tokens", NoQuery, users.UserWhole),
     Operation("/audit", watch.list_audit, "Who did what", watch.AuditQuery, watch.AuditPage, refuses=(403,)),
-    Operation("/incidents", watch.list_incidents, "What is wrong now", NoQuery, watch.IncidentList, refuses=(403,)),
+    Operation(
+        "/incidents",
+        watch.list_incidents,
+        "What is wrong, and what was",
+        watch.IncidentsQuery,
+        watch.IncidentList,
+        refuses=(403,),
+    ),
     Operation("/notices", notices.list_notices, "What the viewer was told", notices.NoticesQuery, notices.NoticePage),
     Operation("/calls", calls.list_calls, "Calls, the newest first", calls.CallsQuery, models.CallPage),
     Operation(

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import AfterValidator, Field
 
+from calls.incident_rows import State, listed
 from calls.job_list import list_jobs
 from calls.queue import QUEUES
 from recordings.privacy_tables import ACTIONS
-from web.access import incidents
 from web.access.audit_list import TEXT_MOST, Wanted, lines
-from web.access.incidents_page import JOBS_MOST, WHO, try_jobs_again
+from web.access.incidents_page import JOBS_MOST, WHO, now_open, told, try_jobs_again
 from web.access.users_page import ADMIN
 from web.api.house import PageQuery
-from web.api.operations import Answer, Body, Moment, NoQuery, refusal
+from web.api.operations import Answer, Body, Moment, refusal
 from web.audited import audited
 from web.guard import only
 from web.services import SERVICES
@@ -61,15 +61,27 @@ class AuditPage(Answer):
     next: str | None
 
 
-class IncidentTold(Answer):
-    """One thing that is wrong. `grave`: calls or recordings are being lost, or nobody is told."""
+class IncidentsQuery(PageQuery):
+    """Which incidents: all that are open, unless told; of others those that went on from `since` on, before `until`."""
 
+    state: State = "open"
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class IncidentTold(Answer):
+    """One thing that is wrong, or was. `grave`: calls or recordings are being lost, or nobody is told."""
+
+    id: int | None = Field(description="Null: no service looks, so that nothing is kept.")
     kind: str
     subject: str
-    since: datetime | None
+    since: datetime = Field(description="When it began.")
+    ended_at: datetime | None
     count: int
     reason: str
     grave: bool
+    calls_lost: int = Field(description="Missed for it: calls?incident={id}&status=missed")
+    calls_saved: int = Field(description="Answered by the PBX's fallback or known from CEL alone.")
 
 
 class JobTold(Answer):
@@ -84,10 +96,11 @@ class JobTold(Answer):
 
 
 class IncidentList(Answer):
-    """All that is wrong now, the gravest first, and the jobs that wait for a person."""
+    """What is wrong now, all of it, the gravest first; others page by page, the newest first. And what jobs wait."""
 
     items: list[IncidentTold]
     jobs: list[JobTold]
+    next: str | None
 
 
 class RetryWish(Body):
@@ -120,23 +133,28 @@ async def list_audit(request: web.Request, query: AuditQuery) -> AuditPage:
     return AuditPage(items=items, next=str(shown[-1].id) if len(rows) > query.limit else None)
 
 
-async def list_incidents(request: web.Request, _query: NoQuery) -> IncidentList:
+async def list_incidents(request: web.Request, query: IncidentsQuery) -> IncidentList:
     """GET /incidents, for operators and admins."""
     only(request, *WHO)
-    services = request.app[SERVICES]
-    parts = await services.readiness()
-    async with services.engine.connect() as connection:
-        found = await incidents.found(connection, parts)
+    following = None
+    async with request.app[SERVICES].engine.connect() as connection:
+        if query.state == "open":
+            found = await now_open(connection)
+        else:
+            period = query.since, query.until
+            rows = await listed(connection, query.state, *period, before=query.cursor, limit=query.limit + 1)
+            found = [told(row) for row in rows[: query.limit]]
+            following = str(found[-1]["id"]) if len(rows) > query.limit else None
         jobs = await list_jobs(connection, QUEUES, ("given_up",), JOBS_MOST)
-    items = [IncidentTold.model_validate(asdict(one)) for one in found]
-    return IncidentList(items=items, jobs=[JobTold.model_validate(asdict(job)) for job in jobs])
+    items = [IncidentTold.model_validate({**one, "since": one["started_at"]}) for one in found]
+    return IncidentList(items=items, jobs=[JobTold.model_validate(asdict(job)) for job in jobs], next=following)
 
 
 @audited("jobs_retried")
 async def retry_jobs(request: web.Request, wish: RetryWish) -> Retried | web.Response:
     """POST /incidents/retry, by operators and admins: every task may run twice without harm."""
     only(request, *WHO)
-    told = await try_jobs_again(request, wish.job)
-    if told is None:
+    tried = await try_jobs_again(request, wish.job)
+    if tried is None:
         return refusal(422, "job", f"job: there is no job {wish.job} that was given up", field="job")
-    return Retried(again=told[0], waits=told[1])
+    return Retried(again=tried[0], waits=tried[1])

@@ -76,6 +76,7 @@ SUBJECTS: dict[Step, Subject] = {
     "task": TASK,
     "lead": LEAD,
     "message": LEAD,
+    "incident": INCIDENT,
 }
 
 

@@ -1,0 +1,120 @@
+"""Keeps incidents, whichever process sees a fault, and reads them for pages, reports and commands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from sqlalchemy import Row, and_, func, insert, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.incidents import KINDS, SAME_WITHIN, Fault, Known, Step, What, weigh
+from calls.tables import incident_calls, incident_events, incidents, signs_of_life
+
+State = Literal["open", "ended", "all"]
+
+_ONE_AT_A_TIME: Final = text("select pg_advisory_xact_lock(5038, 2)")
+
+
+async def sign_of_life(connection: AsyncConnection) -> tuple[datetime, datetime | None]:
+    """Write that somebody looks; gives the time, by the database's clock, and when somebody did before."""
+    asked = select(func.clock_timestamp(), select(signs_of_life.c.at).scalar_subquery())
+    now, before = (await connection.execute(asked)).one()
+    made = upsert(signs_of_life).values(id=1, at=now)
+    await connection.execute(made.on_conflict_do_update(index_elements=["id"], set_={"at": made.excluded.at}))
+    return now, before
+
+
+async def silent_since(connection: AsyncConnection, seconds: float = 60.0) -> datetime | None:
+    """Since when no telephony role looks, where that is longer ago than so many seconds; None: one does, or never."""
+    old = signs_of_life.c.at < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    silent: datetime | None = await connection.scalar(select(signs_of_life.c.at).where(old))
+    return silent
+
+
+async def keep(
+    connection: AsyncConnection, faults: Collection[Fault], now: datetime, looks_since: datetime
+) -> list[tuple[What, int]]:
+    """Write what the faults make of the incidents; gives what happened to which, in the caller's transaction."""
+    await connection.execute(_ONE_AT_A_TIME)
+    lately = or_(incidents.c.ended_at.is_(None), incidents.c.ended_at > now - SAME_WITHIN)
+    columns = (incidents.c[name] for name in ("id", "kind", "subject", "seen_at", "ended_at"))
+    known = [Known(*row) for row in await connection.execute(select(*columns).where(lately))]
+    happened: list[tuple[What, int]] = []
+    for step in weigh(known, faults, now, looks_since):
+        incident = await _write(connection, step, now)
+        if step.what is not None:
+            await connection.execute(insert(incident_events).values(incident_id=incident, what=step.what))
+            happened.append((step.what, incident))
+    return happened
+
+
+async def _write(connection: AsyncConnection, step: Step, now: datetime) -> int:
+    """One row as the step has it; gives its id."""
+    fault = step.fault
+    if fault is None:
+        return await _change(connection, step.id, {"ended_at": incidents.c.seen_at})
+    seen = fault.until or now
+    # A fault cannot begin after it was seen, whatever another clock says.
+    began = min(fault.since or seen, seen)
+    told: dict[str, Any] = {"reason": fault.reason, "count": fault.count}
+    if step.id is None:
+        row = told | {"kind": fault.kind, "subject": fault.subject, "grave": KINDS[fault.kind].grave}
+        made = insert(incidents).values(row | {"started_at": began, "seen_at": seen})
+        return int((await connection.execute(made.returning(incidents.c.id))).scalar_one())
+    told |= {"seen_at": func.greatest(incidents.c.seen_at, seen)}
+    told |= {"started_at": func.least(incidents.c.started_at, began)}
+    return await _change(connection, step.id, told | ({"ended_at": None} if step.what == "reopened" else {}))
+
+
+async def _change(connection: AsyncConnection, incident: int | None, values: dict[str, Any]) -> int:
+    changed = update(incidents).where(incidents.c.id == incident).values(values)
+    return int((await connection.execute(changed.returning(incidents.c.id))).scalar_one())
+
+
+async def note_calls(connection: AsyncConnection, incident: int, outcomes: Sequence[Row[Any]]) -> None:
+    """Write which calls (`id`, `outcome`) an incident cost or nearly cost, in place of what was written before."""
+    await connection.execute(incident_calls.delete().where(incident_calls.c.incident_id == incident))
+    rows = [{"incident_id": incident, "call_id": one.id, "outcome": one.outcome} for one in outcomes]
+    if rows:
+        await connection.execute(insert(incident_calls).values(rows))
+    lost = sum(one.outcome == "lost" for one in outcomes)
+    counts = {"calls_lost": lost, "calls_saved": len(rows) - lost}
+    await connection.execute(update(incidents).where(incidents.c.id == incident).values(**counts))
+
+
+async def listed(
+    connection: AsyncConnection,
+    state: State = "all",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    before: int | None = None,
+    limit: int | None = None,
+) -> list[Row[Any]]:
+    """The incidents that were going on from `since` on and before `until`, the newest first; `before`: an id."""
+    asked = select(incidents)
+    if state != "all":
+        asked = asked.where(incidents.c.ended_at.is_(None) == (state == "open"))
+    if since is not None:
+        asked = asked.where(or_(incidents.c.ended_at.is_(None), incidents.c.ended_at >= since))
+    if until is not None:
+        asked = asked.where(incidents.c.started_at < until)
+    if before is not None:
+        asked = asked.where(incidents.c.id < before)
+    return list((await connection.execute(asked.order_by(incidents.c.id.desc()).limit(limit))).all())
+
+
+async def recent(connection: AsyncConnection, since: datetime) -> list[Row[Any]]:
+    """Incidents of which more may come to light: those that go on, and those that ended from `since` on."""
+    concerned = [name for name, kind in KINDS.items() if kind.causes or kind.saves or kind.scope == "crm"]
+    late = or_(incidents.c.ended_at.is_(None), incidents.c.ended_at >= since)
+    asked = select(incidents).where(and_(incidents.c.kind.in_(concerned), late)).order_by(incidents.c.id)
+    return list((await connection.execute(asked)).all())
+
+
+async def read(connection: AsyncConnection, incident: int) -> Row[Any]:
+    """One incident that there is."""
+    return (await connection.execute(select(incidents).where(incidents.c.id == incident))).one()
