@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_sync.book.lifecycle import SERVICE
-from crm_sync.crm import CrmCall, CrmLead
+from crm_sync.told import CrmCall, CrmLead
 
 
 def may_change(lead: CrmLead, *, is_made: bool) -> bool:

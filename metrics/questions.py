@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from calls.incidents import KINDS
 from calls.queue import QUEUES
 from calls.synthetic import RESULTS as SYNTHETIC_RESULTS
 from calls.synthetic import STEPS
@@ -230,6 +231,14 @@ _CALENDAR_AGE = f"""
 _SELDOM: Final = 60.0
 _BACKUP_AGE = "select extract(epoch from clock_timestamp() - max(made_at)) from backups"
 _BACKUPS = "select count(*) from backups"
+_INCIDENTS_OPEN = """
+    select word, count(incidents.id) from unnest(cast(:kinds as text[])) as word
+    left join incidents on kind = word and ended_at is null group by word
+"""
+_INCIDENTS = """
+    select word, count(incidents.id) from unnest(cast(:kinds as text[])) as word
+    left join incidents on kind = word group by word
+"""
 _QUEUES: Final = {"queues": QUEUES}
 _OPEN_EFFECTS: Final = {"states": (*OPEN_STATES, "dead")}
 _STATES: Final = {"states": OF_CALLS}
@@ -245,6 +254,10 @@ QUESTIONS: Final = (
         _FAILED,
         _QUEUES,
         counts=True,
+    ),
+    Question("incidents_open", "Faults that go on.", ("kind",), _INCIDENTS_OPEN, {"kinds": tuple(KINDS)}),
+    Question(
+        "incidents", "Faults that were kept, since ever.", ("kind",), _INCIDENTS, {"kinds": tuple(KINDS)}, counts=True
     ),
     Question("calls_live", "Calls going on now.", ("status",), _LIVE),
     Question(

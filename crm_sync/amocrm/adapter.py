@@ -32,12 +32,6 @@ from crm_sync.crm import (
     HEARD_MOST,
     Candidate,
     Capability,
-    CrmCall,
-    CrmIncident,
-    CrmLead,
-    CrmRecording,
-    CrmTask,
-    CrmTranscript,
     CrmUser,
     Done,
     Effect,
@@ -53,6 +47,14 @@ from crm_sync.errors import (
 )
 from crm_sync.leads_there import may_change
 from crm_sync.php_form import read_form
+from crm_sync.told import (
+    CrmCall,
+    CrmIncident,
+    CrmLead,
+    CrmRecording,
+    CrmTask,
+    CrmTranscript,
+)
 from crm_sync.workplace import Kind, Workplace
 from directory.numbers import normal
 

@@ -23,8 +23,9 @@ from crm_sync.amocrm.cards import (
     unsorted_path,
 )
 from crm_sync.amocrm.link import Account, Settings
-from crm_sync.crm import CrmCall, CrmLead, CrmTask, Done, Effect
+from crm_sync.crm import Done, Effect
 from crm_sync.errors import PermanentError, UnknownOutcomeError
+from crm_sync.told import CrmCall, CrmLead, CrmTask
 from crm_sync.workplace import Workplace
 
 CALL_TYPES: Final = ("call_in", "call_out")

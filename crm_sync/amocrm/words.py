@@ -13,7 +13,8 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from crm_sync.amocrm.cards import LOST, TAG, WON, embedded
-from crm_sync.crm import CrmCall, CrmLead, CrmTask, HeldCall
+from crm_sync.crm import HeldCall
+from crm_sync.told import CrmCall, CrmLead, CrmTask
 from directory.numbers import e164, is_anonymous, is_short, show
 
 Language = Literal["ru", "en"]

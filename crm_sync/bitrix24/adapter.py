@@ -42,12 +42,6 @@ from crm_sync.bitrix24.words import (
 from crm_sync.crm import (
     Candidate,
     Capability,
-    CrmCall,
-    CrmIncident,
-    CrmLead,
-    CrmRecording,
-    CrmTask,
-    CrmTranscript,
     CrmUser,
     Done,
     Effect,
@@ -65,6 +59,14 @@ from crm_sync.errors import (
 )
 from crm_sync.leads_there import lead_of_call
 from crm_sync.php_form import read_form
+from crm_sync.told import (
+    CrmCall,
+    CrmIncident,
+    CrmLead,
+    CrmRecording,
+    CrmTask,
+    CrmTranscript,
+)
 from crm_sync.workplace import Kind, Workplace
 
 _OUR_ID: Final = "EXTERNAL_CALL_ID"

@@ -11,8 +11,9 @@ import msgspec
 from crm_sync.bitrix24.link import MethodError, Rest, Settings
 from crm_sync.bitrix24.records import Book
 from crm_sync.bitrix24.words import ending, is_of, registration
-from crm_sync.crm import CrmCall, Effect
+from crm_sync.crm import Effect
 from crm_sync.errors import AuthDeadError, PermanentError
+from crm_sync.told import CrmCall
 from crm_sync.workplace import Workplace
 
 _REGISTERED_AGAIN: Final = timedelta(minutes=25)

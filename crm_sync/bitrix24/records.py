@@ -23,8 +23,8 @@ from crm_sync.bitrix24.words import (
     task_mark,
     task_title,
 )
-from crm_sync.crm import CrmLead, CrmTask
 from crm_sync.leads_there import may_change
+from crm_sync.told import CrmLead, CrmTask
 from crm_sync.workplace import Workplace
 
 WRITTEN: Final = frozenset({"opened", "stage", "owner", "fields"})

@@ -13,8 +13,9 @@ from hashlib import blake2s
 from typing import Any, Final
 from uuid import UUID
 
-from crm_sync.crm import CrmCall, CrmLead, CrmTask, CrmTranscript, Heard, HeldCall
+from crm_sync.crm import Heard, HeldCall
 from crm_sync.errors import PermanentError
+from crm_sync.told import CrmCall, CrmLead, CrmTask, CrmTranscript
 from directory.numbers import e164, normal
 
 ORIGINATOR: Final = "switchhook"

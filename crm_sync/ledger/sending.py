@@ -31,15 +31,7 @@ from calls import spans
 from calls.queue import Task, TryAgain
 from crm_sync import answers, connections
 from crm_sync.connections import Connection, Open
-from crm_sync.crm import (
-    SUBJECTS,
-    Crm,
-    CrmRecording,
-    Done,
-    Effect,
-    Step,
-    Subject,
-)
+from crm_sync.crm import SUBJECTS, Crm, Done, Effect, Step
 from crm_sync.errors import CrmError, FaultError, TransientError, UnknownOutcomeError
 from crm_sync.heard import remote_of
 from crm_sync.ledger import counting
@@ -51,6 +43,7 @@ from crm_sync.ledger.subjects import NothingToTell, NotThereYet, Rooms, kept, nu
 from crm_sync.ledger.tables import crm_effects
 from crm_sync.ledger.turns import Turns
 from crm_sync.secrets import SecretKeyError
+from crm_sync.told import CrmRecording, Subject
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

@@ -17,8 +17,16 @@ from calls.record import state_call
 from calls.tables import calls, follow_up_actions, follow_ups, incident_events, incidents
 from calls.view import view
 from crm_sync.connections import Connection
-from crm_sync.crm import CrmCall, CrmIncident, CrmLead, CrmRecording, CrmTask, CrmTranscript, Subject
 from crm_sync.tables import lead_events, leads, parties, party_numbers
+from crm_sync.told import (
+    CrmCall,
+    CrmIncident,
+    CrmLead,
+    CrmRecording,
+    CrmTask,
+    CrmTranscript,
+    Subject,
+)
 from directory.store import read_regions
 
 

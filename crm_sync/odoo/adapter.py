@@ -25,12 +25,6 @@ from msgspec import Meta, Struct, field
 from crm_sync.crm import (
     Candidate,
     Capability,
-    CrmCall,
-    CrmIncident,
-    CrmLead,
-    CrmRecording,
-    CrmTask,
-    CrmTranscript,
     CrmUser,
     Done,
     Effect,
@@ -60,6 +54,14 @@ from crm_sync.odoo.words import (
     task_note,
     task_summary,
     transcript_note,
+)
+from crm_sync.told import (
+    CrmCall,
+    CrmIncident,
+    CrmLead,
+    CrmRecording,
+    CrmTask,
+    CrmTranscript,
 )
 from crm_sync.workplace import Kind, Workplace
 from directory.numbers import is_short

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from crm_sync.crm import CrmLead
 from crm_sync.errors import PermanentError
 from crm_sync.leads_there import may_change
 from crm_sync.odoo.link import OdooLink
 from crm_sync.odoo.records import LEAD, OdooRecords
 from crm_sync.odoo.words import id_of, stage_key
 from crm_sync.people import People
+from crm_sync.told import CrmLead
 
 _ENDED: Final = frozenset({"lost", "disqualified"})
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from hashlib import blake2s
 from typing import Any, Final
 
-from crm_sync.crm import CrmLead, HeldCall
+from crm_sync.crm import HeldCall
 from crm_sync.errors import PermanentError, TransientError
 from crm_sync.odoo.link import OdooLink
 from crm_sync.odoo.words import (
@@ -35,6 +35,7 @@ from crm_sync.odoo.words import (
     word,
 )
 from crm_sync.people import People
+from crm_sync.told import CrmLead
 
 LEAD, CONTACT, NOTE, ACTIVITY, FILE = "crm.lead", "res.partner", "mail.message", "mail.activity", "ir.attachment"
 MODEL_IDS: Final[Mapping[str, str]] = {LEAD: "crm.model_crm_lead", CONTACT: "base.model_res_partner"}

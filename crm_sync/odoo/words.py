@@ -11,8 +11,9 @@ from typing import Any, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from crm_sync.crm import CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript, Heard
+from crm_sync.crm import Heard
 from crm_sync.errors import AuthDeadError, CrmError, PermanentError, TransientError
+from crm_sync.told import CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript
 from directory.numbers import e164, is_anonymous, normal, origin, show
 
 Language = Literal["ru", "en"]

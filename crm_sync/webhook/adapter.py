@@ -21,20 +21,7 @@ from uuid import uuid4
 import msgspec
 
 from crm_sync.asking import Ask, Guide
-from crm_sync.crm import (
-    Capability,
-    CrmCall,
-    CrmIncident,
-    CrmLead,
-    CrmRecording,
-    CrmTask,
-    CrmTranscript,
-    Done,
-    Effect,
-    Probed,
-    Step,
-    Subject,
-)
+from crm_sync.crm import Capability, Done, Effect, Probed, Step
 from crm_sync.errors import (
     AuthDeadError,
     CrmError,
@@ -44,6 +31,15 @@ from crm_sync.errors import (
     TransientError,
 )
 from crm_sync.http import Answer, Http
+from crm_sync.told import (
+    CrmCall,
+    CrmIncident,
+    CrmLead,
+    CrmRecording,
+    CrmTask,
+    CrmTranscript,
+    Subject,
+)
 from crm_sync.workplace import Kind, Workplace
 from notices import signing
 

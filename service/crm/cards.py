@@ -28,13 +28,14 @@ from calls.follow_up import is_with_outside
 from calls.view import CallView
 from crm_sync import connections
 from crm_sync.connections import Connection
-from crm_sync.crm import Cards, CrmCall, Effect
+from crm_sync.crm import Cards, Effect
 from crm_sync.errors import CrmError, FaultError
 from crm_sync.kinds import KINDS
 from crm_sync.ledger import counting
 from crm_sync.ledger.subjects import NothingToTell, call_told
 from crm_sync.ledger.tables import crm_effects
 from crm_sync.people import KnownPeople
+from crm_sync.told import CrmCall
 from directory.model import Directory
 from service.crm.workplaces import Adapters, heeding
 from service.settings import Settings

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync import connections
 from crm_sync.connections import Connection
-from crm_sync.crm import CrmRecording, CrmSegment, CrmTranscript
 from crm_sync.ledger import upkeep
 from crm_sync.ledger.subjects import NotThereYet, Rooms
 from crm_sync.secrets import Keeper, SecretKeyError
+from crm_sync.told import CrmRecording, CrmSegment, CrmTranscript
 from directory import store
 from recordings.archive_rows import archiving_failed
 from recordings.audit import Actor

@@ -24,7 +24,7 @@ from crm_sync.amocrm.cards import has_number
 from crm_sync.amocrm.heard import token_ends
 from crm_sync.amocrm.link import Settings
 from crm_sync.book.lifecycle import SERVICE
-from crm_sync.crm import Candidate, CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript, Effect, Heard, Inbound
+from crm_sync.crm import Candidate, Effect, Heard, Inbound
 from crm_sync.errors import (
     AuthDeadError,
     BannedError,
@@ -36,6 +36,7 @@ from crm_sync.errors import (
 )
 from crm_sync.pacing import SharedPace
 from crm_sync.spans import MOST_SECONDS
+from crm_sync.told import CrmCall, CrmLead, CrmRecording, CrmTask, CrmTranscript
 from directory.numbers import e164
 from tests.fakes.amocrm import (
     ADMIN,

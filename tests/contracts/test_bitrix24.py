@@ -13,7 +13,7 @@ from yarl import URL
 
 from crm_sync.bitrix24.adapter import KIND
 from crm_sync.bitrix24.link import Rest, moved_to
-from crm_sync.crm import CrmCall, CrmLead, CrmRecording, CrmSegment, CrmTask, CrmTranscript, Effect, HeldCall, Inbound
+from crm_sync.crm import Effect, HeldCall, Inbound
 from crm_sync.errors import (
     AuthDeadError,
     BannedError,
@@ -25,6 +25,14 @@ from crm_sync.errors import (
 )
 from crm_sync.http import Answer
 from crm_sync.spans import MOST_SECONDS
+from crm_sync.told import (
+    CrmCall,
+    CrmLead,
+    CrmRecording,
+    CrmSegment,
+    CrmTask,
+    CrmTranscript,
+)
 from tests.fakes.bitrix24 import CLIENT, Fault
 from tests.fakes.bitrix24_rig import NOBODY, Told, open_told
 from tests.fakes.recorded import LINE

@@ -20,7 +20,15 @@ from calls.record import record
 from crm_sync import connections, kinds, people
 from crm_sync import heard as heard_of
 from crm_sync.connections import Connection
-from crm_sync.crm import Candidate, Crm, CrmUser, Done, Effect, Heard, Inbound
+from crm_sync.crm import (
+    Candidate,
+    Crm,
+    CrmUser,
+    Done,
+    Effect,
+    Heard,
+    Inbound,
+)
 from crm_sync.erasing import mask_mentions
 from crm_sync.errors import CrmError, NoRoomError, RateLimitedError
 from crm_sync.grants import Grant, keep_grant

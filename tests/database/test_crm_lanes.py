@@ -20,7 +20,7 @@ from calls.queue import Crew, make_app, work
 from calls.record import Owing, record
 from crm_sync import answers, connections
 from crm_sync.connections import Connection
-from crm_sync.crm import Crm, CrmRecording, Done, Effect
+from crm_sync.crm import Crm, Done, Effect
 from crm_sync.due import due
 from crm_sync.errors import CrmError, PermanentError, TransientError, UnknownOutcomeError
 from crm_sync.jobs import CrmJobs
@@ -31,6 +31,7 @@ from crm_sync.ledger.subjects import NotThereYet, Rooms
 from crm_sync.ledger.turns import AT_ONCE, Turns
 from crm_sync.ledger.upkeep import tidy
 from crm_sync.secrets import Keeper
+from crm_sync.told import CrmRecording
 from recordings.due import archive_job
 from service.crm import ledger as crms
 from service.settings import Settings

@@ -20,13 +20,14 @@ from crm_sync import connections
 from crm_sync.book.locks import lock_book
 from crm_sync.connection_tables import crm_heard
 from crm_sync.connections import Connection
-from crm_sync.crm import CrmCall, CrmRecording, CrmTranscript, Done, Effect
+from crm_sync.crm import Done, Effect
 from crm_sync.erasing import forget_effects
 from crm_sync.errors import AuthDeadError, TransientError
 from crm_sync.http import Http
 from crm_sync.ledger.planning import release, revive
 from crm_sync.ledger.upkeep import plan_told, tidy
 from crm_sync.secrets import Keeper, SecretKeyError
+from crm_sync.told import CrmCall, CrmRecording, CrmTranscript
 from crm_sync.webhook.adapter import Endpoint, Webhook
 from tests.fakes.ledger import LOOPBACK, OWES, SECRET_KEY, Ledger, add_connection, open_ledger, open_webhook
 from tests.fakes.recorded import LINE, T0, settled_call

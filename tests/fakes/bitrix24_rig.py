@@ -11,10 +11,11 @@ from uuid import UUID, uuid4
 
 from crm_sync.bitrix24.adapter import Bitrix24
 from crm_sync.bitrix24.link import Settings
-from crm_sync.crm import Crm, CrmCall, Done, Effect, Step, Subject
+from crm_sync.crm import Crm, Done, Effect, Step
 from crm_sync.errors import CrmError, UnknownOutcomeError
 from crm_sync.grants import Grant
 from crm_sync.ledger.sending import _OPERATIONS
+from crm_sync.told import CrmCall, CrmIncident, Subject
 from crm_sync.workplace import Workplace
 from tests.fakes import bitrix24
 from tests.fakes.bitrix24 import Fault
@@ -43,7 +44,9 @@ class Told:
         self, step: Step, subject: Subject, at: datetime | None = None, others: tuple[str, ...] = ()
     ) -> Done:
         """One attempt; what it raises says whether the next is in doubt. `others`: more numbers of the client."""
-        call = subject.id if isinstance(subject, CrmCall) else subject.call
+        call = (
+            subject.id if isinstance(subject, CrmCall) else None if isinstance(subject, CrmIncident) else subject.call
+        )
         remote, doubt = self.remote.setdefault(call, {}), self.doubts.get((call, step))
 
         async def keep(remote_id: str) -> None:

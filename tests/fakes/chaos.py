@@ -20,12 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_sync import connections
 from crm_sync.connections import Connection, Open
-from crm_sync.crm import Crm, CrmRecording, CrmSegment, CrmTranscript, Step
+from crm_sync.crm import Crm, Step
 from crm_sync.http import Http
 from crm_sync.kinds import KINDS
 from crm_sync.ledger.subjects import Rooms
 from crm_sync.pacing import Bucket, SharedPace
 from crm_sync.secrets import Keeper
+from crm_sync.told import CrmRecording, CrmSegment, CrmTranscript
 from service.crm.workplaces import texts_of, workplace
 from service.settings import Settings
 from tests.fakes.ledger import LOOPBACK, SECRET_KEY

@@ -19,13 +19,14 @@ from calls.queue import TryAgain
 from calls.record import Owing, record
 from crm_sync import connections
 from crm_sync.connections import Connection, State
-from crm_sync.crm import STEPS, Crm, CrmRecording, CrmSegment, CrmTranscript, Step
+from crm_sync.crm import STEPS, Crm, Step
 from crm_sync.http import Http
 from crm_sync.ledger.planning import plan_changes
 from crm_sync.ledger.retry import Policy
 from crm_sync.ledger.sending import SendingJobs
 from crm_sync.ledger.subjects import Rooms
 from crm_sync.secrets import Keeper
+from crm_sync.told import CrmRecording, CrmSegment, CrmTranscript
 from crm_sync.webhook.adapter import Endpoint, Webhook
 from notices.signing import read_secret
 from tests.fakes.webhooks import SECRET, Receiver, open_receiver

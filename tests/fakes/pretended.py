@@ -9,9 +9,20 @@ from typing import Any, Final
 from msgspec import Struct
 
 from crm_sync.asking import Guide
-from crm_sync.crm import Candidate, Capability, CrmCall, CrmUser, Done, Effect, Heard, Inbound, Probed, Step
+from crm_sync.crm import (
+    Candidate,
+    Capability,
+    CrmUser,
+    Done,
+    Effect,
+    Heard,
+    Inbound,
+    Probed,
+    Step,
+)
 from crm_sync.errors import AuthDeadError, PermanentError
 from crm_sync.grants import Grant
+from crm_sync.told import CrmCall
 from crm_sync.workplace import Consent, Kind, Workplace
 
 CODE: Final = "a-code-of-tests"
@@ -67,7 +78,7 @@ class Pretended:
         return Done(f"remote {effect.at:%H%M%S}")
 
     call_started = call_answered = call_finished = attach_recording = attach_transcript = _told
-    ensure_lead = send_message = create_task = _told
+    ensure_lead = send_message = create_task = tell_incident = _told
 
     async def close(self) -> None:
         await self._at.http.close()

@@ -15,9 +15,10 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from crm_sync.crm import CrmLead, CrmTask, CrmTranscript, Effect
+from crm_sync.crm import Effect
 from crm_sync.odoo.adapter import Odoo
 from crm_sync.odoo.words import id_of
+from crm_sync.told import CrmLead, CrmTask, CrmTranscript
 from tests.contracts.crm.test_every_crm import CALL, LEAD, RECORDING, SUBJECTS, TASK
 from tests.fakes.odoo import ANNA, BORIS, FakeOdoo
 from tests.fakes.odoo_front import open_front

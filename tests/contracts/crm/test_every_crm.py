@@ -13,20 +13,7 @@ import msgspec
 import pytest
 
 from crm_sync.book.lifecycle import SERVICE
-from crm_sync.crm import (
-    Asked,
-    Cards,
-    CrmCall,
-    CrmLead,
-    CrmRecording,
-    CrmSegment,
-    CrmTask,
-    CrmTranscript,
-    Effect,
-    Lists,
-    Step,
-    Subject,
-)
+from crm_sync.crm import Asked, Cards, Effect, Lists, Step
 from crm_sync.errors import (
     AuthDeadError,
     CrmError,
@@ -37,6 +24,16 @@ from crm_sync.errors import (
 )
 from crm_sync.kinds import KINDS
 from crm_sync.ledger.sending import _OPERATIONS
+from crm_sync.told import (
+    CrmCall,
+    CrmIncident,
+    CrmLead,
+    CrmRecording,
+    CrmSegment,
+    CrmTask,
+    CrmTranscript,
+    Subject,
+)
 from tests.fakes.crms import RIGS, Fault, Rig
 from tests.fakes.recorded import LINE, T0
 
@@ -53,6 +50,10 @@ LEAD = CrmLead(
 TASK = CrmTask(
     id=1, change="opened", call=CALL.id, number=NUMBER, line=LINE, origin="missed", cause="rang_out", owner="anna",
     due_at=T0, attempt_count=1, closed_by=None,
+)  # fmt: skip
+INCIDENT = CrmIncident(
+    id=1, change="opened", kind="pbx", subject="pbx", grave=True, started_at=T0, ended_at=None, calls_lost=0,
+    calls_saved=0,
 )  # fmt: skip
 RECORDING = CrmRecording(
     call=CALL.id,

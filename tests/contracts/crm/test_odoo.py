@@ -15,10 +15,11 @@ import pytest
 from aiohttp import ClientSession
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crm_sync.crm import Candidate, CrmTranscript, CrmUser, Effect, Heard, Inbound
+from crm_sync.crm import Candidate, CrmUser, Effect, Heard, Inbound
 from crm_sync.errors import AuthDeadError, CrmError, PermanentError, TransientError
 from crm_sync.odoo.adapter import Odoo
 from crm_sync.pacing import SharedPace
+from crm_sync.told import CrmTranscript
 from tests.contracts.crm.test_every_crm import CALL, LEAD, NUMBER, RECORDING, SUBJECTS, TASK
 from tests.fakes.odoo import ANNA, BORIS, WE, FakeOdoo
 from tests.fakes.odoo_front import Answered, Asked, Fault, failed, open_front
