@@ -59,7 +59,7 @@ async def _write(connection: AsyncConnection, step: Step, now: datetime) -> int:
     seen = fault.until or now
     # A fault cannot begin after it was seen, whatever another clock says.
     began = min(fault.since or seen, seen)
-    told: dict[str, Any] = {"reason": fault.reason, "count": fault.count}
+    told: dict[str, Any] = {"reason": fault.reason, "found_count": fault.count}
     if step.id is None:
         row = told | {"kind": fault.kind, "subject": fault.subject, "grave": KINDS[fault.kind].grave}
         made = insert(incidents).values(row | {"started_at": began, "seen_at": seen})

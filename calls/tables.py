@@ -253,7 +253,7 @@ incidents = Table(
     Column("kind", Text, CheckConstraint(_one_of("kind", tuple(KINDS)), name="kind"), nullable=False),
     Column("subject", Text, nullable=False, server_default=text("''"), comment="Which PBX, trunk, CRM, …"),
     Column("reason", Text, nullable=False, server_default=text("''"), comment="Why, as far as it is known."),
-    Column("count", Integer, nullable=False, server_default=text("0"), comment="How many, of what is counted."),
+    Column("found_count", Integer, nullable=False, server_default=text("0"), comment="How many, of what is counted."),
     Column("grave", Boolean, nullable=False, comment="Calls or recordings are being lost, or nobody is told."),
     Column("started_at", _MOMENT, nullable=False, comment="By our clock, as all times here."),
     Column("seen_at", _MOMENT, nullable=False, comment="When the fault was seen last."),

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from crm_sync.book.lifecycle import SERVICE
 from directory.model import Directory
 from notices.model import Told, Written
+from web.incident_text import title_of as title_of_incident
 from web.names import line_name, person_name
 from web.wording import deadline
 from web.words import has_words, say
@@ -67,7 +68,7 @@ def _value(directory: Directory, told: Told, name: str, value: str | int, zone: 
     if name == "by":
         return say(told.language, "notice.by_rule") if text == SERVICE else person_name(directory, text) or "—"
     if name == "fault":
-        return say(told.language, f"incident.{text}", subject=told.values["about"], count="")
+        return title_of_incident(told.language, text, str(told.values["about"]))
     if name in {"owner", "person"}:
         return person_name(directory, text) or say(told.language, "notice.nobody")
     if name == "line":

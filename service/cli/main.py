@@ -14,6 +14,7 @@ import typer
 from service.cli.backups import backup, restore
 from service.cli.crm import crm_app
 from service.cli.follow_ups import follow_ups_app, report_app
+from service.cli.incidents import incidents
 from service.cli.jobs import jobs
 from service.cli.lead import leads_app
 from service.cli.lead_rules import lead_rules
@@ -55,6 +56,7 @@ app.command()(restore)
 app.command()(notify)
 app.command()(erase)
 app.command()(jobs)
+app.command()(incidents)
 app.command()(retention)
 app.command()(reload)
 app.command()(synthetic)

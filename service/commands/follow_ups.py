@@ -11,11 +11,13 @@ from sqlalchemy import select
 
 from calls import follow_up_list as promises
 from calls.follow_ups import close_by_hand
+from calls.incident_rows import listed
 from directory.model import Directory
 from directory.store import read
 from directory.tables import users
 from reports.missed import MissedReport, Part
 from reports.missed_rows import missed_report as count_missed
+from service.commands.incidents import incident_json, incident_lines
 from service.faults import UserFault
 from service.settings import Settings
 from service.wiring import open_house
@@ -75,8 +77,13 @@ async def missed_report(
     async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
         directory = await read(connection)
         report = await count_missed(connection, began, ends, directory.company.time_zone)
+        wrong = await listed(connection, "all", began, ends)
     told = {"from": began.isoformat(), "to": ends.isoformat()} | report.to_json()
-    return told, "\n".join(_report_lines(report, directory, settings.language))
+    told |= {"incidents": [incident_json(row) for row in wrong]}
+    words = _report_lines(report, directory, settings.language)
+    if wrong:
+        words += ["", say(settings.language, "report.incidents"), *incident_lines(wrong, settings.language)]
+    return told, "\n".join(words)
 
 
 def _report_lines(report: MissedReport, directory: Directory, language: str) -> list[str]:

@@ -12,7 +12,7 @@ from calls.incident_rows import note_calls, recent
 from calls.incidents import KINDS
 
 # Times in `calls` are the PBX's, and its clock is `ahead` of ours. A fault is looked for every few seconds, so the last
-# moment of it may be unseen. No call waits for half a day.
+# moment of it may be unseen. Of a call that began hours before it the outage is not what counts.
 _CALLS: Final = text(
     """
     with told as (
@@ -20,8 +20,8 @@ _CALLS: Final = text(
                coalesce(c.ended_at, c.settled_at) - coalesce(ahead, interval '0') as over
         from calls c left join pbx_clocks using (pbx)
         where c.joined_into is null and c.direction = 'inbound' and c.settled_at is not null
-          and c.started_at between cast(:since as timestamptz) - interval '12 hours'
-                               and cast(:until as timestamptz) + interval '12 hours'),
+          and c.started_at between cast(:since as timestamptz) - interval '2 hours'
+                               and cast(:until as timestamptz) + interval '2 hours'),
     weighed as (
         select id, case
             when status = 'missed' and missed_cause = any(cast(:causes as text[])) then 'lost'

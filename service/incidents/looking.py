@@ -32,11 +32,11 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 EVERY_SECONDS: Final = 5.0
 COUNT_EVERY: Final = timedelta(minutes=1)
-LATE_FACTS: Final = timedelta(hours=24)
-"""For so long after its end an incident's calls are counted again: CEL of an outage may be read late."""
+LATE_FACTS: Final = timedelta(hours=1)
+"""For so long after its end an incident's calls are counted again: CEL of an outage is read after it."""
 
-_GONE: Final = 3
-"""After so many looks that nobody took there was no service; a shorter pause is a restart."""
+_GONE: Final = timedelta(seconds=3 * EVERY_SECONDS)
+"""Where nobody looked for so long there was no service; a shorter pause is a restart."""
 _FIRST: Final = timedelta(seconds=10)
 """So long a process may take to log in to a PBX before that is a fault."""
 
@@ -80,7 +80,7 @@ class Looking:
     async def _keep(self, connection: AsyncConnection, found: list[Fault]) -> None:
         now, before = await sign_of_life(connection)
         if self._looks_since is None:
-            if before is not None and now - before > _GONE * timedelta(seconds=self._every):
+            if before is not None and now - before > _GONE:
                 found.append(Fault("service", since=before, until=now))
             looks_since = now
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from typer.testing import CliRunner
 
 from calls import events as e
 from calls.incident_rows import keep, listed, read, sign_of_life
@@ -19,6 +21,7 @@ from crm_sync.ledger.upkeep import plan_told
 from directory import store
 from directory.model import Person
 from metrics.gauges import DatabaseGauges
+from service.cli.main import app
 from service.incidents import costs, stored
 from service.incidents.telling import tell_of
 from tests.fakes.ledger import Ledger, open_ledger
@@ -222,7 +225,8 @@ async def test_incidents_are_shown_answered_and_counted(watch: Watch, tmp_path: 
     """On the page what is wrong now comes first; the calls that it cost are a list; the API pages; metrics count."""
     began = watch.at - timedelta(minutes=5)
     await fell_back(watch.engine, "79160000001", began + timedelta(minutes=1), answered=False)
-    await watch.look(Fault("service", since=began, until=watch.at), after=timedelta())
+    crm = Fault("crm_dead", "site", since=began, count=17)
+    await watch.look(Fault("service", since=began, until=watch.at), crm, after=timedelta())
     await watch.stays_well()
     await watch.look(Fault("pbx", "main", since=watch.at, reason="no answer"))
     async with watch.engine.begin() as connection:
@@ -232,6 +236,7 @@ async def test_incidents_are_shown_answered_and_counted(watch: Watch, tmp_path: 
     async with open_site(watch.engine, tmp_path) as site, site.visitor("ilya") as admin:
         page = await (await admin.get("/admin/incidents")).text()
         assert page.index("Нет связи с АТС main") < page.index("Сервис не работает")
+        assert "CRM site не приняла: 17" in page
         link = f"/calls?incident={number}&amp;status=missed"
         assert link in page
         found = await (await admin.get(link.replace("&amp;", "&"))).text()
@@ -271,3 +276,34 @@ async def test_a_page_of_a_house_where_nobody_looks_says_so(watch: Watch, tmp_pa
         async with operator.get("/api/v1/incidents") as response:
             (one,) = (await response.json())["items"]
     assert (one["id"], one["kind"], one["grave"]) == (None, "service", True)
+
+
+async def test_the_command_and_the_report_of_missed_calls_tell_them(
+    watch: Watch, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For people and for programs; a period that ends before it begins is named."""
+    for name, value in (("DATABASE_URL", database_url), ("SWITCHHOOK_DATA_DIR", tmp_path), ("SWITCHHOOK_LOG", "quiet")):
+        monkeypatch.setenv(name, str(value))
+
+    async def called(*words: str) -> tuple[int, str]:
+        done = await asyncio.to_thread(CliRunner().invoke, app, words)
+        return done.exit_code, done.output
+
+    assert await called("incidents") == (0, "Не было.\n")
+    began = watch.at - timedelta(minutes=5)
+    await fell_back(watch.engine, "79160000001", began + timedelta(minutes=1), answered=True)
+    await watch.look(Fault("service", since=began, until=watch.at), after=timedelta())
+    await watch.stays_well()
+    await watch.look(Fault("pbx", "main", since=began))
+    code, said = await called("incidents", "--json")
+    told = json.loads(said)
+    assert (code, [(one["kind"], one["calls_saved"]) for one in told][-2:]) == (0, [("pbx", 1), ("service", 1)])
+    assert [one["kind"] for one in json.loads((await called("incidents", "--open", "--json"))[1])] == ["pbx"]
+    code, said = await called("report", "missed")
+    assert (code, "Сервис не работает. Потеряно звонков: 0, Спасено звонков: 1" in said) == (0, True)
+    assert "Нет связи с АТС main" in said
+    said = json.loads((await called("report", "missed", "--json"))[1])
+    assert [one["kind"] for one in said["incidents"]] == [one["kind"] for one in told]
+    for late in ("--from=2026-02-01T00:00:00Z", "--from=2030-01-01T00:00:00Z"):
+        code, said = await called("incidents", late, "--to=2026-01-01T00:00:00Z")
+        assert (code, said.startswith("--from: must be before --to")) == (2, True)

@@ -16,6 +16,7 @@ from recordings.audit import note
 from web.access.forms import number_of
 from web.audited import audited
 from web.guard import VIEWER, only, read_form
+from web.incident_text import title_of
 from web.keeping import actor_of
 from web.page import page
 from web.services import SERVICES
@@ -46,7 +47,7 @@ async def now_open(connection: AsyncConnection) -> list[dict[str, Any]]:
     rows = [told(row) for row in await listed(connection, "open")]
     silent = await silent_since(connection)
     if silent is not None and not any(row["kind"] == "service" for row in rows):
-        nothing = {"subject": "", "reason": "", "count": 0, "ended_at": None, "calls_lost": 0, "calls_saved": 0}
+        nothing = {"subject": "", "reason": "", "found_count": 0, "ended_at": None, "calls_lost": 0, "calls_saved": 0}
         rows.append({**nothing, "id": None, "kind": "service", "grave": True, "started_at": silent})
     return sorted(rows, key=lambda row: (not row["grave"], row["kind"] != "service"))
 
@@ -66,6 +67,7 @@ async def show(request: web.Request) -> web.Response:
         incidents=[(one, _PLACES.get(one["kind"], "").format(subject=one["subject"])) for one in found],
         ended=ended,
         days=KEPT_DAYS,
+        title_of=title_of,
         jobs=jobs,
         opens_calls=request[VIEWER].role == "admin",
         again=int(again) if again.isascii() and again.isdecimal() and len(again) < 7 else None,

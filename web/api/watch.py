@@ -146,7 +146,9 @@ async def list_incidents(request: web.Request, query: IncidentsQuery) -> Inciden
             found = [told(row) for row in rows[: query.limit]]
             following = str(found[-1]["id"]) if len(rows) > query.limit else None
         jobs = await list_jobs(connection, QUEUES, ("given_up",), JOBS_MOST)
-    items = [IncidentTold.model_validate({**one, "since": one["started_at"]}) for one in found]
+    items = [
+        IncidentTold.model_validate({**one, "since": one["started_at"], "count": one["found_count"]}) for one in found
+    ]
     return IncidentList(items=items, jobs=[JobTold.model_validate(asdict(job)) for job in jobs], next=following)
 
 

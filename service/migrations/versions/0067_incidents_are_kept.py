@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         _text("subject", "Which PBX, trunk, CRM, …"),
         _text("reason", "Why, as far as it is known."),
-        _number("count", "How many, of what is counted."),
+        _number("found_count", "How many, of what is counted."),
         sa.Column(
             "grave", sa.Boolean(), nullable=False, comment="Calls or recordings are being lost, or nobody is told."
         ),
