@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from tempfile import TemporaryFile
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -54,9 +55,10 @@ def store_part(settings: Settings) -> Part:
     folder = disk.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.write_bytes(b"1")
-        probe.unlink()
+        # A file without a name: others may look at the same time, and where there is no room nothing is left.
+        with TemporaryFile(dir=folder) as probe:
+            probe.write(b"1")
+            probe.flush()
         room = disk.room()
     except OSError as error:
         return Part("recordings", ready=False, reason=f"{error.strerror}: recordings cannot be kept")
