@@ -97,6 +97,11 @@ def locate_amtool() -> Path:
     return _go_program("amtool")
 
 
+def locate_prometheus() -> Path:
+    """The Prometheus server. Raises NotInstalledError."""
+    return _go_program("prometheus")
+
+
 def locate_alertmanager() -> Path:
     """The Alertmanager server, by Debian's name of it. Raises NotInstalledError."""
     return _go_program("prometheus-alertmanager")

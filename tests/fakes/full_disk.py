@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,11 +28,11 @@ class SmallDisk:
 
     folder: Path
 
-    def fill(self) -> None:
-        """Leave no room at all."""
+    def fill(self, *, leave: float = 0.0) -> None:
+        """Leave that share of it, or no room at all."""
         try:
             with (self.folder / "filler").open("wb", buffering=0) as file:
-                while True:
+                while shutil.disk_usage(self.folder).free > leave * shutil.disk_usage(self.folder).total or not leave:
                     file.write(bytes(4096))
         except OSError:
             return
