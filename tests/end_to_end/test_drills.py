@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -85,12 +86,18 @@ class House:
     async def hears(self, *names: str) -> dict[str, Alert]:
         """Wait until people hear of exactly these alerts; whatever they hear meanwhile is kept in `told`."""
 
+        heard: dict[str, Alert] = {}
+
         async def now() -> bool:
-            heard = {alert.name: alert for alert in await self.watch.heard()}
+            heard.clear()
+            heard.update({alert.name: alert for alert in await self.watch.heard()})
             self.told |= heard
             return set(heard) == set(names)
 
-        await until(now, f"{names or 'nothing'} is heard, and nothing else", PATIENCE_SECONDS)
+        try:
+            await until(now, f"{names or 'nothing'} is heard, and nothing else", PATIENCE_SECONDS)
+        finally:
+            assert set(heard) == set(names)
         return self.told
 
     @asynccontextmanager
@@ -134,7 +141,7 @@ async def house(pbx: RelayedPbx, world: OutsideWorld) -> AsyncIterator[House]:
             }
             settings = stage.settings().model_copy(update=own)
             service = await stack.enter_async_context(stage.serve(settings=settings))
-            worker = await stack.enter_async_context(_working(settings))
+            worker = await stack.enter_async_context(_working(stage, settings))
             watch = await stack.enter_async_context(watching(service.metrics_port))
             yield House(stage, pbx, postgres, disk, crm, settings, service, worker, watch)
     finally:
@@ -142,10 +149,11 @@ async def house(pbx: RelayedPbx, world: OutsideWorld) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def _working(settings: Settings) -> AsyncIterator[Running]:
+async def _working(stage: Stage, settings: Settings) -> AsyncIterator[Running]:
     queues = [word for queue in WORK for word in ("--queue", queue)]
     worker = await begin("worker", *queues, said=settings.data_dir / "worker.log", room=None, **environment(settings))
     try:
+        await until(partial(stage.rows, "select 1 from procrastinate_workers"), "the worker works", PATIENCE_SECONDS)
         yield worker
     finally:
         worker.send_signal(signal.SIGTERM)
