@@ -34,7 +34,7 @@ SCRAPE_SECONDS: Final = 1
 JUDGE: Final = "500ms"
 START_SECONDS: Final = 60.0
 
-_TEMPLATES: Final = Path("/usr/share/prometheus/alertmanager")
+TEMPLATES: Final = Path("/usr/share/prometheus/alertmanager")
 _AGES: Final = "job_oldest_seconds|crm_oldest_effect_seconds|notice_oldest_seconds"
 """Of what is done within a second or two. CEL and calendars are read now and then, and stay as they are."""
 _AGE: Final = re.compile(rf"(switchhook_(?:{_AGES})(?:\{{[^}}]*\}})?\)*\s*>=?\s*)(\d+)")
@@ -43,8 +43,8 @@ _SPAN: Final = re.compile(r"(?:\d+[smhdwy])+")
 _IN_EXPRESSION: Final = re.compile(rf"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`|(?<![\w.$]){_SPAN.pattern}(?!\w)")
 
 
-METRIC: Final = re.compile(r"\bswitchhook_\w+")
-_SERIES: Final = re.compile(r"(?:\bswitchhook_\w+|\bup\b)(?:\{[^}]*\})?")
+_METRIC: Final = re.compile(r"\b(?:(?:switchhook|alertmanager)_\w+|up\b)")
+_SERIES: Final = re.compile(rf"{_METRIC.pattern}(?:\{{[^}}]*\}})?")
 
 
 def rules() -> list[str]:
@@ -58,11 +58,17 @@ def series_of_rules() -> list[str]:
     return [series for rule in rules() for series in _SERIES.findall(rule)]
 
 
+def metrics(expression: str) -> set[str]:
+    """The metrics that an expression is about; what a histogram is told by counts as its name."""
+    return {re.sub("_(bucket|sum|count)$", "", name) for name in _METRIC.findall(expression)}
+
+
 def panels() -> list[str]:
-    """The expression of every panel of every dashboard, with its variables as Grafana fills them in."""
+    """What every panel of every dashboard asks, its variables filled in; zeros are seen, and a week ago is now."""
     pages = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((METRICS / "dashboards").glob("*.json"))]
     told = [target["expr"] for page in pages for panel in page["panels"] for target in panel.get("targets", [])]
-    return [re.sub(r"\$\{?\w+\}?", ".*", re.sub(r"\$\{?__\w+\}?", "1m", expression)) for expression in told]
+    filled = [re.sub(r"\$\{?\w+\}?", ".*", re.sub(r"\$\{?__\w+\}?", "1m", expression)) for expression in told]
+    return [expression.removesuffix(" > 0").replace(" offset 1w", "") for expression in filled]
 
 
 def shortened(text: str) -> str:
@@ -145,7 +151,7 @@ async def watching(port: int) -> AsyncIterator[Watch]:
         *(f"--web.listen-address=127.0.0.1:{ours}", "--log.level=warn"),
     )
     alertmanager = (
-        *(*_alertmanager(), f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/told"),
+        *(*starting(), f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/told"),
         *(f"--web.listen-address=127.0.0.1:{theirs}", "--cluster.listen-address=", "--log.level=warn"),
     )
     at = [f"http://127.0.0.1:{port}" for port in (ours, theirs)]
@@ -169,8 +175,8 @@ def _configure(folder: Path, port: int, alertmanager: int) -> None:
     told["global"] |= pace | {"evaluation_interval": JUDGE}
     told["rule_files"] = [f"{folder}/*.rules.yml"]
     told["alerting"]["alertmanagers"] = [_at(alertmanager)]
-    (house,) = [one for one in told["scrape_configs"] if one["job_name"] == "switchhook"]
-    told["scrape_configs"] = [house | _at(port)]
+    ports = {"switchhook": port, "alertmanager": alertmanager}
+    told["scrape_configs"] = [one | _at(ports[one["job_name"]]) for one in told["scrape_configs"]]
     shipped = yaml.safe_load((METRICS / "prometheus/alertmanager.yml").read_text(encoding="utf-8"))
     silent = {"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]}
     (folder / "prometheus.yml").write_text(json.dumps(told))
@@ -179,13 +185,13 @@ def _configure(folder: Path, port: int, alertmanager: int) -> None:
         (folder / file.name).write_text(shortened(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-def _alertmanager() -> tuple[str, ...]:
-    """How to start it. Debian's looks for its templates in /usr/share: it sees there what is unpacked beside it."""
+def starting() -> tuple[str, ...]:
+    """How to start Alertmanager. Debian's has its templates in /usr/share: it sees there what is unpacked beside it."""
     program = locate_alertmanager()
-    if _TEMPLATES.is_dir():
+    if TEMPLATES.is_dir():
         return (str(program),)
-    unpacked = program.parents[1] / _TEMPLATES.relative_to("/")
-    see = f"mount -t tmpfs none /usr/share && mkdir -p {_TEMPLATES} && mount --bind {unpacked} {_TEMPLATES}"
+    unpacked = program.parents[1] / TEMPLATES.relative_to("/")
+    see = f"mount -t tmpfs none /usr/share && mkdir -p {TEMPLATES} && mount --bind {unpacked} {TEMPLATES}"
     return ("unshare", "--mount", "--map-root-user", "sh", "-c", f'{see} && exec "$0" "$@"', str(program))
 
 

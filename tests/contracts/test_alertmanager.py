@@ -18,13 +18,13 @@ import pytest
 import yaml
 from aiohttp import web
 
-from service.installed import locate_alertmanager, locate_amtool
+from service.installed import locate_amtool
 from service.ports import free_port
 from tests.fakes.mailbox import LOGIN, PASSWORD, SENDER, Mailbox, open_mailbox
+from tests.prometheus import starting
 
 PROMETHEUS = Path("metrics/prometheus")
 SHIPPED = PROMETHEUS / "alertmanager.yml"
-TEMPLATES = Path("/usr/share/prometheus/alertmanager")
 TOKEN = "123456:a-token-of-tests"
 CHAT = -1009876543210
 SECONDS = 60.0
@@ -135,16 +135,6 @@ def filled_in(folder: Path, at: str, mail: Mailbox) -> Path:
     file = folder / "alertmanager.yml"
     file.write_text(yaml.safe_dump(told))
     return file
-
-
-def starting() -> tuple[str, ...]:
-    """How to start it. Debian's looks for its templates in /usr/share: it sees there what is unpacked beside it."""
-    program = locate_alertmanager()
-    if TEMPLATES.is_dir():
-        return (str(program),)
-    unpacked = program.parents[1] / TEMPLATES.relative_to("/")
-    see = f"mount -t tmpfs none /usr/share && mkdir -p {TEMPLATES} && mount --bind {unpacked} {TEMPLATES}"
-    return ("unshare", "--mount", "--map-root-user", "sh", "-c", f'{see} && exec "$0" "$@"', str(program))
 
 
 @asynccontextmanager

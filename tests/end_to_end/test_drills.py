@@ -23,24 +23,28 @@ from service.commands.crm import switch
 from service.database import upgrade
 from service.demo_world import OutsideWorld, answer, ring_out
 from service.pbx import Pbx, Phone
+from service.ports import free_port
 from service.postgres import Postgres
-from service.settings import CrmSettings, RecordingsSettings, Settings
+from service.settings import CrmSettings, MetricsSettings, RecordingsSettings, Settings
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Served, Stage, environment, until
 from tests.fakes.command import Running, begin
 from tests.fakes.full_disk import SmallDisk, small_disk
 from tests.fakes.ledger import SECRET_KEY, add_connection
 from tests.fakes.udp_relay import UdpRelay
 from tests.fakes.webhooks import OK, Receiver, Said, open_receiver
-from tests.prometheus import METRIC, Alert, Watch, panels, rules, series_of_rules, watching
+from tests.prometheus import Alert, Watch, metrics, panels, rules, series_of_rules, watching
 
 PATIENCE_SECONDS = 60.0
 CRM = "site"
 SPEECH = ("ru/hello",)
 EMPTY = {
     "switchhook_calendar_oldest_seconds": "nobody has a calendar",
+    "switchhook_card_push_seconds": "nobody looks at a page",
     "switchhook_crm_grant_seconds": "a webhook is let in by nobody",
     "switchhook_crm_limit_most": "a webhook has no limits",
     "switchhook_crm_limit_used": "a webhook has no limits",
+    "switchhook_leads_forgotten": "leads are looked through once a day",
+    "switchhook_leads_overloaded_people": "leads are looked through once a day",
     "switchhook_recordings_gaps": "all that was said is there",
     "switchhook_reconcile_differences": "an hour is compared when it is over, a day in the night after it",
     "switchhook_transcription_lag_seconds": "nobody hears what is said",
@@ -85,7 +89,6 @@ class House:
 
     async def hears(self, *names: str) -> dict[str, Alert]:
         """Wait until people hear of exactly these alerts; whatever they hear meanwhile is kept in `told`."""
-
         heard: dict[str, Alert] = {}
 
         async def now() -> bool:
@@ -135,6 +138,7 @@ async def house(pbx: RelayedPbx, world: OutsideWorld) -> AsyncIterator[House]:
             crm = await stack.enter_async_context(open_receiver())
             await add_connection(stage.engine, crm.url, CRM)
             own = {
+                "metrics": MetricsSettings(port=free_port(), every_seconds=1),
                 "secret_key": SecretStr(SECRET_KEY),
                 "crm": CrmSettings(networks=[ip_network("127.0.0.0/8")]),
                 "recordings": RecordingsSettings(folder=disk.folder),
@@ -286,14 +290,14 @@ async def test_every_rule_and_every_panel_asks_for_what_there_is(house: House) -
     """Prometheus understands each, and where the house has done its work there is an answer."""
     world = house.stage.world
     asked = sorted({*series_of_rules(), *panels()})
-    assert EMPTY.keys() <= {name for one in asked for name in METRIC.findall(one)}
+    assert EMPTY.keys() <= {name for one in asked for name in metrics(one)}
     async with house.drill():
         for expression in rules():
             await house.watch.ask(expression)
         await _missed(house, "79161230103")
         await world.phone(ROUTED).behave(answer(0.1, speak=SPEECH))
         await (await world.call("79161230103", "Терпеливый", LINE, speak=SPEECH)).ended()
-        expected = [one for one in asked if EMPTY.keys().isdisjoint(METRIC.findall(one))]
+        expected = [one for one in asked if EMPTY.keys().isdisjoint(metrics(one))]
         silent: list[str] = []
 
         async def answered() -> bool:
@@ -305,4 +309,4 @@ async def test_every_rule_and_every_panel_asks_for_what_there_is(house: House) -
         finally:
             async with house.stage.engine.begin() as connection:
                 await connection.execute(text("delete from procrastinate_jobs where queue_name = 'transcription'"))
-            assert not silent
+            assert not silent, "\n".join(silent)
