@@ -36,8 +36,10 @@ START_SECONDS: Final = 60.0
 
 TEMPLATES: Final = Path("/usr/share/prometheus/alertmanager")
 _AGES: Final = "job_oldest_seconds|crm_oldest_effect_seconds|notice_oldest_seconds"
-"""Of what is done within a second or two. CEL and calendars are read now and then, and stay as they are."""
-_AGE: Final = re.compile(rf"(switchhook_(?:{_AGES})(?:\{{[^}}]*\}})?\)*\s*>=?\s*)(\d+)")
+"""Of what is done within a second or two. CEL is read now and then, a text takes its time: these stay as they are."""
+_AGE: Final = re.compile(
+    rf"(switchhook_(?:{_AGES})(?!\{{queue=\"transcription\"\}})(?:\{{[^}}]*\}})?\)*\s*>=?\s*)(\d+)"
+)
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 _SPAN: Final = re.compile(r"(?:\d+[smhdwy])+")
 _IN_EXPRESSION: Final = re.compile(rf"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`|(?<![\w.$]){_SPAN.pattern}(?!\w)")

@@ -26,6 +26,10 @@ from tests.prometheus import RULES, seconds, shortened, shortened_expression
             'max by (queue) (switchhook_job_oldest_seconds{queue!~"a|b"}) > 300',
             'max by (queue) (switchhook_job_oldest_seconds{queue!~"a|b"}) > 5',
         ),
+        (
+            'max(switchhook_job_oldest_seconds{queue="transcription"}) > 3600',
+            'max(switchhook_job_oldest_seconds{queue="transcription"}) > 3600',
+        ),
         ("max(switchhook_notice_oldest_seconds) >= 90", "max(switchhook_notice_oldest_seconds) >= 1.5"),
     ],
 )

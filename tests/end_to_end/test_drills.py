@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
 
 from calls.database import connect
 from calls.queue import QUEUES
@@ -307,6 +306,4 @@ async def test_every_rule_and_every_panel_asks_for_what_there_is(house: House) -
         try:
             await until(answered, "every question has an answer", PATIENCE_SECONDS)
         finally:
-            async with house.stage.engine.begin() as connection:
-                await connection.execute(text("delete from procrastinate_jobs where queue_name = 'transcription'"))
             assert not silent, "\n".join(silent)
