@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from calls.database import connect
 from calls.queue import QUEUES
 from directory.store import apply
+from service.backups.rows import note as note_backup
 from service.commands.crm import switch
 from service.database import upgrade
 from service.demo_world import OutsideWorld, answer, ring_out
@@ -133,6 +134,7 @@ async def house(pbx: RelayedPbx, world: OutsideWorld) -> AsyncIterator[House]:
             stack.push_async_callback(stage.engine.dispose)
             async with stage.engine.begin() as connection:
                 await apply(connection, DIRECTORY)
+                await note_backup(connection, None)
             disk = stack.enter_context(small_disk(folder / "store", 16 << 20))
             crm = await stack.enter_async_context(open_receiver())
             await add_connection(stage.engine, crm.url, CRM)
