@@ -47,6 +47,9 @@ EMPTY = {
     "switchhook_leads_overloaded_people": "leads are looked through once a day",
     "switchhook_recordings_gaps": "all that was said is there",
     "switchhook_reconcile_differences": "an hour is compared when it is over, a day in the night after it",
+    "switchhook_synthetic_last_age_seconds": "no call is made to see",
+    "switchhook_synthetic_last_ok_age_seconds": "no call is made to see",
+    "switchhook_synthetic_step_seconds": "no call is made to see",
     "switchhook_transcription_lag_seconds": "nobody hears what is said",
     "switchhook_transcription_realtime_factor": "nobody hears what is said",
 }
