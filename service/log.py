@@ -114,6 +114,8 @@ class _Style:
 
 
 _style = _Style()
+_processors: list[Any] = []
+"""One list for good: loggers keep the one that they were made with."""
 
 
 def change_style(style: str) -> None:
@@ -126,7 +128,7 @@ def set_up(style: str) -> None:
     global _style  # noqa: PLW0603 - whether stderr is a terminal is known now
     _style = _Style()
     change_style(style)
-    processors: list[Any] = [
+    _processors[:] = [
         _style.drop,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -137,7 +139,7 @@ def set_up(style: str) -> None:
     ]
     stream = cast("TextIO", _Forgiving(sys.stderr))
     structlog.configure(
-        processors=processors,
+        processors=_processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import re
 import signal
@@ -145,26 +146,35 @@ async def test_a_killed_listening_process_is_replaced_and_the_work_is_done(tmp_p
 async def test_a_recording_that_kills_is_given_up_and_harms_no_other(tmp_path: Path) -> None:
     """Whoever opens it is killed, as by the kernel that runs out of memory: the others of its batch get their words."""
     turns: Turns = ("ru/vm-goodbye",)
-    poison = write_wav(tmp_path / "poison.wav", bytes(16_000 * 1200))  # it stays open long enough to be seen
+    poison = write_wav(tmp_path / "poison.wav", bytes(16_000 * 400))
     paths = [write_wav(tmp_path / f"{name}.wav", speech(*turns)) for name in "ab"]
     engine, killed = Speech(SETTINGS, pauses=(0.0, 0.1)), set[int]()
+    loop, file = asyncio.get_running_loop(), os.open(poison, os.O_RDWR)
 
-    async def kill() -> None:
-        while True:
-            for child in set(_children(os.getpid(), "spawn_main")) - killed:
-                if _has_open(child, poison):
-                    os.kill(child, signal.SIGKILL)
-                    killed.add(child)
-            await asyncio.sleep(0.005)
+    def guard() -> None:
+        try:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        except BlockingIOError:  # whoever was killed has it open to the last
+            loop.call_later(0.005, guard)
 
-    killing = asyncio.create_task(kill())
+    def kill() -> None:
+        """Somebody opens the file, and stands still until it is let go."""
+        for child in set(_children(os.getpid(), "spawn_main")) - killed:
+            os.kill(child, signal.SIGKILL)
+            killed.add(child)
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        guard()
+
+    loop.add_signal_handler(signal.SIGIO, kill)
+    guard()
     try:
         told = await asyncio.gather(
             *(engine.transcribe({"caller": path}, "ru") for path in (paths[0], poison, paths[1])),
             return_exceptions=True,
         )
     finally:
-        killing.cancel()
+        loop.remove_signal_handler(signal.SIGIO)
+        os.close(file)
         await engine.close()
     assert isinstance(told[1], SpeechDiedError)
     assert "3 times" in str(told[1])
@@ -259,11 +269,4 @@ def _alive(pid: int) -> bool:
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def _has_open(pid: int, path: Path) -> bool:
-    try:
-        return any(one.readlink() == path for one in Path(f"/proc/{pid}/fd").iterdir())
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False
