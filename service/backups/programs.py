@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
 import subprocess
@@ -118,6 +119,19 @@ async def _ended(process: Process) -> AsyncIterator[None]:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def shell(url: str, command: str | None) -> int:
+    """Have psql on the database in this terminal; its exit status. Raises BackupError when there is none here."""
+    if not _versions():
+        raise BackupError("there is no psql here: install postgresql-client")
+    place, told = _place(url)
+    psql = _versions()[max(_versions())] / "psql"
+    asked = () if command is None else ("--command", command)
+    terminal = {name: os.environ[name] for name in ("TERM", "HOME") if name in os.environ}
+    return subprocess.run(
+        [psql, "--no-password", f"--dbname={place}", *asked], env=told | terminal, check=False
+    ).returncode
 
 
 def _place(url: str) -> tuple[str, dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,5 +86,7 @@ def restore(
     typer.echo(f"the database is as it was at {at}", err=True)
     typer.echo(f"{many(done.brought, 'object')} of recordings brought back, {len(done.missing)} missing", err=True)
     typer.echo(f"{many(done.doubted, 'effect')} will be asked back from CRMs before being told", err=True)
-    typer.echo(f"once the service runs: switchhook catch-up --from {at} --to NOW", err=True)
+    typer.echo(
+        f"once the service runs: switchhook catch-up --from {at} --to {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", err=True
+    )
     raise typer.Exit(1 if done.missing else 0)

@@ -471,6 +471,16 @@ def db_status() -> None:
     raise typer.Exit(0 if found == newest else 1)
 
 
+@db_app.command("shell")
+def db_shell(
+    command: Annotated[str | None, typer.Option(help="SQL to run instead of asking for it.")] = None,
+) -> None:
+    """Open psql on the database, also the embedded one."""
+    from service.commands.one_shot import database_shell
+
+    raise typer.Exit(run(database_shell(settled(), command)))
+
+
 def _password() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))

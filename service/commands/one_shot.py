@@ -30,6 +30,7 @@ from routing.arrival import Arrival
 from routing.dry_run import dry_run
 from routing.requests import ASKED_PER_MINUTE_MOST, TooManyAskedError, UnknownPersonError, Wish
 from routing.rerouting import Rerouting, decisions
+from service.backups.programs import shell
 from service.commands.explain import find_call, tell
 from service.comparison import record_differing
 from service.crm.owners import open_crm
@@ -333,3 +334,9 @@ async def schema_status(settings: Settings) -> tuple[str | None, str | None]:
     """(the database's revision, the newest)."""
     async with open_database(settings, migrate=False) as url:
         return await status(url)
+
+
+async def database_shell(settings: Settings, command: str | None) -> int:
+    """Have psql on the database in this terminal, the embedded server's too; its exit status. Raises BackupError."""
+    async with open_database(settings, migrate=False) as url:
+        return await asyncio.to_thread(shell, url, command)

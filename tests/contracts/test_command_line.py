@@ -140,9 +140,12 @@ async def test_commands_run_beside_a_process_that_owns_the_embedded_database() -
     try:
         async with open_database(load(data_dir=data)):
             done = await asyncio.to_thread(switchhook, "db", "status", SWITCHHOOK_DATA_DIR=str(data))
+            asked = ("db", "shell", "--command", "select 6 * 7")
+            shell = await asyncio.to_thread(switchhook, *asked, SWITCHHOOK_DATA_DIR=str(data))
     finally:
         shutil.rmtree(data)
     assert (done.returncode, done.stderr) == (0, "")
+    assert (shell.returncode, "42" in shell.stdout) == (0, True), shell.stderr
     assert re.fullmatch(r"database (\d+), newest \1\n", done.stdout)
 
 
