@@ -149,6 +149,7 @@ async def test_a_recording_that_kills_is_given_up_and_harms_no_other(tmp_path: P
     poison = write_wav(tmp_path / "poison.wav", bytes(16_000 * 400))
     paths = [write_wav(tmp_path / f"{name}.wav", speech(*turns)) for name in "ab"]
     engine, killed = Speech(SETTINGS, pauses=(0.0, 0.1)), set[int]()
+    others = set(_children(os.getpid(), "spawn_main"))
     loop, file = asyncio.get_running_loop(), os.open(poison, os.O_RDWR)
 
     def guard() -> None:
@@ -159,7 +160,7 @@ async def test_a_recording_that_kills_is_given_up_and_harms_no_other(tmp_path: P
 
     def kill() -> None:
         """Somebody opens the file, and stands still until it is let go."""
-        for child in set(_children(os.getpid(), "spawn_main")) - killed:
+        for child in set(_children(os.getpid(), "spawn_main")) - killed - others:
             os.kill(child, signal.SIGKILL)
             killed.add(child)
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
