@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.database import connect
+from calls.tables import signs_of_life
 from crm_sync.ledger.rows import doubt
 from recordings import audit
 from recordings.archive_rows import Held
@@ -62,6 +63,8 @@ async def restore(settings: Settings, backup: Path, *, replace: bool) -> Restore
             async with engine.begin() as connection:
                 # What was owed at the moment of the backup may have been told since.
                 doubted = await doubt(connection, manifest.made_at)
+                # Who looks next has missed nothing: what was since the backup is no outage.
+                await connection.execute(signs_of_life.delete())
                 told = {"of": manifest.made_at.isoformat(), "version": manifest.version}
                 await audit.note(connection, audit.THE_OPERATOR, "database_restored", f"backup {backup.name}", told)
         finally:

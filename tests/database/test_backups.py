@@ -22,6 +22,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.database import connect, plain
+from calls.incident_rows import sign_of_life
 from calls.record import record
 from directory import store as directory_store
 from metrics.gauges import DatabaseGauges
@@ -153,6 +154,20 @@ async def test_what_a_crm_was_owed_is_asked_back_before_it_is_told(
     await engine.dispose()
     assert told == [("unknown", made.manifest.made_at)] * done.doubted
     assert done.doubted > 0
+
+
+async def test_what_is_brought_back_tells_of_no_outage_since_the_backup(
+    there: Settings, empty: Settings, engine: AsyncEngine, empty_database_url: str, tmp_path: Path
+) -> None:
+    """The last sign of life is that of another day."""
+    async with engine.begin() as connection:
+        await sign_of_life(connection)
+    made = await back_up(there, tmp_path, keep=None, recordings=False)
+    await restore(empty, made.folder, replace=False)
+    restored = connect(empty_database_url, pool=1)
+    async with restored.connect() as connection:
+        assert (await connection.execute(text("select at from signs_of_life"))).all() == []
+    await restored.dispose()
 
 
 async def test_a_backup_is_of_one_moment_whatever_happens_meanwhile(
