@@ -11,11 +11,36 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.incidents import KINDS, SAME_WITHIN, Fault, Known, Step, What, weigh
-from calls.tables import incident_calls, incident_events, incidents, signs_of_life
+from calls.tables import incident_events, incidents, signs_of_life
 
 State = Literal["open", "ended", "all"]
 
-_ONE_AT_A_TIME: Final = text("select pg_advisory_xact_lock(5038, 2)")
+_ONE_AT_A_TIME: Final = text("select pg_advisory_xact_lock(5038, 8)")
+
+_COUNTED_BY_ONE: Final = text("select from incidents where id = :incident for update")
+_UNCOUNTED: Final = text(
+    """
+    delete from incident_calls using calls
+    where incident_id = :incident and calls.id = call_id
+      and (cast(:since as timestamptz) is null or updated_at >= :since)
+    """
+)
+# Lists in arrays: a statement has 32,767 parameters at most.
+_COUNTED: Final = text(
+    """
+    insert into incident_calls (incident_id, call_id, outcome)
+    select :incident, told.* from unnest(cast(:ids as uuid[]), cast(:outcomes as text[])) as told
+    on conflict (incident_id, call_id) do update set outcome = excluded.outcome
+    """
+)
+_FIGURES: Final = text(
+    """
+    update incidents set (calls_lost, calls_saved) = (
+        select count(*) filter (where outcome = 'lost'), count(*) filter (where outcome = 'saved')
+        from incident_calls where incident_id = incidents.id)
+    where id = :incident
+    """
+)
 
 
 async def sign_of_life(connection: AsyncConnection) -> tuple[datetime, datetime | None]:
@@ -74,15 +99,17 @@ async def _change(connection: AsyncConnection, incident: int | None, values: dic
     return int((await connection.execute(changed.returning(incidents.c.id))).scalar_one())
 
 
-async def note_calls(connection: AsyncConnection, incident: int, outcomes: Sequence[Row[Any]]) -> None:
-    """Write which calls (`id`, `outcome`) an incident cost or nearly cost, in place of what was written before."""
-    await connection.execute(incident_calls.delete().where(incident_calls.c.incident_id == incident))
-    rows = [{"incident_id": incident, "call_id": one.id, "outcome": one.outcome} for one in outcomes]
-    if rows:
-        await connection.execute(insert(incident_calls).values(rows))
-    lost = sum(one.outcome == "lost" for one in outcomes)
-    counts = {"calls_lost": lost, "calls_saved": len(rows) - lost}
-    await connection.execute(update(incidents).where(incidents.c.id == incident).values(**counts))
+async def note_calls(
+    connection: AsyncConnection, incident: int, outcomes: Sequence[Row[Any]], changed_since: datetime | None = None
+) -> None:
+    """Write which calls (`id`, `outcome`) an incident cost or nearly cost, in place of what was written before.
+
+    `changed_since`: the calls are those that were written since, and what is known of the others stays.
+    """
+    counted: dict[str, Any] = {"incident": incident, "since": changed_since}
+    counted |= {"ids": [one.id for one in outcomes], "outcomes": [one.outcome for one in outcomes]}
+    for step in (_COUNTED_BY_ONE, _UNCOUNTED, _COUNTED, _FIGURES):
+        await connection.execute(step, {name: counted[name] for name in step.compile().params})
 
 
 async def listed(

@@ -109,6 +109,23 @@ def presence_at(person: Person, directory: Directory, book: PresenceBook, at: da
     )
 
 
+def lines_open(directory: Directory, at: datetime) -> dict[str, bool]:
+    """Whether each line is within its hours, by its number."""
+    return {
+        line.number: open_at(directory.hours_of(line.hours), directory.zone_of(line), at) for line in directory.lines
+    }
+
+
+def works(person: Person, directory: Directory, presence: Presence, is_open: Mapping[str, bool]) -> bool:
+    """Whether a phone of theirs should be there; who has no hours works whenever a line of their teams is open."""
+    if not presence.on_shift or presence.absence is not None or presence.calendar_away:
+        return False
+    if person.hours is not None:
+        return True
+    teams = {team.key for team in directory.teams if person.key in team.members}
+    return any(is_open[line.number] for line in directory.lines if not teams or line.team in teams)
+
+
 def _held(times: tuple[Busy, ...], at: datetime) -> tuple[datetime | None, bool]:
     """Give until when, one time touching the next, a calendar holds its person, and whether it says out of office."""
     until: datetime | None = None

@@ -9,9 +9,8 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from directory.hours import open_at
-from directory.model import Directory, Line, Person
-from directory.presence import Presence
+from directory.model import Directory
+from directory.presence import Presence, lines_open, works
 from metrics.observe import PREFIX
 
 
@@ -44,32 +43,18 @@ class WorkingNow(Collector):
         if directory is not None:
             at = self._now()
             presences = self._presences(at)
-            is_open = {line.number: _open(line, directory, at) for line in directory.lines}
+            is_open = lines_open(directory, at)
             for number, opened in is_open.items():
                 lines.add_metric([number], float(opened))
             for trunk in sorted({line.trunk for line in directory.lines if line.trunk}):
                 ours = [is_open[line.number] for line in directory.lines if line.trunk == trunk]
                 trunks.add_metric([trunk], float(any(ours)))
             for person in directory.people:
-                expected = _works(person, directory, presences.get(person.key, Presence()), is_open)
+                expected = works(person, directory, presences.get(person.key, Presence()), is_open)
                 for device in person.devices:
                     if device.kind != "mobile":
                         devices.add_metric([device.address], float(expected))
         yield from (lines, trunks, devices)
-
-
-def _works(person: Person, directory: Directory, presence: Presence, is_open: Mapping[str, bool]) -> bool:
-    """Whether a phone of theirs should be there; who has no hours works whenever a line of their teams is open."""
-    if not presence.on_shift or presence.absence is not None or presence.calendar_away:
-        return False
-    if person.hours is not None:
-        return True
-    teams = {team.key for team in directory.teams if person.key in team.members}
-    return any(is_open[line.number] for line in directory.lines if not teams or line.team in teams)
-
-
-def _open(line: Line, directory: Directory, at: datetime) -> bool:
-    return open_at(directory.hours_of(line.hours), directory.zone_of(line), at)
 
 
 def _gauge(name: str, about: str, label: str) -> GaugeMetricFamily:

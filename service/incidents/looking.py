@@ -16,6 +16,7 @@ from functools import partial
 from typing import Final, Never
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.incident_rows import keep, read, sign_of_life
@@ -50,6 +51,7 @@ class Looking:
         self._every = every_seconds
         self._began = datetime.now(UTC)
         self._looks_since: datetime | None = None
+        self._counting = costs.Counting(self._house.engine)
         self._counted_at: datetime | None = None
         self._away_since: datetime | None = None
         self._lost: dict[str, int] = {}
@@ -72,34 +74,56 @@ class Looking:
         if not store.ready or store.reason:
             found.append(Fault("disk" if store.ready else "recordings", reason=store.reason))
         async with self._house.engine.begin() as connection:
-            await self._keep(connection, found)
+            now, self._looks_since = await self._keep(connection, found)
         self._away_since = None
         self._cuts.clear()
         self._lost = {one.settings.name: _lost(one) for one in self._telephony.attendants}
+        if self._counted_at is None or now - self._counted_at >= COUNT_EVERY:
+            self._counted_at = now
+            await self._counting.again(now - LATE_FACTS, now)
 
-    async def _keep(self, connection: AsyncConnection, found: list[Fault]) -> None:
+    async def _keep(self, connection: AsyncConnection, found: list[Fault]) -> tuple[datetime, datetime]:
+        """Give the time by the database's clock, and since when this process looks."""
         now, before = await sign_of_life(connection)
         if self._looks_since is None:
             if before is not None and now - before > _GONE:
                 found.append(Fault("service", since=before, until=now))
             looks_since = now
+        elif self._was_away(now):
+            looks_since = now  # what others wrote stopped as well
         else:
             looks_since = self._looks_since
-        found += await stored.faults(connection, self._telephony.memory.directory)
+        found += await stored.faults(
+            connection, self._telephony.memory.directory, self._left_to_others(now - looks_since)
+        )
         for what, number in await keep(connection, found, now, looks_since):
             if what == "closed":
-                await costs.count(connection, await read(connection, number), now)
+                await self._count_ended(connection, number, now)
             incident = await read(connection, number)
             await tell_of(connection, what, incident)
             about = {"incident": number, "kind": incident.kind, "subject": incident.subject}
             log.warning("incident", what=what, lost=incident.calls_lost, saved=incident.calls_saved, **about)
-        if self._counted_at is None or now - self._counted_at >= COUNT_EVERY:
-            await costs.count_again(connection, now - LATE_FACTS, now)
-            self._counted_at = now
-        self._looks_since = looks_since
+        return now, looks_since
+
+    async def _count_ended(self, connection: AsyncConnection, number: int, now: datetime) -> None:
+        """Whoever is told of its end is told what it cost; where that cannot be counted, what was known of it."""
+        try:
+            async with connection.begin_nested():
+                await costs.count(connection, await read(connection, number), now)
+        except SQLAlchemyError as error:
+            log.warning("calls of an incident not counted", incident=number, error=type(error).__name__)
+
+    def _was_away(self, now: datetime) -> bool:
+        return self._away_since is not None and now - self._away_since >= timedelta(seconds=self._every)
+
+    def _left_to_others(self, looked: timedelta) -> list[str]:
+        """PBXes that another process attends, once it had the time to show that it does."""
+        if looked <= stored.UNATTENDED_AFTER:
+            return []
+        return [pbx for pbx, duty in self._telephony.duties.items() if duty.standby]
 
     def _of_process(self, now: datetime) -> Iterator[Fault]:
-        if self._away_since is not None and now - self._away_since >= timedelta(seconds=self._every):
+        if self._was_away(now):
             yield Fault("database", since=self._away_since, until=now)
         for one in self._telephony.attendants:
             pbx = one.settings.name

@@ -1,8 +1,13 @@
-"""The faults that the database knows, whichever process looks."""
+"""The faults that the database knows, whichever process looks.
+
+Times are compared with `statement_timestamp()`: with `clock_timestamp()`, which changes within a question, no index
+would bound what is read.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import text
@@ -15,23 +20,24 @@ from crm_sync import connections
 from crm_sync.ledger import health
 from directory import presence_store
 from directory.model import Directory
-from directory.presence import Presences
+from directory.presence import Presences, lines_open, works
 from recordings.gaps import LOST
 
 _SILENT: Final = text(
     """
     select pbx, measured_at from pbx_clocks
-    where measured_at between clock_timestamp() - interval '7 days' and clock_timestamp() - interval '3 minutes'
+    where pbx = any(cast(:pbxes as text[])) and measured_at < statement_timestamp() - interval '3 minutes'
     """
 )
-"""A PBX that is attended is measured each minute, whatever process attends it; one of another week is none of ours."""
+"""A PBX that is attended is measured each minute, whatever process attends it."""
+UNATTENDED_AFTER: Final = timedelta(minutes=3)
 
 _LOST: Final = text(
     """
     select count(distinct call_id), min(judged_at) from call_audio
     join calls on calls.id = call_id and joined_into is null
     where call_audio.state <> 'stored' and call_audio.state = any(cast(:lost as text[]))
-      and judged_at > clock_timestamp() - interval '7 days'
+      and judged_at > statement_timestamp() - interval '7 days'
     """
 )
 _TRUNKS: Final = text(
@@ -50,7 +56,7 @@ _PHONES: Final = text(
     where kind <> 'mobile' and person is not null
     group by device, person
     having not bool_or(device_states.reachable)
-       and max(changed_at - coalesce(ahead, interval '0')) < clock_timestamp() - interval '1 minute'
+       and max(changed_at - coalesce(ahead, interval '0')) < statement_timestamp() - interval '1 minute'
     """
 )
 # The service was there, or nobody could say so live: what is known from CEL alone belongs to an outage.
@@ -58,27 +64,30 @@ _PASSED_BY: Final = text(
     """
     select pbx, count(*) as calls, min(at) as since, max(at) as until from (
         select pbx, started_at - coalesce(ahead, interval '0') as at from calls left join pbx_clocks using (pbx)
-        where started_at > clock_timestamp() - interval '1 hour' and joined_into is null and direction = 'inbound'
+        where started_at > statement_timestamp() - interval '1 hour' and joined_into is null and direction = 'inbound'
           and not recovered and jsonb_path_exists(state, '$.facts[*] ? (@.kind == "FallbackTaken")')) as told
-    where at > clock_timestamp() - interval '2 minutes' group by pbx
+    where at > statement_timestamp() - interval '2 minutes' group by pbx
     """
 )
 _NOTICES: Final = text(
     """
     select channel, count(*), min(due_at) from notice_messages
-    where due_at < clock_timestamp() - interval '30 minutes'
+    where due_at < statement_timestamp() - interval '30 minutes'
       and (state = 'planned' or (state = 'sent' and reason is null)) group by channel order by channel
     """
 )
 _ERASURES: Final = text(
     "select count(*), min(asked_at) from erasures where finished_at is null"
-    " and asked_at < clock_timestamp() - interval '1 hour'"
+    " and asked_at < statement_timestamp() - interval '1 hour'"
 )
 
 
-async def faults(connection: AsyncConnection, directory: Directory | None) -> list[Fault]:
-    """All that is wrong now by what is stored."""
-    told = [Fault("pbx", row.pbx, row.measured_at) for row in await connection.execute(_SILENT)]
+async def faults(
+    connection: AsyncConnection, directory: Directory | None, left_to_others: Collection[str] = ()
+) -> list[Fault]:
+    """All that is wrong now by what is stored; `left_to_others`: PBXes that another process should attend."""
+    silent = await connection.execute(_SILENT, {"pbxes": list(left_to_others)})
+    told = [Fault("pbx", row.pbx, row.measured_at) for row in silent]
     told += [Fault("trunk", row.device, row.since) for row in await connection.execute(_TRUNKS)]
     told += [
         Fault("routing", row.pbx, row.since, row.until, count=row.calls) for row in await connection.execute(_PASSED_BY)
@@ -95,15 +104,16 @@ async def faults(connection: AsyncConnection, directory: Directory | None) -> li
 
 
 async def _of_phones(connection: AsyncConnection, directory: Directory | None) -> list[Fault]:
-    """Telephones that are gone, of whoever is on shift and not away."""
+    """Telephones that are gone, of whoever works now."""
     gone = (await connection.execute(_PHONES)).all()
     if directory is None or not gone:
         return []
-    there = Presences(directory, await presence_store.read(connection), datetime.now(UTC))
+    at = datetime.now(UTC)
+    there, is_open = Presences(directory, await presence_store.read(connection), at), lines_open(directory, at)
     return [
         Fault("device", row.device, row.since, reason=row.person)
         for row in gone
-        if row.person in there and there[row.person].on_shift and there[row.person].absence is None
+        if (person := directory.person(row.person)) is not None and works(person, directory, there[person.key], is_open)
     ]
 
 

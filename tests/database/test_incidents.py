@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
@@ -19,7 +19,7 @@ from calls.incident_rows import keep, listed, read, sign_of_life
 from calls.incidents import OVER_AFTER, Fault
 from crm_sync.ledger.upkeep import plan_told
 from directory import store
-from directory.model import Person
+from directory.model import Hours, Line, Person
 from metrics.gauges import DatabaseGauges
 from service.cli.main import app
 from service.incidents import costs, stored
@@ -127,8 +127,12 @@ async def test_many_who_look_at_once_open_and_close_one_incident(watch: Watch) -
     assert [what for one in closed for what, _ in one] == ["closed"]
 
 
+def _never(line: Line) -> Line:
+    return replace(line, hours="never")
+
+
 async def test_a_phone_that_is_gone_counts_while_its_owner_is_on_shift(watch: Watch) -> None:
-    """Gleb is away today, whose phone is gone as well; a phone that registers anew is gone for a moment only."""
+    """Who has no hours works while a line is open, Gleb is away today; a phone that registers anew is gone for a moment."""
     gone = "insert into device_states values ('main', :device, 'unavailable', false, :at)"
     async with watch.engine.begin() as connection:
         for device, ago in (("PJSIP/anna-desk", 300), ("PJSIP/gleb-desk", 300), ("PJSIP/boris-soft", 5)):
@@ -136,6 +140,8 @@ async def test_a_phone_that_is_gone_counts_while_its_owner_is_on_shift(watch: Wa
         away = "insert into absences (person, starts_at, ends_at) values ('gleb', :since, :until)"
         day = timedelta(days=1)
         await connection.execute(text(away), {"since": watch.at - day, "until": watch.at + day})
+        closed = replace(HOUSE, hours=(Hours(key="never", spans=()),), lines=tuple(_never(one) for one in HOUSE.lines))
+        assert await stored.faults(connection, closed) == []
     assert await watch.look() == ["device PJSIP/anna-desk opened"]
     (incident,) = await watch.all()
     assert (incident.grave, incident.reason) == (False, "anna")
@@ -152,11 +158,75 @@ async def test_the_calls_of_an_outage_are_counted_and_counted_again(watch: Watch
     counts = {(one.kind, one.subject): (one.calls_lost, one.calls_saved) for one in await watch.all()}
     assert (counts["pbx", "main"], counts["pbx", "other"]) == ((1, 1), (0, 0))
     late = await fell_back(watch.engine, "79160000004", began + timedelta(minutes=3), answered=False)
-    async with watch.engine.begin() as connection:
-        await costs.count_again(connection, watch.at - timedelta(days=1), watch.at)
+    await costs.Counting(watch.engine).again(watch.at - timedelta(days=1), watch.at)
+    async with watch.engine.connect() as connection:
         of = "select outcome, call_id from incident_calls join incidents i on i.id = incident_id where subject = 'main'"
         rows = {(row.outcome, row.call_id) for row in await connection.execute(text(of))}
     assert rows >= {("lost", lost.id), ("saved", saved.id), ("lost", late.id)}
+
+
+async def test_many_calls_of_an_incident_are_counted_and_then_those_that_changed(watch: Watch) -> None:
+    """More than a statement has parameters for; what is not written anew keeps its outcome."""
+    began = watch.at - timedelta(minutes=10)
+    lost = await fell_back(watch.engine, "79160000001", began + timedelta(minutes=1), answered=False)
+    await watch.look(Fault("pbx", "main", since=began), after=timedelta())
+    copies = (
+        "insert into calls select (jsonb_populate_record(calls, jsonb_build_object('id', gen_random_uuid()))).*"
+        " from calls, generate_series(1, 11000) where id = :id"
+    )
+    later = watch.at + timedelta(days=1)
+    async with watch.engine.begin() as connection:
+        await connection.execute(text(copies), {"id": lost.id})
+    counting = costs.Counting(watch.engine)
+    await counting.again(began, watch.at)
+    assert [one.calls_lost for one in await watch.all() if one.kind == "pbx"] == [11_001]
+    async with watch.engine.begin() as connection:
+        await connection.execute(text("update calls set missed_cause = 'hung_up'"))
+        await connection.execute(text("update calls set updated_at = :at where id = :id"), {"at": later, "id": lost.id})
+    counting._counted = dict.fromkeys(counting._counted, later)  # a day is over
+    await counting.again(began, watch.at)
+    assert [one.calls_lost for one in await watch.all() if one.kind == "pbx"] == [11_000]
+
+
+async def test_an_incident_that_cannot_be_counted_holds_up_no_other(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is logged, and the others are counted."""
+    began = watch.at - timedelta(minutes=10)
+    await watch.look(Fault("events", "bad", since=began), Fault("pbx", "main", since=began), after=timedelta())
+    await fell_back(watch.engine, "79160000001", began + timedelta(minutes=1), answered=False)
+    count = costs.count
+
+    async def fails(connection: Any, incident: Any, *rest: Any) -> None:
+        if incident.subject == "bad":
+            await connection.execute(text("select 1 / 0"))
+        await count(connection, incident, *rest)
+
+    monkeypatch.setattr(costs, "count", fails)
+    await costs.Counting(watch.engine).again(began, watch.at)
+    assert {one.subject: one.calls_lost for one in await watch.all()}["main"] == 1
+
+
+async def test_an_index_bounds_what_is_asked_every_few_seconds(watch: Watch) -> None:
+    """A moment that changes within a question would be a filter behind the index, and all calls be read."""
+    questions = [str(one) for one in vars(stored).values() if isinstance(one, TextClause)]
+    assert [one for one in questions if " clock_timestamp()" in one] == []
+    asked = next(one for one in questions if "FallbackTaken" in one)
+    async with watch.engine.begin() as connection:
+        await connection.execute(text("set local enable_seqscan = off"))
+        plan = "\n".join((await connection.execute(text(f"explain {asked}"))).scalars())
+    assert "Index Cond: (started_at > (statement_timestamp()" in plan
+
+
+async def test_a_pbx_that_others_should_attend_is_a_fault_when_nobody_measures_it(watch: Watch) -> None:
+    """One that the settings do not name is none of ours, nor one that this process judges by its link."""
+    sql = "insert into pbx_clocks (pbx, ahead, measured_at) select pbx, interval '0', clock_timestamp() - age from"
+    sql += " (values ('first', interval '4 minutes'), ('second', interval '1 minute'), ('gone', interval '1 hour'))"
+    async with watch.engine.begin() as connection:
+        await connection.execute(text(f"{sql} as of (pbx, age)"))
+        assert await stored.faults(connection, HOUSE) == []
+        found = await stored.faults(connection, HOUSE, ("first", "second"))
+    assert [one.of for one in found] == [("pbx", "first")]
 
 
 async def test_a_crm_that_refuses_and_takes_again_is_told_by_webhooks_once_each(watch: Watch) -> None:

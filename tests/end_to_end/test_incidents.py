@@ -78,8 +78,7 @@ async def counted(stage: Stage, kind: str) -> Any:
 
     async def both() -> Any:
         now = datetime.now(UTC)
-        async with stage.engine.begin() as connection:
-            await costs.count_again(connection, now - timedelta(days=1), now)
+        await costs.Counting(stage.engine).again(now - timedelta(days=1), now)
         row = await one(stage, kind)
         return row if row and row.calls_lost + row.calls_saved == 2 else None
 
