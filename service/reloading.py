@@ -25,11 +25,10 @@ from service.wiring import House
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-NEEDS_RESTART: Final = frozenset(
-    {"data_dir", "database_url", "secret_key", "metrics", "pbx", "crm", "recordings", "traces"}
-)
-"""What is opened once, or shared with the PBX or other processes; of `web` where it listens."""
-_OF_WEB: Final = ("host", "port")
+LIVE: Final = frozenset({"log", "language", "oidc", "web", "notices", "transcription", "jobs", "calendars"})
+"""What is asked for whenever it is used, or has workers begin anew; all else is opened once, and needs a restart."""
+NEEDS_RESTART: Final = frozenset(Settings.model_fields.keys() - LIVE)
+_OF_WEB: Final = ("host", "port", "public_url")
 _HIDDEN: Final = "***"
 
 

@@ -14,6 +14,7 @@ from metrics.http import new_registry
 from metrics.observe import CrmAsked, Pushed
 from service.children import keep_worker
 from service.crm.owners import open_crm
+from service.doctor.daily import keep_examining
 from service.incidents.looking import Looking
 from service.ports import refuse_taken
 from service.reloading import not_yet, open_reloading
@@ -61,6 +62,7 @@ async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[S
             await stack.enter_async_context(open_web(house, telephony, Pushed(registry).seconds))
         if role == "all":
             running(keep_worker(house))
+            running(keep_examining(house))
         # What is loaded by now stays: a full collection over it all would hold callers up for tens of milliseconds.
         gc.collect()
         gc.freeze()

@@ -76,8 +76,13 @@ async def worker(settings: Settings, queues: Sequence[str], *, kept: bool = Fals
             renewed = asyncio.Event()
             house.followers[:] = [renewed.set]
             passing = asyncio.create_task(_pass_on(stop, renewed))
-            await work_queues(house, tuple(queues) or WORK, renewed)
+            await work_queues(house, queues_of(queues, kept=kept), renewed)
             passing.cancel()
+
+
+def queues_of(named: Sequence[str], *, kept: bool) -> tuple[str, ...]:
+    """What a worker does: what is named, else all; the doctor's look is the service's own that keeps it."""
+    return tuple(named) or tuple(queue for queue in WORK if not (kept and queue == DOCTOR))
 
 
 async def _pass_on(stop: asyncio.Event, other: asyncio.Event) -> None:

@@ -132,7 +132,7 @@ def _never(line: Line) -> Line:
 
 
 async def test_a_phone_that_is_gone_counts_while_its_owner_is_on_shift(watch: Watch) -> None:
-    """Who has no hours works while a line is open, Gleb is away today; a phone that registers anew is gone for a moment."""
+    """Who has no hours works while a line is open, Gleb is away today; one that registers anew is gone for a moment."""
     gone = "insert into device_states values ('main', :device, 'unavailable', false, :at)"
     async with watch.engine.begin() as connection:
         for device, ago in (("PJSIP/anna-desk", 300), ("PJSIP/gleb-desk", 300), ("PJSIP/boris-soft", 5)):

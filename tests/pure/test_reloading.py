@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.children import keep_worker
-from service.reloading import differences, followed
+from service.reloading import LIVE, differences, followed
 from service.settings import Settings
 from service.wiring import House
+from service.worker_role import DOCTOR, queues_of
 
 PBX = {"name": "main", "host": "10.0.0.1", "secret": "hush"}
 
@@ -37,7 +38,7 @@ def test_each_difference_is_told_by_its_name_with_secrets_hidden() -> None:
         "pbx[main].secret": ("***", "***", False),
         "notices.telegram.token": ("***", "***", True),
         "web.port": ("8000", "8001", False),
-        "web.public_url": ("none", "https://calls.example.org", True),
+        "web.public_url": ("none", "https://calls.example.org", False),
         "calendars.networks": ("[]", "[10.0.0.0/8]", True),
     }
     assert told["pbx[branch].name"] == ("none", "branch", False)
@@ -54,12 +55,25 @@ def test_what_cannot_be_followed_is_told_again_and_again() -> None:
     assert differences(followed(now, old), old) == []
 
 
+def test_what_nobody_thought_of_needs_a_restart() -> None:
+    """A setting is in force at once only where it is said so, and each that is said so is one."""
+    assert Settings.model_fields.keys() >= LIVE
+    now = followed(settings(), settings(synthetic={"every_minutes": 15, "line": "74951234567"}))
+    assert now.synthetic == settings().synthetic
+
+
+def test_the_worker_that_a_service_keeps_leaves_the_daily_look_to_it() -> None:
+    """It has no PBX's secret, and would find each PBX ill."""
+    assert set(queues_of((), kept=False)) - set(queues_of((), kept=True)) == {DOCTOR}
+    assert queues_of((DOCTOR,), kept=True) == (DOCTOR,)
+
+
 async def test_a_kept_worker_is_started_by_the_settings_in_force(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first ends in order, another begins; in this test they only say by what."""
     said, program = tmp_path / "said", tmp_path / "worker"
-    program.write_text(f'#!/bin/sh\necho "$SWITCHHOOK_WEB__PUBLIC_URL" >> {said}\nexec sleep 600\n')
+    program.write_text(f'#!/bin/sh\necho "$SWITCHHOOK_LOG" >> {said}\nexec sleep 600\n')
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
     house = House(settings(data_dir=tmp_path), "postgresql://x/x", create_async_engine("postgresql+asyncpg://x/x"))
@@ -71,11 +85,11 @@ async def test_a_kept_worker_is_started_by_the_settings_in_force(
                 await asyncio.sleep(0.02)
 
     try:
-        await has_said("")
-        house.settings = followed(house.settings, settings(web={"public_url": "https://calls.example.org"}))
+        await has_said("console")
+        house.settings = followed(house.settings, settings(log="json"))
         for follow in house.followers:
             follow()
-        await has_said("", "https://calls.example.org")
+        await has_said("console", "json")
     finally:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
