@@ -43,13 +43,21 @@ _FIGURES: Final = text(
 )
 
 
-async def sign_of_life(connection: AsyncConnection) -> tuple[datetime, datetime | None]:
-    """Write that somebody looks; gives the time, by the database's clock, and when somebody did before."""
-    asked = select(func.clock_timestamp(), select(signs_of_life.c.at).scalar_subquery())
-    now, before = (await connection.execute(asked)).one()
+async def sign_of_life(connection: AsyncConnection) -> tuple[datetime, datetime | None, bool]:
+    """Write that somebody looks; gives the time, by the database's clock, when somebody did before, and whether that
+    was ended in order.
+    """
+    last = select(signs_of_life.c.at).scalar_subquery(), select(signs_of_life.c.ended).scalar_subquery()
+    now, before, ended = (await connection.execute(select(func.clock_timestamp(), *last))).one()
     made = upsert(signs_of_life).values(id=1, at=now)
-    await connection.execute(made.on_conflict_do_update(index_elements=["id"], set_={"at": made.excluded.at}))
-    return now, before
+    again = {"at": made.excluded.at, "ended": False}
+    await connection.execute(made.on_conflict_do_update(index_elements=["id"], set_=again))
+    return now, before, bool(ended)
+
+
+async def last_sign_of_life(connection: AsyncConnection) -> None:
+    """Write that whoever looks is being ended; another one that looks on writes its own sign."""
+    await connection.execute(update(signs_of_life).values(at=func.clock_timestamp(), ended=True))
 
 
 async def silent_since(connection: AsyncConnection, seconds: float = 60.0) -> datetime | None:

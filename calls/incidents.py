@@ -61,6 +61,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "notices": Kind(),
     "jobs": Kind(),
     "erasures": Kind(),
+    "stopped": Kind(causes=_FALLBACK, saves=True),
 }
 """The closed list; `web/locale` has the words of each."""
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    false,
     func,
     text,
 )
@@ -290,5 +291,6 @@ signs_of_life = Table(
     metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="only_row"), primary_key=True, server_default=text("1")),
     Column("at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Column("ended", Boolean, nullable=False, server_default=false(), comment="It was ended, and did not break."),
     comment="When a telephony role looked last whether all is well; while it is old, no service is there.",
 )

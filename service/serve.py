@@ -9,7 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
+from calls.incident_rows import last_sign_of_life
 from metrics.http import new_registry
 from metrics.observe import CrmAsked, Pushed
 from service.children import keep_worker
@@ -28,6 +30,7 @@ from service.wiring import House, Tasks, open_house, open_tasks
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _NOTICED_SECONDS = 2.0
+_GOODBYE_SECONDS = 2.0
 """So long a web role that is no longer ready goes on taking requests: whoever shares them out sends them elsewhere."""
 
 
@@ -94,3 +97,14 @@ async def serve(settings: Settings, role: str) -> None:
         )
         await stop.wait()
         log.info("stopping")
+        if running.telephony is not None:
+            await _say_goodbye(running.house)
+
+
+async def _say_goodbye(house: House) -> None:
+    """Write that the service is ended, for who starts next; a database that is away does not hold up the end."""
+    try:
+        async with asyncio.timeout(_GOODBYE_SECONDS), house.engine.begin() as connection:
+            await last_sign_of_life(connection)
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("the end is not noted", error=type(error).__name__)

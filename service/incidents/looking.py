@@ -4,7 +4,7 @@ Rules kept here:
 1. A PBX is judged by who attends it: it was away since it was heard last.
 2. While the database is away nothing can be written; how long it was is written when it is back.
 3. The sign of life is written at every look. A process that finds an old one when it begins to look writes that there
-   was no service until now.
+   was no service until now; whether it was ended is another kind than that it broke.
 """
 
 from __future__ import annotations
@@ -84,10 +84,10 @@ class Looking:
 
     async def _keep(self, connection: AsyncConnection, found: list[Fault]) -> tuple[datetime, datetime]:
         """Give the time by the database's clock, and since when this process looks."""
-        now, before = await sign_of_life(connection)
+        now, before, ended = await sign_of_life(connection)
         if self._looks_since is None:
             if before is not None and now - before > _GONE:
-                found.append(Fault("service", since=before, until=now))
+                found.append(Fault("stopped" if ended else "service", since=before, until=now))
             looks_since = now
         elif self._was_away(now):
             looks_since = now  # what others wrote stopped as well

@@ -15,15 +15,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
 from calls import events as e
-from calls.incident_rows import keep, listed, read, sign_of_life
+from calls.incident_rows import keep, last_sign_of_life, listed, read, sign_of_life
 from calls.incidents import OVER_AFTER, Fault
 from crm_sync.ledger.upkeep import plan_told
 from directory import store
 from directory.model import Hours, Line, Person
 from metrics.gauges import DatabaseGauges
+from metrics.http import new_registry
 from service.cli.main import app
 from service.incidents import costs, stored
+from service.incidents.looking import Looking
 from service.incidents.telling import tell_of
+from service.settings import Settings
+from service.telephony_role import Telephony
+from service.wiring import House
 from tests.fakes.ledger import Ledger, open_ledger
 from tests.fakes.site import open_site
 from tests.fakes.story import HOUSE, LINE, PASSWORD, Told, furnish
@@ -132,7 +137,7 @@ def _never(line: Line) -> Line:
 
 
 async def test_a_phone_that_is_gone_counts_while_its_owner_is_on_shift(watch: Watch) -> None:
-    """Who has no hours works while a line is open, Gleb is away today; one that registers anew is gone for a moment."""
+    """Who has no hours works while a line is open, Gleb is away; a phone that registers anew is gone for a moment."""
     gone = "insert into device_states values ('main', :device, 'unavailable', false, :at)"
     async with watch.engine.begin() as connection:
         for device, ago in (("PJSIP/anna-desk", 300), ("PJSIP/gleb-desk", 300), ("PJSIP/boris-soft", 5)):
@@ -346,6 +351,25 @@ async def test_a_page_of_a_house_where_nobody_looks_says_so(watch: Watch, tmp_pa
         async with operator.get("/api/v1/incidents") as response:
             (one,) = (await response.json())["items"]
     assert (one["id"], one["kind"], one["grave"]) == (None, "service", True)
+
+
+@pytest.mark.parametrize("ended", [True, False])
+async def test_a_service_that_was_ended_in_order_alarms_nobody(
+    engine: AsyncEngine, database_url: str, tmp_path: Path, *, ended: bool
+) -> None:
+    """As for an upgrade; one that broke is grave, whatever was before it."""
+    ago = text("update signs_of_life set at = at - interval '1 minute'")
+    async with engine.begin() as connection:
+        await sign_of_life(connection)
+        await last_sign_of_life(connection)
+        if not ended:
+            await sign_of_life(connection)
+        await connection.execute(ago)
+    house = House(Settings(data_dir=tmp_path), database_url, engine)
+    await Looking(Telephony(house, new_registry())).look()
+    (incident,) = await Watch(engine).all()
+    assert (incident.kind, incident.grave) == (("stopped", False) if ended else ("service", True))
+    assert incident.seen_at - incident.started_at >= timedelta(minutes=1)
 
 
 async def test_the_command_and_the_report_of_missed_calls_tell_them(

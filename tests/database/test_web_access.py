@@ -277,7 +277,7 @@ async def test_what_is_wrong_is_told_with_since_when_and_jobs_are_tried_again(si
 async def look(engine: AsyncEngine) -> None:
     """Keep what is wrong, as a telephony role does every few seconds."""
     async with engine.begin() as connection:
-        now, _ = await sign_of_life(connection)
+        now, *_ = await sign_of_life(connection)
         await keep(connection, await stored.faults(connection, HOUSE), now, now)
 
 

@@ -15,7 +15,7 @@ depends_on = None
 
 _KINDS = (
     "'service', 'database', 'pbx', 'trunk', 'routing', 'events', 'device', 'crm_ended', 'crm_late', 'crm_dead',"
-    " 'recordings', 'recordings_missing', 'disk', 'notices', 'jobs', 'erasures'"
+    " 'recordings', 'recordings_missing', 'disk', 'notices', 'jobs', 'erasures', 'stopped'"
 )
 _STEPS = "'call_started', 'call_answered', 'call_finished', 'recording', 'transcript', 'task', 'lead', 'message'"
 
@@ -79,6 +79,9 @@ def upgrade() -> None:
         "signs_of_life",
         sa.Column("id", sa.Integer(), server_default=sa.text("1"), nullable=False),
         _moment("at", default=True),
+        sa.Column(
+            "ended", sa.Boolean(), server_default=sa.false(), nullable=False, comment="It was ended, and did not break."
+        ),
         sa.CheckConstraint("id = 1", name=op.f("ck_signs_of_life_only_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_signs_of_life")),
         comment="When a telephony role looked last whether all is well; while it is old, no service is there.",
