@@ -20,7 +20,8 @@ from metrics.dashboards.panels import Page, Panel, written
 from metrics.gauges import describe
 from metrics.http import new_registry
 from metrics.links import LinkGauges, StoreGauges, WatchedLink
-from metrics.observe import OUTCOMES, CrmAsked, Observed, Pushed, Reconciled
+from metrics.observe import OUTCOMES, PREFIX, CrmAsked, Observed, Pushed, Reconciled
+from metrics.questions import QUESTIONS
 from metrics.synthetic import SyntheticSchedule
 from metrics.working import WorkingNow
 from service.installed import locate_promtool
@@ -149,6 +150,16 @@ def test_rules_and_pages_ask_only_for_metrics_that_are_told() -> None:
         asked = {name for query in queries for name in EXPOSED.findall(query)}
         assert asked
         assert asked <= known, asked - known
+
+
+def test_what_every_process_tells_alike_is_never_added_up_over_processes() -> None:
+    """Two machines would make one refused call two: max by the family's labels comes before any sum."""
+    families = "|".join(f"{PREFIX}_{question.name}" for question in QUESTIONS)
+    ends = "(?:_total|_bucket|_count|_sum)?"
+    added = re.compile(rf"\bsum\b(?:\s*by\s*\([^)]*\))?\s*\((?:(?!\bmax\b)[^)])*?\b(?:{families}){ends}\b")
+    assert added.search(f"sum by (x) (increase({PREFIX}_{QUESTIONS[0].name}[5m]))")
+    for query in [*(rule["expr"] for rule in rules()), *(one for page in PAGES for one in expressions(page))]:
+        assert not added.search(query), query
 
 
 def test_rules_compare_labels_only_with_values_that_exist() -> None:
