@@ -103,6 +103,12 @@ class QueueState:
 
 _USUAL: Final = Timing()
 
+READY_AT: Final = """
+    coalesce(job.scheduled_at,
+             (select min(at) from procrastinate_events where job_id = job.id and type = 'deferred'))
+"""
+"""SQL: since when `job` may run. One that asked to be run again later, since then."""
+
 
 def schema_sql() -> str:
     """The queue's own tables and functions, for the migration."""
@@ -260,20 +266,17 @@ async def _sleep(stop: asyncio.Event, seconds: float) -> None:
 
 
 _WAITING = text(
-    """
+    f"""
     select queue_name,
            count(*) filter (where status = 'todo') as waiting,
            count(*) filter (where status = 'failed') as failed,
            coalesce(extract(epoch from clock_timestamp() - min(ready_at)
                filter (where status = 'todo' and ready_at <= clock_timestamp())), 0) as oldest
-    from procrastinate_jobs j
-    cross join lateral (
-        select coalesce(j.scheduled_at, min(at)) as ready_at
-        from procrastinate_events where job_id = j.id and type = 'deferred'
-    ) as told
+    from procrastinate_jobs as job
+    cross join lateral (select {READY_AT} as ready_at) as told
     where status in ('todo', 'failed')
     group by queue_name
-    """
+    """  # noqa: S608 - of our own text
 )
 
 

@@ -294,3 +294,11 @@ signs_of_life = Table(
     Column("ended", Boolean, nullable=False, server_default=false(), comment="It was ended, and did not break."),
     comment="When a telephony role looked last whether all is well; while it is old, no service is there.",
 )
+
+job_failures = Table(
+    "job_failures",
+    metadata,
+    Column("queue", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    comment="How many jobs failed for good, since ever, counted by a trigger: the jobs themselves are forgotten.",
+)

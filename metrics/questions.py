@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from calls.incidents import KINDS
-from calls.queue import QUEUES
+from calls.queue import QUEUES, READY_AT
 from calls.synthetic import RESULTS as SYNTHETIC_RESULTS
 from calls.synthetic import STEPS
 from crm_sync.book.lifecycle import OPEN, STAGES
@@ -22,6 +22,9 @@ from metrics import crm_questions as crm
 from recordings.gaps import LOST, OF_CALLS
 from recordings.privacy_tables import REMOVED
 from routing.outgoing import REFUSALS
+
+SELDOM: Final = 60.0
+"""Seconds until what goes through many rows, or failed, is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +49,18 @@ _WAITING = """
     select queue, count(id) from unnest(cast(:queues as text[])) as queue
     left join procrastinate_jobs on queue_name = queue and status in ('todo', 'doing') group by queue
 """
-_OLDEST = """
-    select queue, coalesce(extract(epoch from clock_timestamp() - min(at)), 0)
+_OLDEST = f"""
+    select queue, coalesce(extract(epoch from clock_timestamp() - min({READY_AT})), 0)
     from unnest(cast(:queues as text[])) as queue
     left join procrastinate_jobs as job on queue_name = queue and status in ('todo', 'doing')
-    left join procrastinate_events as event on event.job_id = job.id and event.type = 'deferred' group by queue
-"""
+        and coalesce(scheduled_at, '-infinity') <= statement_timestamp() group by queue
+"""  # noqa: S608 - of our own text
 _GIVEN_UP = """
     select queue, count(id) from unnest(cast(:queues as text[])) as queue
     left join procrastinate_jobs on queue_name = queue and status = 'failed' group by queue
 """
 _FAILED = """
-    select queue, count(event.id) from unnest(cast(:queues as text[])) as queue
-    left join (procrastinate_events as event join procrastinate_jobs as job on event.job_id = job.id)
-        on job.queue_name = queue and event.type = 'failed' group by queue
+    select queue, coalesce(count, 0) from unnest(cast(:queues as text[])) as queue left join job_failures using (queue)
 """
 _LIVE = """
     select word, count(id) from unnest(array['ringing', 'talking', 'voicemail']) as word
@@ -136,8 +137,8 @@ _OVERDUE = """
     left join leads on stage = word and deadline_at < statement_timestamp() group by word
 """
 _SYNTHETIC = """
-    select word, count(id) from unnest(cast(:results as text[])) as word
-    left join synthetic_calls on result = word group by word
+    select word, coalesce(count, 0) from unnest(cast(:results as text[])) as word
+    left join synthetic_counts on result = word
 """
 _SYNTHETIC_STEPS = """
     select word, cast(steps->>word as float) from unnest(cast(:steps as text[])) as word
@@ -185,9 +186,9 @@ _REVIVED = """
 """
 _REVIVAL_STEPS = """
     select case word when 'task' then 'task' when 'other_lead' then 'none' when 'chain_gone' then 'none'
-                else 'message' end, word,
-           (select count(*) from lead_events where kind in ('revival', 'message') and reason = word)
+                else 'message' end, word, count(id)
     from unnest(cast(:results as text[])) as word
+    left join lead_events on kind in ('revival', 'message') and reason = word group by word
 """
 _DEVICES = """
     select device, max(device_states.reachable::int) from device_states
@@ -228,7 +229,6 @@ _DOCTOR = """
 _CALENDAR_AGE = f"""
     with {_FEEDS} select extract(epoch from clock_timestamp() - min(fetched_at)) from feeds
 """  # noqa: S608 - of our own text
-_SELDOM: Final = 60.0
 _BACKUP_AGE = "select extract(epoch from clock_timestamp() - max(made_at)) from backups"
 _BACKUPS = "select count(*) from backups"
 _INCIDENTS_OPEN = """
@@ -245,7 +245,9 @@ _STATES: Final = {"states": OF_CALLS}
 
 QUESTIONS: Final = (
     Question("jobs_waiting", "Jobs owed: waiting, running or to be tried again.", ("queue",), _WAITING, _QUEUES),
-    Question("job_oldest_seconds", "Since when the oldest of them is owed.", ("queue",), _OLDEST, _QUEUES),
+    Question(
+        "job_oldest_seconds", "For how long the oldest that may run now could have run.", ("queue",), _OLDEST, _QUEUES
+    ),
     Question("jobs_given_up", "Jobs that failed for good and wait for a person.", ("queue",), _GIVEN_UP, _QUEUES),
     Question(
         "jobs_failed",
@@ -276,7 +278,7 @@ QUESTIONS: Final = (
         _CALLED_BACK,
         {"buckets": ("60", "300", "900", "1800", "3600", "7200", "14400", "28800", "86400", "259200", "Infinity")},
         histogram=True,
-        every_seconds=_SELDOM,
+        every_seconds=SELDOM,
     ),
     Question(
         "outgoing_refused",
@@ -319,7 +321,7 @@ QUESTIONS: Final = (
         ("state",),
         _JUDGED,
         _STATES,
-        every_seconds=_SELDOM,
+        every_seconds=SELDOM,
     ),
     Question(
         "recordings_gaps",
@@ -337,14 +339,14 @@ QUESTIONS: Final = (
     Question("erasures_open", "Persons who asked to be erased and are not yet whole.", (), _ERASURES_OPEN),
     Question("transcription_realtime_factor", "Time spent over audio done, last hour.", (), _SPEED),
     Question("transcription_lag_seconds", "From hang-up to text, the longest of the last hour.", (), _LAG),
-    Question("leads", "Leads by stage.", ("stage",), _LEADS, {"stages": STAGES}, every_seconds=_SELDOM),
+    Question("leads", "Leads by stage.", ("stage",), _LEADS, {"stages": STAGES}, every_seconds=SELDOM),
     Question(
         "leads_overdue",
         "Open leads past the deadline of their stage.",
         ("deadline",),
         _OVERDUE,
         {"stages": OPEN},
-        every_seconds=_SELDOM,
+        every_seconds=SELDOM,
     ),
     Question("leads_forgotten", "Open leads without contact and task for too long, as of today.", (), _FORGOTTEN),
     Question("leads_overloaded_people", "People with more open leads than their limit.", (), _OVERLOADED),
@@ -370,7 +372,7 @@ QUESTIONS: Final = (
     Question("crm_limit_used", "What a CRM says that we used of a limit.", ("crm", "bucket"), crm.LIMIT_USED),
     Question("crm_limit_most", "How much of it may be used.", ("crm", "bucket"), crm.LIMIT_MOST),
     Question("crm_missing", "Rights and settings that a connection lacks.", ("crm",), crm.MISSING),
-    Question("leads_revived", "Lost leads that came back to work.", (), _REVIVED, counts=True),
+    Question("leads_revived", "Lost leads that came back to work.", (), _REVIVED, counts=True, every_seconds=SELDOM),
     Question(
         "revival_steps",
         "Steps of revival chains that were taken, by what they came to.",
@@ -378,6 +380,7 @@ QUESTIONS: Final = (
         _REVIVAL_STEPS,
         {"results": RESULTS},
         counts=True,
+        every_seconds=SELDOM,
     ),
     Question("calendars", "Feeds of people's calendars by how they are kept.", ("state",), _CALENDARS),
     Question("doctor_checks", "Checks of the doctor's last daily look, by how they stand.", ("state",), _DOCTOR),

@@ -37,7 +37,7 @@ from service.rounds import come_round
 from service.settle import keep_settling
 from service.wiring import House, cel_source, outgoing_desk, owes
 from service.wrap_up import WrapUps
-from telephony import devices, reachability
+from telephony import devices, reachability, synthetic_calls
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -134,5 +134,6 @@ class Telephony:
             async with self.house.engine.begin() as connection:
                 await ensure_partitions(connection)
                 await reachability.forget_old(connection)
+                await synthetic_calls.forget_old(connection)
 
         await come_round("the partitions of events", once, _HOUR_SECONDS)

@@ -14,6 +14,7 @@ from telephony.tables import synthetic_calls as rows
 CHANNEL: Final = "switchhook_synthetic_calls"
 """NOTIFY channel: a synthetic call is wanted."""
 
+KEPT_DAYS: Final = 90
 _FRESH_SECONDS: Final = 30.0
 _NOTIFY: Final = text("select pg_notify(:channel, '')")
 _DUE: Final = text(
@@ -21,8 +22,17 @@ _DUE: Final = text(
     insert into synthetic_calls (pbx, line, language)
     select :pbx, :line, :language where not exists (
         select from synthetic_calls
-        where pbx = :pbx and asked_at > clock_timestamp() - make_interval(secs => :seconds))
+        where pbx = :pbx and asked_at > statement_timestamp() - make_interval(secs => :seconds))
     """
+)
+_COUNT: Final = text(
+    """
+    insert into synthetic_counts (result, count) values (:result, 1)
+    on conflict (result) do update set count = synthetic_counts.count + 1
+    """
+)
+_FORGET: Final = text(
+    "delete from synthetic_calls where asked_at < statement_timestamp() - make_interval(days => :days)"
 )
 _TAKE: Final = text(
     """
@@ -67,11 +77,18 @@ async def note(
     result: str | None = None,
     why: str = "",
 ) -> None:
-    """Keep how far a call came, and with a `result` that it is over."""
+    """Keep how far a call came, and with a `result` that it is over: it is counted then, once."""
     told: dict[str, Any] = {"steps": dict(steps), "call_id": call_id, "why": why, "result": result}
     if result is not None:
         told["ended_at"] = func.clock_timestamp()
-    await connection.execute(update(rows).where(rows.c.id == own, rows.c.ended_at.is_(None)).values(told))
+    kept = await connection.execute(update(rows).where(rows.c.id == own, rows.c.ended_at.is_(None)).values(told))
+    if result is not None and kept.rowcount:
+        await connection.execute(_COUNT, {"result": result})
+
+
+async def forget_old(connection: AsyncConnection) -> None:
+    """Forget the calls that nobody looks at any more; what they came to stays counted."""
+    await connection.execute(_FORGET, {"days": KEPT_DAYS})
 
 
 async def one(connection: AsyncConnection, own: UUID) -> Row[Any]:

@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy import (
     TIMESTAMP,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -156,4 +157,12 @@ synthetic_calls = Table(
     Index("ix_synthetic_calls_asked_at", "asked_at"),
     Index("ix_synthetic_calls_open", "pbx", postgresql_where=text("ended_at is null")),
     comment="Calls that the service makes to see that everything works.",
+)
+
+synthetic_counts = Table(
+    "synthetic_counts",
+    metadata,
+    Column("result", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    comment="How many synthetic calls came to what, since ever: the calls themselves are forgotten.",
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID, uuid4
 
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from structlog.testing import capture_logs
 
 from calls.database import connect
 from calls.due import Job
@@ -21,6 +24,7 @@ from directory.model import Company, Device, Directory, Line, Person, Team
 from directory.store import apply
 from directory.tables import calendars
 from metrics.gauges import DatabaseGauges
+from metrics.questions import QUESTIONS
 from recordings.tables import recordings, transcripts
 from routing.outgoing import REFUSALS
 from routing.tables import outgoing_calls
@@ -115,6 +119,19 @@ async def test_every_queue_is_told_from_zero_and_its_oldest_job_ages(engine: Asy
     assert told["jobs_waiting", "recordings"] == 0
 
 
+async def test_a_job_that_asked_to_run_later_is_not_old_before_then(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await enqueue(connection, [Job("crm_sync.link_call", "crm", {"call_id": "1"})])
+        await connection.execute(text("update procrastinate_events set at = at - interval '1 hour'"))
+        later = "update procrastinate_jobs set scheduled_at = now() + interval '1 hour'"
+        await connection.execute(text(later))
+    told = await read(engine)
+    assert (told["jobs_waiting", "crm"], told["job_oldest_seconds", "crm"]) == (1, 0)
+    async with engine.begin() as connection:
+        await connection.execute(text("update procrastinate_jobs set scheduled_at = now() - interval '30 seconds'"))
+    assert 30 <= (await read(engine))["job_oldest_seconds", "crm"] < 600
+
+
 async def test_refused_calls_out_are_counted_by_their_reason(engine: AsyncEngine) -> None:
     """Every reason from zero on; what was allowed or failed is none."""
     told = await read(engine)
@@ -141,6 +158,9 @@ async def test_a_job_given_up_is_told_until_a_person_acts(engine: AsyncEngine) -
     assert told["jobs_failed_total", "transcription"] == 1
     assert told["jobs_given_up", "transcription"] == 1
     assert told["jobs_waiting", "transcription"] == 0
+    async with engine.begin() as connection:
+        await connection.execute(text("delete from procrastinate_jobs"))
+    assert (await read(engine))["jobs_failed_total", "transcription"] == 1, "a count that falls looks like a restart"
 
 
 async def promise(connection: AsyncConnection, number: str, **told: Any) -> None:
@@ -264,10 +284,37 @@ async def test_a_database_that_is_away_costs_its_families_and_not_the_scrape() -
     assert ("jobs_waiting", "crm") not in told
 
 
-async def test_a_database_that_hangs_holds_a_scrape_no_longer_than_its_limit(engine: AsyncEngine) -> None:
-    async with engine.begin() as connection:
-        await connection.execute(text("lock table calls in access exclusive mode"))
-        families = await DatabaseGauges(engine, seconds=0.5).read()
+async def test_a_database_that_hangs_is_not_reachable_and_costs_no_more_than_its_limit() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        hanging = connect(f"postgresql://switchhook@127.0.0.1:{silent.getsockname()[1]}/switchhook")
+        families = await DatabaseGauges(hanging, seconds=0.2).read()
     told = {sample.name: sample.value for family in families for sample in family.samples}
     assert told["switchhook_database_reachable"] == 0
-    assert 0.5 <= told["switchhook_database_scrape_seconds"] < 3
+    assert "switchhook_jobs_waiting" not in told
+
+
+async def test_a_locked_table_costs_its_own_families_until_it_is_free(engine: AsyncEngine) -> None:
+    """The database is reachable; it is told once, and what could not be told rests before it is asked again."""
+    questions = [
+        replace(one, every_seconds=0) for one in QUESTIONS if one.name in {"backups_made", "leads", "jobs_waiting"}
+    ]
+    gauges = DatabaseGauges(engine, seconds=0.3, questions=questions)
+
+    async def told() -> dict[str, float]:
+        return {sample.name: sample.value for family in await gauges.read() for sample in family.samples}
+
+    assert {"switchhook_leads", "switchhook_backups_made_total", "switchhook_jobs_waiting"} <= set(await told())
+    async with engine.begin() as connection:
+        await connection.execute(text("lock table leads in access exclusive mode"))
+        with capture_logs() as logs:
+            first, second = await told(), await told()
+    for seen in (first, second):
+        assert seen["switchhook_database_reachable"] == 1
+        assert "switchhook_leads" not in seen
+        assert {"switchhook_backups_made_total", "switchhook_jobs_waiting"} <= set(seen)
+    assert [one["family"] for one in logs] == ["leads"]
+    assert "switchhook_leads" not in await told()
+    with patch("metrics.gauges.SELDOM", 0.0):
+        assert "switchhook_leads" in await told()

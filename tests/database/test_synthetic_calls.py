@@ -222,10 +222,13 @@ async def test_it_is_wanted_once_in_its_time_and_taken_once(engine: AsyncEngine)
 
 async def test_what_became_of_them_is_told_by_metrics(engine: AsyncEngine) -> None:
     async def over(result: str, ago: int, **steps: float) -> None:
-        row = {"pbx": "pbx", "line": LINE, "language": "ru", "result": result, "steps": steps}
         at = NOW - timedelta(minutes=ago)
         async with engine.begin() as connection:
-            await connection.execute(insert(synthetic_calls).values(row | {"asked_at": at, "ended_at": at}))
+            wanted = insert(synthetic_calls).values(pbx="pbx", line=LINE, language="ru", asked_at=at)
+            own = (await connection.execute(wanted.returning(synthetic_calls.c.id))).scalar_one()
+            await rows.note(connection, own, steps, result=result)
+            await rows.note(connection, own, steps, result=result)
+            await connection.execute(update(synthetic_calls).where(synthetic_calls.c.id == own).values(ended_at=at))
 
     async def told() -> dict[tuple[str, ...], float]:
         families = await DatabaseGauges(engine).read()
@@ -242,6 +245,11 @@ async def test_what_became_of_them_is_told_by_metrics(engine: AsyncEngine) -> No
     assert (seen["calls_total", "ok"], seen["calls_total", "rang"], seen["failed_in_a_row",]) == (1, 1, 2)
     assert {name[1]: value for name, value in seen.items() if name[0] == "step_seconds"} == {"begun": 0, "arrived": 0.2}
     assert seen["last_ok_age_seconds",] >= 1800 > seen["last_age_seconds",]
+    async with engine.begin() as connection:
+        await connection.execute(update(synthetic_calls).values(asked_at=NOW - timedelta(days=91)))
+        await rows.forget_old(connection)
+        assert await rows.last(connection, 5) == []
+    assert (await told())["calls_total", "ok"] == 1
 
 
 async def test_one_goes_after_a_week_whatever_the_policy(engine: AsyncEngine, tmp_path: Path) -> None:
