@@ -126,6 +126,7 @@ async def open_reloading(house: House, role: str, *, kept: bool = False) -> Asyn
             yield
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
+        not_yet()  # what ends need not read them again either
 
 
 def _hung_up(house: House | None) -> None:

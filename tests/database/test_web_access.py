@@ -278,7 +278,7 @@ async def look(engine: AsyncEngine) -> None:
     """Keep what is wrong, as a telephony role does every few seconds."""
     async with engine.begin() as connection:
         now, *_ = await sign_of_life(connection)
-        await keep(connection, await stored.faults(connection, HOUSE), now, now)
+        await keep(connection, await stored.faults(connection, HOUSE, ["main"]), now, now)
 
 
 async def go_wrong(engine: AsyncEngine) -> None:

@@ -14,6 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.execute("alter table crm_effects validate constraint ck_crm_effects_step")
     op.create_table(
         "backups",
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
