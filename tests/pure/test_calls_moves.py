@@ -52,3 +52,38 @@ def test_a_phone_that_sent_the_call_on_is_not_why_it_was_missed(cause: int) -> N
     ]
     seen = view(reduce(apply, told, Call()))
     assert (seen.status, seen.missed_cause) == ("missed", "device_unreachable")
+
+
+@pytest.mark.parametrize("late", [0.0, 0.0007])
+def test_who_consulted_somebody_busy_talks_with_the_client_again(late: float) -> None:
+    """They were away for four milliseconds, as seen on Asterisk 22.10; two witnesses tell each moment."""
+    told = [
+        ev(e.ChannelCreated, "1.1", 0, name="PJSIP/trunk-01", number="79161234567", dialed="500", incoming=True),
+        ev(e.ChannelCreated, "1.2", 0.1, name="PJSIP/anna-02", number="101", dialed="s", incoming=False),
+    ]
+    for after in (0.0, late):
+        told += [
+            ev(e.BridgeEntered, "1.1", 1 + after, bridge="talk"),
+            ev(e.BridgeEntered, "1.2", 1 + after, bridge="talk"),
+            ev(e.BridgeLeft, "1.2", 2 + after, bridge="talk"),
+            ev(e.BridgeEntered, "1.2", 2.0003 + after, bridge="consultation"),
+            ev(e.BridgeLeft, "1.2", 2.004 + after, bridge="consultation"),
+            ev(e.BridgeEntered, "1.2", 2.0041 + after, bridge="talk"),
+        ]
+    seen = view(reduce(apply, told, Call()))
+    assert [(talk.since, talk.until) for talk in seen.talks] == [(T0 + timedelta(seconds=1), None)]
+
+
+def test_an_entry_told_again_after_a_short_stay_is_one_entry() -> None:
+    """The other witness tells it when the stay is over."""
+    told = [
+        ev(e.ChannelCreated, "1.1", 0, name="PJSIP/trunk-01", number="79161234567", dialed="500", incoming=True),
+        ev(e.ChannelCreated, "1.2", 0.1, name="PJSIP/anna-02", number="101", dialed="s", incoming=False),
+        ev(e.BridgeEntered, "1.1", 1, bridge="talk"),
+        ev(e.BridgeEntered, "1.2", 1, bridge="talk"),
+        ev(e.BridgeLeft, "1.2", 1.0002, bridge="talk"),
+        ev(e.BridgeEntered, "1.2", 1.0005, bridge="talk"),
+        ev(e.BridgeLeft, "1.2", 1.0007, bridge="talk"),
+    ]
+    seen = view(reduce(apply, told, Call()))
+    assert [talk.until for talk in seen.talks] == [T0 + timedelta(seconds=1.0002)]
