@@ -44,6 +44,7 @@ from crm_sync.crm import (
 from crm_sync.errors import (
     PermanentError,
     TransientError,
+    UnknownOutcomeError,
 )
 from crm_sync.leads_there import may_change
 from crm_sync.php_form import read_form
@@ -240,7 +241,7 @@ class Amo:
                 whose = self._place.people.person_of
                 owners = {one.owner for one in found}
                 persons = {owner: await whose(str(owner) if owner else None) for owner in owners}
-        except TimeoutError:
+        except (TimeoutError, UnknownOutcomeError):  # a question changes nothing there
             raise TransientError("it took longer than there was time") from None
         return [Candidate(one.path, one.name, persons[one.owner]) for one in found]
 

@@ -248,7 +248,7 @@ class Bitrix24:
                 rows = (await self._book.search(number))[:_FOUND_MOST]
                 owners = {str(row.get("ASSIGNED_BY_ID") or "") for row in rows}
                 persons = {owner: await self._work.people.person_of(owner) for owner in owners}
-        except TimeoutError:
+        except (TimeoutError, UnknownOutcomeError):  # a question changes nothing there
             raise TransientError("nobody said in time whose the number is") from None
         return [
             Candidate(

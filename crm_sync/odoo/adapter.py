@@ -34,7 +34,7 @@ from crm_sync.crm import (
     Probed,
     Step,
 )
-from crm_sync.errors import PermanentError, TransientError
+from crm_sync.errors import PermanentError, TransientError, UnknownOutcomeError
 from crm_sync.leads_there import lead_of_call
 from crm_sync.odoo.guide import GUIDE
 from crm_sync.odoo.leads import OdooLeads
@@ -229,7 +229,7 @@ class Odoo:
                 told = [(LEAD, row) for row in found.leads] + [(CONTACT, row) for row in found.contacts]
                 owners = {owner for _, row in told if (owner := id_of(row["user_id"])) is not None}
                 persons = {owner: await self._people.person_of(str(owner)) for owner in owners}
-        except TimeoutError:
+        except (TimeoutError, UnknownOutcomeError):  # a question changes nothing there
             raise TransientError("the caller was not found in time") from None
         return [_candidate(model, row, persons) for model, row in told]
 
