@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,6 +64,16 @@ async def until(ask: Callable[[], Awaitable[T]], what: str, seconds: float = 40.
     return found
 
 
+@contextmanager
+def beside_a_failure(told: Callable[[], str]) -> Iterator[None]:
+    """Where the body fails, what is told then stands beside."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(told())
+        raise
+
+
 @dataclass
 class Served:
     """A `switchhook serve` in a process of its own."""
@@ -114,6 +125,11 @@ class Stage:
     url: str
     folder: Path
     _count: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        """Nobody catches up with what the PBX told in other tests: there a client may have talked with somebody else."""
+        if self.pbx.cel_file.exists():
+            os.truncate(self.pbx.cel_file, 0)
 
     def settings(self, *, url: str = "", secret: str = "", port: int = 0, cel: bool = True) -> Settings:
         """Settings of a new service: on the stage's database and PBX, or on what stands between."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from pprint import pformat
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from service.demo_world import Behaviour, OutsideCall, OutsideWorld, answer, bus
 from service.pbx import Pbx, Phone
 from service.telephony_role import Telephony
 from telephony import controls
-from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, until
+from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, beside_a_failure, until
 from web.background import read_live
 from web.head.floor import talking_in
 
@@ -72,15 +73,19 @@ async def seen(
     """The newest call of the client once `fact` holds of it."""
     sql = f"select id, state from calls where {column} = :number and joined_into is null order by started_at desc"
 
+    last: list[Call] = []
+
     async def there() -> tuple[UUID, CallView] | None:
         for row in (await stage.rows(sql, number=number))[:1]:
             call = state_call(row.state)
+            last[:] = [call]
             told = view(call)
             if fact(call, told):
                 return row.id, told
         return None
 
-    found = await until(there, what)
+    with beside_a_failure(lambda: "\n".join(map(pformat, last))):
+        found = await until(there, what)
     assert found is not None
     return found
 

@@ -148,7 +148,9 @@ async def test_a_service_that_was_killed_tells_at_its_start_since_when_there_was
         assert (row.calls_lost, row.calls_saved) == (1, 1)
 
 
-async def test_a_database_that_was_away_is_an_incident_when_it_is_back(tmp_path: Path) -> None:
+async def test_a_database_that_was_away_is_an_incident_when_it_is_back(
+    pbx: Pbx, world: OutsideWorld, tmp_path: Path
+) -> None:
     """What nobody could write then is written with its true begin; a moment's silence is none."""
     folder = Path(tempfile.mkdtemp(prefix="switchhook-incidents-"))
     try:
@@ -170,7 +172,7 @@ async def test_a_database_that_was_away_is_an_incident_when_it_is_back(tmp_path:
 
             await until(away, "it is away for a second")
             await server.start()
-            stage: Any = Stage(None, None, engine, server.url, tmp_path)  # type: ignore[arg-type] # nobody calls
+            stage = Stage(pbx, world, engine, server.url, tmp_path)
 
             async def written() -> Any:
                 await looking.look()
