@@ -152,8 +152,10 @@ def _heard(stays: list[Stayed], wires: list[tuple[list[Stayed], list[Stayed]]]) 
 
 
 _WITNESS = timedelta(milliseconds=5)
-"""AMI and CEL tell one moment up to 0.7 ms apart (seen on Asterisk 22.10, tape atxfer_refer). Who consulted somebody busy
-is back with the client 4 ms after they left (seen there too): that is another stay, for the one before had lasted."""
+"""AMI and CEL tell one moment up to 0.7 ms apart (seen on Asterisk 22.10, tape atxfer_refer).
+
+Who consulted somebody busy is with the client again 4 ms after they left (seen there too): another stay, for the one
+before had lasted."""
 
 
 def _common(one: list[Stayed], other: list[Stayed]) -> list[Span]:

@@ -127,7 +127,7 @@ class Stage:
     _count: int = field(default=0)
 
     def __post_init__(self) -> None:
-        """Nobody catches up with what the PBX told in other tests: there a client may have talked with somebody else."""
+        """Nobody catches up with what the PBX told in other tests: there a client may have talked with others."""
         if self.pbx.cel_file.exists():
             os.truncate(self.pbx.cel_file, 0)
 

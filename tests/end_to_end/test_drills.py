@@ -201,6 +201,7 @@ async def another_secret(pbx: Pbx) -> AsyncIterator[None]:
 async def _missed(house: House, number: str) -> None:
     """Somebody calls, and gives up while it rings; returns when the store knows it."""
     world = house.stage.world
+    await until(house.stage.asked, "the PBX asks the service")  # it may have been cut off a moment ago
     await world.phone(ROUTED).behave(ring_out())
     call = await world.call(number, "Нетерпеливый", LINE)
     await world.phone(ROUTED).rings()
