@@ -6,6 +6,8 @@ SETUP := $(PYTHON) -m setup
 # Most tests wait for a real PBX, database or browser: four processes, each with its own, are
 # as many as two cores bear.
 PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
+# Reads all tests once, so that the four processes find them compiled.
+PYTEST_ONCE := $(BIN)/pytest --collect-only -qq > /dev/null
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal
 
 # Where it is set, each of the hundreds of processes that tests start would compile all that it reads.
@@ -30,9 +32,8 @@ test-odoo: setup ## Run what every CRM promises against a real Odoo 19, fetched 
 
 # Types are judged while tests wait; what is said of them comes after what tests say.
 check: setup ## What CI runs: format, lint, types, import contracts, tests
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/lint-imports --no-logo
+	@$(PYTEST_ONCE) & read=$$!; $(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-logo; \
+	linted=$$?; wait $$read; exit $$linted
 	@$(BIN)/mypy > var/types.txt 2>&1 & types=$$!; $(PYTEST) $(ARGS); tests=$$?; \
 	wait $$types; types=$$?; cat var/types.txt; exit $$((tests | types))
 

@@ -16,7 +16,12 @@ from tests.fakes.site import Site, open_site
 OpenPage = Callable[..., Awaitable[Page]]
 
 CHROMIUM = os.environ.get("SWITCHHOOK_CHROMIUM", "/usr/bin/chromium")
-_ARGUMENTS = ["--disable-background-networking", "--autoplay-policy=no-user-gesture-required", "--mute-audio"]
+_ARGUMENTS = [
+    "--disable-background-networking",
+    "--autoplay-policy=no-user-gesture-required",
+    "--mute-audio",
+    "--renderer-process-limit=1",
+]
 
 
 @pytest.fixture(scope="session")
