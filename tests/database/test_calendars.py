@@ -327,6 +327,6 @@ async def test_who_is_told_of_a_change_hears_of_the_person(engine: AsyncEngine, 
         assert driver is not None
         await driver.add_listener(presence_store.CHANNEL, lambda *told: heard.put_nowait(told[-1]))
         await refresh(engine, HERE, 300)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await heard.get() == "anna"
         await connection.execute(text("select 1"))

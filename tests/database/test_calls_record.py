@@ -152,7 +152,7 @@ async def test_whoever_watches_is_told_after_the_commit(engine: AsyncEngine, dat
     try:
         await listener.add_listener("switchhook_calls", lambda *message: heard.put_nowait(message[-1]))
         (change,) = await write(engine, CALL)
-        assert await asyncio.wait_for(heard.get(), 5) == str(change.call_id)
+        assert await asyncio.wait_for(heard.get(), 30) == str(change.call_id)
     finally:
         await listener.close()
 

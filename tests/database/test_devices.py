@@ -61,7 +61,7 @@ async def test_listeners_are_told_of_changes_only(engine: AsyncEngine, news: "as
     await store(engine, state("anna", "inuse", 2), state("boris", "inuse", 2, reachable=False))
     async with engine.begin() as connection:
         await devices.replace(connection, "main", [state("anna", "inuse", 3)])
-    told = [await asyncio.wait_for(news.get(), 5) for _ in range(4)]
+    told = [await asyncio.wait_for(news.get(), 30) for _ in range(4)]
     assert told == ["main PJSIP/anna", "main PJSIP/boris", "main PJSIP/boris", "main PJSIP/boris"]
     assert news.empty()
 

@@ -182,10 +182,10 @@ async def promise(connection: AsyncConnection, number: str, **told: Any) -> None
 async def test_missed_callers_are_open_by_age_until_their_promise_is_kept_and_overdue_by_their_deadline(
     engine: AsyncEngine,
 ) -> None:
-    later = NOW + timedelta(hours=1)
+    now = datetime.now(UTC)
     async with engine.begin() as connection:
         await promise(connection, "79160000101")
-        await promise(connection, "79160000102", opened_at=NOW, due_at=later)
+        await promise(connection, "79160000102", opened_at=now, due_at=now + timedelta(hours=1))
         await promise(connection, "79160000103", opened_at=ago(days=3), due_at=None)
         await promise(connection, "79160000104", closed_at=ago(minutes=75), closed_by="talk")
         await promise(connection, "79160000105", closed_at=ago(minutes=75), closed_by="hand")

@@ -146,7 +146,7 @@ async def test_stopping_does_not_wait_for_an_open_transaction(folder: Path) -> N
     await server.start()
     connection = await asyncpg.connect(server.dsn)
     await connection.execute("begin; create table half_done ()")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await server.stop()
     connection.terminate()
 

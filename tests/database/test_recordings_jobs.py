@@ -300,7 +300,7 @@ async def test_what_is_erased_while_it_is_heard_stays_erased(office: Office) -> 
     await stored(office)
     office.speech.at_once = 2
     hearing = asyncio.create_task(office.transcribing.transcribe(office.call_id, 0))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not office.speech.asked:
             await asyncio.sleep(0.01)
     async with office.engine.begin() as connection:

@@ -221,7 +221,7 @@ async def test_the_head_is_asked_once_sees_it_at_once_and_who_talks_sees_who_com
         assert await rows(site.engine, "select kind, person from notices") == [("help_asked", "vera")]
 
         async def shown(client: ClientSession, words: str) -> None:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while words not in await (await client.get("/")).text():
                     await asyncio.sleep(0.02)
 

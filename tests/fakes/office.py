@@ -57,4 +57,4 @@ async def working(office: Office, *, connected: bool = True) -> AsyncIterator[Li
         yield office.link
     finally:
         office.link.close()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 30)

@@ -113,7 +113,7 @@ async def test_cel_tells_the_call_in_the_promised_columns(
     arrival = await service.seen(UserEvent="SwitchhookArrival", Line=line)
     await call.ended()
     await service.seen(Event="Hangup", Uniqueid=arrival["Uniqueid"])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while "LINKEDID_END" not in (rows := _cel(pbx, arrival["Linkedid"])):
             await asyncio.sleep(0.02)
     assert {"CHAN_START", "APP_START", "ANSWER", "BRIDGE_ENTER", "BRIDGE_EXIT", "HANGUP", "CHAN_END"} <= rows.keys()

@@ -43,7 +43,7 @@ def loud_seconds(path: Path) -> float:
 
 async def complete(folder: Path, channel: str) -> None:
     """Wait until Asterisk has closed both sides."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         for side in SIDES:
             while not closed(folder / f"{channel}-{side}.wav"):
                 await asyncio.sleep(0.02)
@@ -266,7 +266,7 @@ async def test_a_command_of_the_operators_gets_both_closed_files(
     call = await outside.call(CALLER, "Клиент", line, speak=(), stay=True)
     await call.ended()
     name = (await service.seen(UserEvent="SwitchhookArrival", Line=line))["Uniqueid"]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not told.exists() or "total" not in told.read_text():
             await asyncio.sleep(0.02)
     await service.set_global("SWITCHHOOK_UPLOAD", "")

@@ -22,7 +22,7 @@ async def test_a_round_that_fails_is_logged_by_its_type_and_the_next_one_comes()
 
     with capture_logs() as logs:
         task = asyncio.create_task(come_round("the work", once, 0))
-        await asyncio.wait_for(third.wait(), 5)
+        await asyncio.wait_for(third.wait(), 30)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
