@@ -37,7 +37,6 @@ from tests.fakes.story import HOUSE, LINE, SUPPORT, Told, know
 from web import few, finding, users
 from web.api.operations import PREFIX as API
 from web.calls_export import EXPORTS
-from web.house import HOUSE as KNOWN
 from web.tables import saved_views
 from web.words import say
 
@@ -264,7 +263,7 @@ async def test_a_view_is_ones_own_until_a_head_shares_it_with_a_team(site: Site)
             replace(team, members=("vera", *team.members)) if team.key == "sales" else team for team in HOUSE.teams
         )
         await store.apply(connection, replace(HOUSE, teams=teams))
-    site.app[KNOWN]._directory.read_at = float("-inf")
+    await site.knows_anew()
     async with site.visitor("vera") as vera, site.visitor("anna") as anna, site.visitor("gleb") as gleb:
         where = await view(vera, do="save", name=" Пропущенные ", query="status=missed&number=79165550101&x=1")
         one = where.partition("view=")[2]

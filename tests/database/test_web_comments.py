@@ -26,7 +26,6 @@ from service.removing import Remover
 from service.retention import keep_to
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, Told
-from web.house import HOUSE as KNOWN
 
 API: Final = "/api/v1"
 
@@ -112,7 +111,7 @@ async def test_who_may_not_hear_the_call_yet_reads_no_comment_on_it(site: Site) 
         masks = replace(HOUSE, company=replace(HOUSE.company, masking=Masking()))
         async with site.engine.begin() as connection:
             await store.apply(connection, masks)
-        site.app[KNOWN]._directory.read_at = float("-inf")
+        await site.knows_anew()
         assert (await told(client, where))[0] == 403
         assert (await told(client, where, {"at": 1, "text": "ещё"}))[0] == 403
         page = await (await client.get(f"/calls/{call.id}")).text()

@@ -32,7 +32,6 @@ from recordings.tables import transcripts
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, Told
 from web import links
-from web.house import HOUSE as KNOWN
 from web.tables import listens
 
 API = "/api/v1"
@@ -53,8 +52,7 @@ async def policy(site: Site, **how: Any) -> None:
     masking = Masking(kinds=("card",), readers="head", **how)
     async with site.engine.begin() as connection:
         await directory_store.apply(connection, replace(HOUSE, company=replace(HOUSE.company, masking=masking)))
-    site.app[KNOWN]._directory.read_at = float("-inf")
-    await site.app[KNOWN].read()
+    await site.knows_anew()
 
 
 async def talk(site: Site) -> Told:
@@ -241,8 +239,7 @@ async def test_a_policy_that_is_lifted_gives_back_nothing_that_was_masked(site: 
     muted = await mask(site, call)
     async with site.engine.begin() as connection:
         await directory_store.apply(connection, HOUSE)
-    site.app[KNOWN]._directory.read_at = float("-inf")
-    await site.app[KNOWN].read()
+    await site.knows_anew()
     async with site.visitor("anna") as client:
         path = f"{API}/calls/{call.id}/recording"
         assert (await answers(client, path))[0] == 404

@@ -27,7 +27,6 @@ from tests.fakes.recorded import outgoing_call
 from tests.fakes.site import Site, open_site
 from tests.fakes.story import HOUSE, LINE, SUPPORT, Told, know
 from web.api.operations import PREFIX as API
-from web.house import HOUSE as KNOWN
 from web.words import say
 
 NUMBER = "79165550144"
@@ -248,7 +247,7 @@ async def test_a_line_without_a_way_out_is_not_called_back_by(site: Site) -> Non
     people = tuple(replace(person, line=SUPPORT) if person.key == "anna" else person for person in HOUSE.people)
     async with site.engine.begin() as connection:
         await store.apply(connection, replace(HOUSE, lines=lines, people=people))
-    site.app[KNOWN]._directory.read_at = float("-inf")
+    await site.knows_anew()
     async with site.visitor("anna") as client:
         await post(client, one, "call")
     async with site.engine.connect() as connection:

@@ -88,7 +88,7 @@ async def test_times_are_on_the_wall_of_whoever_reads(site: Site) -> None:
     people = [replace(one, time_zone="Asia/Vladivostok" if one.key == "vera" else None) for one in STORY.people]
     async with site.engine.begin() as connection:
         await store.apply(connection, replace(STORY, people=tuple(people)))
-    site.app[HOUSE]._directory.read_at = float("-inf")
+    await site.knows_anew()
     call = Told(site.engine, at=datetime(2026, 3, 10, 9, 0, tzinfo=UTC))
     await call.arrives()
     await call.hangs_up()

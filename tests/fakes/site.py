@@ -24,6 +24,7 @@ from web import sessions, users
 from web.access.provider import SingleSignOn
 from web.addresses import Network
 from web.app import WebServices, make_app
+from web.house import HOUSE
 from web.live import LIVE
 from web.services import Connects, CrmDoors, Part, always_ready
 
@@ -102,6 +103,13 @@ class Site:
     def listening(self) -> bool:
         """Whether it hears of changes."""
         return self.app[LIVE].connected
+
+    async def knows_anew(self) -> None:
+        """The pages know the directory as it is now; else they may for seconds go on with what they read before."""
+        house = self.app[HOUSE]
+        async with house._directory._reading:  # what is read this moment may be from before the change
+            house._directory.read_at = float("-inf")
+        await house.read()
 
     async def session(self, login: str) -> str:
         """A session's cookie without the slow check of a password."""
