@@ -30,13 +30,11 @@ test-odoo: setup ## Run what every CRM promises against a real Odoo 19, fetched 
 	@$(PYTHON) -m setup.odoo
 	@SWITCHHOOK_ODOO=1 SWITCHHOOK_TOLD=$${SWITCHHOOK_TOLD:-100} exec $(BIN)/pytest tests/odoo $(ARGS)
 
-# Types are judged while tests wait; what is said of them comes after what tests say. What failed is played once more,
-# alone: both are told, and what fails twice fails (docs/decisions/0066).
+# Types are judged while tests wait; what is said of them comes after what tests say.
 check: setup ## What CI runs: format, lint, types, import contracts, tests
 	@$(PYTEST_ONCE) & read=$$!; $(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-logo; \
 	linted=$$?; wait $$read; exit $$linted
 	@$(BIN)/mypy > var/types.txt 2>&1 & types=$$!; $(PYTEST) $(ARGS); tests=$$?; \
-	[ $$tests != 1 ] || { echo "What failed, once more and alone:"; $(BIN)/pytest --last-failed $(ARGS); tests=$$?; }; \
 	wait $$types; types=$$?; cat var/types.txt; exit $$((tests | types))
 
 bench: setup ## Measure what was promised, on this machine

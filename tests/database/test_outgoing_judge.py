@@ -74,7 +74,7 @@ async def test_limits_hold_while_the_database_does_not_answer(judge: Judge, engi
         began = time.monotonic()
         wishes = [*(wish() for _ in range(4)), wish(UNWANTED, "boris"), wish(person="boris")]
         told = [await judge.judged(one, the(judge)) for one in wishes]
-        assert time.monotonic() - began < 6 * (BUDGET_SECONDS + 5)
+        assert time.monotonic() - began < 6 * (BUDGET_SECONDS + 0.3)
     assert [one.reason_key for one in told] == [None, None, None, "person_per_minute", "do_not_call", None]
     await judge.catch_up()
     await judge.catch_up()
@@ -105,6 +105,6 @@ async def test_a_driver_that_hangs_makes_nobody_wait(judge: Judge) -> None:
     judge._desk = replace(judge._desk, flagged=hangs)
     began = time.monotonic()
     assert (await judge.judged(wish(), the(judge))).reason_key is None
-    assert time.monotonic() - began < BUDGET_SECONDS + 20
+    assert time.monotonic() - began < BUDGET_SECONDS + 1.0
     stubborn.set()
     await asyncio.gather(*judge._asking, return_exceptions=True)

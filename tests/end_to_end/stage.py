@@ -7,8 +7,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,16 +62,6 @@ async def until(ask: Callable[[], Awaitable[T]], what: str, seconds: float = 40.
                 pytest.fail(f"{what}: not within {seconds:g} s")
             raise
     return found
-
-
-@contextmanager
-def beside_a_failure(told: Callable[[], str]) -> Iterator[None]:
-    """Where the body fails, what is told then stands beside."""
-    try:
-        yield
-    except BaseException as error:
-        error.add_note(told())
-        raise
 
 
 @dataclass

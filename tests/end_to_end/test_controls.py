@@ -26,7 +26,7 @@ from service.demo_world import Behaviour, OutsideCall, OutsideWorld, answer, bus
 from service.pbx import Pbx, Phone
 from service.telephony_role import Telephony
 from telephony import controls
-from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, beside_a_failure, until
+from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Stage, until
 from web.background import read_live
 from web.head.floor import talking_in
 
@@ -72,7 +72,6 @@ async def seen(
 ) -> tuple[UUID, CallView]:
     """The newest call of the client once `fact` holds of it."""
     sql = f"select id, state from calls where {column} = :number and joined_into is null order by started_at desc"
-
     last: list[Call] = []
 
     async def there() -> tuple[UUID, CallView] | None:
@@ -84,8 +83,11 @@ async def seen(
                 return row.id, told
         return None
 
-    with beside_a_failure(lambda: "\n".join(map(pformat, last))):
+    try:
         found = await until(there, what)
+    except BaseException as failure:
+        failure.add_note(pformat(last))
+        raise
     assert found is not None
     return found
 

@@ -61,22 +61,18 @@ async def channel_of(service: StandIn) -> dict[str, str]:
 async def test_who_comes_free_gets_the_holding_caller_at_once(
     outside: OutsideWorld, service: StandIn, line: str
 ) -> None:
-    """They are woken, and talk: who holds looks every second by themselves, and of four at least two wait less."""
-    waited = []
-    for _ in range(4):
-        service.events.clear()
-        call = await held(outside, service, line)
-        await outside.phone("anna-desk").behave(answer(0.1, speak=SHORT, hangup_after=1))
-        channel = (await channel_of(service))["Channel"]
-        began = time.monotonic()
-        await take(service, channel, "20||PJSIP/anna-desk")
-        assert await outside.phone("anna-desk").rings() == CALLER
-        waited.append(time.monotonic() - began)
-        await call.ended()
-        assert (await service.seen(UserEvent="SwitchhookTakeEnd"))["Status"] == "ANSWER"
-        assert (await service.seen(UserEvent="SwitchhookHoldEnd"))["Outcome"] == "ANSWER"
-        assert (await service.seen(UserEvent="SwitchhookStepEnd"))["Status"] == "ANSWER"
-    assert sorted(waited)[1] < 0.5
+    """The wake costs no more than an arrival's, and they talk."""
+    call = await held(outside, service, line)
+    await outside.phone("anna-desk").behave(answer(0.1, speak=SHORT, hangup_after=1))
+    channel = (await channel_of(service))["Channel"]
+    began = time.monotonic()
+    await take(service, channel, "20||PJSIP/anna-desk")
+    assert await outside.phone("anna-desk").rings(2.0) == CALLER
+    assert time.monotonic() - began < 0.5
+    await call.ended()
+    assert (await service.seen(UserEvent="SwitchhookTakeEnd"))["Status"] == "ANSWER"
+    assert (await service.seen(UserEvent="SwitchhookHoldEnd"))["Outcome"] == "ANSWER"
+    assert (await service.seen(UserEvent="SwitchhookStepEnd"))["Status"] == "ANSWER"
 
 
 async def test_who_is_sent_in_vain_goes_on_holding(outside: OutsideWorld, service: StandIn, line: str) -> None:
@@ -200,7 +196,7 @@ async def test_who_holds_is_told_again_and_again_with_their_begin(
     began = await channel_of(service)
     again = await service.seen(UserEvent="SwitchhookHolding")
     assert (again["Team"], again["Since"], again["Line"]) == ("sales", began["Since"], line)
-    assert abs(float(began["Since"]) - float(began["Timestamp"])) < 1.0
+    assert abs(float(began["Since"]) - float(began["Timestamp"])) < 0.2
     assert float(again["Timestamp"]) - float(began["Timestamp"]) < 6
     await call.hangup()
 
