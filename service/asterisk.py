@@ -49,6 +49,7 @@ app_directed_pickup app_chanspy app_waitforcond app_echo app_senddtmf app_record
 func_channel func_strings func_logic func_global func_timeout func_hangupcause func_devstate func_db
 func_cut func_math func_uri func_env func_dialplan func_cdr func_pjsip_endpoint func_pjsip_aor
 func_pjsip_contact func_export func_module res_musiconhold res_parking res_manager_devicestate res_clioriginate
+res_pjsip_logger
 """
 
 # Without tones for ringing and busy, an answered channel that waits would hear nothing.
@@ -106,6 +107,8 @@ class PrivateAsterisk(ABC):
     """Lines of asterisk.conf's [options]."""
     environment: Mapping[str, str] = {}
     """What its process is told besides the usual, as TZ."""
+    traces_sip = False
+    """Whether every SIP message is kept in `sip_trace`."""
 
     def __init__(self, name: str, *, folder: Path | None = None, installation: Installation | None = None) -> None:
         """Nothing is started yet. `folder` is made when missing and then kept; without one it is a temporary folder."""
@@ -135,6 +138,11 @@ class PrivateAsterisk(ABC):
     def log_file(self) -> Path:
         """What Asterisk reports: notices, warnings, errors."""
         return self.folder / "log/messages.log"
+
+    @property
+    def sip_trace(self) -> Path:
+        """Its SIP messages as a capture that Wireshark opens; whole once `pjsip set logger off` was said."""
+        return self.folder / "log/sip.pcap"
 
     @property
     def recordings(self) -> Path:
@@ -190,6 +198,9 @@ class PrivateAsterisk(ABC):
         try:
             async with asyncio.timeout(BOOT_SECONDS):
                 await self._booted()
+                if self.traces_sip:
+                    for setting in ("verbose off", f"pcap {self.sip_trace}", "on"):
+                        await self.cli(f"pjsip set logger {setting}")
         except TimeoutError:
             await self.kill()
             raise AsteriskError(self._last_words("not fully booted in time")) from None

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import struct
 import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from service.asterisk import PrivateAsterisk
@@ -15,6 +18,8 @@ from service.asterisk import PrivateAsterisk
 _ASKED = ("core show channels verbose", "pjsip show channels")
 _ANSWER_SECONDS = 3
 _LOG_LINES = 20
+_SIP_MESSAGES = 60
+_PACKET, _HEADERS = struct.Struct("=IIII"), 14 + 20 + 8
 
 
 def told_beside(fixtures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -30,6 +35,11 @@ def told_beside(fixtures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{name}: {command}", told or _threads(side)
             if told is None:
                 break
+        waiting = [line for line in (_aside(side, "core show taskprocessors") or "").splitlines() if _is_waiting(line)]
+        yield f"{name}: tasks that wait", "\n".join(waiting)
+        if side.traces_sip:
+            _aside(side, "pjsip set logger off")
+            yield f"{name}: SIP, last messages", "\n".join([*_sip(side.sip_trace)][-_SIP_MESSAGES:])
         if side.log_file.exists():
             yield f"{name}: log", "\n".join(side.log_file.read_text(errors="replace").splitlines()[-_LOG_LINES:])
 
@@ -58,6 +68,28 @@ def _aside(side: PrivateAsterisk, command: str) -> str | None:
 
     with ThreadPoolExecutor(1) as elsewhere:
         return elsewhere.submit(asyncio.run, ask()).result()
+
+
+def _is_waiting(line: str) -> bool:
+    """Whether a line of `core show taskprocessors` is of one with something in its queue (its third column)."""
+    columns = line.split()
+    return columns[2:3] not in ([], ["0"]) and columns[2].isdigit()
+
+
+def _sip(capture: Path) -> Iterator[str]:
+    """A line for each message of calls: when, from which port (0: this one's own) to which, what, of which call."""
+    kept, at = capture.read_bytes(), 24
+    while at + _PACKET.size <= len(kept):
+        seconds, micros, size, _ = _PACKET.unpack_from(kept, at)
+        at += _PACKET.size
+        packet, at = kept[at : at + size], at + size
+        source, target = struct.unpack_from("!HH", packet, 34)
+        first, *others = packet[_HEADERS:].decode(errors="replace").split("\r\n")
+        told = dict(line.split(": ", 1) for line in others if ": " in line)
+        sequence = told.get("CSeq", "")
+        if not sequence.endswith(("OPTIONS", "REGISTER")):
+            when = datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S") + f".{micros // 1000:03}"
+            yield f"{when} {source} > {target}  {first}  ({sequence}) {told.get('Call-ID', '')[:8]}"
 
 
 def _threads(side: PrivateAsterisk) -> str:

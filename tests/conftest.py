@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.database import connect, plain
+from service.asterisk import PrivateAsterisk
 from service.database import upgrade
 from service.postgres import Postgres
 from tests.asterisks import told_beside
@@ -38,6 +39,9 @@ if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES:
 
 # Whisper's threads wait for each other asleep: where many tests share a core they would wait most of the time, awake.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# Who said what to whom, beside a failure.
+PrivateAsterisk.traces_sip = True
 
 # How long an example takes tells of what else the machine does.
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
