@@ -17,41 +17,41 @@ from service.asterisk import PrivateAsterisk
 
 _ASKED = ("core show channels verbose", "pjsip show channels")
 _ANSWER_SECONDS = 3
-_LOG_LINES = 20
-_SIP_MESSAGES = 60
+_LOG_LINES = 12
+_SIP_MESSAGES = 25
 _PACKET, _HEADERS = struct.Struct("=IIII"), 14 + 20 + 8
 
 
 def told_beside(fixtures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Title and text of each thing worth knowing: who is on the line, what was logged, where one that hangs stands."""
+    """Title and text of each thing worth knowing: who said what to whom, what hangs, who is on the line, the log."""
     yield "load", " ".join(str(round(load, 1)) for load in os.getloadavg())
-    for side in _sides(fixtures):
-        name = type(side).__name__
+    sides = _sides(fixtures)
+    for name, side in sides.items():
         if not side.running:
             yield name, "is not running"
             continue
-        for command in _ASKED:
-            told = _aside(side, command)
-            yield f"{name}: {command}", told or _threads(side)
-            if told is None:
-                break
         waiting = [line for line in (_aside(side, "core show taskprocessors") or "").splitlines() if _is_waiting(line)]
         yield f"{name}: tasks that wait", "\n".join(waiting)
         if side.traces_sip:
             _aside(side, "pjsip set logger off")
             yield f"{name}: SIP, last messages", "\n".join([*_sip(side.sip_trace)][-_SIP_MESSAGES:])
+    for name, side in sides.items():
+        for command in _ASKED if side.running else ():
+            told = _aside(side, command)
+            yield f"{name}: {command}", told or _threads(side)
+            if told is None:
+                break
         if side.log_file.exists():
             yield f"{name}: log", "\n".join(side.log_file.read_text(errors="replace").splitlines()[-_LOG_LINES:])
 
 
-def _sides(fixtures: Mapping[str, Any]) -> list[PrivateAsterisk]:
+def _sides(fixtures: Mapping[str, Any]) -> dict[str, PrivateAsterisk]:
     demo, stage = fixtures.get("demo"), fixtures.get("stage")
     named = [fixtures.get(name) for name in ("pbx", "world", "outside_world")]
     named += [getattr(stage, "pbx", None), getattr(stage, "world", None)]
     if demo is not None:
         named += [demo.world.pbx, demo.world]
-    sides = [side for side in named if isinstance(side, PrivateAsterisk)]
-    return list(dict.fromkeys(sides))
+    return {type(side).__name__: side for side in named if isinstance(side, PrivateAsterisk)}
 
 
 def _aside(side: PrivateAsterisk, command: str) -> str | None:
