@@ -14,7 +14,7 @@ from calls.events import device
 from calls.legs import Leg, caller_channel, is_originated, is_outside, legs
 from calls.missed import Evidence, missed
 from calls.moves import ForwardView, PickupView, TransferView, forwards, pickups, transfers
-from calls.synthetic import SYNTHETIC, is_of_synthetic
+from calls.synthetic import SYNTHETIC, is_synthetic
 from calls.talks import Talk, covered_seconds, is_conference, talks
 from calls.waits import ParkView, QueueView, holds, parks, queues
 
@@ -257,7 +257,7 @@ def _status(call: Call, direction: str, heard: tuple[Talk, ...], ended_at: datet
 
 
 def _direction(call: Call, caller: str, reached: tuple[Leg, ...]) -> str:
-    if any(map(is_of_synthetic, call.channels)):
+    if is_synthetic({uid: channel.name[1] for uid, channel in call.channels.items()}):
         return SYNTHETIC
     if earliest(call, e.Arrived) or earliest(call, e.FallbackTaken):
         return "inbound"

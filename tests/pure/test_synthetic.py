@@ -14,7 +14,7 @@ from calls import events as e
 from calls import follow_up
 from calls.call import Call, apply
 from calls.due import Change
-from calls.synthetic import STEPS
+from calls.synthetic import PREFIX, STEPS
 from calls.view import CallView, view
 from crm_sync import due as crm_due
 from crm_sync.ledger.owed import owed
@@ -75,6 +75,21 @@ def test_a_caller_who_shows_its_number_and_its_name_is_a_caller() -> None:
     created = e.ChannelCreated(pbx="pbx", channel="1.1", linkedid="1.1", at=AT, name="PJSIP/trunk-1", **spoken)  # type: ignore[arg-type]
     arrived = e.Arrived(pbx="pbx", channel="1.1", linkedid="1.1", at=AT, line=LINE, number=NUMBER)
     assert view(fold([created, arrived])).direction == "inbound"
+
+
+@pytest.mark.parametrize("name", ["PJSIP/trunk-00000001", "Local/79161234567@switchhook-outside-00000003;1"])
+@pytest.mark.parametrize("uniqueid", ["1.9", f"{PREFIX}9"], ids=["of_the_pbx", "of_the_kind"])
+def test_a_call_with_a_real_channel_is_no_synthetic_one_whatever_its_uniqueids(uniqueid: str, name: str) -> None:
+    """Whoever may name a channel hides no call from lists and figures by it."""
+    joined = e.ChannelCreated(pbx="pbx", channel=uniqueid, linkedid=TOLD[0].linkedid, at=AT, name=name, incoming=True)
+    assert view(fold([*TOLD, joined])).direction == "inbound"
+    alone = replace(joined, channel=f"{PREFIX}1", linkedid=f"{PREFIX}1")
+    assert view(fold([alone])).direction == "inbound"
+
+
+def test_what_is_not_named_yet_does_not_take_its_kind_from_it() -> None:
+    for told in (TOLD[:1], [*TOLD, replace(LATE, channel="1.9", linkedid=TOLD[0].linkedid)]):
+        assert view(fold(told)).direction == "synthetic"
 
 
 def test_it_owes_its_recording_and_nothing_that_concerns_people() -> None:
