@@ -7,8 +7,8 @@ import io
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
-from typing import Any, TextIO, cast
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
@@ -17,19 +17,42 @@ from service import tracebacks
 PERSONAL = frozenset({"number", "caller_number", "caller_name", "name_of_caller", "text", "login"})
 SECRET = frozenset({"secret", "password", "token", "authorization", "cookie", "database_url", "cel_url"})
 
+_HIDDEN: Final = "***"
 
-_FREE_TEXT = re.compile(
-    r"""
-    (?P<kept>
-        [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}     # an id of ours
-      | \d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?  # a time
-      | \b1\d{9}\.\d+\b                                # a channel's uniqueid
-      | -0[0-9a-f]{7}\b                                 # the end of a channel's name
-      | \b\d{1,6}(?:\.\d+)+\b                          # seconds, an address
+# A text may be as long as a CRM likes: no expression here reads a part of it again and again. Each begins at what is
+# rare or at the beginning of a word, and gives nothing back of what it took (`++`), or only a few signs.
+_SECRETS: Final = tuple(
+    re.compile(rf"({before}){secret}", re.IGNORECASE)
+    for before, secret in (
+        # Who asks a server, with their password, in which people leave even a slash and an at sign as they are.
+        (r'://[^\s"<>/:@]*+:', r'(?:(?!://)[^\s"<>])*(?=@)'),
+        ("://", r'[^\s"<>/]*(?=@)'),
+        # As libpq's words, a query's, or of JSON and Python: quoted to the quote, else to the next space.
+        (r"(?:password|passwd|secret|token|api_?key)\ {0,2}=\ {0,2}", r"""(?:'(?:[^'\\]|\\.)*+'?|(?:[^\s\\]|\\.)++)"""),
+        (r"""(?:password|passwd|secret|token|api_?key|authorization|cookie)["']\ {0,2}:\ {0,2}""",
+         r"""(?:"(?:[^"\\]|\\.)*+"?|'(?:[^'\\]|\\.)*+'?)"""),
+        (r"(?:\bbearer|authorization:\ basic)\ ", r"[\w.~+/=-]{8,}+"),
+        # A bot of Telegram, in an address and alone; an incoming webhook of Bitrix24.
+        ("/bot", r'\d[^/\s"<>]*+'),
+        (r"(?<!\w)\d{6,12}(?::|%3A)", r"[\w-]{30,}+"),
+        (r"/rest/\d{1,9}/", r'[^/\s?#"<>]++'),
     )
-    | (?P<secret>(?<=://)[^\s/@]+(?=@))                 # who asks a server, with their password
-    | [\w.+-]+(?=@[\w-]+\.\w)                # of a mailbox
-    | \+?(?:\(?\d\)?[\ -]?){6,}\d                       # a number, as people write them
+)  # fmt: skip
+
+_PERSONAL: Final = re.compile(
+    r"""
+    (?<![\w.+…-])[\w.+-]++(?=@[\w-]++\.\w)              # of a mailbox
+    | (?P<kept>
+        [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}     # an id of ours
+      | \d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d++)?  # a time
+      | (?<![\d.])\d\d\.\d\d\.(?:19|20)\d\d(?!\.?\d)    # a day
+      | \b1\d{9}\.\d++\b                                # a channel's uniqueid
+      | -0[0-9a-f]{7}\b                                 # the end of a channel's name
+      | (?<![\d.])\d{1,6}\.\d++(?!\.\d)                 # seconds
+      | (?<![\d.])(?:(?:\d\d?|1\d\d|2[0-5]\d)\.){3}(?:\d\d?|1\d\d|2[0-5]\d)(?!\.?\d)  # an address
+    )
+    # A number, as people write them: with dots, brackets, and spaces and hyphens of all kinds.
+    | \+?\(?\d(?:(?:\)?\.\(?|[\ \u00a0\u2009\u202f()\u2010-\u2015\u2212-]{1,3})?\d){6,}+
     """,
     re.VERBOSE,
 )
@@ -37,33 +60,39 @@ _FREE_TEXT = re.compile(
 
 def masked(text: str) -> str:
     """Free text, as an error's, with numbers and mailboxes cut to their last two characters, and without passwords."""
-    return _FREE_TEXT.sub(_hidden, text)
+    for secret in _SECRETS:
+        text = secret.sub(rf"\g<1>{_HIDDEN}", text)
+    return _PERSONAL.sub(_end, text)
 
 
-def _hidden(found: re.Match[str]) -> str:
-    if found["secret"]:
-        return "***"
+def _end(found: re.Match[str]) -> str:
     return found[0] if found["kept"] else f"…{found[0][-2:]}"
 
 
 def mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Personal fields keep their last two characters, secret ones nothing; in all others numbers are masked."""
-    for key, value in event.items():
-        if key in SECRET:
-            event[key] = "***"
-        elif key in PERSONAL:
-            event[key] = f"…{str(value)[-2:]}" if value else ""
-        else:
-            event[key] = _within(value)
-    return event
+    return _fields(event)
+
+
+def _fields(told: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {_within(name): _field(name, value) for name, value in told.items()}
+
+
+def _field(name: Any, value: Any) -> Any:
+    known = name.casefold() if isinstance(name, str) else ""
+    if known in SECRET:
+        return _HIDDEN
+    if known in PERSONAL:
+        return f"…{str(value)[-2:]}" if value else ""
+    return _within(value)
 
 
 def _within(value: Any) -> Any:
     if isinstance(value, str):
         return masked(value)
-    if isinstance(value, dict):
-        return {key: _within(one) for key, one in value.items()}
-    return [_within(one) for one in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, Mapping):
+        return _fields(value)
+    return [_within(one) for one in value] if isinstance(value, list | tuple | set | frozenset) else value
 
 
 class Formatter(tracebacks.Formatter):
