@@ -21,6 +21,7 @@ from pydantic import BaseModel, SecretStr
 
 from service.log import change_style, masked
 from service.settings import Settings, SettingsError, load
+from service.shown import shown
 from service.wiring import House
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -85,7 +86,8 @@ def _shown(value: Any) -> str:
         return _HIDDEN if value.get_secret_value() else "none"
     if isinstance(value, list):
         return "[" + ", ".join(map(str, value)) + "]"
-    return "none" if value is None else masked(str(value))
+    told = "none" if value is None else str(value)
+    return shown(told) if "://" in told else masked(told)
 
 
 def reload(house: House) -> list[Changed]:

@@ -17,6 +17,7 @@ from directory.contact import email
 from notices.signing import read_secret
 from service import secret_files
 from service.secret_files import SecretFiles
+from service.shown import shown
 from telephony.cel_table import TABLE
 from telephony.pbx import LinkSettings
 from web.access.safe import is_safe
@@ -460,6 +461,7 @@ def _problem(error: Any) -> str:
     # A misspelt name may be that of a secret, and a PBX as text holds its own.
     secret = any(word in path for word in ("secret", "token", "password", "database_url", "cel_url")) or path == "pbx"
     hidden = secret or error["type"] == "extra_forbidden" or not isinstance(error["input"], str | int | float)
-    value = "" if hidden else f", got {error['input']!r}"
+    given = shown(str(error["input"])) if path.endswith(("url", "endpoint")) else error["input"]
+    value = "" if hidden else f", got {given!r}"
     words = {"extra_forbidden": "no such setting", "missing": "is required"}
     return f"{path}: {words.get(error['type'], error['msg'])}{value}"

@@ -23,6 +23,7 @@ from service.backups import folder, programs, rows
 from service.backups.folder import BackupError, Manifest
 from service.database import status
 from service.settings import Settings
+from service.shown import shown
 from service.wiring import open_database, open_house, open_store
 
 _TABLES = "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace order by relname"
@@ -123,13 +124,15 @@ async def count_rows(connection: AsyncConnection) -> dict[str, int]:
 
 
 def without_secrets(told: BaseModel) -> dict[str, Any]:
-    """The settings, without those that are secrets."""
+    """The settings, without those that are secrets; of addresses, where they lead."""
     return {name: _plain(value) for name, value in told if not isinstance(value, SecretStr)}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return without_secrets(value)
+    if isinstance(value, str) and "://" in value:
+        return shown(value)
     return [_plain(one) for one in value] if isinstance(value, list) else value
 
 

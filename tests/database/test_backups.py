@@ -375,11 +375,15 @@ async def test_no_secret_of_the_settings_is_in_it(there: Settings, database_url:
         "secret_key": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I=",
         "pbx": [{"name": "main", "secret": "ami-secret-of-main"}],
         "notices": {"telegram": {"token": "telegram-secret"}},
-        "crm": {"token": "crm-secret"},
+        "crm": {"token": "crm-secret", "owner_url": "https://crm.example.org/owner-secret"},
     }
     made = await back_up(settings_of(database_url, tmp_path / "there", **secrets), tmp_path, keep=None, recordings=True)
     told = (made.folder / "settings.json").read_text()
-    shown = [secret for secret in ("ami-secret", "telegram-secret", "crm-secret", "c2VjcmV0") if secret in told]
+    shown = [
+        secret
+        for secret in ("ami-secret", "telegram-secret", "crm-secret", "owner-secret", "c2VjcmV0")
+        if secret in told
+    ]
     assert shown == []
     assert json.loads(told)["pbx"][0]["name"] == "main"
     modes = {path.stat().st_mode & 0o077 for path in made.folder.rglob("*") if path.is_file()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from service.children import keep_worker
 from service.reloading import LIVE, differences, followed
 from service.settings import Settings
+from service.shown import shown
 from service.wiring import House
 from service.worker_role import DOCTOR, queues_of
 
+WHSEC = "whsec_" + base64.b64encode(bytes(32)).decode()
 PBX = {"name": "main", "host": "10.0.0.1", "secret": "hush"}
 
 
@@ -43,6 +46,39 @@ def test_each_difference_is_told_by_its_name_with_secrets_hidden() -> None:
     }
     assert told["pbx[branch].name"] == ("none", "branch", False)
     assert "hush" not in str(told)
+
+
+@pytest.mark.parametrize(
+    "address, told",
+    [
+        ("https://crm.example.org:8443/rest/1/hush/owner?key=hush", "https://crm.example.org:8443/…"),
+        ("https://u:hush@crm.example.org/", "https://…@crm.example.org"),
+        ("https://u:hush/hush@crm.example.org", "https://…@crm.example.org"),
+        ("https://crm.example.org?hush", "https://crm.example.org/…"),
+        ("crm.example.org/hush", "crm.example.org/…"),
+        ("https://crm.example.org", "https://crm.example.org"),
+    ],
+)
+def test_of_an_address_it_is_shown_where_it_leads(address: str, told: str) -> None:
+    """Keys stand in its path, its query, or before its host; settings.json of a backup and errors show no more."""
+    assert shown(address) == told
+
+
+def test_no_key_of_an_address_is_told_by_a_reload() -> None:
+    old, new = (
+        settings(
+            crm={"owner_url": f"https://crm.example.org/{key}"},
+            notices={"webhook": {"url": f"https://hook.example.org/{key}", "secret": WHSEC}},
+            traces={"endpoint": f"https://traces.example.org/{key}"},
+        )
+        for key in ("hush", "hush2")
+    )
+    told = {one.field: one.new for one in differences(old, new)}
+    assert told == {
+        "crm.owner_url": "https://crm.example.org/…",
+        "notices.webhook.url": "https://hook.example.org/…",
+        "traces.endpoint": "https://traces.example.org/…",
+    }
 
 
 def test_what_cannot_be_followed_is_told_again_and_again() -> None:

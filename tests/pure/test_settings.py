@@ -92,6 +92,8 @@ def test_a_secret_under_a_wrong_name_is_not_printed(tmp_path: Path, monkeypatch:
     [
         ('[crm]\nowner_url = "crm.example.com/owner"\n', "crm.owner_url"),
         ('[crm]\nowner_url = "file:///etc/passwd"\n', "crm.owner_url"),
+        ('[crm]\nowner_url = "crm.example.com/hidden?hidden"\n', "got 'crm.example.com/…'"),
+        ('[traces]\nendpoint = "ftp://hidden@crm.example.com"\n', "got 'ftp://…@crm.example.com'"),
         ("[crm]\nbudget_seconds = 5\n", "crm.budget_seconds"),
         ("[crm]\ntoken = 12345\n", "crm.token"),
     ],
