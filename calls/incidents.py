@@ -65,6 +65,9 @@ KINDS: Final[Mapping[str, Kind]] = {
 }
 """The closed list; `web/locale` has the words of each."""
 
+OF_PEOPLE: Final = tuple(kind for kind, of in KINDS.items() if of.scope == "device")
+"""Kinds that tell who is on shift, by their phone: these are for operators and admins, and for nobody outside."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Row, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls.incidents import OF_PEOPLE
 from crm_sync import heard
 from crm_sync.book.locks import book_is_free
 from crm_sync.connections import AUTH_DEAD
@@ -52,7 +53,8 @@ _LEADS = text(
 )
 _INCIDENTS = text(
     f"""
-    select a.id, a.at, a.incident_id from incident_events a where {_MISSING} order by a.id limit 500
+    select a.id, a.at, a.incident_id from incident_events a join incidents on incidents.id = a.incident_id
+    where incidents.kind <> all(cast(:of_people as text[])) and {_MISSING} order by a.id limit 500
     """  # noqa: S608 - of our own text
 )
 _FORGET = text(
@@ -119,7 +121,8 @@ _LOOK_AGAIN = text(
 async def plan_told(engine: AsyncEngine) -> int:
     """Plan what each connection is owed of promises, leads and incidents; returns how many effects that is.
 
-    All are written append-only in the transaction of what happened, so nothing is lost by being planned after it.
+    All are written append-only in the transaction of what happened, so nothing is lost by being planned after it. Of
+    incidents those are left out that tell of one person.
     """
     wanted = or_(crm_connections.c.state != "stopped", crm_connections.c.stopped_by == AUTH_DEAD)
     count = 0
@@ -138,7 +141,7 @@ async def plan_told(engine: AsyncEngine) -> int:
                 events = await connection.execute(_LEADS, asked | {"steps": steps})
                 told += [_of_lead(row) for row in events]
             if steps := [step for step in to.steps if step == "incident"]:
-                happened = await connection.execute(_INCIDENTS, asked | {"steps": steps})
+                happened = await connection.execute(_INCIDENTS, asked | {"steps": steps, "of_people": list(OF_PEOPLE)})
                 told += [
                     Owed(None, "", "incident", lane_of(f"incident {row.incident_id}"), row.id, at=row.at)
                     for row in happened

@@ -235,7 +235,7 @@ async def test_a_pbx_that_others_should_attend_is_a_fault_when_nobody_measures_i
 
 
 async def test_a_crm_that_refuses_and_takes_again_is_told_by_webhooks_once_each(watch: Watch) -> None:
-    """`incident.opened` and `incident.closed`, of whatever happens, however often it is planned."""
+    """`incident.opened` and `incident.closed`, however often it is planned."""
     async with open_ledger(watch.engine) as ledger:
         await _refuses(ledger)
         assert await watch.look() == ["crm_late site opened"]
@@ -252,6 +252,16 @@ async def test_a_crm_that_refuses_and_takes_again_is_told_by_webhooks_once_each(
         assert (opened["ended_at"], opened["id"]) == (None, closed["id"])
         assert closed["ended_at"] > closed["started_at"]
         assert "reason" not in closed
+
+
+async def test_no_webhook_tells_by_a_phone_who_is_on_shift(watch: Watch) -> None:
+    """Of the two incidents only the one that is of nobody goes outside."""
+    async with open_ledger(watch.engine) as ledger:
+        told = await watch.look(Fault("device", "PJSIP/anna-desk", reason="anna"), Fault("trunk", "PJSIP/trunk"))
+        assert sorted(told) == ["device PJSIP/anna-desk opened", "trunk PJSIP/trunk opened"]
+        await _tells(ledger)
+        received = [one["data"]["subject"] for one in ledger.receiver.order if one["type"].startswith("incident")]
+    assert received == ["PJSIP/trunk"]
 
 
 async def _refuses(ledger: Ledger) -> None:
