@@ -60,11 +60,16 @@ async def last_sign_of_life(connection: AsyncConnection) -> None:
     await connection.execute(update(signs_of_life).values(at=func.clock_timestamp(), ended=True))
 
 
-async def silent_since(connection: AsyncConnection, seconds: float = 60.0) -> datetime | None:
-    """Since when no telephony role looks, where that is longer ago than so many seconds; None: one does, or never."""
+def nobody_looked(since: datetime, until: datetime | None = None, *, ended: bool) -> Fault:
+    """No service was there; whether it was ended in order is another kind than that it broke."""
+    return Fault("stopped" if ended else "service", since=since, until=until)
+
+
+async def silence(connection: AsyncConnection, seconds: float = 60.0) -> Fault | None:
+    """That no telephony role looks, for longer than so many seconds; None: one does, or none ever did."""
     old = signs_of_life.c.at < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
-    silent: datetime | None = await connection.scalar(select(signs_of_life.c.at).where(old))
-    return silent
+    last = (await connection.execute(select(signs_of_life.c.at, signs_of_life.c.ended).where(old))).one_or_none()
+    return None if last is None else nobody_looked(last.at, ended=last.ended)
 
 
 async def keep(

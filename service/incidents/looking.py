@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.incident_rows import keep, read, sign_of_life
+from calls.incident_rows import keep, nobody_looked, read, sign_of_life
 from calls.incidents import Fault
 from service.attendant import Attendant
 from service.incidents import costs, stored
@@ -87,7 +87,7 @@ class Looking:
         now, before, ended = await sign_of_life(connection)
         if self._looks_since is None:
             if before is not None and now - before > _GONE:
-                found.append(Fault("stopped" if ended else "service", since=before, until=now))
+                found.append(nobody_looked(before, now, ended=ended))
             looks_since = now
         elif self._was_away(now):
             looks_since = now  # what others wrote stopped as well

@@ -363,6 +363,21 @@ async def test_a_page_of_a_house_where_nobody_looks_says_so(watch: Watch, tmp_pa
     assert (one["id"], one["kind"], one["grave"]) == (None, "service", True)
 
 
+async def test_a_page_of_a_house_whose_service_was_ended_says_that_and_alarms_nobody(
+    watch: Watch, tmp_path: Path
+) -> None:
+    """As the next one that starts will write it; an upgrade is no outage."""
+    ended = "insert into signs_of_life (at, ended) values (clock_timestamp() - interval '1 hour', true)"
+    async with watch.engine.begin() as connection:
+        await connection.execute(text(ended))
+    async with open_site(watch.engine, tmp_path) as site, site.visitor("olga") as operator:
+        page = await (await operator.get("/admin/incidents")).text()
+        assert ("Сервис был остановлен" in page, "Сервис не работает" in page) == (True, False)
+        async with operator.get("/api/v1/incidents") as response:
+            (one,) = (await response.json())["items"]
+    assert (one["id"], one["kind"], one["grave"]) == (None, "stopped", False)
+
+
 @pytest.mark.parametrize("ended", [True, False])
 async def test_a_service_that_was_ended_in_order_alarms_nobody(
     engine: AsyncEngine, database_url: str, tmp_path: Path, *, ended: bool

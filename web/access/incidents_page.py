@@ -9,7 +9,8 @@ from aiohttp import web
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.incident_rows import listed, silent_since
+from calls.incident_rows import listed, silence
+from calls.incidents import KINDS
 from calls.job_list import list_jobs, try_again
 from calls.queue import QUEUES
 from recordings.audit import note
@@ -26,6 +27,7 @@ JOBS_MOST: Final = 100
 KEPT_DAYS: Final = 30
 ENDED_MOST: Final = 200
 """So many days and so many incidents are on the page; the API and the command tell the others."""
+_NO_SERVICE: Final = ("service", "stopped")
 
 _PLACES: Final = {
     "crm_ended": "/crm/{subject}",
@@ -45,11 +47,12 @@ def told(row: Row[Any]) -> dict[str, Any]:
 async def now_open(connection: AsyncConnection) -> list[dict[str, Any]]:
     """What is wrong now, the gravest first; where nobody looks, that is the first of it, and has no id."""
     rows = [told(row) for row in await listed(connection, "open")]
-    silent = await silent_since(connection)
-    if silent is not None and not any(row["kind"] == "service" for row in rows):
+    silent = await silence(connection)
+    if silent is not None and not any(row["kind"] == silent.kind for row in rows):
         nothing = {"subject": "", "reason": "", "found_count": 0, "ended_at": None, "calls_lost": 0, "calls_saved": 0}
-        rows.append({**nothing, "id": None, "kind": "service", "grave": True, "started_at": silent})
-    return sorted(rows, key=lambda row: (not row["grave"], row["kind"] != "service"))
+        of = {"kind": silent.kind, "grave": KINDS[silent.kind].grave, "started_at": silent.since}
+        rows.append({**nothing, "id": None, **of})
+    return sorted(rows, key=lambda row: (not row["grave"], row["kind"] not in _NO_SERVICE))
 
 
 async def show(request: web.Request) -> web.Response:
