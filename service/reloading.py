@@ -58,10 +58,19 @@ def differences(old: Settings, new: Settings) -> list[Changed]:
 
 
 def followed(old: Settings, new: Settings) -> Settings:
-    """The settings in force when `new` are wanted while `old` are: what needs a restart stays."""
+    """The settings in force when `new` are wanted while `old` are: what needs a restart stays.
+
+    Raises SettingsError where what stays and what would be new contradict each other.
+    """
     stays: dict[str, Any] = {name: getattr(old, name) for name in NEEDS_RESTART}
     web = new.web.model_copy(update={name: getattr(old.web, name) for name in _OF_WEB})
-    return new.model_copy(update=stays | {"web": web})
+    now = new.model_copy(update=stays | {"web": web})
+    try:
+        now.check_agreement()
+    except ValueError as error:
+        waits = ", ".join(one.field for one in differences(old, new) if not one.live)
+        raise SettingsError(f"{error}. Restart the service: without that these stay as they were: {waits}") from None
+    return now
 
 
 def _is_live(field: str) -> bool:
@@ -92,13 +101,14 @@ def _shown(value: Any) -> str:
 
 def reload(house: House) -> list[Changed]:
     """Read the settings again and have everybody do by them; what differs. Raises SettingsError: nothing changed."""
+    before = house.settings
     try:
         wanted = load()
+        house.settings = followed(before, wanted)
     except SettingsError as error:
         log.error("the settings are wrong, nothing is changed", reason=str(error))  # noqa: TRY400 - a user's mistake
         raise
-    changed, before = differences(house.settings, wanted), house.settings
-    house.settings = followed(before, wanted)
+    changed = differences(before, wanted)
     change_style(house.settings.log)
     log.info(
         "settings read again",

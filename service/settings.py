@@ -358,10 +358,16 @@ class Settings(BaseSettings):
     traces: TracesSettings = TracesSettings()
 
     @model_validator(mode="after")
-    def _is_on_a_pbx(self) -> Self:
+    def _agrees(self) -> Self:
+        self.check_agreement()
+        return self
+
+    def check_agreement(self) -> None:
+        """Raises ValueError where parts contradict each other, each of them being right by itself."""
         if self.synthetic.pbx and self.synthetic.pbx not in {one.name for one in self.pbx}:
             raise ValueError(f"synthetic.pbx: no pbx has that name, got {self.synthetic.pbx!r}")
-        return self
+        if self.oidc.issuer is not None and self.web.public_url is None:
+            raise ValueError("oidc.issuer needs web.public_url: the provider sends people back there")
 
     @property
     def synthetic_pbx(self) -> str | None:
@@ -372,12 +378,6 @@ class Settings(BaseSettings):
     @classmethod
     def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
         return _address(value)
-
-    @model_validator(mode="after")
-    def _is_found(self) -> Self:
-        if self.oidc.issuer is not None and self.web.public_url is None:
-            raise ValueError("oidc.issuer needs web.public_url: the provider sends people back there")
-        return self
 
     @field_validator("pbx")
     @classmethod

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.children import keep_worker
-from service.reloading import LIVE, differences, followed
-from service.settings import Settings
+from service.reloading import LIVE, differences, followed, reload
+from service.settings import Settings, SettingsError, load
 from service.shown import shown
 from service.wiring import House
 from service.worker_role import DOCTOR, queues_of
@@ -89,6 +89,25 @@ def test_what_cannot_be_followed_is_told_again_and_again() -> None:
     assert (now.language, now.web.secure, now.web.port, now.crm.budget_seconds) == ("en", True, 8000, 0.2)
     assert [one.field for one in differences(now, new)] == ["web.port", "crm.budget_seconds"]
     assert differences(followed(now, old), old) == []
+
+
+async def test_what_would_contradict_what_waits_for_a_restart_is_refused_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider would send people back to an address that is not in force; the reason names what waits."""
+    file = tmp_path / "switchhook.toml"
+    monkeypatch.setenv("SWITCHHOOK_CONFIG", str(file))
+    file.write_text('language = "ru"\n')
+    engine = create_async_engine("postgresql+asyncpg://x/x")
+    house = House(before := load(), "postgresql://x/x", engine)
+    provider = '[oidc]\nissuer = "https://id.example.org"\nclient_id = "calls"\nclaim = "login"\n'
+    file.write_text(f'language = "en"\n[web]\npublic_url = "https://calls.example.org"\n{provider}')
+    with pytest.raises(SettingsError, match=r"oidc\.issuer needs web\.public_url.*stay as they were: web\.public_url"):
+        reload(house)
+    assert house.settings == before
+    house.settings = load()
+    file.write_text(f'language = "ru"\n[web]\npublic_url = "https://other.example.org"\n{provider}')
+    assert [one.field for one in reload(house)] == ["language", "web.public_url"]
 
 
 def test_what_nobody_thought_of_needs_a_restart() -> None:
