@@ -55,6 +55,15 @@ _OLDEST = f"""
     left join procrastinate_jobs as job on queue_name = queue and status in ('todo', 'doing')
         and coalesce(scheduled_at, '-infinity') <= statement_timestamp() group by queue
 """  # noqa: S608 - of our own text
+# A job that asks to run again is young again each time: it is as old as its first run.
+_RETRYING = """
+    select queue, coalesce(extract(epoch from clock_timestamp() - min(first.at)), 0)
+    from unnest(cast(:queues as text[])) as queue
+    left join procrastinate_jobs as job on queue_name = queue and status in ('todo', 'doing') and attempts > 0
+    left join lateral (
+        select min(at) as at from procrastinate_events where job_id = job.id and type = 'started') as first on true
+    group by queue
+"""
 _GIVEN_UP = """
     select queue, count(id) from unnest(cast(:queues as text[])) as queue
     left join procrastinate_jobs on queue_name = queue and status = 'failed' group by queue
@@ -247,6 +256,13 @@ QUESTIONS: Final = (
     Question("jobs_waiting", "Jobs owed: waiting, running or to be tried again.", ("queue",), _WAITING, _QUEUES),
     Question(
         "job_oldest_seconds", "For how long the oldest that may run now could have run.", ("queue",), _OLDEST, _QUEUES
+    ),
+    Question(
+        "job_retrying_seconds",
+        "Since when the oldest of the jobs that run again and again ran first.",
+        ("queue",),
+        _RETRYING,
+        _QUEUES,
     ),
     Question("jobs_given_up", "Jobs that failed for good and wait for a person.", ("queue",), _GIVEN_UP, _QUEUES),
     Question(

@@ -56,6 +56,11 @@ PAGE = Page(
         Row("Work"),
         Panel(title="Jobs owed", queries=(("max by (queue) (switchhook_jobs_waiting)", "{{queue}}"),)),
         Panel(title="Oldest job", queries=(("max by (queue) (switchhook_job_oldest_seconds)", "{{queue}}"),), unit="s"),
+        Panel(
+            title="Jobs that run again and again",
+            queries=(("max by (queue) (switchhook_job_retrying_seconds)", "{{queue}}"),),
+            unit="s",
+        ),
         Panel(title="Jobs given up, by queue", queries=(("max by (queue) (switchhook_jobs_given_up)", "{{queue}}"),)),
         Panel(
             title="Jobs that failed for good",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from structlog.testing import capture_logs
 from calls.database import connect
 from calls.due import Job
 from calls.jobs import enqueue
-from calls.queue import QUEUES
+from calls.queue import QUEUES, Crew, Task, TryAgain, make_app, work
 from calls.tables import calls, follow_ups
 from crm_sync.tables import leads, parties
 from directory.model import Company, Device, Directory, Line, Person, Team
@@ -130,6 +131,39 @@ async def test_a_job_that_asked_to_run_later_is_not_old_before_then(engine: Asyn
     async with engine.begin() as connection:
         await connection.execute(text("update procrastinate_jobs set scheduled_at = now() - interval '30 seconds'"))
     assert 30 <= (await read(engine))["job_oldest_seconds", "crm"] < 600
+
+
+async def test_a_job_that_asks_to_run_again_and_again_is_as_old_as_its_first_run(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    """Each time it is young among those that wait; one that was interrupted an hour ago is old all the same."""
+    runs = 0
+
+    async def run(_call_id: UUID, _attempt: int) -> None:
+        nonlocal runs
+        runs += 1
+        raise TryAgain("the store is away", 0.05 if runs < 3 else 3600)
+
+    async with engine.begin() as connection:
+        await enqueue(connection, [Job("test.work", "recordings", {"call_id": str(uuid4())})])
+    assert (await read(engine))["job_retrying_seconds", "recordings"] == 0
+    stop = asyncio.Event()
+    app = make_app(database_url, [Task("test.work", "recordings", run)])
+    worker = asyncio.create_task(work(app, [Crew(("recordings",), 1)], stop))
+    try:
+        async with asyncio.timeout(60), engine.connect() as connection:
+            asks_again = text("select count(*) from procrastinate_jobs where status = 'todo' and attempts = 3")
+            while not await connection.scalar(asks_again):
+                await connection.rollback()
+                await asyncio.sleep(0.05)
+    finally:
+        stop.set()
+        await worker
+    async with engine.begin() as connection:
+        await connection.execute(text("update procrastinate_events set at = at - interval '1 hour'"))
+    told = await read(engine)
+    assert 3600 <= told["job_retrying_seconds", "recordings"] < 4000
+    assert (told["job_oldest_seconds", "recordings"], told["job_retrying_seconds", "crm"]) == (0, 0)
 
 
 async def test_refused_calls_out_are_counted_by_their_reason(engine: AsyncEngine) -> None:
