@@ -14,6 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.database import connect
+from crm_sync.webhook.adapter import EVENTS, USUAL
 from directory import store
 from directory.file import loads
 from service.database import _config, metadata, status, upgrade
@@ -209,3 +210,29 @@ async def test_what_was_said_leaves_the_ledger_with_the_upgrade(empty_database_u
     await engine.dispose()
     assert row.request == {"at": "2026-11-26T09:00:00Z", "told": {"call": "c"}}
     assert row.settings == {"url": "https://example.com/hook"}
+
+
+_OF_0071 = """
+insert into crm_connections (key, kind, account, settings, secrets, steps, state)
+select key, kind, key, '{}', 'x', steps, 'active' from (values
+    ('all', 'webhook', '{lead,call_started,call_answered,call_finished,recording,transcript,task}'::text[]),
+    ('chosen', 'webhook', '{call_finished,lead}'),
+    ('messages', 'webhook', '{call_started,call_answered,call_finished,recording,transcript,task,lead,message}'),
+    ('portal', 'bitrix24', '{call_started,call_answered,call_finished,recording,transcript,task,lead}')
+) as told (key, kind, steps)
+"""
+
+
+async def test_webhooks_of_an_earlier_version_that_named_no_events_are_told_incidents(empty_database_url: str) -> None:
+    """Who named events chose them, and a CRM of another kind has no place for an incident."""
+    engine = connect(empty_database_url, pool=1)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "0071"))
+        await connection.exec_driver_sql(_OF_0071)
+    await upgrade(empty_database_url)
+    async with engine.connect() as connection:
+        rows = await connection.execute(text("select key, steps from crm_connections"))
+        told = {row.key: row.steps for row in rows}
+    await engine.dispose()
+    assert [key for key, steps in told.items() if "incident" in steps] == ["all"]
+    assert set(told["all"]) == {EVENTS[event] for event in USUAL}
