@@ -82,7 +82,10 @@ async def ended(served: Served) -> int:
 
 
 async def test_who_is_being_decided_about_gets_the_plan_and_the_standby_takes_over(stage: Stage) -> None:
-    """SIGTERM while a CRM is asked whose the caller is: they ring by the plan, the next one by the standby's."""
+    """SIGTERM while a CRM is asked whose the caller is: they ring by the plan, the next one by the standby's.
+
+    The page that looks on is told when to come back.
+    """
     world = stage.world
     await world.phone(ROUTED).behave(answer(0.1, speak=(60.0,)))
     async with open_crm() as crm:
@@ -91,7 +94,13 @@ async def test_who_is_being_decided_about_gets_the_plan_and_the_standby_takes_ov
         pbx = settings.pbx[0].model_copy(update={"budget_seconds": 10.0})
         slow = CrmSettings(owner_url=crm.url, token=SecretStr(TOKEN), budget_seconds=1.0)
         settings = settings.model_copy(update={"pbx": [pbx], "crm": slow})
-        async with stage.serve(settings=settings) as first, stage.serve(answering=False) as second:
+        async with (
+            stage.serve(settings=settings, role="all") as first,
+            stage.serve(answering=False) as second,
+            page_of(stage, first, settings.web.port) as browser,
+            browser.get("/desk/stream") as stream,
+        ):
+            await stream.content.readuntil(b"data:")
             call = await world.call("79161236001", "Ждёт", LINE, speak=(60.0,))
 
             async def asked() -> bool:
@@ -99,9 +108,12 @@ async def test_who_is_being_decided_about_gets_the_plan_and_the_standby_takes_ov
 
             await until(asked, "the CRM is asked whose the caller is")
             first.process.send_signal(signal.SIGTERM)
+            await not_ready(first)
             assert await world.phone(ROUTED).rings() == "79161236001"
             await call.answered()
             assert not world.phone(FALLBACK).has_rung
+            last = await asyncio.wait_for(stream.content.read(), 30)
+            assert last.splitlines()[-2].startswith(b"retry: ")
             assert await ended(first) == 0
             order = [line["event"] for line in lines(first.said)]
             assert order.index("stopping") < order.index("nobody is asked to ask us any more")
@@ -188,7 +200,10 @@ async def test_a_second_signal_does_not_wait(stage: Stage) -> None:
 
 
 async def test_a_call_is_told_by_its_id_and_as_one_trace_and_nobody_is_named(stage: Stage, tmp_path: Path) -> None:
-    """Each line of its changes, its decision and its jobs has its id; PBX, routing and workers tell one trace."""
+    """Each line of its changes, its decision and its jobs has its id; PBX, routing and workers tell one trace.
+
+    Of the service, which nobody takes over from, is written that it was ended.
+    """
     world, number, name = stage.world, "79161236010", "Аделаида"
     await world.phone(ROUTED).behave(answer(0.1, speak=(60.0,)))
     async with open_collector() as collector:
@@ -215,6 +230,7 @@ async def test_a_call_is_told_by_its_id_and_as_one_trace_and_nobody_is_named(sta
             finally:
                 if worker.returncode is None:
                     worker.send_signal(signal.SIGKILL)
+            assert [row.ended for row in await stage.rows("select ended from signs_of_life")] == [True]
 
         told, id_ = [*lines(served.said), *lines(done)], str(record.id)
         about = [line for line in told if line["event"].startswith(("call ", "job ")) or "task" in line]
