@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from calls.database import connect
 from calls.queue import QUEUES
@@ -54,6 +55,7 @@ EMPTY = {
     "switchhook_transcription_realtime_factor": "nobody hears what is said",
 }
 """What a house on a good day tells nothing of, and why."""
+_PAUSED = "select 1 from crm_connections where paused_until is not null"
 # Nobody hears what is said: that takes a core for long, and no drill is about it.
 WORK = [queue for queue in QUEUES if queue != "transcription"]
 
@@ -198,6 +200,17 @@ async def another_secret(pbx: Pbx) -> AsyncIterator[None]:
         await say(ours)
 
 
+async def _minutes_pass(house: House) -> None:
+    """What the CRM is owed is as much older, and the time is over for which it was left alone."""
+    async with house.stage.engine.begin() as connection:
+        for change in (
+            "update crm_effects set planned_at = planned_at - interval '2 minutes' where ended_at is null",
+            "update crm_connections set paused_until = null",
+            "update procrastinate_jobs set scheduled_at = now() where status = 'todo' and queue_name = 'effects'",
+        ):
+            await connection.execute(text(change))
+
+
 async def _missed(house: House, number: str) -> None:
     """Somebody calls, and gives up while it rings; returns when the store knows it."""
     world = house.stage.world
@@ -252,6 +265,21 @@ async def test_a_crm_that_refuses_us_is_named(house: House) -> None:
             house.crm.script = lambda _count, _told: OK
             await switch(house.settings, CRM, "active")
         assert (alert.labels["crm"], alert.labels["severity"]) == (CRM, "critical")
+
+
+async def test_a_crm_that_is_away_is_named(house: House) -> None:
+    """A gateway answers in its place; when it is back and was asked again, it is owed nothing."""
+    async with house.drill("CrmEffectsOld"):
+        house.crm.script = lambda _count, _told: Said(status=503)
+        try:
+            await _missed(house, "79161230104")
+            await until(partial(house.stage.rows, _PAUSED), "the CRM is left alone for a while", PATIENCE_SECONDS)
+            await _minutes_pass(house)
+            alert = (await house.hears("CrmEffectsOld"))["CrmEffectsOld"]
+        finally:
+            house.crm.script = lambda _count, _told: OK
+            await _minutes_pass(house)
+        assert (alert.labels["crm"], alert.labels["severity"]) == (CRM, "warning")
 
 
 async def test_a_worker_that_stands_still_is_named(house: House) -> None:
