@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from calls.incidents import KINDS
-from calls.queue import QUEUES, READY_AT
+from calls.queue import QUEUES
 from calls.synthetic import RESULTS as SYNTHETIC_RESULTS
 from calls.synthetic import STEPS
 from crm_sync.book.lifecycle import OPEN, STAGES
@@ -19,6 +19,7 @@ from crm_sync.book.revival import RESULTS
 from crm_sync.ledger.counting import SECONDS
 from crm_sync.ledger.tables import OPEN_STATES
 from metrics import crm_questions as crm
+from metrics import running_questions as running
 from recordings.gaps import LOST, OF_CALLS
 from recordings.privacy_tables import REMOVED
 from routing.outgoing import REFUSALS
@@ -45,32 +46,6 @@ class Question:
     every_seconds: float = 0
 
 
-_WAITING = """
-    select queue, count(id) from unnest(cast(:queues as text[])) as queue
-    left join procrastinate_jobs on queue_name = queue and status in ('todo', 'doing') group by queue
-"""
-_OLDEST = f"""
-    select queue, coalesce(extract(epoch from clock_timestamp() - min({READY_AT})), 0)
-    from unnest(cast(:queues as text[])) as queue
-    left join procrastinate_jobs as job on queue_name = queue and status in ('todo', 'doing')
-        and coalesce(scheduled_at, '-infinity') <= statement_timestamp() group by queue
-"""  # noqa: S608 - of our own text
-# A job that asks to run again is young again each time: it is as old as its first run.
-_RETRYING = """
-    select queue, coalesce(extract(epoch from clock_timestamp() - min(first.at)), 0)
-    from unnest(cast(:queues as text[])) as queue
-    left join procrastinate_jobs as job on queue_name = queue and status in ('todo', 'doing') and attempts > 0
-    left join lateral (
-        select min(at) as at from procrastinate_events where job_id = job.id and type = 'started') as first on true
-    group by queue
-"""
-_GIVEN_UP = """
-    select queue, count(id) from unnest(cast(:queues as text[])) as queue
-    left join procrastinate_jobs on queue_name = queue and status = 'failed' group by queue
-"""
-_FAILED = """
-    select queue, coalesce(count, 0) from unnest(cast(:queues as text[])) as queue left join job_failures using (queue)
-"""
 _LIVE = """
     select word, count(id) from unnest(array['ringing', 'talking', 'voicemail']) as word
     left join calls on status = word and ended_at is null and settled_at is null and joined_into is null
@@ -145,49 +120,6 @@ _OVERDUE = """
     select word, count(leads.id) from unnest(cast(:stages as text[])) as word
     left join leads on stage = word and deadline_at < statement_timestamp() group by word
 """
-_SYNTHETIC = """
-    select word, coalesce(count, 0) from unnest(cast(:results as text[])) as word
-    left join synthetic_counts on result = word
-"""
-_SYNTHETIC_STEPS = """
-    select word, cast(steps->>word as float) from unnest(cast(:steps as text[])) as word
-    cross join (select steps from synthetic_calls where ended_at is not null order by asked_at desc limit 1) as last
-    where steps ? word
-"""
-_SYNTHETIC_AGE = """
-    select extract(epoch from clock_timestamp() - max(ended_at)) from synthetic_calls where result = 'ok'
-"""
-_SYNTHETIC_LAST = """
-    select extract(epoch from clock_timestamp() - max(ended_at)) from synthetic_calls
-"""
-_SYNTHETIC_IN_A_ROW = """
-    select count(*) from synthetic_calls
-    where result <> 'ok' and asked_at > coalesce(
-        (select max(asked_at) from synthetic_calls where result = 'ok'), '-infinity')
-"""
-_NOTICES = """
-    select channel, result, coalesce(count, 0)
-    from unnest(array['email', 'telegram', 'webhook']) as channel
-    cross join unnest(array['done', 'dead', 'unknown']) as result
-    left join notice_counts using (channel, result)
-"""
-_NOTICES_OPEN = """
-    select word, count(notice_messages.id) from unnest(array['email', 'telegram', 'webhook']) as word
-    left join notice_messages on channel = word and due_at < statement_timestamp()
-        and (state = 'planned' or (state = 'sent' and reason is null))
-    group by word
-"""
-_NOTICES_OLDEST = """
-    select word, coalesce(extract(epoch from clock_timestamp() - min(due_at)), 0)
-    from unnest(array['email', 'telegram', 'webhook']) as word
-    left join notice_messages on channel = word and due_at < statement_timestamp()
-        and (state = 'planned' or (state = 'sent' and reason is null))
-    group by word
-"""
-_CHANNELS_DEAD = """
-    select word, count(dead_channels.person) from unnest(array['email', 'telegram', 'webhook']) as word
-    left join dead_channels on channel = word group by word
-"""
 _FORGOTTEN = "select forgotten from attention_days order by day desc limit 1"
 _OVERLOADED = "select overloaded from attention_days order by day desc limit 1"
 _REVIVED = """
@@ -218,64 +150,45 @@ _OUTGOING_REFUSED = """
     select word, count(outgoing_calls.id) from unnest(cast(:reasons as text[])) as word
     left join outgoing_calls on state = 'refused' and reason = word group by word
 """
-_FEEDS = """
-    feeds as (
-        select key, fetched_at, failure from people left join calendars
-        on person = key and address_digest = sha256(convert_to(calendar, 'UTF8')) where calendar is not null)
-"""
-_CALENDARS = f"""
-    with {_FEEDS}, told as (
-        select key, case when fetched_at is null then 'never' when failure is null then 'fresh'
-                         when failure = 'partly_read' then 'partly' else 'failing' end as state from feeds)
-    select word, count(key) from unnest(array['fresh', 'partly', 'failing', 'never']) as word
-    left join told on state = word group by word
-"""  # noqa: S608 - of our own text
-_DOCTOR = """
-    select word, count(name) from unnest(array['ok', 'warn', 'fail']) as word
-    left join doctor_checks on state = word and examined_at = (select max(examined_at) from doctor_checks)
-    group by word
-"""
-_CALENDAR_AGE = f"""
-    with {_FEEDS} select extract(epoch from clock_timestamp() - min(fetched_at)) from feeds
-"""  # noqa: S608 - of our own text
-_BACKUP_AGE = "select extract(epoch from clock_timestamp() - max(made_at)) from backups"
-_BACKUPS = "select count(*) from backups"
-_INCIDENTS_OPEN = """
-    select word, count(incidents.id) from unnest(cast(:kinds as text[])) as word
-    left join incidents on kind = word and ended_at is null group by word
-"""
-_INCIDENTS = """
-    select word, count(incidents.id) from unnest(cast(:kinds as text[])) as word
-    left join incidents on kind = word group by word
-"""
 _QUEUES: Final = {"queues": QUEUES}
 _OPEN_EFFECTS: Final = {"states": (*OPEN_STATES, "dead")}
 _STATES: Final = {"states": OF_CALLS}
 
 QUESTIONS: Final = (
-    Question("jobs_waiting", "Jobs owed: waiting, running or to be tried again.", ("queue",), _WAITING, _QUEUES),
+    Question("jobs_waiting", "Jobs owed: waiting, running or to be tried again.", ("queue",), running.WAITING, _QUEUES),
     Question(
-        "job_oldest_seconds", "For how long the oldest that may run now could have run.", ("queue",), _OLDEST, _QUEUES
+        "job_oldest_seconds",
+        "For how long the oldest that may run now could have run.",
+        ("queue",),
+        running.OLDEST,
+        _QUEUES,
     ),
     Question(
         "job_retrying_seconds",
         "Since when the oldest of the jobs that run again and again ran first.",
         ("queue",),
-        _RETRYING,
+        running.RETRYING,
         _QUEUES,
     ),
-    Question("jobs_given_up", "Jobs that failed for good and wait for a person.", ("queue",), _GIVEN_UP, _QUEUES),
+    Question(
+        "jobs_given_up", "Jobs that failed for good and wait for a person.", ("queue",), running.GIVEN_UP, _QUEUES
+    ),
     Question(
         "jobs_failed",
         "Jobs that failed for good, also those that were tried again since.",
         ("queue",),
-        _FAILED,
+        running.FAILED,
         _QUEUES,
         counts=True,
     ),
-    Question("incidents_open", "Faults that go on.", ("kind",), _INCIDENTS_OPEN, {"kinds": tuple(KINDS)}),
+    Question("incidents_open", "Faults that go on.", ("kind",), running.INCIDENTS_OPEN, {"kinds": tuple(KINDS)}),
     Question(
-        "incidents", "Faults that were kept, since ever.", ("kind",), _INCIDENTS, {"kinds": tuple(KINDS)}, counts=True
+        "incidents",
+        "Faults that were kept, since ever.",
+        ("kind",),
+        running.INCIDENTS,
+        {"kinds": tuple(KINDS)},
+        counts=True,
     ),
     Question("calls_live", "Calls going on now.", ("status",), _LIVE),
     Question(
@@ -315,7 +228,7 @@ QUESTIONS: Final = (
         "synthetic_calls",
         "Calls that the service made to see that everything works, by ok or the step that failed.",
         ("result",),
-        _SYNTHETIC,
+        running.SYNTHETIC,
         {"results": SYNTHETIC_RESULTS},
         counts=True,
     ),
@@ -323,13 +236,16 @@ QUESTIONS: Final = (
         "synthetic_step_seconds",
         "Of the last synthetic call, from its beginning to each step that was done.",
         ("step",),
-        _SYNTHETIC_STEPS,
+        running.SYNTHETIC_STEPS,
         {"steps": STEPS},
     ),
-    Question("synthetic_last_ok_age_seconds", "Since a synthetic call went through whole.", (), _SYNTHETIC_AGE),
-    Question("synthetic_last_age_seconds", "Since a synthetic call was over.", (), _SYNTHETIC_LAST),
+    Question("synthetic_last_ok_age_seconds", "Since a synthetic call went through whole.", (), running.SYNTHETIC_AGE),
+    Question("synthetic_last_age_seconds", "Since a synthetic call was over.", (), running.SYNTHETIC_LAST),
     Question(
-        "synthetic_failed_in_a_row", "Synthetic calls that failed since one went through.", (), _SYNTHETIC_IN_A_ROW
+        "synthetic_failed_in_a_row",
+        "Synthetic calls that failed since one went through.",
+        (),
+        running.SYNTHETIC_IN_A_ROW,
     ),
     Question(
         "recordings_judged",
@@ -366,10 +282,12 @@ QUESTIONS: Final = (
     ),
     Question("leads_forgotten", "Open leads without contact and task for too long, as of today.", (), _FORGOTTEN),
     Question("leads_overloaded_people", "People with more open leads than their limit.", (), _OVERLOADED),
-    Question("notices_total", "Messages of notices, by how they ended.", ("channel", "result"), _NOTICES, counts=True),
-    Question("notices_open", "Messages of notices that are due and not delivered.", ("channel",), _NOTICES_OPEN),
-    Question("notice_oldest_seconds", "For how long the oldest of them is due.", ("channel",), _NOTICES_OLDEST),
-    Question("notice_addresses_dead", "Addresses of people that take no message.", ("channel",), _CHANNELS_DEAD),
+    Question(
+        "notices_total", "Messages of notices, by how they ended.", ("channel", "result"), running.NOTICES, counts=True
+    ),
+    Question("notices_open", "Messages of notices that are due and not delivered.", ("channel",), running.NOTICES_OPEN),
+    Question("notice_oldest_seconds", "For how long the oldest of them is due.", ("channel",), running.NOTICES_OLDEST),
+    Question("notice_addresses_dead", "Addresses of people that take no message.", ("channel",), running.CHANNELS_DEAD),
     Question(
         "crm_ledger_open", "Effects that are not done, by state.", ("crm", "state"), crm.LEDGER_OPEN, _OPEN_EFFECTS
     ),
@@ -398,11 +316,13 @@ QUESTIONS: Final = (
         counts=True,
         every_seconds=SELDOM,
     ),
-    Question("calendars", "Feeds of people's calendars by how they are kept.", ("state",), _CALENDARS),
-    Question("doctor_checks", "Checks of the doctor's last daily look, by how they stand.", ("state",), _DOCTOR),
-    Question("calendar_oldest_seconds", "Age of the oldest copy of a calendar.", (), _CALENDAR_AGE),
-    Question("backups_made", "Backups that were finished.", (), _BACKUPS, counts=True),
-    Question("backup_age_seconds", "Of which age the newest backup is; no series before the first.", (), _BACKUP_AGE),
+    Question("calendars", "Feeds of people's calendars by how they are kept.", ("state",), running.CALENDARS),
+    Question("doctor_checks", "Checks of the doctor's last daily look, by how they stand.", ("state",), running.DOCTOR),
+    Question("calendar_oldest_seconds", "Age of the oldest copy of a calendar.", (), running.CALENDAR_AGE),
+    Question("backups_made", "Backups that were finished.", (), running.BACKUPS, counts=True),
+    Question(
+        "backup_age_seconds", "Of which age the newest backup is; no series before the first.", (), running.BACKUP_AGE
+    ),
     Question("device_reachable", "A phone of staff can be rung (1) or not (0).", ("device",), _DEVICES),
     Question("trunk_reachable", "A trunk of the directory is there (1) or not (0).", ("trunk",), _TRUNKS),
 )
