@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+
+import asyncpg
 
 from calls.database import connect
 from service.backups import folder
@@ -19,6 +22,7 @@ from service.postgres import Postgres
 
 # Nothing of it has to outlive a power cut.
 _FAST: Final = MappingProxyType({"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"})
+_OWNER: Final = "tried"  # of the role and of its database
 
 
 async def verify(backup: Path) -> Manifest:
@@ -30,9 +34,10 @@ async def verify(backup: Path) -> Manifest:
     place = Path(tempfile.mkdtemp(prefix="switchhook-verify-"))
     try:
         async with Postgres(place, settings=_FAST) as server:
-            engine = connect(server.url, pool=1, longest=None)
+            url = await _owned(server)
+            engine = connect(url, pool=1, longest=None)
             try:
-                await bring(engine, server.url, backup, manifest, emptied=False)
+                await bring(engine, url, backup, manifest, emptied=False)
                 async with engine.connect() as connection:
                     found = await count_rows(connection)
             finally:
@@ -40,12 +45,27 @@ async def verify(backup: Path) -> Manifest:
             differing = sorted(name for name in found | manifest.rows if found.get(name) != manifest.rows.get(name))
             if differing:
                 raise BackupError(f"{backup}: restored, {', '.join(differing)} had not as many rows as at the backup")
-            await upgrade(server.url)
+            await upgrade(url)
     finally:
         await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
     if manifest.copied and (lost := await asyncio.to_thread(_damaged, backup)):
         raise BackupError(f"{backup}: {len(lost)} recordings are missing or damaged in it, the first is {lost[0]}")
     return manifest
+
+
+async def _owned(server: Postgres) -> str:
+    """The address of a database whose role owns it and nothing else: a dump is a program of whoever could write it.
+
+    All that follows is that role's too, for the dump may have left triggers behind.
+    """
+    password = secrets.token_urlsafe(24)
+    connection = await asyncpg.connect(server.dsn, timeout=60)
+    try:
+        await connection.execute(f"create role {_OWNER} login password '{password}'")
+        await connection.execute(f"create database {_OWNER} owner {_OWNER}")
+    finally:
+        await connection.close()
+    return f"postgresql+asyncpg://{_OWNER}:{password}@127.0.0.1:{server.port}/{_OWNER}"
 
 
 def _damaged(backup: Path) -> list[str]:

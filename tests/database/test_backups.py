@@ -187,6 +187,26 @@ async def test_a_backup_is_of_one_moment_whatever_happens_meanwhile(
     assert await verify(made.folder) == made.manifest
 
 
+async def test_what_is_tried_has_no_rights_on_this_machine(
+    there: Settings, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    """A dump is a program: one that has the server run another is refused, and that is not run."""
+    with tempfile.TemporaryDirectory(prefix="switchhook-hostile-") as place:
+        Path(place).chmod(0o777)
+        proof = Path(place, "proof")
+        async with engine.begin() as connection:
+            body = f"begin copy (select 1) to program 'cat > {proof}'; return 1; end"
+            await connection.execute(
+                text(f"create function hostile() returns int language plpgsql as $body$ {body} $body$")
+            )
+            await connection.execute(text("create materialized view seen as select public.hostile()"))
+        proof.unlink()
+        made = await back_up(there, tmp_path, keep=None, recordings=False)
+        with pytest.raises(BackupError, match="permission denied to COPY to or from an external program"):
+            await verify(made.folder)
+        assert not proof.exists()
+
+
 async def test_sound_that_comes_and_goes_while_it_is_made_is_as_the_database_says(
     there: Settings, engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
