@@ -17,7 +17,8 @@ from crm_sync.ledger.rows import doubt
 from recordings import audit
 from recordings.archive_rows import Held
 from recordings.store import Store, StoreError
-from service.backups import folder, programs
+from service.backups import access, folder, programs
+from service.backups.access import Access
 from service.backups.folder import BackupError, Manifest
 from service.database import knows, upgrade
 from service.settings import Settings
@@ -46,6 +47,7 @@ class Restored:
     brought: int
     missing: tuple[str, ...]
     doubted: int
+    access: Access
 
 
 async def restore(settings: Settings, backup: Path, *, replace: bool) -> Restored:
@@ -63,6 +65,7 @@ async def restore(settings: Settings, backup: Path, *, replace: bool) -> Restore
             async with engine.begin() as connection:
                 # What was owed at the moment of the backup may have been told since.
                 doubted = await doubt(connection, manifest.made_at)
+                opens = await access.close(connection)
                 # Who looks next has missed nothing: what was since the backup is no outage.
                 await connection.execute(signs_of_life.delete())
                 told = {"of": manifest.made_at.isoformat(), "version": manifest.version}
@@ -73,7 +76,7 @@ async def restore(settings: Settings, backup: Path, *, replace: bool) -> Restore
         brought, missing = await _recordings(open_store(settings), backup)
     except StoreError as error:
         raise BackupError(f"the database is restored, the recordings are not: {error}") from error
-    return Restored(manifest, brought, missing, doubted)
+    return Restored(manifest, brought, missing, doubted, opens)
 
 
 def read_known(backup: Path) -> Manifest:

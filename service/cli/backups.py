@@ -80,12 +80,15 @@ def restore(
     at = done.manifest.made_at.isoformat(timespec="seconds")
     if as_json:
         told = {"made_at": at, "brought": done.brought, "missing": done.missing, "doubted": done.doubted}
-        typer.echo(json.dumps(told))
+        typer.echo(json.dumps(told | msgspec.to_builtins(done.access)))
     else:
         typer.echo("".join(f"missing: {path}\n" for path in done.missing), nl=False)
     typer.echo(f"the database is as it was at {at}", err=True)
     typer.echo(f"{many(done.brought, 'object')} of recordings brought back, {len(done.missing)} missing", err=True)
     typer.echo(f"{many(done.doubted, 'effect')} will be asked back from CRMs before being told", err=True)
+    typer.echo(f"{many(done.access.sessions_ended, 'session')} ended: everybody logs in anew", err=True)
+    opens = f"{many(done.access.logins, 'login')} and {many(done.access.tokens, 'API token')}"
+    typer.echo(f"{opens} are as they were then: look them through, page Admin, Users (switchhook user list)", err=True)
     typer.echo(
         f"once the service runs: switchhook catch-up --from {at} --to {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", err=True
     )

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import wave
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -25,6 +26,7 @@ from calls.database import connect, plain
 from calls.incident_rows import sign_of_life
 from calls.record import record
 from directory import store as directory_store
+from directory.tables import password_links
 from metrics.gauges import DatabaseGauges
 from recordings.store import Store, archive_name, side_name
 from recordings.tables import archives, recordings
@@ -40,6 +42,7 @@ from tests.fakes.command import switchhook
 from tests.fakes.ledger import OWES, add_connection
 from tests.fakes.recorded import T0, settled_call
 from tests.fakes.story import HOUSE
+from web import sessions, users
 
 WORDS = "a password of nobody"
 
@@ -154,6 +157,30 @@ async def test_what_a_crm_was_owed_is_asked_back_before_it_is_told(
     await engine.dispose()
     assert told == [("unknown", made.manifest.made_at)] * done.doubted
     assert done.doubted > 0
+
+
+async def test_who_was_in_logs_in_anew_and_what_opens_the_house_is_counted(
+    there: Settings, engine: AsyncEngine, empty: Settings, empty_database_url: str, tmp_path: Path
+) -> None:
+    """A session or a link to a password may have ended since the backup; what is still open is told."""
+    async with engine.begin() as connection:
+        vera = await users.add(connection, "vera", "admin")
+        oleg = await users.add(connection, "oleg", "operator")
+        await sessions.begin(connection, vera, "a browser")
+        await sessions.begin(connection, oleg, "a browser")
+        link = {"digest": b"link", "user_id": oleg, "expires_at": datetime.now(UTC) + timedelta(days=1)}
+        await connection.execute(insert(password_links).values(link))
+        for login, name in (("vera", "desk"), ("vera", "old"), ("oleg", "of nobody any more")):
+            await users.create_token(connection, login, name)
+        await users.revoke_tokens(connection, "vera", "old")
+        await connection.execute(text("update users set disabled_at = now() where login = 'oleg'"))
+    made = await back_up(there, tmp_path, keep=None, recordings=False)
+    ours = {"DATABASE_URL": plain(empty_database_url), "SWITCHHOOK_DATA_DIR": str(empty.data_dir)}
+    done = await asyncio.to_thread(switchhook, "restore", str(made.folder), **ours)
+    assert "\n2 sessions ended: everybody logs in anew\n1 login and 1 API token are as they were then" in done.stderr
+    after = await contents(empty_database_url)
+    assert (after["sessions"], after["password_links"]) == ([], [])
+    assert len(after["tokens"]) == 3
 
 
 async def test_what_is_brought_back_tells_of_no_outage_since_the_backup(
