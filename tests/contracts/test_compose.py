@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
@@ -9,10 +10,13 @@ import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from service.installed import locate_compose
+from service.postgres import NAME, Postgres, locate_binaries
 from service.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +94,7 @@ def test_secrets_are_files_that_one_script_writes_and_no_variable_holds_one(tmp_
         str(Path(one["file"]).relative_to(ROOT)) for one in compose("*")["secrets"].values()
     }
     assert len(set(first.values())) == len(first)
-    assert first["postgres_password"].strip() in first["DATABASE_URL"]
+    assert f"//switchhook:{first['database_password'].strip()}@" in first["DATABASE_URL"]
     assert (folder.stat().st_mode & 0o077, (folder / "ami_secret").stat().st_mode & 0o777) == (0, 0o444)
     again = subprocess.run([script], check=True, capture_output=True, text=True)
     assert again.stdout == ""
@@ -119,6 +123,40 @@ def test_the_service_starts_with_what_its_container_gives_it(tmp_path: Path, mon
     assert (settings.web.host, settings.metrics.host, settings.pbx[0].host) == ("0.0.0.0", "0.0.0.0", "asterisk")
     assert settings.pbx[0].secret.get_secret_value() == (tmp_path / "deploy/secrets/ami_secret").read_text().strip()
     assert str(settings.pbx[0].recordings) in mounted
+
+
+async def test_the_service_owns_its_database_and_nothing_else(
+    postgres_server: Postgres, administrator: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """What PostgreSQL's image runs for it, at a real server: the role is that of the service's address."""
+    told = compose()["services"]["postgres"]
+    assert told["environment"]["POSTGRES_USER"] != "switchhook"
+    (script,) = (one["source"] for one in told["volumes"] if one["target"].startswith("/docker-entrypoint-initdb.d/"))
+    (secret,) = (one["source"] for one in told["secrets"] if one["source"] != "postgres_password")
+    name, password = f"house_{uuid4().hex[:8]}", "a 'quoted' password"
+    (tmp_path / secret).write_text(f"{password}\n")
+    text = Path(script).read_text().replace("/run/secrets", str(tmp_path)).replace("switchhook", name)
+    at = postgres_server.dsn.rpartition("@")[2].partition("/")[0]
+    given = {
+        "PATH": f"{locate_binaries()}:/usr/bin:/bin",
+        "POSTGRES_USER": NAME,
+        "PGPASSWORD": postgres_server.dsn.partition("@")[0].rpartition(":")[2],
+        "PGHOST": at.partition(":")[0],
+        "PGPORT": at.partition(":")[2],
+    }
+    done = await asyncio.to_thread(subprocess.run, ["sh", "-c", text], env=given, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    try:
+        owner = await asyncpg.connect(f"postgresql://{at}/{name}", user=name, password=password)
+        rights = await owner.fetchrow(
+            "select rolsuper, rolcreaterole, rolcreatedb from pg_roles where rolname = $1", name
+        )
+        assert set(rights) == {False}
+        await owner.execute("create extension pg_trgm; create table of_its_own (id int)")
+        await owner.close()
+    finally:
+        await administrator.execute(f"drop database {name} with (force)")
+        await administrator.execute(f"drop role {name}")
 
 
 def test_what_is_mounted_from_the_checkout_is_there() -> None:
