@@ -15,17 +15,17 @@ class SecretFiles(EnvSettingsSource):
     """Settings of the files of $SWITCHHOOK_SECRETS, or of the folder of credentials that systemd gives a unit."""
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {path.name.lower(): read(path) for path in _files() if path.name.startswith("SWITCHHOOK_")}
+        return {path.name.lower(): read(path) for path in files() if path.name.startswith("SWITCHHOOK_")}
 
 
 def named(name: str) -> str | None:
     """What the file of that name there holds; None: there is none."""
-    return next((read(path) for path in _files() if path.name == name), None)
+    return next((read(path) for path in files() if path.name == name), None)
 
 
 def place(path: Path) -> Path:
     """Where that file is: a path that does not begin at the root begins at the folder of secrets, if there is one."""
-    return Path(_folder() or "") / path
+    return (folder() or Path()) / path
 
 
 def read(path: Path) -> str:
@@ -36,14 +36,17 @@ def read(path: Path) -> str:
         raise ValueError(f"cannot be read: {path}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
 
 
-def _folder() -> str | None:
-    return os.environ.get(FOLDER) or os.environ.get("CREDENTIALS_DIRECTORY")
+def folder() -> Path | None:
+    """Where files of secrets are handed to this process; None: nowhere."""
+    told = os.environ.get(FOLDER) or os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(told) if told else None
 
 
-def _files() -> list[Path]:
-    told = _folder()
-    if not told:
+def files() -> list[Path]:
+    """Every file there. Raises ValueError when there is no such folder."""
+    told = folder()
+    if told is None:
         return []
-    if not Path(told).is_dir():
-        raise ValueError(f"there is no folder {told!r}")
-    return [path for path in sorted(Path(told).iterdir()) if path.is_file()]
+    if not told.is_dir():
+        raise ValueError(f"there is no folder {str(told)!r}")
+    return [path for path in sorted(told.iterdir()) if path.is_file()]

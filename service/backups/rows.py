@@ -20,3 +20,10 @@ async def newest_backup(connection: AsyncConnection) -> datetime | None:
     """Of which moment the newest backup is; None: none was ever made."""
     newest: datetime | None = await connection.scalar(select(func.max(backups.c.made_at)))
     return newest
+
+
+async def newest_folder(connection: AsyncConnection) -> str | None:
+    """Where the newest of our own backups was put; None: none was made."""
+    ours = select(backups.c.folder).where(backups.c.folder.is_not(None))
+    folder: str | None = await connection.scalar(ours.order_by(backups.c.made_at.desc()).limit(1))
+    return folder

@@ -37,6 +37,7 @@ OF_THE_HOUSE: Final[tuple[Look[Settings], ...]] = (
 
 OF_THE_DATABASE: Final[tuple[Look[Known], ...]] = (
     Look("disk", ("backup",), copies.age),
+    Look("security", ("backup folder",), copies.place),
     Look("people", ("directory", "lines", "people"), people.directory),
     Look("people", ("logins",), people.logins),
     Look("security", ("passwords",), security.passwords, seconds=60),

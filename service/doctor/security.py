@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import socket
 import struct
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
 
 from calls.database import plain
+from service import secret_files
 from service.doctor.check import Check
 from service.doctor.look import Known, aside
 from service.doctor.people import named
 from service.settings import Settings, file_in_use
 from web import users
 
-_OTHERS: Final = 0o006
+OTHERS_READ: Final = 0o004
+OTHERS_WRITE: Final = 0o002
+OTHERS: Final = OTHERS_READ | OTHERS_WRITE
 """Of a file's mode: anybody on the machine may read or write it."""
 
 _SECRET_LEAST: Final = 12
@@ -61,22 +65,29 @@ async def files(settings: Settings) -> list[Check]:
 
 
 def _files(settings: Settings) -> Check:
-    told = file_in_use()
+    told, handed = file_in_use(), secret_files.folder()
+    secret = [path for path in (told, *secret_files.files()) if path is not None and is_open(path)]
+    # Its list of names tells nothing; who may put a file there tells us settings.
+    if handed is not None and is_open(handed, OTHERS_WRITE):
+        secret.append(handed)
     folders = [settings.data_dir, settings.recordings_store, *map(settings.recordings_of, settings.pbx)]
-    paths = [path for path in dict.fromkeys((told, *folders)) if path is not None and path.exists()]
-    open_ones = [path for path in paths if _is_open(path)]
+    open_ones = [*secret, *(path for path in dict.fromkeys(folders) if path is not None and is_open(path))]
     if open_ones:
         listed = [str(path) for path in open_ones]
-        state: Literal["warn", "fail"] = "fail" if told in open_ones else "warn"
         why = f"anybody on this machine may read or write {named(listed)}"
-        return Check("files", state, why, f"chmod o-rwx {' '.join(listed)}")
+        return Check("files", "fail" if secret else "warn", why, f"chmod o-rwx {' '.join(listed)}")
     return Check("files", "ok", "closed to other users of this machine")
 
 
-def _is_open(path: Path) -> bool:
-    """Whether others get there: every folder above lets them through, and it lets them in."""
+def is_open(path: Path, rights: int = OTHERS) -> bool:
+    """Whether others have these rights there: every folder above lets them through, and it lets them in.
+
+    A file that is mounted by itself is in a container, where nobody else is: who mounted it keeps it.
+    """
+    if not path.exists() or (path.is_file() and os.path.ismount(path)):
+        return False
     whole = path.resolve()
-    return bool(whole.stat().st_mode & _OTHERS) and all(above.stat().st_mode & 0o001 for above in whole.parents)
+    return bool(whole.stat().st_mode & rights) and all(above.stat().st_mode & 0o001 for above in whole.parents)
 
 
 async def secrets(settings: Settings) -> list[Check]:

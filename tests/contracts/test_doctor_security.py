@@ -145,6 +145,36 @@ async def _files(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await told()).state == "ok"
 
 
+async def test_secrets_that_anybody_reads_or_adds_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As files are handed to it; those that a container has mounted one by one are its host's matter."""
+    with TemporaryDirectory() as temporary:
+        house = Path(temporary)
+        secret, data = house / "secrets/ami_secret", house / "data"
+        for folder, mode in ((secret.parent, 0o755), (data, 0o700), (house, 0o711)):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(mode)
+        secret.write_text("words")
+        secret.chmod(0o640)
+        monkeypatch.setenv("SWITCHHOOK_SECRETS", str(secret.parent))
+
+        async def told() -> tuple[str, str]:
+            (check,) = await security.files(load(data_dir=data))
+            return check.state, check.remedy
+
+        assert await told() == ("ok", "")
+        secret.chmod(0o644)
+        assert await told() == ("fail", f"chmod o-rwx {secret}")
+        monkeypatch.delenv("SWITCHHOOK_SECRETS")
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secret.parent))
+        assert await told() == ("fail", f"chmod o-rwx {secret}")
+        with monkeypatch.context() as container:
+            container.setattr("os.path.ismount", lambda path: path == secret)
+            assert await told() == ("ok", "")
+        secret.chmod(0o640)
+        secret.parent.chmod(0o757)
+        assert await told() == ("fail", f"chmod o-rwx {secret.parent}")
+
+
 async def test_secrets_that_are_tried_first_are_told_by_their_place_alone(tmp_path: Path) -> None:
     pbx = PbxSettings(name="main", secret=SecretStr("amp111"))
     far = SecretStr("postgresql://switchhook:switchhook@db.example/switchhook")

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import asyncpg
@@ -136,6 +137,35 @@ async def test_a_backup_that_is_old_or_was_never_made_is_told(settings: Settings
             await note(connection, "/backups/one", datetime.now(UTC) - timedelta(hours=hours))
         check = (await found(settings, "disk"))["backup"]
         assert (check.state, check.why) == (state, f"the newest is {hours} h old")
+
+
+async def test_a_backup_that_others_read_or_change_is_told(settings: Settings, engine: AsyncEngine) -> None:
+    """One that lies on another machine is that machine's matter."""
+
+    async def told() -> Check | None:
+        return (await found(settings, "security")).get("backup folder")
+
+    with TemporaryDirectory() as temporary:  # pytest's own lets nobody in
+        to = Path(temporary, "copies")
+        dump = to / "switchhook-2026-11-27T010000Z/database.dump"
+        dump.parent.mkdir(parents=True)
+        dump.touch()
+        async with engine.begin() as connection:
+            await note(connection, str(dump.parent))
+            await note(connection, None)
+        for folder, mode in ((to.parent, 0o711), (to, 0o711), (dump.parent, 0o711), (dump, 0o644)):
+            folder.chmod(mode)
+        read = await told()
+        assert read is not None
+        assert (read.state, read.why) == ("warn", f"anybody on this machine may read {dump}")
+        dump.parent.chmod(0o700)
+        assert (closed := await told()) is not None
+        assert closed.state == "ok"
+        to.chmod(0o777)
+        written = await told()
+        assert written is not None
+        assert (written.state, f"may write {to}:" in written.why) == ("fail", True)
+    assert await told() is None
 
 
 async def test_each_connection_to_a_crm_is_looked_at_from_all_sides(settings: Settings, engine: AsyncEngine) -> None:
