@@ -104,6 +104,26 @@ def test_secrets_are_files_that_one_script_writes_and_no_variable_holds_one(tmp_
         assert all(told["environment"][name].startswith("/run/secrets") for name in hidden)
 
 
+def test_secrets_are_kept_closed_and_an_empty_one_is_refused(tmp_path: Path) -> None:
+    """Whoever made the folder, and whatever emptied a file or gave no random bytes: nothing starts with no secret."""
+    folder = tmp_path / "deploy/secrets"
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    script = shutil.copy(ROOT / "deploy/make-secrets", tmp_path / "deploy")
+    (folder / "ami_secret").write_text("\n")
+    done = subprocess.run([script], check=False, capture_output=True, text=True)
+    assert (done.returncode, f"{folder}/ami_secret is empty" in done.stderr) == (1, True)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (folder / "ami_secret").unlink()
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "od").symlink_to("/bin/true")
+    broken = {"PATH": f"{tools}:/usr/bin:/bin"}
+    done = subprocess.run([script], check=False, capture_output=True, text=True, env=broken)
+    assert (done.returncode, "nothing to write into" in done.stderr) == (1, True)
+    assert not (folder / "ami_secret").exists()
+
+
 def test_the_service_starts_with_what_its_container_gives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "deploy").mkdir()
     subprocess.run([shutil.copy(ROOT / "deploy/make-secrets", tmp_path / "deploy")], check=True, capture_output=True)
