@@ -21,6 +21,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -69,7 +70,7 @@ def begun(to: Path, at: datetime) -> Iterator[Path]:
     """
     to.mkdir(mode=0o700, parents=True, exist_ok=True)
     whole = place_of(to, at)
-    with (to / ".lock").open("w") as lock:
+    with _lock(to / ".lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -88,6 +89,15 @@ def begun(to: Path, at: datetime) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
+
+
+def _lock(path: Path) -> TextIOWrapper:
+    """The file to lock; a link, which whoever may write there could lead to any file of ours, is refused."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise BackupError(f"{path}: {error.strerror}") from None
+    return os.fdopen(handle, "r+")
 
 
 def finish(folder: Path, manifest: Manifest) -> None:

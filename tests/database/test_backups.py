@@ -278,6 +278,16 @@ async def test_a_backup_that_fails_leaves_nothing_that_looks_whole(
         await restore(there, tmp_path, replace=True)
 
 
+async def test_the_lock_is_no_link_to_another_file(there: Settings, tmp_path: Path) -> None:
+    """It would be made, or emptied, wherever the link leads."""
+    elsewhere, to = tmp_path / "elsewhere", tmp_path / "copies"
+    to.mkdir()
+    (to / ".lock").symlink_to(elsewhere)
+    with pytest.raises(BackupError, match=r"copies/\.lock: "):
+        await back_up(there, to, keep=None, recordings=False)
+    assert not elsewhere.exists()
+
+
 @pytest.mark.parametrize("name", ["database.dump", "store.csv", "manifest.json"])
 async def test_a_damaged_backup_is_refused_before_anything_is_touched(
     name: str, there: Settings, database_url: str, tmp_path: Path
