@@ -45,7 +45,7 @@ ACTIONS: Final = (
     *("calls_exported", "view_saved", "view_removed"),
     *("call_overheard", "wall_link_made", "wall_link_revoked"),
     *("password_link_made", "password_set", "token_made", "token_revoked", "jobs_retried", "audit_exported"),
-    *("directory_changed", "database_restored"),
+    *("directory_changed", "backup_made", "database_restored"),
 )
 """What is written down besides listening (`listens`); a test asks that the pages have words for each."""
 

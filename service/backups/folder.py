@@ -169,6 +169,11 @@ def copy(source: Path, target: Path) -> str:
     return digest(target)
 
 
+def size(folder: Path) -> int:
+    """Bytes of all files in a backup, those too that it shares with the one before."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file."""
     found = hashlib.sha256()

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pwd
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import structlog
 from pydantic import BaseModel, SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.database import connect
 from directory import file, store
+from recordings import audit
 from recordings.archive_rows import Held, held
 from recordings.store import Store, StoreError
 from service.backups import folder, programs, rows
@@ -25,6 +29,8 @@ from service.database import status
 from service.settings import Settings
 from service.shown import shown
 from service.wiring import open_database, open_house, open_store
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _TABLES = "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace order by relname"
 
@@ -69,8 +75,11 @@ async def back_up(settings: Settings, to: Path, *, keep: int | None, recordings:
                 )  # fmt: skip
                 await asyncio.to_thread(folder.finish, place, manifest)
             whole = folder.place_of(to, made_at)
+            told = {"of": manifest.made_at.isoformat(), "bytes": await asyncio.to_thread(folder.size, whole)}
             async with engine.begin() as connection:
                 await rows.note(connection, str(whole.resolve()), manifest.made_at)
+                await _audit(connection, f"backup {whole.name}", told)
+            log.info("backup made", objects=manifest.objects, missing=len(missing), **told)
         except StoreError as error:
             raise BackupError(str(error)) from error
         finally:
@@ -83,6 +92,19 @@ async def note_other(settings: Settings) -> None:
     """Note that the database was copied now by the means of its server."""
     async with open_house(settings, pool=1) as house, house.engine.begin() as connection:
         await rows.note(connection, None)
+        await _audit(connection, "backup by other means", {})
+    log.info("backup by other means noted")
+
+
+async def _audit(connection: AsyncConnection, subject: str, told: dict[str, Any]) -> None:
+    await audit.note(connection, audit.THE_OPERATOR, "backup_made", subject, told | {"account": account()})
+
+
+def account() -> str:
+    """The account of this machine that makes a backup or restores one."""
+    with suppress(KeyError):
+        return pwd.getpwuid(os.geteuid()).pw_name
+    return str(os.geteuid())
 
 
 async def _moment(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,9 +21,12 @@ from recordings.store import Store, StoreError
 from service.backups import access, folder, programs
 from service.backups.access import Access
 from service.backups.folder import BackupError, Manifest
+from service.backups.making import account
 from service.database import knows, upgrade
 from service.settings import Settings
 from service.wiring import open_database, open_store
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 LEAVING_SECONDS: Final = 10.0
 """So long sessions that were closed a moment ago may still be there."""
@@ -69,7 +73,11 @@ async def restore(settings: Settings, backup: Path, *, replace: bool) -> Restore
                 # Who looks next has missed nothing: what was since the backup is no outage.
                 await connection.execute(signs_of_life.delete())
                 told = {"of": manifest.made_at.isoformat(), "version": manifest.version}
-                await audit.note(connection, audit.THE_OPERATOR, "database_restored", f"backup {backup.name}", told)
+                by = {"account": account()}
+                await audit.note(
+                    connection, audit.THE_OPERATOR, "database_restored", f"backup {backup.name}", told | by
+                )
+            log.warning("database restored", doubted=doubted, sessions_ended=opens.sessions_ended, **told)
         finally:
             await engine.dispose()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -21,6 +22,7 @@ import pytest
 from alembic import command
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from calls.database import connect, plain
 from calls.incident_rows import sign_of_life
@@ -486,6 +488,42 @@ async def test_the_newest_are_kept_and_sound_is_copied_once(there: Settings, tmp
     for path in files(newest.folder / "recordings"):
         assert (second / "recordings" / path).samefile(newest.folder / "recordings" / path)
     assert files(newest.folder / "recordings") == files(there.recordings_store)
+
+
+async def test_who_made_a_backup_and_who_restored_it_is_written_down(
+    there: Settings, engine: AsyncEngine, empty: Settings, empty_database_url: str, tmp_path: Path
+) -> None:
+    """By which account of the machine, of which moment and how large; in the audit, and in the log beside it."""
+    account = pwd.getpwuid(os.geteuid()).pw_name
+    with capture_logs() as logged:
+        made = await back_up(there, tmp_path, keep=None, recordings=True)
+        await making.note_other(there)
+        await restore(empty, made.folder, replace=False)
+    size = sum(len(data) for data in files(made.folder).values())
+    of = made.manifest.made_at.isoformat()
+    asked = text("select actor, action, subject, details from audit order by id")
+    async with engine.connect() as connection:
+        assert (await connection.execute(asked)).all() == [
+            (
+                "command line",
+                "backup_made",
+                f"backup {made.folder.name}",
+                {"of": of, "bytes": size, "account": account},
+            ),
+            ("command line", "backup_made", "backup by other means", {"account": account}),
+        ]
+    restored = connect(empty_database_url, pool=1)
+    async with restored.connect() as connection:
+        ((_, action, subject, details),) = (await connection.execute(asked)).all()
+    await restored.dispose()
+    assert (action, subject, details["account"]) == ("database_restored", f"backup {made.folder.name}", account)
+    ours = [line["event"] for line in logged if line["log_level"] in {"info", "warning"}]
+    assert [line for line in ours if "backup" in line or "restored" in line] == [
+        "backup made",
+        "backup by other means noted",
+        "database restored",
+    ]
+    assert [line.get("bytes") for line in logged if line["event"] == "backup made"] == [size]
 
 
 async def test_when_the_last_was_made_is_known(there: Settings, engine: AsyncEngine, tmp_path: Path) -> None:
