@@ -7,7 +7,9 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from functools import cache
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -177,6 +179,20 @@ async def test_the_service_owns_its_database_and_nothing_else(
     finally:
         await administrator.execute(f"drop database {name} with (force)")
         await administrator.execute(f"drop role {name}")
+
+
+def test_a_proxy_on_this_machine_is_believed_and_nobody_else() -> None:
+    """It comes by the published port, as the gateway of the one network of the service that is not closed."""
+    told = compose("*")
+    outward = [
+        name for name in told["services"]["switchhook"]["networks"] if not told["networks"][name].get("internal")
+    ]
+    (network,) = outward
+    assert [name for name, one in told["services"].items() if network in one.get("networks", {})] == ["switchhook"]
+    (pool,) = told["networks"][network]["ipam"]["config"]
+    settings = tomllib.loads((ROOT / "deploy/switchhook.toml").read_text())
+    assert settings["web"]["trusted_proxies"] == [f"{pool['gateway']}/32"]
+    assert ip_address(pool["gateway"]) in ip_network(pool["subnet"])
 
 
 def test_what_is_mounted_from_the_checkout_is_there() -> None:
