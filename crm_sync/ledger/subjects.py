@@ -17,6 +17,7 @@ from calls.record import state_call
 from calls.tables import calls, follow_up_actions, follow_ups, incident_events, incidents
 from calls.view import view
 from crm_sync.connections import Connection
+from crm_sync.crm import SUBJECTS
 from crm_sync.tables import lead_events, leads, parties, party_numbers
 from crm_sync.told import (
     CrmCall,
@@ -59,7 +60,12 @@ class Rooms:
 async def subject_of(
     connection: AsyncConnection, effect: Row[Any], rooms: Rooms, to: Connection
 ) -> tuple[datetime, Subject]:
-    """What the effect tells, and when it happened. Raises NothingToTell, NotThereYet."""
+    """What the effect tells, and when it happened. Raises NothingToTell, NotThereYet.
+
+    A step of a newer version is a fault, which is tried again: a process of that version knows it.
+    """
+    if effect.step not in SUBJECTS:
+        raise LookupError(effect.step)
     if effect.step == "task":
         return await _task(connection, effect.subject)
     if effect.step in {"lead", "message"}:

@@ -24,7 +24,8 @@ from crm_sync.crm import Crm, Done, Effect
 from crm_sync.due import due
 from crm_sync.errors import CrmError, PermanentError, TransientError, UnknownOutcomeError
 from crm_sync.jobs import CrmJobs
-from crm_sync.ledger.planning import plan_changes
+from crm_sync.ledger.owed import Owed
+from crm_sync.ledger.planning import plan, plan_changes
 from crm_sync.ledger.retry import GIVE_UP_SECONDS
 from crm_sync.ledger.sending import OTHER_NUMBER_SECONDS
 from crm_sync.ledger.subjects import NotThereYet, Rooms
@@ -273,6 +274,17 @@ async def test_what_cannot_even_be_begun_is_a_fault_and_in_the_end_a_dead_letter
         await connections.retry(connection, "site")
     await ledger.run()
     assert ledger.receiver.types() == ["call.ended", "transcript.ready"]
+
+
+async def test_a_step_of_a_newer_version_is_left_for_a_process_that_knows_it(ledger: Ledger) -> None:
+    """While machines are upgraded one after another an older worker takes it too: nothing is ended untold."""
+    async with ledger.engine.begin() as connection:
+        await connection.execute(text("alter table crm_effects drop constraint ck_crm_effects_step"))
+        await plan(connection, [Owed(None, "", "call_finished", "lane")])
+        await connection.execute(text("update crm_effects set step = 'of_a_newer_version'"))
+    await ledger.run()
+    assert await ledger.states() == [("of_a_newer_version", "planned")]
+    assert [reason for reason, _ in ledger.waits] == ["fault"]
 
 
 async def test_what_was_sent_before_a_pause_does_not_end_it(ledger: Ledger) -> None:
