@@ -136,6 +136,14 @@ async def test_what_is_installed_answers_the_healthcheck_of_the_container(instal
         await serving.communicate()
 
 
+def test_what_is_installed_tells_traces_where_it_is_told_to(installed: Path) -> None:
+    """The image and the units need no other installation for `traces.endpoint`."""
+    python = installed / "opt/switchhook/current/bin/python"
+    told = "from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter"
+    done = subprocess.run([python, "-c", told], capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 0, done.stderr
+
+
 async def _status(command: list[str], environment: dict[str, str]) -> int:
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, cwd="/", stderr=asyncio.subprocess.DEVNULL
