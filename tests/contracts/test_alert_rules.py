@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from metrics.observe import OUTCOMES, PREFIX, CrmAsked, Observed, Pushed, Reconc
 from metrics.questions import QUESTIONS
 from metrics.synthetic import SyntheticSchedule
 from metrics.working import WorkingNow
+from service.doctor import copies
 from service.installed import locate_promtool
 from telephony.pbx import LinkState
 
@@ -114,6 +116,16 @@ def test_each_alert_says_who_is_affected_and_what_to_do_first(rule: dict[str, An
     text = page.read_text(encoding="utf-8")
     for heading in ("## What it means", "## Who is affected", "## First step", "## Then"):
         assert heading in text, heading
+
+
+def test_a_backup_is_old_after_the_same_time_wherever_that_is_told() -> None:
+    """The alert, the doctor, and the container that makes them."""
+    (rule,) = (rule for rule in rules() if rule["alert"] == "BackupOld")
+    (hours,) = re.findall(r"backup_age_seconds\) > (\d+) \* 3600", rule["expr"])
+    assert timedelta(hours=int(hours)) == copies.DUE
+    check = yaml.safe_load(Path("compose.yaml").read_text(encoding="utf-8"))["services"]["backup"]["healthcheck"]
+    (minutes,) = re.findall(r"-mmin -(\d+)", check["test"][1])
+    assert timedelta(minutes=int(minutes)) == copies.DUE
 
 
 def test_every_runbook_belongs_to_an_alert() -> None:
