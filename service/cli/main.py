@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,8 @@ import typer
 
 from service.cli.backups import backup, restore
 from service.cli.crm import crm_app
+from service.cli.db import db_app
+from service.cli.directory import directory_app
 from service.cli.follow_ups import follow_ups_app, report_app
 from service.cli.incidents import incidents
 from service.cli.jobs import jobs
@@ -26,14 +27,12 @@ from service.cli.recordings import recordings_app
 from service.cli.reloading import reload
 from service.cli.synthetic import synthetic
 from service.cli.talks import export, talk_facts
+from service.cli.tape import tape_app
 from service.cli.terminal import Json, many, moment, plain, refuse, run, settled
+from service.cli.user import user_app
 from service.cli.wallboard import wallboard_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-directory_app = typer.Typer(no_args_is_help=True, help="People, teams, devices, lines and hours.")
-user_app = typer.Typer(no_args_is_help=True, help="Logins and API tokens.")
-db_app = typer.Typer(no_args_is_help=True, help="The database's schema.")
-tape_app = typer.Typer(no_args_is_help=True, help="What a PBX says, recorded with invented numbers and names.")
 app.add_typer(directory_app, name="directory")
 app.add_typer(person_app, name="person")
 app.add_typer(user_app, name="user")
@@ -238,40 +237,6 @@ def replay(
     typer.echo(f"{many(skipped, 'event')} skipped", err=True)
 
 
-Into = Annotated[Path, typer.Option(help="The folder to write into.")]
-Extensions = Annotated[bool, typer.Option("--extensions", help="Also replace short numbers (2 to 6 digits).")]
-Devices = Annotated[bool, typer.Option("--devices", help="Also replace the devices' names.")]
-
-
-@tape_app.command("record")
-def tape_record(
-    name: Annotated[str, typer.Argument(help="Makes NAME.ami, and NAME.cel.csv where CEL is set.")],
-    into: Into = Path(),
-    pbx: Annotated[str | None, typer.Option(help="Which PBX of the settings; the first when left out.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Record so long, whatever happens.", min=0.1)] = None,
-    extensions: Extensions = False,
-    devices: Devices = False,
-) -> None:
-    """Record a PBX until a call has ended (or Ctrl-C, or --seconds), numbers, names and addresses replaced."""
-    from service.commands.tape import Scrambling, record
-
-    written = run(record(settled(), name, into, pbx, seconds, Scrambling(extensions, devices)))
-    typer.echo("\n".join(map(str, written)))
-
-
-@tape_app.command("scramble")
-def tape_scramble(
-    files: Annotated[list[Path], typer.Argument(help="Recorded streams of one PBX: AMI or CEL, any of their forms.")],
-    into: Into,
-    extensions: Extensions = False,
-    devices: Devices = False,
-) -> None:
-    """Replace numbers, names and addresses of recorded streams, the same by the same in all of them."""
-    from service.commands.tape import Scrambling, scramble
-
-    typer.echo("\n".join(map(str, run(scramble(files, into, Scrambling(extensions, devices))))))
-
-
 @app.command("catch-up")
 def catch_up(
     since: Annotated[str, typer.Option("--from", help="ISO 8601.")],
@@ -339,152 +304,6 @@ def transcribe(file: Annotated[Path, typer.Argument(help="A recording.")], as_js
 
     told, words = run(work(settled(), file))
     typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
-
-
-@directory_app.command("apply")
-def directory_apply(
-    file: Annotated[Path, typer.Argument(help="A YAML file.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
-) -> None:
-    """Make the directory what the file says, all or nothing; shows the difference first."""
-    from service.commands.one_shot import apply_directory
-
-    lines, doubts = run(apply_directory(settled(), file, dry_run=dry_run))
-    for doubt in doubts:
-        typer.echo(f"warning: {doubt}", err=True)
-    typer.echo("\n".join(lines) or "no difference")
-    typer.echo("nothing was changed" if dry_run or not lines else f"{many(len(lines), 'change')} applied", err=True)
-
-
-@directory_app.command("export")
-def directory_export() -> None:
-    """Print the directory as YAML."""
-    from service.commands.one_shot import export_directory
-
-    typer.echo(run(export_directory(settled())), nl=False)
-
-
-@directory_app.command("rules")
-def directory_rules(
-    version: Annotated[int | None, typer.Option(help="Print this version as YAML.")] = None, as_json: Json = False
-) -> None:
-    """List every version of the routing rules, oldest first; the last one is in force."""
-    from service.commands.one_shot import rule_versions
-
-    told, words = run(rule_versions(settled(), version))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words.rstrip("\n"))
-
-
-Role = Literal["manager", "head", "operator", "admin"]
-
-
-@user_app.command("add")
-def user_add(
-    login: Annotated[str, typer.Argument()],
-    role: Annotated[Role, typer.Option()] = "manager",
-    person: Annotated[str | None, typer.Option(help="The person of the directory who logs in so.")] = None,
-) -> None:
-    """Add a login; asks for the password (or reads a line from stdin)."""
-    from service.commands.one_shot import add_user
-
-    run(add_user(settled(), login, role, person, _password()))
-    typer.echo(f"{login} may log in", err=True)
-
-
-@user_app.command("passwd")
-def user_passwd(login: Annotated[str, typer.Argument()]) -> None:
-    """Set a new password."""
-    from service.commands.one_shot import set_password
-
-    run(set_password(settled(), login, _password()))
-    typer.echo(f"the password of {login} is changed", err=True)
-
-
-@user_app.command("list")
-def user_list(as_json: Json = False) -> None:
-    """Tell every login: role, person, whether it is disabled, open sessions, living tokens."""
-    from service.commands.one_shot import list_users
-
-    told, words = run(list_users(settled()))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
-
-
-@user_app.command("disable")
-def user_disable(login: Annotated[str, typer.Argument()]) -> None:
-    """Shut a login out: its sessions and streams end, its tokens are revoked."""
-    from service.commands.one_shot import disable_user
-
-    run(disable_user(settled(), login))
-    typer.echo(f"{login} is disabled", err=True)
-
-
-@user_app.command("enable")
-def user_enable(login: Annotated[str, typer.Argument()]) -> None:
-    """Let a login in again, with its old password and without its old tokens."""
-    from service.commands.one_shot import enable_user
-
-    run(enable_user(settled(), login))
-    typer.echo(f"{login} may log in", err=True)
-
-
-@user_app.command("token")
-def user_token(
-    login: Annotated[str, typer.Argument()],
-    name: Annotated[str, typer.Option()] = "api",
-    days: Annotated[int | None, typer.Option(help="It ends after so many days; never when left out.")] = None,
-    scope: Annotated[Literal["all", "read"], typer.Option(help="All that the login may do, or reading alone.")] = "all",
-) -> None:
-    """Make an API token that acts as this login; it is shown once."""
-    from service.commands.one_shot import make_token
-
-    typer.echo(run(make_token(settled(), login, name, days, scope)))
-
-
-@user_app.command("revoke")
-def user_revoke(login: Annotated[str, typer.Argument()], name: Annotated[str, typer.Argument()]) -> None:
-    """End the API tokens of that name."""
-    from service.commands.one_shot import revoke_token
-
-    typer.echo(f"{many(run(revoke_token(settled(), login, name)), 'token')} revoked", err=True)
-
-
-@db_app.command("upgrade")
-def db_upgrade() -> None:
-    """Bring the database to this version's schema."""
-    from service.wiring import open_database
-
-    async def work() -> None:
-        async with open_database(settled()):
-            pass
-
-    run(work())
-    typer.echo("the database is up to date", err=True)
-
-
-@db_app.command("status")
-def db_status() -> None:
-    """Tell the database's schema revision and the newest one."""
-    from service.commands.one_shot import schema_status
-
-    found, newest = run(schema_status(settled()))
-    typer.echo(f"database {found or 'empty'}, newest {newest}")
-    raise typer.Exit(0 if found == newest else 1)
-
-
-@db_app.command("shell")
-def db_shell(
-    command: Annotated[str | None, typer.Option(help="SQL to run instead of asking for it.")] = None,
-) -> None:
-    """Open psql on the database, also the embedded one."""
-    from service.commands.one_shot import database_shell
-
-    raise typer.Exit(run(database_shell(settled(), command)))
-
-
-def _password() -> str:
-    if sys.stdin.isatty():
-        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-    return sys.stdin.readline().rstrip("\n")
 
 
 if __name__ == "__main__":

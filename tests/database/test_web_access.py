@@ -323,6 +323,7 @@ async def test_a_stolen_token_of_an_admin_opens_nothing_for_longer_than_itself(s
         (f"users/{await number(site, 'anna')}/change", {"role": "admin", "person": "anna"}),
         *((f"users/{user}/password-link", dict[str, object]()) for user in (ilya, other)),
         (f"users/{other}/tokens", {"name": "more", "scope": "all", "days": 7}),
+        *((f"users/{other}/{do}", dict[str, object]()) for do in ("enable", "forget-provider")),
     ]
     async with site.visitor(Authorization=f"Bearer {token}") as program, site.visitor("ilya") as admin:
         for path, wish in wishes:

@@ -140,6 +140,7 @@ async def _disable(asked: Asked) -> None:
 
 
 async def _enable(asked: Asked) -> None:
+    _keep_admins(asked.request, asked.one.role)
     await users.enable(asked.connection, asked.one.login)
     await asked.note("user_enabled")
 
@@ -162,6 +163,7 @@ async def _end_sessions(asked: Asked) -> None:
 
 
 async def _forget_provider(asked: Asked) -> None:
+    _keep_admins(asked.request, asked.one.role)
     await logins.forget_provider(asked.connection, asked.one.id)
     await asked.note("provider_forgotten")
 

@@ -146,7 +146,7 @@ async def change_user(request: web.Request, wish: UserChange) -> UserWhole | web
 
 @audited("user_enabled")
 async def enable_user(request: web.Request, _body: NoBody) -> UserWhole | web.Response:
-    """POST /users/{number}/enable."""
+    """POST /users/{number}/enable. By a token no admin is let in again (403)."""
     return await _do(request, "enable")
 
 
@@ -158,7 +158,7 @@ async def end_user_sessions(request: web.Request, _body: NoBody) -> UserWhole | 
 
 @audited("provider_forgotten")
 async def forget_user_provider(request: web.Request, _body: NoBody) -> UserWhole | web.Response:
-    """POST /users/{number}/forget-provider: it may come by another account of the provider."""
+    """POST /users/{number}/forget-provider: it may come by another account of the provider. By a token no admin (403)."""
     return await _do(request, "forget_provider")
 
 
