@@ -136,9 +136,11 @@ def test_it_leaves_the_first_of_a_hunt_when_the_second_rings() -> None:
     assert (state(one), state(one, "boris")) == (None, "ringing")
 
 
-def test_ringing_comes_first_then_talking_then_what_was_missed() -> None:
+def test_ringing_comes_first_then_talking_then_what_was_missed_and_of_each_the_newest() -> None:
     over = call(reach("anna", "no_answer", started_at=1, ended_at=9), status="missed", ended_at=at(9))
     talking = call(reach("anna", started_at=3, answered_at=4), status="talking")
     ringing = call(reach("anna", started_at=8))
-    states = [card.state for card in cards_for([over, talking, ringing], "anna", at(10))]
-    assert states == ["ringing", "talking", "missed"]
+    later = call(reach("anna", started_at=9))
+    cards = cards_for([over, talking, ringing, later], "anna", at(10))
+    assert [card.state for card in cards] == ["ringing", "ringing", "talking", "missed"]
+    assert [card.call for card in cards[:2]] == [later, ringing]
