@@ -158,7 +158,7 @@ async def end_user_sessions(request: web.Request, _body: NoBody) -> UserWhole | 
 
 @audited("provider_forgotten")
 async def forget_user_provider(request: web.Request, _body: NoBody) -> UserWhole | web.Response:
-    """POST /users/{number}/forget-provider: it may come by another account of the provider. By a token no admin (403)."""
+    """POST /users/{number}/forget-provider: it may come by another account there. By a token no admin may (403)."""
     return await _do(request, "forget_provider")
 
 
