@@ -1,7 +1,6 @@
 """A scrambled tape tells the same calls of invented people: nothing true is left on it."""
 
 import re
-import secrets
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -17,6 +16,8 @@ from telephony.tape_fields import learn, scrambled
 
 TAPES = sorted((Path(__file__).parents[1] / "tapes").glob("*.ami"))
 NAMES = ("Клиент", "Менеджер", "Ivan", "Maria")
+# The same each time: of invented letters four are a true name by chance, once in some hundred runs.
+SECRET = bytes(range(32))
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def told(request: pytest.FixtureRequest) -> Told:
     """Each tape, scrambled once for all that is asked of it."""
     tape, whole = request.param
     (_, spoken), (_, rows) = content(tape), content(tape.with_suffix(".cel.csv"))
-    scrambler = Scrambler(secrets.token_bytes(32))
+    scrambler = Scrambler(SECRET)
     for one in (*spoken, *rows):
         learn(scrambler, one, extensions=whole, devices=whole)
     return Told(tape, whole, [scrambled(scrambler, one) for one in spoken], [scrambled(scrambler, one) for one in rows])
