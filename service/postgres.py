@@ -8,7 +8,6 @@ import fcntl
 import os
 import secrets
 import signal
-import socket
 from collections.abc import Mapping
 from io import TextIOWrapper
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Final, Self
 import asyncpg
 import structlog
 
+from service.ports import free_port
 from service.postgres_cluster import (
     Account,
     PostgresError,
@@ -205,7 +205,7 @@ class Postgres:
         free = self.port == 0
         while True:
             if free:
-                self.port = _free_port()
+                self.port = free_port()
             await clear_previous(self._cluster)
             self._process = await self._spawn()
             while self._process.returncode is None:
@@ -293,9 +293,3 @@ class Postgres:
     def _may_pass(self) -> bool:
         words = self._last_words()
         return "shared memory" in words or "could not create any TCP/IP sockets" in words or "lock file" in words
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

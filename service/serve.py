@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from metrics.observe import CrmAsked, Pushed
 from service.children import keep_worker
 from service.crm.owners import open_crm
 from service.doctor.daily import keep_examining
+from service.faults import UserFault
 from service.incidents.looking import Looking
-from service.ports import refuse_taken
 from service.reloading import not_yet, open_reloading
 from service.settings import Settings
 from service.stopping import stopping
@@ -45,9 +46,9 @@ class Service:
 @asynccontextmanager
 async def open_service(settings: Settings, role: str = "all") -> AsyncIterator[Service]:
     """The service with its roles running; whatever ends one of them ends all, with its reason."""
-    refuse_taken("metrics.port", settings.metrics.host, settings.metrics.port)
+    _refuse_taken("metrics.port", settings.metrics.host, settings.metrics.port)
     if role in {"all", "web"}:
-        refuse_taken("web.port", settings.web.host, settings.web.port)
+        _refuse_taken("web.port", settings.web.host, settings.web.port)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(open_traces(settings.traces))
         house = await stack.enter_async_context(open_house(settings))
@@ -108,3 +109,14 @@ async def _say_goodbye(house: House) -> None:
             await last_sign_of_life(connection)
     except (SQLAlchemyError, OSError) as error:
         log.warning("the end is not noted", error=type(error).__name__)
+
+
+def _refuse_taken(setting: str, host: str, port: int) -> None:
+    """Raise UserFault when nobody could listen on `port` of `host`; what started already would have to be ended."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise UserFault(f"{setting}: cannot listen on {host}:{port} ({error.strerror or error})") from None

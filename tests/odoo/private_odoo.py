@@ -12,7 +12,6 @@ import json
 import os
 import re
 import signal
-import socket
 import tempfile
 import urllib.error
 import urllib.request
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from service.installed import NotInstalledError, cache_folders
+from service.ports import free_port
 from service.postgres import Postgres
 
 DATABASE: Final = "crm"
@@ -86,7 +86,7 @@ class House:
     @asynccontextmanager
     async def serve(self, *, numbers: bool) -> AsyncIterator[RealOdoo]:
         """A server; `numbers`: with the library that reads telephone numbers, which Odoo does not need."""
-        port = _free_port()
+        port = free_port()
         with (self.folder / f"server-{port}.log").open("wb") as said:
             arguments = ("-d", DATABASE, "--db-filter", f"^{DATABASE}$", "--http-port", str(port))
             process = await _begin(self.folder, arguments, said, numbers=numbers)
@@ -208,9 +208,3 @@ def _healthy(url: str) -> bool:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
