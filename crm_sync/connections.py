@@ -17,7 +17,7 @@ from yarl import URL
 from calls.jobs import enqueue
 from crm_sync.crm import Crm, Step
 from crm_sync.errors import AuthDeadError
-from crm_sync.ledger.planning import job_of, revive
+from crm_sync.ledger.planning import hasten, job_of, revive
 from crm_sync.ledger.tables import OPEN_STATES, UNSETTLED_STATES, crm_connections, crm_effects
 from crm_sync.secrets import Keeper, SecretKeyError
 
@@ -185,6 +185,7 @@ async def start(connection: AsyncConnection, key: str, *, shadow: bool = False, 
     owed = case((deaf, func.clock_timestamp()), else_=crm_connections.c.since) if since is None else since
     state = "shadow" if shadow else "active"
     await _set(connection, key, {"state": state, "goes_on_as": state, "stopped_by": None, "since": owed, **_GOING})
+    await hasten(connection, key)
     return await revive(connection, key)
 
 

@@ -78,6 +78,12 @@ def job_of(row: Row[Any]) -> Job:
     return Job(TASK, QUEUE, args, lock=f"crm {row.connection} {row.lane}")
 
 
+_HASTEN = text(
+    """
+    update procrastinate_jobs set scheduled_at = null
+    where task_name = :task and status = 'todo' and scheduled_at is not null and starts_with(lock, :of)
+    """
+)
 _RELEASE = text("update crm_effects set waits = false where call_id = :call_id and waits")
 _MOST: Final = 500
 _UNSENT = text(
@@ -109,6 +115,11 @@ async def revive(connection: AsyncConnection, key: str | None = None) -> int:
     One whose job failed is none of them: `upkeep.tidy` makes it a dead letter.
     """
     return len(await put_on_way(connection, key=key))
+
+
+async def hasten(connection: AsyncConnection, key: str) -> None:
+    """Let what waits to be tried again at a connection be tried now: whoever started it has mended what was wrong."""
+    await connection.execute(_HASTEN, {"task": TASK, "of": f"crm {key} "})
 
 
 async def put_on_way(

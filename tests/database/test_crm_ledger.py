@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -174,6 +175,23 @@ async def test_an_address_that_is_gone_ends_the_connection_until_a_person_starts
         assert await connections.retry(connection, "site") == 1
     await ledger.run()
     assert await ledger.states() == [("call_finished", "done"), ("call_finished", "done")]
+
+
+async def test_who_is_started_again_is_told_at_once_what_waits_to_be_tried_again(ledger: Ledger) -> None:
+    """A person has mended it; what waits for another connection waits on."""
+    await ledger.happen(settled_call())
+    waiting = text("update procrastinate_jobs set scheduled_at = now() + interval '10 minutes'")
+    started = {}
+    for key in ("other", "site"):
+        async with ledger.engine.begin() as connection:
+            await connection.execute(waiting)
+            with suppress(connections.ConnectionRefused):
+                await connections.start(connection, key)
+        (row,) = await ledger.rows(
+            "select scheduled_at from procrastinate_jobs where task_name = 'crm_sync.send_effect'"
+        )
+        started[key] = row.scheduled_at is None
+    assert started == {"other": False, "site": True}
 
 
 async def test_while_nobody_is_there_nothing_else_is_tried(ledger: Ledger) -> None:
