@@ -17,7 +17,8 @@ from service import tracebacks
 PERSONAL = frozenset({"number", "caller_number", "caller_name", "name_of_caller", "text", "login"})
 SECRET = frozenset({"secret", "password", "token", "authorization", "cookie", "database_url", "cel_url"})
 
-_HIDDEN: Final = "***"
+HIDDEN: Final = "***"
+"""Stands for what is not shown."""
 
 # A text may be as long as a CRM likes: no expression here reads a part of it again and again. Each begins at what is
 # rare or at the beginning of a word, and gives nothing back of what it took (`++`), or only a few signs.
@@ -61,7 +62,7 @@ _PERSONAL: Final = re.compile(
 def masked(text: str) -> str:
     """Free text, as an error's, with numbers and mailboxes cut to their last two characters, and without passwords."""
     for secret in _SECRETS:
-        text = secret.sub(rf"\g<1>{_HIDDEN}", text)
+        text = secret.sub(rf"\g<1>{HIDDEN}", text)
     return _PERSONAL.sub(_end, text)
 
 
@@ -81,7 +82,7 @@ def _fields(told: Mapping[Any, Any]) -> dict[Any, Any]:
 def _field(name: Any, value: Any) -> Any:
     known = name.casefold() if isinstance(name, str) else ""
     if known in SECRET:
-        return _HIDDEN
+        return HIDDEN
     if known in PERSONAL:
         return f"…{str(value)[-2:]}" if value else ""
     return _within(value)

@@ -19,7 +19,7 @@ from typing import Any, Final
 import structlog
 from pydantic import BaseModel, SecretStr
 
-from service.log import change_style, masked
+from service.log import HIDDEN, change_style, masked
 from service.settings import Settings, SettingsError, load
 from service.shown import shown
 from service.wiring import House
@@ -30,7 +30,6 @@ LIVE: Final = frozenset({"log", "language", "oidc", "web", "notices", "transcrip
 """What is asked for whenever it is used, or has workers begin anew; all else is opened once, and needs a restart."""
 NEEDS_RESTART: Final = frozenset(Settings.model_fields.keys() - LIVE)
 _OF_WEB: Final = ("host", "port", "public_url")
-_HIDDEN: Final = "***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def _fields(part: BaseModel, within: str = "") -> Iterator[tuple[str, Any]]:
 
 def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
-        return _HIDDEN if value.get_secret_value() else "none"
+        return HIDDEN if value.get_secret_value() else "none"
     if isinstance(value, list):
         return "[" + ", ".join(map(str, value)) + "]"
     told = "none" if value is None else str(value)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
-import typer
-
-from service.cli.terminal import Json, run, settled
+from service.cli.terminal import Json, settled, tell
 
 
 def leads_attention(as_json: Json = False) -> None:
     """List leads that are overdue, forgotten or long at their stage, and people who have too many."""
-    told, words = run(_attention())
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(_attention(), as_json=as_json)
 
 
 async def _attention() -> tuple[dict[str, Any], str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from service.cli.crm_adding import SINCE, KindsGroup
-from service.cli.terminal import Json, many, moment, run, settled
+from service.cli.terminal import Json, many, moment, run, settled, tell
 
 crm_app = typer.Typer(no_args_is_help=True, help="Connections to CRMs, and the ledger of what they are told.")
 add_app = typer.Typer(cls=KindsGroup, no_args_is_help=True, help="Connect a CRM.")
@@ -58,8 +57,7 @@ def crm_users(key: Key, as_json: Json = False) -> None:
     """Tell who works there and who that is here, and who here is nobody there."""
     from service.crm.setup import list_users
 
-    told, words = run(list_users(settled(), key))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(list_users(settled(), key), as_json=as_json)
 
 
 @crm_app.command("pair")
@@ -107,8 +105,7 @@ def crm_list(as_json: Json = False) -> None:
     """Tell every connection: state, and how much was told, waits, or was given up."""
     from service.commands.crm import list_connections
 
-    told, words = run(list_connections(settled()))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(list_connections(settled()), as_json=as_json)
 
 
 @crm_app.command("effects")
@@ -120,8 +117,7 @@ def crm_effects(
     """Tell what a connection was told, the newest first: state, attempts, and what it answered."""
     from service.commands.crm import list_effects
 
-    told, words = run(list_effects(settled(), key, state))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(list_effects(settled(), key, state), as_json=as_json)
 
 
 @crm_app.command("retry")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from service.cli.terminal import Json, many, run, settled
+from service.cli.terminal import Json, many, run, settled, tell
 
 directory_app = typer.Typer(no_args_is_help=True, help="People, teams, devices, lines and hours.")
 
@@ -43,5 +42,4 @@ def directory_rules(
     """List every version of the routing rules, oldest first; the last one is in force."""
     from service.commands.one_shot import rule_versions
 
-    told, words = run(rule_versions(settled(), version))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words.rstrip("\n"))
+    tell(rule_versions(settled(), version), as_json=as_json)

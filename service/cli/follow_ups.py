@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from service.cli.terminal import Json, moment, run, settled
+from service.cli.terminal import Json, moment, run, settled, tell
 
 follow_ups_app = typer.Typer(help="Whom to call back: the promises, and closing one by hand.")
 report_app = typer.Typer(no_args_is_help=True, help="What happened in a period, counted.")
@@ -24,8 +23,7 @@ def follow_ups(
 
     if context.invoked_subcommand is not None:
         return
-    told, words = run(list_follow_ups(settled(), only_open=only_open))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(list_follow_ups(settled(), only_open=only_open), as_json=as_json)
 
 
 @follow_ups_app.command("close")
@@ -51,5 +49,4 @@ def report_missed(
     from service.commands.follow_ups import missed_report
 
     began, ended = moment("--from", since) if since else None, moment("--to", until) if until else None
-    told, words = run(missed_report(settled(), began, ended))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(missed_report(settled(), began, ended), as_json=as_json)

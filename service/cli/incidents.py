@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from service.cli.terminal import Json, moment, run, settled
+from service.cli.terminal import Json, moment, settled, tell
 
 
 def incidents(
@@ -20,5 +19,4 @@ def incidents(
     from service.commands.incidents import tell_incidents
 
     began, ended = moment("--from", since) if since else None, moment("--to", until) if until else None
-    told, words = run(tell_incidents(settled(), began, ended, only_open=only_open))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(tell_incidents(settled(), began, ended, only_open=only_open), as_json=as_json)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from service.cli.terminal import Json, many, refuse, run, settled
+from service.cli.terminal import Json, many, refuse, run, settled, tell
 
 State = Literal["waiting", "running", "given_up"]
 _ID_MOST = 2**63 - 1
@@ -27,8 +27,7 @@ def jobs(
     from service.commands.jobs import tell_jobs, try_jobs_again
 
     if retry is None:
-        told, words = run(tell_jobs(settled(), queue or [], [state] if state else [], most))
-        typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+        told = tell(tell_jobs(settled(), queue or [], [state] if state else [], most), as_json=as_json)
         raise typer.Exit(1 if any(one["given_up"] for one in told["queues"]) else 0)
     if state:
         refuse(f"--state: is not for --retry, got {state!r}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from service.cli.leads import Fields, Line, Overdue, Owner, Reason, Stages, Step, leads_app, wanted_of
-from service.cli.terminal import Json, moment, named, run, settled
+from service.cli.terminal import Json, moment, named, run, settled, tell
 
 __all__ = ["leads_app"]
 
@@ -32,8 +31,7 @@ def leads_list(  # noqa: PLR0913, PLR0917  # each is an option of the command li
     from service.commands.lead import list_leads
 
     wanted = wanted_of(stage, step, owner, line, reason, field, overdue=overdue)
-    told, words = run(list_leads(settled(), wanted, only_count=only_count))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(list_leads(settled(), wanted, only_count=only_count), as_json=as_json)
 
 
 @leads_app.command("show")
@@ -41,8 +39,7 @@ def leads_show(lead: Lead, as_json: Json = False) -> None:
     """Tell one lead whole: client, fields, history, notes, tasks."""
     from service.commands.lead import show_lead
 
-    told, words = run(show_lead(settled(), lead))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(show_lead(settled(), lead), as_json=as_json)
 
 
 @leads_app.command("move")
@@ -117,8 +114,7 @@ def leads_tasks(
     """List what is still to be done, what is due first, at most a thousand."""
     from service.commands.lead import list_tasks
 
-    told, words = run(list_tasks(settled(), assignee))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(list_tasks(settled(), assignee), as_json=as_json)
 
 
 @leads_app.command("done")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from service.cli.terminal import Json, moment, refuse, run, settled
+from service.cli.terminal import Json, moment, refuse, settled, tell
 
 
 def lead_rules(
@@ -25,9 +24,9 @@ def lead_rules(
     now = datetime.now(UTC)
     if again:
         began = moment("--from", since) if since else now - timedelta(days=30)
-        told, words = run(replay_rules(settled(), began, moment("--to", until) if until else now, rules))
+        work = replay_rules(settled(), began, moment("--to", until) if until else now, rules)
     elif since or until:
         refuse(f"--{'from' if since else 'to'}: only past calls have times, add --replay")
     else:
-        told, words = run(list_rules(settled(), rules))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+        work = list_rules(settled(), rules)
+    tell(work, as_json=as_json)

@@ -28,7 +28,7 @@ from service.cli.reloading import reload
 from service.cli.synthetic import synthetic
 from service.cli.talks import export, talk_facts
 from service.cli.tape import tape_app
-from service.cli.terminal import Json, many, moment, plain, refuse, run, settled
+from service.cli.terminal import Json, many, moment, plain, refuse, run, settled, tell
 from service.cli.user import user_app
 from service.cli.wallboard import wallboard_app
 
@@ -155,14 +155,14 @@ def route(  # noqa: PLR0913, PLR0917  # each is an option of the command line
         _without("--replay", {"--from": number, "--line": line, "--at": at})
         began_at = moment("--from-time", since) if since else now - timedelta(days=30)
         ended_at = moment("--to-time", until) if until else now
-        told, words = run(replay_routes(settled(), began_at, ended_at, rules=rules, version=version))
+        work = replay_routes(settled(), began_at, ended_at, rules=rules, version=version)
     else:
         given = {"--from-time": since, "--to-time": until, "--rules": rules, "--version": version}
         _without("a single call (it is for --replay)", given)
         if number is None or line is None:
             refuse(f"{'--line' if number else '--from'}: is required without --replay")
-        told, words = run(dry_route(settled(), number, line, moment("--at", at) if at else now))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+        work = dry_route(settled(), number, line, moment("--at", at) if at else now)
+    tell(work, as_json=as_json)
 
 
 def _without(what: str, given: Mapping[str, object]) -> None:
@@ -210,8 +210,7 @@ def explain(
     """Tell one call whole: timeline, decision, cause if missed, recording, lead."""
     from service.commands.one_shot import explain as work
 
-    told, words = run(work(settled(), call))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(work(settled(), call), as_json=as_json)
 
 
 @app.command()
@@ -302,8 +301,7 @@ def transcribe(file: Annotated[Path, typer.Argument(help="A recording.")], as_js
     """Turn a recording into text with the service's own engine."""
     from service.commands.one_shot import transcribe as work
 
-    told, words = run(work(settled(), file))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(work(settled(), file), as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from service.cli.terminal import Json, run, settled
+from service.cli.terminal import Json, run, settled, tell
 
 parties_app = typer.Typer(no_args_is_help=True, help="People outside: their numbers, names, leads and merges.")
 
@@ -21,8 +20,7 @@ def show(party: Who, as_json: Json = False) -> None:
     """Tell a party's name, numbers, leads, and every merge it was part of."""
     from service.commands.parties import show_party
 
-    told, words = run(show_party(settled(), party))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(show_party(settled(), party), as_json=as_json)
 
 
 @parties_app.command("merge")

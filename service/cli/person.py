@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import typer
 
-from service.cli.terminal import Json, many, moment, run, settled
+from service.cli.terminal import Json, many, moment, run, settled, tell
 
 person_app = typer.Typer(no_args_is_help=True, help="Who is there: absences, substitutes and statuses.")
 
@@ -21,8 +20,7 @@ def person_list(as_json: Json = False) -> None:
     """Tell of everybody whether they may be rung now, and why not; and who will be away."""
     from service.commands.person import listed
 
-    told, words = run(listed(settled()))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(listed(settled()), as_json=as_json)
 
 
 @person_app.command("away")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
-from service.cli.terminal import Json, many, moment, run, settled
+from service.cli.terminal import Json, many, moment, run, settled, tell
 
 recordings_app = typer.Typer(no_args_is_help=True, help="What was recorded, and what was not.")
 
@@ -23,8 +22,7 @@ def recordings_gaps(
     from service.commands.recordings import list_gaps
 
     begins = moment("--since", since) if since else datetime.now(UTC) - timedelta(days=7)
-    told, words = run(list_gaps(settled(), begins, line))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    told = tell(list_gaps(settled(), begins, line), as_json=as_json)
     raise typer.Exit(1 if told else 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from service import log
 from service.settings import Settings, SettingsError, load
 
 T = TypeVar("T")
+Told = TypeVar("Told")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 
@@ -49,6 +51,13 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         refuse("\n".join(sentence(error) for error in leaves(faults)))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def tell(work: Coroutine[Any, Any, tuple[Told, str]], *, as_json: bool) -> Told:
+    """Run a command that finds something, print it as JSON or in its words, and give it."""
+    told, words = run(work)
+    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words.rstrip("\n"))
+    return told
 
 
 def many(count: int, noun: str) -> str:

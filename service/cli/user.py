@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated, Literal
 
 import typer
 
-from service.cli.terminal import Json, many, run, settled
+from service.cli.terminal import Json, many, run, settled, tell
 
 user_app = typer.Typer(no_args_is_help=True, help="Logins and API tokens.")
 
@@ -42,8 +41,7 @@ def user_list(as_json: Json = False) -> None:
     """Tell every login: role, person, whether it is disabled, open sessions, living tokens."""
     from service.commands.one_shot import list_users
 
-    told, words = run(list_users(settled()))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(list_users(settled()), as_json=as_json)
 
 
 @user_app.command("disable")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.terminal import Json, run, settled
+from service.cli.terminal import Json, run, settled, tell
 
 wallboard_app = typer.Typer(no_args_is_help=True, help="Links of screens that show the wallboard.")
 
@@ -30,8 +30,7 @@ def wallboard_list(as_json: Json = False) -> None:
     """Tell the links that open something, and when a screen came last."""
     from service.commands.wallboard import list_links
 
-    told, words = run(list_links(settled()))
-    typer.echo(json.dumps(told, ensure_ascii=False) if as_json else words)
+    tell(list_links(settled()), as_json=as_json)
 
 
 @wallboard_app.command("revoke")
