@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR, UUID
 
 from crm_sync import connection_tables  # noqa: F401 - their rows are of this room too
-from crm_sync.book.lifecycle import OPEN, OUTCOMES, STAGES
+from crm_sync.book.lifecycle import OPEN, OUTCOMES, REVIVED, STAGES
 from crm_sync.ledger import tables as ledger_tables  # noqa: F401 - their rows are of this room too
 from directory.tables import metadata
 
@@ -39,9 +39,6 @@ FOLDED_NAME = "translate(lower(name), 'ё', 'е')"
 
 FIELDS_WORDS = "to_tsvector('russian'::regconfig, fields)"
 """The words of a lead's fields, in SQL, on the table of leads."""
-
-REVIVED = "kind = 'stage' and before in ('lost', 'reviving') and after ~ '^in_work'"
-"""Whether an event of a lead brought it back to work, in SQL, on the table of events."""
 
 parties = Table(
     "parties",
@@ -173,7 +170,9 @@ lead_events = Table(
         comment="A reason of the policy's, or the lead rule that decided, and the owner rule: missed/round_robin.",
     ),
     Column("call_id", UUID(as_uuid=True), comment="The call that brought it about."),
+    Column("deadline_at", _MOMENT, comment="Since an opening, a move or a new deadline: to go on by then."),
     Index("ix_lead_events_lead_id_id", "lead_id", "id"),
+    Index("ix_lead_events_told_at", "at", postgresql_where=text("kind in ('opened', 'stage', 'owner', 'deadline')")),
     Index("ix_lead_events_revived", "id", postgresql_where=text(REVIVED)),
     Index("ix_lead_events_revival", "reason", postgresql_where=text("kind in ('revival', 'message')")),
     Index(
@@ -245,6 +244,7 @@ desk_cards = Table(
     Column("closed_at", _MOMENT, comment="Since when the card is off the desk: told, or dismissed."),
     Column("booked_at", _MOMENT, comment="When note, outcome and next step went to the call's lead; null: not yet."),
     CheckConstraint("(told_at is null) = (told_by is null)", name="told_by_somebody"),
+    Index("ix_desk_cards_told_at", "told_at", postgresql_where=text("told_at is not null")),
     comment="What people write and tell of a call on its card; a card without a row is untouched.",
 )
 

@@ -11,7 +11,7 @@ from calls.due import Change
 from calls.events import FallbackTaken, Routed
 from calls.follow_up import cause_of
 from calls.missed import CAUSES
-from calls.synthetic import SYNTHETIC
+from calls.nps import OF_NOBODY
 from calls.view import CallView
 from directory.model import Directory
 from directory.rules import BUILT_IN
@@ -89,7 +89,7 @@ class Observed:
     def observe(self, change: Change) -> None:
         """Count what this change did first; a change told of a call that was already so counts nothing."""
         before, after = change.before, change.after
-        if after.direction == SYNTHETIC:
+        if after.direction in OF_NOBODY:
             return
         if change.just_settled:
             self._count(after)

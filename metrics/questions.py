@@ -49,7 +49,7 @@ class Question:
 _LIVE = """
     select word, count(id) from unnest(array['ringing', 'talking', 'voicemail']) as word
     left join calls on status = word and ended_at is null and settled_at is null and joined_into is null
-        and direction <> 'synthetic' group by word
+        and direction not in ('synthetic', 'nps') group by word
 """
 _MISSED_OPEN = """
     with waiting as (select clock_timestamp() - opened_at as age from follow_ups where closed_at is null)
@@ -306,6 +306,9 @@ QUESTIONS: Final = (
     Question("crm_limit_used", "What a CRM says that we used of a limit.", ("crm", "bucket"), crm.LIMIT_USED),
     Question("crm_limit_most", "How much of it may be used.", ("crm", "bucket"), crm.LIMIT_MOST),
     Question("crm_missing", "Rights and settings that a connection lacks.", ("crm",), crm.MISSING),
+    Question(
+        "report_facts_waiting", "Days whose facts are to be counted anew for reports.", (), running.REPORT_DAYS_WAITING
+    ),
     Question("leads_revived", "Lost leads that came back to work.", (), _REVIVED, counts=True, every_seconds=SELDOM),
     Question(
         "revival_steps",

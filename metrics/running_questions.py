@@ -105,3 +105,4 @@ INCIDENTS: Final = """
     select word, count(incidents.id) from unnest(cast(:kinds as text[])) as word
     left join incidents on kind = word group by word
 """
+REPORT_DAYS_WAITING: Final = "select count(*) from report_days where waiting"

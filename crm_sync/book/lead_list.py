@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, not_, or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_sync.book.lifecycle import AWAY, OPEN, STAGES
+from crm_sync.book.revival import SENT
 from crm_sync.tables import lead_events, leads, notes, parties, party_numbers, tasks
 from directory.lead_policy import LeadPolicy
 from directory.model import Directory
@@ -144,7 +145,9 @@ def last_lost(events: Sequence[Row[Any]]) -> Lost | None:
     if not found:
         return None
     lost, later = events[found[-1]], events[found[-1] + 1 :]
-    return Lost(lost.at, lost.reason, tuple(event for event in later if event.kind in {"revival", "message"}))
+    return Lost(
+        lost.at, lost.reason, tuple(event for event in later if event.kind == "revival" or event.reason in SENT)
+    )
 
 
 def _loses(event: Row[Any]) -> bool:

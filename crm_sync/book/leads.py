@@ -81,7 +81,7 @@ async def open_lead(  # noqa: PLR0913  # what a lead begins with
         "fields": dict(fields or {}),
     }
     lead: int = (await connection.execute(insert(leads).values(**values).returning(leads.c.id))).scalar_one()
-    await _tell(connection, lead, by, "opened", after=stage)
+    await _tell(connection, lead, by, "opened", after=stage, due=due)
     if owner is not None:
         await _tell(connection, lead, by, "owner", after=owner)
     return lead
@@ -129,11 +129,11 @@ async def open_leads(connection: AsyncConnection, directory: Directory, wanted: 
     ]
     made = insert(leads).returning(leads.c.id, sort_by_parameter_order=True)
     ids = list((await connection.execute(made, values)).scalars())
-    told = {"at": by.at, "by": by.who, "before": None, "call_id": by.call}
+    told = {"at": by.at, "by": by.who, "before": None, "call_id": by.call, "deadline_at": None}
     events: list[dict[str, Any]] = []
-    for lead, new in zip(ids, wanted, strict=True):
-        after = place(new.stage, new.step)
-        events.append(told | {"lead_id": lead, "kind": "opened", "after": after, "reason": new.reason or by.rule})
+    for lead, new, row in zip(ids, wanted, values, strict=True):
+        opened = {"after": place(new.stage, new.step), "deadline_at": row["deadline_at"]}
+        events.append(told | {"lead_id": lead, "kind": "opened", "reason": new.reason or by.rule} | opened)
         if new.owner is not None:
             events.append(told | {"lead_id": lead, "kind": "owner", "after": new.owner, "reason": by.rule})
     await connection.execute(insert(lead_events), events)
@@ -149,18 +149,19 @@ async def move_lead(connection: AsyncConnection, directory: Directory, lead: int
     if is_open and row.stage not in OPEN:
         await _is_the_only_one(connection, row)
     away = row.stage in AWAY and move.stage in AWAY
+    due = deadline(directory, row.source_line, move.stage, move.step, by.at) if is_open else None
     values = {
         "stage": move.stage,
         "step": move.step,
         "reason": row.reason if away else move.reason,
         "duplicate_of": move.duplicate_of,
         "stage_at": by.at,
-        "deadline_at": deadline(directory, row.source_line, move.stage, move.step, by.at) if is_open else None,
+        "deadline_at": due,
         "closed_at": None if is_open else row.closed_at or by.at,
     }
     await _write(connection, lead, values | _chain(directory, row, move, by.at))
     before, after = place(row.stage, row.step), place(move.stage, move.step)
-    await _tell(connection, lead, by, "stage", before, after, move.reason)
+    await _tell(connection, lead, by, "stage", before, after, move.reason, due=due)
 
 
 async def give_lead(connection: AsyncConnection, lead: int, owner: str | None, by: By) -> bool:
@@ -178,7 +179,7 @@ async def set_deadline(connection: AsyncConnection, lead: int, at: datetime | No
     row = await locked(connection, lead)
     await _write(connection, lead, {"deadline_at": at})
     before = row.deadline_at.isoformat() if row.deadline_at else None
-    await _tell(connection, lead, by, "deadline", before, at.isoformat() if at else None)
+    await _tell(connection, lead, by, "deadline", before, at.isoformat() if at else None, due=at)
 
 
 async def set_fields(
@@ -221,6 +222,14 @@ async def tell_revival(  # what one step came to
     """
     kind: EventKind = "message" if result in SENT else "revival"
     await _tell(connection, lead, by, kind, step, words, result)
+
+
+async def send_words(connection: AsyncConnection, lead: int, about: str, words: str, by: By) -> int:
+    """Have words sent to the client of a lead by connections that take messages; returns the event's id.
+
+    `about` is what brought them about; LINK_PLACE in them is an address that is made each time they are told.
+    """
+    return await _tell(connection, lead, by, "message", about, words, about)
 
 
 async def next_step(connection: AsyncConnection, lead: int, taken: int, at: datetime | None) -> None:
@@ -291,7 +300,12 @@ async def _tell(
     before: str | None = None,
     after: str | None = None,
     reason: str | None = None,
-) -> None:
-    told = {"before": before, "after": after, "reason": reason or by.rule, "call_id": by.call}
-    await connection.execute(insert(lead_events).values(lead_id=lead, at=by.at, by=by.who, kind=kind, **told))
+    *,
+    due: datetime | None = None,
+) -> int:
+    """Append an event, and give its id."""
+    told = {"before": before, "after": after, "reason": reason or by.rule, "call_id": by.call, "deadline_at": due}
+    event = insert(lead_events).values(lead_id=lead, at=by.at, by=by.who, kind=kind, **told)
+    made: int = (await connection.execute(event.returning(lead_events.c.id))).scalar_one()
     await notify(connection, lead)
+    return made

@@ -37,6 +37,9 @@ OPEN: Final = ("new", "qualifying", "qualified", "in_work")
 AWAY: Final = ("lost", "reviving")
 """Nobody works on it, and any call of its party brings it back."""
 
+REVIVED: Final = "kind = 'stage' and before in ('lost', 'reviving') and after ~ '^in_work'"
+"""Whether an event of a lead brought it back to work, in SQL, on the table of events."""
+
 CLOSED: Final = ("won", "lost", "disqualified", "reviving")
 
 STAGES: Final = ("new", "qualifying", "qualified", "in_work", "won", "lost", "disqualified", "reviving")

@@ -162,7 +162,7 @@ async def _send(  # one step, and of what it is one
     text = words(step.text, party.name)
     if await _unwanted(connection, directory, party, numbers):
         result = "unwanted"
-    elif await _is_sent_on(connection):
+    elif await is_sent_on(connection):
         result = "sent_webhook"
     else:
         result = "no_channel"
@@ -171,7 +171,7 @@ async def _send(  # one step, and of what it is one
     return [result]
 
 
-async def _is_sent_on(connection: AsyncConnection) -> bool:
+async def is_sent_on(connection: AsyncConnection) -> bool:
     """Whether somebody is there who sends messages on: a connection that takes messages."""
     told = crm_connections.c.steps.any_() == "message"
     asked = select(exists().where(crm_connections.c.state == "active", told))

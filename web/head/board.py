@@ -18,12 +18,13 @@ from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from calls.service_level import SOON_SECONDS
 from directory import presence_store
 from directory.model import Directory
 from directory.presence import NOTHING_KNOWN, PresenceBook, Presences
 from telephony.devices import DeviceState
 from telephony.tables import device_states
-from web.head.figures import SOON_SECONDS, Level, Waiting, level, waiting
+from web.head.figures import Level, Waiting, level, waiting
 from web.head.floor import PersonNow, floor, of_teams
 from web.house import HOUSE
 from web.lately import Lately

@@ -14,18 +14,11 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, text, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.follow_up_list import OPEN, OVERDUE
-from calls.synthetic import SYNTHETIC
+from calls.nps import OF_NOBODY
+from calls.service_level import NOT_COUNTED, SOON_SECONDS
 from calls.tables import call_events, calls, follow_ups
-from directory.model import RING_SECONDS
 from routing.tables import outgoing_calls
 from telephony.clocks import AHEAD
-
-SOON_SECONDS: Final = RING_SECONDS
-"""Answered within so long is answered soon. It is how long a line rings whom it rings first, unless told otherwise: who
-was answered later waited until somebody else was tried."""
-
-NOT_COUNTED: Final = ("caller_gave_up_early", "outside_hours")
-"""Missed calls that the service level does not count: the caller left before anybody could answer, or nobody was to."""
 
 REFUSED_MOST: Final = 30
 
@@ -154,7 +147,7 @@ async def _recordings(connection: AsyncConnection, since: datetime, lines: Seque
         select(call_events.c.at - AHEAD, call_events.c.body, calls)
         .join(calls, calls.c.id == call_events.c.call_id)
         .where(call_events.c.kind == "RecordingRefused", call_events.c.at >= since, calls.c.joined_into.is_(None))
-        .where(calls.c.direction != SYNTHETIC)
+        .where(calls.c.direction.not_in(OF_NOBODY))
         .where(_on(calls.c.line, lines))
         .order_by(call_events.c.at.desc())
         .limit(REFUSED_MOST)
