@@ -1,0 +1,31 @@
+"""What only comparing shows, a file a subject: each question looks at the evidence and tells how likely chance is.
+
+`look` is the shape of an answer, `peers` compares people (or lines) with one another. All of it is pure, and every look
+counts, whatever it shows: what is believed depends on how much was looked at (`reports.findings`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from reports.anomalies import calls, leads, people, phones
+from reports.anomalies.look import Look
+from reports.evidence import Evidence
+
+QUESTIONS: Final[tuple[Callable[[Evidence], Iterator[Look]], ...]] = (
+    calls.outages,
+    phones.dead,
+    phones.unmapped,
+    calls.silent_lines,
+    phones.telephony,
+    leads.disqualifiers,
+    leads.sources,
+    leads.steps,
+    people.overloaded,
+    people.long_talks,
+    people.missing_more,
+    calls.not_called_back,
+    people.entering_late,
+    people.leaving_script,
+)

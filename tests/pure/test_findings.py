@@ -1,0 +1,158 @@
+"""What is planted in an invented house is found, first and once; in a quiet one next to nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from directory.model import SpecialDay
+from reports.anomalies.peers import compared
+from reports.evidence import Evidence, day_passed
+from reports.facts import Fact
+from reports.findings import ACTIONS, FINDINGS, find
+from reports.report import Audience, IncidentTold
+from tests.fakes.day_facts import Life, days_of, house
+
+TUESDAY = date(2026, 11, 24)
+MONDAY = TUESDAY - timedelta(days=1)
+HOUSE = house()
+LINE, PERSON = HOUSE.lines[0].number, "team0-p0"
+LATELY = days_of(TUESDAY, range(7), 4)
+
+TRUTHS: dict[str, dict[str, Any]] = {
+    "disqualifies_more": {"qualifies": {PERSON: 0.15}},
+    "phone_dead_weekday": {"dead": {PERSON: days_of(TUESDAY, [1], 4)}},
+    "phone_dead": {"dead": {PERSON: frozenset([TUESDAY])}},
+    "outage": {"down": {TUESDAY: range(11, 14)}},
+    "line_silent": {"silent": {LINE: days_of(TUESDAY, [0, 1], 1)}},
+    "source_good": {"qualifies": {LINE: 0.9}},
+    "source_bad": {"qualifies": {LINE: 0.1}},
+    "misses_more": {"misses": {PERSON: 0.3}},
+    "entered_late": {"enters_late": {PERSON: 0.6}},
+    "script_missed": {"says": {PERSON: 0.3}},
+    "step_falls": {"narrow": ("booking", LATELY)},
+    "overload": {"in_work": {PERSON: 75}},
+    "extension_unmapped": {"nobody": frozenset([TUESDAY])},
+}
+ABOUT = {"person": PERSON, "line": LINE, "source": "ad00", "step": "booking"}
+
+
+@pytest.fixture(scope="module")
+def dead_phone() -> Evidence:
+    return Life(HOUSE, 5, dead={PERSON: days_of(TUESDAY, [1], 4)}).evidence(TUESDAY, TUESDAY)
+
+
+@pytest.mark.parametrize("key", TRUTHS)
+def test_what_is_planted_is_found_and_nothing_else_is(key: str) -> None:
+    found = find(Life(HOUSE, 5, **TRUTHS[key]).evidence(TUESDAY, TUESDAY))
+    assert [finding.key for finding in found] == [key]
+    (finding,) = found
+    assert {name: value for name, value in finding.values.items() if name in ABOUT and key != "extension_unmapped"} == {
+        name: ABOUT[name] for name in FINDINGS[key] if name in ABOUT and key != "extension_unmapped"
+    }
+    assert set(finding.values) == set(FINDINGS[key])
+    assert finding.good == (key == "source_good")
+    assert finding.actions
+    for action in finding.actions:
+        assert set(action.values) == set(ACTIONS[action.key])
+        assert action.link.startswith("/") or action.key == "talk_with"
+
+
+def _quiet() -> Iterator[Evidence]:
+    """Twenty days of each of five houses, of which weeks are told now and then."""
+    shapes = (house(), house(1, 1, 2), house(2, 3, 3), house(1, 3, 6), house(4, 1, 3))
+    for seed, directory in enumerate(shapes):
+        known = Life(directory, seed, calls=(12, 5, 20, 8, 15)[seed]).evidence(MONDAY, MONDAY + timedelta(days=23))
+        for ago in range(24):
+            day = known.last - timedelta(days=ago)
+            if day.weekday() != 6:
+                first = day - timedelta(days=6) if ago % 4 == 0 else day
+                since = first - timedelta(days=63)
+                facts = [fact for fact in known.facts if since <= fact.day <= day]
+                hours = [fact for fact in known.hours if since <= fact.day <= day]
+                yield replace(known, first=first, last=day, facts=facts, hours=hours)
+
+
+def test_on_fewer_than_one_of_twenty_quiet_days_anything_is_found() -> None:
+    told = [bool(find(evidence)) for evidence in _quiet()]
+    assert len(told) >= 100
+    assert sum(told) < len(told) / 20
+
+
+def test_several_truths_are_all_told_the_most_clients_at_stake_first() -> None:
+    planted: dict[str, Any] = {**TRUTHS["outage"], **TRUTHS["phone_dead_weekday"], **TRUTHS["overload"]}
+    found = find(Life(HOUSE, 5, **planted).evidence(TUESDAY, TUESDAY))
+    assert [finding.key for finding in found] == ["outage", "phone_dead_weekday", "overload"]
+    assert [finding.stake for finding in found] == sorted((finding.stake for finding in found), reverse=True)
+
+
+def test_an_audience_is_told_what_is_its_own(dead_phone: Evidence) -> None:
+    def keys(kind: Any, key: str) -> list[str]:
+        return [one.key for one in find(replace(dead_phone, audience=Audience(kind, key)))]
+
+    assert keys("team", "team0") == ["phone_dead_weekday"]
+    assert keys("person", PERSON) == ["phone_dead_weekday"]
+    assert keys("team", "team1") == []
+    assert keys("person", "team0-p1") == []
+
+
+def test_an_outage_is_told_with_the_fault_that_was_kept_of_it() -> None:
+    evidence = Life(HOUSE, 5, **TRUTHS["outage"]).evidence(TUESDAY, TUESDAY)
+    began, ended = datetime(2026, 11, 24, 8, tzinfo=UTC), datetime(2026, 11, 24, 11, tzinfo=UTC)
+    kept = [
+        IncidentTold(id=number, kind=kind, subject="", started_at=began, ended_at=ended, calls_lost=lost, calls_saved=0)
+        for number, (kind, lost) in enumerate([("device", 90), ("service", 30), ("crm_late", 1)])
+    ]
+    (finding,) = find(replace(evidence, incidents=kept))
+    assert finding.values["fault"] == "service"
+    assert (finding.values["from_hour"], finding.values["to_hour"]) == (11, 13)
+
+
+def test_more_missed_calls_of_one_hour_are_told_as_a_figure_with_its_driver() -> None:
+    evidence = Life(HOUSE, 5).evidence(TUESDAY, TUESDAY)
+    more = [Fact(TUESDAY, "missed", line.team, line.number, "", "nobody_on_shift", 6) for line in HOUSE.lines]
+    calls = [msgspec.structs.replace(fact, count="calls_in", detail="missed") for fact in more]
+    hours = [msgspec.structs.replace(fact, detail="", hour=17) for fact in (*more, *calls)]
+    found = find(replace(evidence, facts=[*evidence.facts, *more, *calls], hours=[*evidence.hours, *hours]))
+    assert [(one.key, one.measure) for one in found] == [("figure_worse", "missed_share")]
+    assert found[0].driver is not None
+    assert (found[0].driver.by, found[0].driver.key) in {("cause", "nobody_on_shift"), ("hour", "17")}
+
+
+def test_the_first_day_of_a_house_and_a_closed_day_have_nothing_to_tell(dead_phone: Evidence) -> None:
+    assert find(replace(dead_phone, facts=[fact for fact in dead_phone.facts if fact.day == TUESDAY])) == ()
+    closed = replace(HOUSE, hours=(replace(HOUSE.hours[0], dates=(SpecialDay(TUESDAY),)),))
+    much = Fact(TUESDAY, "in_work", "team0", LINE, PERSON, "qualifying", 75)
+    assert find(replace(dead_phone, directory=closed, facts=[*dead_phone.facts, much])) == ()
+
+
+def test_no_line_is_silent_on_a_day_that_is_quiet_everywhere() -> None:
+    everywhere = {line.number: frozenset([TUESDAY]) for line in HOUSE.lines}
+    found = find(Life(HOUSE, 5, silent=everywhere).evidence(TUESDAY, TUESDAY))
+    assert "line_silent" not in {finding.key for finding in found}
+
+
+def test_a_day_that_goes_on_is_compared_by_how_much_of_it_has_passed() -> None:
+    evidence = Life(HOUSE, 5).evidence(TUESDAY, TUESDAY)
+    facts = [fact.of(fact.value / 5) if fact.day == TUESDAY else fact for fact in evidence.facts]
+    assert 0.1 < day_passed(evidence.hours, TUESDAY, 11) < 0.3
+    assert find(replace(evidence, facts=facts, until_hour=11)) == ()
+
+
+def test_who_has_the_worse_line_is_compared_with_others_on_that_line() -> None:
+    def facts(count: str, *told: tuple[str, str, float]) -> list[Fact]:
+        return [Fact(TUESDAY, count, "team0", line, person, "", value) for person, line, value in told]
+
+    judged = facts("judged", *((person, line, 50.0) for person in "abc" for line in "xy"))
+    bad = facts("disqualified", *((person, "x", 40.0) for person in "abc"), *((person, "y", 10.0) for person in "abc"))
+    judged += facts("judged", ("d", "x", 50.0))
+    bad += facts("disqualified", ("d", "x", 40.0))
+    found = {one.key: one for one in compared(bad, judged, lambda fact: fact.person, lambda fact: fact.line)}
+    assert found["d"].share == pytest.approx(0.8)
+    assert found["d"].usual == pytest.approx(0.8, abs=0.01)
+    assert found["a"].usual == pytest.approx(0.5, abs=0.01)
