@@ -38,30 +38,42 @@ _OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    """What stands before the file: by which terms it is read, and what its columns are told to be."""
+    """What stands before the file: by which terms its leads are read, if it holds any, and what its columns are."""
 
-    terms: Terms
+    terms: Terms | None
     mapping: dict[str, str]
     cpu_seconds: int
 
 
 class _Told(msgspec.Struct, frozen=True):
-    """What is answered: the reading, or why there is none."""
+    """What is answered: the reading, or the cells, or why there is neither."""
 
     reading: Reading | None = None
+    rows: list[Row] | None = None
     fault: tuple[str, str, tuple[tuple[str, str], ...]] | None = None
 
 
 async def read_apart(
     body: bytes, terms: Terms, mapping: Mapping[str, str], *, cpu_seconds: int = CPU_SECONDS
 ) -> Reading:
-    """Read a csv or xlsx file in a process of its own.
+    """Read a csv or xlsx file of leads in a process of its own.
 
     Raises FileFault: also `unreadable` for one that used up its time or its memory.
     """
+    told = await _told_apart(body, _Asked(terms, dict(mapping), cpu_seconds))
+    assert told.reading is not None  # noqa: S101  # there are terms
+    return told.reading
+
+
+async def cells_apart(body: bytes, *, cpu_seconds: int = CPU_SECONDS) -> list[Row]:
+    """The cells of a csv or xlsx file, read as `read_apart` does."""
+    told = await _told_apart(body, _Asked(None, {}, cpu_seconds))
+    return told.rows or []
+
+
+async def _told_apart(body: bytes, asked: _Asked) -> _Told:
     if len(body) > BYTES_MOST:
         raise FileFault("too_large", len(body))
-    asked = msgspec.json.encode(_Asked(terms, dict(mapping), cpu_seconds))
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "crm_sync.imports.process",
         env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
@@ -69,7 +81,7 @@ async def read_apart(
     )  # fmt: skip
     try:
         async with asyncio.timeout(_SECONDS):
-            answer = await _answer(child, asked + b"\n" + body)
+            answer = await _answer(child, msgspec.json.encode(asked) + b"\n" + body)
     except TimeoutError:
         raise FileFault("unreadable") from None
     finally:
@@ -77,9 +89,9 @@ async def read_apart(
             child.kill()
         await child.communicate()  # what it had said is read to its end: till then asyncio waits for the process
     told = msgspec.json.decode(answer, type=_Told)
-    if told.reading is None:
-        raise FileFault(*told.fault or ("unreadable",))
-    return told.reading
+    if told.fault is not None:
+        raise FileFault(*told.fault)
+    return told
 
 
 async def _answer(child: Process, question: bytes) -> bytes:
@@ -130,7 +142,8 @@ def main() -> None:
 
 def _told(body: bytes, asked: _Asked) -> _Told:
     try:
-        return _Told(reading=read_rows(_rows_of(body), asked.terms, asked.mapping))
+        rows = _rows_of(body)
+        return _Told(rows=rows) if asked.terms is None else _Told(reading=read_rows(rows, asked.terms, asked.mapping))
     except FileFault as fault:
         return _Told(fault=(fault.why, fault.value, fault.columns))
 

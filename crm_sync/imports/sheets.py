@@ -16,7 +16,7 @@ from xlsxwriter import Workbook
 from crm_sync.imports.cells import harmless
 
 Form = Literal["csv", "xlsx"]
-Cell = str | int | datetime | None
+Cell = str | float | datetime | None
 """What stands in a cell; a time is without a zone, as spreadsheets have them."""
 
 MEDIA: Final[dict[Form, str]] = {
@@ -65,7 +65,7 @@ async def _xlsx(pieces: AsyncIterator[Sequence[Sequence[Cell]]]) -> AsyncIterato
                 for column, cell in enumerate(row):
                     if isinstance(cell, datetime):
                         sheet.write_datetime(number, column, cell, moments)
-                    elif isinstance(cell, int):
+                    elif isinstance(cell, int | float):
                         sheet.write_number(number, column, cell)
                     elif cell:
                         sheet.write_string(number, column, cell)  # as text, whatever it begins with
