@@ -295,6 +295,19 @@ class VoicemailLeft(_Happened, frozen=True):
     seconds: float = 0.0
 
 
+class NpsAsked(_Happened, frozen=True):
+    """The client whom we called by that number, as `line`, answered and hears the question of NPS."""
+
+    line: str = ""
+    number: str = ""
+
+
+class NpsAnswered(_Happened, frozen=True):
+    """They pressed how willing they are to recommend the house, 0 to 10."""
+
+    score: int = 0
+
+
 class OutgoingJudged(_Happened, frozen=True):
     """A call to the outside was judged. `purpose`: click, callback or dialled (on a phone); `reason`: of a refusal.
 
@@ -408,6 +421,8 @@ Event = (
     | TakenOver
     | CallbackRequested
     | VoicemailLeft
+    | NpsAsked
+    | NpsAnswered
     | OutgoingJudged
     | DeviceUnreachable
     | Recovered

@@ -185,6 +185,7 @@ follow_ups = Table(
     Index("ix_follow_ups_one_open_each", "number", "line", unique=True, postgresql_where=text("closed_at is null")),
     Index("ix_follow_ups_open", "due_at", postgresql_where=text("closed_at is null")),
     Index("ix_follow_ups_opened_at_id", "opened_at", "id"),
+    Index("ix_follow_ups_closed_at", "closed_at"),
     Index("ix_follow_ups_owner_id", "owner", "id"),
     Index("ix_follow_ups_call_id", "call_id"),
     comment="Promises to call back: one open a caller and line.",

@@ -14,6 +14,7 @@ from calls.events import device
 from calls.legs import Leg, caller_channel, is_originated, is_outside, legs
 from calls.missed import Evidence, missed
 from calls.moves import ForwardView, PickupView, TransferView, forwards, pickups, transfers
+from calls.nps import NPS, is_nps
 from calls.synthetic import SYNTHETIC, is_synthetic
 from calls.talks import Talk, covered_seconds, is_conference, talks
 from calls.waits import ParkView, QueueView, holds, parks, queues
@@ -259,6 +260,8 @@ def _status(call: Call, direction: str, heard: tuple[Talk, ...], ended_at: datet
 def _direction(call: Call, caller: str, reached: tuple[Leg, ...]) -> str:
     if is_synthetic({uid: channel.name[1] for uid, channel in call.channels.items()}):
         return SYNTHETIC
+    if is_nps(call.channels):
+        return NPS
     if earliest(call, e.Arrived) or earliest(call, e.FallbackTaken):
         return "inbound"
     channel = call.channels.get(caller)
@@ -293,7 +296,7 @@ def _lost(moved: tuple[TransferView, ...], heard: tuple[Talk, ...]) -> bool:
 
 
 def _line(call: Call, direction: str, caller: str) -> str:
-    arrived = earliest(call, e.Arrived) or earliest(call, e.FallbackTaken)
+    arrived = earliest(call, e.Arrived) or earliest(call, e.FallbackTaken) or earliest(call, e.NpsAsked)
     if arrived and arrived.line:
         return arrived.line
     channel = call.channels.get(caller)

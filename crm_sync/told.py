@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -82,6 +83,10 @@ class CrmTask(Struct, frozen=True, kw_only=True):
     due_at: datetime | None
     attempt_count: int
     closed_by: str | None
+
+
+LINK_PLACE: Final = "{link}"
+"""Stands in the words of a message for an address that is a secret: it is kept nowhere, and made when they are told."""
 
 
 class CrmLead(Struct, frozen=True, kw_only=True):

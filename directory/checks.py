@@ -51,6 +51,7 @@ def _doubles(directory: Directory) -> Iterator[Problem]:
     yield from _twice((f"vip[{at}].number", entry.number) for at, entry in enumerate(directory.vip))
     yield from _twice((f"allowed[{at}].number", entry.number) for at, entry in enumerate(directory.allowed))
     yield from _lead_doubles(directory.leads)
+    yield from _twice((f"nps.talks[{at}].line", talk.line) for at, talk in enumerate(directory.nps.talks))
     for at, person in enumerate(directory.people):
         yield from _twice((f"people[{at}].notify[{index}]", name) for index, name in enumerate(person.notify))
     for at, team in enumerate(directory.teams):
@@ -89,6 +90,7 @@ def _references(directory: Directory) -> Iterator[Problem]:
         for index, key in enumerate(team.members):
             yield from _missing(f"teams[{at}].members[{index}]", "person", key, people)
     yield from _lead_references(directory, lines)
+    yield from _nps_references(directory, lines, hours)
     for path, policy in _follow_ups(directory):
         yield from _missing(f"{path}.person", "person", policy.person, people)
     for at, line in enumerate(directory.lines):
@@ -112,6 +114,15 @@ def _lead_references(directory: Directory, lines: set[str]) -> Iterator[Problem]
         for index, reason in enumerate(chain.reasons):
             path, known = f"leads.revival[{at}].reasons[{index}]", set(directory.leads.loses())
             yield from _missing(path, "reason for losing", reason, known)
+
+
+def _nps_references(directory: Directory, lines: set[str], hours: set[str]) -> Iterator[Problem]:
+    steps = {step.key for step in directory.leads.funnel}
+    for at, step in enumerate(directory.nps.steps):
+        yield from _missing(f"nps.steps[{at}]", "step of the funnel", step, steps)
+    for at, talk in enumerate(directory.nps.talks):
+        yield from _missing(f"nps.talks[{at}].line", "line", talk.line, lines)
+    yield from _missing("nps.hours", "hours", directory.nps.hours, hours)
 
 
 def _follow_ups(directory: Directory) -> Iterator[tuple[str, FollowUpPolicy]]:

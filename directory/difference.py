@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import fields
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from directory.hours import write_dates, write_week
-from directory.lead_policy import LeadPolicy, plain
+from directory.lead_policy import plain
 from directory.model import Device, Directory, FollowUpPolicy, Hours
+from directory.nps import plain as plain_nps
 from directory.outgoing import money
 from directory.retention import Keep
 from directory.retention import plain as plain_retention
@@ -36,7 +37,8 @@ def difference(before: Directory, after: Directory) -> list[str]:
     """
     lines = list(_changed("company", _entry(before.company), _entry(after.company)))
     lines += _changed("outgoing", _entry(before.outgoing), _entry(after.outgoing))
-    lines += _changed("leads", _policy(before.leads), _policy(after.leads))
+    lines += _changed("leads", _policy(plain(before.leads)), _policy(plain(after.leads)))
+    lines += _changed("nps", _policy(plain_nps(before.nps)), _policy(plain_nps(after.nps)))
     for section, noun, key in _SECTIONS:
         old, new = _entries(before, section, key), _entries(after, section, key)
         lines += [f"+ {noun} {name}{_inside(entry)}" for name, entry in new.items() if name not in old]
@@ -52,8 +54,8 @@ def _entries(directory: Directory, section: str, key: str) -> Entries:
     return {getattr(entry, key): _entry(entry, key) for entry in getattr(directory, section)}
 
 
-def _policy(leads: LeadPolicy) -> dict[str, str]:
-    return {name: _inline_value(told) for name, told in plain(leads).items()}
+def _policy(policy: dict[str, Any]) -> dict[str, str]:
+    return {name: _inline_value(told) for name, told in policy.items()}
 
 
 def _entry(value: object, key: str = "") -> dict[str, str]:

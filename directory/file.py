@@ -1,6 +1,6 @@
 """The directory as a YAML file: read with every fault named by file, line and key, and written back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as fields_of
 from pathlib import Path
@@ -58,6 +58,8 @@ from directory.model import (
     Vip,
 )
 from directory.nodes import Fields, Reading, Table, read_hours
+from directory.nps import plain as plain_nps
+from directory.nps_file import read_nps
 from directory.outgoing import Callback
 from directory.outgoing import plain as plain_outgoing
 from directory.outgoing_file import read_callback, read_do_not_call, read_outgoing
@@ -72,7 +74,7 @@ from directory.script_file import read_script, read_topics
 
 SECTIONS: Final = (
     "company", "hours", "people", "teams", "lines", "blocked", "allowed", "vip", "rules", "do_not_call", "outgoing",
-    "leads",
+    "leads", "nps",
 )  # fmt: skip
 _COMPANY: Final = (
     "name", "region", "time_zone", "language", "ring_seconds_least", "follow_up", "masking", "retention",
@@ -93,6 +95,12 @@ _CONSENT: Final = ("prompt", "refuse")
 _FOLLOW_UP: Final = ("owners", "minutes", "person")
 _LISTED: Final = ("number", "note")
 _LISTS: Final = {"blocked": Blocked, "allowed": Allowed, "vip": Vip}
+_POLICIES: Final[dict[str, Callable[[Reading, Table, str], Any]]] = {
+    "do_not_call": read_do_not_call,
+    "outgoing": read_outgoing,
+    "leads": read_lead_policy,
+    "nps": read_nps,
+}
 
 
 class DirectoryError(ValueError):
@@ -171,6 +179,7 @@ def plain_directory(directory: Directory) -> dict[str, Any]:
         "do_not_call": [_plain(entry, _LISTED) for entry in directory.do_not_call],
         "outgoing": plain_outgoing(directory.outgoing),
         "leads": plain_leads(directory.leads),
+        "nps": plain_nps(directory.nps),
     }
     return {section: content for section, content in whole.items() if content}
 
@@ -229,12 +238,8 @@ def read_section(reading: Reading, section: str, table: Table, region: str) -> A
             return tuple(_line(fields, region) for fields in _each(reading, table, section, _LINE))
         case "rules":
             return read_rules(reading, table.get("rules"), region)
-        case "do_not_call":
-            return read_do_not_call(reading, table, region)
-        case "outgoing":
-            return read_outgoing(reading, table, region)
-        case "leads":
-            return read_lead_policy(reading, table, region)
+        case "do_not_call" | "outgoing" | "leads" | "nps":
+            return _POLICIES[section](reading, table, region)
     return tuple(_LISTS[section](**_listed(it, region)) for it in _each(reading, table, section, _LISTED))
 
 

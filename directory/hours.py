@@ -64,14 +64,30 @@ def open_spans(hours: Hours, time_zone: str, since: datetime) -> list[tuple[date
     return [(opens, closes) for opens, closes in parts if open_at(hours, time_zone, opens)]
 
 
+def closes_on(hours: Hours, time_zone: str, day: date) -> datetime | None:
+    """Give when the last of what opens on a date closes, in UTC, though it be on the next; None: nothing opens then."""
+    minutes = [span.closes if span.closes > span.opens else span.closes + DAY_MINUTES for span in _spans_on(hours, day)]
+    return _wall(_zone(time_zone), day, max(minutes)).replace(fold=1).astimezone(UTC) if minutes else None
+
+
+def _wall(zone: ZoneInfo, day: date, minute: int) -> datetime:
+    """Give what the wall of a zone shows so many minutes after midnight of a date; they may be more than a day has."""
+    minutes = minute % DAY_MINUTES
+    return datetime.combine(day + timedelta(days=minute // DAY_MINUTES), time(minutes // 60, minutes % 60), zone)
+
+
 def _turns(hours: Hours, zone: ZoneInfo, day: date) -> Iterator[datetime]:
     """Give every moment at which the spans of a date begin or end, of an hour that the clock repeats both."""
     for span in _spans_on(hours, day):
         closes = span.closes if span.closes > span.opens else span.closes + DAY_MINUTES
         for minute in (span.opens, closes):
-            at = day + timedelta(days=minute // DAY_MINUTES)
-            wall = datetime.combine(at, time(minute % DAY_MINUTES // 60, minute % 60), zone)
+            wall = _wall(zone, day, minute)
             yield from (wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+
+
+def opens_on(hours: Hours, day: date) -> bool:
+    """Tell whether something of these hours begins on this date."""
+    return bool(_spans_on(hours, day))
 
 
 def prepare(hours: Iterable[Hours], at: datetime) -> None:

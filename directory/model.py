@@ -8,6 +8,7 @@ from typing import Final, Literal
 from directory import masking
 from directory.lead_policy import NO_POLICY, LeadPolicy
 from directory.masking import UNTOLD, Masking
+from directory.nps import NO_NPS, NpsPolicy
 from directory.numbers import Regions, normal
 from directory.outgoing import BY_DEFAULT, Callback, Outgoing
 from directory.retention import NO_RETENTION, Keep, Retention, kept
@@ -288,6 +289,7 @@ class Directory:
     do_not_call: tuple[DoNotCall, ...] = ()
     outgoing: Outgoing = BY_DEFAULT
     leads: LeadPolicy = NO_POLICY
+    nps: NpsPolicy = NO_NPS
     allowed: tuple[Allowed, ...] = ()
 
     def person(self, key: str) -> Person | None:

@@ -34,6 +34,8 @@ from directory.model import (
     Team,
     Vip,
 )
+from directory.nps import nps_from
+from directory.nps import plain as plain_nps
 from directory.numbers import Regions
 from directory.outgoing import Callback, outgoing_from, plain
 from directory.retention import plain as plain_retention
@@ -104,6 +106,7 @@ async def read(connection: AsyncConnection) -> Directory:
         ),
         outgoing=outgoing_from(company.outgoing),
         leads=policy_from(company.leads),
+        nps=nps_from(company.nps),
         vip=tuple(Vip(number=row.number, note=row.note) for row in await _rows(connection, tables.vip_numbers)),
         rules=rules,
         rules_version=version,
@@ -216,7 +219,12 @@ def _company_values(directory: Directory) -> Values:
         "retention": plain_retention(directory.company.retention),
         "topics": topics_json(directory.company.topics),
     }
-    return {"id": 1, **own, **policies, "outgoing": plain(directory.outgoing), "leads": plain_leads(directory.leads)}
+    house = {
+        "outgoing": plain(directory.outgoing),
+        "leads": plain_leads(directory.leads),
+        "nps": plain_nps(directory.nps),
+    }
+    return {"id": 1, **own, **policies, **house}
 
 
 async def read_regions(connection: AsyncConnection) -> Regions:

@@ -41,6 +41,7 @@ _STRATEGY: Final = f"strategy in ({', '.join(repr(name) for name in STRATEGIES)}
 _MASKING: Final = '{"kinds": [...], "keep_original": false, "readers": role}, what is told only.'
 _RETENTION: Final = '{"audio_days": 90, "missed": {"party_days": 365}}, what is told only.'
 _LEADS: Final = "The policy of leads, what is told only."
+_NPS: Final = "After what clients are asked about recommending the house, what is told only."
 _FOLLOW_UP: Final = '{"owners": [...], "minutes": 60, "person": key}, what is told only.'
 
 _TOPICS: Final = '[{"name", "words": [word or phrase, ...]}], what talks are looked through for.'
@@ -64,6 +65,7 @@ company = Table(
     Column("retention", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_RETENTION),
     Column("topics", JSONB, nullable=False, server_default=text("'[]'::jsonb"), comment=_TOPICS),
     Column("leads", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_LEADS),
+    Column("nps", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment=_NPS),
     comment="The one company this service works for.",
 )
 

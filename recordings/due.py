@@ -7,7 +7,7 @@ from typing import Final
 
 from calls.due import Change, Job
 from calls.events import RecordingStored, Transcribed, TranscriptionGivenUp
-from calls.synthetic import SYNTHETIC
+from calls.nps import OF_NOBODY
 from calls.view import CallView
 
 _EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
@@ -63,7 +63,7 @@ def archive_job(call_id: str) -> Job:
 
 def _owes_look(call: CallView) -> bool:
     """Our dialplan records whoever calls in and whom it lets us call; others when the PBX said that it records."""
-    ours = call.direction in {"inbound", SYNTHETIC} or (call.direction == "outbound" and call.let_out)
+    ours = call.direction in {"inbound", *OF_NOBODY} or (call.direction == "outbound" and call.let_out)
     return call.settled_at is not None and (ours or bool(call.recorded))
 
 

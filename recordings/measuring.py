@@ -12,8 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.call import UNTIMED, Call
+from calls.nps import OF_NOBODY
 from calls.record import state_call
-from calls.synthetic import SYNTHETIC
 from calls.tables import calls
 from calls.view import view
 from calls.waits import holds
@@ -38,7 +38,7 @@ async def measure_talk(connection: AsyncConnection, call_id: UUID) -> bool:
     asked = (
         select(calls.c.state, calls.c.line, transcripts.c.words, transcripts.c.masked)
         .join(transcripts, transcripts.c.call_id == calls.c.id)
-        .where(calls.c.id == call_id, calls.c.direction != SYNTHETIC)
+        .where(calls.c.id == call_id, calls.c.direction.not_in(OF_NOBODY))
     )
     row = (await connection.execute(asked)).one_or_none()
     if row is None:

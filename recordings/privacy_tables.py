@@ -46,6 +46,7 @@ ACTIONS: Final = (
     *("call_overheard", "wall_link_made", "wall_link_revoked"),
     *("password_link_made", "password_set", "token_made", "token_revoked", "jobs_retried", "audit_exported"),
     *("directory_changed", "backup_made", "database_restored"),
+    *("plan_set", "plans_imported", "report_exported"),
 )
 """What is written down besides listening (`listens`); a test asks that the pages have words for each."""
 

@@ -27,6 +27,7 @@ from service.callbacks import Callbacks
 from service.controlling import Controlling
 from service.holding import Holding
 from service.listening import Listening
+from service.nps_calls import NpsCalls
 from service.outgoing import Outgoing, outgoing_settings, said_when_called
 from service.overhearing import Overhearing
 from service.pausing import Pausing
@@ -105,6 +106,7 @@ class Attendant:
             self.link, recorder.engine, listening, lambda: memory.directory, self.live_devices
         )
         self.callbacks = Callbacks(self.link, memory, recorder.engine, desk)
+        self.nps = NpsCalls(self.link, memory, recorder.engine)
         self.synthetic = Synthetic(self.link, recorder.engine, listening, synthetic or SyntheticSettings())
         self._reconciliation = HourlyReconciliation(self.link, cel, recorder.engine, reconciled) if cel else None
 
@@ -127,6 +129,7 @@ class Attendant:
                         self.callbacks.run,
                         self.controlling.run,
                         self.synthetic.run,
+                        self.nps.run,
                     ):
                         group.create_task(part())
                     group.create_task(self._recorder.drain(self.buffer))

@@ -36,6 +36,7 @@ from recordings.erasing import forget_mentions, mentioned_in, sound_of, text_cou
 from recordings.erasures import EraseRefused, Report
 from recordings.privacy_tables import REMOVED, erasures
 from recordings.store import StoreError
+from reports import nps_erasing
 from routing.erasing import forget_calls_out, forget_owners, under_way_to
 from service.removing import HeldError, Ours, Remover, held_digits, hold_on, holding, pseudonym, told_of
 from web import import_drafts, views
@@ -204,6 +205,7 @@ class Erasing:
             account.went["crm_owners"] += await forget_owners(connection, every)
             account.went["promises"] += await forget_promises_to(connection, every, person.pseudonym)
             account.went["calls_out"] += await forget_calls_out(connection, person, whom.pattern)
+            account.went["nps"] += await nps_erasing.forget(connection, every)
             if await under_way_to(connection, whom.pattern):
                 account.stays("call_out", "not_over_yet")
             for call_id in await mentioned_in(connection, whom.pattern):

@@ -23,6 +23,7 @@ from directory.model import Directory
 from directory.numbers import significant
 from recordings import erasing
 from recordings.privacy_tables import holds
+from reports import nps_erasing
 from routing.erasing import forget_calls_out
 
 _NO_NEW_HOLDS: Final = text("lock table holds in share mode")
@@ -133,6 +134,7 @@ class Remover:
             gone["promises"] += lost.promise_count
             gone["calls_out"] += await forget_calls_out(connection, lost.person, channels=lost.channels)
             gone["crm_effects"] += await forget_effects(connection, call_id)
+            gone["nps"] += await nps_erasing.forget_call(connection, call_id)
             await forget_cards(connection, call_id)
         await erasing.note_removed(connection, call_id, kinds, "erasure" if person else "policy")
         return Removed(gone, files_left)

@@ -29,6 +29,7 @@ from recordings.audit import THE_SERVICE, note
 from recordings.erasing import of_calls
 from recordings.retention import Ended, due
 from recordings.store import StoreError
+from reports import nps_erasing
 from routing import look_up
 from service.erasing import EraseBusyError, Erasing
 from service.removing import HeldError, Ours, Remover, held_digits, hold_on
@@ -118,6 +119,11 @@ async def keep_to(engine: AsyncEngine, remover: Remover, now: datetime) -> Count
     async with engine.begin() as connection:
         await import_drafts.forget_old(connection)
         await look_up.forget(connection)
+        held = await held_digits(connection, ours)
+        forgotten = await nps_erasing.keep_to(
+            connection, ours.directory, now, lambda number: ours.digits(number) in held
+        )
+    gone += Counter(nps=forgotten)
     return gone
 
 

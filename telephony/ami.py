@@ -315,6 +315,14 @@ def _voicemail(told: Message) -> list[Event]:
     return waiting.voicemail_left(told.where(), told["box"], told["seconds"])
 
 
+def _nps_asked(told: Message) -> list[Event]:
+    return waiting.nps_asked(told.where(), told["line"], told["number"])
+
+
+def _nps_answered(told: Message) -> list[Event]:
+    return waiting.nps_answered(told.where(), told["score"])
+
+
 def _pause_asked(_told: Message) -> list[Event]:
     """A wish of somebody who talks; MixMonitorMute tells that it was done."""
     return []
@@ -351,6 +359,8 @@ _OUR_USER_EVENTS: Mapping[str, _Meaning] = {
     "switchhookcallback": _callback,
     "switchhookvoicemail": _voicemail,
     "switchhookrecordingrefused": _recording_refused,
+    "switchhooknpsasked": _nps_asked,
+    "switchhooknpsanswered": _nps_answered,
     "switchhookpause": _pause_asked,
     "switchhookheld": _hold,
     "switchhookunheld": _unhold,

@@ -1,7 +1,7 @@
-"""What our dialplan tells of a caller who holds, leaves a message or refuses, the same by both witnesses (pure).
+"""What our dialplan tells of who holds, leaves a message, refuses or answers, the same by both witnesses (pure).
 
 The dialplan says it twice: as a UserEvent, and into CEL (CELGenUserEvent, `name` and `values` joined by bars), so that
-a promise to call back, a message and a refusal are known also when the service was away.
+a promise to call back, a message, a refusal and an answer are known also when the service was away.
 """
 
 from __future__ import annotations
@@ -41,12 +41,25 @@ def recording_refused(where: Where, reason: str, _: str = "") -> list[Event]:
     return [e.RecordingRefused(**where, reason=reason)] if reason in {"caller", "unannounced"} else []
 
 
+def nps_asked(where: Where, line: str, number: str) -> list[Event]:
+    """The client hears the question of NPS."""
+    return [e.NpsAsked(**where, line=line, number=number)]
+
+
+def nps_answered(where: Where, score: str, _: str = "") -> list[Event]:
+    """The client pressed a score."""
+    told = whole(score)
+    return [e.NpsAnswered(**where, score=told)] if told is not None and told <= 10 else []
+
+
 _TOLD: Mapping[str, Callable[[Where, str, str], list[Event]]] = {
     "switchhookhold": held,
     "switchhookholdend": hold_ended,
     "switchhookcallback": callback_requested,
     "switchhookvoicemail": voicemail_left,
     "switchhookrecordingrefused": recording_refused,
+    "switchhooknpsasked": nps_asked,
+    "switchhooknpsanswered": nps_answered,
 }
 
 NAMES: Sequence[str] = tuple(_TOLD)

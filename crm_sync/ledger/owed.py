@@ -11,6 +11,7 @@ from uuid import UUID
 from calls.due import Change
 from calls.events import RecordingStored, Transcribed
 from calls.follow_up import number_of
+from calls.nps import NPS
 from calls.synthetic import SYNTHETIC
 from calls.view import CallView
 from crm_sync.crm import Step
@@ -41,10 +42,10 @@ def owed(change: Change) -> list[Owed]:
     """A call with the outside is told of when it rings, when people talk and when it is settled; then sound and text.
 
     Who comes to know of a call only when it is over, as after an outage, is told of its end alone. Of a synthetic call
-    nobody is told, and what they would be is planned.
+    nobody is told, and what they would be is planned; of one that asked a client nothing is.
     """
     before, after = change.before, change.after
-    if after.direction == "internal" or after.erased:
+    if after.direction in {"internal", NPS} or after.erased:
         return []
     steps: list[Step] = []
     if _rings(after) and not (before and _rings(before)):

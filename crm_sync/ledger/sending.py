@@ -43,7 +43,7 @@ from crm_sync.ledger.subjects import NothingToTell, NotThereYet, Rooms, kept, nu
 from crm_sync.ledger.tables import crm_effects
 from crm_sync.ledger.turns import Turns
 from crm_sync.secrets import SecretKeyError
-from crm_sync.told import CrmRecording, Subject
+from crm_sync.told import LINK_PLACE, CrmLead, CrmRecording, Subject
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -217,6 +217,10 @@ class SendingJobs:
         if isinstance(subject, CrmRecording):
             url = await self.rooms.address(connection, subject.link) if subject.link else None
             subject = msgspec.structs.replace(subject, url=url) if url else None
+        if row.step == "message" and isinstance(subject, CrmLead) and LINK_PLACE in (subject.after or ""):
+            link = await self.rooms.link(connection, row.subject)
+            words = (subject.after or "").replace(LINK_PLACE, link or "")
+            subject = msgspec.structs.replace(subject, after=words) if link else None
         if subject is None:
             await self._not_told(connection, row.key, "removed", row.remote_id)
         return subject

@@ -39,6 +39,10 @@ class NotThereYet(Exception):
     """What the effect tells of is being prepared; `crm_sync.ledger.planning.release` is called when it is there."""
 
 
+async def _no_link(_connection: AsyncConnection, _event: int) -> str | None:
+    return None
+
+
 async def _no_wish(_connection: AsyncConnection, _call_id: UUID) -> UUID | None:
     return None
 
@@ -46,7 +50,8 @@ async def _no_wish(_connection: AsyncConnection, _call_id: UUID) -> UUID | None:
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """What other rooms know. `recording` makes a link for a connection, in shadow none; `address` tells an old one's.
-    `wish` is the request that a call out came of, None for one that nobody asked for.
+    `wish` is the request that a call out came of, None for one that nobody asked for; `link` the address that stands in
+    the words of a message, by the event of its lead.
 
     Each gives None for what is not there, or not for everybody's ears; `recording` raises NotThereYet.
     """
@@ -55,6 +60,7 @@ class Rooms:
     address: Callable[[AsyncConnection, int], Awaitable[str | None]]
     transcript: Callable[[AsyncConnection, UUID], Awaitable[CrmTranscript | None]]
     wish: Callable[[AsyncConnection, UUID], Awaitable[UUID | None]] = _no_wish
+    link: Callable[[AsyncConnection, int], Awaitable[str | None]] = _no_link
 
 
 async def subject_of(

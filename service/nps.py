@@ -1,0 +1,72 @@
+"""Plans whom to ask how willing they are to recommend the house, sends links, and keeps what calls and clients told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final, Never
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from crm_sync.book.leads import By, send_words
+from crm_sync.book.lifecycle import SERVICE
+from crm_sync.book.reviving import is_sent_on
+from crm_sync.told import LINK_PLACE
+from directory import store
+from directory.model import Directory
+from reports import nps_rows as rows
+from reports.nps import line_of, open_from
+from service.rounds import come_round
+from web.words import say
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+EVERY_SECONDS: Final = 10.0
+NPS: Final = "nps"
+"""What the message of a lead is about."""
+
+
+async def keep(engine: AsyncEngine, public_url: str, every_seconds: float = EVERY_SECONDS) -> Never:
+    """Come round for ever; `public_url` is where clients reach our pages, empty for nowhere."""
+
+    async def once() -> None:
+        await look(engine, public_url)
+
+    await come_round("the asking of clients", once, every_seconds)
+
+
+async def look(engine: AsyncEngine, public_url: str) -> None:
+    """One round: plan, send the links that are due, end what is over."""
+    async with engine.begin() as connection:
+        directory = await store.read(connection)
+        planned = await rows.plan(connection, directory)
+    async with engine.begin() as connection:
+        for row in await rows.due_links(connection):
+            await _send(connection, directory, row, public_url)
+    async with engine.begin() as connection:
+        ended, expired = await rows.follow(connection), await rows.expire(connection)
+    if planned or ended or expired:
+        log.info("clients are asked", judged=planned, ended=ended, expired=expired)
+
+
+async def _send(connection: AsyncConnection, directory: Directory, row: Any, public_url: str) -> None:
+    """Have one link sent by whoever takes messages for clients, or note why not."""
+    now = datetime.now(UTC)
+    line = line_of(directory, row.line)
+    verdict = await rows.judge(connection, directory, row, now, own=row.id)
+    opens = open_from(directory, line, now) if line else None
+    why = verdict.why
+    if not directory.nps.asks or directory.nps.way != "link" or opens is None:
+        why = why or "policy"
+    elif not await is_sent_on(connection):
+        why = why or "no_channel"
+    elif not public_url:
+        why = why or "no_address"
+    if why:
+        await rows.decline(connection, row.id, why)
+    elif opens is not None and opens > now:
+        await rows.put_off(connection, row.id, opens)
+    else:
+        words = say(directory.language_of(line), "nps.message", company=directory.company.name, link=LINK_PLACE)
+        message = await send_words(connection, row.lead_id, NPS, words, By(who=SERVICE, at=now))
+        await rows.sent(connection, row.id, message)
