@@ -1,4 +1,4 @@
-"""`switchhook follow-ups` and `switchhook report missed`."""
+"""`switchhook follow-ups`: whom to call back."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from service.cli.terminal import Json, moment, run, settled, tell
+from service.cli.terminal import Json, run, settled, tell
 
 follow_ups_app = typer.Typer(help="Whom to call back: the promises, and closing one by hand.")
-report_app = typer.Typer(no_args_is_help=True, help="What happened in a period, counted.")
 
 
 @follow_ups_app.callback(invoke_without_command=True)
@@ -37,16 +36,3 @@ def follow_ups_close(
 
     run(close_follow_up(settled(), number, login, reason))
     typer.echo(f"follow-up {number} is closed", err=True)
-
-
-@report_app.command("missed")
-def report_missed(
-    since: Annotated[str | None, typer.Option("--from", help="ISO 8601; seven days ago when left out.")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="ISO 8601; now when left out.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Count missed calls by cause, line, person and hour, how soon they were called back, and the trend."""
-    from service.commands.follow_ups import missed_report
-
-    began, ended = moment("--from", since) if since else None, moment("--to", until) if until else None
-    tell(missed_report(settled(), began, ended), as_json=as_json)

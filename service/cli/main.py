@@ -14,7 +14,7 @@ from service.cli.backups import backup, restore
 from service.cli.crm import crm_app
 from service.cli.db import db_app
 from service.cli.directory import directory_app
-from service.cli.follow_ups import follow_ups_app, report_app
+from service.cli.follow_ups import follow_ups_app
 from service.cli.incidents import incidents
 from service.cli.jobs import jobs
 from service.cli.lead import leads_app
@@ -22,9 +22,11 @@ from service.cli.lead_rules import lead_rules
 from service.cli.notices import notify
 from service.cli.parties import parties_app
 from service.cli.person import person_app
+from service.cli.plans import plans_app
 from service.cli.privacy import erase, hold_app, links_app, retention
 from service.cli.recordings import recordings_app
 from service.cli.reloading import reload
+from service.cli.reports import report_app
 from service.cli.synthetic import synthetic
 from service.cli.talks import export, talk_facts
 from service.cli.tape import tape_app
@@ -42,6 +44,7 @@ app.add_typer(follow_ups_app, name="follow-ups")
 leads_app.command("rules")(lead_rules)
 app.add_typer(leads_app, name="leads")
 app.add_typer(parties_app, name="parties")
+app.add_typer(plans_app, name="plans")
 app.add_typer(report_app, name="report")
 app.add_typer(recordings_app, name="recordings")
 app.command("export")(export)

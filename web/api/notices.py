@@ -30,7 +30,7 @@ class NoticeTold(Answer):
 
     id: int
     kind: str
-    subject: str = Field(description="What it is about: call, lead, follow_up or house.")
+    subject: str = Field(description="What it is about: call, lead, follow_up, house or report.")
     subject_id: str
     values: dict[str, str | int]
     title: str

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from web.api.operations import EVENTS, Door, NoQuery, Query, Said
+from web.api.operations import EVENTS, JSON, PROBLEM, Door, NoQuery, Query, Said
 
 _REF: Final = "#/components/schemas/{model}"
 _IN_PATHS: Final[Mapping[str, dict[str, Any]]] = {
@@ -25,6 +25,8 @@ _LETS_IN: Final = {
     "session": {"type": "apiKey", "in": "cookie", "name": "switchhook", "description": "The session of a browser."},
     "upload": {"type": "http", "scheme": "bearer", "description": "The token with which a PBX sends recordings."},
 }
+_TOLD: Final = frozenset({JSON, PROBLEM, EVENTS})
+"""Types of answers that a model describes."""
 _Refs = Mapping[Any, Mapping[str, Any]]
 """(model, mode) -> what refers to its schema."""
 
@@ -91,7 +93,8 @@ def _answer(said: Said, refs: _Refs) -> dict[str, Any]:
     if said.headers:
         told["headers"] = {name: {"required": True, "schema": {"type": "string"}} for name in said.headers}
     if said.media:
-        told["content"] = dict.fromkeys(said.media, schema)
+        # What may come as a table instead is bytes there.
+        told["content"] = {media: schema if media in _TOLD else {} for media in said.media}
     return told
 
 

@@ -130,6 +130,7 @@ def problem(status: int, why: str | None = None, model: type[Problem] | None = N
 
 Handler = Callable[[web.Request, Any], Awaitable[BaseModel | web.StreamResponse]]
 Q = TypeVar("Q", bound=Query)
+B = TypeVar("B", bound=Body)
 
 
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
@@ -247,7 +248,7 @@ def read_query(model: type[Q], request: web.Request, *, besides: Sequence[str] =
         raise web.HTTPBadRequest(text=_first(error)) from None
 
 
-def read_body(model: type[Body], told: bytes) -> Body:
+def read_body(model: type[B], told: bytes) -> B:
     """The body as JSON; nothing reads as an empty object. Raises 400, which names the value, for one that cannot be."""
     try:
         body = model.model_validate_json(told or b"{}")

@@ -28,8 +28,10 @@ from web.api import (
     outgoing,
     parties,
     pausing,
+    plans,
     presence,
     privacy,
+    reports,
     search,
     sound,
     stream,
@@ -147,6 +149,7 @@ OPERATIONS: Final = (
     Operation("/tasks", tasks.list_tasks, "Tasks, the newest first", tasks.TasksQuery, lead_models.TaskPage),
     Operation("/parties/{number}", parties.get_party, "One person outside", NoQuery, parties.PartyWhole),
     Operation("/parties", house.list_parties, "People outside, the newest first", house.PageQuery, models.PartyPage),
+    Operation("/plans", plans.list_plans, "Plans of a month", plans.PlansQuery, plans.PlanList, refuses=(403,)),
     Operation("/people", house.list_people, "People who work here", NoQuery, models.PersonList),
     Operation("/teams", house.list_teams, "Teams", NoQuery, models.TeamList),
     Operation("/lines", house.list_lines, "Lines", NoQuery, models.LineList),
@@ -154,6 +157,22 @@ OPERATIONS: Final = (
     Operation("/calls/{id}/links", links.list_links, "Signed links to its recording", NoQuery, links.LinkList),
     Operation("/holds", privacy.list_holds, "What the law holds", NoQuery, privacy.HoldList, refuses=(403,)),
     Operation("/erasures/{number}", privacy.get_erasure, "What became of an erasure", NoQuery, privacy.ErasureTold),
+    *(
+        Operation(
+            f"/reports/{kind}",
+            handler,
+            summary,
+            reports.ReportQuery,
+            reports.ReportTold,
+            reports.MEDIAS,
+            refuses=(403,),
+        )
+        for kind, handler, summary in (
+            ("daily", reports.get_daily_report, "The report of a day: good or bad, how much, why, what to do"),
+            ("weekly", reports.get_weekly_report, "The report of the week that holds a day"),
+            ("monthly", reports.get_monthly_report, "The report of the month that holds a day"),
+        )
+    ),
     Operation("/wallboard", head.get_wallboard, "The wallboard", head.WallboardQuery, head.WallboardTold),
     Operation(
         "/wallboard/links",
@@ -444,6 +463,7 @@ _OWN: Final[Sequence[tuple[Door, Handler]]] = (
     (bulk.DOOR, bulk.import_leads),
     (directory.READ, directory.get_directory),
     (directory.WRITE, directory.put_directory),
+    (plans.WRITE, plans.put_plans),
     (webhooks.DOOR, webhooks.hear),
     (
         Door(

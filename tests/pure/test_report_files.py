@@ -1,0 +1,75 @@
+"""A report as a file: every figure in it, numbers as Excel reads them, and nothing that a spreadsheet would run."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from datetime import date
+from io import BytesIO, StringIO
+from zipfile import ZipFile
+
+import pytest
+from python_calamine import CalamineWorkbook
+
+from reports.report import Report
+from tests.fakes.directories import OFFICE
+from tests.fakes.sample_report import BAD_DAY, QUIET_DAY
+from web.reports.files import COLUMNS, csv_of, xlsx_of
+from web.words import LANGUAGES, say
+
+EVIL = "=cmd|' /C calc'!A0"
+HOSTILE = replace(OFFICE, people=tuple(replace(one, name=EVIL) if one.key == "anna" else one for one in OFFICE.people))
+
+
+def rows_of(report: Report, language: str) -> list[dict[str, str]]:
+    told = csv_of(report, HOSTILE, language).decode("utf-8-sig")
+    header, *rows = csv.reader(StringIO(told), delimiter={"ru": ";", "en": ","}[language])
+    assert header == [say(language, f"report.file.{name}") for name in COLUMNS]
+    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+
+
+def test_csv_has_a_row_for_each_figure_whole_and_by_section() -> None:
+    rows = rows_of(BAD_DAY, "en")
+    sections = [
+        (part.by, row.key, one.measure) for part in BAD_DAY.sections for row in part.rows for one in row.figures
+    ]
+    whole = [("", "", figure.measure) for figure in BAD_DAY.figures]
+    assert [(row["by"], row["key"], row["measure"]) for row in rows] == [*whole, *sections]
+    share = next(row for row in rows if row["measure"] == "missed_share")
+    assert (share["value"], share["part"], share["whole"], share["verdict"]) == ("0.1771", "17", "96", "bad")
+    assert share["link"] == BAD_DAY.figures[3].behind
+    assert next(row for row in rows if row["measure"] == "nps")["value"] == ""
+
+
+def test_numbers_are_as_excel_of_the_language_reads_them() -> None:
+    assert next(row for row in rows_of(BAD_DAY, "ru") if row["measure"] == "missed_share")["value"] == "0,1771"
+
+
+def test_no_cell_is_a_formula() -> None:
+    assert {row["name"] for row in rows_of(BAD_DAY, "en") if row["key"] == "anna"} == {"'" + EVIL}
+    with ZipFile(BytesIO(xlsx_of(BAD_DAY, HOSTILE, "en"))) as packed:
+        sheets = [name for name in packed.namelist() if name.startswith("xl/worksheets/")]
+        assert not any(b"<f>" in packed.read(name) for name in sheets)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_workbook_has_findings_figures_people_lines_and_days(language: str) -> None:
+    book = CalamineWorkbook.from_filelike(BytesIO(xlsx_of(BAD_DAY, HOSTILE, language)))
+    names = book.sheet_names
+    for part in ("report.findings", "report.figures", "report.by.person", "report.by.line", "report.days"):
+        assert say(language, part) in names
+    figures = book.get_sheet_by_name(say(language, "report.figures")).to_python()
+    assert len(figures) == 1 + len(BAD_DAY.figures)
+    assert figures[4][1] == pytest.approx(17 / 96)
+    people = book.get_sheet_by_name(say(language, "report.by.person")).to_python()
+    assert (people[1][0], people[1][1]) == (EVIL, 34)
+    days = book.get_sheet_by_name(say(language, "report.days")).to_python()
+    assert (days[-1][0], days[-1][2]) == (date(2026, 11, 27), 17)
+    findings = book.get_sheet_by_name(say(language, "report.findings")).to_python()
+    assert len(findings) == 1 + len(BAD_DAY.findings)
+
+
+def test_a_quiet_day_says_so() -> None:
+    book = CalamineWorkbook.from_filelike(BytesIO(xlsx_of(QUIET_DAY, OFFICE, "ru")))
+    findings = book.get_sheet_by_name(say("ru", "report.findings")).to_python()
+    assert findings[1][0] == say("ru", "report.nothing_to_do")
