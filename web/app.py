@@ -24,6 +24,7 @@ from web import (
     linked,
     login,
     missed_page,
+    nps,
     outcomes,
     pausing,
     searching,
@@ -44,6 +45,7 @@ from web.import_page import READERS, READERS_MOST
 from web.leads import attention_page, board_page, decide, give_page, lead_page, list_page, party_page, rules_page, tasks
 from web.live import LIVE, Live
 from web.render import STATIC
+from web.reports import behind_page, measures_page, plans_page, report_page
 from web.services import SERVICES, Part, WebServices
 from web.watching import STREAMS, Streams
 
@@ -95,6 +97,13 @@ def make_app(services: WebServices) -> web.Application:
             web.post("/missed/{number:[0-9]+}", missed_page.change),
             web.get("/leads/import", import_page.show),
             web.post("/leads/import", import_page.change),
+            web.get("/reports", report_page.show),
+            web.get("/reports/behind", behind_page.show),
+            web.get("/reports/behind/export", behind_page.export, allow_head=False),
+            web.get("/reports/measures", measures_page.show),
+            web.get("/reports/plans", plans_page.show),
+            web.post("/reports/plans", plans_page.change),
+            web.get("/reports/plans/table", plans_page.take, allow_head=False),
             web.get("/search", searching.show),
             web.get("/head", head_page.show),
             web.get("/head/stream", head_page.stream),
@@ -142,6 +151,8 @@ def make_app(services: WebServices) -> web.Application:
             web.post("/admin/incidents", incidents_page.retry),
             web.get("/me", me_page.show),
             web.post("/me", me_page.change),
+            web.get("/nps/{token}", nps.show),
+            web.post("/nps/{token}", nps.answer),
             web.get("/password/{secret}", password_page.show),
             web.post("/password/{secret}", password_page.choose),
             *admin_routes(),

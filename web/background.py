@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.call import Call
 from calls.consulting import consultations
 from calls.legs import caller_ended_at
+from calls.nps import OF_NOBODY
 from calls.record import state_call
-from calls.synthetic import SYNTHETIC
 from calls.tables import calls, follow_ups, help_requests, legs
 from crm_sync.book.lead_list import last_lost
 from crm_sync.tables import lead_events, leads, parties, party_numbers, tasks
@@ -95,7 +95,7 @@ async def read_live(connection: AsyncConnection, ids: Sequence[UUID] | None = No
     else:
         # Asked for first: of a moment that it knows, PostgreSQL sees how few of all calls began since.
         chosen = and_(_RECENT, calls.c.started_at > await connection.scalar(_SINCE))
-    people = (calls.c.joined_into.is_(None), calls.c.started_at.is_not(None), calls.c.direction != SYNTHETIC)
+    people = (calls.c.joined_into.is_(None), calls.c.started_at.is_not(None), calls.c.direction.not_in(OF_NOBODY))
     asked = select(*_COLUMNS).where(chosen, *people)
     rows = (await connection.execute(asked)).all()
     reached = defaultdict(list)

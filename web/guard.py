@@ -13,6 +13,7 @@ from aiohttp import web
 from sqlalchemy.exc import DBAPIError
 
 from crm_sync.connections import OUR_PAGES
+from reports.nps_links import PREFIX as NPS
 from web import sessions
 from web.addresses import Address, client_of
 from web.links import PREFIX as LINKED
@@ -101,7 +102,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers["X-Request-Id"] = request_id(request)
     if request.path.startswith(LINKED):
         response.headers.update(_LINKED_HEADERS)
-    if request.path.startswith(WALL):
+    if request.path.startswith((WALL, NPS)):
         response.headers.update({"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"})
     response.headers["Content-Security-Policy"] = (
         f"default-src 'self'; style-src 'self'{style}; img-src 'self' data:; object-src 'none'; base-uri 'none';"
@@ -186,7 +187,7 @@ async def read_form(request: web.Request) -> dict[str, str]:
 @web.middleware
 async def know_viewer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks; nobody unknown passes but to the login page, the health checks and what has its own door."""
-    has_own_door = request.path.startswith(("/static/", UPLOADS, LINKED, WALL, PASSWORDS)) or is_crm_door(request)
+    has_own_door = request.path.startswith(("/static/", UPLOADS, LINKED, WALL, PASSWORDS, NPS)) or is_crm_door(request)
     if request.path in _OPEN or has_own_door:
         return await handler(request)
     viewer = await viewer_of(request)

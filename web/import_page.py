@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiohttp import BodyPartReader, web
@@ -44,7 +45,7 @@ async def change(request: web.Request) -> web.Response:
     """POST /leads/import: a file to look at; or `do` with the `token` of one: check, import or cancel."""
     await only_of_all(request)
     if request.content_type == "multipart/form-data":
-        return await _look_at(request, await _sent_file(request))
+        return await _look_at(request, await sent_file(request))
     form = await read_form(request)
     engine, cookie, token = request.app[SERVICES].engine, _cookie(request), form.get("token", "")
     async with engine.connect() as connection:
@@ -64,12 +65,19 @@ async def change(request: web.Request) -> web.Response:
 
 
 async def read_apart(request: web.Request, body: bytes, mapping: Mapping[str, str]) -> Reading:
-    """Read a file, when not too many are read just now. Raises FileFault and 429."""
+    """Read a file of leads, when not too many files are read just now. Raises FileFault and 429."""
+    async with reader(request):
+        return await read_file(body, await request.app[HOUSE].read(), mapping)
+
+
+@asynccontextmanager
+async def reader(request: web.Request) -> AsyncIterator[None]:
+    """The time in which a file is read. Raises 429 when too many are read just now."""
     readers = request.app[READERS]
     if readers.locked():
         raise web.HTTPTooManyRequests(text=say(language_of(request), "bulk.busy"), headers={"Retry-After": "30"})
     async with readers:
-        return await read_file(body, await request.app[HOUSE].read(), mapping)
+        yield
 
 
 async def _look_at(request: web.Request, body: bytes) -> web.Response:
@@ -138,7 +146,7 @@ async def _page(request: web.Request, status: int = 200, **told: Any) -> web.Res
     return answer
 
 
-async def _sent_file(request: web.Request) -> bytes:
+async def sent_file(request: web.Request) -> bytes:
     """The file of the form, at most a byte more than may be. Raises 400 for a body that is no form."""
     try:
         reader = await request.multipart()

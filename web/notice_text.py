@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Final
+from datetime import UTC, date, datetime
+from typing import Final, get_args
 from zoneinfo import ZoneInfo
 
 from crm_sync.book.lifecycle import SERVICE
 from directory.model import Directory
 from notices.model import Told, Written
+from reports.report import Audience, AudienceKind
 from web.incident_text import title_of as title_of_incident
 from web.names import line_name, person_name
-from web.wording import deadline
+from web.reports.asked import KINDS, Asked
+from web.reports.words import audience_name
+from web.wording import day, deadline, within
 from web.words import has_words, say
 
 _PATHS: Final = {"call": "/calls/{id}", "lead": "/leads/{id}", "follow_up": "/", "house": "/"}
@@ -49,11 +52,16 @@ def text_of(directory: Directory, told: Told) -> str:
     person = directory.person(told.person)
     zone = ZoneInfo(directory.zone_of(person) if person else directory.company.time_zone)
     values = {name: _value(directory, told, name, value, zone) for name, value in told.values.items()}
-    return say(told.language, f"notice.{told.kind}.text", id=told.subject_id, **values)
+    subject = told.subject_id
+    if told.subject == "report":
+        subject = within(day(report_told(told).day, datetime.now(zone).date(), told.language))
+    return say(told.language, f"notice.{told.kind}.text", id=subject, **values)
 
 
 def path_of(told: Told) -> str | None:
     """Where on our pages it is; None: nowhere in particular."""
+    if told.subject == "report":
+        return report_told(told).path
     path = _PATHS_OF_KINDS.get(told.kind, _PATHS[told.subject])
     return path.format(id=told.subject_id) if path else None
 
@@ -69,6 +77,8 @@ def _value(directory: Directory, told: Told, name: str, value: str | int, zone: 
         return say(told.language, "notice.by_rule") if text == SERVICE else person_name(directory, text) or "—"
     if name == "fault":
         return title_of_incident(told.language, text, str(told.values["about"]))
+    if name == "about" and told.subject == "report":
+        return audience_name(directory, report_told(told).audience)
     if name in {"owner", "person"}:
         return person_name(directory, text) or say(told.language, "notice.nobody")
     if name == "line":
@@ -76,6 +86,13 @@ def _value(directory: Directory, told: Told, name: str, value: str | int, zone: 
     if name == "deadline":
         return _place(directory, text, told.language)
     return text
+
+
+def report_told(told: Told) -> Asked:
+    """The report that a notice is about."""
+    kind = next(one for one in KINDS if told.kind == f"report_{one}")
+    audience = next(one for one in get_args(AudienceKind) if one == told.values["audience"])
+    return Asked(kind, date.fromisoformat(told.subject_id), Audience(audience, str(told.values["about"])))
 
 
 def _place(directory: Directory, text: str, language: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnCollection, ColumnElement, Select, and_, false, func, literal, or_, select, text, true
 
-from calls.synthetic import SYNTHETIC
+from calls.nps import OF_NOBODY
 from calls.tables import calls, follow_ups, legs
 from crm_sync.book.merging import same_party
 from crm_sync.tables import leads, tasks
@@ -37,8 +37,8 @@ class Scope:
         return self.everything or (owner in self.people if owner else line in self.lines)
 
     def rows(self) -> ColumnElement[bool]:
-        """The same as `covers`, as a condition on the table of calls; no list has a synthetic call."""
-        return and_(calls.c.direction != SYNTHETIC, self._covered())
+        """The same as `covers`, as a condition on the table of calls; no list has a call of nobody's."""
+        return and_(calls.c.direction.not_in(OF_NOBODY), self._covered())
 
     def _covered(self) -> ColumnElement[bool]:
         if self.everything:

@@ -62,7 +62,7 @@ def timeline(
     """Every moment worth telling, in the order of time; `sides` tell how the recording stands now."""
     teller = Teller(directory, language)
     parts: tuple[Callable[[Call, CallView, Teller], Iterator[Moment]], ...] = (
-        _beginning, _routing, _waits, _promises, _holds, _legs, _talks, _moves, _end, _recorded, _books,
+        _beginning, _routing, _waits, _promises, _answers, _holds, _legs, _talks, _moves, _end, _recorded, _books,
     )  # fmt: skip
     told = [moment for part in parts for moment in part(call, seen, teller)]
     if seen.ended_at and (wrong := gaps(sides, language)):
@@ -198,6 +198,16 @@ def _promises(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
             yield Moment(left.at, teller.say("message_left", time=duration(left.seconds)), "mic", key="message_left")
     for at in sorted(_mailboxes(call).values()):
         yield Moment(at, teller.say("voicemail"), "mic", "quiet", key="voicemail")
+
+
+def _answers(call: Call, _seen: CallView, teller: Teller) -> Iterator[Moment]:
+    """A client who was called hears the question of NPS, and presses a key."""
+    for asked in facts(call, e.NpsAsked)[:1]:
+        if asked.at:
+            yield Moment(asked.at, teller.say("nps_asked", number=phone(asked.number)), "outbound", key="nps_asked")
+    for answered in facts(call, e.NpsAnswered)[:1]:
+        if answered.at:
+            yield Moment(answered.at, teller.say("nps_answered", score=answered.score), "check", key="nps_answered")
 
 
 def _mailboxes(call: Call) -> dict[str, datetime]:

@@ -5,8 +5,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, get_day_names
-from babel.numbers import format_decimal
+from babel.dates import format_date, format_interval, get_day_names
+from babel.numbers import format_decimal, format_percent
 
 from directory.numbers import is_anonymous, show
 from web.words import say
@@ -18,6 +18,15 @@ HUES: Final = 8
 
 COUNTED_MOST: Final = 1000
 """Pages count no further: of a hundred thousand, to count them would cost more than all else on a page."""
+
+
+MINUS: Final = "−"
+
+_WHOLE_NUMBER: Final = 100
+"""A number from here on is told without a decimal."""
+
+_WHOLE_PERCENT: Final = 0.0995
+"""A share from here on is told without a decimal."""
 
 
 def duration(seconds: float) -> str:
@@ -55,6 +64,28 @@ def weekday(at: int, language: str) -> str:
     return str(get_day_names("abbreviated", "format", _CLDR[language])[at])
 
 
+def day_of_week(at: int, language: str) -> str:
+    """A day of the week, 0 for Monday: Monday, понедельник."""
+    return str(get_day_names("wide", "stand-alone", _CLDR[language])[at])
+
+
+def whole_day(at: date, language: str) -> str:
+    """Friday, 27 November 2026."""
+    return format_date(at, "EEEE, d MMMM y", _CLDR[language])
+
+
+def month(at: date, language: str) -> str:
+    """November 2026, ноябрь 2026."""
+    return format_date(at, "LLLL y", _CLDR[language])
+
+
+def days(first: date, last: date, language: str) -> str:
+    """23 – 29 November 2026; a single one is Friday, 27 November 2026."""
+    if first == last:
+        return whole_day(first, language)
+    return f"{format_interval(first, last, 'MMMMd', locale=_CLDR[language])} {last.year}"
+
+
 def counted(count: int) -> str:
     """How many there are, or that they are more than COUNTED_MOST: 12, 1000+."""
     return f"{COUNTED_MOST}+" if count > COUNTED_MOST else str(count)
@@ -63,6 +94,20 @@ def counted(count: int) -> str:
 def decimal(value: float, language: str) -> str:
     """A number with one decimal: 0.2, 1,234.5; in Russian 0,2 and 1 234,5."""
     return format_decimal(value, "#,##0.0", _CLDR[language])
+
+
+def number(value: float, language: str) -> str:
+    """A number with one decimal, if it has any and is small: 12, 8.2, −1,235; in Russian 8,2 and −1 235."""
+    rounded = round(value, 1 if abs(value) < _WHOLE_NUMBER else None)
+    told = format_decimal(rounded + 0.0, "#,##0.#", _CLDR[language])
+    return told.replace("-", MINUS)
+
+
+def percent(share: float, language: str) -> str:
+    """A share of 0 to 1 in whole percent, below ten with one decimal: 18 %, 0.4 %; in English 18%."""
+    whole = abs(share) >= _WHOLE_PERCENT or round(share * 100, 1) == round(share * 100)
+    pattern = _CLDR[language].percent_formats[None].pattern
+    return format_percent(share, pattern if whole else pattern.replace("0", "0.#", 1), _CLDR[language])
 
 
 def moment(at: datetime, now: datetime, zone: ZoneInfo, language: str) -> str:

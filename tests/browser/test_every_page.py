@@ -31,8 +31,10 @@ from web import wall_links
 
 AXE = Path("var/browser/axe.min.js").read_text()
 LINK = re.compile(r'(?:href|hx-get)="(/[^"#]*)')
-NOT_OURS = {"/linked/{link}", "/crm/{key}/oauth", "/login/oidc", "/login/oidc/return", "/password/{secret}"}
-"""What a player outside, a CRM and a provider of logins open, and who was given a link to a password."""
+NOT_OURS = {"/linked/{link}", "/crm/{key}/oauth", "/login/oidc", "/login/oidc/return", "/password/{secret}"} | {
+    "/nps/{token}"
+}
+"""What a player outside, a CRM and a provider of logins open, and whoever was sent a link."""
 
 IMPACTS = ("serious", "critical")
 RUN = "axe.run({resultTypes: ['violations'], preload: false, iframes: false}).then((found) => found.violations)"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -77,6 +77,7 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     "POST /login": ANYBODY,
     **dict.fromkeys(("GET /login/oidc", "GET /login/oidc/return"), ANYBODY),
     **dict.fromkeys((f"{method} /password/{{secret}}" for method in ("GET", "POST")), ANYBODY),
+    **dict.fromkeys((f"{method} /nps/{{token}}" for method in ("GET", "POST")), ANYBODY),
     **dict.fromkeys((f"{method} /me" for method in ("GET", "POST")), EVERYBODY),
     **dict.fromkeys((f"{method} /admin/users" for method in ("GET", "POST")), ADMINS),
     **dict.fromkeys((f"{method} /admin/users/{{number}}" for method in ("GET", "POST")), ADMINS),
@@ -95,6 +96,13 @@ DOORS: Final[dict[str, frozenset[str | None]]] = {
     **dict.fromkeys(("POST /calls/views", "GET /missed", "GET /missed/stream"), EVERYBODY),
     **dict.fromkeys(("GET /missed/{number}", "POST /missed/{number}"), THEIRS),
     **dict.fromkeys(("GET /calls/export", f"GET {API}/calls/export"), HEADS),
+    **dict.fromkeys(("GET /reports", "GET /reports/behind"), MANAGERS | ADMINS),
+    **dict.fromkeys((f"GET {API}/reports/{kind}" for kind in ("daily", "weekly", "monthly")), MANAGERS | ADMINS),
+    "GET /reports/behind/export": HEADS,
+    "GET /reports/measures": EVERYBODY,
+    **dict.fromkeys((f"{method} /reports/plans" for method in ("GET", "POST")), HEADS),
+    "GET /reports/plans/table": HEADS,
+    **dict.fromkeys((f"{method} {API}/plans" for method in ("GET", "PUT")), HEADS),
     "POST /calls/{id}/effects": ADMINS,
     "GET /desk/notices": EVERYBODY,
     "POST /desk/notices": MANAGERS,
@@ -200,6 +208,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "POST /me": {"do": "token", "name": "mine", "days": "7", "old": PASSWORD},
     "POST /admin/users": {"login": "nina", "role": "manager"},
     "POST /admin/users/{number}": {"do": "token", "name": "report", "days": "7"},
+    "POST /nps/{token}": {"score": "9"},
     "POST /password/{secret}": {"password": PASSWORD, "repeat": PASSWORD},
     "POST /login": {"login": "anna", "password": PASSWORD},
     "POST /calls/{id}/recording": {"do": "pause"},
@@ -238,6 +247,11 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "POST /leads/{number}/board": {"to": "lost", "reason": "no_contact"},
     "POST /leads/give": {"leads": "1", "to": "anna", "reason": "отпуск", "seen": "1"},
     f"POST {API}/leads/owner": {"leads": [1], "owner": "anna", "reason": "отпуск"},
+    "POST /reports/plans": {"do": "set", "whose": "house", "of": "leads_in", "value": "100"},
+    f"PUT {API}/plans": {
+        "month": f"{datetime.now(UTC):%Y-%m}",
+        "plans": [{"kind": "house", "key": "", "measure": "won", "value": 10}],
+    },
     f"POST {API}/holds": {"number": "79165550166", "reason": "case 1"},
     f"POST {API}/erasures": {"numbers": ["79165550155"], "dry_run": True},
 }

@@ -20,6 +20,7 @@ _NOUNS: Final = {
     "company": "company",
     "outgoing": "outgoing",
     "leads": "leads",
+    "nps": "nps",
     "blocked": "blocked",
     "allowed": "allowed",
     "vip": "vip",
@@ -95,7 +96,7 @@ def place(directory: Directory, path: str, language: str) -> str:
             str(getattr(entries[at], "name", "") or getattr(entries[at], KEYS[section])) if at < len(entries) else ""
         )
     field = re.sub(r"\[\d+\]", "", found[4])
-    if section in {"company", "outgoing", "leads"}:
+    if section in {"company", "outgoing", "leads", "nps"}:
         entry, field = "", ".".join(part for part in (entry, field) if part)
     told = [say(language, f"admin.{section}"), entry, field_name(section, field, language) if field else ""]
     return " · ".join(part for part in told if part)

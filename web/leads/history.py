@@ -75,6 +75,8 @@ class Teller:
                 return self._say("deadline", at=self._moment(row.after)) if row.after else self._say("no_deadline")
             case "fields":
                 return self._say("fields", names=row.after or "")
+            case "message" if row.reason == "nps":
+                return self._say("nps")
             case "revival" | "message":
                 return self._say("revival", step=row.before or "", result=self._result(row.reason))
             case kind:

@@ -1,0 +1,174 @@
+"""A report as it is sent: what of it is told in a mail and in a chat, in words (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from directory.model import Directory
+from reports.report import Audience, By, Figure, IncidentTold, Report, Row, Section
+from web.reports import words
+from web.reports.words import ToldFinding
+from web.wording import clock, days, month, short_day
+from web.words import say
+
+HEADLINES: Final = frozenset(
+    {"calls_in", "answered", "missed", "charged", "service_level", "call_back", "leads_in", "qualified", "won", "nps"}
+)
+"""Measures that are told even when they are as usual; of the others only what is good, bad or planned."""
+
+COMPARED: Final = frozenset({"calls_in", "answered", "missed", "charged", "leads_in", "qualified", "won"})
+"""The same of single teams, people, lines and sources."""
+
+ROWS_MOST: Final = 25
+"""Mailboxes cut what is longer than 100 kB; the page has everybody."""
+
+PARTS: Final[tuple[By, ...]] = ("team", "person", "line", "source")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldFigure:
+    """A figure in words; `verdict` is its key, `verdict_words` say it with the difference; "" is what is not known."""
+
+    measure: str
+    name: str
+    value: str
+    verdict: str
+    verdict_words: str
+    usual: str
+    plan: str
+    pace: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToldRow:
+    """One team, person, line or source, and its figures."""
+
+    name: str
+    figures: tuple[ToldFigure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Teams, people, lines or sources, those with most that is bad first; `left_out` have no place here."""
+
+    name: str
+    rows: tuple[ToldRow, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What is sent of a report. Links are whole addresses, "" where nobody said under which one our pages are opened.
+
+    `subject` is one line that says good or bad, and what most of all.
+    """
+
+    language: str
+    subject: str
+    title: str
+    period: str
+    counted: str
+    lacks: tuple[str, ...]
+    findings: tuple[ToldFinding, ...]
+    figures: tuple[ToldFigure, ...]
+    parts: tuple[Part, ...]
+    incidents: tuple[str, ...]
+    link: str
+
+
+def letter_of(report: Report, directory: Directory, language: str, whole: Callable[[str], str], path: str) -> Letter:
+    """What is sent of a report, which our pages show at `path`; `whole` makes a path an address."""
+    findings = tuple(_told(words.told(one, directory, language), report.audience, whole) for one in report.findings)
+    figures = (one for one in report.figures if _is_told(one, HEADLINES))
+    return Letter(
+        language=language,
+        subject=_subject(report, findings, directory, language),
+        title=words.title(report, directory, language),
+        period=words.period(report, language),
+        counted=words.counted(report.freshness, directory, language),
+        lacks=words.lacks(report.freshness, language),
+        findings=findings,
+        figures=tuple(_figure(one, directory, language, whole) for one in figures),
+        parts=tuple(_parts(report.sections, directory, language, whole)),
+        incidents=tuple(_incident(one, directory, language) for one in report.incidents),
+        link=whole(path),
+    )
+
+
+def _subject(report: Report, findings: Iterable[ToldFinding], directory: Directory, language: str) -> str:
+    """What is bad comes first, then what is good."""
+    first = min(findings, key=lambda one: one.good, default=None)
+    how = "quiet" if first is None else "good" if first.good else "bad"
+    who = words.audience_name(directory, report.audience)
+    when = {
+        "daily": lambda: short_day(report.first, language),
+        "weekly": lambda: days(report.first, report.last, language),
+        "monthly": lambda: month(report.first, language),
+    }[report.kind]()
+    return say(language, f"mail.report.subject.{how}", finding=first.title if first else "", who=who, when=when)
+
+
+def _told(finding: ToldFinding, audience: Audience, whole: Callable[[str], str]) -> ToldFinding:
+    """Whole addresses; the house's report is for administrators."""
+    finding = finding if audience.kind == "house" else finding.for_others()
+    actions = tuple(replace(one, link=whole(one.link)) for one in finding.actions)
+    return replace(finding, actions=actions, link=whole(finding.link))
+
+
+def _is_told(figure: Figure, headlines: Iterable[str]) -> bool:
+    remarkable = figure.verdict in {"good", "bad"} or figure.plan is not None
+    return figure.value is not None and (remarkable or figure.measure in headlines)
+
+
+def _figure(figure: Figure, directory: Directory, language: str, whole: Callable[[str], str]) -> ToldFigure:
+    unit = words.unit_of(figure.measure)
+    usual, plan = (words.amount(language, unit, one) if one is not None else "" for one in (figure.usual, figure.plan))
+    apart = words.difference(language, figure) if figure.verdict in {"good", "bad"} else ""
+    return ToldFigure(
+        measure=figure.measure,
+        name=words.measure_name(directory, language, figure.measure),
+        value=words.amount(language, unit, figure.value),
+        verdict=figure.verdict,
+        verdict_words=", ".join(filter(None, (words.verdict_words(language, figure.verdict), apart))),
+        usual=say(language, "mail.report.usual", usual=usual) if usual else "",
+        plan=say(language, "mail.report.plan", plan=plan) if plan else "",
+        pace=words.month_pace(language, figure),
+        link=whole(figure.behind),
+    )
+
+
+def _parts(
+    sections: Iterable[Section], directory: Directory, language: str, whole: Callable[[str], str]
+) -> Iterable[Part]:
+    for section in sections:
+        if section.by in PARTS and section.rows:
+            rows = sorted((_row(row, section.by, directory, language, whole) for row in section.rows), key=_worst_first)
+            left_out = max(0, len(rows) - ROWS_MOST)
+            yield Part(say(language, f"report.by.{section.by}"), tuple(rows[:ROWS_MOST]), left_out)
+
+
+def _row(row: Row, by: By, directory: Directory, language: str, whole: Callable[[str], str]) -> ToldRow:
+    figures = (_figure(one, directory, language, whole) for one in row.figures if _is_told(one, COMPARED))
+    return ToldRow(words.key_name(directory, language, by, row.key), tuple(figures))
+
+
+def _worst_first(row: ToldRow) -> int:
+    return -sum(one.verdict == "bad" for one in row.figures)
+
+
+def _incident(told: IncidentTold, directory: Directory, language: str) -> str:
+    zone = ZoneInfo(directory.company.time_zone)
+    return say(
+        language,
+        "mail.report.incident" if told.ended_at else "mail.report.incident_open",
+        fault=words.incident_name(told, directory, language),
+        day=short_day(told.started_at.astimezone(zone).date(), language),
+        begun=clock(told.started_at, zone),
+        ended=clock(told.ended_at, zone) if told.ended_at else "",
+        lost=told.calls_lost,
+        saved=told.calls_saved,
+    )
