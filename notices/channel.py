@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 from uuid import UUID
 
+from directory.model import Directory
 from notices.model import Told, Written
 
 Reason = Literal[
@@ -55,12 +57,37 @@ class AnswerLost(NotDelivered):
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG that stands in a message; its HTML shows it by `cid:` and this id."""
+
+    id: str
+    png: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rich:
+    """A message as more than plain words, for the channels that show it.
+
+    `html` is a document by itself. `caption` is what a chat shows with the first picture, in the Bot API's HTML.
+    """
+
+    html: str
+    caption: str
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One notice on its way by one channel; the id is the same however often it is sent."""
 
     id: UUID
     told: Told
     written: Written
+    rich: Rich | None = None
+
+
+Compose = Callable[[Directory, Told], Awaitable[tuple[Written, Rich]]]
+"""Makes what a notice says at the moment when it is sent; it may take seconds."""
 
 
 class Channel(Protocol):

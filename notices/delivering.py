@@ -5,13 +5,15 @@ Rules kept here:
    between: it is sent again where the other side knows it again by its id, and left as it is where not.
 2. What surely did not arrive is tried again, ever more rarely, for a day after the message was due; then it is dead.
    So is what no worker has the channel for: another one may, or an operator mends the settings.
-3. An address that is dead is written down, and gets no further message while it is the person's address.
+3. What a message of a kind in `made` says is made when it is sent, before rule 1: it takes seconds, and whoever dies
+   meanwhile has sent nothing.
+4. An address that is dead is written down, and gets no further message while it is the person's address.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -23,12 +25,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.queue import Task, TryAgain
 from directory import store
-from directory.model import Person
+from directory.model import Directory, Person
 from directory.tables import users
 from notices.addresses import address_of, bury
-from notices.channel import AddressDead, AnswerLost, Channel, Message, NotDelivered, Reason, TryLater
+from notices.channel import (
+    AddressDead,
+    AnswerLost,
+    Channel,
+    Compose,
+    Message,
+    NotDelivered,
+    Reason,
+    Rich,
+    TryLater,
+)
 from notices.inbox import told_by
-from notices.model import Words
+from notices.model import Told, Words, Written
 from notices.tables import notice_counts, notice_messages, notices
 from notices.telling import QUEUE, TASK
 
@@ -50,16 +62,26 @@ class _Ready:
     tried_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Unmade:
+    """A message whose words are to be made first."""
+
+    directory: Directory
+    told: Told
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoticeJobs:
     """The job and what it needs: the channels that are set up, by name, and the words.
 
-    `first_seconds`: the wait after the first failure; it doubles with each.
+    `made`: by their kinds, how notices are made that say more than their words. `first_seconds`: the wait after the
+    first failure; it doubles with each.
     """
 
     engine: AsyncEngine
     channels: Mapping[str, Channel]
     words: Words
+    made: Mapping[str, Compose] = field(default_factory=dict)
     first_seconds: float = 5.0
 
     def tasks(self) -> list[Task]:
@@ -69,7 +91,9 @@ class NoticeJobs:
     async def deliver(self, message_id: UUID, attempt: int) -> None:
         """Send one message, unless it was. Raises TryAgain."""
         ready = await self._take(message_id, attempt)
-        if ready is None:
+        if isinstance(ready, _Unmade):
+            ready = await self._take(message_id, attempt, await self.made[ready.told.kind](ready.directory, ready.told))
+        if not isinstance(ready, _Ready):
             log.info("nothing to send", message=str(message_id), attempt=attempt)
             return
         try:
@@ -87,8 +111,13 @@ class NoticeJobs:
         else:
             await self._end(message_id, "done", None)
 
-    async def _take(self, message_id: UUID, attempt: int) -> _Ready | None:
-        """Mark a message as sent and give what to send; None when nothing is to be sent. Raises TryAgain."""
+    async def _take(
+        self, message_id: UUID, attempt: int, made: tuple[Written, Rich] | None = None
+    ) -> _Ready | _Unmade | None:
+        """Mark a message as sent and give what to send; None when nothing is to be sent. Raises TryAgain.
+
+        One that says what was not made yet is left as it is.
+        """
         async with self.engine.begin() as connection:
             row = await _row(connection, message_id)
             if row is None or row.state in {"done", "dead"} or row.reason == "answer_lost":
@@ -105,10 +134,13 @@ class NoticeJobs:
             if why is not None or person is None or channel is None or address is None:
                 await _close(connection, row, "sent" if why == "answer_lost" else "dead", why or "no_address")
                 return None
+            told = told_by(row, row.language or directory.company.language)
+            if made is None and told.kind in self.made:
+                return _Unmade(directory, told)
             values = {"state": "sent", "reason": None, "tried_count": row.tried_count + 1}
             await _write(connection, message_id, values)
-            told = told_by(row, row.language or directory.company.language)
-            message = Message(message_id, told, self.words(directory, told))
+            written, rich = made or (self.words(directory, told), None)
+            message = Message(message_id, told, written, rich)
             return _Ready(person, address, channel, message, row.tried_count + 1)
 
     async def end_late(self) -> int:

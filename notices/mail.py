@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 import aiosmtplib
 
-from notices.channel import MEND_SECONDS, AddressDead, Message, Refused, TryLater
+from notices.channel import MEND_SECONDS, AddressDead, Message, Refused, Rich, TryLater
 
 Security = Literal["starttls", "tls", "none"]
 
@@ -103,4 +103,14 @@ class Mail:
         told["Message-ID"] = f"<{message.id}@{self._server.sender.rpartition('@')[2]}>"
         told["Auto-Submitted"] = "auto-generated"
         told.set_content("\n\n".join(filter(None, (written.title, written.text, written.link))) + "\n")
+        if message.rich is not None:
+            _add(told, message.rich)
         return told
+
+
+def _add(told: EmailMessage, rich: Rich) -> None:
+    """Put the rich form beside the plain text; its pictures travel with it, and none is fetched from anywhere."""
+    told.add_alternative(rich.html, subtype="html")
+    html = told.get_body(("html",)) or told
+    for picture in rich.pictures:
+        html.add_related(picture.png, "image", "png", cid=f"<{picture.id}>", disposition="inline")

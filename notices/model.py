@@ -17,10 +17,10 @@ from typing import Final, Literal
 
 from directory.model import Directory
 
-Subject = Literal["call", "lead", "follow_up", "house"]
-"""What a notice is about; `house` is the company's work as a whole."""
+Subject = Literal["call", "lead", "follow_up", "house", "report"]
+"""What a notice is about; `house` is the company's work as a whole, a report's id is the last day that it tells."""
 
-SUBJECTS: Final[tuple[Subject, ...]] = ("call", "lead", "follow_up", "house")
+SUBJECTS: Final[tuple[Subject, ...]] = ("call", "lead", "follow_up", "house", "report")
 
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "test": (),
@@ -39,6 +39,9 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "incident_opened": ("fault", "about", "began_at"),
     "incident_closed": ("fault", "about", "began_at", "ended_at", "lost", "saved"),
     "attention": ("overdue", "forgotten", "long", "overloaded"),
+    "report_daily": ("audience", "about"),
+    "report_weekly": ("audience", "about"),
+    "report_monthly": ("audience", "about"),
 }
 """Every kind, and the values that its words name; `web/locale` has the words of each."""
 

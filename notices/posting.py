@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
+from aiohttp import FormData
 
 from notices.channel import AnswerLost, TryLater
 
@@ -25,17 +26,21 @@ class Answered:
 
 
 class Poster:
-    """Posts JSON, follows no redirect, reads no long answer; addresses with secrets in them are never logged."""
+    """Posts JSON or forms, follows no redirect, reads no long answer; addresses with secrets in them are not logged."""
 
     def __init__(self, seconds: float = _SECONDS) -> None:
         self._timeout = aiohttp.ClientTimeout(total=seconds)
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answered:
-        """Raises TryLater when it surely did not get out, AnswerLost when it may have."""
+    async def post(self, url: str, body: bytes | FormData, headers: Mapping[str, str] | None = None) -> Answered:
+        """Post JSON, or a form that says of what type it is.
+
+        Raises TryLater when it surely did not get out, AnswerLost when it may have.
+        """
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
-        told = {"Content-Type": "application/json", **(headers or {})}
+        kind = {"Content-Type": "application/json"} if isinstance(body, bytes) else {}
+        told = {**kind, **(headers or {})}
         try:
             async with self._session.post(url, data=body, headers=told, allow_redirects=False) as response:
                 head = await response.content.read(_BYTES_MOST)

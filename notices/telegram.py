@@ -1,6 +1,7 @@
-"""Notices by a Telegram bot: sendMessage of the Bot API (https://core.telegram.org/bots/api#sendmessage).
+"""Notices by a Telegram bot: sendMessage and sendPhoto of the Bot API (https://core.telegram.org/bots/api).
 
-Telegram knows no message again, so one whose answer was lost is not sent again.
+Telegram knows no message again, so one whose answer was lost is not sent again; and so a notice is one message, with
+its picture or without.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import json
 from html import escape
 from typing import Any, Final
+
+from aiohttp import FormData
 
 from notices.channel import MEND_SECONDS, AddressDead, Message, Refused, TryLater
 from notices.posting import Answered, Poster, seconds_of
@@ -27,13 +30,7 @@ class Telegram:
 
     async def send(self, address: str, message: Message) -> None:
         """Write into one chat. Raises NotDelivered."""
-        asked = {
-            "chat_id": int(address),
-            "text": _marked_up(message),
-            "parse_mode": "HTML",
-            "link_preview_options": {"is_disabled": True},
-        }
-        answered = await self._ask("sendMessage", asked)
+        answered = await self._told(int(address), message)
         if answered.status == 200:
             return
         told = _read(answered)
@@ -49,7 +46,7 @@ class Telegram:
 
     async def probe(self) -> str:
         """Ask the bot's name. Raises NotDelivered."""
-        told = _read(await self._ask("getMe", {})).get("result")
+        told = _read(await self._ask("getMe", b"{}")).get("result")
         name = told.get("username") if isinstance(told, dict) else None
         if not isinstance(name, str):
             raise TryLater("server_error")
@@ -59,8 +56,22 @@ class Telegram:
         """Close the connections."""
         await self._poster.close()
 
-    async def _ask(self, method: str, asked: dict[str, Any]) -> Answered:
-        answered = await self._poster.post(self._address + method, json.dumps(asked).encode())
+    async def _told(self, chat: int, message: Message) -> Answered:
+        rich = message.rich
+        if rich is not None and rich.pictures:
+            form = FormData({"chat_id": str(chat), "caption": rich.caption, "parse_mode": "HTML"})
+            form.add_field("photo", rich.pictures[0].png, filename="report.png", content_type="image/png")
+            return await self._ask("sendPhoto", form)
+        asked = {
+            "chat_id": chat,
+            "text": rich.caption if rich is not None else _marked_up(message),
+            "parse_mode": "HTML",
+            "link_preview_options": {"is_disabled": True},
+        }
+        return await self._ask("sendMessage", json.dumps(asked).encode())
+
+    async def _ask(self, method: str, asked: bytes | FormData) -> Answered:
+        answered = await self._poster.post(self._address + method, asked)
         if answered.status in {401, 404}:
             raise TryLater("login_refused", MEND_SECONDS)
         if answered.status >= 500 or 300 <= answered.status < 400:

@@ -18,6 +18,7 @@ from notices.model import Told
 from notices.tables import SENT_BY
 from notices.telegram import Telegram
 from notices.webhook import Webhook
+from service.composing import open_composing
 from service.faults import UserFault
 from service.settings import NoticesSettings, Settings
 from service.wiring import House, open_house
@@ -62,9 +63,9 @@ async def open_channels(told: NoticesSettings) -> AsyncIterator[Mapping[str, Cha
 @asynccontextmanager
 async def open_telling(house: House) -> AsyncIterator[NoticeJobs]:
     """The jobs that send notices; their connections end with the body."""
-    async with open_channels(house.settings.notices) as channels:
+    async with open_channels(house.settings.notices) as channels, open_composing(house) as made:
         words = NoticeWords(house.settings.web.public_url)
-        yield NoticeJobs(engine=house.engine, channels=channels, words=words)
+        yield NoticeJobs(engine=house.engine, channels=channels, words=words, made=made)
 
 
 @dataclass(frozen=True, slots=True)

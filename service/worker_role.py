@@ -27,7 +27,9 @@ from recordings.storing import StoringJobs
 from recordings.transcribing import TranscribingJobs
 from recordings.turns import TOGETHER
 from routing.answers import AnswerJobs
+from service import nps
 from service.commands.privacy import erasing_of
+from service.counting import keep_counting
 from service.crm import ledger as crms
 from service.crm.doors import acts
 from service.crm.probing import keep_probing
@@ -36,6 +38,7 @@ from service.crm.workplaces import opener
 from service.doctor.daily import keep_examining
 from service.faults import UserFault
 from service.reloading import not_yet, open_reloading
+from service.reporting import keep_reporting
 from service.retention import keep as keep_what_may_be
 from service.rounds import come_round
 from service.settings import Settings
@@ -56,7 +59,10 @@ RETENTION = "retention"
 DOCTOR = "doctor"
 """And the daily look of the doctor."""
 
-WORK = (*QUEUES, CALENDARS, RETENTION, DOCTOR)
+REPORTS = "reports"
+"""And what reports are made of: day facts, and what clients answer; and telling those who are owed one."""
+
+WORK = (*QUEUES, CALENDARS, RETENTION, DOCTOR, REPORTS)
 
 _ENCODERS = 1
 """Processes that make archives: one does an hour of talk in a minute or two."""
@@ -136,6 +142,10 @@ async def work_queues(house: House, queues: Sequence[str], stop: asyncio.Event) 
             if RETENTION in queues:
                 erasing = erasing_of(settings, house.engine, store)
                 running(keep_what_may_be(house.engine, erasing.remover, erasing))
+            if REPORTS in queues:
+                running(keep_counting(house.engine))
+                running(nps.keep(house.engine, settings.web.public_url or ""))
+                running(keep_reporting(house.engine))
             if DOCTOR in queues:
                 running(keep_examining(house))
             await work(app, crews, stop, _timing(settings.jobs.stalled_seconds))

@@ -19,6 +19,8 @@ from directory import store
 from recordings.archive_rows import archiving_failed
 from recordings.audit import Actor
 from recordings.rows import is_removed, transcript_of
+from reports.nps_links import path_of
+from reports.nps_rows import asked_by
 from routing.requests import wish_of
 from service.rounds import come_round
 from service.settings import Settings
@@ -71,7 +73,11 @@ def rooms(settings: Settings) -> Rooms:
         is_whole = len(text) == len(told.text)
         return CrmTranscript(call=call_id, language=told.language, text=text, is_whole=is_whole, segments=segments)
 
-    return Rooms(recording=recording, address=address, transcript=transcript, wish=wish_of)
+    async def link(connection: AsyncConnection, event: int) -> str | None:
+        ask = await asked_by(connection, event)
+        return base + await path_of(connection, ask) if ask else None
+
+    return Rooms(recording=recording, address=address, transcript=transcript, wish=wish_of, link=link)
 
 
 async def mend_connections(engine: AsyncEngine, settings: Settings) -> None:

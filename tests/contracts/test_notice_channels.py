@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
-from notices.channel import AddressDead, AnswerLost, Message, NotDelivered, Refused, TryLater
+from notices.channel import AddressDead, AnswerLost, Message, NotDelivered, Picture, Refused, Rich, TryLater
 from notices.model import Told
 from service.doctor.notices import examine_channels
 from service.settings import MailSettings, WebhookSettings
@@ -26,6 +26,7 @@ from web.notice_text import NoticeWords
 HOUSE = replace(OFFICE, people=(replace(OFFICE.people[0], name="Анна <b> & Ко"), *OFFICE.people[1:]))
 ADDRESSES = {"email": "vera@romashka.example", "telegram": CHAT, "webhook": "vera"}
 VALUES: dict[str, str | int] = {"deadline": "qualifying", "due_at": "2026-03-02T09:00:00+00:00", "owner": "anna"}
+PNG = b"\x89PNG\r\n\x1a\nof no use"
 LINK = "https://calls.romashka.example/leads/7"
 TITLE, TEXT = "Срок по заявке № 7 истёк", "Этап «Квалификация», срок был 2 марта, 12:00. Ответственный: Анна <b> & Ко."
 
@@ -76,6 +77,38 @@ async def test_a_chat_gets_the_same_and_no_name_breaks_out_of_it(world: ToldWorl
     assert english.startswith(
         'The deadline of lead no. 7 has passed\nStage "In qualification", was due 2 March, 12:00.'
     )
+
+
+def rich(message: Message) -> Message:
+    """The same with a picture, an HTML document and a caption that is as long as it may be."""
+    pictures = (Picture("days@switchhook", PNG), Picture("people@switchhook", PNG))
+    caption = f"<b>&lt;b&gt; &amp; Ко</b>\n{'я' * 1014}"
+    html = '<p>Плохо</p><img src="cid:days@switchhook"><img src="cid:people@switchhook">'
+    return replace(message, rich=Rich(html=html, caption=caption, pictures=pictures))
+
+
+async def test_a_rich_mail_has_the_plain_words_and_beside_them_a_document_with_its_pictures(world: ToldWorld) -> None:
+    await send(world, "email", rich(message()))
+    (mail,) = world.mail.taken
+    assert mail.get_content_type() == "multipart/alternative"
+    plain, related = mail.iter_parts()
+    assert plain.get_content().startswith(TITLE)
+    document, *pictures = related.iter_parts()
+    assert document.get_content().startswith("<p>Плохо</p>")
+    assert [(one["Content-ID"], one["Content-Disposition"], one.get_content()) for one in pictures] == [
+        ("<days@switchhook>", "inline", PNG), ("<people@switchhook>", "inline", PNG),
+    ]  # fmt: skip
+
+
+async def test_a_chat_gets_the_first_picture_with_the_caption_in_one_message(world: ToldWorld) -> None:
+    """What may not be told twice is one message; without a picture it is a text."""
+    told = rich(message())
+    assert told.rich is not None
+    await send(world, "telegram", told, replace(told, rich=replace(told.rich, pictures=())))
+    assert world.telegram.taken == [
+        {"chat": 77, "text": f"<b> & Ко\n{'я' * 1014}", "photo": PNG},
+        {"chat": 77, "text": f"<b> & Ко\n{'я' * 1014}"},
+    ]
 
 
 async def test_a_webhook_gets_what_programs_need_signed(world: ToldWorld) -> None:

@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.queue import Crew, Timing, TryAgain, make_app, work
 from directory import store
-from directory.model import Person
+from directory.model import Directory, Person
 from notices import inbox
-from notices.channel import REASONS, Channel
+from notices.channel import REASONS, Channel, Rich
 from notices.delivering import NoticeJobs
-from notices.model import KINDS, Notice
+from notices.model import KINDS, Notice, Told, Written
 from notices.telling import tell
 from service.settings import Settings
 from service.telling import open_channels
@@ -176,6 +176,29 @@ async def test_a_worker_that_dies_while_it_sends(
         await job.deliver(message, 1)
     assert await states(engine) == {channel: ends}
     assert len(world.telegram.taken) + len(world.mail.taken) == (channel == "email")
+
+
+async def test_what_is_made_when_it_is_sent_is_made_before_it_is_written_down_as_sent(
+    engine: AsyncEngine, world: ToldWorld
+) -> None:
+    """Whoever dies while it is made has sent nothing, and another one sends it."""
+    ids = await told(engine, replace(VERA, notify=("telegram",)))
+    fails = [RuntimeError("killed")]
+
+    async def made(_directory: Directory, notice: Told) -> tuple[Written, Rich]:
+        assert await states(engine) == {"telegram": ("planned", None, 0)}
+        if fails:
+            raise fails.pop()
+        return Written("title", "text", None), Rich(html="", caption=f"<b>{notice.kind}</b> {notice.subject_id}")
+
+    async with open_channels(world.settings) as channels:
+        job = replace(jobs(engine, channels), made={"deadline_passed": made})
+        with pytest.raises(RuntimeError, match="killed"):
+            await job.deliver(ids["telegram"], 0)
+        await job.deliver(ids["telegram"], 1)
+        await job.deliver(ids["telegram"], 2)
+    assert await states(engine) == {"telegram": ("done", None, 1)}
+    assert world.telegram.taken == [{"chat": 77, "text": "deadline_passed 7"}]
 
 
 async def test_servers_that_are_away_are_waited_for_a_day_and_no_longer(engine: AsyncEngine, world: ToldWorld) -> None:

@@ -63,11 +63,8 @@ async def test_notify_says_how_each_channel_of_a_person_stands_and_tries_them(
         ("email", True, "not_set_up"), ("telegram", True, "not_set_up"), ("webhook", False, "not_set_up"),
     ]  # fmt: skip
     async with open_told_world(tmp_path) as world:
-        for name, part in world.settings.model_dump(mode="json", exclude_none=True).items():
-            secrets = {"password", "token", "secret"}
-            plain = {key: getattr(getattr(world.settings, name), key) for key in part.keys() & secrets}
-            part |= {key: value.get_secret_value() for key, value in plain.items()}
-            monkeypatch.setenv(f"SWITCHHOOK_NOTICES__{name.upper()}", json.dumps(part))
+        for name, value in world.environment.items():
+            monkeypatch.setenv(name, value)
         assert (await called("notify", "vera"))[0] == 0
         assert (world.mail.taken, world.telegram.taken) == ([], [])
         world.telegram.answers = [telegram_error(403, "Forbidden: bot was blocked by the user")]

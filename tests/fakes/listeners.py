@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -20,6 +20,23 @@ KEY = b"a key of the tests, 32 bytes lon"
 SECRET = write_secret(KEY)
 CHAT = "77"
 _TAGS = {"b", "i", "u", "s", "a", "code", "pre"}
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class _Form(NamedTuple):
+    """What a method of the Bot API takes."""
+
+    content_type: str
+    fields: set[str]
+    text: str
+    most: int
+
+
+_FORMS = {
+    "sendMessage": _Form("application/json", {"chat_id", "text", "parse_mode", "link_preview_options"}, "text", 4096),
+    "sendPhoto": _Form("multipart/form-data", {"chat_id", "photo", "caption", "parse_mode"}, "caption", 1024),
+}
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -67,6 +84,17 @@ class _Marked(HTMLParser):
         self.said += data
 
 
+def _said(text: str) -> str | None:
+    """What a text says without its tags; None where Telegram would not read it."""
+    marked = _Marked()
+    try:
+        marked.feed(text)
+        marked.close()
+    except ValueError:
+        return None
+    return None if marked.open else marked.said
+
+
 @dataclass
 class Listener:
     """`taken` is what arrived and was right; `answers` are given in place of the usual one, one a request."""
@@ -87,28 +115,32 @@ class Listener:
         return response
 
     async def telegram(self, request: web.Request) -> web.StreamResponse:
-        """SendMessage and getMe, as https://core.telegram.org/bots/api has them."""
+        """SendMessage, sendPhoto and getMe, as https://core.telegram.org/bots/api has them."""
+        method = request.match_info["method"]
         if request.match_info["token"] != f"bot{TOKEN}":
             return await telegram_error(401, "Unauthorized")(request)
-        told = json.loads(await request.text())
-        if request.match_info["method"] == "getMe":
+        if method == "getMe":
             return web.json_response({"ok": True, "result": {"id": 123456, "is_bot": True, "username": "romashka_bot"}})
-        if request.match_info["method"] != "sendMessage" or request.content_type != "application/json":
+        form = _FORMS.get(method)
+        if form is None or request.content_type != form.content_type:
             return await telegram_error(404, "Not Found")(request)
-        if set(told) != {"chat_id", "text", "parse_mode", "link_preview_options"} or told["parse_mode"] != "HTML":
+        told: Mapping[str, Any] = await request.post() if method == "sendPhoto" else await request.json()
+        if set(told) != form.fields or told["parse_mode"] != "HTML":
             return await telegram_error(400, "Bad Request: unknown parameter")(request)
-        if told["chat_id"] != int(CHAT):
+        if int(told["chat_id"]) != int(CHAT):
             return await telegram_error(400, "Bad Request: chat not found")(request)
-        marked = _Marked()
-        try:
-            marked.feed(told["text"])
-            marked.close()
-        except ValueError:
+        said = _said(told[form.text])
+        if said is None or not said.strip():
             return await telegram_error(400, "Bad Request: can't parse entities")(request)
-        if marked.open or not marked.said.strip() or len(marked.said) > 4096:
-            return await telegram_error(400, "Bad Request: can't parse entities")(request)
+        # Telegram counts what is read, in the units of UTF-16.
+        if len(said.encode("utf-16-le")) // 2 > form.most:
+            return await telegram_error(400, f"Bad Request: message {form.text} is too long")(request)
+        photo = told["photo"].file.read() if method == "sendPhoto" else b""
+        if photo and not photo.startswith(_PNG):
+            return await telegram_error(400, "Bad Request: IMAGE_PROCESS_FAILED")(request)
         usual = web.json_response({"ok": True, "result": {"message_id": len(self.taken) + 1}})
-        return await self._answer(request, {"chat": told["chat_id"], "text": marked.said}, usual)
+        taken = {"chat": int(told["chat_id"]), "text": said}
+        return await self._answer(request, taken | ({"photo": photo} if photo else {}), usual)
 
     async def webhook(self, request: web.Request) -> web.StreamResponse:
         """Take what is signed, and nothing else."""

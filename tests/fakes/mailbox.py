@@ -23,7 +23,7 @@ SENDER = "switchhook@romashka.example"
 class Mailbox:
     """`taken` are the messages, as they arrived; `answers` are said in place of taking, one a message, first first.
 
-    The answer `hang up` takes the message and closes the connection without a word.
+    The answer `hang up` takes the message and closes the connection without a word, `wait` takes it and never answers.
     """
 
     ca_file: Path
@@ -50,12 +50,14 @@ class Mailbox:
         assert session.authenticated
         assert (envelope.mail_from, len(envelope.rcpt_tos)) == (SENDER, 1)
         answer = self.answers.pop(0) if self.answers else "250 OK"
-        if answer.startswith("250") or answer == "hang up":
+        if answer.startswith("250") or answer in {"hang up", "wait"}:
             assert isinstance(envelope.content, bytes)
             message = message_from_bytes(envelope.content, policy=policy.default)
             assert isinstance(message, EmailMessage)
             self.taken.append(message)
             self.arrived.set()
+        if answer == "wait":
+            await asyncio.get_running_loop().create_future()
         if answer == "hang up":
             assert server.transport is not None
             server.transport.close()
