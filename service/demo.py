@@ -13,9 +13,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from importlib.resources import files
 from ipaddress import IPv4Network
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
@@ -25,6 +27,9 @@ from directory.file import loads
 from directory.model import Directory
 from directory.store import apply
 from service import log
+from service.demo_history import Pbx as Past
+from service.demo_history import Planted, Truth, store_history
+from service.demo_history.planned import plan_month
 from service.demo_world.life import Life
 from service.demo_world.results import tell_results
 from service.demo_world.world import OutsideWorld
@@ -51,6 +56,8 @@ LOGINS = (
 )
 """(login, role, person, what the terminal says of it); one password opens all."""
 _ANSWERING_SECONDS = 30.0
+_PBX = "pbx"
+_TUESDAY, _SUNDAY = 2, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +88,8 @@ def phones(directory: Directory) -> list[Phone]:
 
 
 @asynccontextmanager
-async def open_demo(folder: Path, port: int) -> AsyncIterator[Demo]:
-    """Everything of the demo running under `folder`; all of it ends with the body."""
+async def open_demo(folder: Path, port: int, *, past: bool = False) -> AsyncIterator[Demo]:
+    """Everything of the demo running under `folder`; all of it ends with the body. `past`: it has had calls."""
     directory = demo_directory()
     async with AsyncExitStack() as stack:
         pbx = await stack.enter_async_context(Pbx(phones(directory)))
@@ -91,6 +98,8 @@ async def open_demo(folder: Path, port: int) -> AsyncIterator[Demo]:
         url = await stack.enter_async_context(open_database(settings))
         password = secrets.token_urlsafe(9)
         await _fill(url, directory, password)
+        if past:
+            await _remember(url, directory)
         settings = settings.model_copy(update={"database_url": SecretStr(url)})
         service = await stack.enter_async_context(open_service(settings))
         await _answering(service)
@@ -106,7 +115,7 @@ async def demo(seconds: float | None, port: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="switchhook-demo-"))
     folder.chmod(0o711)  # started by root, PostgreSQL runs as another account and must get through to its own folder
     try:
-        async with open_demo(folder, port) as running:
+        async with open_demo(folder, port, past=True) as running:
             _say(f"started in {time.monotonic() - began:.1f} s")
             _welcome(running)
             try:
@@ -141,7 +150,7 @@ def _settings(folder: Path, port: int, pbx: Pbx) -> Settings:
         transcription=TranscriptionSettings(),
         pbx=[
             PbxSettings(
-                name="pbx",
+                name=_PBX,
                 host=pbx.host,
                 port=pbx.ami_port,
                 username=pbx.ami_username,
@@ -160,6 +169,24 @@ async def _fill(url: str, directory: Directory, password: str) -> None:
             await apply(connection, directory)
             for login, role, person, _ in LOGINS:
                 await users.add(connection, login, role, person=person, password=password)
+    finally:
+        await engine.dispose()
+
+
+async def _remember(url: str, directory: Directory) -> None:
+    """A quarter until yesterday, of which reports have something to tell, and plans for this month."""
+    yesterday = datetime.now(ZoneInfo(directory.company.time_zone)).date() - timedelta(days=1)
+    lately = [yesterday - timedelta(days=back) for back in range(31)]
+    planted = (
+        Planted(Truth.OUTAGE, "", (next(day for day in lately if day.isoweekday() != _SUNDAY),)),
+        Planted(Truth.FALLING_STEP, "booking", tuple(lately[:14])),
+        Planted(Truth.DEAD_PHONE, "anna", tuple(day for day in lately if day.isoweekday() == _TUESDAY)),
+    )
+    await store_history(plain(url), directory, yesterday, planted, pbx=Past(_PBX))
+    engine = connect(url, pool=1)
+    try:
+        async with engine.begin() as connection:
+            await plan_month(connection, (yesterday + timedelta(days=1)).replace(day=1))
     finally:
         await engine.dispose()
 
