@@ -17,7 +17,7 @@ from calls.database import connect, ensure_partitions
 from directory.tables import metadata
 
 ROOMS: Final = (
-    *("directory", "calls", "notices", "telephony", "routing", "recordings", "crm_sync", "web"),
+    *("directory", "calls", "notices", "telephony", "routing", "recordings", "crm_sync", "reports", "web"),
     "service.backups",
 )
 """Each of these has tables, which join the one MetaData when they are imported."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Generator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -115,13 +115,25 @@ async def _fresh(administrator: asyncpg.Connection, template: str) -> AsyncItera
     await administrator.execute(f"drop database {name} with (force)")
 
 
-@pytest.fixture
-async def database_url(
+@pytest.fixture(scope="session")
+def new_database(
     postgres_server: Postgres, administrator: asyncpg.Connection, migrated_template: str
-) -> AsyncIterator[str]:
+) -> Callable[[], AbstractAsyncContextManager[str]]:
+    """Makes a migrated database that lasts as long as its context, for tests that share one; gives its address."""
+
+    @asynccontextmanager
+    async def made() -> AsyncIterator[str]:
+        async with _fresh(administrator, migrated_template) as name:
+            yield _address(postgres_server, name)
+
+    return made
+
+
+@pytest.fixture
+async def database_url(new_database: Callable[[], AbstractAsyncContextManager[str]]) -> AsyncIterator[str]:
     """Address of a fresh, migrated database of this test alone (postgresql+asyncpg://…)."""
-    async with _fresh(administrator, migrated_template) as name:
-        yield _address(postgres_server, name)
+    async with new_database() as url:
+        yield url
 
 
 @pytest.fixture

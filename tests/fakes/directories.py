@@ -49,6 +49,8 @@ from directory.model import (
     Team,
     Vip,
 )
+from directory.nps import STAGES as NPS_STAGES
+from directory.nps import WAYS, NpsPolicy, TalkShare
 from directory.outgoing import FIRSTS, Callback, Outgoing, Price, Reach
 from directory.retention import DAYS_MOST, FOREVER, KEPT, STATUSES, Keep, Retention
 from directory.rules import (
@@ -147,8 +149,9 @@ _owner_rules = st.lists(st.sampled_from(OWNER_RULES), max_size=2, unique=True).m
 _own_reasons = st.lists(keys.map("own_{}".format), max_size=2, unique=True).flatmap(
     lambda found: st.tuples(*(st.builds(OwnReason, key=st.just(key), name=words) for key in found))
 )
+_said = words.filter(lambda text: not {"{", "}"} & set(text))
 _chain_steps = st.lists(
-    st.builds(RevivalStep, days=st.integers(0, 365), do=st.sampled_from(DOES), text=words), min_size=1, max_size=3
+    st.builds(RevivalStep, days=st.integers(0, 365), do=st.sampled_from(DOES), text=_said), min_size=1, max_size=3
 ).map(lambda steps: tuple(sorted(steps, key=lambda step: step.days)))
 
 
@@ -189,6 +192,24 @@ def lead_policies(numbers: Sequence[str]) -> st.SearchStrategy[LeadPolicy]:
         lost_days=st.integers(0, 90),
         revival=st.lists(chains, max_size=2, unique_by=lambda it: it.name).map(tuple),
         return_owner=_owner_rules,
+    )
+
+
+def nps_policies(numbers: Sequence[str]) -> st.SearchStrategy[NpsPolicy]:
+    """Any policy of NPS that a directory with these lines may hold."""
+    share = (
+        st.builds(TalkShare, line=st.sampled_from(numbers), percent=st.integers(1, 100)) if numbers else st.nothing()
+    )
+    return st.builds(
+        NpsPolicy,
+        way=st.sampled_from(WAYS),
+        stages=st.lists(st.sampled_from(NPS_STAGES), max_size=2, unique=True).map(tuple),
+        talks=st.lists(share, max_size=2, unique_by=lambda it: it.line).map(tuple) if numbers else st.just(()),
+        days_between=st.integers(1, 400),
+        delay_minutes=st.integers(0, 600),
+        prompt=st.sampled_from(["custom/nps", "vm-intro&beep"]),
+        comment_prompt=st.sampled_from(["", "vm-intro"]),
+        comment_seconds=st.integers(5, 120),
     )
 
 
@@ -380,6 +401,7 @@ def directories(draw: st.DrawFn) -> Directory:
         do_not_call=unwanted,
         outgoing=replace(draw(policies), line=draw(line)),
         leads=draw(lead_policies([one.number for one in lines])),
+        nps=draw(nps_policies([one.number for one in lines])),
     )
     return replace(bare, rules=draw(rules(bare)))
 

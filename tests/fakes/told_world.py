@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -37,6 +38,17 @@ class ToldWorld:
             telegram=TelegramSettings(token=SecretStr(TOKEN), url=self.telegram.url),
             webhook=WebhookSettings(url=f"{self.webhook.url}/notices", secret=SecretStr(SECRET)),
         )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same, as a program is told by its environment."""
+        told = {}
+        for name, part in self.settings.model_dump(mode="json", exclude_none=True).items():
+            secrets = {"password", "token", "secret"}
+            plain = {key: getattr(getattr(self.settings, name), key) for key in part.keys() & secrets}
+            part |= {key: value.get_secret_value() for key, value in plain.items()}
+            told[f"SWITCHHOOK_NOTICES__{name.upper()}"] = json.dumps(part)
+        return told
 
     def forget(self) -> None:
         """As if nobody had been told anything yet."""

@@ -405,9 +405,18 @@ BEGAN = {**WHERE, "at": datetime(2026, 11, 23, 9, 41, 10, 125000, tzinfo=UTC)}
             [e.VoicemailLeft(**WHERE, box="sales", seconds=12.0)],
         ),
         ("SwitchhookVoicemail", {"Seconds": "12"}, []),
+        (
+            "SwitchhookNpsAsked",
+            {"Line": "74951234567", "Number": "79161234567"},
+            [e.NpsAsked(**WHERE, line="74951234567", number="79161234567")],
+        ),
+        ("SwitchhookNpsAnswered", {"Score": "0"}, [e.NpsAnswered(**WHERE, score=0)]),
+        ("SwitchhookNpsAnswered", {"Score": "10"}, [e.NpsAnswered(**WHERE, score=10)]),
+        ("SwitchhookNpsAnswered", {"Score": "11"}, []),
+        ("SwitchhookNpsAnswered", {"Score": ""}, []),
     ],
 )
-def test_a_wait_in_our_own_queue_and_a_message_are_told(
+def test_a_wait_in_our_own_queue_a_message_and_an_answer_are_told(
     name: str, headers: dict[str, str], events: list[Event]
 ) -> None:
     """A wait begins when the dialplan says that it did, however late it says so; what is said again is nothing new."""

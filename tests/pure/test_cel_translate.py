@@ -313,6 +313,12 @@ def test_no_eventextra_makes_the_translator_raise(extra: object) -> None:
         ("SwitchhookHoldEnd", "sales|TIMEOUT", e.QueueLeft(**WHERE, queue="sales", outcome="timeout")),
         ("SwitchhookCallback", "sales|2", e.CallbackRequested(**WHERE, team="sales", place=2)),
         ("SwitchhookVoicemail", "sales|9", e.VoicemailLeft(**WHERE, box="sales", seconds=9.0)),
+        (
+            "SwitchhookNpsAsked",
+            "74951234567|79161234567",
+            e.NpsAsked(**WHERE, line="74951234567", number="79161234567"),
+        ),
+        ("SwitchhookNpsAnswered", "10", e.NpsAnswered(**WHERE, score=10)),
     ],
 )
 def test_what_our_dialplan_writes_into_cel_is_read(name: str, values: str, event: Event) -> None:

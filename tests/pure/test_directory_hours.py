@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directory.hours import next_open, open_at, read_dates, read_days, read_week, write_dates, write_week
+from directory.hours import closes_on, next_open, open_at, read_dates, read_days, read_week, write_dates, write_week
 from directory.model import Hours, Span, SpecialDay
 from tests.fakes.directories import ZONES, some_hours, special_days, weeks
 
@@ -205,3 +205,14 @@ def test_days_are_names_ranges_and_lists(text: str, days: tuple[int, ...]) -> No
 def test_bad_hours_are_refused_with_the_reason(week: dict[str, str], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         read_week(week)
+
+
+def test_a_day_closes_with_its_last_span_though_it_be_after_midnight() -> None:
+    """On a day off nothing does; an hour that the clock repeats closes when it is over for the second time."""
+    split = Hours("split", read_week({"mon": "09:00-13:00, 14:00-18:00", "sun": "20:00-01:30"}))
+    assert closes_on(split, "Europe/Moscow", date(2026, 11, 23)) == moscow("2026-11-23 18:00:00")
+    assert closes_on(split, "Europe/Moscow", date(2026, 11, 24)) is None
+    assert closes_on(NIGHT, "Europe/Moscow", date(2026, 11, 27)) == moscow("2026-11-28 06:00:00")
+    assert closes_on(split, "America/New_York", date(2026, 10, 31)) is None
+    summer_ends = Hours("late", read_week({"sat": "20:00-01:30"}))
+    assert closes_on(summer_ends, "America/New_York", date(2026, 10, 31)) == datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
