@@ -127,7 +127,7 @@ async def test_no_page_list_report_or_figure_knows_of_it(site: Site, *, whole: b
     asked |= {f"/search?q={NUMBER}", f"/api/v1/search?q={NUMBER}", "/search?q=операторы", "/calls?said=операторы"}
     async with site.visitor("ada") as visitor:
         for path in sorted(asked):
-            told = await (await visitor.get(path)).text()
+            told = await (await visitor.get(path)).text(errors="replace")  # some are workbooks
             told = told.replace(f"q={NUMBER}", "").replace(f'value="{NUMBER}"', "")
             assert not [trace for trace in (str(call_id), NUMBER, "000 000-00-00", PREFIX) if trace in told], path
 
