@@ -82,6 +82,3 @@ SECTIONS: Final = (
     Shown("stage", ("in_work", "time_in_stage"), ("house", "team", "person")),
     Shown("reason", ("disqualified", "lost"), ("house", "team", "person")),
 )
-
-DRIVEN_BY: Final[tuple[By, ...]] = ("person", "line", "source", "hour", "cause", "reason", "step", "stage")
-"""By what a difference may be explained, where the measure is counted by it."""

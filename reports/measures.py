@@ -1,7 +1,7 @@
 """The measures of reports: what is counted, and what is made of counts.
 
 A count is one SQL question that gives a row for each thing counted; the same rows are added up to day facts, and
-listed behind the number. A ratio divides two counts. Pages, files, plans and findings read this list (`registry`).
+listed behind the number. A ratio divides two counts. `registry` lists all; `layout` says which of them reports show.
 """
 
 from __future__ import annotations

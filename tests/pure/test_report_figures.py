@@ -17,12 +17,14 @@ from reports.figures import Known, figures_of, sections_of
 from reports.layout import FIGURES, SECTIONS
 from reports.lengths import Lengths
 from reports.measures import Ratio
+from reports.out_of_common import LOOKED_AT
 from reports.periods import before, period_of
 from reports.plan_days import HOUSE as OF_HOUSE
 from reports.plan_days import PlanDays, Whose
 from reports.plans import Plans
 from reports.registry import MEASURES
 from reports.report import Audience, Figure, Section
+from web.reports.letter import COMPARED, HEADLINES
 
 FRIDAY = date(2026, 11, 27)
 NOON = datetime(2026, 11, 27, 9, tzinfo=UTC)
@@ -192,7 +194,10 @@ def test_a_plan_is_shared_out_and_the_month_told_so_far() -> None:
 
 
 def test_every_measure_that_is_shown_is_one_that_there_is() -> None:
+    """What letters and findings tell of is among them; of what is not shown none is a ratio."""
     shown = {measure for one in SECTIONS for measure in one.measures} | {
         one for told in FIGURES.values() for one in told
     }
     assert shown <= MEASURES.keys()
+    assert (HEADLINES | COMPARED).union(*LOOKED_AT.values()) <= shown
+    assert [key for key, measure in MEASURES.items() if key not in shown and isinstance(measure, Ratio)] == []

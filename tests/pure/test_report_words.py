@@ -80,6 +80,13 @@ def test_a_formula_names_the_counts_that_it_divides(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_a_formula_names_stages_as_the_board_does(language: str) -> None:
+    """Those between which a lead is revived."""
+    for stage in ("lost", "reviving", "in_work"):
+        assert say(language, f"stage.{stage}") in say(language, "measure.revived.formula")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("key", FINDINGS)
 def test_every_finding_is_told_with_its_values(language: str, key: str) -> None:
     """No words name a value that the finding does not have, and no value is told as its key."""
@@ -168,6 +175,16 @@ def test_plural_forms_are_right() -> None:
     ]
     assert [one.rpartition(": ")[2] for one in seen] == [
         *("1 звонок.", "2 звонка.", "5 звонков.", "11 звонков.", "21 звонок.")
+    ]
+
+
+def test_days_that_wait_are_told_with_their_verb() -> None:
+    """One is counted anew, several are."""
+    freshness = QUIET_DAY.freshness
+    seen = [one for count in (1, 2, 21, 55) for one in lacks(replace(freshness, days_waiting=count), "ru")]
+    assert [one.split(maxsplit=1)[1] for one in seen] == [
+        *("день ещё пересчитывается.", "дня ещё пересчитываются.", "день ещё пересчитывается."),
+        "дней ещё пересчитываются.",
     ]
 
 

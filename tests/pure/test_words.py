@@ -112,6 +112,12 @@ def test_words_are_sorted_and_stand_once(language: str) -> None:
     assert keys == sorted(set(keys))
 
 
+def test_one_thing_has_one_word() -> None:
+    """Whoever reads of a team is not told of it by another word elsewhere; so it is of the service."""
+    other = re.compile(r"\bслужб|\bотдел(?!ьн)", re.IGNORECASE)
+    assert [key for key, words in texts("ru").items() if other.search(" ".join(words))] == []
+
+
 def test_every_key_that_is_said_has_words() -> None:
     """Whatever a template or code names as a key; those that are put together have tests where they come from."""
     *_, said = sources()
