@@ -102,6 +102,20 @@ async def test_a_day_that_goes_on_is_held_against_what_had_come_by_that_hour(tol
     assert of("overdue", report.figures).usual == pytest.approx(5)
 
 
+async def test_what_is_not_counted_yet_is_not_judged_as_if_it_were(told: AsyncEngine) -> None:
+    """In the evening the day is counted until noon; then, not at all."""
+
+    async def evening(built_at: datetime | None) -> Report:
+        async with told.begin() as connection:
+            day = update(report_days).where(report_days.c.day == FRIDAY)
+            await connection.execute(day.values(built_at=built_at, waiting=True))
+        return await report_of(told)
+
+    assert of("calls_in", (await evening(NOON)).figures).usual == pytest.approx(40, abs=0.1)
+    blank = await evening(None)
+    assert ({figure.verdict for figure in blank.figures}, blank.findings) == ({"too_few"}, ())
+
+
 async def test_weeks_and_months_are_held_against_weeks_and_months_by_their_days_of_work(told: AsyncEngine) -> None:
     week = await report_of(told, kind="weekly")
     assert (week.first, week.last) == (date(2026, 11, 23), date(2026, 11, 28))
