@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -111,7 +112,7 @@ async def make_report(
     period = so_far(period_of(kind, day), now.astimezone(ZoneInfo(zone)).date())
     read = await _read(connection, directory, kind, period, audience, now)
     incidents = await _incidents(connection, directory, period, audience)
-    findings, figures, sections = read.judged()
+    findings, figures, sections = await asyncio.to_thread(read.judged)
     return Report(
         kind=kind,
         first=period.first,

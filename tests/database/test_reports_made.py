@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from threading import current_thread, main_thread
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -11,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls.tables import calls, incidents
 from directory import store
 from recordings.tables import recordings
+from reports import assembling
 from reports.assembling import make_report
 from reports.facts import Fact
-from reports.report import Audience, Figure, Kind, Report
+from reports.report import Audience, Figure, Finding, Kind, Report
 from reports.tables import report_days
 from tests.database.test_follow_ups import happen
 from tests.fakes.counted import keep, weekdays
@@ -114,6 +116,20 @@ async def test_what_is_not_counted_yet_is_not_judged_as_if_it_were(told: AsyncEn
     assert of("calls_in", (await evening(NOON)).figures).usual == pytest.approx(40, abs=0.1)
     blank = await evening(None)
     assert ({figure.verdict for figure in blank.figures}, blank.findings) == ({"too_few"}, ())
+
+
+async def test_a_report_is_judged_beside_the_event_loop(told: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is called meanwhile does not wait for it."""
+    threads = []
+
+    def judged(*_: object) -> tuple[Finding, ...]:
+        threads.append(current_thread())
+        return ()
+
+    monkeypatch.setattr(assembling, "find", judged)
+    await report_of(told)
+    assert main_thread() not in threads
+    assert len(threads) == 1
 
 
 async def test_weeks_and_months_are_held_against_weeks_and_months_by_their_days_of_work(told: AsyncEngine) -> None:
