@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
@@ -16,8 +17,9 @@ from calls.incident_rows import listed
 from calls.incidents import KINDS
 from directory.model import Directory
 from reports.compared import summed
+from reports.counts.promises import RIPE_DAYS
 from reports.evidence import DAYS_BEFORE, Evidence
-from reports.fact_rows import read_facts, read_hours, sums
+from reports.fact_rows import last_counted, read_facts, read_hours, sums
 from reports.facts import Dimension, Fact
 from reports.figures import Known, figures_of, sections_of
 from reports.findings import find
@@ -25,8 +27,9 @@ from reports.freshness import read_freshness
 from reports.lengths import Lengths
 from reports.periods import WEEKS_BEFORE, Period, before, chart_of, period_of, so_far
 from reports.plan_rows import read_plans
+from reports.plans import Plans
 from reports.registry import COUNTS
-from reports.report import Audience, DayPoint, IncidentTold, Kind, Report
+from reports.report import Audience, DayPoint, Figure, Finding, IncidentTold, Kind, Report, Section
 from reports.tables import report_days
 from reports.working_days import days, teams_of
 
@@ -44,30 +47,55 @@ _DRAWN: Final = ("calls_in", "missed", "charged", "leads_in")
 class _Read:
     """What is stored of a period (`periods[0]`) and of those before it; `evidence` has the days that were read.
 
-    `cut`: those before it are cut to the same days, of which the last counts no more than has passed of it now.
+    `older` has, added up, the facts and hours of those before it that began earlier than these days. `cut`: those
+    before it are cut to the same days, of which the last counts no more than has passed of it. `counted` and `ripe` as
+    in Known.
     """
 
     periods: tuple[Period, ...]
     cut: bool
     begun: date
     evidence: Evidence
-    connection: AsyncConnection
+    older: Mapping[Period, tuple[list[Fact], list[Fact]]]
+    plans: Plans
+    counted: bool
+    ripe: bool
 
-    async def facts_of(self, period: Period, audience: Audience) -> list[Fact]:
+    def judged(self) -> tuple[tuple[Finding, ...], tuple[Figure, ...], tuple[Section, ...]]:
+        """Findings, figures and sections: of many facts that takes a while."""
+        known = self._known()
+        return find(self.evidence) if self.counted else (), figures_of(known), sections_of(known)
+
+    def _known(self) -> Known:
+        period, audience, passed = self.periods[0], self.evidence.audience, self.evidence.passed
+        return Known(
+            audience=audience,
+            directory=self.evidence.directory,
+            lengths=Lengths(
+                days=self.plans.days, periods=self.periods, begun=self.begun, passed=1.0 if self.cut else passed
+            ),
+            plans=self.plans,
+            facts=[self._facts_of(one) for one in self.periods],
+            hours=[self._hours_of(one) for one in self.periods],
+            month=_narrowed(self.evidence.facts, Period(period.last.replace(day=1), period.last), audience),
+            passed=passed,
+            counted=self.counted,
+            ripe=self.ripe,
+        )
+
+    def _facts_of(self, period: Period) -> list[Fact]:
         """The facts of a period, added up; of what stands at the end of a day, those of its last day."""
-        if period.first < self.evidence.first - timedelta(days=DAYS_BEFORE):
-            last = Period(period.last, period.last)
-            flowing = await _summed(self.connection, period, _OF_FACTS, _FLOWING, audience)
-            return flowing + await _summed(self.connection, last, _OF_FACTS, _AT_END, audience)
-        told = _narrowed(self.evidence.facts, period, audience)
+        if period in self.older:
+            return self.older[period][0]
+        told = _narrowed(self.evidence.facts, period, self.evidence.audience)
         flowing = self._gone([fact for fact in told if fact.count not in _AT_END], period)
         return summed([*flowing, *(fact for fact in told if fact.count in _AT_END and fact.day == period.last)])
 
-    async def hours_of(self, period: Period, audience: Audience) -> list[Fact]:
+    def _hours_of(self, period: Period) -> list[Fact]:
         """The same by the hour."""
-        if period.first < self.evidence.first - timedelta(days=DAYS_BEFORE):
-            return await _summed(self.connection, period, _OF_HOURS, _HOURLY, audience)
-        return summed(self._gone(_narrowed(self.evidence.hours, period, audience), period))
+        if period in self.older:
+            return self.older[period][1]
+        return summed(self._gone(_narrowed(self.evidence.hours, period, self.evidence.audience), period))
 
     def _gone(self, facts: list[Fact], period: Period) -> list[Fact]:
         passed = self.evidence.passed
@@ -83,8 +111,8 @@ async def make_report(
     zone = directory.company.time_zone
     period = so_far(period_of(kind, day), now.astimezone(ZoneInfo(zone)).date())
     read = await _read(connection, directory, kind, period, audience, now)
-    known = await _known(read, directory, audience)
     incidents = await _incidents(connection, directory, period, audience)
+    findings, figures, sections = await asyncio.to_thread(read.judged)
     return Report(
         kind=kind,
         first=period.first,
@@ -92,9 +120,9 @@ async def make_report(
         audience=audience,
         made_at=now,
         freshness=await read_freshness(connection, period, zone, now),
-        findings=find(read.evidence),
-        figures=figures_of(known),
-        sections=sections_of(known),
+        findings=findings,
+        figures=figures,
+        sections=sections,
         incidents=incidents,
         days=await _days(connection, chart_of(kind, period), read.begun, audience),
     )
@@ -110,7 +138,7 @@ async def _read(
 ) -> _Read:
     begun = await _begun(connection) or period.first
     since = period.first - timedelta(days=DAYS_BEFORE)
-    at = now.astimezone(ZoneInfo(directory.company.time_zone))
+    until_hour = await _until_hour(connection, directory, period.last, now)
     evidence = Evidence(
         first=period.first,
         last=period.last,
@@ -119,27 +147,38 @@ async def _read(
         facts=await read_facts(connection, since, period.last),
         hours=await read_hours(connection, since, period.last, counts=_HOURLY),
         incidents=await _incidents(connection, directory, Period(since, period.last), Audience("house")),
-        until_hour=at.hour if at.date() == period.last else None,
+        until_hour=until_hour,
         since=begun,
     )
     periods = (period, *before(kind, period))
-    return _Read(periods=periods, cut=kind == "weekly", begun=begun, evidence=evidence, connection=connection)
-
-
-async def _known(read: _Read, directory: Directory, audience: Audience) -> Known:
-    period, since = read.periods[0], read.periods[-1].first
-    plans = await read_plans(read.connection, directory, since, period.last)
-    passed = read.evidence.passed
-    return Known(
-        audience=audience,
-        directory=directory,
-        lengths=Lengths(days=plans.days, periods=read.periods, begun=read.begun, passed=1.0 if read.cut else passed),
-        plans=plans,
-        facts=[await read.facts_of(one, audience) for one in read.periods],
-        hours=[await read.hours_of(one, audience) for one in read.periods],
-        month=_narrowed(read.evidence.facts, Period(period.last.replace(day=1), period.last), audience),
-        passed=passed,
+    _, over = period.moments(directory.company.time_zone)
+    return _Read(
+        periods=periods,
+        cut=kind == "weekly",
+        begun=begun,
+        evidence=evidence,
+        older={one: await _older(connection, one, audience) for one in periods if one.first < since},
+        plans=await read_plans(connection, directory, periods[-1].first, period.last),
+        counted=until_hour != 0,
+        ripe=now >= over + timedelta(days=RIPE_DAYS),
     )
+
+
+async def _until_hour(connection: AsyncConnection, directory: Directory, day: date, now: datetime) -> float | None:
+    """Before which hour all of a day is counted, 0: nothing is; None: all of it is."""
+    found = await last_counted(connection, day, day)
+    if found is None:
+        return 0.0
+    at = min(now, found.at).astimezone(ZoneInfo(directory.company.time_zone))
+    return at.hour + at.minute / 60 if at.date() <= day else None
+
+
+async def _older(connection: AsyncConnection, period: Period, audience: Audience) -> tuple[list[Fact], list[Fact]]:
+    """The facts of a period, added up, and the same by the hour."""
+    last = Period(period.last, period.last)
+    flowing = await _summed(connection, period, _OF_FACTS, _FLOWING, audience)
+    standing = await _summed(connection, last, _OF_FACTS, _AT_END, audience)
+    return flowing + standing, await _summed(connection, period, _OF_HOURS, _HOURLY, audience)
 
 
 def _narrowed(facts: Sequence[Fact], period: Period, audience: Audience) -> list[Fact]:

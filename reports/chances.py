@@ -176,9 +176,10 @@ def wilson(part: float, whole: float, level: float) -> tuple[float, float]:
     """Between which shares the true one lies when `part` of `whole` was seen, but for `level` of all times.
 
     Wilson's score interval (E. B. Wilson, JASA 22, 1927), which is right for few things and for shares near 0 and 1.
+    Of other things there may be more than of the whole: then it is all.
     """
     z = _NORMAL.inv_cdf(1 - level / 2)
-    share, square = part / whole, z * z
+    share, square = min(max(part / whole, 0.0), 1.0), z * z
     middle = (share + square / (2 * whole)) / (1 + square / whole)
     half = z / (1 + square / whole) * sqrt(share * (1 - share) / whole + square / (4 * whole * whole))
     return max(0.0, middle - half), min(1.0, middle + half)

@@ -37,7 +37,8 @@ class Evidence:
 
     `facts` are the whole house's, by person and detail, of the period and of DAYS_BEFORE days before it; `hours` are
     the same by hour, `incidents` those of all these days. `until_hour`: of the last day all before this hour is
-    counted; None: it is over. `since` is the first day that facts are known of; None: that of the earliest fact.
+    counted (10.5: half past ten); None: all is. `since` is the first day that facts are known of; None: that of the
+    earliest fact.
     """
 
     first: date
@@ -47,7 +48,7 @@ class Evidence:
     facts: Sequence[Fact]
     hours: Sequence[Fact] = ()
     incidents: Sequence[IncidentTold] = ()
-    until_hour: int | None = None
+    until_hour: float | None = None
     since: date | None = None
     _open: dict[tuple[str, date], float] = field(default_factory=dict, init=False, repr=False, compare=False)
     _tables: dict[tuple[str, Tell], Mapping[str, Mapping[date, float]]] = field(
@@ -129,13 +130,13 @@ def blocks_before(first: date, last: date, begun: date) -> list[list[date]]:
     return [block for block in blocks if block[0] >= begun]
 
 
-def day_passed(hours: Iterable[Fact], day: date, until_hour: int) -> float:
+def day_passed(hours: Iterable[Fact], day: date, until_hour: float) -> float:
     """Which share of the calls that come in on such a day (that weekday of the weeks before) comes before this hour."""
     all_day = early = 0.0
     for fact in hours:
         if fact.count == "calls_in" and fact.day < day and fact.day.weekday() == day.weekday():
             all_day += fact.value
-            early += fact.value if (fact.hour or 0) < until_hour else 0.0
+            early += fact.value * min(max(until_hour - (fact.hour or 0), 0.0), 1.0)
     return early / all_day if all_day else until_hour / 24
 
 

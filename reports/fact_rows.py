@@ -49,6 +49,14 @@ class Counted:
     days_waiting: int
 
 
+@dataclass(frozen=True, slots=True)
+class CountedDay:
+    """A day, and as of when it is counted."""
+
+    day: date
+    at: datetime
+
+
 async def read_facts(
     connection: AsyncConnection,
     first: date,
@@ -102,6 +110,14 @@ async def built(connection: AsyncConnection) -> Counted:
     """How far days are counted."""
     waiting = select(func.count()).where(report_days.c.waiting)
     return Counted(await _counted_at(connection), (await connection.execute(waiting)).scalar_one())
+
+
+async def last_counted(connection: AsyncConnection, first: date, last: date) -> CountedDay | None:
+    """The last of these days, both counted in, that is counted; None: none is."""
+    days = report_days.c
+    found = select(days.day, days.built_at).where(days.day.between(first, last), days.built_at.is_not(None))
+    row = (await connection.execute(found.order_by(days.day.desc()).limit(1))).one_or_none()
+    return CountedDay(*row) if row else None
 
 
 async def items(  # noqa: PLR0913  # what is asked of a list

@@ -10,6 +10,7 @@ from typing import Final
 from crm_sync.book.lifecycle import STAGES
 from directory.model import Directory
 from reports.compared import Counts, counted, key_of, seen
+from reports.counts.promises import RIPENING
 from reports.drivers import main_driver
 from reports.facts import Fact
 from reports.layout import FIGURES, SECTIONS, Shown
@@ -36,7 +37,8 @@ class Known:
 
     `facts` and `hours` are the audience's in each of the periods of `lengths`, added up; of what stands at the end of a
     day, those of the last day of each. `month` are its facts day by day from the first of the last day's month on.
-    `passed`: which share of the report's last day has passed, 0 to 1.
+    `passed`: which share of the report's last day has passed, 0 to 1. `counted`: whether anything of that day is.
+    `ripe`: whether it is so long ago that what became of its promises to call back is known.
     """
 
     audience: Audience
@@ -47,6 +49,8 @@ class Known:
     hours: Sequence[Sequence[Fact]]
     month: Sequence[Fact]
     passed: float = 1.0
+    counted: bool = True
+    ripe: bool = True
 
     @property
     def period(self) -> Period:
@@ -147,6 +151,8 @@ def _judged(
     due: float | None = None,
 ) -> Figure:
     now, before = told
+    if measure in RIPENING and not known.ripe:
+        before, due = (), None
     of = MEASURES[measure]
     judged = judge(of, now, before, plan=due)
     ratio = isinstance(of, Ratio)
@@ -158,7 +164,7 @@ def _judged(
         usual=judged.usual,
         low=judged.low,
         high=judged.high,
-        verdict=judged.verdict,
+        verdict=judged.verdict if known.counted else "too_few",
         plan=plan,
         behind=_behind(known, measure, by, key),
     )
@@ -207,7 +213,8 @@ def _paced(known: Known, figure: Figure) -> Figure:
         return figure
     whose, last = whose_of(known.audience), known.period.last
     over = last - timedelta(days=1) if known.passed < 1 else last
-    facts = counted_of(known.month, figure.measure, whose, known.directory)
+    stood = last if known.counted else None
+    facts = counted_of(known.month, figure.measure, whose, known.directory, stood=stood)
     told = pace(known.plans, figure.measure, whose, over, facts, last)
     if told.plan is None:
         return figure

@@ -81,6 +81,7 @@ def judge(measure: Measure, now: Seen, before: Sequence[Seen], *, plan: float | 
         return Judged(None, None, None, verdict or "too_few")
     least, most = _SCALES.get(measure.unit, (0.0, inf))
     low, high = (min(max(bound, least), most) for bound in found.bounds(LEVEL))
+    value = min(max(value, least), most)
     verdict = verdict or _verdict(measure, value - found.usual, out=not low <= value <= high)
     if verdict == "as_usual" and _few(measure, now, found):
         verdict = "too_few"
@@ -131,7 +132,11 @@ def number_expected(whole: float, before: Sequence[Seen]) -> Number:
 
 
 def share_expected(whole: float, before: Sequence[Seen]) -> Share:
-    """Which share of `whole` things may be expected."""
+    """Which share of `whole` things may be expected.
+
+    Of a conversion more may reach a step than reached the one before, which others did: then it is all of them.
+    """
+    before = [Seen(min(max(seen.part, 0.0), seen.whole), seen.whole) for seen in before]
     drawn = _drawn_in(before, lambda mean, whole: mean * max(1 - mean / whole, 0.0))
     every = sum(seen.whole for seen in drawn)
     share = (sum(seen.part for seen in drawn) + 0.5) / (every + 1)
@@ -140,7 +145,7 @@ def share_expected(whole: float, before: Sequence[Seen]) -> Share:
     # The weight of what was seen, so that the number of yes has the variance of a binomial one that scatters so.
     alike = (scatter * (1 + whole / every) - 1) / (whole - 1) if whole > 1 else 0.0
     weight = max(1 / alike - 1, 1.0) if alike > 0 else every + 1
-    return Share(round(whole), share * weight, (1 - share) * weight)
+    return Share(max(round(whole), 1), share * weight, (1 - share) * weight)
 
 
 def times_expected(whole: float, before: Sequence[Seen]) -> Times:

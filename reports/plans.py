@@ -172,9 +172,18 @@ def pace(plans: Plans, measure: str, whose: Whose, over: date, counted: Counted,
 
 
 def counted_of(
-    facts: Iterable[Fact], measure: str, whose: Whose, directory: Directory, *, over: date | None = None
+    facts: Iterable[Fact],
+    measure: str,
+    whose: Whose,
+    directory: Directory,
+    *,
+    over: date | None = None,
+    stood: date | None = None,
 ) -> Counted:
-    """A measure of somebody in the days of these facts, up to `over` if told."""
+    """A measure of somebody in the days of these facts, up to `over` if told.
+
+    `stood`: the last of these days that is counted. Of what stands at its end without a fact there is none.
+    """
     part, whole = parts_of(measure, directory.leads)
     daily: dict[date, float] = {}
     divided = 0.0
@@ -185,6 +194,9 @@ def counted_of(
             daily[fact.day] = daily.get(fact.day, 0.0) + fact.value
         if whole is not None and fact.count == whole.count and whole.detail in {None, fact.detail}:
             divided += fact.value
+    measured = measure_of(measure)
+    if stood is not None and isinstance(measured, Count) and measured.at_end:
+        daily.setdefault(stood, 0.0)
     return Counted(daily=daily, whole=None if whole is None else divided)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from threading import current_thread, main_thread
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -11,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls.tables import calls, incidents
 from directory import store
 from recordings.tables import recordings
+from reports import assembling
 from reports.assembling import make_report
 from reports.facts import Fact
-from reports.report import Audience, Figure, Kind, Report
+from reports.report import Audience, Figure, Finding, Kind, Report
 from reports.tables import report_days
 from tests.database.test_follow_ups import happen
 from tests.fakes.counted import keep, weekdays
@@ -100,6 +102,34 @@ async def test_a_day_that_goes_on_is_held_against_what_had_come_by_that_hour(tol
     report = await report_of(told, now=NOON)
     assert of("calls_in", report.figures).usual == pytest.approx(40, abs=0.1)
     assert of("overdue", report.figures).usual == pytest.approx(5)
+
+
+async def test_what_is_not_counted_yet_is_not_judged_as_if_it_were(told: AsyncEngine) -> None:
+    """In the evening the day is counted until noon; then, not at all."""
+
+    async def evening(built_at: datetime | None) -> Report:
+        async with told.begin() as connection:
+            day = update(report_days).where(report_days.c.day == FRIDAY)
+            await connection.execute(day.values(built_at=built_at, waiting=True))
+        return await report_of(told)
+
+    assert of("calls_in", (await evening(NOON)).figures).usual == pytest.approx(40, abs=0.1)
+    blank = await evening(None)
+    assert ({figure.verdict for figure in blank.figures}, blank.findings) == ({"too_few"}, ())
+
+
+async def test_a_report_is_judged_beside_the_event_loop(told: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is called meanwhile does not wait for it."""
+    threads = []
+
+    def judged(*_: object) -> tuple[Finding, ...]:
+        threads.append(current_thread())
+        return ()
+
+    monkeypatch.setattr(assembling, "find", judged)
+    await report_of(told)
+    assert main_thread() not in threads
+    assert len(threads) == 1
 
 
 async def test_weeks_and_months_are_held_against_weeks_and_months_by_their_days_of_work(told: AsyncEngine) -> None:

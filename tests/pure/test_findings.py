@@ -141,6 +141,8 @@ def test_a_day_that_goes_on_is_compared_by_how_much_of_it_has_passed() -> None:
     evidence = Life(HOUSE, 5).evidence(TUESDAY, TUESDAY)
     facts = [fact.of(fact.value / 5) if fact.day == TUESDAY else fact for fact in evidence.facts]
     assert 0.1 < day_passed(evidence.hours, TUESDAY, 11) < 0.3
+    eleven, half, twelve = (day_passed(evidence.hours, TUESDAY, hour) for hour in (11, 11.5, 12))
+    assert half == pytest.approx((eleven + twelve) / 2)
     assert find(replace(evidence, facts=facts, until_hour=11)) == ()
 
 

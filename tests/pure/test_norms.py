@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.norms import Seen, expected, judge
+from reports.norms import Seen, expected, judge, value_of
 from reports.registry import MEASURES
 
 MISSED, LEADS, CALLS = MEASURES["missed"], MEASURES["leads_in"], MEASURES["calls_in"]
@@ -132,6 +132,36 @@ def test_whatever_was_seen_before_itself_can_be_expected(key: str, parts: list[i
     assert judged.low is not None
     assert judged.high is not None
     assert judged.low <= judged.usual <= judged.high or judged.low == pytest.approx(judged.high, abs=0.05)
+
+
+def test_more_that_reached_a_step_than_the_one_before_are_all_of_them() -> None:
+    """The leads of a step are not those of the step before on the same day: seven of five is no error."""
+    conversion, before = MEASURES["step_conversion"], [Seen(5, 4), Seen(3, 4), Seen(9, 6), Seen(2, 0), Seen(6, 6)]
+    judged = judge(conversion, Seen(7, 5), before, plan=0.3)
+    assert judged.verdict == "good"
+    assert judged.usual is not None
+    assert 0.5 < judged.usual <= 1.0
+    assert judge(conversion, Seen(7, 5), before).verdict == "as_usual"
+
+
+_PARTS = st.one_of(st.integers(0, 10_000), st.floats(-100, 10_000))
+_WHOLES = st.one_of(st.integers(0, 10_000), st.floats(0.001, 10_000))
+
+
+@given(
+    st.sampled_from(sorted(MEASURES)),
+    st.builds(Seen, _PARTS, _WHOLES),
+    st.lists(st.builds(Seen, _PARTS, _WHOLES), max_size=9),
+    st.none() | st.floats(0, 10_000),
+)
+def test_whatever_was_seen_is_judged(key: str, now: Seen, before: list[Seen], plan: float | None) -> None:
+    judged = judge(MEASURES[key], now, before, plan=plan)
+    assert judged.low is None or (judged.high is not None and judged.low <= judged.high)
+    found = expected(MEASURES[key], now.whole, before)
+    value = value_of(MEASURES[key], now)
+    if found is not None and value is not None:
+        assert 0 <= found.at_most(value) <= 1 + 1e-9
+        assert -1e-9 <= found.at_least(value) <= 1
 
 
 def test_on_days_that_vary_as_houses_do_a_figure_is_out_about_as_rarely_as_told() -> None:

@@ -22,6 +22,7 @@ from reports.plan_days import HOUSE, PlanDays, Whose, whose_of
 from reports.plans import Counted, Plans, adds_up, counted_of, month_plan, pace, plan_of
 from reports.registry import MEASURES
 from reports.report import Audience
+from web.reports.plan_grid import grid
 
 NOVEMBER, DECEMBER = date(2026, 11, 1), date(2026, 12, 1)
 ANNA, BORIS, VERA = (Whose("person", key) for key in ("anna", "boris", "vera"))
@@ -164,6 +165,18 @@ def test_a_plan_of_a_step_is_of_the_leads_that_reached_it() -> None:
     assert counted_of(facts, "step.contract", Whose("source", "yandex"), DIRECTORY).daily == {november(3): 1}
     assert counted_of(facts, "step.meeting", HOUSE, DIRECTORY, over=november(2)).daily == {november(2): 3}
     assert whose_of(Audience("team", "sales")) == SALES
+
+
+def test_what_stood_on_another_day_stands_no_more_when_there_is_none_of_it() -> None:
+    facts = [Fact(november(2), "overdue", "sales", "", "anna", "", 5)]
+    assert counted_of(facts, "overdue", SALES, DIRECTORY, stood=november(5)).daily == {november(2): 5, november(5): 0}
+    assert counted_of(facts, "overdue", SALES, DIRECTORY, stood=november(2)).daily == {november(2): 5}
+    assert counted_of([], "overdue", SALES, DIRECTORY).daily == {}
+    assert counted_of([], "leads_in", SALES, DIRECTORY, stood=november(5)).daily == {}
+    plans = planned({(SALES, "overdue"): 3})
+    (row,) = grid(plans, facts, [SALES], ["overdue"], NOVEMBER, november(4), november(5), "en")
+    assert row.cells[0] is not None
+    assert (row.cells[0].so_far, row.cells[0].outlook) == ("0", "kept")
 
 
 def test_a_plan_of_a_conversion_is_of_those_that_reached_the_step_before() -> None:

@@ -49,6 +49,8 @@ def known(
     audience: Audience = WHOLE,
     *,
     passed: float = 1.0,
+    counted: bool = True,
+    ripe: bool = True,
     begun: date = LONG_AGO,
     plans: dict[tuple[date, Whose, str], float] | None = None,
     away: Sequence[Absence] = (),
@@ -67,6 +69,8 @@ def known(
         hours=[[] for _ in periods],
         month=facts[0],
         passed=passed,
+        counted=counted,
+        ripe=ripe,
     )
 
 
@@ -128,6 +132,32 @@ def test_a_day_that_goes_on_is_held_against_as_much_of_others() -> None:
 def test_what_stands_at_the_end_of_a_day_is_as_much_at_noon() -> None:
     told = days([fact("overdue", 12)], fact("overdue", 12))
     assert of("overdue", figures_of(known(told, passed=0.5))).usual == pytest.approx(12)
+
+
+def test_what_became_of_promises_is_not_judged_before_it_is_known() -> None:
+    """Those of this evening are open still; those of weeks ago were kept one by one."""
+    usual = (
+        fact("promised", 40),
+        fact("never_called_back", 2),
+        fact("called_back", 38),
+        fact("call_back_seconds", 9e5),
+    )
+    now = [fact("promised", 40), fact("never_called_back", 30), fact("called_back", 10), fact("call_back_seconds", 9e3)]
+    young, ripe = (figures_of(known(days(now, *usual), ripe=one)) for one in (False, True))
+    ripening = ("never_called_back", "never_called_back_share", "call_back")
+    assert [of(measure, ripe).verdict for measure in ripening] == ["bad", "bad", "good"]
+    assert [(of(measure, young).verdict, of(measure, young).usual) for measure in ripening] == [("too_few", None)] * 3
+    assert [of(measure, young).value for measure in ripening] == [30.0, 0.75, 900.0]
+    assert of("promised", young).verdict == "as_usual"
+
+
+def test_nothing_is_judged_of_a_day_that_is_not_counted() -> None:
+    """Not even by its plan: that nothing is overdue is not known."""
+    told, plans = days([], fact("overdue", 12)), {(date(2026, 11, 1), OF_HOUSE, "overdue"): 5.0}
+    counted, blank = (figures_of(known(told, plans=plans, counted=one)) for one in (True, False))
+    assert (of("overdue", counted).verdict, of("overdue", counted).month_so_far) == ("good", 0.0)
+    assert {figure.verdict for figure in blank} == {"too_few"}
+    assert of("overdue", blank).month_so_far is None
 
 
 def test_whoever_is_away_is_not_held_against_days_of_work() -> None:

@@ -58,15 +58,18 @@ def grid(
     measures: Sequence[str],
     month: date,
     over: date,
+    stood: date | None,
     language: str,
 ) -> tuple[GridRow, ...]:
-    """The rows of a month; `over` is the last day of which all is counted."""
+    """The rows of a month; `over` is the last day of which all is counted, `stood` the last that is at all."""
     known = facts_by(facts, plans.directory)
     return tuple(
         GridRow(
             one,
             tuple(
-                _cell(plans, known, one, key, month, over, language) if is_counted(one, key) else None
+                _cell(plans, known_of(plans, known, one, key, stood), one, key, month, over, language)
+                if is_counted(one, key)
+                else None
                 for key in measures
             ),
         )
@@ -79,15 +82,14 @@ def counts_of(measures: Iterable[str], policy: LeadPolicy) -> set[str]:
     return {part.count for key in measures for part in parts_of(key, policy) if part is not None}
 
 
-def known_of(plans: Plans, known: Known, whose: Whose, key: str) -> Counted:
-    """A measure of somebody; `known` are the facts of everybody by count."""
+def known_of(plans: Plans, known: Known, whose: Whose, key: str, stood: date | None) -> Counted:
+    """A measure of somebody; `known` are the facts of everybody by count, `stood` the last day that is counted."""
     facts = [fact for count in counts_of([key], plans.directory.leads) for fact in known.get((whose, count), ())]
-    return counted_of(facts, key, whose, plans.directory)
+    return counted_of(facts, key, whose, plans.directory, stood=stood)
 
 
-def _cell(plans: Plans, known: Known, whose: Whose, key: str, month: date, over: date, language: str) -> Cell:
+def _cell(plans: Plans, counted: Counted, whose: Whose, key: str, month: date, over: date, language: str) -> Cell:
     own, unit, measure = plans.values.get((month, whose, key)), unit_of(key), measure_of(key)
-    counted = known_of(plans, known, whose, key)
     told = pace(plans, key, whose, over, counted, month)
     days = period_of("monthly", month)
     if isinstance(measure, Count) and measure.at_end and counted.daily:

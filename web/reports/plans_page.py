@@ -15,7 +15,7 @@ from crm_sync.imports.faults import BYTES_MOST, FileFault
 from crm_sync.imports.process import cells_apart
 from crm_sync.imports.sheets import MEDIA, written
 from directory.model import Directory
-from reports.fact_rows import read_facts
+from reports.fact_rows import last_counted, read_facts
 from reports.periods import period_of
 from reports.plan_days import WHOSE_KINDS, Whose, WhoseKind, month_of
 from reports.plan_rows import read_plans, write_plans
@@ -196,9 +196,11 @@ async def _grid(
         plans = await read_plans(connection, directory, asked.month)
         whose, measures = _sides(request, directory, plans, asked)
         facts = await read_facts(connection, asked.month, last, counts=counts_of(measures, directory.leads))
+        counted = await last_counted(connection, asked.month, last)
+    stood = counted.day if counted else None
     return {
         "asked": asked,
-        "rows": grid(plans, facts, whose, measures, asked.month, min(over, last), language),
+        "rows": grid(plans, facts, whose, measures, asked.month, min(over, last), stood, language),
         "columns": [(key, header(directory, language, key)) for key in measures],
         "whose_name": lambda one: whose_name(directory, language, one),
         "header": lambda key: header(directory, language, key),

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory.model import Directory
-from reports.fact_rows import read_facts
+from reports.fact_rows import last_counted, read_facts
 from reports.periods import period_of
 from reports.plan_days import Whose
 from reports.plan_rows import read_plans
@@ -59,7 +59,9 @@ async def told_plans(
     values = {(whose, key): value for (_, whose, key), value in plans.values.items() if whose in set(mine)}
     facts = await read_facts(connection, month, last, counts=counts_of((key for _, key in values), directory.leads))
     known, over = facts_by(facts, directory), min(today - timedelta(days=1), last)
+    counted = await last_counted(connection, month, last)
+    stood = counted.day if counted else None
     return [
-        ToldPlan(whose, key, value, pace(plans, key, whose, over, known_of(plans, known, whose, key), month))
+        ToldPlan(whose, key, value, pace(plans, key, whose, over, known_of(plans, known, whose, key, stood), month))
         for (whose, key), value in sorted(values.items())
     ]
