@@ -91,7 +91,7 @@ async def make_report(
         last=period.last,
         audience=audience,
         made_at=now,
-        freshness=await read_freshness(connection, period, zone, now),
+        freshness=await read_freshness(connection, read.periods, zone, now),
         findings=find(read.evidence),
         figures=figures_of(known),
         sections=sections_of(known),
