@@ -119,7 +119,7 @@ async def make_report(
         last=period.last,
         audience=audience,
         made_at=now,
-        freshness=await read_freshness(connection, period, zone, now),
+        freshness=await read_freshness(connection, read.periods, zone, now),
         findings=findings,
         figures=figures,
         sections=sections,

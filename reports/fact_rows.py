@@ -8,11 +8,12 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, Table, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory import store
 from reports.facts import Dimension, Fact
+from reports.periods import Period
 from reports.registry import COUNT_OF
 from reports.report import Audience
 from reports.tables import report_days, report_facts, report_hours
@@ -106,9 +107,11 @@ async def sums(
     return {tuple(row[:-1]): row[-1] for row in rows}
 
 
-async def built(connection: AsyncConnection) -> Counted:
-    """How far days are counted."""
+async def built(connection: AsyncConnection, periods: Collection[Period] = ()) -> Counted:
+    """How far days are counted; `periods`: only of their days it is told how many wait, without any of all."""
     waiting = select(func.count()).where(report_days.c.waiting)
+    if periods:
+        waiting = waiting.where(or_(*(report_days.c.day.between(one.first, one.last) for one in periods)))
     return Counted(await _counted_at(connection), (await connection.execute(waiting)).scalar_one())
 
 

@@ -165,7 +165,9 @@ def _judged(
         low=judged.low,
         high=judged.high,
         verdict=judged.verdict if known.counted else "too_few",
+        by_plan=judged.by_plan and known.counted,
         plan=plan,
+        due=due,
         behind=_behind(known, measure, by, key),
     )
 
@@ -195,8 +197,8 @@ def _behind(known: Known, measure: str, by: By | None, key: str) -> str:
 
 
 def _driven(known: Known, figure: Figure) -> Figure:
-    """The figure with what explains most of its difference, where it is one."""
-    if figure.verdict not in {"good", "bad"}:
+    """The figure with what explains most of its difference to what is usual, where that is why it is good or bad."""
+    if figure.verdict not in {"good", "bad"} or (figure.by_plan and not _alike(figure)):
         return figure
     of, lengths = MEASURES[figure.measure], known.lengths.of(whose_of(known.audience))
     if isinstance(of, Count) and of.at_end:
@@ -205,6 +207,13 @@ def _driven(known: Known, figure: Figure) -> Figure:
     compared = [fact for facts, length in zip(before, lengths[1:], strict=True) if length for fact in facts]
     scale = lengths[0] / sum(lengths[1:]) if any(lengths[1:]) else 0.0
     return replace(figure, driver=main_driver(of, now, compared, scale, known.directory) if scale else None)
+
+
+def _alike(figure: Figure) -> bool:
+    """Whether a figure lies on the same side of what is usual as of its plan."""
+    if figure.value is None or figure.usual is None or figure.due is None:
+        return False
+    return (figure.value - figure.usual) * (figure.value - figure.due) > 0
 
 
 def _paced(known: Known, figure: Figure) -> Figure:
@@ -225,4 +234,5 @@ def _paced(known: Known, figure: Figure) -> Figure:
         month_forecast=told.forecast,
         month_low=told.low,
         month_high=told.high,
+        outlook=told.outlook(MEASURES[figure.measure].better),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -29,10 +30,10 @@ _LOST: Final = "select from recordings where call_id = calls.id and recordings.s
 _MISSING: Final = text(f"select count(*) {_CALLS} and exists ({_LOST})")
 
 
-async def read_freshness(connection: AsyncConnection, period: Period, zone: str, now: datetime) -> Freshness:
-    """How far what is told of a period can be trusted, as of `now`."""
-    since, until = period.moments(zone)
-    counted = await built(connection)
+async def read_freshness(connection: AsyncConnection, periods: Sequence[Period], zone: str, now: datetime) -> Freshness:
+    """How far what is told of a period, the first, and of those that it is held against can be trusted, as of `now`."""
+    since, until = periods[0].moments(zone)
+    counted = await built(connection, periods)
     owing = [one.owes_since for one in (await read_health(connection)).values() if one.owes_since is not None]
     asked = {"since": since, "until": until}
     return Freshness(

@@ -59,12 +59,16 @@ class Seen(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """`usual` (None: not known), what chance alone would make of it (`low` to `high`), and the verdict."""
+    """`usual` (None: not known), what chance alone would make of it (`low` to `high`), and the verdict.
+
+    `by_plan`: it is the plan's.
+    """
 
     usual: float | None
     low: float | None
     high: float | None
     verdict: Verdict
+    by_plan: bool = False
 
 
 def judge(measure: Measure, now: Seen, before: Sequence[Seen], *, plan: float | None = None) -> Judged:
@@ -77,15 +81,16 @@ def judge(measure: Measure, now: Seen, before: Sequence[Seen], *, plan: float | 
     if value is None:
         return Judged(found.usual if found else None, None, None, "too_few")
     verdict = _by_plan(measure, now, value, plan) if plan is not None else None
+    by_plan = verdict in {"good", "bad"}
     if found is None:
-        return Judged(None, None, None, verdict or "too_few")
+        return Judged(None, None, None, verdict or "too_few", by_plan)
     least, most = _SCALES.get(measure.unit, (0.0, inf))
     low, high = (min(max(bound, least), most) for bound in found.bounds(LEVEL))
     value = min(max(value, least), most)
     verdict = verdict or _verdict(measure, value - found.usual, out=not low <= value <= high)
     if verdict == "as_usual" and _few(measure, now, found):
         verdict = "too_few"
-    return Judged(found.usual, low, high, verdict)
+    return Judged(found.usual, low, high, verdict, by_plan)
 
 
 def value_of(measure: Measure, seen: Seen) -> float | None:

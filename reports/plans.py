@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from math import ceil, floor, sqrt
 from statistics import NormalDist, variance
-from typing import Final, Literal
+from typing import Final
 
 from directory.lead_policy import LeadPolicy
 from directory.model import Directory
@@ -25,6 +25,7 @@ from reports.measures import PREFIX_OF_CONVERSION, PREFIX_OF_STEP, Better, Count
 from reports.periods import period_of
 from reports.plan_days import HOUSE, PlanDays, Whose, month_of, months
 from reports.registry import COUNT_OF, MEASURES
+from reports.report import Outlook
 
 PLANNED_ROLE: Final = "manager"
 """A team's plan is the sum of those of its people with this role."""
@@ -35,9 +36,6 @@ _SURE: Final = NormalDist().inv_cdf(1 - _BEYOND / 2)
 _POINTS: Final = 100
 _DAYS_TO_VARY: Final = 5
 """From so few days it cannot be told how much days differ: chance alone is taken for it."""
-
-
-Outlook = Literal["kept", "open", "missed"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ AudienceKind = Literal["house", "team", "person"]
 Verdict = Literal["good", "bad", "as_usual", "too_few"]
 """`too_few`: so little was counted, or so little is known of before, that chance alone may have made the difference."""
 
+Outlook = Literal["kept", "open", "missed"]
+"""Whether a plan will be kept; `open`: it may be or not."""
+
 By = Literal["team", "person", "line", "source", "cause", "reason", "step", "stage", "status", "hour", "weekday"]
 
 
@@ -47,8 +50,10 @@ class Figure:
     """One measure in a period. `value` None: it was not to be had (nothing to divide by).
 
     `part` and `whole` are a ratio's two counts. `usual` is its own norm (the same weekdays before; for weeks and months
-    those before), `low` to `high` what chance alone would make of it. `plan` is the period's share of the month's plan.
-    The month is expected to end with `month_forecast`, nine times of ten from `month_low` to `month_high`.
+    those before), `low` to `high` what chance alone would make of it. `plan` is the period's share of the month's plan,
+    `due` what of it should be there by now; `by_plan`: the verdict is by that, not by what is usual.
+    The month is expected to end with `month_forecast`, nine times of ten from `month_low` to `month_high`; `outlook`
+    is what becomes of its plan.
     """
 
     measure: str
@@ -59,12 +64,15 @@ class Figure:
     low: float | None = None
     high: float | None = None
     verdict: Verdict = "too_few"
+    by_plan: bool = False
     plan: float | None = None
+    due: float | None = None
     plan_month: float | None = None
     month_so_far: float | None = None
     month_forecast: float | None = None
     month_low: float | None = None
     month_high: float | None = None
+    outlook: Outlook | None = None
     driver: Driver | None = None
     behind: str = ""
 
@@ -99,7 +107,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """How far the figures can be trusted: counted until when, and what is missing or came late."""
+    """How far the figures can be trusted: counted until when, and what is missing or came late.
+
+    `days_waiting`: so many days of the period, and of those that it is held against, are to be counted anew.
+    """
 
     counted_at: datetime | None
     calls_until: datetime | None

@@ -59,7 +59,7 @@ def test_a_few_of_what_are_always_few_is_too_few_to_tell() -> None:
 
 
 def test_a_house_of_two_weeks_knows_nothing_usual() -> None:
-    assert judge(MISSED, Seen(50), days(1, 2)) == (None, None, None, "too_few")
+    assert judge(MISSED, Seen(50), days(1, 2)) == (None, None, None, "too_few", False)
 
 
 def test_a_day_of_no_length_is_compared_with_none() -> None:

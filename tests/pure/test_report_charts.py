@@ -36,12 +36,13 @@ def test_without_days_there_is_no_picture_and_a_person_misses_what_is_charged() 
 
 
 def test_the_pace_ends_with_the_plan() -> None:
-    """More than the plan is all of it; without a plan, or with nothing known of the month, there is none."""
+    """More than the plan is all of it; there is none without a plan, with nothing known of the month, and of a rate."""
     figure = Figure(measure="leads_in", value=1, plan_month=200, month_so_far=50, month_forecast=260)
     told = pace(figure)
     assert told is not None
     assert (told.done, told.forecast) == (25, 100)
     assert pace(Figure(measure="leads_in", value=1, plan_month=200)) is None
+    assert pace(Figure(measure="missed_share", value=0.2, plan_month=0.1, month_so_far=0.2)) is None
     assert pace(Figure(measure="leads_in", value=1, month_so_far=50)) is None
     gone = pace(Figure(measure="leads_in", value=1, plan_month=200, month_so_far=0))
     assert gone is not None

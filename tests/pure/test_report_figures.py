@@ -216,11 +216,35 @@ def test_a_plan_is_shared_out_and_the_month_told_so_far() -> None:
     told = known(days([fact("leads_in", 2), fact("won", 1, person="anna")]), plans=plans)
     leads = of("leads_in", figures_of(told))
     assert (leads.plan, leads.plan_month, leads.month_so_far, leads.verdict) == (42.0, 882.0, 2.0, "bad")
+    assert (leads.by_plan, leads.due, leads.outlook) == (True, 42.0, "missed")
+    assert of("won", figures_of(told)).by_plan is False
     assert leads.month_low is not None
     assert leads.month_high is not None
     assert leads.month_low < (leads.month_forecast or 0) < leads.month_high
     (anna,) = section("person", sections_of(told)).rows
     assert of("won", anna.figures).plan == 2.0
+
+
+def test_what_made_a_figure_better_than_usual_does_not_explain_why_it_is_behind_its_plan() -> None:
+    """And what is worse than both is explained."""
+    usual = (fact("leads_in", 10, person="anna"), fact("leads_in", 10, person="boris"))
+    plans = {(date(2026, 11, 1), OF_HOUSE, "leads_in"): 2100.0}
+    more, fewer = (
+        of(
+            "leads_in",
+            figures_of(
+                known(
+                    days([fact("leads_in", 10, person="anna"), fact("leads_in", boris, person="boris")], *usual),
+                    plans=plans,
+                )
+            ),
+        )
+        for boris in (30, 0)
+    )
+    assert (more.verdict, more.by_plan, more.driver) == ("bad", True, None)
+    assert (fewer.verdict, fewer.by_plan) == ("bad", True)
+    assert fewer.driver is not None
+    assert fewer.driver.key == "boris"
 
 
 def test_every_measure_that_is_shown_is_one_that_there_is() -> None:

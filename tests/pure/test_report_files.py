@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 from datetime import date
 from io import BytesIO, StringIO
@@ -67,6 +68,17 @@ def test_a_workbook_has_findings_figures_people_lines_and_days(language: str) ->
     assert (days[-1][0], days[-1][2]) == (date(2026, 11, 27), 17)
     findings = book.get_sheet_by_name(say(language, "report.findings")).to_python()
     assert len(findings) == 1 + len(BAD_DAY.findings)
+
+
+def test_whole_numbers_have_no_decimal_point() -> None:
+    """Excel writes 271 by "#,##0.##" as "271."."""
+    with ZipFile(BytesIO(xlsx_of(BAD_DAY, OFFICE, "en"))) as packed:
+        styles, sheet = (packed.read(f"xl/{name}.xml").decode() for name in ("styles", "worksheets/sheet3"))
+    formats = dict(re.findall('numFmtId="([0-9]+)" formatCode="([^"]+)"', styles))
+    used = re.findall('<xf numFmtId="([0-9]+)"', styles.partition("<cellXfs")[2])
+    cells = {at: used[int(style)] for at, style in re.findall('<c r="(B2|E3)" s="([0-9]+)"', sheet)}
+    assert "#,##0.##" not in formats.values()
+    assert [formats[cells[at]] for at in ("B2", "E3")] == ["#,##0", "#,##0.0"]
 
 
 def test_a_quiet_day_says_so() -> None:

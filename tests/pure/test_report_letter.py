@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from html import unescape
+from html import escape, unescape
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from web.reports.drawn import drawn, says
 from web.reports.letter import Letter, letter_of
 
 ANNA = OFFICE.people[0]
+ACTIONS = tuple(action.link for finding in FINDINGS for action in finding.actions if action.link)
 
 
 def letter(report: Report = BAD_DAY, language: str = "ru", address: str = "https://calls.example") -> Letter:
@@ -39,6 +41,36 @@ def test_the_subject_says_good_or_bad_and_what_most_of_all() -> None:
     assert letter(replace(BAD_DAY, findings=FINDINGS[::-1])).subject.startswith("Плохо. Борис Козлов")
     assert letter(good).subject == "Хорошо. Основная: заявки лучше, чем у других источников (Продажи, 27 нояб.)"
     assert letter(quiet, "en").subject == "All as usual (Продажи, 27 Nov)"
+
+
+def _changed(report: Report, measure: str, **told: Any) -> Report:
+    return replace(
+        report, figures=tuple(replace(one, **told) if one.measure == measure else one for one in report.figures)
+    )
+
+
+@pytest.mark.parametrize("told", [{"verdict": "bad"}, {"outlook": "missed"}])
+def test_nobody_is_told_that_all_is_as_usual_above_a_figure_that_is_bad(told: dict[str, str]) -> None:
+    """Nothing was found that explains it or is to be done, and yet it is worse than usual or planned."""
+    worse = letter(_changed(QUIET_DAY, "qualified", **told))
+    assert worse.subject == "Хуже обычного или плана: Качественные заявки (Продажи, 27 нояб.)"
+    for said in (mail.text_of(worse), mail.html_of(worse, []), chat.caption_of(worse)):
+        assert "посмотрите показатели, которые хуже обычного или плана." in said
+        assert "Делать ничего не нужно" not in said
+    first = letter(_changed(_changed(QUIET_DAY, "calls_in", outlook="missed"), "won", verdict="bad"), "en")
+    assert first.subject.startswith("Worse than usual or planned: Won")
+
+
+def test_while_days_are_still_counted_nobody_is_told_that_there_is_nothing_to_do() -> None:
+    """Neither by the subject; what was found or is bad is told all the same."""
+    waiting = replace(QUIET_DAY, freshness=replace(QUIET_DAY.freshness, days_waiting=3))
+    told = letter(waiting)
+    assert told.subject == "Ещё пересчитывается (Продажи, 27 нояб.)"
+    for said in (mail.text_of(told), mail.html_of(told, []), chat.caption_of(told)):
+        assert "Дни ещё пересчитываются" in said
+        assert "Делать ничего не нужно" not in said
+    assert letter(replace(waiting, findings=FINDINGS)).subject.startswith("Плохо.")
+    assert letter(_changed(waiting, "missed", verdict="bad")).subject.startswith("Хуже")
 
 
 def test_findings_come_first_with_what_to_do_and_where() -> None:
@@ -67,7 +99,12 @@ def test_a_figure_says_its_verdict_in_words_with_what_is_usual_and_planned() -> 
     assert "Пропущенные: 17 (плохо, +8,8, обычно 8,2)" in russian
     pace = "548 из 600 за месяц. К концу месяца ожидается 611."
     assert f"Новые заявки: 31 (хорошо, +6,5, обычно 24,5, план 28) {pace}" in russian
-    assert "Missed: 17 (bad, +8.8, usually 8.2)" in english
+    assert "Missed: 17 (bad, +8.8, usually 8.2) Mostly because of Анна Смирнова (+6.5, 74% of the difference)." in (
+        english
+    )
+    assert f"{pace} ✓ по плану" in russian
+    assert all(one in mail.html_of(letter(), []) for one in ("✓ по плану", "Больше всего повлияло: Анна Смирнова"))
+    assert "Сделки: 2\n" in russian
     assert "Борис Козлов: Отвеченные 45;" in russian
     assert "PJSIP/anna-desk (Анна Смирнова)" in russian
 
@@ -98,13 +135,23 @@ def test_a_caption_is_never_too_long_and_no_name_breaks_out_of_it(name: str, add
     """As long as Telegram counts it; the link is always there."""
     house = replace(OFFICE, people=(replace(ANNA, name=name), *OFFICE.people[1:]))
     report = replace(BAD_DAY, findings=(*_many(FINDINGS[0], 5), *_many(FINDINGS[1], 5)))
-    told = letter_of(report, house, "ru", lambda path: f"{address}{path}" if address else "", "/reports?a=1&b=2")
+    told = letter_of(
+        report, house, "ru", lambda path: f"{address}{path}" if address and path else "", "/reports?a=1&b=2"
+    )
     caption = chat.caption_of(told)
     assert len(read(caption).encode("utf-16-le")) // 2 <= chat.MOST
     assert set(re.findall("<[^>]+>", caption)) <= {
-        "<b>", "</b>", "</a>", '<a href="https://calls.example/reports?a=1&amp;b=2">',
+        "<b>", "</b>", "</a>", *(f'<a href="{escape(address + path)}">' for path in ("/reports?a=1&b=2", *ACTIONS)),
     }  # fmt: skip
     assert read(caption).endswith("Открыть отчёт") == bool(address)
+
+
+def test_a_caption_tells_what_is_missing_who_it_was_and_leads_to_what_is_to_be_done() -> None:
+    caption = chat.caption_of(letter())
+    assert '<a href="https://calls.example/missed?team=sales">→ Перезвонить тем, кто ждёт (7)</a>' in caption
+    assert " ".join(letter().lacks) in read(caption)
+    assert "Больше всего повлияло: Анна Смирнова" in caption
+    assert "план 28, ✓ по плану)" in chat.caption_of(letter(replace(QUIET_DAY, figures=BAD_DAY.figures)))
 
 
 def test_a_document_stands_alone_and_escapes_what_people_are_called() -> None:

@@ -7,7 +7,7 @@ from datetime import date
 
 from reports.report import Audience, Figure, Row, Section
 from web.reports.asked import Asked
-from web.reports.report_page import by_subject, most_of
+from web.reports.report_page import by_subject, has_parts, most_of
 from web.reports.words import ToldAction, ToldFinding
 
 FINDING = ToldFinding(
@@ -43,6 +43,15 @@ def test_bars_of_a_column_share_its_greatest_value() -> None:
         return Row(key=key, figures=tuple(Figure(measure="missed", value=value) for value in values))
 
     assert most_of(Section(by="hour", rows=(row("9", 2, None), row("10", 7, 0)))) == [7, 1]
+
+
+def test_the_counts_of_a_share_are_told_only_where_they_are_things() -> None:
+    """17 of 96 calls says something, 4645 of 7727 seconds does not."""
+    told = {
+        key: has_parts(Figure(measure=key, value=0.2, part=17, whole=96)) for key in ("missed_share", "staff_share")
+    }
+    assert told == {"missed_share": True, "staff_share": False}
+    assert not has_parts(Figure(measure="missed", value=17))
 
 
 def test_a_report_leads_to_the_one_before_and_after_it() -> None:

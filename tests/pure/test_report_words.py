@@ -12,7 +12,7 @@ from calls.incidents import KINDS
 from reports.findings import ACTIONS, FINDINGS
 from reports.measures import Unit
 from reports.registry import MEASURES, RATIOS, SUBJECTS
-from reports.report import Action, Driver, Figure, Finding, Freshness
+from reports.report import Action, Driver, Figure, Finding, Freshness, Outlook, Verdict
 from tests.fakes.sample_report import BAD_DAY, QUIET_DAY
 from tests.fakes.story import HOUSE, LINE
 from web.reports.words import (
@@ -24,6 +24,7 @@ from web.reports.words import (
     lacks,
     measure_name,
     month_pace,
+    outlook_words,
     period,
     span,
     title,
@@ -166,6 +167,32 @@ def test_a_difference_has_its_sign_and_shares_differ_in_points() -> None:
     assert difference("ru", Figure(measure="nps", value=-5, usual=3)) == "−8"
 
 
+def test_where_the_plan_made_it_bad_the_difference_is_to_what_was_due_of_it() -> None:
+    """More than usual and yet less than planned is told as less; the plan of the whole day is not due at noon."""
+    leads = Figure(measure="leads_in", value=30, usual=24, plan=60, due=46, by_plan=True, verdict="bad")
+    assert difference("ru", leads) == "−16 к плану"
+    assert difference("en", leads) == "−16 against plan"
+    assert difference("en", replace(leads, by_plan=False)) == "+6"
+
+
+def test_nothing_is_said_of_what_there_is_nothing_to_hold_against() -> None:
+    """Too few are those of which it is known what is usual, or planned."""
+    alone = Figure(measure="missed", value=3)
+    assert verdict_words("en", alone) == ""
+    assert verdict_words("en", replace(alone, usual=2.0)) == verdict_words("en", replace(alone, plan=2.0))
+    assert verdict_words("en", replace(alone, plan=2.0)) == "too few to tell"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_is_said_whether_a_plan_will_be_kept(language: str) -> None:
+    """In the words of the page of plans."""
+    outlooks: tuple[Outlook, ...] = ("kept", "open", "missed")
+    leads = Figure(measure="leads_in", value=3)
+    said = [outlook_words(language, replace(leads, outlook=one)) for one in outlooks]
+    assert said == [say(language, f"plans.outlook.{one}") for one in outlooks]
+    assert outlook_words(language, leads) == ""
+
+
 def test_plural_forms_are_right() -> None:
     """One, few and many, in Russian also eleven and twenty-one."""
     finding = Finding(key="phone_dead", good=False, stake=1, chance=0)
@@ -224,7 +251,9 @@ def test_a_report_has_a_title_a_period_and_its_freshness_in_words(language: str)
     )
     assert counted(never, HOUSE, language) == say(language, "report.not_counted")
     assert len(lacks(never, language)) == 1
-    assert all(verdict_words(language, verdict) for verdict in ("good", "bad", "as_usual", "too_few"))
+    some = Figure(measure="missed", value=17, usual=8.2)
+    verdicts: tuple[Verdict, ...] = ("good", "bad", "as_usual", "too_few")
+    assert all(verdict_words(language, replace(some, verdict=one)) for one in verdicts)
     assert measure_name(HOUSE, language, "step.meeting") == "meeting"
     assert span(59.6, language) == say(language, "age.minutes", count=1)
 

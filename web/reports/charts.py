@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from reports.plans import adds_up
 from reports.report import Audience, DayPoint, Figure
 
 STEP: Final = 20
@@ -69,8 +70,11 @@ def charts(days: Sequence[DayPoint], audience: Audience) -> tuple[Chart, ...]:
 
 
 def pace(figure: Figure) -> Pace | None:
-    """How a figure stands to its month's plan; None where it has none. More than the plan is the whole of it."""
-    if not figure.plan_month or figure.month_so_far is None:
+    """How a count stands to its month's plan; None where it has none. More than the plan is the whole of it.
+
+    A rate does not fill up in a month.
+    """
+    if not adds_up(figure.measure) or not figure.plan_month or figure.month_so_far is None:
         return None
     forecast = figure.month_forecast
     return Pace(

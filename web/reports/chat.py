@@ -16,30 +16,41 @@ _LINE_MOST: Final = 300
 
 
 def caption_of(letter: Letter) -> str:
-    """The subject, what was found and what to do, and the figures, as far as they fit; the link always does."""
+    """The subject, what was found and what to do, and the figures, as far as they fit; the link always does.
+
+    Where a link leads does not count.
+    """
     opened = say(letter.language, "mail.report.open") if letter.link else ""
     head = _cut(letter.subject)
     taken, left = [f"<b>{escape(head)}</b>"], MOST - _units(head) - _units(opened) - 2
-    for line in _lines(letter):
+    for line, link in _lines(letter):
         left -= _units(line) + 1
         if left < 0:
             break
-        taken.append(escape(line))
+        taken.append(_linked(line, link))
     if letter.link:
-        taken.append(f'<a href="{escape(letter.link)}">{escape(opened)}</a>')
+        taken.append(_linked(opened, letter.link))
     return "\n".join(taken)
 
 
-def _lines(letter: Letter) -> Iterator[str]:
-    yield f"{letter.title}, {letter.period}"
+def _lines(letter: Letter) -> Iterator[tuple[str, str]]:
+    """Each line, and where it leads, "" for nowhere."""
+    yield f"{letter.title}, {letter.period}", ""
+    if letter.lacks:
+        yield _cut(" ".join(letter.lacks)), ""
     for finding in letter.findings:
-        yield _cut(f"{'+' if finding.good else '!'} {finding.title}. {finding.why}")
-        yield from (f"→ {_cut(action.words)}" for action in finding.actions)
+        why = " ".join(filter(None, (finding.why, finding.driver)))
+        yield _cut(f"{'+' if finding.good else '!'} {finding.title}. {why}"), ""
+        yield from ((f"→ {_cut(action.words)}", action.link) for action in finding.actions)
     if not letter.findings:
-        yield say(letter.language, "report.nothing_to_do")
+        yield letter.nothing[0], ""
     for one in letter.figures:
-        beside = ", ".join(filter(None, (one.verdict_words, one.usual, one.plan)))
-        yield _cut(f"{one.name}: {one.value} ({beside})")
+        beside = ", ".join(filter(None, (one.verdict_words, one.usual, one.plan, one.outlook)))
+        yield _cut(f"{one.name}: {one.value} ({beside})" if beside else f"{one.name}: {one.value}"), ""
+
+
+def _linked(line: str, link: str) -> str:
+    return f'<a href="{escape(link)}">{escape(line)}</a>' if link else escape(line)
 
 
 def _cut(line: str) -> str:

@@ -31,12 +31,14 @@ COLUMNS: Final = ("by", "key", "name", "measure", "what", *NUMBERS, "verdict", "
 """Of the csv file. `by`, `key` and `measure` are keys that stay, `name` and `what` words; shares are 0 to 1."""
 
 _FORMATS: Final[Mapping[Unit, str]] = {
-    "count": "#,##0.##",
+    "count": "#,##0",
     "number": "0.0",
     "points": "+0;-0;0",
     "seconds": "[h]:mm:ss",
     "share": "0.0%",
 }
+_NOT_WHOLE: Final = "#,##0.0"
+"""Of things that are no whole number, as what is usual of them: the point of "#,##0.##" stands after whole ones too."""
 _DAY: Final = "yyyy-mm-dd"
 _DAY_SECONDS: Final = 86_400
 _DIGITS: Final = 4
@@ -77,6 +79,7 @@ def xlsx_of(report: Report, directory: Directory, language: str) -> bytes:
     file, used = BytesIO(), set[str]()
     with Workbook(file, {"in_memory": True}) as book:
         formats: dict[str, Format] = {unit: book.add_format({"num_format": told}) for unit, told in _FORMATS.items()}
+        formats["not_whole"] = book.add_format({"num_format": _NOT_WHOLE})
         formats |= {"day": book.add_format({"num_format": _DAY}), "head": book.add_format({"bold": True})}
         for name, rows in _tables(report, directory, language):
             sheet = book.add_worksheet(_sheet_name(name, used))
@@ -97,8 +100,8 @@ def _texts(by: By | None, key: str, figure: Figure, directory: Directory, langua
         "name": words.key_name(directory, language, by, key) if by else "",
         "measure": figure.measure,
         "what": words.measure_name(directory, language, figure.measure),
-        "verdict": words.verdict_words(language, figure.verdict),
-        "driver": _driver(figure, directory, language),
+        "verdict": words.verdict_words(language, figure),
+        "driver": words.why_of(figure, directory, language),
         "link": figure.behind,
     }
 
@@ -109,12 +112,6 @@ def _plain(value: float | None, language: str) -> str:
         return ""
     told = f"{round(value, _DIGITS):.{_DIGITS}f}".rstrip("0").rstrip(".")
     return told.replace(".", ",") if language == "ru" else told
-
-
-def _driver(figure: Figure, directory: Directory, language: str) -> str:
-    if figure.driver is None:
-        return ""
-    return words.driver_words(figure.driver, directory, language, words.unit_of(figure.measure))
 
 
 def _tables(report: Report, directory: Directory, language: str) -> list[Table]:
@@ -140,7 +137,7 @@ def _findings(letter: Letter) -> Table:
         said = " ".join(part for part in (told.title, told.why, told.driver) if part)
         rows.append([said, *(action.words for action in told.actions)])
     if not letter.findings:
-        rows.append([say(letter.language, "report.nothing_to_do")])
+        rows.append([letter.nothing[0]])
     return title, rows
 
 
@@ -151,7 +148,7 @@ def _figures(report: Report, directory: Directory, language: str) -> Table:
         unit = words.unit_of(figure.measure)
         plain = {"part", "whole"}
         numbers = [Number(getattr(figure, name), "count" if name in plain else unit) for name in NUMBERS]
-        told = words.verdict_words(language, figure.verdict), _driver(figure, directory, language)
+        told = words.verdict_words(language, figure), words.why_of(figure, directory, language)
         rows.append([words.measure_name(directory, language, figure.measure), *numbers, *told])
     return say(language, "report.figures"), rows
 
@@ -188,7 +185,8 @@ def _write(sheet: Worksheet, at: tuple[int, int], cell: Cell, formats: Mapping[s
     if isinstance(cell, Number):
         if cell.value is not None:
             value = cell.value / _DAY_SECONDS if cell.unit == "seconds" else cell.value
-            sheet.write_number(*at, value, formats[cell.unit])
+            whole = cell.unit != "count" or float(value).is_integer()
+            sheet.write_number(*at, value, formats[cell.unit if whole else "not_whole"])
     elif isinstance(cell, str):
         # As text, whatever it begins with.
         sheet.write_string(*at, cell, formats["head"] if not at[0] else None)

@@ -30,7 +30,11 @@ PARTS: Final[tuple[By, ...]] = ("team", "person", "line", "source")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldFigure:
-    """A figure in words; `verdict` is its key, `verdict_words` say it with the difference; "" is what is not known."""
+    """A figure in words; "" is what is not known.
+
+    `verdict` is its key, `verdict_words` say it with the difference, `driver` what explains most of that; `outlook` is
+    what becomes of the month's plan, and `pace` how far it is.
+    """
 
     measure: str
     name: str
@@ -40,6 +44,8 @@ class ToldFigure:
     usual: str
     plan: str
     pace: str
+    outlook: str
+    driver: str
     link: str
 
 
@@ -64,7 +70,7 @@ class Part:
 class Letter:
     """What is sent of a report. Links are whole addresses, "" where nobody said under which one our pages are opened.
 
-    `subject` is one line that says good or bad, and what most of all.
+    `subject` is one line that says good or bad, and what most of all. `nothing` is said where there are no findings.
     """
 
     language: str
@@ -74,6 +80,7 @@ class Letter:
     counted: str
     lacks: tuple[str, ...]
     findings: tuple[ToldFinding, ...]
+    nothing: tuple[str, ...]
     figures: tuple[ToldFigure, ...]
     parts: tuple[Part, ...]
     incidents: tuple[str, ...]
@@ -92,6 +99,7 @@ def letter_of(report: Report, directory: Directory, language: str, whole: Callab
         counted=words.counted(report.freshness, directory, language),
         lacks=words.lacks(report.freshness, language),
         findings=findings,
+        nothing=words.nothing_found(report, language),
         figures=tuple(_figure(one, directory, language, whole) for one in figures),
         parts=tuple(_parts(report.sections, directory, language, whole)),
         incidents=tuple(_incident(one, directory, language) for one in report.incidents),
@@ -100,16 +108,18 @@ def letter_of(report: Report, directory: Directory, language: str, whole: Callab
 
 
 def _subject(report: Report, findings: Iterable[ToldFinding], directory: Directory, language: str) -> str:
-    """What is bad comes first, then what is good."""
-    first = min(findings, key=lambda one: one.good, default=None)
-    how = "quiet" if first is None else "good" if first.good else "bad"
+    """What is bad comes first, then what is good; where nothing was found, what figures say."""
+    first, worst = min(findings, key=lambda one: one.good, default=None), words.worst(report)
+    how = words.quiet(report) if first is None else "good" if first.good else "bad"
     who = words.audience_name(directory, report.audience)
     when = {
         "daily": lambda: short_day(report.first, language),
         "weekly": lambda: days(report.first, report.last, language),
         "monthly": lambda: month(report.first, language),
     }[report.kind]()
-    return say(language, f"mail.report.subject.{how}", finding=first.title if first else "", who=who, when=when)
+    finding = first.title if first else ""
+    measure = words.measure_name(directory, language, worst.measure) if worst else ""
+    return say(language, f"mail.report.subject.{how}", finding=finding, measure=measure, who=who, when=when)
 
 
 def _told(finding: ToldFinding, audience: Audience, whole: Callable[[str], str]) -> ToldFinding:
@@ -133,10 +143,12 @@ def _figure(figure: Figure, directory: Directory, language: str, whole: Callable
         name=words.measure_name(directory, language, figure.measure),
         value=words.amount(language, unit, figure.value),
         verdict=figure.verdict,
-        verdict_words=", ".join(filter(None, (words.verdict_words(language, figure.verdict), apart))),
+        verdict_words=", ".join(filter(None, (words.verdict_words(language, figure), apart))),
         usual=say(language, "mail.report.usual", usual=usual) if usual else "",
         plan=say(language, "mail.report.plan", plan=plan) if plan else "",
         pace=words.month_pace(language, figure),
+        outlook=words.outlook_words(language, figure),
+        driver=words.why_of(figure, directory, language),
         link=whole(figure.behind),
     )
 

@@ -42,7 +42,7 @@ def _headed(head: str, lines: Sequence[str]) -> str:
 
 def _findings(letter: Letter) -> list[str]:
     if not letter.findings:
-        return [say(letter.language, key) for key in ("report.nothing_to_do", "report.nothing_stands_out")]
+        return list(letter.nothing)
     numbered = enumerate(letter.findings, 1)
     return [line for number, finding in numbered for line in _finding(number, finding, letter.language)]
 
@@ -60,9 +60,13 @@ def _rows(part: Part, language: str) -> list[str]:
 
 
 def _value(figure: ToldFigure) -> str:
+    return " ".join(filter(None, (_beside(figure), figure.pace, figure.outlook, figure.driver)))
+
+
+def _beside(figure: ToldFigure) -> str:
     beside = ", ".join(filter(None, (figure.verdict_words, figure.usual, figure.plan)))
-    return " ".join(filter(None, (f"{figure.value} ({beside})", figure.pace)))
+    return f"{figure.value} ({beside})" if beside else figure.value
 
 
 def _values(figures: Sequence[ToldFigure]) -> str:
-    return "; ".join(f"{one.name} {_value(one) if one.verdict in {'good', 'bad'} else one.value}" for one in figures)
+    return "; ".join(f"{one.name} {_beside(one) if one.verdict in {'good', 'bad'} else one.value}" for one in figures)

@@ -16,7 +16,8 @@ from reports.measures import Better, Count
 from reports.periods import Period, period_of
 from reports.plan_days import HOUSE, Whose
 from reports.plan_values import unit_of, write_value
-from reports.plans import Counted, Outlook, Pace, Plans, adds_up, counted_of, measure_of, pace, parts_of
+from reports.plans import Counted, Pace, Plans, adds_up, counted_of, measure_of, pace, parts_of
+from reports.report import Outlook
 from web.reports.plans import is_counted
 from web.reports.words import amount
 from web.words import say

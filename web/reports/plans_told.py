@@ -14,7 +14,8 @@ from reports.fact_rows import last_counted, read_facts
 from reports.periods import period_of
 from reports.plan_days import Whose
 from reports.plan_rows import read_plans
-from reports.plans import Outlook, Pace, measure_of, pace
+from reports.plans import Pace, measure_of, pace
+from reports.report import Outlook
 from web.reports.plan_grid import counts_of, facts_by, known_of
 
 

@@ -13,8 +13,9 @@ from aiohttp import web
 from directory.model import Directory
 from reports.assembling import make_report
 from reports.links import behind
+from reports.measures import Ratio
 from reports.periods import Period
-from reports.registry import SUBJECTS
+from reports.registry import COUNT_OF, MEASURES, SUBJECTS
 from reports.report import Audience, By, Figure, Report, Section
 from web.guard import VIEWER, only
 from web.house import HOUSE
@@ -65,6 +66,8 @@ def shown(
         "counted": words.counted(report.freshness, directory, language),
         "lacks": words.lacks(report.freshness, language),
         "findings": _findings(report, directory, language, viewer),
+        "quiet": words.quiet(report),
+        "nothing": words.nothing_found(report, language),
         "subjects": by_subject(report.figures),
         "planned": any(one.plan is not None or one.plan_month is not None for one in report.figures),
         "charts": charts(report.days, report.audience),
@@ -113,8 +116,11 @@ def _words(directory: Directory, language: str) -> dict[str, Any]:
 
     return {
         "amount_of": amount_of,
-        "is_share": lambda figure: words.unit_of(figure.measure) == "share",
+        "has_parts": has_parts,
         "difference_of": partial(words.difference, language),
+        "verdict_of": partial(words.verdict_words, language),
+        "outlook_of": partial(words.outlook_words, language),
+        "why_of": partial(words.why_of, directory=directory, language=language),
         "range_of": partial(words.usual_range, language),
         "month_of": partial(words.month_pace, language),
         "measure_of": partial(words.measure_name, directory, language),
@@ -122,6 +128,12 @@ def _words(directory: Directory, language: str) -> dict[str, Any]:
         "count": partial(number, language=language),
         "short_day": partial(short_day, language=language),
     }
+
+
+def has_parts(figure: Figure) -> bool:
+    """Whether its two counts say something beside it: of a share of things, not of seconds."""
+    of = MEASURES[figure.measure]
+    return isinstance(of, Ratio) and of.unit == "share" and COUNT_OF[of.part].unit == "count"
 
 
 def _behind_day(audience: Audience, measure: str, day: date) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from directory.model import Directory
 from reports.measures import PREFIX_OF_CONVERSION, PREFIX_OF_STEP, Unit
 from reports.plans import adds_up, measure_of
-from reports.report import Action, Audience, By, Driver, Figure, Finding, Freshness, IncidentTold, Report, Verdict
+from reports.report import Action, Audience, By, Driver, Figure, Finding, Freshness, IncidentTold, Report
 from web.incident_text import title_of
 from web.leads.wording import age, place_name, reason_name, step_name
 from web.names import line_name, person_name
@@ -24,6 +24,15 @@ NOTHING: Final = "—"
 
 COUNTED: Final = ("calls", "days", "leads", "talks")
 """Values of findings that are told with what they are of: 7 calls."""
+
+Quiet = Literal["worse", "waiting", "quiet"]
+"""How a period is of which nothing was found."""
+
+_SAID_OF: Final[Mapping[Quiet, tuple[str, ...]]] = {
+    "worse": ("report.nothing_but_figures",),
+    "waiting": ("report.nothing_yet",),
+    "quiet": ("report.nothing_to_do", "report.nothing_stands_out"),
+}
 
 _NONE: Final = ("team", "person", "line", "source", "cause", "reason")
 _BY: Final[Mapping[str, By]] = {by: by for by in get_args(By)}
@@ -93,10 +102,15 @@ def span(seconds: float, language: str) -> str:
 
 
 def difference(language: str, figure: Figure) -> str:
-    """By how much a figure differs from what is usual: +8.8, −3 pp; empty where one of them is not known."""
-    if figure.value is None or figure.usual is None:
+    """By how much a figure differs from what is usual: +8.8, −3 pp; empty where one of them is not known.
+
+    Where its plan made it good or bad, from what is due of that: −16 against the plan.
+    """
+    held_against = figure.due if figure.by_plan else figure.usual
+    if figure.value is None or held_against is None:
         return ""
-    return signed(language, unit_of(figure.measure), figure.value - figure.usual)
+    apart = signed(language, unit_of(figure.measure), figure.value - held_against)
+    return say(language, "report.against_plan", difference=apart) if figure.by_plan else apart
 
 
 def signed(language: str, unit: Unit, apart: float) -> str:
@@ -146,9 +160,23 @@ def month_pace(language: str, figure: Figure) -> str:
     return " ".join(parts)
 
 
-def verdict_words(language: str, verdict: Verdict) -> str:
-    """Good or bad, in a word or two."""
-    return say(language, f"verdict.{verdict}")
+def outlook_words(language: str, figure: Figure) -> str:
+    """Whether the plan of its month will be kept; empty where that is not known."""
+    return say(language, f"plans.outlook.{figure.outlook}") if figure.outlook else ""
+
+
+def verdict_words(language: str, figure: Figure) -> str:
+    """Good or bad, in a word or two; empty where there is nothing that it could be held against."""
+    if figure.verdict == "too_few" and figure.usual is None and figure.plan is None:
+        return ""
+    return say(language, f"verdict.{figure.verdict}")
+
+
+def why_of(figure: Figure, directory: Directory, language: str) -> str:
+    """What explains most of a figure's difference; empty where nothing does."""
+    if figure.driver is None:
+        return ""
+    return driver_words(figure.driver, directory, language, unit_of(figure.measure))
 
 
 def key_name(directory: Directory, language: str, by: By, key: str) -> str:
@@ -213,6 +241,25 @@ def lacks(told: Freshness, language: str) -> tuple[str, ...]:
     late = told.crm_oldest_seconds
     crm = [say(language, "report.crm_behind", age=span(late, language))] if late is not None else []
     return (*crm, *(plural(language, key, count) for key, count in counts.items() if count))
+
+
+def worst(report: Report) -> Figure | None:
+    """The first figure that is bad, else the first whose plan of the month will be missed."""
+    bad = (one for one in report.figures if one.verdict == "bad")
+    missed = (one for one in report.figures if one.outlook == "missed")
+    return next(bad, None) or next(missed, None)
+
+
+def quiet(report: Report) -> Quiet:
+    """Whether a figure is `worse` than usual or planned, or else days are `waiting` to be counted, or neither."""
+    if worst(report) is not None:
+        return "worse"
+    return "waiting" if report.freshness.days_waiting or report.freshness.counted_at is None else "quiet"
+
+
+def nothing_found(report: Report, language: str) -> tuple[str, ...]:
+    """What is said instead of findings where there are none."""
+    return tuple(say(language, key) for key in _SAID_OF[quiet(report)])
 
 
 def incident_name(incident: IncidentTold, directory: Directory, language: str) -> str:
