@@ -19,7 +19,7 @@ from directory.model import Directory
 from reports.compared import summed
 from reports.counts.promises import RIPE_DAYS
 from reports.evidence import DAYS_BEFORE, Evidence
-from reports.fact_rows import last_counted, read_facts, read_hours, sums
+from reports.fact_rows import last_counted, read_facts, read_hours, strangers, sums
 from reports.facts import Dimension, Fact
 from reports.figures import Known, figures_of, sections_of
 from reports.findings import find
@@ -147,6 +147,7 @@ async def _read(
         facts=await read_facts(connection, since, period.last),
         hours=await read_hours(connection, since, period.last, counts=_HOURLY),
         incidents=await _incidents(connection, directory, Period(since, period.last), Audience("house")),
+        strangers=await strangers(connection, period.first, period.last, directory.company.time_zone),
         until_hour=until_hour,
         since=begun,
     )

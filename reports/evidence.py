@@ -7,7 +7,7 @@ many hours as the line was open.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
 from typing import Final, Literal
@@ -38,7 +38,7 @@ class Evidence:
     `facts` are the whole house's, by person and detail, of the period and of DAYS_BEFORE days before it; `hours` are
     the same by hour, `incidents` those of all these days. `until_hour`: of the last day all before this hour is
     counted (10.5: half past ten); None: all is. `since` is the first day that facts are known of; None: that of the
-    earliest fact.
+    earliest fact. `strangers` are by line the extension that is nobody's and answered most of its calls in the period.
     """
 
     first: date
@@ -48,6 +48,7 @@ class Evidence:
     facts: Sequence[Fact]
     hours: Sequence[Fact] = ()
     incidents: Sequence[IncidentTold] = ()
+    strangers: Mapping[str, str] = field(default_factory=dict)
     until_hour: float | None = None
     since: date | None = None
     _open: dict[tuple[str, date], float] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -59,6 +60,15 @@ class Evidence:
     def begun(self) -> date:
         """The first day that is known of."""
         return self.since or min((fact.day for fact in self.facts), default=self.first)
+
+    @cached_property
+    def own(self) -> Evidence:
+        """The same of the audience's facts alone; those by hour are still the house's."""
+        audience = self.audience
+        if audience.kind == "house":
+            return self
+        mine = [fact for fact in self.facts if getattr(fact, audience.kind) == audience.key]
+        return replace(self, facts=mine, since=self.begun)
 
     @cached_property
     def by_count(self) -> Mapping[str, Sequence[Fact]]:

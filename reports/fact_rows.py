@@ -13,17 +13,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory import store
 from reports.facts import Dimension, Fact
+from reports.links import NONE
 from reports.periods import Period
 from reports.registry import COUNT_OF
 from reports.report import Audience
 from reports.tables import report_days, report_facts, report_hours
 from reports.things import asked, needs_quiet, question, quiet, things
 
-NONE: Final = "-"
-"""In a filter of things: of no team, of no line of ours, of nobody."""
-
 Place = tuple[datetime, str]
 """Of a thing in its list, newest first: what is asked `after` begins behind it."""
+
+
+_STRANGERS: Final = """
+    select distinct on (line) line, extension from (
+        select told.line, coalesce(nullif(legs.number, ''), legs.device) as extension, count(*) as calls
+        from ({things}) as told join legs on legs.call_id = told.call_id
+        where told.person = '' and legs.person is null and legs.answered_at is not null
+        group by 1, 2) as found
+    order by line, calls desc, extension
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +113,14 @@ async def sums(
         select(*keys, func.sum(table.c.value)).where(*_where(table, first, last, counts, audience)).group_by(*keys)
     )
     return {tuple(row[:-1]): row[-1] for row in rows}
+
+
+async def strangers(connection: AsyncConnection, first: date, last: date, zone: str) -> dict[str, str]:
+    """By line the extension, or device without one, that is nobody's and answered most of its calls of these days."""
+    answered = COUNT_OF["answered"]
+    sql = _STRANGERS.format(things=things(answered))
+    rows = await connection.execute(question(sql), asked(answered, zone, first, last, datetime.now(UTC)))
+    return dict(tuple(row) for row in rows)
 
 
 async def built(connection: AsyncConnection, periods: Collection[Period] = ()) -> Counted:

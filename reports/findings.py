@@ -54,12 +54,13 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "call_back": ("count",),
     "see_incident": ("fault",),
     "check_phone": ("person",),
-    "map_extension": ("line", "count"),
+    "map_extension": ("extension", "line", "count"),
     "check_line": ("line",),
     "check_trunk": ("line",),
     "return_leads": ("person", "count"),
     "look_at_disqualified": ("person", "count"),
     "take_leads": ("person", "count"),
+    "ask_for_fewer": ("count",),
     "leave_source": ("source",),
     "more_of_source": ("source",),
     "see_step": ("step",),
@@ -68,7 +69,10 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "hear_talks": ("person",),
     "see_behind": ("measure",),
 }
-"""Every kind of action and the values that its words name; values are as in FINDINGS."""
+"""Every kind of action and the values that its words name; values are as in FINDINGS.
+
+`extension` is a number of the PBX, or the name of a device without one; "" where it is not known.
+"""
 
 
 def find(evidence: Evidence) -> tuple[Finding, ...]:
@@ -140,7 +144,7 @@ def _concerns(look: Look, evidence: Evidence) -> bool:
     if audience.kind == "person":
         return audience.key in look.people
     if not look.people and not look.lines:
-        return look.finding is not None and look.finding.key.startswith("figure_")
+        return True  # it was looked for in the audience's own facts
     members = {person.key for person in directory.members(audience.key)}
     lines = {line.number for line in directory.lines if line.team == audience.key}
     return bool(members & set(look.people) or lines & set(look.lines))

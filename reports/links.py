@@ -11,6 +11,9 @@ from reports.periods import Period
 NARROWS: Final = ("team", "line", "source", "person", "detail", "hour")
 """By what the list behind a number can be narrowed, besides its days."""
 
+NONE: Final = "-"
+"""In such a narrowing: of no team, of no line of ours, of nobody."""
+
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")

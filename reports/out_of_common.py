@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
-from reports.anomalies.look import NOTHING, Look, behind_of, call_back, look
+from reports.anomalies.look import NOTHING, Look, behind_of, call_back, look, talk_with
 from reports.drivers import main_driver
 from reports.evidence import Evidence
 from reports.facts import Fact
@@ -69,8 +69,7 @@ def _look(evidence: Evidence, measure: Measure) -> Look:
     good = (off > 0) == (measure.better == "more")
     driver = _driver(evidence, measure, blocks)
     narrowed = {_NARROWS[driver.by]: driver.key} if driver is not None else {}
-    link = behind_of(evidence, measure.key, 0, **narrowed)
-    waiting = _sum(evidence, "open_promises", [evidence.last])
+    link = behind_of(evidence, measure.key, (), **narrowed)
     to_whom = driver is not None and driver.by == "person" and not good
     return look(
         "figure_better" if good else "figure_worse",
@@ -82,8 +81,8 @@ def _look(evidence: Evidence, measure: Measure) -> Look:
         driver=driver,
         link=link,
         actions=(
-            call_back(waiting) if measure.key in _OF_ANSWERING and not good else None,
-            Action(key="talk_with", values={"person": driver.key}, link=link)
+            call_back(evidence) if measure.key in _OF_ANSWERING and not good else None,
+            talk_with(evidence, driver.key, link)
             if driver is not None and to_whom
             else Action(key="see_behind", values={"measure": measure.key}, link=link),
         ),
@@ -93,21 +92,8 @@ def _look(evidence: Evidence, measure: Measure) -> Look:
 
 def _seen(evidence: Evidence, measure: Measure, days: Sequence[date]) -> Seen:
     if isinstance(measure, Ratio):
-        return Seen(_sum(evidence, measure.part, days), _sum(evidence, measure.whole, days))
-    return Seen(_sum(evidence, measure.key, days), evidence.open_hours(days))
-
-
-def _sum(evidence: Evidence, count: str, days: Sequence[date]) -> float:
-    """How much of a count the audience had on these days."""
-    if evidence.audience.kind == "team":
-        return evidence.sum(count, days, "team", evidence.audience.key)
-    return evidence.sum(count, days)
-
-
-def _own(evidence: Evidence, count: str) -> list[Fact]:
-    """The facts of a count that are the audience's."""
-    audience = evidence.audience
-    return [fact for fact in evidence.by_count.get(count, ()) if audience.kind != "team" or fact.team == audience.key]
+        return Seen(evidence.own.sum(measure.part, days), evidence.own.sum(measure.whole, days))
+    return Seen(evidence.own.sum(measure.key, days), evidence.open_hours(days))
 
 
 def _counts(measure: Measure) -> tuple[str, ...]:
@@ -117,7 +103,7 @@ def _counts(measure: Measure) -> tuple[str, ...]:
 def _driver(evidence: Evidence, measure: Measure, blocks: Sequence[Sequence[date]]) -> Driver | None:
     period, before = set(evidence.period), {day for block in blocks for day in block}
     counts, team = _counts(measure), evidence.audience.key if evidence.audience.kind == "team" else ""
-    told = [fact for count in counts for fact in _own(evidence, count)]
+    told = [fact for count in counts for fact in evidence.own.by_count.get(count, ())]
     told += [fact for fact in evidence.hours if fact.count in counts and (not team or fact.team == team)]
     return main_driver(
         measure,

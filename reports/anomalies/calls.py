@@ -48,14 +48,15 @@ def outages(evidence: Evidence) -> Iterator[Look]:
         missed = [fact for fact in evidence.by_count["missed"] if fact.day == day and fact.detail in _INTEGRATION]
         fault = _fault(evidence, day)
         first, last = _hours(evidence, day)
+        ours = evidence.own.sum("missed_integration", [day])
         yield look(
             "outage",
             number_expected(whole, known).at_least(lost),
-            lost,
-            {"calls": lost, "day": day.isoformat(), "from_hour": first, "to_hour": last, "fault": fault},
-            link=behind_of(evidence, "missed_integration"),
+            ours,
+            {"calls": ours, "day": day.isoformat(), "from_hour": first, "to_hour": last, "fault": fault},
+            link=behind_of(evidence, "missed_integration", [day]),
             actions=(
-                call_back(evidence.sum("open_promises", [evidence.last])),
+                call_back(evidence),
                 Action(key="see_incident", values={"fault": fault}, link="/admin/incidents"),
             ),
             excess=lost_calls(missed),
@@ -91,7 +92,7 @@ def _silent(evidence: Evidence, line: Line, length: int) -> Look:
         usual.at_most(now),
         (usual.mean - now) * part,
         {"line": line.number, "calls": now, "usual": usual.mean, "days": length},
-        link=behind_of(evidence, "calls_in", length, line=line.number),
+        link=behind_of(evidence, "calls_in", days, line=line.number),
         actions=(Action(key="check_line", values={"line": line.number}, link=f"/admin/lines/{line.number}"),),
         excess=[
             Fact(evidence.last, count, line.team, line.number, "", "", -missing * part)
@@ -102,19 +103,19 @@ def _silent(evidence: Evidence, line: Line, length: int) -> Look:
 
 
 def not_called_back(evidence: Evidence) -> Iterator[Look]:
-    """Whether more promises to call back are open at the end than usually are."""
-    day = evidence.last
+    """Whether more of the audience's promises to call back are open at the end than usually are."""
+    day, own = evidence.last, evidence.own
     usual = [
-        Seen(evidence.sum("open_promises", days[-1:]))
+        Seen(own.sum("open_promises", days[-1:]))
         for days in blocks_before(day, day, evidence.begun)
         if evidence.open_hours(days) > 0
     ]
-    waiting = evidence.sum("open_promises", [day])
+    waiting = own.sum("open_promises", [day])
     if len(usual) < BEFORE_LEAST or evidence.passed < MOSTLY_OVER or evidence.open_hours([day]) <= 0:
         yield NOTHING
         return
     found = spread_expected(1.0, usual, least=1.0)
-    never = evidence.sum("never_called_back", evidence.period)
+    never = own.sum("never_called_back", evidence.period)
     if waiting - found.usual < LOST_LEAST or waiting < 2 * found.usual:
         yield Look(chance=found.at_least(waiting))
         return
@@ -124,10 +125,10 @@ def not_called_back(evidence: Evidence) -> Iterator[Look]:
         waiting - found.usual,
         {"calls": never, "usual": max(found.usual, 0.0), "open": waiting},
         link=behind_of(evidence, "never_called_back"),
-        actions=(call_back(waiting),),
+        actions=(call_back(evidence),),
         excess=[
             Fact(day, "never_called_back", fact.team, fact.line, fact.person, "", fact.value)
-            for fact in evidence.by_count["open_promises"]
+            for fact in own.by_count["open_promises"]
             if fact.day == day
         ],
     )

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from math import log
 from typing import Final
 
-from reports.anomalies.look import LATELY_DAYS, NOTHING, Look, behind_of, look, per_period
+from reports.anomalies.look import LATELY_DAYS, NOTHING, Look, behind_of, look, per_period, talk_with
 from reports.anomalies.peers import Compared, compared
 from reports.evidence import Evidence, source_of
 from reports.facts import Fact
@@ -46,6 +46,7 @@ def disqualifiers(evidence: Evidence) -> Iterator[Look]:
         after_long = sum(fact.value for fact in long if fact.person == one.key)
         part = per_period(evidence, len(days))
         of = [fact for fact in judged if fact.person == one.key]
+        link = behind_of(evidence, "disqualified", days, person=one.key)
         yield look(
             "disqualifies_more",
             chance,
@@ -58,20 +59,20 @@ def disqualifiers(evidence: Evidence) -> Iterator[Look]:
                 "long_talks": after_long,
             },
             measure="disqualified_share",
-            link=behind_of(evidence, "disqualified", LATELY_DAYS, person=one.key),
+            link=link,
             actions=(
                 Action(
                     key="return_leads",
                     values={"person": one.key, "count": after_long},
-                    link=behind_of(evidence, "disqualified_after_long_talk", LATELY_DAYS, person=one.key),
+                    link=behind_of(evidence, "disqualified_after_long_talk", days, person=one.key),
                 )
                 if after_long
                 else Action(
                     key="look_at_disqualified",
                     values={"person": one.key, "count": one.part},
-                    link=behind_of(evidence, "disqualified", LATELY_DAYS, person=one.key),
+                    link=link,
                 ),
-                Action(key="talk_with", values={"person": one.key}),
+                talk_with(evidence, one.key, link),
             ),
             excess=_spread(evidence, of, {"disqualified": one.excess * part, "qualified": -one.excess * part}),
             people=[one.key],
@@ -103,12 +104,12 @@ def sources(evidence: Evidence) -> Iterator[Look]:
             {"source": one.key, "leads": one.whole, "share": one.share, "usual_share": one.usual},
             good=better,
             measure="qualified_share",
-            link=behind_of(evidence, "judged", LATELY_DAYS, source=one.key),
+            link=behind_of(evidence, "judged", days, source=one.key),
             actions=(
                 Action(
                     key="more_of_source" if better else "leave_source",
                     values={"source": one.key},
-                    link=behind_of(evidence, "qualified" if better else "disqualified", LATELY_DAYS, source=one.key),
+                    link=behind_of(evidence, "qualified" if better else "disqualified", days, source=one.key),
                 ),
             ),
             excess=_spread(evidence, of, {"qualified": one.excess * part, "disqualified": -one.excess * part}),
@@ -117,7 +118,7 @@ def sources(evidence: Evidence) -> Iterator[Look]:
 
 
 def steps(evidence: Evidence) -> Iterator[Look]:
-    """Of each step of the funnel: whether fewer of those who reached the one before reach it than did before."""
+    """Of each step of the funnel: whether fewer of the audience's leads reach it than did, of those that got so far."""
     place = ("qualified", "")
     for step in [funnel.key for funnel in evidence.directory.leads.funnel]:
         for length in STEP_DAYS:
@@ -126,12 +127,12 @@ def steps(evidence: Evidence) -> Iterator[Look]:
 
 
 def _step(evidence: Evidence, place: tuple[str, str], step: str, length: int) -> Look:
-    days = evidence.window(length)
+    days, own = evidence.window(length), evidence.own
 
     def seen(of: Sequence[date]) -> Seen:
         count, detail = place
-        before = evidence.sum(count, of, "detail", detail) if detail else evidence.sum(count, of)
-        return Seen(evidence.sum("steps", of, "detail", step), before)
+        before = own.sum(count, of, "detail", detail) if detail else own.sum(count, of)
+        return Seen(own.sum("steps", of, "detail", step), before)
 
     weeks = [
         evidence.days(days[0] - timedelta(days=7 * week), days[0] - timedelta(days=7 * week - 6))
@@ -147,15 +148,15 @@ def _step(evidence: Evidence, place: tuple[str, str], step: str, length: int) ->
         return Look(chance=found.at_most(now.part))
     part = per_period(evidence, len(days))
     later = [funnel.key for funnel in evidence.directory.leads.funnel]
-    reached = [(key, evidence.sum("steps", days, "detail", key)) for key in later[later.index(step) :]]
+    reached = [(key, own.sum("steps", days, "detail", key)) for key in later[later.index(step) :]]
     return look(
         "step_falls",
         found.at_most(now.part),
         missing * part,
         {"step": step, "reached": now.part, "usual": found.usual},
         measure="steps",
-        link=behind_of(evidence, "steps", length, detail=step),
-        actions=(Action(key="see_step", values={"step": step}, link=behind_of(evidence, "lost", length)),),
+        link=behind_of(evidence, "steps", days, detail=step),
+        actions=(Action(key="see_step", values={"step": step}, link=behind_of(evidence, "lost", days)),),
         excess=[
             Fact(evidence.last, "steps", "", "", "", key, -missing * part * count / max(now.part, 1.0))
             for key, count in reached

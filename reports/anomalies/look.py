@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from calls.missed import GROUPS
 from calls.service_level import NOT_COUNTED
 from reports.evidence import Evidence
 from reports.facts import Fact
-from reports.links import behind
+from reports.links import NONE, behind
 from reports.periods import Period
 from reports.report import Action, Driver, Finding
 
@@ -75,15 +76,30 @@ def per_period(evidence: Evidence, days: int) -> float:
     return min(1.0, len(evidence.period) / days) if days else 0.0
 
 
-def behind_of(evidence: Evidence, measure: str, days: int = 0, **narrowed: str) -> str:
-    """The path of the list behind a measure, in the period or in so many days up to its end."""
-    since = evidence.window(days)[0] if days and evidence.window(days) else evidence.first
-    return behind(measure, Period(since, evidence.last), narrowed)
+def behind_of(evidence: Evidence, measure: str, days: Collection[date] = (), **narrowed: str) -> str:
+    """The path of the list behind a measure, from the first to the last of `days`, of none told those of the period.
+
+    It is narrowed to the audience, but where it is of one person already.
+    """
+    period = Period(min(days), max(days)) if days else Period(evidence.first, evidence.last)
+    audience = evidence.audience
+    alike = audience.kind == "house" or narrowed.get("person", NONE) != NONE
+    return behind(measure, period, narrowed if alike else {audience.kind: audience.key, **narrowed})
 
 
-def call_back(count: float) -> Action | None:
-    """Call back so many; None: nobody waits for it."""
+def call_back(evidence: Evidence, person: str = "") -> Action | None:
+    """Call back those who wait for it now, of the audience or of a person; None: nobody waits."""
+    last = [evidence.last]
+    theirs = evidence.sum("open_promises", last, "person", person)
+    count = theirs if person else evidence.own.sum("open_promises", last)
     return Action(key="call_back", values={"count": round(count)}, link="/missed") if count >= 1 else None
+
+
+def talk_with(evidence: Evidence, person: str, link: str, measure: str = "") -> Action | None:
+    """Talk with whom it is about; in their own report they are to look at `measure` instead, if one is told."""
+    if evidence.audience.kind != "person":
+        return Action(key="talk_with", values={"person": person}, link=link)
+    return Action(key="see_behind", values={"measure": measure}, link=link) if measure else None
 
 
 def lost_calls(missed: Iterable[Fact]) -> list[Fact]:

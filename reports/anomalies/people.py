@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from reports.anomalies.look import LATELY_DAYS, NOTHING, SURE, Look, behind_of, call_back, look, per_period
+from reports.anomalies.look import LATELY_DAYS, NOTHING, SURE, Look, behind_of, call_back, look, per_period, talk_with
 from reports.anomalies.peers import compared
 from reports.evidence import Evidence
 from reports.facts import Fact
@@ -38,18 +38,17 @@ def overloaded(evidence: Evidence) -> Iterator[Look]:
         if not limit or open_leads <= limit:
             yield NOTHING
             continue
+        link = f"/leads?owner={person.key}"
         yield look(
             "overload",
             SURE,
             (open_leads - limit) * _AT_RISK,
             {"person": person.key, "open": open_leads, "limit": limit},
-            link=f"/leads?owner={person.key}",
+            link=link,
             actions=(
-                Action(
-                    key="take_leads",
-                    values={"person": person.key, "count": open_leads - limit},
-                    link=f"/leads?owner={person.key}",
-                ),
+                Action(key="ask_for_fewer", values={"count": open_leads - limit}, link=link)
+                if evidence.audience.kind == "person"
+                else Action(key="take_leads", values={"person": person.key, "count": open_leads - limit}, link=link),
             ),
             excess=[Fact(evidence.last, "talk_seconds", "", "", person.key, "", _ALL)],
             people=[person.key],
@@ -72,13 +71,14 @@ def long_talks(evidence: Evidence) -> Iterator[Look]:
         if now < TALK_HOURS * len(evidence.period) or now < TIMES * found.usual:
             yield Look(chance=found.at_least(now))
             continue
+        link = behind_of(evidence, "talk_seconds", person=person.key)
         yield look(
             "talks_too_long",
             found.at_least(now),
             (now - found.usual) * _AT_RISK,
             {"person": person.key, "hours": now, "usual_hours": found.usual},
-            link=behind_of(evidence, "talk_seconds", person=person.key),
-            actions=(Action(key="talk_with", values={"person": person.key}),),
+            link=link,
+            actions=(talk_with(evidence, person.key, link, "talk_seconds"),),
             excess=[Fact(evidence.last, "talk_seconds", "", "", person.key, "", (now - found.usual) * 3600)],
             people=[person.key],
         )
@@ -96,6 +96,7 @@ def missing_more(evidence: Evidence) -> Iterator[Look]:
             yield Look(chance=chance)
             continue
         part = per_period(evidence, len(days))
+        link = behind_of(evidence, "charged", days, person=one.key)
         of = [fact for fact in left if fact.person == one.key]
         facts = [
             Fact(
@@ -115,14 +116,10 @@ def missing_more(evidence: Evidence) -> Iterator[Look]:
             chance,
             one.excess * part,
             {"person": one.key, "calls": one.part, "usual": one.usual * one.whole},
-            link=behind_of(evidence, "charged", LATELY_DAYS, person=one.key),
+            link=link,
             actions=(
-                call_back(evidence.sum("open_promises", [evidence.last], "person", one.key)),
-                Action(
-                    key="talk_with",
-                    values={"person": one.key},
-                    link=behind_of(evidence, "charged", LATELY_DAYS, person=one.key),
-                ),
+                call_back(evidence, one.key),
+                talk_with(evidence, one.key, link, "charged"),
             ),
             excess=facts,
             people=[one.key],
@@ -141,7 +138,7 @@ def entering_late(evidence: Evidence) -> Iterator[Look]:
             yield Look(chance=chance)
             continue
         part = per_period(evidence, len(days))
-        link = behind_of(evidence, "entered_late", LATELY_DAYS, person=one.key)
+        link = behind_of(evidence, "entered_late", days, person=one.key)
         yield look(
             "entered_late",
             chance,
@@ -169,7 +166,7 @@ def leaving_script(evidence: Evidence) -> Iterator[Look]:
             continue
         talks = sum(fact.value for fact in heard if fact.person == one.key)
         part = per_period(evidence, len(days))
-        link = behind_of(evidence, "steps_due", LATELY_DAYS, person=one.key)
+        link = behind_of(evidence, "steps_due", days, person=one.key)
         yield look(
             "script_missed",
             chance,

@@ -8,7 +8,8 @@ from typing import Final
 
 from reports.anomalies.look import NOTHING, Look, behind_of, call_back, look, lost_calls
 from reports.evidence import DAYS_BEFORE, Evidence
-from reports.facts import Fact
+from reports.facts import Fact, totals
+from reports.links import NONE
 from reports.norms import BEFORE_LEAST, Seen, number_expected
 from reports.report import Action
 
@@ -45,21 +46,26 @@ def _dead(evidence: Evidence, person: str, day: date, chance: float) -> Look:
     gone = evidence.table("unreached", "person")[person]
     same = [other for other in gone if other.weekday() == day.weekday() and gone[other] >= LEAST - 1]
     of_weekday = sum(value for other, value in gone.items() if other.weekday() == day.weekday())
+    lately = set(evidence.window(DAYS_BEFORE))
     weekly = len(same) >= WEEKS_LEAST and of_weekday >= _OF_WEEKDAY * sum(gone.values())
     days = [other for other in evidence.period if gone.get(other, 0.0) >= LEAST - 1]
-    calls = sum(gone[other] for other in days)
+    calls = evidence.sum("unreached", evidence.period, "person", person)
     facts = [fact for fact in evidence.by_count["unreached"] if fact.person == person and fact.day in days]
     values: dict[str, str | float] = {"person": person, "calls": calls}
     if weekly:
-        values |= {"calls": of_weekday, "weekday": day.weekday(), "days": len(same)}
+        values |= {
+            "calls": evidence.sum("unreached", lately, "person", person),
+            "weekday": day.weekday(),
+            "days": len(lately & set(same)),
+        }
     return look(
         "phone_dead_weekday" if weekly else "phone_dead",
         chance,
         calls,
         values,
-        link=behind_of(evidence, "unreached", DAYS_BEFORE if weekly else 0, person=person),
+        link=behind_of(evidence, "unreached", lately if weekly else (), person=person),
         actions=(
-            call_back(evidence.sum("open_promises", [evidence.last])),
+            call_back(evidence),
             Action(key="check_phone", values={"person": person}, link=f"/admin/people/{person}"),
         ),
         excess=lost_calls(Fact(one.day, "missed", one.team, one.line, "", one.detail, one.value) for one in facts),
@@ -77,24 +83,34 @@ def unmapped(evidence: Evidence) -> Iterator[Look]:
         yield NOTHING
         return
     found = number_expected(whole, known)
-    lines: dict[str, float] = {}
-    for fact in evidence.by_count["answered"]:
-        if not fact.person and fact.day >= evidence.first:
-            lines[fact.line] = lines.get(fact.line, 0.0) + fact.value
-    line = max(lines, key=lambda key: lines[key])
-    if calls < 2 * found.usual:
+    lines = _of_nobody(evidence)
+    if calls < 2 * found.usual or not lines:
         yield Look(chance=found.at_least(calls))
         return
+    line = max(lines, key=lambda key: lines[key])
     yield look(
         "extension_unmapped",
         found.at_least(calls),
-        calls / 2,
-        {"line": line, "calls": calls},
-        link=behind_of(evidence, "answered", line=line),
-        actions=(Action(key="map_extension", values={"line": line, "count": calls}, link="/admin/people"),),
+        sum(lines.values()) / 2,
+        {"line": line, "calls": lines[line]},
+        link=behind_of(evidence, "answered", line=line or NONE, person=NONE),
+        actions=(
+            Action(
+                key="map_extension",
+                values={"extension": evidence.strangers.get(line, ""), "line": line, "count": lines[line]},
+                link="/admin/people",
+            ),
+        ),
         excess=[Fact(evidence.last, "unmapped", "", line, "", "", calls)],
         lines=sorted(lines),
     )
+
+
+def _of_nobody(evidence: Evidence) -> dict[str, float]:
+    """How many calls of each of the audience's lines were answered on an extension that is nobody's."""
+    days = set(evidence.period)
+    of = [fact for fact in evidence.own.by_count.get("answered", ()) if fact.day in days and not fact.person]
+    return totals(of, "answered", lambda fact: fact.line)
 
 
 def telephony(evidence: Evidence) -> Iterator[Look]:
@@ -122,7 +138,7 @@ def telephony(evidence: Evidence) -> Iterator[Look]:
             {"line": line.number, "calls": calls, "usual": found.usual},
             link=behind_of(evidence, "missed_telephony", line=line.number),
             actions=(
-                call_back(evidence.sum("open_promises", [evidence.last])),
+                call_back(evidence),
                 Action(key="check_trunk", values={"line": line.number}, link=f"/admin/lines/{line.number}"),
             ),
             excess=lost_calls(facts),

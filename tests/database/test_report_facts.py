@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory import store
 from reports.building import build
-from reports.fact_rows import NONE, Thing, count_items, items, read_facts, read_hours, sums
+from reports.fact_rows import Thing, count_items, items, read_facts, read_hours, strangers, sums
 from reports.facts import total, totals
+from reports.links import NONE
 from reports.registry import COUNT_OF, COUNTS
 from reports.report import Audience
 from tests.fakes import days as told
@@ -51,6 +52,20 @@ async def apart(engine: AsyncEngine, count: str, by: str, now: datetime = EVENIN
     await build(engine, now)
     async with engine.connect() as connection:
         return totals(await read_facts(connection, DAY, DAY), count, lambda fact: str(getattr(fact, by)))
+
+
+async def test_the_extension_that_is_nobodys_and_answers_most_is_known_by_line(engine: AsyncEngine) -> None:
+    """A device without an extension is told by its name; who is somebody's, or did not answer, is none."""
+    phones = (("101", None), ("101", None), ("102", None), ("103", "anna"))
+    legs = [(LINE, *one) for one in phones] + [(SUPPORT, "", None)]
+    async with engine.begin() as connection:
+        for number, (line, extension, person) in enumerate(legs):
+            call_id = await told.call(connection, T0, line=line, person=person)
+            row = {"call_id": call_id, "person": person, "number": extension, "rang": True, "device": "PJSIP/new"}
+            await told.write(connection, "legs", channel=f"{number}.1", answered_at=T0, **row)
+            await told.write(connection, "legs", channel=f"{number}.2", **row | {"number": "199", "person": None})
+        assert await strangers(connection, DAY, DAY, ZONE) == {LINE: "101", SUPPORT: "PJSIP/new"}
+        assert await strangers(connection, DAY + timedelta(days=1), DAY + timedelta(days=1), ZONE) == {}
 
 
 async def test_calls_are_counted_by_how_they_ended(engine: AsyncEngine) -> None:

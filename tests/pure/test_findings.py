@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import pytest
 
 from directory.model import SpecialDay
 from reports.anomalies.peers import compared
-from reports.evidence import Evidence, day_passed
+from reports.evidence import Evidence, day_passed, source_of
 from reports.facts import Fact
 from reports.findings import ACTIONS, FINDINGS, find
-from reports.report import Audience, IncidentTold
+from reports.links import NONE
+from reports.report import Audience, Finding, IncidentTold
 from tests.fakes.day_facts import Life, days_of, house
 
 TUESDAY = date(2026, 11, 24)
@@ -39,6 +41,21 @@ TRUTHS: dict[str, dict[str, Any]] = {
     "overload": {"in_work": {PERSON: 75}},
     "extension_unmapped": {"nobody": frozenset([TUESDAY])},
 }
+COUNTED = {
+    "disqualifies_more": "leads",
+    "phone_dead_weekday": "calls",
+    "phone_dead": "calls",
+    "outage": "calls",
+    "line_silent": "calls",
+    "source_good": "leads",
+    "source_bad": "leads",
+    "misses_more": "calls",
+    "entered_late": "talks",
+    "step_falls": "reached",
+    "extension_unmapped": "calls",
+}
+"""Which of a finding's values its link counts."""
+TEAM = Audience("team", "team0")
 ABOUT = {"person": PERSON, "line": LINE, "source": "ad00", "step": "booking"}
 
 
@@ -60,7 +77,7 @@ def test_what_is_planted_is_found_and_nothing_else_is(key: str) -> None:
     assert finding.actions
     for action in finding.actions:
         assert set(action.values) == set(ACTIONS[action.key])
-        assert action.link.startswith("/") or action.key == "talk_with"
+        assert action.link.startswith("/")
 
 
 def _quiet() -> Iterator[Evidence]:
@@ -99,6 +116,82 @@ def test_an_audience_is_told_what_is_its_own(dead_phone: Evidence) -> None:
     assert keys("person", PERSON) == ["phone_dead_weekday"]
     assert keys("team", "team1") == []
     assert keys("person", "team0-p1") == []
+
+
+def _behind(evidence: Evidence, link: str) -> float:
+    """What the list has that a link leads to, as facts count it."""
+    asked = dict(parse_qsl(urlsplit(link).query))
+    first, last = (date.fromisoformat(asked[name]) for name in ("from", "to"))
+    only = {name: "" if asked[name] == NONE else asked[name] for name in asked.keys() - {"measure", "from", "to"}}
+    found = (fact for fact in evidence.by_count.get(asked["measure"], ()) if first <= fact.day <= last)
+    return sum(fact.value for fact in found if only.items() <= _told_of(evidence, fact).items())
+
+
+def _told_of(evidence: Evidence, fact: Fact) -> dict[str, str]:
+    return {name: getattr(fact, name) for name in ("team", "line", "person", "detail")} | {
+        "source": source_of(evidence.directory, fact.line)
+    }
+
+
+@pytest.mark.parametrize("audience", [Audience("house"), TEAM], ids=str)
+@pytest.mark.parametrize("days", [1, 7])
+@pytest.mark.parametrize("key", COUNTED)
+def test_a_number_is_what_the_list_behind_it_has(key: str, days: int, audience: Audience) -> None:
+    """In a team's report both are the team's, and of the days that were counted, whatever the period."""
+    planted = {"down": {TUESDAY: range(11, 14), MONDAY: range(11, 12)}} if key == "outage" else TRUTHS[key]
+    evidence = Life(HOUSE, 5, **planted).evidence(TUESDAY - timedelta(days=days - 1), TUESDAY, audience)
+    for finding in find(evidence):
+        if finding.key == key:
+            assert _behind(evidence, finding.link) == finding.values[COUNTED[key]]
+            return
+    assert days == 7, "on the day itself it is found"
+
+
+def test_a_team_is_told_of_its_own_funnel_and_promises() -> None:
+    """Those of the others are none of its business, and do not count for whom there is to call back."""
+    evidence = Life(HOUSE, 5, narrow=("booking", LATELY)).evidence(TUESDAY, TUESDAY, TEAM)
+    (falls,) = find(evidence)
+    assert falls.key == "step_falls"
+    assert "&team=team0" in falls.link
+    waiting = Fact(TUESDAY, "open_promises", "team0", LINE, "", "", 15)
+    quiet = Life(HOUSE, 5).evidence(TUESDAY, TUESDAY, TEAM)
+    more = replace(quiet, facts=[*quiet.facts, waiting])
+    (found,) = find(more)
+    assert (found.key, found.values["open"]) == ("not_called_back", more.own.sum("open_promises", [TUESDAY]))
+    assert found.actions[0].values["count"] == found.values["open"]
+    assert find(replace(more, audience=Audience("team", "team1"))) == ()
+    outage = Life(HOUSE, 5, **TRUTHS["outage"]).evidence(TUESDAY, TUESDAY, TEAM)
+    assert _to_do(find(outage))["call_back"]["count"] == outage.own.sum("open_promises", [TUESDAY])
+
+
+def _to_do(findings: tuple[Finding, ...]) -> dict[str, Any]:
+    return {action.key: action.values for finding in findings for action in finding.actions}
+
+
+@pytest.mark.parametrize(
+    "key, head, own",
+    [
+        ("overload", "take_leads", "ask_for_fewer"),
+        ("misses_more", "talk_with", "see_behind"),
+        ("disqualifies_more", "talk_with", "return_leads"),
+    ],
+)
+def test_nobody_is_to_talk_with_themselves(key: str, head: str, own: str) -> None:
+    """What a head is to do with somebody is not what they are to do themselves."""
+    evidence = Life(HOUSE, 5, **TRUTHS[key]).evidence(TUESDAY, TUESDAY)
+    theirs = _to_do(find(replace(evidence, audience=Audience("person", PERSON))))
+    assert head in _to_do(find(evidence))
+    assert own in theirs
+    assert not {"talk_with", "take_leads"} & theirs.keys()
+
+
+def test_an_extension_that_is_nobodys_is_named() -> None:
+    """The one that answered most calls of the line that has most of them."""
+    evidence = Life(HOUSE, 5, **TRUTHS["extension_unmapped"]).evidence(TUESDAY, TUESDAY)
+    told = replace(evidence, strangers={line.number: f"9{line.number}" for line in HOUSE.lines})
+    values = _to_do(find(told))["map_extension"]
+    assert values["extension"] == f"9{values['line']}"
+    assert _to_do(find(evidence))["map_extension"]["extension"] == ""
 
 
 def test_an_outage_is_told_with_the_fault_that_was_kept_of_it() -> None:

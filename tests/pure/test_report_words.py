@@ -40,6 +40,7 @@ VALUES: Mapping[str, str | float] = {
     "source": "Авито",
     "step": "meeting",
     "measure": "missed_share",
+    "extension": "105",
     "fault": "crm_dead",
     "day": "2026-11-27",
     "weekday": 1,

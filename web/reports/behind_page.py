@@ -15,6 +15,7 @@ from crm_sync.imports.sheets import MEDIA, Cell, Form, written
 from directory.model import Directory
 from recordings.audit import note
 from reports.fact_rows import Thing
+from reports.links import NONE
 from reports.norms import Seen as Counted
 from reports.norms import value_of
 from reports.report import Audience, AudienceKind, By
@@ -82,7 +83,10 @@ async def show(request: web.Request) -> web.Response:
         sides=[
             (of, side.count.key, told[of][1], urlencode(replace(asked, of=of).told)) for of, side in asked.sides.items()
         ],
-        narrowed=[words.key_name(directory, language, by_of(asked, name), key) for name, key in asked.only.items()],
+        narrowed=[
+            words.key_name(directory, language, by_of(asked, name), key if key != NONE else "")
+            for name, key in asked.only.items()
+        ],
         period=days(asked.first, asked.last, language),
         name=words.measure_name(directory, language, asked.measure),
         measure_of=lambda key: words.measure_name(directory, language, key),

@@ -311,6 +311,7 @@ def _value(name: str, value: str | float, directory: Directory, language: str, u
     if isinstance(value, str):
         return {
             "day": lambda: whole_day(date.fromisoformat(value), language),
+            "extension": lambda: value or NOTHING,
             "fault": lambda: say(language, f"report.fault.{value}" if value else "report.no.fault"),
             "measure": lambda: measure_name(directory, language, value),
         }[name]()
