@@ -126,9 +126,11 @@ def _sides(directory: Directory, measure: Count | Ratio, only: Mapping[str, str]
     if isinstance(measure, Count):
         return {"part": Side(measure, only)}
     part, whole = Side(COUNT_OF[measure.part], only), Side(COUNT_OF[measure.whole], only)
+    others = {name: value for name, value in only.items() if name != "detail"}
+    if whole.count.detail != part.count.detail:  # what tells the parts apart is not told of the whole
+        whole = replace(whole, only=others)
     if measure.key == CONVERSION:
         steps = [step.key for step in directory.leads.funnel]
-        others = {name: value for name, value in only.items() if name != "detail"}
         before = steps.index(only["detail"]) if only.get("detail") in steps else 0
         whole = Side(COUNT_OF["qualified"], others)
         if before:

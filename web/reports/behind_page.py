@@ -15,6 +15,7 @@ from crm_sync.imports.sheets import MEDIA, Cell, Form, written
 from directory.model import Directory
 from recordings.audit import note
 from reports.fact_rows import Thing
+from reports.measures import Count
 from reports.norms import Seen as Counted
 from reports.norms import value_of
 from reports.report import Audience, AudienceKind, By
@@ -82,7 +83,10 @@ async def show(request: web.Request) -> web.Response:
         sides=[
             (of, side.count.key, told[of][1], urlencode(replace(asked, of=of).told)) for of, side in asked.sides.items()
         ],
-        narrowed=[words.key_name(directory, language, by_of(asked, name), key) for name, key in asked.only.items()],
+        narrowed=[
+            words.key_name(directory, language, by_of(asked.sides["part"].count, name), key)
+            for name, key in asked.only.items()
+        ],
         period=days(asked.first, asked.last, language),
         name=words.measure_name(directory, language, asked.measure),
         measure_of=lambda key: words.measure_name(directory, language, key),
@@ -161,13 +165,15 @@ def what(row: Row, asked: Question, directory: Directory, language: str) -> str:
         now = place_name(directory.leads, language, row.seen.place)
     elif row.seen.status:
         now = words.key_name(directory, language, "status", row.seen.status)
-    told = words.key_name(directory, language, by_of(asked, "detail"), row.thing.detail) if row.thing.detail else ""
+    told = (
+        words.key_name(directory, language, by_of(asked.count, "detail"), row.thing.detail) if row.thing.detail else ""
+    )
     return " · ".join(dict.fromkeys(filter(None, (told, now))))
 
 
-def by_of(asked: Question, narrow: str) -> By:
+def by_of(count: Count, narrow: str) -> By:
     """Of which dimension the keys of a narrowing are; details are those of the count."""
-    return (asked.count.detail or "status") if narrow == "detail" else _BY[narrow]
+    return (count.detail or "status") if narrow == "detail" else _BY[narrow]
 
 
 async def _asked(request: web.Request, directory: Directory) -> Question:
