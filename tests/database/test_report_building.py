@@ -310,6 +310,19 @@ async def test_a_line_of_another_team_has_its_past_there(engine: AsyncEngine) ->
     assert ([fact.team for fact in facts], found) == (["support"], (1, 1))
 
 
+async def test_a_line_that_is_given_up_keeps_its_past(engine: AsyncEngine) -> None:
+    """By its number, for the figure and for the list behind it."""
+    async with engine.begin() as connection:
+        await told.call(connection, T0, line=f"+{LINE}")
+        await store.apply(connection, replace(HOUSE, lines=HOUSE.lines[1:]))
+    await build(engine, NOW)
+    async with engine.connect() as connection:
+        facts = await read_facts(connection, DAYS[0], DAYS[0], counts=["answered"])
+        zone = HOUSE.company.time_zone
+        found = await count_items(connection, "answered", DAYS[0], DAYS[0], zone=zone, line=LINE)
+    assert ([fact.line for fact in facts], found) == ([LINE], (1, 1))
+
+
 async def test_a_measure_that_is_added_has_its_past_the_newest_days_first(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

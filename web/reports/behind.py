@@ -156,7 +156,8 @@ def _only(directory: Directory, side: Side) -> dict[str, Any]:
     if "hour" in side.only:
         told["hour"] = int(side.only["hour"])
     if source := side.only.get("source"):
-        told["lines"] = [line.number for line in directory.lines if source_of(directory, line.number) == source]
+        lines = [line.number for line in directory.lines if source_of(directory, line.number) == source]
+        told["lines"] = lines or [source]  # a line that is none of ours is its own source
     return told | {"zone": directory.company.time_zone}
 
 
