@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final, Literal
@@ -16,7 +16,7 @@ from calls.tables import calls, follow_ups
 from crm_sync.tables import leads, parties, party_numbers
 from directory.model import Directory
 from reports.evidence import source_of
-from reports.fact_rows import Place, Thing, count_items, items
+from reports.fact_rows import Place, Thing, count_items, every_item, items
 from reports.figures import CONVERSION
 from reports.links import NARROWS
 from reports.measures import PREFIX_OF_STEP, Count, Ratio
@@ -149,6 +149,14 @@ async def things(
     """Some of those that are listed, the newest first."""
     of = _only(directory, asked.side)
     return await items(connection, asked.count.key, asked.first, asked.last, after=after, limit=limit, **of)
+
+
+def every_thing(
+    connection: AsyncConnection, directory: Directory, asked: Question, at_once: int
+) -> AsyncIterator[list[Thing]]:
+    """All of those that are listed in the same order, so many at a time."""
+    of = _only(directory, asked.side)
+    return every_item(connection, asked.count.key, asked.first, asked.last, at_once=at_once, **of)
 
 
 def _only(directory: Directory, side: Side) -> dict[str, Any]:
