@@ -150,6 +150,7 @@ leads = Table(
         # By all that pages count leads by, without a look at the rows.
         postgresql_include=["step", "stage_at", "closed_at"],
     ),
+    Index("ix_leads_open_until", literal_column("coalesce(closed_at, 'infinity'::timestamptz)")),
     Index("ix_leads_chain_at", "chain_at", postgresql_where=text("chain_at is not null")),
     Index("ix_leads_fields_words", literal_column(f"({FIELDS_WORDS})"), postgresql_using="gin"),
 )

@@ -51,10 +51,13 @@ _BEGUN: Final = text(
         (select min(opened_at) from follow_ups where opened_at >= :since))
     """
 )
+# The row of a marked day is written though it waits: so a builder whose snapshot is older than the mark fails, and does
+# not end the wait.
 _WAIT: Final = text(
     """
     insert into report_days (day, waiting) select day, true from unnest(cast(:days as date[])) as day
-    on conflict (day) do update set waiting = true where not report_days.waiting
+    on conflict (day) do update set waiting = true
+    where not report_days.waiting or report_days.day = any(cast(:marked as date[]))
     """
 )
 _WAITING: Final = text("select day from report_days where waiting order by day desc limit :most")
@@ -140,20 +143,22 @@ async def _have_wait(connection: AsyncConnection, directory: Directory, ground: 
     zone = ZoneInfo(directory.company.time_zone)
     today = now.astimezone(zone).date()
     earliest = today - timedelta(days=DAYS_MOST)
-    wait = set[date]()
+    marked, onward = set[date](), today + timedelta(days=1)
     for mark in await connection.execute(_TAKE_MARKS):
         day = mark.moment.astimezone(zone).date()
-        wait.update(_days(max(day, earliest), today) if mark.onward else ())
-        wait.update({day} if day <= today else ())
+        onward = min(onward, max(day, earliest)) if mark.onward else onward
+        marked.update({day} if day <= today else ())
+    marked.update(_days(onward, today))
     known = {row.day: row for row in await connection.execute(_DAYS)}
     begun = (await connection.execute(_BEGUN, {"since": midnight(earliest, zone.key)})).scalar_one()
     days = {*known, *(_days(begun.astimezone(zone).date(), today) if begun else ())}
     lately = now - timedelta(seconds=TODAY_SECONDS)
+    wait = set(marked)
     for day in days:
         enough = min(midnight(day + timedelta(days=1), zone.key), lately)
         if day not in known or known[day].ground != ground or known[day].built_at < enough:
             wait.add(day)
-    await connection.execute(_WAIT, {"days": sorted(wait)})
+    await connection.execute(_WAIT, {"days": sorted(wait), "marked": sorted(marked)})
 
 
 def _days(first: date, last: date) -> Iterable[date]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -167,6 +167,30 @@ async def items(  # noqa: PLR0913  # what is asked of a list
     sql = f"select * from ({told}) as told {below} order by at desc, place desc limit :limit"  # noqa: S608
     rows = await connection.execute(question(sql), parameters | {"limit": limit})
     return [_thing(row) for row in rows]
+
+
+async def every_item(  # noqa: PLR0913  # as above
+    connection: AsyncConnection,
+    count: str,
+    first: date,
+    last: date,
+    *,
+    zone: str,
+    team: str = "",
+    line: str = "",
+    lines: Collection[str] | None = None,
+    person: str = "",
+    detail: str = "",
+    hour: int | None = None,
+    at_once: int = 500,
+) -> AsyncIterator[list[Thing]]:
+    """All of the same in that order, some at a time, asked for once however many there are. Raises KeyError."""
+    only = {"team": team, "line": line, "person": person, "detail": detail, "hour": hour}
+    told, parameters = await _behind(connection, count, first, last, zone, only, lines)
+    sql = f"select * from ({told}) as told order by at desc, place desc"  # noqa: S608 - of our own text
+    found = await connection.stream(question(sql), parameters)
+    async for rows in found.partitions(at_once):
+        yield [_thing(row) for row in rows]
 
 
 async def count_items(  # noqa: PLR0913  # as above

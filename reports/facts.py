@@ -16,6 +16,7 @@ Dimension = Literal["day", "team", "line", "person", "detail", "hour"]
 class Fact(msgspec.Struct, frozen=True, gc=False):
     """So much of `count` on `day`; `team`, `line` and `person` are keys of the directory, "" where there is none.
 
+    `line` is also the number of one that the directory does not have, or not any more.
     `hour` is None in facts by person and detail; facts by hour have no person and no detail. Both add up to the same.
     """
 

@@ -22,9 +22,10 @@ NOTHING: Final = """
 """
 """The question of a count that nothing is known of."""
 
-# The team is the line's, else the first of the person's.
+# The team is the line's, else the first of the person's. A line that was given up keeps its number, and so its past.
 _THINGS: Final = """
-    select told.at, told.call_id, told.lead_id, told.promise_id, coalesce(lines.number, '') as line,
+    select told.at, told.call_id, told.lead_id, told.promise_id,
+           coalesce(lines.number, ltrim(told.line, '+'), '') as line,
            coalesce(told.person, '') as person, coalesce(told.detail, '') as detail, told.value,
            coalesce(lines.team, (
                select teams.key from team_members join teams on teams.key = team_members.team

@@ -22,7 +22,8 @@ _STOOD: Final = f"""(
            case when moved.lead_id is null or due.deadline_at is null and due.at >= leads.stage_at
                 then leads.deadline_at else due.deadline_at end as deadline_at
     from {ENDS} join leads
-      on leads.opened_at < ends.moment and (leads.closed_at is null or leads.closed_at >= ends.moment)
+      on leads.opened_at < ends.moment and coalesce(leads.closed_at, 'infinity') >= ends.moment
+         and coalesce(leads.closed_at, 'infinity') >= :since
     left join (
         select distinct ends.moment, lead_id from {ENDS} join lead_events on {_TOLD} and lead_events.at >= ends.moment
     ) as moved on moved.lead_id = leads.id and moved.moment = ends.moment
@@ -36,6 +37,7 @@ _STOOD: Final = f"""(
         order by id desc limit 1) as due on true
     {owner_at("moved.lead_id", "ends.moment", including=False)}
     where split_part(coalesce(place.after, leads.stage), '/', 1) in ({_OPEN})) as stood"""  # noqa: S608
+# How few were open since then is known before it is asked, and an index has them.
 # Of a lead of which nothing was told since, its row says how it stood. An event of an earlier version does not tell its
 # deadline: then the row does too, while the lead is where the event brought it.
 

@@ -203,6 +203,35 @@ async def test_a_change_while_its_day_is_counted_has_it_counted_again(engine: As
     assert await counted(engine, "calls_in", DAYS[0]) == 2
 
 
+async def test_a_mark_that_another_takes_before_a_builder_writes_is_not_lost(
+    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The day waits already, and the builder's snapshot is older than the change: it leaves the day waiting."""
+    async with engine.begin() as connection:
+        await told.call(connection, T0)
+    await build(engine, NOW)
+    await do(engine, "update report_days set waiting = true where day = '2026-11-20'")
+    gate = "select pg_try_advisory_xact_lock(5062, :day - date '2000-01-01') from pg_advisory_xact_lock_shared(7)"
+    monkeypatch.setattr(building, "_LOCK", text(gate))
+    monkeypatch.setattr(building, "DAYS_AT_ONCE", 0)
+    other = connect(database_url, pool=1)
+    async with other.connect() as lock, engine.connect() as looking:
+        await lock.execute(text("select pg_advisory_xact_lock(7)"))
+        first = asyncio.create_task(building.build_day(engine, HOUSE, DAYS[0], NOW))
+        waits = text("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
+        while not (await looking.execute(waits)).scalar():
+            await looking.rollback()
+            await asyncio.sleep(0.02)
+        async with engine.begin() as connection:
+            await told.call(connection, T0)
+        assert (await build(engine, NOW)).waiting == len(DAYS)
+        await lock.rollback()
+        assert not await first
+    await other.dispose()
+    async with engine.connect() as connection:
+        assert (await built(connection)).days_waiting == len(DAYS)
+
+
 async def test_the_counts_of_a_day_are_of_one_moment(engine: AsyncEngine, database_url: str) -> None:
     """A call that comes while the day is counted is in all of them or in none, so that no share is over one."""
     async with engine.begin() as connection:
@@ -279,6 +308,19 @@ async def test_a_line_of_another_team_has_its_past_there(engine: AsyncEngine) ->
         zone = HOUSE.company.time_zone
         found = await count_items(connection, "answered", DAYS[0], DAYS[0], zone=zone, team="support")
     assert ([fact.team for fact in facts], found) == (["support"], (1, 1))
+
+
+async def test_a_line_that_is_given_up_keeps_its_past(engine: AsyncEngine) -> None:
+    """By its number, for the figure and for the list behind it."""
+    async with engine.begin() as connection:
+        await told.call(connection, T0, line=f"+{LINE}")
+        await store.apply(connection, replace(HOUSE, lines=HOUSE.lines[1:]))
+    await build(engine, NOW)
+    async with engine.connect() as connection:
+        facts = await read_facts(connection, DAYS[0], DAYS[0], counts=["answered"])
+        zone = HOUSE.company.time_zone
+        found = await count_items(connection, "answered", DAYS[0], DAYS[0], zone=zone, line=LINE)
+    assert ([fact.line for fact in facts], found) == ([LINE], (1, 1))
 
 
 async def test_a_measure_that_is_added_has_its_past_the_newest_days_first(

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory import store
 from reports.building import build
-from reports.fact_rows import Thing, count_items, items, read_facts, read_hours, strangers, sums
+from reports.fact_rows import Thing, count_items, every_item, items, read_facts, read_hours, strangers, sums
 from reports.facts import total, totals
 from reports.links import NONE
 from reports.registry import COUNT_OF, COUNTS
@@ -100,7 +100,7 @@ async def test_calls_are_counted_by_how_they_ended(engine: AsyncEngine) -> None:
         "talks": 3,
         "talk_seconds": 150,
     }
-    assert await apart(engine, "calls_in", "line") == {LINE: 7, SUPPORT: 1, "": 1}
+    assert await apart(engine, "calls_in", "line") == {LINE: 7, SUPPORT: 1, "74950000000": 1}
     assert await apart(engine, "missed", "team") == {"sales": 5, "support": 1}
     assert await apart(engine, "missed", "person") == {"": 6}
     assert await apart(engine, "charged", "person") == {"anna": 1, "boris": 1}
@@ -289,6 +289,9 @@ async def test_every_number_is_the_sum_of_the_list_behind_it(engine: AsyncEngine
             listed = await _all(connection, count.key, first, last)
             assert sum(one.value for one in listed) == pytest.approx(total(facts, count.key))
             assert len({one.place for one in listed}) == len(listed)
+            pieces = [piece async for piece in every_item(connection, count.key, first, last, zone=ZONE, at_once=50)]
+            assert [one for piece in pieces for one in piece] == listed
+            assert all(len(piece) == 50 for piece in pieces[:-1])
         everything = await sums(connection, first, last, ("team",), ["missed"], Audience("team", "sales"))
     assert everything == {("missed", "sales"): totals(facts, "missed", lambda fact: fact.team)["sales"]}
 

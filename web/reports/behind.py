@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final, Literal
@@ -16,7 +16,7 @@ from calls.tables import calls, follow_ups
 from crm_sync.tables import leads, parties, party_numbers
 from directory.model import Directory
 from reports.evidence import source_of
-from reports.fact_rows import Place, Thing, count_items, items
+from reports.fact_rows import Place, Thing, count_items, every_item, items
 from reports.figures import CONVERSION
 from reports.links import NARROWS
 from reports.measures import PREFIX_OF_STEP, Count, Ratio
@@ -126,9 +126,11 @@ def _sides(directory: Directory, measure: Count | Ratio, only: Mapping[str, str]
     if isinstance(measure, Count):
         return {"part": Side(measure, only)}
     part, whole = Side(COUNT_OF[measure.part], only), Side(COUNT_OF[measure.whole], only)
+    others = {name: value for name, value in only.items() if name != "detail"}
+    if whole.count.detail != part.count.detail:  # what tells the parts apart is not told of the whole
+        whole = replace(whole, only=others)
     if measure.key == CONVERSION:
         steps = [step.key for step in directory.leads.funnel]
-        others = {name: value for name, value in only.items() if name != "detail"}
         before = steps.index(only["detail"]) if only.get("detail") in steps else 0
         whole = Side(COUNT_OF["qualified"], others)
         if before:
@@ -149,12 +151,21 @@ async def things(
     return await items(connection, asked.count.key, asked.first, asked.last, after=after, limit=limit, **of)
 
 
+def every_thing(
+    connection: AsyncConnection, directory: Directory, asked: Question, at_once: int
+) -> AsyncIterator[list[Thing]]:
+    """All of those that are listed in the same order, so many at a time."""
+    of = _only(directory, asked.side)
+    return every_item(connection, asked.count.key, asked.first, asked.last, at_once=at_once, **of)
+
+
 def _only(directory: Directory, side: Side) -> dict[str, Any]:
     told: dict[str, Any] = {name: value for name, value in side.only.items() if name not in {"hour", "source"}}
     if "hour" in side.only:
         told["hour"] = int(side.only["hour"])
     if source := side.only.get("source"):
-        told["lines"] = [line.number for line in directory.lines if source_of(directory, line.number) == source]
+        lines = [line.number for line in directory.lines if source_of(directory, line.number) == source]
+        told["lines"] = lines or [source]  # a line that is none of ours is its own source
     return told | {"zone": directory.company.time_zone}
 
 

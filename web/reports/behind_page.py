@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final, get_args
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from aiohttp import hdrs, web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_sync.imports.sheets import MEDIA, Cell, Form, written
+from crm_sync.imports.sheets import MEDIA, XLSX_ROWS_MOST, Cell, Form, written
 from directory.model import Directory
 from recordings.audit import note
 from reports.fact_rows import Thing
 from reports.links import NONE
+from reports.measures import Count
 from reports.norms import Seen as Counted
 from reports.norms import value_of
 from reports.report import Audience, AudienceKind, By
@@ -31,7 +34,18 @@ from web.names import line_name, person_name
 from web.page import language_of, page, zone_of
 from web.reports import words
 from web.reports.asked import today_of_company
-from web.reports.behind import Of, Question, Seen, cursor_of, number, read_cursor, read_question, seen, things
+from web.reports.behind import (
+    Of,
+    Question,
+    Seen,
+    cursor_of,
+    every_thing,
+    number,
+    read_cursor,
+    read_question,
+    seen,
+    things,
+)
 from web.reports.report_page import READERS
 from web.reports.seen import HOUSE as WHOLE
 from web.reports.seen import reports_seen
@@ -84,7 +98,9 @@ async def show(request: web.Request) -> web.Response:
             (of, side.count.key, told[of][1], urlencode(replace(asked, of=of).told)) for of, side in asked.sides.items()
         ],
         narrowed=[
-            words.key_name(directory, language, by_of(asked, name), key if key != NONE else "")
+            words.key_name(
+                directory, language, by_of(asked.sides["part"].count, name), key if key != NONE else ""
+            )
             for name, key in asked.only.items()
         ],
         period=days(asked.first, asked.last, language),
@@ -113,24 +129,25 @@ async def export(request: web.Request) -> web.StreamResponse:
     headers = {hdrs.CONTENT_TYPE: MEDIA[form], hdrs.CONTENT_DISPOSITION: f'attachment; filename="{name}"'}
     async with request.app[EXPORTS], asyncio.timeout(SECONDS_MOST):
         async with engine.begin() as connection:
+            if form == "xlsx" and (await number(connection, directory, asked, asked.side))[0] >= XLSX_ROWS_MOST:
+                raise web.HTTPBadRequest(text="format: these are more than xlsx has rows, take csv")
             await note(connection, actor_of(request), "report_exported", "report", {**asked.told, "format": form})
-        body = written(form, DELIMITERS[language], _table(request, asked, directory))
-        return await stream(request, web.StreamResponse(headers=headers), body)
+        async with engine.connect() as connection:
+            rows = _table(request, connection, asked, directory)
+            async with aclosing(written(form, DELIMITERS[language], rows)) as body:
+                return await stream(request, web.StreamResponse(headers=headers), body)
 
 
 async def _table(
-    request: web.Request, asked: Question, directory: Directory
+    request: web.Request, connection: AsyncConnection, asked: Question, directory: Directory
 ) -> AsyncIterator[Sequence[Sequence[Cell]]]:
     language, viewer = language_of(request), request[VIEWER]
     zone = ZoneInfo(zone_of(request, directory))
     yield [[say(language, f"report.column.{name}") for name in _COLUMNS]]
-    after = None
-    async with request.app[SERVICES].engine.connect() as connection:
-        while found := await things(connection, directory, asked, after, _PIECE):
-            shown = await seen(connection, viewer, scope_of(viewer, directory), asked, found)
-            rows = (Row(*one) for one in zip(found, shown, strict=True))
-            yield [_cells(row, asked, directory, language, zone) for row in rows]
-            after = found[-1].place
+    async for found in every_thing(connection, directory, asked, _PIECE):
+        shown = await seen(connection, viewer, scope_of(viewer, directory), asked, found)
+        rows = (Row(*one) for one in zip(found, shown, strict=True))
+        yield [_cells(row, asked, directory, language, zone) for row in rows]
 
 
 def _cells(row: Row, asked: Question, directory: Directory, language: str, zone: ZoneInfo) -> list[Cell]:
@@ -165,13 +182,15 @@ def what(row: Row, asked: Question, directory: Directory, language: str) -> str:
         now = place_name(directory.leads, language, row.seen.place)
     elif row.seen.status:
         now = words.key_name(directory, language, "status", row.seen.status)
-    told = words.key_name(directory, language, by_of(asked, "detail"), row.thing.detail) if row.thing.detail else ""
+    told = (
+        words.key_name(directory, language, by_of(asked.count, "detail"), row.thing.detail) if row.thing.detail else ""
+    )
     return " · ".join(dict.fromkeys(filter(None, (told, now))))
 
 
-def by_of(asked: Question, narrow: str) -> By:
+def by_of(count: Count, narrow: str) -> By:
     """Of which dimension the keys of a narrowing are; details are those of the count."""
-    return (asked.count.detail or "status") if narrow == "detail" else _BY[narrow]
+    return (count.detail or "status") if narrow == "detail" else _BY[narrow]
 
 
 async def _asked(request: web.Request, directory: Directory) -> Question:

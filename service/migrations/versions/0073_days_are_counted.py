@@ -277,6 +277,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_lead_events_told_at", "lead_events", ["at"], postgresql_where=sa.text("kind in ('opened', 'stage', 'owner', 'deadline')")
     )
+    op.create_index("ix_leads_open_until", "leads", [sa.text("coalesce(closed_at, 'infinity'::timestamptz)")])
     op.create_index("ix_follow_ups_closed_at", "follow_ups", ["closed_at"])
     op.create_index("ix_desk_cards_told_at", "desk_cards", ["told_at"], postgresql_where=sa.text("told_at is not null"))
     op.execute(_TALKS)
@@ -292,6 +293,7 @@ def downgrade() -> None:
         op.execute(f"drop function {name}() cascade")
     op.drop_index("ix_desk_cards_told_at", table_name="desk_cards")
     op.drop_index("ix_follow_ups_closed_at", table_name="follow_ups")
+    op.drop_index("ix_leads_open_until", table_name="leads")
     op.drop_index("ix_lead_events_told_at", table_name="lead_events")
     op.drop_column("lead_events", "deadline_at")
     for table in ("report_talks", "report_marks", "report_days", "report_hours", "report_facts"):
