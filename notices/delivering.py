@@ -6,7 +6,7 @@ Rules kept here:
 2. What surely did not arrive is tried again, ever more rarely, for a day after the message was due; then it is dead.
    So is what no worker has the channel for: another one may, or an operator mends the settings.
 3. What a message of a kind in `made` says is made when it is sent, before rule 1: it takes seconds, and whoever dies
-   meanwhile has sent nothing.
+   meanwhile has sent nothing. What cannot be made, though it is tried MADE_TRIES times, goes out in its plain words.
 4. An address that is dead is written down, and gets no further message while it is the person's address.
 """
 
@@ -47,6 +47,7 @@ from notices.telling import QUEUE, TASK
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 TRIED_FOR: Final = timedelta(days=1)
+MADE_TRIES: Final = 3
 _WAIT_MOST_SECONDS: Final = 900.0
 _BATCH: Final = 200
 
@@ -92,7 +93,7 @@ class NoticeJobs:
         """Send one message, unless it was. Raises TryAgain."""
         ready = await self._take(message_id, attempt)
         if isinstance(ready, _Unmade):
-            ready = await self._take(message_id, attempt, await self.made[ready.told.kind](ready.directory, ready.told))
+            ready = await self._take(message_id, attempt, await self._make(ready, attempt))
         if not isinstance(ready, _Ready):
             log.info("nothing to send", message=str(message_id), attempt=attempt)
             return
@@ -111,8 +112,19 @@ class NoticeJobs:
         else:
             await self._end(message_id, "done", None)
 
+    async def _make(self, unmade: _Unmade, attempt: int) -> tuple[Written, Rich | None]:
+        """What a message says; at the last try its plain words, with their link, if the rest cannot be made."""
+        told = unmade.told
+        try:
+            return await self.made[told.kind](unmade.directory, told)
+        except Exception:
+            if attempt + 1 < MADE_TRIES:
+                raise
+            log.exception("a message goes out in its plain words", kind=told.kind, attempt=attempt)
+            return self.words(unmade.directory, told), None
+
     async def _take(
-        self, message_id: UUID, attempt: int, made: tuple[Written, Rich] | None = None
+        self, message_id: UUID, attempt: int, made: tuple[Written, Rich | None] | None = None
     ) -> _Ready | _Unmade | None:
         """Mark a message as sent and give what to send; None when nothing is to be sent. Raises TryAgain.
 

@@ -19,6 +19,7 @@ from notices.telling import CHANNEL
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 KEPT_FOR: Final = timedelta(days=90)
+_SHOWN: Final = func.coalesce(notices.c.shown, notices.c.on_page)
 _NOTIFY: Final = text("select pg_notify(:channel, :person)")
 
 
@@ -26,7 +27,7 @@ async def listed(
     connection: AsyncConnection, person: str, *, unread: bool = False, before: int | None = None, limit: int = 50
 ) -> list[Row[Any]]:
     """What a person wants on their pages and was told, the newest first; `before` is the id of the last one seen."""
-    asked = select(notices).where(notices.c.person == person, notices.c.on_page)
+    asked = select(notices).where(notices.c.person == person, _SHOWN)
     if unread:
         asked = asked.where(notices.c.read_at.is_(None))
     if before is not None:
@@ -36,7 +37,7 @@ async def listed(
 
 async def unread_count(connection: AsyncConnection, person: str) -> int:
     """How much of it they have not read."""
-    asked = select(func.count()).where(notices.c.person == person, notices.c.on_page, notices.c.read_at.is_(None))
+    asked = select(func.count()).where(notices.c.person == person, _SHOWN, notices.c.read_at.is_(None))
     count: int = (await connection.execute(asked)).scalar_one()
     return count
 

@@ -49,6 +49,7 @@ notices = Table(
     Column("subject_id", Text, nullable=False, server_default=text("''"), comment="The call's, the lead's, …"),
     Column("values", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="Of our own: nobody outside."),
     Column("on_page", Boolean, nullable=False, comment="The person wants it on the pages."),
+    Column("shown", Boolean, comment="The person wants it on the pages; null: on_page tells it."),
     Column("made_at", _MOMENT, nullable=False, server_default=func.clock_timestamp()),
     Column("read_at", _MOMENT, comment="When the person said that they had seen it."),
     UniqueConstraint("person", "key"),

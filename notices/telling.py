@@ -78,6 +78,7 @@ def _known(directory: Directory, people: Collection[str | None]) -> Iterator[Per
 
 async def _write(connection: AsyncConnection, person: Person, notice: Notice) -> int | None:
     """The id of the new notice, None when the person was told before."""
+    wanted = "page" in person.notify
     row = {
         "person": person.key,
         "key": notice.key,
@@ -85,7 +86,8 @@ async def _write(connection: AsyncConnection, person: Person, notice: Notice) ->
         "subject": notice.subject,
         "subject_id": notice.subject_id,
         "values": dict(notice.values),
-        "on_page": "page" in person.notify,
+        "on_page": wanted and notice.subject != "report",  # pages of before revision 0076 have no words for those
+        "shown": wanted,
     }
     made = insert(notices).values(row).on_conflict_do_nothing().returning(notices.c.id)
     notice_id: int | None = (await connection.execute(made)).scalar_one_or_none()

@@ -23,13 +23,19 @@ Result = TypeVar("Result")
 
 
 class ProcessDiedError(Exception):
-    """The process was killed, or ran out of memory, with this work in hand. The work can be done again."""
+    """The process was killed, or ran out of memory or time, with this work in hand. The work can be done again."""
 
 
 class Processes:
-    """`count` processes, each started with its first work and kept; `begin(*told)` runs first in each."""
+    """`count` processes, each started with its first work and kept; `begin(*told)` runs first in each.
 
-    def __init__(self, count: int, begin: Callable[..., None] | None = None, *told: Any) -> None:
+    One that works longer than `most_seconds` is ended; None: it may take as long as it takes.
+    """
+
+    def __init__(
+        self, count: int, begin: Callable[..., None] | None = None, *told: Any, most_seconds: float | None = None
+    ) -> None:
+        self.most_seconds = most_seconds
         self._all = [_Process(begin, told) for _ in range(count)]
         self._free: asyncio.Queue[_Process] = asyncio.Queue()
         for one in self._all:
@@ -41,8 +47,15 @@ class Processes:
         Raises what the work raises, and ProcessDiedError.
         """
         process = await self._free.get()
+        limit = asyncio.timeout(self.most_seconds)
         try:
-            return await process.run(work, *what, **named)
+            async with limit:
+                return await process.run(work, *what, **named)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            await process.close()
+            raise ProcessDiedError("the process that did the work took too long") from error
         finally:
             self._free.put_nowait(process)
 

@@ -99,10 +99,24 @@ async def build(engine: AsyncEngine, now: datetime | None = None) -> Built:
         ground = ground_of(directory)
         await _have_wait(connection, directory, ground, moment)
         days = list((await connection.execute(_WAITING, {"most": DAYS_AT_ONCE})).scalars())
-    done = [day for day in days if await build_day(engine, directory, day, moment)]
+    done = [day for day in days if await _built(engine, directory, day, moment)]
     async with engine.connect() as connection:
         waiting = (await connection.execute(text("select count(*) from report_days where waiting"))).scalar_one()
     return Built(tuple(done), waiting)
+
+
+async def _built(engine: AsyncEngine, directory: Directory, day: date, now: datetime) -> bool:
+    """Count one day; one that cannot be counted waits on, and keeps no other from being.
+
+    Raises DBAPIError where the database is away.
+    """
+    try:
+        return await build_day(engine, directory, day, now)
+    except Exception as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise
+        log.exception("a day could not be counted", day=day.isoformat())
+        return False
 
 
 async def build_day(engine: AsyncEngine, directory: Directory, day: date, now: datetime) -> bool:

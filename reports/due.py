@@ -34,11 +34,16 @@ class Due:
     at: datetime
 
 
-def due(directory: Directory, day: date) -> Iterator[Due]:
-    """All reports that a date ends with: of the house, of each team, of each manager of one."""
+def due(
+    directory: Directory, day: date, *, after: datetime | None = None, until: datetime | None = None
+) -> Iterator[Due]:
+    """All reports that a date ends with: of the house, of each team, of each manager of one.
+
+    Of those alone that are due after `after` and until `until`.
+    """
     for audience in audiences(directory):
         at = day_ends(directory, audience, day)
-        if at is not None:
+        if at is not None and (after is None or after < at) and (until is None or at <= until):
             yield from (Due(kind, day, audience, at) for kind in KINDS if _is_last(directory, audience, kind, day))
 
 

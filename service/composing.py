@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 from uuid import uuid4
 
 import structlog
@@ -31,6 +32,9 @@ from web.reports.drawn import drawn, says
 from web.reports.letter import Letter, letter_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_DRAWN_SECONDS: Final = 60.0
+"""A picture that takes longer is never done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ async def open_composing(house: House) -> AsyncIterator[Mapping[str, Compose]]:
 
 @asynccontextmanager
 async def _open_drawing(settings: Settings) -> AsyncIterator[Processes]:
-    processes = Processes(1, prepare, settings.data_dir / "matplotlib")
+    processes = Processes(1, prepare, settings.data_dir / "matplotlib", most_seconds=_DRAWN_SECONDS)
     try:
         yield processes
     finally:

@@ -9,7 +9,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -30,6 +30,7 @@ from reports.report import Audience, Kind
 from reports.tables import report_days
 from reports.working_days import days
 from service.rounds import come_round
+from service.tracebacks import place_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -60,12 +61,16 @@ async def tell_due(engine: AsyncEngine, now: datetime) -> int:
     async with engine.connect() as connection:
         directory = await store.read(connection)
         begun = (await connection.execute(select(func.min(report_days.c.day)))).scalar()
-        known = (one for one in _lately_due(directory, now) if begun is not None and begun <= one.day)
-        owed = [one for one in known if await _untold(connection, directory, one)]
+        known = [one for one in _lately_due(directory, now) if begun is not None and begun <= one.day]
+        owed = await _untold(connection, directory, known)
     told = 0
     for one in owed:
-        if now - one.at > PATIENCE or await _is_counted(engine, directory, one, now):
-            told += await _tell(engine, directory, one, now)
+        try:
+            if now - one.at > PATIENCE or await _is_counted(engine, directory, one, now):
+                told += await _tell(engine, directory, one, now)
+        except Exception as error:  # noqa: BLE001  # whatever one does to it, it keeps no other from being told
+            words = {"error": type(error).__name__, "at": place_of(error)}
+            log.error("a report could not be told", of=str(one.audience), **words)  # noqa: TRY400  # no words of rows
     return told
 
 
@@ -78,7 +83,7 @@ async def send_now(engine: AsyncEngine, kind: Kind, day: date, audience: Audienc
         directory = await store.read(connection)
         so_far = f" {now:%Y-%m-%dT%H:%M}" if _goes_on(directory, kind, day, audience, now) else ""
         one = Due(kind, day, audience, now)
-        people = await _untold(connection, directory, one, so_far)
+        people = (await _untold(connection, directory, [one], so_far)).get(one, ())
     await _tell(engine, directory, one, now, so_far)
     return people
 
@@ -93,7 +98,7 @@ def _goes_on(directory: Directory, kind: Kind, day: date, audience: Audience, no
 def _lately_due(directory: Directory, now: datetime) -> Iterable[Due]:
     """What became due within LATE_MOST; a date begins and ends up to a day apart around the world."""
     dates = (now.date() + timedelta(days=apart) for apart in range(-2, 2))
-    return (one for day in dates for one in due(directory, day) if one.at <= now < one.at + LATE_MOST)
+    return (one for day in dates for one in due(directory, day, after=now - LATE_MOST, until=now))
 
 
 def readers_of(directory: Directory, audience: Audience) -> tuple[str, ...]:
@@ -103,9 +108,13 @@ def readers_of(directory: Directory, audience: Audience) -> tuple[str, ...]:
     return people_of(directory, "head", audience.key) if audience.kind == "team" else people_of(directory, "admin")
 
 
+def _key(one: Due, so_far: str = "") -> str:
+    return f"report {one.kind} {period_of(one.kind, one.day).first} {one.audience}{so_far}"
+
+
 def _notice(one: Due, so_far: str = "") -> Notice:
     return Notice(
-        key=f"report {one.kind} {period_of(one.kind, one.day).first} {one.audience}{so_far}",
+        key=_key(one, so_far),
         kind=f"report_{one.kind}",
         subject="report",
         subject_id=one.day.isoformat(),
@@ -113,11 +122,19 @@ def _notice(one: Due, so_far: str = "") -> Notice:
     )
 
 
-async def _untold(connection: AsyncConnection, directory: Directory, one: Due, so_far: str = "") -> tuple[str, ...]:
-    people = readers_of(directory, one.audience)
-    asked = select(notices.c.person).where(notices.c.key == _notice(one, so_far).key, notices.c.person.in_(people))
-    told = set((await connection.execute(asked)).scalars())
-    return tuple(key for key in people if key not in told)
+async def _untold(
+    connection: AsyncConnection, directory: Directory, reports: Collection[Due], so_far: str = ""
+) -> dict[Due, tuple[str, ...]]:
+    """The reports that somebody was not told whose they are, with the keys of those people."""
+    keys = {one: _key(one, so_far) for one in reports}
+    people = {one: readers_of(directory, one.audience) for one in reports}
+    asked = select(notices.c.person, notices.c.key).where(
+        notices.c.person.in_({key for readers in people.values() for key in readers}),
+        notices.c.key.in_(keys.values()),
+    )
+    told = {(row.person, row.key) for row in await connection.execute(asked)}
+    untold = {one: tuple(key for key in people[one] if (key, keys[one]) not in told) for one in reports}
+    return {one: readers for one, readers in untold.items() if readers}
 
 
 async def _tell(engine: AsyncEngine, directory: Directory, one: Due, now: datetime, so_far: str = "") -> int:

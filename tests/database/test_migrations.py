@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from crm_sync.webhook.adapter import EVENTS, USUAL
 from directory import store
 from directory.file import loads
 from service.database import _config, metadata, status, upgrade
+from tests.fakes import days
 
 VERSIONS = Path(__file__).resolve().parents[2] / "service/migrations/versions"
 
@@ -236,3 +238,27 @@ async def test_webhooks_of_an_earlier_version_that_named_no_events_are_told_inci
     await engine.dispose()
     assert [key for key, steps in told.items() if "incident" in steps] == ["all"]
     assert set(told["all"]) == {EVENTS[event] for event in USUAL}
+
+
+async def test_talks_and_deadlines_of_an_earlier_version_are_counted_after_the_upgrade(empty_database_url: str) -> None:
+    """Also a talk whose words were judged anew while the machines were upgraded."""
+    engine = connect(empty_database_url, pool=1)
+    at = datetime(2026, 11, 3, 9, tzinfo=UTC)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "0072"))
+        for _ in range(2):
+            await days.hear(connection, await days.call(connection, at))
+        lead = await days.lead(connection, at)
+        told = {"lead_id": lead, "at": at, "by": "anna", "kind": "deadline", "after": "2026-11-05T09:00:00+00:00"}
+        await days.write(connection, "lead_events", **told)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "0078"))
+        one = "call_id = (select min(call_id::text)::uuid from talk_facts)"
+        await connection.exec_driver_sql(f"update talk_facts set staff_seconds = 50 where {one}")
+    await upgrade(empty_database_url)
+    async with engine.connect() as connection:
+        talks = await connection.execute(text("select staff_seconds from report_talks order by 1"))
+        deadlines = await connection.execute(text("select deadline_at from lead_events where kind = 'deadline'"))
+        assert list(talks.scalars()) == [30, 50]
+        assert list(deadlines.scalars()) == [datetime(2026, 11, 5, 9, tzinfo=UTC)]
+    await engine.dispose()

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory import store
 from directory.model import Directory, Person
+from notices import inbox
 from notices.model import Notice, NoticeRefused
 from notices.telling import CHANNEL, heads_of, tell
 from tests.fakes.directories import LINE, OFFICE
@@ -88,6 +89,21 @@ async def test_messages_wait_for_the_morning_and_the_page_does_not(engine: Async
     ((_, _, _, due_at),) = await rows(engine, MESSAGES)
     assert due_at == datetime.fromisoformat("2026-03-03T08:00+03:00")
     assert await rows(engine, "select on_page, read_at from notices") == [(True, None)]
+
+
+async def test_a_report_is_on_the_pages_of_this_version_and_not_on_those_of_the_one_before(engine: AsyncEngine) -> None:
+    """That reads `on_page`, and knows nothing of reports; who wants nothing on the pages has none of them there."""
+    await furnish(engine)
+    values = {"audience": "person", "about": "anna"}
+    report = Notice(key="report", kind="report_daily", subject="report", subject_id="2026-03-02", values=values)
+    async with engine.begin() as connection:
+        await tell(connection, HOUSE, report, ["anna", "vera"])
+        await tell(connection, HOUSE, passed(), ["anna"])
+        await connection.execute(text("update notices set shown = null where subject = 'lead'"))
+        mine = [await inbox.listed(connection, key, unread=True) for key in ("anna", "vera")]
+        assert [[row.subject for row in told] for told in mine] == [["lead", "report"], []]
+        assert [await inbox.unread_count(connection, key) for key in ("anna", "vera")] == [2, 0]
+    assert await rows(engine, "select subject from notices where on_page") == [("lead",)]
 
 
 async def test_who_is_not_in_the_directory_is_told_nothing(engine: AsyncEngine) -> None:

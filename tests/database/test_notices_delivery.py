@@ -19,7 +19,7 @@ from directory import store
 from directory.model import Directory, Person
 from notices import inbox
 from notices.channel import REASONS, Channel, Rich
-from notices.delivering import NoticeJobs
+from notices.delivering import MADE_TRIES, NoticeJobs
 from notices.model import KINDS, Notice, Told, Written
 from notices.telling import tell
 from service.settings import Settings
@@ -248,6 +248,25 @@ async def test_in_quiet_hours_a_message_waits_and_then_goes_out(engine: AsyncEng
             await connection.execute(text("update notice_messages set due_at = now()"))
         await job.deliver(ids["telegram"], 1)
     assert await states(engine) == {"telegram": ("done", None, 1)}
+
+
+async def test_what_cannot_be_made_goes_out_in_its_plain_words(engine: AsyncEngine, world: ToldWorld) -> None:
+    """Nothing is sent before the last try, and then the words and the link."""
+
+    async def fail(*_: object) -> tuple[Written, Rich]:
+        raise LookupError("a row that nobody thought of")
+
+    ids = await told(engine, replace(VERA, notify=("email",)))
+    async with open_channels(world.settings) as channels:
+        words = NoticeWords("https://calls.romashka.example")
+        job = NoticeJobs(engine=engine, channels=channels, words=words, made={"deadline_passed": fail})
+        for attempt in range(MADE_TRIES - 1):
+            with pytest.raises(LookupError):
+                await job.deliver(ids["email"], attempt)
+        assert (world.mail.taken, await states(engine)) == ([], {"email": ("planned", None, 0)})
+        await job.deliver(ids["email"], MADE_TRIES - 1)
+    (mail,) = world.mail.taken
+    assert "https://calls.romashka.example/leads/7" in mail.get_content()
 
 
 async def test_what_was_told_long_ago_is_forgotten_and_still_counted(engine: AsyncEngine, world: ToldWorld) -> None:

@@ -19,6 +19,7 @@ from calls.record import record
 from crm_sync.book.leads import By, move_lead, open_lead, set_deadline
 from crm_sync.book.lifecycle import Move
 from directory import store
+from directory.model import Directory
 from reports import building
 from reports.building import build
 from reports.fact_rows import built, count_items, read_facts, read_hours
@@ -230,6 +231,24 @@ async def test_a_mark_that_another_takes_before_a_builder_writes_is_not_lost(
     await other.dispose()
     async with engine.connect() as connection:
         assert (await built(connection)).days_waiting == len(DAYS)
+
+
+async def test_a_day_that_cannot_be_counted_keeps_no_other_from_being(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits on."""
+    count = building.build_day
+
+    async def fail(engine: AsyncEngine, house: Directory, day: date, now: datetime) -> bool:
+        if day == DAYS[2]:
+            raise LookupError("a row that nobody thought of")
+        return await count(engine, house, day, now)
+
+    monkeypatch.setattr(building, "build_day", fail)
+    async with engine.begin() as connection:
+        await told.call(connection, T0)
+    found = await build(engine, NOW)
+    assert (sorted(found.days), found.waiting) == ([DAYS[0], DAYS[1], DAYS[3]], 1)
 
 
 async def test_the_counts_of_a_day_are_of_one_moment(engine: AsyncEngine, database_url: str) -> None:

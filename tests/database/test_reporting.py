@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -18,11 +19,13 @@ from directory import store
 from directory.hours import read_week
 from directory.model import Company, Directory, Hours
 from notices.delivering import NoticeJobs
-from notices.model import Told
+from notices.model import Notice, Told
 from recordings.processes import ProcessDiedError, Processes
+from reports.due import Due
 from reports.facts import Fact
 from reports.report import Audience
 from reports.tables import report_days
+from service import reporting
 from service.composing import Composer, open_composing
 from service.reporting import send_now, tell_due
 from service.settings import Settings, WebSettings
@@ -155,6 +158,22 @@ async def test_a_day_that_was_counted_before_its_end_is_counted_anew_for_its_rep
     assert await asked(engine, "select built_at from report_days where day = '2026-10-23'") == [(at,)]
 
 
+async def test_a_report_that_cannot_be_told_keeps_no_other_from_being(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anna's is no notice, for it names nobody; the others' are told."""
+    await furnish(engine)
+
+    def about(one: Due, so_far: str = "") -> Notice:
+        told = notice(one, so_far)
+        return replace(told, values={}) if one.audience.key == "anna" else told
+
+    notice = reporting._notice
+    monkeypatch.setattr(reporting, "_notice", about)
+    await tell_due(engine, CLOSES)
+    assert set(OF_FRIDAY[1:]) <= set(await told(engine))
+
+
 async def test_what_is_told_by_hand_is_told_beside_that_of_the_days_end_or_instead_of_it(engine: AsyncEngine) -> None:
     """Of a day that goes on it is one of so far; of one that is over it is the same."""
     await furnish(engine)
@@ -227,6 +246,17 @@ async def test_a_report_whose_pictures_cannot_be_drawn_goes_out_without_them(eng
     assert (rich.pictures, written.link, "<img" in rich.html) == ((), None, False)
     assert "(Продажи, 23 Oct)" in written.title
     assert "Missed: 20 (" in rich.caption
+
+
+async def test_a_drawing_that_hangs_is_ended_and_the_next_one_is_drawn() -> None:
+    processes = Processes(1, most_seconds=2)
+    try:
+        with pytest.raises(ProcessDiedError, match="too long"):
+            await processes.run(time.sleep, 600)
+        processes.most_seconds = 50
+        assert await processes.run(abs, -7) == 7
+    finally:
+        await processes.close()
 
 
 async def start(world: ToldWorld, url: str, folder: Path, number: int) -> Running:

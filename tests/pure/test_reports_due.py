@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from directory.hours import read_dates, read_week
 from directory.model import Directory, Hours, Team
@@ -94,6 +94,17 @@ def test_a_day_is_that_of_the_teams_own_zone() -> None:
     far = house(replace(SALES, hours="office", time_zone="Asia/Vladivostok"))
     (found,) = (one for one in due(far, FRIDAY) if one.audience == Audience("team", "sales"))
     assert found.at == datetime(2026, 11, 27, 8, tzinfo=UTC)
+
+
+def test_what_is_due_is_asked_for_of_some_hours() -> None:
+    """After the one moment, until the other."""
+    six = datetime(2026, 11, 27, 15, tzinfo=UTC)
+    sales = house(replace(SALES, hours="office"), replace(SUPPORT, hours="long"))
+    everything = told(due(sales, FRIDAY))
+    early = told(due(sales, FRIDAY, after=six - timedelta(hours=1), until=six))
+    late = told(due(sales, FRIDAY, after=six, until=six + timedelta(hours=3)))
+    assert (set(early.values()), set(late.values())) == ({"18:00"}, {"21:00"})
+    assert early | late == everything
 
 
 def test_nobody_is_told_of_a_house_without_teams() -> None:

@@ -98,9 +98,7 @@ async def show(request: web.Request) -> web.Response:
             (of, side.count.key, told[of][1], urlencode(replace(asked, of=of).told)) for of, side in asked.sides.items()
         ],
         narrowed=[
-            words.key_name(
-                directory, language, by_of(asked.sides["part"].count, name), key if key != NONE else ""
-            )
+            words.key_name(directory, language, by_of(asked.sides["part"].count, name), key if key != NONE else "")
             for name, key in asked.only.items()
         ],
         period=days(asked.first, asked.last, language),

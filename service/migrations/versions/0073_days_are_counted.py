@@ -135,13 +135,6 @@ _TALK_TRIGGER = """
 create trigger switchhook_keep_talk after insert or update on talk_facts
 for each row execute function switchhook_keep_talk()
 """
-_TALKS = """
-insert into report_talks
-select call_id, caller_seconds + staff_seconds, staff_seconds,
-       jsonb_array_length(jsonb_path_query_array(interruptions, '$[*] ? (@.by == "staff")')), jsonb_array_length(steps),
-       jsonb_array_length(jsonb_path_query_array(steps, '$[*] ? (@.said == true)'))
-from talk_facts join calls on calls.id = call_id
-"""
 _HEARD = """
 create function switchhook_mark_heard() returns trigger language plpgsql as $$
 begin
@@ -176,10 +169,6 @@ _TOLD_TRIGGERS = (
     execute function switchhook_mark_told()
     """,
 )
-# Of the other events of before the lead tells it, while it is where they brought it.
-_DEADLINES = """
-update lead_events set deadline_at = cast(after as timestamptz) where kind = 'deadline' and after is not null
-"""
 _FUNCTIONS = {
     "switchhook_mark_call": (_CALL, _CALL_TRIGGERS),
     "switchhook_mark_promise": (_PROMISE, _PROMISE_TRIGGERS),
@@ -189,9 +178,14 @@ _FUNCTIONS = {
     "switchhook_mark_heard": (_HEARD, (_HEARD_TRIGGER,)),
     "switchhook_mark_told": (_TOLD, _TOLD_TRIGGERS),
 }
+# All that triggers and the key of talks lock, in the order of who writes calls, and before any of it is held for long.
+_LOCK = """
+lock table calls, follow_ups, lead_events, tasks, talk_facts, desk_cards in share row exclusive mode
+"""
 
 
 def upgrade() -> None:
+    op.execute(_LOCK)
     op.create_table(
         "report_facts",
         sa.Column("day", sa.Date(), nullable=False, comment="Of the company's time zone."),
@@ -265,23 +259,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("call_id", name=op.f("pk_report_talks")),
         comment="What a talk's words told, in numbers: kept by a trigger of talk_facts, and longer than the words.",
     )
-    op.add_column(
-        "lead_events",
-        sa.Column(
-            "deadline_at",
-            sa.TIMESTAMP(timezone=True),
-            nullable=True,
-            comment="Since an opening, a move or a new deadline: to go on by then.",
-        ),
-    )
-    op.create_index(
-        "ix_lead_events_told_at", "lead_events", ["at"], postgresql_where=sa.text("kind in ('opened', 'stage', 'owner', 'deadline')")
-    )
-    op.create_index("ix_leads_open_until", "leads", [sa.text("coalesce(closed_at, 'infinity'::timestamptz)")])
-    op.create_index("ix_follow_ups_closed_at", "follow_ups", ["closed_at"])
-    op.create_index("ix_desk_cards_told_at", "desk_cards", ["told_at"], postgresql_where=sa.text("told_at is not null"))
-    op.execute(_TALKS)
-    op.execute(_DEADLINES)
     for function, triggers in _FUNCTIONS.values():
         op.execute(function)
         for trigger in triggers:
@@ -291,10 +268,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name in _FUNCTIONS:
         op.execute(f"drop function {name}() cascade")
-    op.drop_index("ix_desk_cards_told_at", table_name="desk_cards")
-    op.drop_index("ix_follow_ups_closed_at", table_name="follow_ups")
-    op.drop_index("ix_leads_open_until", table_name="leads")
-    op.drop_index("ix_lead_events_told_at", table_name="lead_events")
-    op.drop_column("lead_events", "deadline_at")
     for table in ("report_talks", "report_marks", "report_days", "report_hours", "report_facts"):
         op.drop_table(table)
