@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -19,8 +20,9 @@ from crm_sync.book.leads import By
 from crm_sync.book.lifecycle import Move
 from crm_sync.ledger.upkeep import plan_told
 from directory import store
+from directory.hours import read_week
 from directory.lead_policy import FunnelStep, LeadPolicy
-from directory.model import Directory
+from directory.model import Directory, Hours
 from directory.nps import NpsPolicy, TalkShare
 from directory.retention import Retention
 from reports import nps_erasing, nps_links
@@ -43,7 +45,9 @@ MEETING = LeadPolicy(funnel=(FunnelStep(key="meeting", name="Встреча"),))
 
 
 async def house(engine: AsyncEngine, policy: NpsPolicy = ALL, leads: LeadPolicy = MEETING, **more: Any) -> Directory:
-    directory = replace(HOUSE, nps=policy, leads=leads, **more)
+    round_the_clock = Hours("always", read_week({"mon-sun": "00:00-24:00"}))
+    policy = msgspec.structs.replace(policy, hours="always")
+    directory = replace(HOUSE, hours=(round_the_clock,), nps=policy, leads=leads, **more)
     async with engine.begin() as connection:
         await store.apply(connection, directory)
     return directory
