@@ -67,6 +67,17 @@ async def test_a_client_answers_once_and_is_thanked(site: Site, engine: AsyncEng
     assert await told(engine) == ("answered", 10, "Всё <b>понравилось</b>")
 
 
+async def test_what_a_client_types_is_masked_as_what_is_said(site: Site, engine: AsyncEngine) -> None:
+    path = await sent(engine)
+    async with engine.begin() as connection:
+        await connection.execute(text("update company set masking = '{}'"))
+    async with ClientSession(site.url) as client:
+        typed = {"score": "2", "comment": "Верните на карту 4276 3800 1234 5679 деньги"}
+        async with client.post(path, data=typed) as response:
+            assert response.status == 200
+    assert await told(engine) == ("answered", 2, "Верните на карту [card] деньги")
+
+
 async def test_it_speaks_english_to_who_chooses_it(site: Site, engine: AsyncEngine) -> None:
     path = await sent(engine)
     async with ClientSession(site.url) as client, client.get(path, params={"lang": "en"}) as response:
@@ -133,8 +144,8 @@ async def test_whoever_reads_what_a_client_said_is_written_down(site: Site, engi
     async with engine.begin() as connection:
         called = (await connection.execute(spoken, {"at": now})).scalar_one()
         said = {"text": "Долго ждал", "segments": [], "words": [], "model": "base", "language": "ru"}
-        said |= {"call_id": called, "audio_seconds": 2, "took_seconds": 1}
-        await connection.execute(insert(transcripts).values(said))
+        took = {"call_id": called, "audio_seconds": 2, "took_seconds": 1}
+        await connection.execute(insert(transcripts).values(said | took))
     day = f"{now + timedelta(hours=3):%Y-%m-%d}"
     asked = {"measure": "nps", "from": day, "to": day}
     async with site.visitor("vera") as client:
