@@ -39,7 +39,7 @@ _FORGET_LEADS = text(
 )
 
 
-_MASK = "•••"
+MASK = "•••"
 """In what people wrote of others, where they named who is forgotten."""
 
 _WRITTEN: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
@@ -101,7 +101,7 @@ async def mask_mentions(connection: AsyncConnection, pattern: str, person: Perso
 
     `pattern` is that of `person.numbers`. Returns how many rows told one.
     """
-    unnamed, count = replace(person, pseudonym=_MASK), 0
+    unnamed, count = replace(person, pseudonym=MASK), 0
     for table, key, columns in _WRITTEN:
         told = or_(*(cast(table.c[name], Text).regexp_match(pattern) for name in columns))
         asked = select(table.c[key], *(table.c[name] for name in columns)).where(told).order_by(table.c[key])

@@ -33,9 +33,9 @@ class NpsPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``stages`` and ``steps`` (of the funnel) ask when a lead comes there, ``talks`` after answered talks. ``way``: an
     automatic call, or a link in a message. A client is asked ``delay_minutes`` after that, in ``hours`` (a key of the
-    directory's hours; the line's own unless told), and never twice within ``days_between`` days. ``prompt`` is the
-    sound in which the call asks, ``comment_prompt`` the one that asks for some words too, at most ``comment_seconds``
-    long; without it no words are asked for.
+    directory's hours; the line's own unless told, and by day where it has none), and never twice within
+    ``days_between`` days. ``prompt`` is the sound in which the call asks, ``comment_prompt`` the one that asks for some
+    words too, at most ``comment_seconds`` long; without it no words are asked for.
     """
 
     way: Way = "call"

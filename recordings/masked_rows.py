@@ -41,6 +41,10 @@ class Policy:
         kept = heard if self.keep_original and masked.muted else None
         return MaskedTalk(replace(heard, sides=sides), masked.muted, kept)
 
+    def mask_text(self, text: str) -> str:
+        """Mask what somebody wrote."""
+        return masking.mask_text(text, self.kinds, self.region)
+
 
 _POLICY = text(
     """

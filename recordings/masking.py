@@ -82,6 +82,13 @@ def mask(sides: Mapping[str, Sequence[Word]], kinds: Collection[str], region: st
     return Masked({side: _replaced(words, places[side]) for side, words in ordered.items()}, joined(muted))
 
 
+def mask_text(text: str, kinds: Collection[str], region: str = "RU") -> str:
+    """Mask what is of these kinds in what somebody wrote, as if it were said word after word."""
+    words = [Word(word, at / 2, at / 2 + 0.4, 1.0) for at, word in enumerate(text.split())]
+    masked = mask({"caller": words}, kinds, region)
+    return " ".join(word.text for word in masked.words["caller"]) if masked.muted else text
+
+
 def joined(muted: Iterable[Muted]) -> tuple[Muted, ...]:
     """Put together what overlaps, or is parted by less than a sound; the kind is that of the earlier."""
     told: list[Muted] = []

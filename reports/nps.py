@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from directory.hours import next_open
-from directory.model import Directory, Line
+from directory.hours import next_open, read_week
+from directory.model import Directory, Hours, Line
 from directory.numbers import e164
 from routing.outgoing import Refused, may_call
 
@@ -19,6 +19,9 @@ REASONS: Final = (
 from; a link goes to clients with a lead alone; they were asked, or will be; calls there are not allowed; its hours
 never open. And when they were to be: the policy is another by now, nobody takes messages, our own address is unknown.
 """
+
+DAYTIME: Final = Hours("daytime", read_week({"mon-sun": "09:00-20:00"}))
+"""When clients are asked where neither the policy nor the line has hours: nobody is called at night."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,5 +82,5 @@ def line_of(directory: Directory, number: str) -> Line | None:
 
 def open_from(directory: Directory, line: Line, at: datetime) -> datetime | None:
     """The first moment from `at` on at which clients may be asked; None: there is none within a year."""
-    hours = directory.hours_of(directory.nps.hours or line.hours)
-    return at if hours is None else next_open(hours, directory.zone_of(line), at)
+    hours = directory.hours_of(directory.nps.hours or line.hours) or DAYTIME
+    return next_open(hours, directory.zone_of(line), at)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.forgetting import Person
+from crm_sync.erasing import MASK
 from directory.model import Directory
 from reports.nps_tables import nps_asks
 
@@ -23,6 +26,19 @@ async def forget(connection: AsyncConnection, numbers: Collection[str]) -> int:
 async def forget_call(connection: AsyncConnection, call_id: UUID) -> int:
     """Forget the client of a call that is forgotten: who was asked after it, or by it."""
     return await _forget(connection, or_(nps_asks.c.talk_id == call_id, nps_asks.c.call_id == call_id))
+
+
+async def mask_mentions(connection: AsyncConnection, pattern: str, person: Person) -> int:
+    """Mask the person where other clients' comments tell a number of theirs; returns how many did.
+
+    `pattern` is that of `person.numbers`.
+    """
+    unnamed, told = replace(person, pseudonym=MASK), nps_asks.c.comment.regexp_match(pattern)
+    found = (await connection.execute(select(nps_asks.c.id, nps_asks.c.comment).where(told).with_for_update())).all()
+    for row in found:
+        its = update(nps_asks).where(nps_asks.c.id == row.id)
+        await connection.execute(its.values(comment=unnamed.text(row.comment)))
+    return len(found)
 
 
 async def keep_to(

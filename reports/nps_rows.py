@@ -104,6 +104,13 @@ _CALLED: Final = text(
 )
 """The calls that ask, and those of the last day that came to nothing: of them CEL may tell more after an outage."""
 
+_CALLED_LATELY: Final = text(
+    """
+    select count(*) filter (where asked_at > now() - interval '1 minute'), count(*)
+    from nps_asks where way = 'call' and asked_at > now() - interval '1 hour' and id <> :but
+    """
+)
+
 _EXPIRE: Final = text(
     f"""
     update nps_asks set state = 'expired'
@@ -170,6 +177,12 @@ async def _write(connection: AsyncConnection, directory: Directory, row: Any, ve
 async def take(connection: AsyncConnection, pbx: str) -> Row[Any] | None:
     """Take the ask that is due first, for this PBX to call; a few are called at once."""
     return (await connection.execute(_TAKE, {"pbx": pbx})).one_or_none()
+
+
+async def called_lately(connection: AsyncConnection, *, but: UUID) -> tuple[int, int]:
+    """How many clients were called to be asked in the last minute and hour, `but` this one."""
+    minute, hour = (await connection.execute(_CALLED_LATELY, {"but": but})).one()
+    return minute, hour
 
 
 async def put_off(connection: AsyncConnection, ask: UUID, until: datetime) -> None:

@@ -206,6 +206,7 @@ class Erasing:
             account.went["promises"] += await forget_promises_to(connection, every, person.pseudonym)
             account.went["calls_out"] += await forget_calls_out(connection, person, whom.pattern)
             account.went["nps"] += await nps_erasing.forget(connection, every)
+            account.went["mentions"] += await nps_erasing.mask_mentions(connection, whom.pattern, whom.person)
             if await under_way_to(connection, whom.pattern):
                 account.stays("call_out", "not_over_yet")
             for call_id in await mentioned_in(connection, whom.pattern):

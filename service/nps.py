@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Never
 
@@ -17,6 +18,7 @@ from directory.model import Directory
 from reports import nps_rows as rows
 from reports.nps import line_of, open_from
 from service.rounds import come_round
+from service.tracebacks import place_of
 from web.words import say
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -36,17 +38,33 @@ async def keep(engine: AsyncEngine, public_url: str, every_seconds: float = EVER
 
 
 async def look(engine: AsyncEngine, public_url: str) -> None:
-    """One round: plan, send the links that are due, end what is over."""
-    async with engine.begin() as connection:
+    """One round: end what is over, plan, send the links that are due; what cannot be done keeps nothing else back."""
+    async with engine.connect() as connection:
         directory = await store.read(connection)
-        planned = await rows.plan(connection, directory)
-    async with engine.begin() as connection:
-        for row in await rows.due_links(connection):
+
+    async def send(connection: AsyncConnection) -> int:
+        due = await rows.due_links(connection)
+        for row in due:
             await _send(connection, directory, row, public_url)
-    async with engine.begin() as connection:
-        ended, expired = await rows.follow(connection), await rows.expire(connection)
+        return len(due)
+
+    ended = await _tried(engine, "what calls told", rows.follow)
+    expired = await _tried(engine, "what is over", rows.expire)
+    planned = await _tried(engine, "plans", lambda connection: rows.plan(connection, directory))
+    await _tried(engine, "links", send)
     if planned or ended or expired:
         log.info("clients are asked", judged=planned, ended=ended, expired=expired)
+
+
+async def _tried(engine: AsyncEngine, part: str, do: Callable[[AsyncConnection], Awaitable[int]]) -> int:
+    """Do one part in a transaction of its own; one that fails is logged, and tried again with the next round."""
+    try:
+        async with engine.begin() as connection:
+            return await do(connection)
+    except Exception as error:  # noqa: BLE001  # whatever one row does to it
+        told = {"error": type(error).__name__, "at": place_of(error)}
+        log.error("a part of the asking of clients could not be done", part=part, **told)  # noqa: TRY400
+        return 0
 
 
 async def _send(connection: AsyncConnection, directory: Directory, row: Any, public_url: str) -> None:

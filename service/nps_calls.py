@@ -7,16 +7,18 @@ dies in between.
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from directory.model import Directory, Line
 from reports import nps_rows as rows
 from reports.nps import line_of, open_from
 from routing.memory import Memory
+from routing.outgoing import Allowed, Usage, may_call
+from routing.requests import usage
 from service.judge import shown_by
 from telephony.link import Link
 from telephony.nps import EXISTS, Question, originate
@@ -26,6 +28,10 @@ from telephony.plan_variables import UnsafeDialError
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 5.0
+_NO_ROOM: Final = timedelta(minutes=10)
+"""So much later a client is asked for whom the house's limits on calls out leave no room now."""
+
+_WAITS: Final = timedelta(days=rows.LATE_DAYS)
 
 
 class NpsCalls:
@@ -66,6 +72,12 @@ class NpsCalls:
             if opens > now:
                 await rows.put_off(connection, row.id, opens)
                 return True
+            if not await _is_room(connection, directory, row):
+                if now - row.planned_at > _WAITS + timedelta(minutes=directory.nps.delay_minutes):
+                    await rows.decline(connection, row.id, "not_allowed")
+                else:
+                    await rows.put_off(connection, row.id, now + _NO_ROOM)
+                return True
         await self._call(directory, line, row)
         return True
 
@@ -99,3 +111,15 @@ class NpsCalls:
             async with self._engine.begin() as connection:
                 await rows.fail(connection, row.id, why)
         log.info("a client is asked", pbx=self._pbx, ask=str(row.id), failed=why)
+
+
+async def _is_room(connection: AsyncConnection, directory: Directory, row: Any) -> bool:
+    """Whether the company's limits and budget allow one call more, those that ask counted too; it is nobody's call."""
+    used = await usage(connection, directory, None)
+    minute, hour = await rows.called_lately(connection, but=row.id)
+    company = Usage(
+        company_minute=used.company_minute + minute,
+        company_hour=used.company_hour + hour,
+        company_spent=used.company_spent,
+    )
+    return isinstance(may_call(f"+{row.number}", None, directory, company), Allowed)

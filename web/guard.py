@@ -102,8 +102,11 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers["X-Request-Id"] = request_id(request)
     if request.path.startswith(LINKED):
         response.headers.update(_LINKED_HEADERS)
+    if request.path.startswith(WALL):
+        response.headers["Referrer-Policy"] = "no-referrer"
+    # A form of a page without a referrer is sent with `Origin: null`, as another site's; nobody else is told NPS's.
     if request.path.startswith((WALL, NPS)):
-        response.headers.update({"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"})
+        response.headers["X-Robots-Tag"] = "noindex"
     response.headers["Content-Security-Policy"] = (
         f"default-src 'self'; style-src 'self'{style}; img-src 'self' data:; object-src 'none'; base-uri 'none';"
         " form-action 'self'; frame-ancestors 'none'"

@@ -1,7 +1,7 @@
 """Recordings and transcripts for the one who may have them; every listening is written down before the first byte."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -85,10 +85,15 @@ async def transcript_of(connection: AsyncConnection, call_id: UUID) -> Any:
 
 async def note(request: web.Request, connection: AsyncConnection, call_id: UUID, what: str) -> None:
     """Write down who listens to or reads what."""
-    viewer = request[VIEWER]
-    client = address_of(request)
-    row = {"user_id": viewer.user, "login": viewer.login, "call_id": call_id, "what": what}
-    await connection.execute(insert(listens).values(row | {"address": str(client) if client else None}))
+    await note_each(request, connection, [call_id], what)
+
+
+async def note_each(request: web.Request, connection: AsyncConnection, call_ids: Collection[UUID], what: str) -> None:
+    """The same of many calls at once, or of none."""
+    viewer, client = request[VIEWER], address_of(request)
+    row = {"user_id": viewer.user, "login": viewer.login, "what": what, "address": str(client) if client else None}
+    if call_ids:
+        await connection.execute(insert(listens), [row | {"call_id": call_id} for call_id in call_ids])
 
 
 async def send(request: web.Request, store: Store, sound: Sound, sides: Sequence[str]) -> web.StreamResponse:

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from directory.model import LANGUAGES
+from recordings.masked_rows import policy_of
 from reports import nps_rows as rows
 from reports.nps_links import opened
 from web.audited import unaudited
@@ -34,7 +35,9 @@ async def answer(request: web.Request) -> web.Response:
     if told not in map(str, SCORES):
         return await _page(request, ask, wrong=True)
     async with request.app[SERVICES].engine.begin() as connection:
-        await rows.answer(connection, ask.id, int(told), form.get("comment", ""))
+        masks = await policy_of(connection, ask.line)
+        comment = masks.mask_text(form.get("comment", "").strip()[: rows.COMMENT_MOST])
+        await rows.answer(connection, ask.id, int(told), comment)
     return web.Response(status=303, headers={"Location": request.path_qs})
 
 

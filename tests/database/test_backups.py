@@ -394,7 +394,7 @@ async def test_one_of_an_earlier_version_is_brought_to_this_one(
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
             with monkeypatch.context() as patch:  # that version reads fewer columns of the directory than this one
-                patch.setattr(making.store, "read", AsyncMock(return_value=HOUSE))
+                patch.setattr(directory_store, "read", AsyncMock(return_value=HOUSE))
                 told, _ = await making._moment(connection, empty_database_url, place, empty)
         told |= {"revision": "0064", "format": 1, "version": "0.0", "objects": 0, "copied": False}
         folder.finish(place, folder.Manifest(**told))

@@ -5,29 +5,37 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
+from calls.forgetting import Person, pattern
 from calls.record import record_all
 from crm_sync.book.decisions import decide
 from crm_sync.book.leads import By
 from crm_sync.book.lifecycle import Move
 from crm_sync.ledger.upkeep import plan_told
 from directory import store
+from directory.hours import read_week
 from directory.lead_policy import FunnelStep, LeadPolicy
-from directory.model import Directory
+from directory.model import Directory, Hours
 from directory.nps import NpsPolicy, TalkShare
+from directory.outgoing import Outgoing
 from directory.retention import Retention
 from reports import nps_erasing, nps_links
 from reports import nps_rows as rows
 from reports.registry import COUNT_OF
+from routing.tables import outgoing_calls
 from service import nps
 from service.crm.ledger import rooms
+from service.nps_calls import NpsCalls
 from service.settings import Settings
 from service.wiring import owes
 from telephony.nps import channel_of
@@ -43,7 +51,9 @@ MEETING = LeadPolicy(funnel=(FunnelStep(key="meeting", name="Встреча"),))
 
 
 async def house(engine: AsyncEngine, policy: NpsPolicy = ALL, leads: LeadPolicy = MEETING, **more: Any) -> Directory:
-    directory = replace(HOUSE, nps=policy, leads=leads, **more)
+    round_the_clock = Hours("always", read_week({"mon-sun": "00:00-24:00"}))
+    policy = msgspec.structs.replace(policy, hours="always")
+    directory = replace(HOUSE, hours=(round_the_clock,), nps=policy, leads=leads, **more)
     async with engine.begin() as connection:
         await store.apply(connection, directory)
     return directory
@@ -163,6 +173,51 @@ async def test_an_ask_is_taken_once_and_not_while_the_client_talks_with_us(engin
     assert await take() is None
 
 
+@pytest.mark.parametrize(
+    "limits, planned_days_ago, state, calls",
+    [
+        (Outgoing(), 0, "calling", 1),
+        (Outgoing(person_per_minute=1), 0, "calling", 1),
+        (Outgoing(company_per_minute=1), 0, "planned", 0),
+        (Outgoing(company_day_budget=Decimal(3), price_per_minute=Decimal(2)), 0, "planned", 0),
+        (Outgoing(company_per_hour=1), 4, "declined", 0),
+    ],
+)
+async def test_calls_that_ask_keep_to_the_limits_of_calls_out(
+    engine: AsyncEngine, limits: Outgoing, planned_days_ago: int, state: str, calls: int
+) -> None:
+    """Somebody has just dialled: they are put off, and given up after days; nobody's own limit is theirs."""
+    directory = await house(engine, outgoing=limits)
+    await talk(engine, "4.9")
+    await planned(engine, directory)
+    pbx: Any = Pretended()
+    async with engine.begin() as connection:
+        aged = text("update nps_asks set planned_at = planned_at - make_interval(days => :days)")
+        await connection.execute(aged, {"days": planned_days_ago})
+        dialled = {"purpose": "dialled", "state": "connected", "number": OTHER, "asked_by": "PJSIP/door"}
+        await connection.execute(insert(outgoing_calls).values(dialled))
+    look = NpsCalls(pbx, pbx, engine)
+    assert await look._ask_next(directory)
+    assert not await look._ask_next(directory)
+    ((told, later),) = await asked(engine, "select state, due_at > now() from nps_asks")
+    assert (told, later) == (state, state == "planned")
+    assert pbx.told.count("Originate") == calls
+
+
+class Pretended:
+    """A PBX whose dialplan asks."""
+
+    def __init__(self) -> None:
+        """Was told nothing."""
+        self.settings = SimpleNamespace(name="pbx")
+        self.told: list[str] = []
+
+    async def action(self, fields: dict[str, Any]) -> Any:
+        """Do as it is told."""
+        self.told.append(fields["Action"])
+        return SimpleNamespace(fields={"Value": "1"})
+
+
 def call_that_asks(ask: UUID, *told: e.Event) -> list[e.Event]:
     """The client was called, answered and hung up; what the dialplan told in between."""
     at = datetime.now(UTC) - timedelta(seconds=60)
@@ -250,6 +305,18 @@ async def test_a_call_that_never_came_to_be_is_given_up_and_what_cel_tells_later
     assert await asked(engine, "select state, score, why from nps_asks") == [("answered", 8, "")]
 
 
+async def test_plans_that_fail_keep_no_answer_back(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = await called(engine)
+    await record_all(engine, call_that_asks(ask, HEARD, e.NpsAnswered(pbx="pbx", channel="", score=7)), owes)
+
+    async def fails(*_: object) -> int:
+        raise ValueError
+
+    monkeypatch.setattr(rows, "plan", fails)
+    await nps.look(engine, "")
+    assert await asked(engine, "select state, score from nps_asks") == [("answered", 7)]
+
+
 async def test_answers_are_counted_by_manager_and_line_on_the_day_they_came(engine: AsyncEngine) -> None:
     directory = await house(engine)
     for at, score in enumerate((10, 9, 8, 6, 0)):
@@ -320,6 +387,16 @@ async def test_a_person_is_forgotten_and_the_score_stays(engine: AsyncEngine) ->
     assert await asked(engine, "select number, party_id, comment, state, score from nps_asks") == [
         ("", None, None, "answered", 3)
     ]
+
+
+async def test_a_person_is_forgotten_in_what_another_client_wrote(engine: AsyncEngine) -> None:
+    await called(engine)
+    person = Person(frozenset({OTHER[1:]}), frozenset(), "erased000000000001")
+    async with engine.begin() as connection:
+        await connection.execute(text("update nps_asks set comment = 'Звоните жене: 8 (916) 123-00-02'"))
+        assert await nps_erasing.mask_mentions(connection, pattern(OTHER[1:]), person) == 1
+        assert await nps_erasing.mask_mentions(connection, pattern(OTHER[1:]), person) == 0
+    assert await asked(engine, "select number, comment from nps_asks") == [(NUMBER, "Звоните жене: •••")]
 
 
 async def test_words_and_numbers_go_after_the_days_of_the_policy_unless_they_are_held(engine: AsyncEngine) -> None:

@@ -9,12 +9,13 @@ from uuid import UUID, uuid4
 
 import pytest
 from aiohttp import ClientSession
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls import events as e
 from calls.nps import PREFIX
 from calls.record import record_all
+from recordings.tables import transcripts
 from reports import nps_links
 from service.wiring import owes
 from tests.fakes.recorded import settled_call
@@ -53,7 +54,9 @@ async def test_a_client_answers_once_and_is_thanked(site: Site, engine: AsyncEng
     async with ClientSession(site.url) as client:
         async with client.get(path) as response:
             page = await response.text()
-            assert (response.status, response.headers["Referrer-Policy"]) == (200, "no-referrer")
+            # Under `no-referrer` older browsers would send the form with `Origin: null`, and be refused.
+            assert (response.status, response.headers["Referrer-Policy"]) == (200, "same-origin")
+            assert response.headers["X-Robots-Tag"] == "noindex"
             assert page.count('type="radio"') == 11
             assert "рекомендовать" in page
         assert await told(engine) == ("sent", None, None)  # a look, as a preview of the link takes one, answers nothing
@@ -62,6 +65,17 @@ async def test_a_client_answers_once_and_is_thanked(site: Site, engine: AsyncEng
         async with client.post(path, data={"score": "0", "comment": "кто-то другой"}) as response:
             assert "Спасибо" in await response.text()
     assert await told(engine) == ("answered", 10, "Всё <b>понравилось</b>")
+
+
+async def test_what_a_client_types_is_masked_as_what_is_said(site: Site, engine: AsyncEngine) -> None:
+    path = await sent(engine)
+    async with engine.begin() as connection:
+        await connection.execute(text("update company set masking = '{}'"))
+    async with ClientSession(site.url) as client:
+        typed = {"score": "2", "comment": "Верните на карту 4276 3800 1234 5679 деньги"}
+        async with client.post(path, data=typed) as response:
+            assert response.status == 200
+    assert await told(engine) == ("answered", 2, "Верните на карту [card] деньги")
 
 
 async def test_it_speaks_english_to_who_chooses_it(site: Site, engine: AsyncEngine) -> None:
@@ -115,6 +129,41 @@ async def test_whoever_sees_the_talk_reads_the_answer_behind_the_number(site: Si
     params = {"measure": "detractors", "person": "anna"} | day
     async with site.visitor("gleb") as client, client.get("/reports/behind", params=params) as other:
         assert other.status == 403
+
+
+async def test_whoever_reads_what_a_client_said_is_written_down(site: Site, engine: AsyncEngine) -> None:
+    """On the list and in the table that is taken away; what was typed is no text of a call."""
+    now = datetime.now(UTC)
+    await record_all(engine, settled_call(at=now - timedelta(minutes=9), line=LINE), owes)
+    spoken = text(
+        """
+        insert into nps_asks (reason, number, line, person, way, state, answered_at, score, talk_id, call_id)
+        select 'talk 1', caller_number, line, 'anna', 'call', 'answered', :at, 6, id, id from calls returning call_id
+        """
+    )
+    async with engine.begin() as connection:
+        called = (await connection.execute(spoken, {"at": now})).scalar_one()
+        said = {"text": "Долго ждал", "segments": [], "words": [], "model": "base", "language": "ru"}
+        took = {"call_id": called, "audio_seconds": 2, "took_seconds": 1}
+        await connection.execute(insert(transcripts).values(said | took))
+    day = f"{now + timedelta(hours=3):%Y-%m-%d}"
+    asked = {"measure": "nps", "from": day, "to": day}
+    async with site.visitor("vera") as client:
+        async with client.get("/reports/behind", params=asked) as page:
+            assert "6: Долго ждал" in await page.text()
+        async with client.get("/reports/behind/export", params=asked) as table:
+            assert "6: Долго ждал" in await table.text()
+    heard = text("select login, call_id, what from listens order by id")
+    async with engine.begin() as connection:
+        assert [tuple(row) for row in await connection.execute(heard)] == [
+            ("vera", called, "transcript"),
+            ("vera", called, "export"),
+        ]
+        await connection.execute(text("update nps_asks set comment = 'Дорого'"))
+    async with site.visitor("vera") as client, client.get("/reports/behind", params=asked) as page:
+        assert "6: Дорого" in await page.text()
+    async with engine.connect() as connection:
+        assert len((await connection.execute(heard)).all()) == 2
 
 
 async def test_the_call_that_asked_has_a_page_for_its_line_and_is_in_no_list(site: Site, engine: AsyncEngine) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from directory.masking import MASK_KINDS
 from recordings.cards import luhn
-from recordings.masking import BEHIND_SECONDS, Masked, kind_of, mask, muted_from, muted_json
+from recordings.masking import BEHIND_SECONDS, Masked, kind_of, mask, mask_text, muted_from, muted_json
 from recordings.personal_numbers import snils
 from recordings.transcript import Word
 from tests.fakes.spoken import FILLERS, STYLES, card, said, spoken
@@ -30,6 +30,16 @@ def alone(text: str, kinds: tuple[str, ...] = MASK_KINDS, region: str = "RU") ->
 
 
 # --- what must go ---
+
+
+def test_what_was_written_is_masked_as_what_was_said() -> None:
+    """And where nothing is to be masked it stays as it was written."""
+    told = "Деньги с карты\n4276 3800 1234 5679 списали дважды, почта ivan@mail.ru"
+    assert mask_text(told, ["card"]) == "Деньги с карты [card] списали дважды, почта ivan@mail.ru"
+    assert mask_text(told, ["email"]).endswith("почта [email]")
+    assert mask_text(told, []) == told
+    assert mask_text("Ждал  10 минут\nне дождался", MASK_KINDS) == "Ждал  10 минут\nне дождался"
+    assert mask_text("", MASK_KINDS) == ""
 
 
 @given(

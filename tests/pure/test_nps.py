@@ -9,7 +9,7 @@ import pytest
 from calls.nps import OF_NOBODY, PREFIX, is_nps
 from directory.model import Directory, DoNotCall
 from directory.nps import NpsPolicy
-from reports.nps import Client, Occasion, Verdict, may_ask
+from reports.nps import Client, Occasion, Verdict, may_ask, open_from
 from tests.fakes.directories import LINE, OFFICE
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # Monday noon in Moscow; the line is open from 9 to 18
@@ -35,6 +35,14 @@ def test_a_client_is_asked_in_the_hours_of_the_line_or_those_that_the_policy_nam
     assert may_ask(replace(always, at=evening.at, has_lead=True), NOBODY, house(way="link", hours="office")).due_at == (
         morning
     )
+
+
+@pytest.mark.parametrize("hour, opens", [(0, 6), (5.9, 6), (6, 6), (16.9, 16.9), (17, 30)])
+def test_a_client_of_a_line_without_hours_is_not_asked_at_night(hour: float, opens: float) -> None:
+    """From nine to eight in the evening by the line's clock, here three hours ahead."""
+    midnight, always = datetime(2026, 11, 28, tzinfo=UTC), HOUSE.line("74951234568")
+    assert always is not None
+    assert open_from(HOUSE, always, midnight + timedelta(hours=hour)) == midnight + timedelta(hours=opens)
 
 
 @pytest.mark.parametrize("days, why", [(0, "asked_lately"), (89.9, "asked_lately"), (90, ""), (-0.5, "asked_lately")])

@@ -12,7 +12,7 @@ from pydantic import Field
 from reports.plan_days import Whose, WhoseKind, month_of
 from reports.plan_rows import write_plans
 from reports.plan_sheet import read_month
-from reports.plans import Outlook
+from reports.report import Outlook
 from web.api.operations import PREFIX, Answer, Body, Door, Query, Said, answered, problem, read_body, refusal
 from web.audited import audited
 from web.guard import VIEWER, only

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final, get_args
 from urllib.parse import urlencode
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from aiohttp import hdrs, web
@@ -29,7 +30,7 @@ from web.guard import VIEWER, only
 from web.house import HOUSE
 from web.keeping import actor_of
 from web.leads.wording import place_name
-from web.listening import stream
+from web.listening import note_each, stream
 from web.names import line_name, person_name
 from web.page import language_of, page, zone_of
 from web.reports import words
@@ -80,10 +81,11 @@ async def show(request: web.Request) -> web.Response:
         after = read_cursor(request.query.get("cursor", ""))
     except FilterError as error:
         raise web.HTTPBadRequest(text=str(error)) from error
-    async with request.app[SERVICES].engine.connect() as connection:
+    async with request.app[SERVICES].engine.begin() as connection:
         told = {of: await number(connection, directory, asked, side) for of, side in asked.sides.items()}
         found = await things(connection, directory, asked, after, PAGE + 1)
         shown = await seen(connection, viewer, scope_of(viewer, directory), asked, found[:PAGE])
+        await note_each(request, connection, _read(shown), "transcript")
     language = language_of(request)
     return await page(
         request,
@@ -144,8 +146,16 @@ async def _table(
     yield [[say(language, f"report.column.{name}") for name in _COLUMNS]]
     async for found in every_thing(connection, directory, asked, _PIECE):
         shown = await seen(connection, viewer, scope_of(viewer, directory), asked, found)
+        if read := _read(shown):
+            async with request.app[SERVICES].engine.begin() as noting:  # what is read goes on on the other connection
+                await note_each(request, noting, read, "export")
         rows = (Row(*one) for one in zip(found, shown, strict=True))
         yield [_cells(row, asked, directory, language, zone) for row in rows]
+
+
+def _read(shown: Sequence[Seen]) -> set[UUID]:
+    """The calls whose texts stand in a list, and are read with it."""
+    return {one.answer.read_of for one in shown if one.answer and one.answer.read_of}
 
 
 def _cells(row: Row, asked: Question, directory: Directory, language: str, zone: ZoneInfo) -> list[Cell]:

@@ -1,22 +1,20 @@
 """What was said, searched for: calls as the list shows them, with the moments of each talk that answer the search."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from aiohttp import web
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recordings.moments import Excerpt, excerpts
 from recordings.rows import words_of
 from web import finding
 from web.finding import Filters
-from web.guard import VIEWER, address_of
+from web.listening import note_each
 from web.rights import Scope
-from web.tables import listens
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +50,11 @@ async def find(
     """
     found = await finding.find(connection, scope, filters, cursor, limit)
     words = await words_of(connection, [row.id for row in found.rows]) if found.rows else {}
-    await _note(request, connection, list(words))
+    # What was searched for may be anybody's name, and is not kept.
+    await note_each(request, connection, list(words), "search")
     told = await asyncio.to_thread(_told, filters.said, words)
     return Talks(tuple(Talk(row, told.get(row.id, ())) for row in found.rows), found.cursor)
 
 
 def _told(query: str, words: Mapping[UUID, list[dict[str, Any]]]) -> dict[UUID, tuple[Excerpt, ...]]:
     return {call_id: excerpts(query, said) for call_id, said in words.items()}
-
-
-async def _note(request: web.Request, connection: AsyncConnection, call_ids: Sequence[UUID]) -> None:
-    """Write down whose words were shown to whom; what was searched for may be anybody's name, and is not kept."""
-    viewer, client = request[VIEWER], address_of(request)
-    row = {"user_id": viewer.user, "login": viewer.login, "what": "search", "address": str(client) if client else None}
-    if call_ids:
-        await connection.execute(insert(listens), [row | {"call_id": call_id} for call_id in call_ids])
