@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 SETUP := $(PYTHON) -m setup
-# Most tests wait for a real PBX, database or browser: four processes, each with its own, are
-# as many as two cores bear.
-PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
-# Reads all tests once, so that the four processes find them compiled.
+# Most tests wait for a real PBX, database or browser: of four processes, each with its own, two
+# cores stood still for a quarter of the time.
+PYTEST := $(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder
+# Reads all tests once, so that the five processes find them compiled.
 PYTEST_ONCE := $(BIN)/pytest --collect-only -qq > /dev/null
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal
 

@@ -1,4 +1,4 @@
-"""How long it takes to count the days of years of calls, one day anew, and to read what a report is made of."""
+"""How long it takes to count the days of years of calls, one day anew, and to get a report as a browser does."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, get_args
 
@@ -15,25 +16,32 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.crowd import Size, gather
+from benchmarks.search import pages
 from calls.database import connect
 from directory import store
-from reports.assembling import make_report
 from reports.building import build, build_day
-from reports.fact_rows import count_items, items, read_facts, read_hours
-from reports.report import Audience, Kind
+from reports.report import Kind
 from service.database import upgrade
 from service.postgres import Postgres
+from tests.fakes.site import Site
 
 GOAL_SECONDS: Final = 2.0
-WEEKS_BEFORE: Final = 8
 ROUNDS: Final = 10
 KINDS: Final = get_args(Kind)
 
 _EVENT: Final = "insert into lead_events (lead_id, at, by, kind, before, after, reason, deadline_at) select id,"
-# The crowd's leads get a life: each came in, was given, and went where it is; one in ten is worked on still, some 500 a
-# person. Who was missed was called back.
+# The crowd's leads get a life: each came in, was given, and went where it is, most within two months; one in ten of the
+# last year is worked on still. Who was missed was called back. The house and its people have plans.
 _LIVES: Final = (
-    "update leads set stage = 'lost', closed_at = stage_at, deadline_at = null where closed_at is null and id % 10 > 1",
+    """
+    update leads set stage_at = least(stage_at, opened_at + id % 60 * interval '1 day'), stage = case
+        when id % 10 = 0 and opened_at > now() - interval '1 year' then 'in_work' when id % 10 < 4 then 'won'
+        when id % 10 < 7 then 'lost' else 'disqualified' end
+    """,
+    """
+    update leads set closed_at = case when stage <> 'in_work' then stage_at end,
+        deadline_at = case when stage = 'in_work' then stage_at + interval '60 days' end
+    """,
     f"{_EVENT} opened_at, 'p0', 'opened', null, 'new', null, null from leads",
     f"{_EVENT} opened_at, 'p0', 'owner', null, owner, null, null from leads where owner is not null",
     f"{_EVENT} stage_at, 'p0', 'stage', 'new', stage, 'spam', deadline_at from leads where stage <> 'new'",
@@ -43,6 +51,14 @@ _LIVES: Final = (
                             closed_at, closed_by)
     select id, line, 'missed', id, 1, 1, started_at, started_at, started_at + interval '1 hour', 'talk'
     from calls where direction = 'inbound' and status = 'missed'
+    """,
+    """
+    insert into plans (month, kind, key, measure, value, set_by)
+    select date_trunc('month', now()) - ago * interval '1 month', kind, key, measure, value, 'head'
+    from generate_series(0, 7) as ago,
+        (select 'house' as kind, '' as key union all select 'person', key from people) as whose,
+        (values ('leads_in', 500.0), ('won', 100.0), ('talks', 900.0), ('missed_share', 0.1), ('in_work', 30.0))
+            as planned (measure, value)
     """,
     "truncate report_marks",
     "vacuum analyze",
@@ -59,10 +75,9 @@ async def live(dsn: str) -> None:
         await raw.close()
 
 
-async def tell(engine: AsyncEngine) -> None:
-    """Print how long each took."""
-    now = datetime.now(UTC)
-    began, days = time.perf_counter(), 0
+async def count(engine: AsyncEngine) -> None:
+    """Count every day, and print how long it took."""
+    now, began, days = datetime.now(UTC), time.perf_counter(), 0
     while True:
         built = await build(engine, now)
         days += len(built.days)
@@ -70,35 +85,30 @@ async def tell(engine: AsyncEngine) -> None:
             break
     took = time.perf_counter() - began
     print(f"  {days} days were counted in {took:.0f} s, {took / max(days, 1) * 1000:.0f} ms each", flush=True)
+
+
+async def tell(engine: AsyncEngine, site: Site) -> None:
+    """Print how long a day takes to count, and how long pages of reports take."""
+    now = datetime.now(UTC)
+    yesterday = now.date() - timedelta(days=1)
     async with engine.connect() as connection:
         directory = await store.read(connection)
         rows = (await connection.execute(text("select count(*) from report_facts"))).scalar_one()
         hours = (await connection.execute(text("select count(*) from report_hours"))).scalar_one()
     print(f"  they are {rows} facts, and {hours} by the hour")
-    today = now.date()
-    await _timed("one day anew", lambda: build_day(engine, directory, today - timedelta(days=1), now))
-    month = today - timedelta(days=31)
+    await _timed("one day anew", lambda: build_day(engine, directory, yesterday, now))
+    async with site.visitor("head") as client:
 
-    async def read(first_days_ago: int) -> None:
-        async with engine.connect() as connection:
-            await read_facts(connection, today - timedelta(days=first_days_ago), today)
-            await read_hours(connection, today - timedelta(days=first_days_ago), today)
+        async def got(address: str) -> None:
+            async with client.get(address) as response:
+                await response.read()
+            assert response.status == 200, address
 
-    async def behind() -> None:
-        async with engine.connect() as connection:
-            await items(connection, "missed", month, today, zone=directory.company.time_zone)
-            await count_items(connection, "missed", month, today, zone=directory.company.time_zone)
-
-    await _timed("facts of a day and of the weeks before", lambda: read(7 * WEEKS_BEFORE))
-    await _timed("facts of a month and of the months before", lambda: read(31 * 7))
-    await _timed("the list behind a month's number", behind)
-    for kind in KINDS:
-
-        async def made(kind: Kind = kind) -> None:
-            async with engine.connect() as connection:
-                await make_report(connection, directory, kind, today - timedelta(days=1), Audience("house"), now)
-
-        await _timed(f"the house's {kind} report", made)
+        for kind in KINDS:
+            for whose, of in (("the house", ""), ("a team", "&team=t0")):
+                await _timed(f"{kind} report of {whose}", partial(got, f"/reports?kind={kind}&date={yesterday}{of}"))
+        span = f"from={yesterday - timedelta(days=30)}&to={yesterday}"
+        await _timed("the list behind a month's number", partial(got, f"/reports/behind?measure=missed&{span}"))
 
 
 async def _timed(what: str, once: Callable[[], Awaitable[object]]) -> None:
@@ -124,5 +134,7 @@ async def measure(size: Size | None = None) -> None:
             engine = connect(server.url)
             await gather(engine, server.dsn, size)
             await live(server.dsn)
-            await tell(engine)
+            await count(engine)
+            async with pages(engine) as site:
+                await tell(engine, site)
             await engine.dispose()

@@ -20,17 +20,22 @@ def asked_by(call: Call) -> dict[str, datetime]:
 
     One that the PBX or the phone refused before it was up is told to have hung up as well, with the refusal's cause
     (seen on Asterisk 22.10, scenario busy): that is left out. So is who hangs up after a transfer of theirs: they leave
-    the call to others.
+    the call to others. Asterisk keeps the first source of a channel's end: who talked with one that hung up while they
+    were moved on has that one's name for good, and the end of their last partner tells that they hung up.
     """
     moves = [fact for fact in facts(call, e.Transferred) if fact.succeeded]
     left = {uid for fact in moves for uid in (fact.channel, fact.second)}
+    named = {channel.name[1]: uid for uid, channel in sorted(call.channels.items())}
     asked: dict[str, datetime] = {}
     for fact in facts(call, e.HangupRequested):
-        channel = call.channels.get(fact.channel)
-        if channel is None or is_local(channel) or fact.channel in left:
+        uid = named.get(fact.by, "") if fact.by else fact.channel
+        channel = call.channels.get(uid)
+        if channel is None or is_local(channel) or uid in left:
             continue
         if channel.up_at or channel.cause is None or channel.cause[1] in GIVEN_UP:
-            asked.setdefault(fact.channel, fact.at or UNTIMED)
+            # Whoever is named at another's end hung up when they ended themselves, which may be long before.
+            ended = channel.ended_at if fact.by else None
+            asked[uid] = min(asked.get(uid, UNTIMED), fact.at or UNTIMED, ended or UNTIMED)
     return asked
 
 

@@ -156,7 +156,12 @@ class Unparked(_Happened, frozen=True):
 
 
 class HangupRequested(_Happened, frozen=True):
-    """The far side of this channel hung up by itself; of all who talked, the first to do so ended the talk."""
+    """The far side of this channel hung up by itself; of all who talked, the first to do so ended the talk.
+
+    `by`: the name of another channel, whose far side did, as the end of this one tells; empty for this one's own.
+    """
+
+    by: str = ""
 
 
 class QueueJoined(_Happened, frozen=True):

@@ -166,7 +166,7 @@ def _given_up(call: Call, caller: str, own: str, ended: datetime) -> bool:
     if caller_ended is None or UNTIMED in {ended, caller_ended}:
         return cancelled
     # Where it is told who hung up, and nobody did, the PBX gave up (scenario blonde_unanswered).
-    silent = not any(isinstance(fact, e.HangupRequested) for fact in call.facts)
+    silent = not any(isinstance(fact, e.HangupRequested) and not fact.by for fact in call.facts)
     if cancelled and silent and abs(caller_ended - ended) < SAME_MOMENT:
         return True
     asked = {uid: at for uid, at in asked_by(call).items() if uid != own and at != UNTIMED}

@@ -1,5 +1,6 @@
 """The nouns of the directory, as frozen values; a whole Directory is checked before anyone sees it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -275,6 +276,7 @@ class Directory:
     """Everything a call can reach, with look-ups that never raise: what is not there is None or empty.
 
     ``rules_version`` counts the sets of rules that were ever stored; it is 0 for a directory that was not.
+    ``given_up`` has the numbers of lines that it had, each with its source: the campaign, else the name.
     """
 
     company: Company
@@ -291,6 +293,7 @@ class Directory:
     leads: LeadPolicy = NO_POLICY
     nps: NpsPolicy = NO_NPS
     allowed: tuple[Allowed, ...] = ()
+    given_up: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def person(self, key: str) -> Person | None:
         """Find a person by key."""

@@ -110,6 +110,7 @@ async def read(connection: AsyncConnection) -> Directory:
         vip=tuple(Vip(number=row.number, note=row.note) for row in await _rows(connection, tables.vip_numbers)),
         rules=rules,
         rules_version=version,
+        given_up={row.number: row.source for row in await connection.execute(text(versions.GIVEN_UP))},
     )
 
 

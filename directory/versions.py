@@ -24,6 +24,21 @@ LISTS: Final = ("blocked", "allowed", "vip", "do_not_call")
 
 _KEY_WORDS: Final = 2
 
+# What a version changed tells which line went with it, and the version before what that line was.
+GIVEN_UP: Final = """
+    select distinct on (number) number, teams.key as team, had.source
+    from directory_versions as gone cross join unnest(gone.changes) as change
+    cross join lateral (select split_part(change, ' ', 3) as number) as line
+    join directory_versions as earlier on earlier.version = gone.version - 1
+    cross join lateral (
+        select entry ->> 'team' as team, coalesce(nullif(entry ->> 'campaign', ''), entry ->> 'name') as source
+        from json_array_elements(earlier.file -> 'lines') as lines (entry)
+        where entry ->> 'number' = number) as had left join teams on teams.key = had.team
+    where change like '- line %' and not exists (select from lines where lines.number = line.number)
+    order by number, gone.version desc
+"""
+"""Of each line that was given up, in SQL: the team that it had last, where there is that team still, and its source."""
+
 
 @dataclass(frozen=True, slots=True)
 class Version:

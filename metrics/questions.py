@@ -307,6 +307,12 @@ QUESTIONS: Final = (
     Question("crm_limit_most", "How much of it may be used.", ("crm", "bucket"), crm.LIMIT_MOST),
     Question("crm_missing", "Rights and settings that a connection lacks.", ("crm",), crm.MISSING),
     Question(
+        "report_facts_age_seconds",
+        "Since when no day was counted for reports, of which today is every ten minutes; no series before the first.",
+        (),
+        running.REPORT_FACTS_AGE,
+    ),
+    Question(
         "report_facts_waiting", "Days whose facts are to be counted anew for reports.", (), running.REPORT_DAYS_WAITING
     ),
     Question("leads_revived", "Lost leads that came back to work.", (), _REVIVED, counts=True, every_seconds=SELDOM),

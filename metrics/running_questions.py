@@ -105,4 +105,5 @@ INCIDENTS: Final = """
     select word, count(incidents.id) from unnest(cast(:kinds as text[])) as word
     left join incidents on kind = word group by word
 """
+REPORT_FACTS_AGE: Final = "select extract(epoch from clock_timestamp() - max(built_at)) from report_days"
 REPORT_DAYS_WAITING: Final = "select count(*) from report_days where waiting"

@@ -5,8 +5,8 @@ Rules kept here:
    Marks are taken in the transaction that has their days wait, and a day waits until its facts are written: a builder
    that is killed loses neither.
 2. The facts of a day are of one snapshot, taken after it no longer waits: what changes meanwhile has it wait again.
-3. Each day rests on a ground: the questions, the company's time zone, its lines, teams and hours. Where that is
-   another, all days are counted anew, the newest first, some at a time; so a measure that is added has its past.
+3. Each day rests on a ground: the questions, the company's time zone and funnel, its lines, teams and hours. Where that
+   is another, all days are counted anew, the newest first, some at a time; so a measure that is added has its past.
 """
 
 from __future__ import annotations
@@ -73,13 +73,14 @@ _CLEAR: Final = (
     text("delete from report_hours where day = :day"),
 )
 _COUNT: Final = """
-    with things as materialized ({things}),
-    hours as (
-        insert into report_hours (day, count, team, line, hour, value)
-        select :day, :count, team, line, cast(extract(hour from timezone(:zone, at)) as smallint) as hour, sum(value)
-        from things group by team, line, hour)
+    with things as materialized ({things}){hours}
     insert into report_facts (day, count, team, line, person, detail, value)
     select :day, :count, team, line, person, detail, sum(value) from things group by team, line, person, detail
+"""
+_HOURS: Final = """, hours as (
+    insert into report_hours (day, count, team, line, hour, value)
+    select :day, :count, team, line, cast(extract(hour from timezone(:zone, at)) as smallint) as hour, sum(value)
+    from things group by team, line, hour)
 """
 
 
@@ -134,7 +135,8 @@ async def build_day(engine: AsyncEngine, directory: Directory, day: date, now: d
                 told = asked(count, zone, day, day, now) | {"day": day, "count": count.key, "zone": zone}
                 if needs_quiet(count):
                     told["quiet"] = quiet(directory, day, day, now)
-                await connection.execute(question(_COUNT.format(things=things(count))), told)
+                sql = _COUNT.format(things=things(count), hours=_HOURS if count.hourly else "")
+                await connection.execute(question(sql), told)
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) not in _SERIALIZATION:
             raise
@@ -147,8 +149,15 @@ def ground_of(directory: Directory) -> str:
     """A digest of what the facts of every day rest on besides what happened."""
     lines = [(line.number, line.team, line.hours, line.time_zone) for line in directory.lines]
     teams = [(team.key, team.members) for team in directory.teams]
-    policy = (directory.company.time_zone, directory.leads.forgotten_days)
-    told = (policy, lines, teams, directory.hours, [(one.key, things(one)) for one in COUNTS])
+    leads = (directory.leads.forgotten_days, [step.key for step in directory.leads.funnel])
+    told = (
+        directory.company.time_zone,
+        leads,
+        lines,
+        teams,
+        directory.hours,
+        [(one.key, things(one)) for one in COUNTS],
+    )
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
 

@@ -9,8 +9,10 @@ for the incomplete beta function, whose continued fraction (8.17.22) is summed b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from math import ceil, exp, floor, inf, isinf, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 from typing import Final, Protocol
@@ -19,6 +21,8 @@ _EPSILON: Final = 1e-12
 _ROUNDED: Final = 1e-6
 """A number of things that was divided and multiplied again is whole but for this."""
 
+_REACHED: Final = 1e-9
+_NEARER_MOST: Final = 60
 _STEPS_MOST: Final = 10_000
 _SUMMED_MOST: Final = 5_000
 """A share of more things than these is told by the normal distribution, which is as good there."""
@@ -71,8 +75,12 @@ class Number:
 
     def bounds(self, level: float) -> tuple[float, float]:
         """The least and the greatest number that are not out of the common."""
-        low = _first(lambda number: self.at_most(number) > level / 2, self.mean)
-        high = _first(lambda number: self.at_least(number + 1) <= level / 2, self.mean)
+        if self.mean <= 0:
+            return 0.0, 0.0
+        spread = sqrt(self.mean + self.mean * self.mean / self.size)
+        away, step = _NORMAL.inv_cdf(1 - level / 2) * spread, ceil(spread / 8)
+        low = _first(lambda number: self.at_most(number) > level / 2, self.mean - away, step)
+        high = _first(lambda number: self.at_least(number + 1) <= level / 2, self.mean + away, step)
         return float(low), float(high)
 
 
@@ -100,9 +108,19 @@ class Share:
     def bounds(self, level: float) -> tuple[float, float]:
         """The least and the greatest share that are not out of the common."""
         other = Share(self.whole, self.no, self.yes)
-        least = _bisect(lambda number: self._below(number) > level / 2, self.whole)
-        greatest = self.whole - _bisect(lambda number: other._below(number) > level / 2, self.whole)
-        return least / self.whole, greatest / self.whole
+        return self._least(level / 2) / self.whole, (self.whole - other._least(level / 2)) / self.whole
+
+    def _least(self, chance: float) -> int:
+        """The least number of yes that no more than are found more often than `chance`."""
+        each = self._each()
+        if each is None:
+            return _bisect(lambda number: self._below(number) > chance, 0, self.whole)
+        total = 0.0
+        for number, one in enumerate(each):
+            total += one
+            if total > chance:
+                return number
+        return self.whole
 
     def _below(self, part: int) -> float:
         whole, yes, no = self.whole, self.yes, self.no
@@ -114,8 +132,23 @@ class Share:
         if whole > _SUMMED_MOST:
             spread = sqrt(whole * yes * no / every**2 * (every + whole) / (every + 1))
             return _NORMAL.cdf((part + 0.5 - whole * yes / every) / spread)
-        chance = exp(lgamma(no + whole) - lgamma(no) + lgamma(every) - lgamma(every + whole))
-        return _summed(chance, part, self) if chance > 0 else _summed_by_logs(part, self)
+        each = self._each()
+        return _summed_by_logs(part, self) if each is None else min(1.0, sum(islice(each, part + 1)))
+
+    def _each(self) -> Iterator[float] | None:
+        """How likely no yes is, one, and so on, each made of the one before; None: that of none is too little."""
+        whole, yes, no = self.whole, self.yes, self.no
+        if whole > _SUMMED_MOST:
+            return None
+        chance = exp(lgamma(no + whole) - lgamma(no) + lgamma(yes + no) - lgamma(yes + no + whole))
+        return self._from(chance) if chance > 0 else None
+
+    def _from(self, chance: float) -> Iterator[float]:
+        yield chance
+        for number in range(self.whole):
+            left = self.whole - number
+            chance *= left * (self.yes + number) / ((number + 1) * (self.no + left - 1))
+            yield chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +172,10 @@ class Times:
 
     def bounds(self, level: float) -> tuple[float, float]:
         """Where the tails of half a level each begin."""
-        return _crossing(self.at_most, level / 2, 0.0), _crossing(self.at_most, 1 - level / 2, 0.0)
+        if self.usual <= 0:
+            return self.usual, self.usual
+        low, high = (_crossing(self.at_most, chance, 0.0, self.usual) for chance in (level / 2, 1 - level / 2))
+        return low, high
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +204,14 @@ class Spread:
         """Where the tails of half a level each begin."""
         if self.scatter <= 0:
             return self.usual, self.usual
-        low = _crossing(self.at_most, level / 2, self.usual - 1000 * self.scatter)
-        return low, 2 * self.usual - low
+        away = self.scatter * _student(level / 2, self.degrees)
+        return self.usual + away, self.usual - away
+
+
+@lru_cache(maxsize=4096)
+def _student(chance: float, degrees: float) -> float:
+    """Below which value Student's t is so often."""
+    return _crossing(Spread(0.0, 1.0, degrees).at_most, chance, -1000.0, 1.0)
 
 
 def wilson(part: float, whole: float, level: float) -> tuple[float, float]:
@@ -226,18 +268,8 @@ def _fraction(x: float, a: float, b: float) -> float:
     return value
 
 
-def _summed(chance: float, part: int, share: Share) -> float:
-    """The chances of 0 to `part` yes, from that of none on, each made of the one before."""
-    total = chance
-    for number in range(part):
-        left = share.whole - number
-        chance *= left * (share.yes + number) / ((number + 1) * (share.no + left - 1))
-        total += chance
-    return min(1.0, total)
-
-
 def _summed_by_logs(part: int, share: Share) -> float:
-    """The same where the chance of none is too little for a float."""
+    """The chance of `part` yes at most, where that of none is too little for a float."""
     whole, yes, no = share.whole, share.yes, share.no
     outside = lgamma(whole + 1) + lgamma(yes + no) - lgamma(yes) - lgamma(no) - lgamma(whole + yes + no)
     logs = (
@@ -247,29 +279,44 @@ def _summed_by_logs(part: int, share: Share) -> float:
     return min(1.0, sum(map(exp, logs)))
 
 
-def _first(true: Callable[[int], bool], near: float) -> int:
-    """The least number from 0 on of which it is true, when it is true of all after it."""
-    most = max(1, int(near))
-    while not true(most):
-        most *= 2
-    return _bisect(true, most)
+def _first(true: Callable[[int], bool], near: float, step: int) -> int:
+    """The least number from 0 on of which it is true, when it is true of all after it; it is looked for from `near`.
+
+    By strides of `step`, each twice the one before it, until it lies between two.
+    """
+    low = high = max(0, int(near))
+    while not true(high):
+        low, high, step = high + 1, high + step, 2 * step
+    while low > 0 and true(low - 1):
+        high, low, step = low - 1, max(0, low - step), 2 * step
+    return _bisect(true, low, high)
 
 
-def _bisect(true: Callable[[int], bool], most: int) -> int:
-    low, high = 0, most
+def _bisect(true: Callable[[int], bool], low: int, high: int) -> int:
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if true(middle) else (middle + 1, high)
     return low
 
 
-def _crossing(below: Callable[[float], float], chance: float, low: float) -> float:
-    """Where a rising function first reaches `chance`."""
-    step = 1.0
-    while below(low + step) < chance:
-        step *= 2
-    high = low + step
-    for _ in range(45):
-        middle = (low + high) / 2
-        low, high = (middle, high) if below(middle) < chance else (low, middle)
-    return high
+def _crossing(below: Callable[[float], float], chance: float, low: float, step: float) -> float:
+    """Where a rising function first reaches `chance`: above `low`, some `step` away.
+
+    By the Illinois method (M. Dowell, P. Jarratt, BIT 11, 1971), a secant that keeps the value on either side.
+    """
+    other, at_other = low, below(low) - chance
+    last = low + step
+    while (at_last := below(last) - chance) < 0:
+        other, at_other, step = last, at_last, 2 * step
+        last = other + step
+    for _ in range(_NEARER_MOST):
+        if abs(at_last) <= _REACHED:
+            break
+        middle = last - at_last * (last - other) / (at_last - at_other)
+        at_middle = below(middle) - chance
+        if (at_middle < 0) == (at_last < 0):
+            at_other /= 2
+        else:
+            other, at_other = last, at_last
+        last, at_last = middle, at_middle
+    return last

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
 
 from directory.model import Directory
 from reports.evidence import source_of
-from reports.facts import Fact
+from reports.facts import Fact, Sums
 from reports.measures import Ratio
 from reports.norms import Seen
 from reports.registry import COUNT_OF, MEASURES
@@ -17,13 +16,13 @@ Counts = Mapping[str, float]
 """Of one period: how much of each count."""
 
 
-def counted(periods: Sequence[Iterable[Fact]], key: Callable[[Fact], str]) -> dict[str, list[Counts]]:
+def counted(sums: Iterable[Sums], key: Callable[[Sums], str]) -> dict[str, list[Counts]]:
     """The counts of each period in turn, apart by key."""
     found: dict[str, list[dict[str, float]]] = {}
-    for at, facts in enumerate(periods):
-        for fact in facts:
-            mine = found.setdefault(key(fact), [{} for _ in periods])[at]
-            mine[fact.count] = mine.get(fact.count, 0.0) + fact.value
+    for one in sums:
+        mine = found.setdefault(key(one), [{} for _ in one.values])
+        for counts, value in zip(mine, one.values, strict=True):
+            counts[one.count] = counts.get(one.count, 0.0) + value
     return {name: list(counts) for name, counts in found.items()}
 
 
@@ -38,8 +37,8 @@ def seen(measure: str, periods: Sequence[Counts], lengths: Sequence[float]) -> l
     return [now, *(one if days else Seen(0.0, 0.0) for one, days in zip(before, lengths[1:], strict=True))]
 
 
-def key_of(by: By, directory: Directory) -> Callable[[Fact], str]:
-    """The key of a dimension that a fact has; "" for none."""
+def key_of(by: By, directory: Directory) -> Callable[[Fact | Sums], str]:
+    """The key of a dimension that facts have; "" for none."""
     if by == "source":
         return lambda fact: source_of(directory, fact.line) if fact.line else ""
     if by in {"team", "person", "line"}:
@@ -47,17 +46,3 @@ def key_of(by: By, directory: Directory) -> Callable[[Fact], str]:
     if by == "hour":
         return lambda fact: "" if fact.hour is None else f"{fact.hour:02}"
     return lambda fact: fact.detail if COUNT_OF[fact.count].detail == by else ""
-
-
-def summed(facts: Iterable[Fact]) -> list[Fact]:
-    """One fact for all days of what is otherwise the same, on the last of these days."""
-    found: dict[tuple[str, str, str, str, str, int | None], float] = {}
-    last = date.min
-    for fact in facts:
-        last = max(last, fact.day)
-        at = (fact.count, fact.team, fact.line, fact.person, fact.detail, fact.hour)
-        found[at] = found.get(at, 0.0) + fact.value
-    return [
-        Fact(last, count, team, line, person, detail, value, hour)
-        for (count, team, line, person, detail, hour), value in found.items()
-    ]

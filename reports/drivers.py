@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from directory.model import Directory
 from reports.evidence import source_of
 from reports.facts import Fact, totals
-from reports.measures import Count, Measure, Ratio
+from reports.measures import Count, Measure, Ratio, counts_of
 from reports.registry import COUNT_OF
 from reports.report import By, Driver
 
@@ -82,6 +82,8 @@ def main_driver(
     may be among both. A key that is nearly all of a dimension on any day explains nothing: what counts is by how much
     its share of the difference exceeds its usual share.
     """
+    counts = counts_of(measure)
+    now, before = ([fact for fact in facts if fact.count in counts] for facts in (now, before))
     best: tuple[float, Driver] | None = None
     for dimension in _dimensions(measure, directory):
         for key, difference, share, usual_share in _explained(measure, now, before, scale, dimension):

@@ -6,7 +6,7 @@ many hours as the line was open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 from directory.hours import open_spans
 from directory.model import Directory, Hours, Line
-from reports.facts import Fact
+from reports.facts import Fact, Sums
+from reports.periods import Period
 from reports.report import Audience, IncidentTold
 
 DAYS_BEFORE: Final = 63
@@ -23,6 +24,9 @@ DAYS_BEFORE: Final = 63
 
 WEEKS: Final = 8
 """A day is compared with the same weekday of so many weeks before it, a longer period with so many weeks."""
+
+BY_HOUR: Final = frozenset({"calls_in", "missed_integration"})
+"""What is looked at by the hour of single days: how much of one has passed, and when an outage was."""
 
 Tell = Literal["all", "team", "line", "person", "detail"]
 """What facts of a count are told apart by; `all`: they are not, and the key is empty."""
@@ -35,10 +39,12 @@ _DAY: Final = timedelta(days=1)
 class Evidence:
     """All that is looked at for the report of `first` to `last` (both counted) to an audience.
 
-    `facts` are the whole house's, by person and detail, of the period and of DAYS_BEFORE days before it; `hours` are
-    the same by hour, `incidents` those of all these days. `until_hour`: of the last day all before this hour is
-    counted (10.5: half past ten); None: all is. `since` is the first day that facts are known of; None: that of the
-    earliest fact. `strangers` are by line the extension that is nobody's and answered most of its calls in the period.
+    `facts` are the whole house's, by person and detail, of the period and of DAYS_BEFORE days before it, those of
+    `counts` (None: of all); `day_hours` are those by the hour of BY_HOUR, `incidents` those of all these days.
+    `period_hours` are what the audience has by the hour in each of `periods`. `until_hour`: of the last day all before
+    this hour is counted (10.5: half past ten); None: all is. `since` is the first day that facts are known of; None:
+    that of the earliest fact. `strangers` are by line the extension that is nobody's and answered most of its calls in
+    the period.
     """
 
     first: date
@@ -46,7 +52,9 @@ class Evidence:
     audience: Audience
     directory: Directory
     facts: Sequence[Fact]
-    hours: Sequence[Fact] = ()
+    counts: Collection[str] | None = None
+    day_hours: Sequence[Fact] = ()
+    period_hours: Sequence[Sums] = ()
     incidents: Sequence[IncidentTold] = ()
     strangers: Mapping[str, str] = field(default_factory=dict)
     until_hour: float | None = None
@@ -63,16 +71,21 @@ class Evidence:
 
     @cached_property
     def own(self) -> Evidence:
-        """The same of the audience's facts alone; those by hour are still the house's."""
+        """The same of the audience's facts alone; `day_hours` are still the house's."""
         audience = self.audience
         if audience.kind == "house":
             return self
         mine = [fact for fact in self.facts if getattr(fact, audience.kind) == audience.key]
         return replace(self, facts=mine, since=self.begun)
 
+    def of(self, count: str) -> Sequence[Fact]:
+        """The facts of a count. Raises KeyError for one that was not asked for."""
+        if self.counts is not None and count not in self.counts:
+            raise KeyError(count)
+        return self._by_count.get(count, ())
+
     @cached_property
-    def by_count(self) -> Mapping[str, Sequence[Fact]]:
-        """The facts of each count."""
+    def _by_count(self) -> Mapping[str, Sequence[Fact]]:
         found: dict[str, list[Fact]] = {}
         for fact in self.facts:
             found.setdefault(fact.count, []).append(fact)
@@ -82,7 +95,7 @@ class Evidence:
         """How much of a count there was, by what tells it apart and by day."""
         if (count, by) not in self._tables:
             found: dict[str, dict[date, float]] = {}
-            for fact in self.by_count.get(count, ()):
+            for fact in self.of(count):
                 days = found.setdefault("" if by == "all" else getattr(fact, by), {})
                 days[fact.day] = days.get(fact.day, 0.0) + fact.value
             self._tables[count, by] = found
@@ -100,7 +113,7 @@ class Evidence:
     @cached_property
     def passed(self) -> float:
         """How much of the last day has passed, by when calls of the days before came in: 0 to 1."""
-        return 1.0 if self.until_hour is None else day_passed(self.hours, self.last, self.until_hour)
+        return 1.0 if self.until_hour is None else day_passed(self.day_hours, self.last, self.until_hour)
 
     def days(self, first: date, last: date) -> list[date]:
         """Every day from `first` to `last`, both counted, that is known of."""
@@ -116,6 +129,11 @@ class Evidence:
     def before(self) -> Sequence[Sequence[date]]:
         """Periods to compare with, the newest first: of one day the same weekdays, of more the weeks before it."""
         return blocks_before(self.first, self.last, self.begun)
+
+    @property
+    def periods(self) -> Sequence[Period]:
+        """The period, and those of `before`."""
+        return [Period(self.first, self.last), *(Period(days[0], days[-1]) for days in self.before)]
 
     def open_hours(self, days: Iterable[date], lines: Iterable[Line] | None = None) -> float:
         """How many hours these lines (None: all) were open on these days; of the last day only what has passed."""
@@ -151,9 +169,9 @@ def day_passed(hours: Iterable[Fact], day: date, until_hour: float) -> float:
 
 
 def source_of(directory: Directory, line: str) -> str:
-    """What brought a line's calls: its campaign, else the line's name; of a line that is none of ours, itself."""
+    """What brought a line's calls: its campaign, else the line's name, also when it is given up; else itself."""
     found = directory.line(line)
-    return (found.campaign or found.name) if found else line
+    return (found.campaign or found.name) if found else directory.given_up.get(line, line)
 
 
 def line_hours(directory: Directory, line: Line, day: date) -> float:

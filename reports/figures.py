@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Final
 
 from crm_sync.book.lifecycle import STAGES
@@ -12,15 +13,15 @@ from directory.model import Directory
 from reports.compared import Counts, counted, key_of, seen
 from reports.counts.promises import RIPENING
 from reports.drivers import main_driver
-from reports.facts import Fact
+from reports.facts import Fact, Sums, facts_of
 from reports.layout import FIGURES, SECTIONS, Shown
 from reports.lengths import Lengths
 from reports.links import behind
-from reports.measures import PREFIX_OF_CONVERSION, PREFIX_OF_STEP, Count, Ratio
+from reports.measures import PREFIX_OF_CONVERSION, PREFIX_OF_STEP, Count, Ratio, counts_of
 from reports.norms import Seen, judge, value_of
 from reports.periods import Period
 from reports.plan_days import Whose, WhoseKind, whose_of
-from reports.plans import Plans, adds_up, counted_of, pace, plan_of, sources
+from reports.plans import Plans, adds_up, counted_of, month_plan, pace, plan_of, sources
 from reports.registry import MEASURES
 from reports.report import Audience, By, Figure, Row, Section
 
@@ -31,12 +32,12 @@ _WHOSE: Final[Mapping[By, WhoseKind]] = {"team": "team", "person": "person", "li
 _DETAILS: Final = frozenset({"status", "cause", "step", "stage", "reason"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Known:
     """What the figures of a report to an audience are made of.
 
-    `facts` and `hours` are the audience's in each of the periods of `lengths`, added up; of what stands at the end of a
-    day, those of the last day of each. `month` are its facts day by day from the first of the last day's month on.
+    `facts` and `hours` are the audience's in the periods of `lengths`; of what stands at the end of a day, those of the
+    last day of each. `month` are its facts day by day from the first of the last day's month on, of what is planned.
     `passed`: which share of the report's last day has passed, 0 to 1. `counted`: whether anything of that day is.
     `ripe`: whether it is so long ago that what became of its promises to call back is known.
     """
@@ -45,8 +46,8 @@ class Known:
     directory: Directory
     lengths: Lengths
     plans: Plans
-    facts: Sequence[Sequence[Fact]]
-    hours: Sequence[Sequence[Fact]]
+    facts: Sequence[Sums]
+    hours: Sequence[Sums]
     month: Sequence[Fact]
     passed: float = 1.0
     counted: bool = True
@@ -57,10 +58,15 @@ class Known:
         """What the report tells of."""
         return self.lengths.periods[0]
 
-    @property
+    @cached_property
     def totals(self) -> Sequence[Counts]:
         """The counts of each period."""
-        return counted(self.facts, lambda _: "").get("") or [{} for _ in self.facts]
+        return counted(self.facts, lambda _: "").get("") or self.nothing
+
+    @property
+    def nothing(self) -> Sequence[Counts]:
+        """The counts of each period if there were none."""
+        return [{} for _ in self.lengths.periods]
 
     def whose(self, by: By | None, key: str) -> Whose:
         """Whose days of work, and whose plans, the figures of a key have."""
@@ -82,10 +88,9 @@ def sections_of(known: Known) -> tuple[Section, ...]:
 
 
 def _section(known: Known, shown: Shown) -> Section:
-    counts = {count for measure in shown.measures for count in _counts_of(measure)}
+    counts = {count for measure in shown.measures for count in counts_of(MEASURES[measure])}
     told = known.hours if shown.by == "hour" else known.facts
-    only = [[fact for fact in facts if fact.count in counts] for facts in told]
-    found = counted(only, key_of(shown.by, known.directory))
+    found = counted((one for one in told if one.count in counts), key_of(shown.by, known.directory))
     rows = []
     for key in _in_order(known.directory, shown, found):
         figures = [
@@ -96,11 +101,6 @@ def _section(known: Known, shown: Shown) -> Section:
         ]
         rows.append(Row(key=key, figures=tuple(figures)))
     return Section(by=shown.by, rows=tuple(rows))
-
-
-def _counts_of(measure: str) -> tuple[str, ...]:
-    of = MEASURES[measure]
-    return (of.part, of.whole) if isinstance(of, Ratio) else (measure,)
 
 
 def _in_order(directory: Directory, shown: Shown, found: Mapping[str, Sequence[Counts]]) -> list[str]:
@@ -174,10 +174,9 @@ def _judged(
 
 def _conversion(known: Known, key: str, found: Mapping[str, Sequence[Counts]]) -> Figure:
     steps = [step.key for step in known.directory.leads.funnel]
-    nothing: list[Counts] = [{} for _ in known.facts]
     from_counts, count = known.totals, "qualified"
     if key in steps[1:]:
-        from_counts, count = found.get(steps[steps.index(key) - 1], nothing), "steps"
+        from_counts, count = found.get(steps[steps.index(key) - 1], known.nothing), "steps"
     told = [
         Seen(here.get("steps", 0.0), there.get(count, 0.0)) for here, there in zip(found[key], from_counts, strict=True)
     ]
@@ -203,10 +202,14 @@ def _driven(known: Known, figure: Figure) -> Figure:
     of, lengths = MEASURES[figure.measure], known.lengths.of(whose_of(known.audience))
     if isinstance(of, Count) and of.at_end:
         lengths = tuple(float(days > 0) for days in lengths)
-    now, *before = ([*facts, *hours] for facts, hours in zip(known.facts, known.hours, strict=True))
-    compared = [fact for facts, length in zip(before, lengths[1:], strict=True) if length for fact in facts]
     scale = lengths[0] / sum(lengths[1:]) if any(lengths[1:]) else 0.0
-    return replace(figure, driver=main_driver(of, now, compared, scale, known.directory) if scale else None)
+    if not scale:
+        return figure
+    made_of = counts_of(of)
+    told = [one for one in (*known.facts, *known.hours) if one.count in made_of]
+    now, *before = (list(facts_of(told, at, known.period.last)) for at in range(len(lengths)))
+    compared = [fact for facts, length in zip(before, lengths[1:], strict=True) if length for fact in facts]
+    return replace(figure, driver=main_driver(of, now, compared, scale, known.directory))
 
 
 def _alike(figure: Figure) -> bool:
@@ -218,15 +221,13 @@ def _alike(figure: Figure) -> bool:
 
 def _paced(known: Known, figure: Figure) -> Figure:
     """The figure with its month: planned, so far, and where it is going."""
-    if not known.plans.values:
-        return figure
     whose, last = whose_of(known.audience), known.period.last
+    if month_plan(known.plans, figure.measure, whose, last) is None:
+        return figure
     over = last - timedelta(days=1) if known.passed < 1 else last
     stood = last if known.counted else None
     facts = counted_of(known.month, figure.measure, whose, known.directory, stood=stood)
     told = pace(known.plans, figure.measure, whose, over, facts, last)
-    if told.plan is None:
-        return figure
     return replace(
         figure,
         plan_month=told.plan,

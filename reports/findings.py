@@ -6,12 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from reports.anomalies import QUESTIONS
+from reports.anomalies import COUNTS, QUESTIONS
 from reports.anomalies.look import Look
 from reports.chances import holm
 from reports.evidence import Evidence
 from reports.facts import Fact
+from reports.measures import counts_of
+from reports.off_plan import off_plan
 from reports.out_of_common import LOOKED_AT, figures
+from reports.plans import Plans
+from reports.registry import MEASURES
 from reports.report import Finding
 
 MOST: Final = 5
@@ -39,6 +43,8 @@ FINDINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "not_called_back": ("calls", "usual", "open"),
     "entered_late": ("person", "talks", "share", "usual_share"),
     "script_missed": ("person", "talks", "share", "usual_share"),
+    "plan_missed": ("measure", "reached", "expected", "plan"),
+    "plan_not_kept": ("measure", "reached", "plan"),
     "figure_worse": ("measure", "value", "usual"),
     "figure_better": ("measure", "value", "usual"),
 }
@@ -47,11 +53,13 @@ earlier is told. `web/locale` has the words of each.
 
 `person`, `line`, `source`, `step`, `measure`, `fault` (a kind of `calls.incidents`, "" where none was kept) are keys;
 `day` is ISO 8601, `weekday` 0 for Monday, `from_hour` to `to_hour` hours of that day (10 to 12: from 10:00 to 12:59);
-`share` and `usual_share` are 0 to 1; `value` and `usual` of a figure are in its measure's unit; all else is a number.
+`share` and `usual_share` are 0 to 1; `value` and `usual` of a figure, and `reached`, `expected` and `plan` of a month,
+are in its measure's unit; all else is a number.
 """
 
 ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "call_back": ("count",),
+    "call_back_lost": ("count",),
     "see_incident": ("fault",),
     "check_phone": ("person",),
     "map_extension": ("extension", "line", "count"),
@@ -59,15 +67,26 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "check_trunk": ("line",),
     "return_leads": ("person", "count"),
     "look_at_disqualified": ("person", "count"),
-    "take_leads": ("person", "count"),
-    "ask_for_fewer": ("count",),
+    "take_leads": ("person", "count", "open"),
+    "ask_for_fewer": ("count", "open"),
     "leave_source": ("source",),
     "more_of_source": ("source",),
-    "see_step": ("step",),
+    "see_step": ("step", "count"),
     "talk_with": ("person",),
     "enter_outcomes": ("person", "count"),
-    "hear_talks": ("person",),
+    "hear_talks": ("person", "count"),
     "see_behind": ("measure",),
+    "see_behind_cause": ("measure", "cause"),
+    "see_behind_hour": ("measure", "hour"),
+    "see_behind_line": ("measure", "line"),
+    "see_behind_person": ("measure", "person"),
+    "see_behind_source": ("measure", "source"),
+    "see_behind_team": ("measure", "team"),
+    "keep_pace": ("needed", "days"),
+    "keep_below": ("needed", "days"),
+    "lags_person": ("person", "reached_share"),
+    "lags_team": ("team", "reached_share"),
+    "see_plans": (),
 }
 """Every kind of action and the values that its words name; values are as in FINDINGS.
 
@@ -75,14 +94,25 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 """
 
 
-def find(evidence: Evidence) -> tuple[Finding, ...]:
-    """What stands out in the period, for its audience: at most five, the most clients at stake first; often nothing."""
+LOOKED_FOR: Final = COUNTS | {
+    count for measures in LOOKED_AT.values() for measure in measures for count in counts_of(MEASURES[measure])
+}
+"""The counts that are looked at, but for what is planned."""
+
+
+def find(evidence: Evidence, plans: Plans | None = None) -> tuple[Finding, ...]:
+    """What stands out in the period, for its audience: at most five, the most clients at stake first; often nothing.
+
+    `plans`: those of the month of its last day.
+    """
     if evidence.open_hours(evidence.period) <= 0:
         return ()
     looks = [look for question in QUESTIONS for look in question(evidence)]
+    looks += off_plan(evidence, plans) if plans else ()
     kept = _each_once(_believed(looks, len(LOOKED_AT[evidence.audience.kind])))
     # What is explained already is taken out of the figures, so that they tell of the rest.
-    rest = replace(evidence, facts=[*evidence.facts, *_taken_out(kept)])
+    explained = _taken_out(kept)
+    rest = replace(evidence, facts=[*evidence.facts, *explained]) if explained else evidence
     of_rest = list(figures(rest))
     sure = [look for look in _believed([*looks, *of_rest]) if look in of_rest]
     told = [look for look in _each_once([*kept, *sure]) if _concerns(look, evidence) and look.finding]

@@ -31,7 +31,7 @@ _MISSING: Final = text(f"select count(*) {_CALLS} and exists ({_LOST})")
 
 
 async def read_freshness(connection: AsyncConnection, periods: Sequence[Period], zone: str, now: datetime) -> Freshness:
-    """How far what is told of a period, the first, and of those that it is held against can be trusted, as of `now`."""
+    """How far what is told of a period, the first, and of others beside it can be trusted, as of `now`."""
     since, until = periods[0].moments(zone)
     counted = await built(connection, periods)
     owing = [one.owes_since for one in (await read_health(connection)).values() if one.owes_since is not None]

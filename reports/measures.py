@@ -41,6 +41,7 @@ class Count:
     better: Better = "neither"
     detail: Detail = ""
     at_end: bool = False
+    hourly: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,11 @@ class Ratio:
 
 
 Measure = Count | Ratio
+
+
+def counts_of(measure: Measure) -> tuple[str, ...]:
+    """The counts that a measure is made of: of a ratio the part, then the whole."""
+    return (measure.part, measure.whole) if isinstance(measure, Ratio) else (measure.key,)
 
 
 def by_key(measures: tuple[Measure, ...]) -> Mapping[str, Measure]:

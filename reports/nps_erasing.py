@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.forgetting import Person
 from crm_sync.erasing import MASK
 from directory.model import Directory
+from recordings import audit
+from recordings.masked_rows import policy_of
 from reports.nps_tables import nps_asks
 
 _THERE = or_(nps_asks.c.number != "", nps_asks.c.party_id.is_not(None), nps_asks.c.comment.is_not(None))
@@ -39,6 +41,34 @@ async def mask_mentions(connection: AsyncConnection, pattern: str, person: Perso
         its = update(nps_asks).where(nps_asks.c.id == row.id)
         await connection.execute(its.values(comment=unnamed.text(row.comment)))
     return len(found)
+
+
+async def mask_anew(engine: AsyncEngine, since: datetime, until: datetime) -> int:
+    """Mask what clients wrote in a time by the policy of now, each in a transaction of its own; gives how many changed.
+
+    What is masked stays so. Killed in the middle, it goes on where it was when it is called again.
+    """
+    told = (nps_asks.c.comment.is_not(None), nps_asks.c.answered_at.between(since, until))
+    async with engine.connect() as connection:
+        asks = (await connection.execute(select(nps_asks.c.id).where(*told))).scalars().all()
+    changed = 0
+    for ask in asks:
+        async with engine.begin() as connection:
+            changed += await _mask_anew(connection, ask)
+    return changed
+
+
+async def _mask_anew(connection: AsyncConnection, ask: int) -> bool:
+    asked = select(nps_asks.c.line, nps_asks.c.comment).where(nps_asks.c.id == ask).with_for_update()
+    row = (await connection.execute(asked)).one_or_none()
+    if row is None or row.comment is None:
+        return False
+    comment = (await policy_of(connection, row.line)).mask_text(row.comment)
+    if comment == row.comment:
+        return False
+    await connection.execute(update(nps_asks).where(nps_asks.c.id == ask).values(comment=comment))
+    await audit.note(connection, audit.THE_OPERATOR, "masked_anew", f"answer {ask}")
+    return True
 
 
 async def keep_to(

@@ -33,6 +33,7 @@ LOST_SECONDS: Final = 120.0
 _AT_ONCE_MOST: Final = 3
 _MOST: Final = 200
 _ONE_AT_A_TIME: Final = text("select pg_advisory_xact_lock(5040, 3)")
+_TAKES_ALONE: Final = text("select pg_try_advisory_xact_lock(5040, 4)")
 _TALKS: Final = text(
     """
     select 'talk ' || c.id as reason, c.id as talk_id, coalesce(c.caller_number, '') as number, c.line, c.person,
@@ -111,6 +112,21 @@ _CALLED_LATELY: Final = text(
     """
 )
 
+_CALLED_SINCE: Final = text(
+    """
+    select a.number, cast(case when up_at is null then 60
+        else extract(epoch from coalesce(c.ended_at, clock_timestamp()) - greatest(up_at, :since)) end as float)
+    from nps_asks a
+    left join call_names n on n.pbx = a.pbx and n.name = :prefix || replace(a.id\\:\\:text, '-', '')
+    left join calls c on c.id = n.call_id
+    cross join lateral (select cast(c.state->'channels'->n.name->>'up_at' as timestamptz) as up_at) as answered
+    where a.way = 'call' and a.asked_at >= cast(:since as timestamptz) - interval '1 day'
+      and a.id is distinct from cast(:but as uuid)
+      and (coalesce(c.ended_at, clock_timestamp()) > :since and up_at is not null
+           or up_at is null and c.ended_at is null and a.state = 'calling' and a.asked_at >= :since)
+    """
+)
+
 _EXPIRE: Final = text(
     f"""
     update nps_asks set state = 'expired'
@@ -175,7 +191,12 @@ async def _write(connection: AsyncConnection, directory: Directory, row: Any, ve
 
 
 async def take(connection: AsyncConnection, pbx: str) -> Row[Any] | None:
-    """Take the ask that is due first, for this PBX to call; a few are called at once."""
+    """Take the ask that is due first, for this PBX to call; a few are called at once.
+
+    None while another takes one: so each sees what the other has taken of the budget.
+    """
+    if not (await connection.execute(_TAKES_ALONE)).scalar_one():
+        return None
     return (await connection.execute(_TAKE, {"pbx": pbx})).one_or_none()
 
 
@@ -183,6 +204,14 @@ async def called_lately(connection: AsyncConnection, *, but: UUID) -> tuple[int,
     """How many clients were called to be asked in the last minute and hour, `but` this one."""
     minute, hour = (await connection.execute(_CALLED_LATELY, {"but": but})).one()
     return minute, hour
+
+
+async def called_since(
+    connection: AsyncConnection, since: datetime, *, but: UUID | None = None
+) -> Sequence[tuple[str, float]]:
+    """The clients called to be asked, `but` this one: number, and seconds since then; a minute while it rings there."""
+    told = {"since": since, "but": but, "prefix": PREFIX}
+    return [tuple(row) for row in await connection.execute(_CALLED_SINCE, told)]
 
 
 async def put_off(connection: AsyncConnection, ask: UUID, until: datetime) -> None:

@@ -9,8 +9,8 @@ from typing import Final
 from reports.anomalies.look import NOTHING, Look, behind_of, call_back, look, talk_with
 from reports.drivers import main_driver
 from reports.evidence import Evidence
-from reports.facts import Fact
-from reports.measures import Measure, Ratio
+from reports.facts import Fact, facts_of
+from reports.measures import Measure, Ratio, counts_of
 from reports.norms import Seen, expected, value_of
 from reports.registry import MEASURES
 from reports.report import Action, AudienceKind, By, Driver
@@ -43,7 +43,7 @@ for twenty seconds more is a fifth of one."""
 _OF_ANSWERING: Final = ("missed_share", "service_level", "wait")
 _NARROWS: Final[Mapping[By, str]] = {
     **{by: by for by in ("line", "source", "person", "hour", "team")},
-    **dict.fromkeys(("cause", "reason", "step", "stage"), "detail"),
+    "cause": "detail",
 }
 """By which name the list behind a number is narrowed to a driver."""
 
@@ -68,9 +68,6 @@ def _look(evidence: Evidence, measure: Measure) -> Look:
         return Look(chance=chance)
     good = (off > 0) == (measure.better == "more")
     driver = _driver(evidence, measure, blocks)
-    narrowed = {_NARROWS[driver.by]: driver.key} if driver is not None else {}
-    link = behind_of(evidence, measure.key, (), **narrowed)
-    to_whom = driver is not None and driver.by == "person" and not good
     return look(
         "figure_better" if good else "figure_worse",
         chance,
@@ -79,15 +76,23 @@ def _look(evidence: Evidence, measure: Measure) -> Look:
         good=good,
         measure=measure.key,
         driver=driver,
-        link=link,
+        link=behind_of(evidence, measure.key),
         actions=(
             call_back(evidence) if measure.key in _OF_ANSWERING and not good else None,
-            talk_with(evidence, driver.key, link)
-            if driver is not None and to_whom
-            else Action(key="see_behind", values={"measure": measure.key}, link=link),
+            _see(evidence, measure.key, driver, good=good),
         ),
         excess=_excess(evidence, measure, -stake if good else stake),
     )
+
+
+def _see(evidence: Evidence, measure: str, driver: Driver | None, *, good: bool) -> Action | None:
+    """Look at what explains most of it, with nothing else in the list; where nothing does, at all of it."""
+    if driver is None or driver.by not in _NARROWS:
+        return Action(key="see_behind", values={"measure": measure}, link=behind_of(evidence, measure))
+    link = behind_of(evidence, measure, (), **{_NARROWS[driver.by]: driver.key})
+    if driver.by == "person" and not good:
+        return talk_with(evidence, driver.key, link)
+    return Action(key=f"see_behind_{driver.by}", values={"measure": measure, driver.by: driver.key}, link=link)
 
 
 def _seen(evidence: Evidence, measure: Measure, days: Sequence[date]) -> Seen:
@@ -96,19 +101,19 @@ def _seen(evidence: Evidence, measure: Measure, days: Sequence[date]) -> Seen:
     return Seen(evidence.own.sum(measure.key, days), evidence.open_hours(days))
 
 
-def _counts(measure: Measure) -> tuple[str, ...]:
-    return (measure.part, measure.whole) if isinstance(measure, Ratio) else (measure.key,)
-
-
 def _driver(evidence: Evidence, measure: Measure, blocks: Sequence[Sequence[date]]) -> Driver | None:
     period, before = set(evidence.period), {day for block in blocks for day in block}
-    counts, team = _counts(measure), evidence.audience.key if evidence.audience.kind == "team" else ""
-    told = [fact for count in counts for fact in evidence.own.by_count.get(count, ())]
-    told += [fact for fact in evidence.hours if fact.count in counts and (not team or fact.team == team)]
+    counts = counts_of(measure)
+    told = [fact for count in counts for fact in evidence.own.of(count)]
+    hourly = [one for one in evidence.period_hours if one.count in counts]
+    compared = [at for at, block in enumerate(evidence.before, start=1) if block in blocks]
     return main_driver(
         measure,
-        [fact for fact in told if fact.day in period],
-        [fact for fact in told if fact.day in before],
+        [*(fact for fact in told if fact.day in period), *facts_of(hourly, 0, evidence.last)],
+        [
+            *(fact for fact in told if fact.day in before),
+            *(fact for at in compared for fact in facts_of(hourly, at, evidence.last)),
+        ],
         evidence.open_hours(evidence.period) / evidence.open_hours(before),
         evidence.directory,
     )

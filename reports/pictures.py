@@ -36,9 +36,10 @@ _ROWS_MOST: Final = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Days:
-    """Calls that came in and that were missed of them, day by day, and how many missed ones are usual.
+    """Calls and missed ones, day by day, and how many missed ones are usual.
 
-    `labels` are of the days; `calls_words`, `missed_words` and `usual_words` tell what is what.
+    `labels` are of the days; `calls_words`, `missed_words` and `usual_words` tell what is what. `stacked`: missed ones
+    are none of the calls, which stand on top of them; else they are some of them.
     """
 
     title: str
@@ -46,6 +47,7 @@ class Days:
     calls: tuple[float, ...]
     missed: tuple[float, ...]
     usual: tuple[float | None, ...]
+    stacked: bool
     calls_words: str
     missed_words: str
     usual_words: str
@@ -89,7 +91,8 @@ def draw_days(told: Days) -> bytes:
 
     figure, axes = _sheet(told.title, 270)
     places = range(len(told.labels))
-    calls = axes.bar(places, told.calls, 0.78, color=_SOFT, label=told.calls_words)
+    beneath = told.missed if told.stacked else 0
+    calls = axes.bar(places, told.calls, 0.78, beneath, color=_SOFT, label=told.calls_words)
     missed = axes.bar(places, told.missed, 0.78, color=_BAD, label=told.missed_words)
     known = [(place, value) for place, value in enumerate(told.usual) if value is not None]
     levels, starts, ends = ([value for _, value in known], *([at + by for at, _ in known] for by in (-0.39, 0.39)))

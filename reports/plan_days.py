@@ -44,12 +44,18 @@ class PlanDays:
 
     directory: Directory
     absences: Mapping[str, tuple[Absence, ...]] = field(default_factory=dict)
+    _worked: dict[tuple[Audience, date], bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of(self, whose: Whose, first: date, last: date) -> tuple[date, ...]:
         """The days from `first` to `last`, both counted, on which they work; a line works when its team does."""
         whom = self._whom(whose)
-        found = (day for day in days(first, last) if works_on(self.directory, whom, day))
-        return tuple(day for day in found if not (whom.kind == "person" and self._away(whom.key, day)))
+        return tuple(day for day in days(first, last) if self._works(whom, day))
+
+    def _works(self, whom: Audience, day: date) -> bool:
+        if (whom, day) not in self._worked:
+            away = whom.kind == "person" and self._away(whom.key, day)
+            self._worked[whom, day] = not away and works_on(self.directory, whom, day)
+        return self._worked[whom, day]
 
     def _whom(self, whose: Whose) -> Audience:
         if whose.kind == "line":

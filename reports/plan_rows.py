@@ -30,12 +30,12 @@ _LOCK: Final = text("select pg_advisory_xact_lock(hashtext('switchhook plans'))"
 async def read_plans(connection: AsyncConnection, directory: Directory, first: date, last: date | None = None) -> Plans:
     """The plans of the month of `first`, or of each month up to that of `last`."""
     begin, end = month_of(first), period_of("monthly", last or first).last
-    asked = select(plans).where(plans.c.month.between(begin, end))
-    values = {
-        (row.month, Whose(cast("WhoseKind", row.kind), row.key), row.measure): row.value
-        for row in await connection.execute(asked)
-    }
-    return Plans(directory, values, PlanDays(directory, await _absences(connection, directory, begin, end)))
+    rows = (await connection.execute(select(plans).where(plans.c.month.between(begin, end)))).all()
+    return Plans(
+        directory,
+        {(row.month, Whose(cast("WhoseKind", row.kind), row.key), row.measure): row.value for row in rows},
+        PlanDays(directory, await _absences(connection, directory, begin, end)),
+    )
 
 
 async def changes(connection: AsyncConnection, month: date, cells: Cells) -> dict[tuple[Whose, str], float | None]:

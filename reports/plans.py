@@ -91,6 +91,16 @@ class Pace:
             return "kept" if low >= self.plan else "missed" if high < self.plan else "open"
         return "kept" if high <= self.plan else "missed" if low > self.plan else "open"
 
+    @property
+    def chance(self) -> float | None:
+        """How likely it is that the month ends on the other side of its plan than its forecast; None: nobody knows."""
+        if self.plan is None or self.forecast is None or self.low is None or self.high is None:
+            return None
+        apart = self.plan - self.forecast
+        # What a count ends with is spread alike to both sides, but never ends below what there is.
+        spread = self.high - self.forecast if apart > 0 or self.days_left else self.forecast - self.low
+        return 0.0 if spread <= 0 else NormalDist().cdf(-_SURE * abs(apart) / spread)
+
 
 def measure_of(key: str) -> Count | Ratio | None:
     """The measure of a plan: of `step.KEY` and `conversion.KEY` that of all steps."""
@@ -113,7 +123,7 @@ def month_plan(plans: Plans, measure: str, whose: Whose, month: date) -> float |
     if not adds_up(measure):
         above = _above(plans.directory, whose)
         return None if above is None else month_plan(plans, measure, above, month)
-    parts = [month_plan(plans, measure, one, month) for one in _below(plans.directory, whose)]
+    parts = [month_plan(plans, measure, one, month) for one in below(plans.directory, whose)]
     told = [part for part in parts if part is not None]
     return sum(told) if told and len(told) == len(parts) else None
 
@@ -213,6 +223,11 @@ def parts_of(measure: str, policy: LeadPolicy) -> tuple[Part, Part | None]:
     return (Part(found.part), Part(found.whole)) if isinstance(found, Ratio) else (Part(measure), None)
 
 
+def counts_planned(measures: Iterable[str], policy: LeadPolicy) -> set[str]:
+    """The counts that these measures are made of."""
+    return {part.count for measure in measures for part in parts_of(measure, policy) if part is not None}
+
+
 def is_of(fact: Fact, whose: Whose, directory: Directory) -> bool:
     """Whether a fact counts for somebody."""
     if whose.kind == "source":
@@ -259,8 +274,8 @@ def _forecast(
     return forecast, max(so_far, floor(forecast - spread)), max(so_far, ceil(forecast + spread))
 
 
-def _below(directory: Directory, whose: Whose) -> tuple[Whose, ...]:
-    """Those whose plans make up a plan."""
+def below(directory: Directory, whose: Whose) -> tuple[Whose, ...]:
+    """Those whose plans make up a plan: teams that of the house, managers that of a team, lines that of a source."""
     if whose.kind == "house":
         return tuple(Whose("team", team.key) for team in directory.teams)
     if whose.kind == "team":

@@ -151,13 +151,22 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayPoint:
-    """One day of the chart: calls that came in and that were missed, leads, and what was usual of missed ones."""
+    """One day of the chart: calls that came in and that were missed, leads, and what was usual of missed ones.
+
+    A person's calls are those that they answered, and what they missed is what is charged to them (`day_measures`).
+    """
 
     day: date
     calls_in: float
     missed: float
     leads_in: float
     missed_usual: float | None
+
+
+def day_measures(audience: Audience) -> dict[str, str]:
+    """The measure that each count of this audience's DayPoints is, by the count's name."""
+    calls, missed = ("answered", "charged") if audience.kind == "person" else ("calls_in", "missed")
+    return {"calls_in": calls, "missed": missed, "leads_in": "leads_in"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

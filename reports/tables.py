@@ -49,7 +49,7 @@ report_hours = Table(
     Column("line", Text, primary_key=True),
     Column("hour", SmallInteger, CheckConstraint("hour between 0 and 23", name="hour"), primary_key=True),
     Column("value", Float, nullable=False),
-    comment="The same by the hour.",
+    comment="The same by the hour, of counts of which something is told by it.",
 )
 
 report_days = Table(

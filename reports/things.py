@@ -13,6 +13,7 @@ from sqlalchemy.types import TypeEngine
 
 from crm_sync.book.deadlines import forgotten_since
 from directory.model import Directory
+from directory.versions import GIVEN_UP
 from reports.measures import Count
 
 NOTHING: Final = """
@@ -22,21 +23,23 @@ NOTHING: Final = """
 """
 """The question of a count that nothing is known of."""
 
-# The team is the line's, else the first of the person's. A line that was given up keeps its number, and so its past.
+# The team is the line's, else the first of the person's. A line that was given up keeps its number and its team, and so
+# its past.
 _THINGS: Final = """
     select told.at, told.call_id, told.lead_id, told.promise_id,
            coalesce(lines.number, ltrim(told.line, '+'), '') as line,
            coalesce(told.person, '') as person, coalesce(told.detail, '') as detail, told.value,
-           coalesce(lines.team, (
+           coalesce(lines.team, given_up.team, (
                select teams.key from team_members join teams on teams.key = team_members.team
                where team_members.person = told.person order by teams.position, teams.key limit 1), '') as team
     from ({items}) as told left join lines on lines.number = ltrim(told.line, '+')
+    left join ({given_up}) as given_up on lines.number is null and given_up.number = ltrim(told.line, '+')
 """
 
 
 def things(count: Count) -> str:
     """A SELECT of what `count` counts, by the parameters of `asked`, with team and line as the directory has them."""
-    return _THINGS.format(items=count.items or NOTHING)
+    return _THINGS.format(items=count.items or NOTHING, given_up=GIVEN_UP)
 
 
 _TYPES: Final[dict[str, TypeEngine[Any]]] = {

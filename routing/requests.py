@@ -5,7 +5,7 @@ judged one after another, so that no limit of theirs is passed by two at once; t
 are judged in the same moment. Calls back by themselves have limits of their own, and use up nobody's.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -106,6 +106,9 @@ Unwanted = Callable[[AsyncConnection], Awaitable[frozenset[str]]]
 PbxOf = Callable[[AsyncConnection, list[str]], Awaitable[str | None]]
 """The PBX that knows one of these devices; None when none does."""
 
+Asking = Callable[[AsyncConnection, datetime], Awaitable[Sequence[tuple[str, float]]]]
+"""The calls since then that asked a client, nobody's: their number (E.164 digits), and the seconds that they cost."""
+
 
 async def _nobody_flagged(_connection: AsyncConnection, _number: str) -> bool:
     return False
@@ -113,6 +116,10 @@ async def _nobody_flagged(_connection: AsyncConnection, _number: str) -> bool:
 
 async def _nobody_unwanted(_connection: AsyncConnection) -> frozenset[str]:
     return frozenset()
+
+
+async def _nobody_asked(_connection: AsyncConnection, _since: datetime) -> Sequence[tuple[str, float]]:
+    return ()
 
 
 async def _any_pbx(_connection: AsyncConnection, _devices: list[str]) -> str | None:
@@ -126,6 +133,7 @@ class Desk:
     flagged: Flagged = _nobody_flagged
     unwanted: Unwanted = _nobody_unwanted
     pbx_of: PbxOf = _any_pbx
+    asking: Asking = _nobody_asked
 
 
 ALONE: Final = Desk()
@@ -196,7 +204,7 @@ async def ask(connection: AsyncConnection, wish: Wish, desk: Desk, directory: Di
     await _lock(connection, _BY_PERSON, wish.person or "")
     flagged = await desk.flagged(connection, directory.normal(wish.to))
     callback = wish.purpose == "callback"
-    used = await usage(connection, directory, person, callback=callback)
+    used = await usage(connection, directory, person, desk, callback=callback)
     told, judged = judge(wish, directory, used, flagged=flagged)
     devices = [device.address for device in person.devices] if person else []
     pbx = wish.pbx or await desk.pbx_of(connection, devices)
@@ -248,14 +256,19 @@ async def _lock(connection: AsyncConnection, kind: int, who: str) -> None:
 
 
 async def usage(
-    connection: AsyncConnection, directory: Directory, person: Person | None, *, callback: bool = False
+    connection: AsyncConnection,
+    directory: Directory,
+    person: Person | None,
+    desk: Desk = ALONE,
+    *,
+    callback: bool = False,
 ) -> Usage:
-    """Count what was called before, and what it cost since the company's midnight.
+    """Count what was called before, and what it cost since the company's midnight; what asks clients costs the company.
 
     For a call back by itself no calls are counted: `callbacks_left` is its limit.
     """
     key = person.key if person else None
-    mine, everybodys = await _spent(connection, directory, key)
+    mine, everybodys = await _spent(connection, directory, key, desk)
     if callback:
         return Usage(person_spent=mine, company_spent=everybodys)
     minute, hour, all_minute, all_hour = (await connection.execute(_COUNTED, {"person": key})).one()
@@ -279,17 +292,21 @@ def midnight_of(directory: Directory, at: datetime) -> datetime:
     return at.astimezone(ZoneInfo(directory.company.time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-async def _spent(connection: AsyncConnection, directory: Directory, person: str | None) -> tuple[Decimal, Decimal]:
+async def _spent(
+    connection: AsyncConnection, directory: Directory, person: str | None, desk: Desk
+) -> tuple[Decimal, Decimal]:
     """What the person and the company spent today; not looked for where there is no budget."""
     policy = directory.outgoing
     mine = everybodys = NOTHING
     if policy.person_day_budget is None and policy.company_day_budget is None:
         return mine, everybodys
-    since = {"since": midnight_of(directory, datetime.now(UTC)).astimezone(UTC)}
-    for row in await connection.execute(_SPENT, since):
+    since = midnight_of(directory, datetime.now(UTC)).astimezone(UTC)
+    for row in await connection.execute(_SPENT, {"since": since}):
         spent = cost(policy.price(directory.normal(row.number)), float(row.seconds))
         everybodys += spent
         mine += spent if row.person == person else NOTHING
+    for number, seconds in await desk.asking(connection, since):
+        everybodys += cost(policy.price(number), seconds)
     return mine, everybodys
 
 

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 from uuid import uuid4
 
@@ -48,8 +48,7 @@ class Composer:
     async def __call__(self, directory: Directory, told: Told) -> tuple[Written, Rich]:
         """The report of the notice's period as it is now, in the language of its reader."""
         asked = report_told(told)
-        async with self.engine.connect() as connection:
-            report = await make_report(connection, directory, asked.kind, asked.day, asked.audience, datetime.now(UTC))
+        report = await make_report(self.engine, directory, asked.kind, asked.day, asked.audience, datetime.now(UTC))
         letter = _letter(report, directory, told.language, self.address)
         drawn = await _pictures(self.processes, report, directory, told.language)
         pictures = tuple(Picture(f"{uuid4().hex}@switchhook", png) for png, _ in drawn)
@@ -84,8 +83,10 @@ async def _open_drawing(settings: Settings) -> AsyncIterator[Processes]:
 
 
 def _letter(report: Report, directory: Directory, language: str, address: str | None) -> Letter:
-    path = Asked(report.kind, report.last, report.audience).path
-    return letter_of(report, directory, language, _whole(address), path)
+    def path_of(day: date) -> str:
+        return Asked(report.kind, day, report.audience).path
+
+    return letter_of(report, directory, language, _whole(address), path_of)
 
 
 def _whole(address: str | None) -> Callable[[str], str]:

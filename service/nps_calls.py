@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -18,7 +19,7 @@ from reports import nps_rows as rows
 from reports.nps import line_of, open_from
 from routing.memory import Memory
 from routing.outgoing import Allowed, Usage, may_call
-from routing.requests import usage
+from routing.requests import Desk, usage
 from service.judge import shown_by
 from telephony.link import Link
 from telephony.nps import EXISTS, Question, originate
@@ -115,7 +116,7 @@ class NpsCalls:
 
 async def _is_room(connection: AsyncConnection, directory: Directory, row: Any) -> bool:
     """Whether the company's limits and budget allow one call more, those that ask counted too; it is nobody's call."""
-    used = await usage(connection, directory, None)
+    used = await usage(connection, directory, None, Desk(asking=partial(rows.called_since, but=row.id)))
     minute, hour = await rows.called_lately(connection, but=row.id)
     company = Usage(
         company_minute=used.company_minute + minute,

@@ -66,6 +66,8 @@ class Outgoing:
                 self._begin(self.placer.responded(message))
             case "Newchannel":
                 self.placer.created(message)
+            case "Hangup":
+                self.placer.ended(message)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

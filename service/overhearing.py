@@ -17,6 +17,7 @@ from calls.talkers import talkers
 from directory.model import Directory, Person
 from directory.tables import users
 from service.listening import Listening, attempt, keep_doing
+from service.unanswered import hung_up, why_unanswered
 from telephony import chan_spy, overhearings
 from telephony.devices import DeviceState
 from telephony.link import Link
@@ -33,10 +34,6 @@ LOST_SECONDS: Final = 60.0
 """So long after it was asked for, a telephone has been answered or not; the PBX's word on it was lost."""
 HEADS: Final = ("head", "admin")
 """Roles of logins that may overhear."""
-_CAUSES: Final = {"17": "busy", "19": "no_answer", "21": "rejected"}
-"""Q.850 of the telephone's hang-up. The Reason of OriginateResponse is 0 for who declines and who is busy (tapes
-click2call_staff_refuses and click2call_staff_busy), and 3 for who did not answer."""
-_NO_ANSWER: Final = "3"
 _IN_USE: Final = frozenset({"inuse", "ringing", "busy", "onhold"})
 _NOBODY_SAID: Final = DeviceState("")
 
@@ -61,7 +58,7 @@ class Overhearing:
         self._wake = listening.wake(CHANNEL)
         self._one_at_a_time = asyncio.Lock()
         self._working: set[asyncio.Task[None]] = set()
-        self._placed: dict[str, str] = {}
+        self._placed: dict[str, asyncio.Future[str]] = {}
 
     async def run(self) -> None:
         """Do what is wanted, until cancelled."""
@@ -69,13 +66,14 @@ class Overhearing:
 
     def heard(self, message: Message) -> None:
         """Take one AMI event; never waits."""
-        if message.get("Event") == "OriginateResponse" and message.get("ActionID") in self._placed:
-            self._begin(self._responded(message))
+        if message.get("Event") == "OriginateResponse":
+            if (cause := self._placed.get(str(message.get("ActionID")))) is not None:
+                self._begin(self._responded(message, cause))
         elif message.get("Event") == "Hangup" and str(message.get("Uniqueid")).startswith(OVERHEARS):
             channel = str(message.get("Uniqueid"))
             wanted = channel.removeprefix(OVERHEARS)
             if wanted in self._placed:
-                self._placed[wanted] = str(message.get("Cause"))
+                hung_up(message, self._placed[wanted])
             self._begin(self._ended(channel))
 
     async def _do_wanted(self) -> None:
@@ -130,7 +128,7 @@ class Overhearing:
         async with self._engine.begin() as connection:
             if not await overhearings.place(connection, wanted.id, device, chan_spy.channel_of(wanted.id)):
                 return
-        self._placed[str(wanted.id)] = ""
+        self._placed[str(wanted.id)] = asyncio.get_running_loop().create_future()
         try:
             await self._link.action(action)
         except ActionRefused as error:
@@ -156,6 +154,7 @@ class Overhearing:
 
     async def _give_up(self, placed: Wanted) -> None:
         """What became of it is not known: it goes on for nobody, unwritten."""
+        self._placed.pop(str(placed.id), None)
         with suppress(ActionRefused):  # there is no such channel
             await self._link.action({"Action": "Hangup", "Channel": str(placed.channel), "Cause": "16"})
         await self._fail(placed.id, "interrupted")
@@ -174,18 +173,19 @@ class Overhearing:
             await overhearings.begin(connection, wanted.id, now.channel)
         log.info("a call is overheard in another way", pbx=self._pbx, mode=wanted.mode)
 
-    async def _responded(self, message: Message) -> None:
-        """The telephone was answered, or was not."""
+    async def _responded(self, message: Message, cause: asyncio.Future[str]) -> None:
+        """The telephone was answered, or was not; `cause` is done when it hangs up."""
         action_id = str(message.get("ActionID"))
-        cause = self._placed.pop(action_id, "")
+        answered = message.get("Response") == "Success"
+        reason = "" if answered else await why_unanswered(message, cause)
+        self._placed.pop(action_id, None)
         async with self._one_at_a_time:
-            if message.get("Response") == "Success":
+            if answered:
                 async with self._engine.begin() as connection:
                     await overhearings.begin(connection, UUID(action_id))
                 log.info("a call is overheard", pbx=self._pbx)
             else:
-                unanswered = message.get("Reason") == _NO_ANSWER
-                await self._fail(UUID(action_id), "no_answer" if unanswered else _CAUSES.get(cause, "unreachable"))
+                await self._fail(UUID(action_id), reason)
 
     async def _ended(self, channel: str) -> None:
         async with self._one_at_a_time, self._engine.begin() as connection:

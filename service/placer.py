@@ -30,6 +30,7 @@ from routing.requests import CHANNEL
 from service.judge import Tell, shown_by, time_of
 from service.listening import Listening, keep_doing
 from service.recovery import Recovery
+from service.unanswered import hung_up, why_unanswered
 from telephony.link import Link
 from telephony.pbx import ActionRefused, LinkError, Message
 from telephony.plan_variables import OUT, UnsafeDialError, allow_out, person_variables
@@ -41,23 +42,25 @@ _ANSWER_SECONDS: Final = RING_SECONDS + 20
 """So long after it was placed the PBX has said what became of it, or its answer is lost."""
 _LOST_SECONDS: Final = 15.0
 """So long after it was taken a call without a trace at the PBX, and without CEL that could tell, is given up."""
-_FAILURES: Final = {"1": "rejected", "3": "no_answer", "5": "busy", "8": "unreachable"}
-"""Asterisk's Reason of a failed OriginateResponse: its control frames HANGUP, RINGING, BUSY, CONGESTION (frame.h)."""
 _AWAY = (SQLAlchemyError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A call whose answer is awaited: its row, what rings first, and when (`loop.time`) it was placed."""
+    """A call whose answer is awaited: its row, what rings first, and when (`loop.time`) it was placed.
+
+    `cause` is done when what rings first hangs up.
+    """
 
     id: UUID
     channel: str
     device: str
     at: float
+    cause: asyncio.Future[str]
 
 
 class Placer:
-    """Places the calls of one PBX; `run` ends only by cancellation, `created` and `responded` take its events."""
+    """Places the calls of one PBX; `run` ends only by cancellation, the others take its events."""
 
     def __init__(
         self,
@@ -102,6 +105,13 @@ class Placer:
                 shown=judged.shown,
             )
             self._tell(at, told)
+
+    def ended(self, message: Message) -> None:
+        """Take a Hangup event: it tells why a call that we placed was not answered."""
+        channel = message.get("Uniqueid")
+        for placed in self._placed.values():
+            if placed.channel == channel:
+                hung_up(message, placed.cause)
 
     async def _place_wanted(self) -> None:
         directory = self._memory.directory
@@ -159,7 +169,8 @@ class Placer:
         )
         # The answer may come with the PBX's word that it took the call: it is known before.
         action_id = str(row.id)
-        self._placed[action_id] = _Placed(row.id, row.channel, first.device, asyncio.get_running_loop().time())
+        loop = asyncio.get_running_loop()
+        self._placed[action_id] = _Placed(row.id, row.channel, first.device, loop.time(), loop.create_future())
         self._recent.note(datetime.now(UTC), row.person, row.per_minute)
         try:
             await self._link.action(action)
@@ -177,11 +188,13 @@ class Placer:
 
     async def responded(self, message: Message) -> None:
         """Take an OriginateResponse: who comes first answered, or did not."""
-        placed = self._forget(str(message.get("ActionID")))
+        action_id = str(message.get("ActionID"))
+        placed = self._placed.get(action_id)
         if placed is None:
             return
         answered = message.get("Response") == "Success"
-        reason = None if answered else _FAILURES.get(str(message.get("Reason")), "unreachable")
+        reason = None if answered else await why_unanswered(message, placed.cause)
+        self._forget(action_id)
         log.info("call answered" if answered else "call failed", pbx=self._pbx, outgoing=str(placed.id), reason=reason)
         with suppress(*_AWAY):
             await self._settle(placed.id, "connected" if answered else "failed", reason, placed.device)

@@ -26,6 +26,7 @@ from recordings.disk import Disk
 from recordings.model import SpeechSettings
 from recordings.speech import Speech
 from recordings.store import Bucket, Store
+from reports import nps_rows
 from routing import look_up
 from routing.requests import Desk
 from service.database import upgrade
@@ -71,7 +72,12 @@ def cel_source(pbx: PbxSettings) -> CelSource | None:
 
 def outgoing_desk() -> Desk:
     """What the rooms know of calls to the outside."""
-    return Desk(flagged=parties.must_not_be_called, unwanted=parties.unwanted, pbx_of=devices.pbx_of)
+    return Desk(
+        flagged=parties.must_not_be_called,
+        unwanted=parties.unwanted,
+        pbx_of=devices.pbx_of,
+        asking=nps_rows.called_since,
+    )
 
 
 def lead_owner(crm: CrmSettings) -> LeadOwner:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, tzinfo
+from functools import lru_cache
 
 from calls import events as e
 from calls.events import Event
@@ -89,6 +90,7 @@ class _Row:
         return clean(self._extra.get(key, ""))
 
 
+@lru_cache
 def spelling(column: str) -> str:
     """The one name by which we know `column`, "" for a column that tells us nothing."""
     return _SPELLINGS.get(column.lower().replace("_", "").strip(), "")
@@ -154,14 +156,19 @@ def _answer(row: _Row) -> list[Event]:
     return [e.ChannelUp(**row.where), *_named(row)]
 
 
+_DIALPLAN = "dialplan/"
+"""Before the source of an end that the PBX made: `dialplan/builtin` where Hangup() or the end of an extension did."""
+
+
 def _hangup(row: _Row) -> list[Event]:
-    status = row.detail("dialstatus")
+    status, source = row.detail("dialstatus"), row.detail("hangupsource")
     # CEL keeps the first failure of any dialled leg (cel.c): a caller who hangs up by themselves cancelled the others.
-    if status == "NOANSWER" and row.detail("hangupsource") == row["channel"]:
+    if status == "NOANSWER" and source == row["channel"]:
         status = "CANCEL"
     told: list[Event] = [e.ChannelHungUp(**row.where, cause=whole(row.detail("hangupcause")))]
     told += [e.DialFinished(**row.where, status=status)] if status else []
-    told += [e.HangupRequested(**row.where)] if row.detail("hangupsource") == row["channel"] != "" else []
+    if source and not source.startswith(_DIALPLAN):
+        told += [e.HangupRequested(**row.where, by="" if source == row["channel"] else source)]
     return [*told, *_named(row)]
 
 

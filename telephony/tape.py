@@ -149,21 +149,18 @@ def messages(lines: Iterable[str]) -> Iterator[Spoken]:
                 yield block
             block = {}
         name, colon, value = line.partition(":")
-        torn = raw == line and name.lower().endswith("id")
-        if colon and not torn and not line.startswith(_BANNER):
-            _add(block, name.strip(), value.removeprefix(" "))
+        if not colon or (raw == line and name.lower().endswith("id")) or line.startswith(_BANNER):
+            continue
+        name, value = name.strip(), value.removeprefix(" ")
+        known = block.get(name)
+        if known is None:
+            block[name] = value
+        elif isinstance(known, list):
+            known.append(value)
+        else:
+            block[name] = [known, value]
     if block:
         yield block
-
-
-def _add(block: Spoken, name: str, value: str) -> None:
-    known = block.get(name)
-    if known is None:
-        block[name] = value
-    elif isinstance(known, list):
-        known.append(value)
-    else:
-        block[name] = [known, value]
 
 
 def _of_messages(kind: Kind, spoken: Iterable[Headers], pbx: str) -> Tape:

@@ -61,7 +61,9 @@ _CHANNELS: Final = frozenset(("BRIDGEPEER", "DIALEDPEERNAME", "DIALEDPEERNUMBER"
 _STATUSES: Final = frozenset(("DIALSTATUS", "QUEUESTATUS", "VMSTATUS", "HANGUPCAUSE"))
 _CLOSED_VALUE: Final = re.compile(r"[A-Za-z0-9_ ,()<>-]{0,60}")
 _KIND: Final = re.compile(r"[A-Za-z_,-]{0,60}|\d{1,2}")
-_TIME: Final = re.compile(r"1\d{9}(?:\.\d{1,6})?|[\d-]{10}[T ][\d:.]{8,15}(?:Z|[+-][\d:]{4,5})?")
+_TIME: Final = re.compile(
+    r"1\d{9}(?:\.\d{1,6})?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d(?::?\d\d)?)?"
+)
 _OPTION: Final = re.compile(r"(\b[A-Za-z]{1,4}(?=\())")
 _LONG_RUN: Final = re.compile(rf"\d{{{LONG}}}")
 _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")

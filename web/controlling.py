@@ -113,7 +113,7 @@ async def _where(request: web.Request, connection: AsyncConnection, own: OwnCall
         raise web.HTTPBadRequest(text=f"to must be the key of a person or a number, got {told[:40]!r}")
     desk = request.app[SERVICES].outgoing
     wish = Wish(to=told, person=own.person, purpose="dialled", asked_by=request[VIEWER].login)
-    used = await usage(connection, directory, directory.person(own.person))
+    used = await usage(connection, directory, directory.person(own.person), desk)
     flagged = await desk.flagged(connection, directory.normal(told))
     answered, judged = judge(wish, directory, used, flagged=flagged)
     if isinstance(judged, Refused):

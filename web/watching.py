@@ -6,15 +6,16 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final
+from typing import Final, get_args
 
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
+from sqlalchemy.exc import DBAPIError
 
 from web.cards import LiveCall
 from web.guard import VIEWER, viewer_of
 from web.house import HOUSE
-from web.live import LIVE, Page
+from web.live import BREATH_SECONDS, LIVE, News, Page
 from web.rights import Scope, scope_of
 from web.sessions import Viewer
 
@@ -42,7 +43,8 @@ async def event_stream(
 ) -> web.StreamResponse:
     """Server-sent events until `tell`, which sends them, ends, or the page behind them is gone; then `watch` is closed.
 
-    A comment is their heartbeat. Raises 429 where whoever asks has too many streams.
+    A comment is their heartbeat. Where the database closed the connection beneath it `tell` begins anew, with all news.
+    Raises 429 where whoever asks has too many streams.
     """
     streams, whose = request.app[STREAMS], request[VIEWER].user if VIEWER in request else request.path
     response = EventSourceResponse(ping_interval=HEARTBEAT_SECONDS)
@@ -52,7 +54,9 @@ async def event_stream(
             raise web.HTTPTooManyRequests(text=f"At most {STREAMS_MOST} streams may be open at once.")
         await response.prepare(request)
         async with response:
-            await tell(response)
+            while not await _told(tell, response):
+                watch.wake_to(*get_args(News))
+                await asyncio.sleep(BREATH_SECONDS)
             if request.app[LIVE].closing:
                 await response.write(f"retry: {random.randint(*RETRY_MILLISECONDS)}\n\n".encode())
     except ConnectionError:
@@ -63,6 +67,17 @@ async def event_stream(
         if not streams[whose]:
             del streams[whose]
     return response
+
+
+async def _told(tell: Callable[[EventSourceResponse], Awaitable[None]], response: EventSourceResponse) -> bool:
+    """Whether all was told; False: the database closed the connection that it was read by."""
+    try:
+        await tell(response)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return False
+    return True
 
 
 async def drawn_stream(  # what is drawn, for whom, and how often

@@ -53,6 +53,13 @@ def short_day(at: date, language: str) -> str:
     return format_date(at, customs.datetime_skeletons["MMMd"], customs)
 
 
+def day_and_weekday(at: date, language: str) -> str:
+    """Sat, 21 Nov; it begins large."""
+    customs = _CLDR[language]
+    told = format_date(at, customs.datetime_skeletons["MMMEd"], customs)
+    return told[:1].upper() + told[1:]
+
+
 def _date(at: date, today: date, language: str) -> str:
     customs = _CLDR[language]
     pattern = customs.datetime_skeletons["MMMMd" if at.year == today.year else "yMMMMd"]

@@ -68,6 +68,17 @@ PAGE = Page(
             kind="bars",
             every="15m",
         ),
+        Panel(
+            title="Days to be counted anew for reports",
+            queries=(("max(switchhook_report_facts_waiting)", "days"),),
+            about="Some for seconds each minute; all of them after a measure was added, forty a minute at most.",
+        ),
+        Panel(
+            title="Since days were counted for reports",
+            queries=(("max(switchhook_report_facts_age_seconds)", "age"),),
+            unit="s",
+            about="Today is counted every ten minutes, whatever happens.",
+        ),
         Row("Keeping"),
         Panel(
             title="Age of the newest backup",

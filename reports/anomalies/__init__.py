@@ -29,3 +29,13 @@ QUESTIONS: Final[tuple[Callable[[Evidence], Iterator[Look]], ...]] = (
     people.entering_late,
     people.leaving_script,
 )
+
+COUNTS: Final = frozenset(
+    {
+        *("answered", "calls_in", "charged", "missed", "missed_integration", "missed_telephony", "unreached"),
+        *("never_called_back", "open_by_integration", "open_by_phone", "open_promises"),
+        *("disqualified", "disqualified_after_long_talk", "in_work", "judged", "leads_in", "qualified", "steps"),
+        *("entered", "entered_late", "heard", "steps_due", "steps_said", "talk_seconds"),
+    }
+)
+"""What they look at."""

@@ -15,7 +15,7 @@ from reports.chances import Number
 from reports.evidence import Evidence, blocks_before
 from reports.facts import Fact
 from reports.norms import BEFORE_LEAST, Seen, number_expected, spread_expected
-from reports.report import Action
+from reports.report import Action, IncidentTold
 
 LOST_LEAST: Final = 3
 """Fewer calls than this are no outage, and no silence."""
@@ -45,8 +45,9 @@ def outages(evidence: Evidence) -> Iterator[Look]:
         if lost < LOST_LEAST or whole <= 0 or len(known) < BEFORE_LEAST:
             yield NOTHING
             continue
-        missed = [fact for fact in evidence.by_count["missed"] if fact.day == day and fact.detail in _INTEGRATION]
-        fault = _fault(evidence, day)
+        missed = [fact for fact in evidence.of("missed") if fact.day == day and fact.detail in _INTEGRATION]
+        incident = _incident(evidence, day)
+        fault = incident.kind if incident else ""
         first, last = _hours(evidence, day)
         ours = evidence.own.sum("missed_integration", [day])
         yield look(
@@ -56,8 +57,12 @@ def outages(evidence: Evidence) -> Iterator[Look]:
             {"calls": ours, "day": day.isoformat(), "from_hour": first, "to_hour": last, "fault": fault},
             link=behind_of(evidence, "missed_integration", [day]),
             actions=(
-                call_back(evidence),
-                Action(key="see_incident", values={"fault": fault}, link="/admin/incidents"),
+                call_back(evidence, measure="open_by_integration"),
+                Action(
+                    key="see_incident",
+                    values={"fault": fault},
+                    link="/admin/incidents" + (f"#incident-{incident.id}" if incident else ""),
+                ),
             ),
             excess=lost_calls(missed),
             lines=sorted({fact.line for fact in missed}),
@@ -124,18 +129,18 @@ def not_called_back(evidence: Evidence) -> Iterator[Look]:
         found.at_least(waiting),
         waiting - found.usual,
         {"calls": never, "usual": max(found.usual, 0.0), "open": waiting},
-        link=behind_of(evidence, "never_called_back"),
+        link=behind_of(evidence, "open_promises", [day]),
         actions=(call_back(evidence),),
         excess=[
             Fact(day, "never_called_back", fact.team, fact.line, fact.person, "", fact.value)
-            for fact in own.by_count["open_promises"]
+            for fact in own.of("open_promises")
             if fact.day == day
         ],
     )
 
 
-def _fault(evidence: Evidence, day: date) -> str:
-    """The kind of incident that day that explains such calls, the one that cost most; "" when none was kept."""
+def _incident(evidence: Evidence, day: date) -> IncidentTold | None:
+    """The incident that day that explains such calls, the one that cost most; None when none was kept."""
     zone = ZoneInfo(evidence.directory.company.time_zone)
     that_day = [
         told
@@ -145,13 +150,13 @@ def _fault(evidence: Evidence, day: date) -> str:
         and told.kind in KINDS
         and _INTEGRATION & set(KINDS[told.kind].causes)
     ]
-    return max(that_day, key=lambda told: (told.calls_lost, told.started_at)).kind if that_day else ""
+    return max(that_day, key=lambda told: (told.calls_lost, told.started_at), default=None)
 
 
 def _hours(evidence: Evidence, day: date) -> tuple[int, int]:
     """From which hour to which it went on."""
     hours: dict[int, float] = {}
-    for fact in evidence.hours:
+    for fact in evidence.day_hours:
         if fact.count == "missed_integration" and fact.day == day and fact.hour is not None:
             hours[fact.hour] = hours.get(fact.hour, 0.0) + fact.value
     many = [hour for hour, calls in hours.items() if calls >= max(hours.values()) / 4]

@@ -34,7 +34,7 @@ def disqualifiers(evidence: Evidence) -> Iterator[Look]:
     """
     days = set(evidence.window(LATELY_DAYS))
     judged, bad, long = (
-        [fact for fact in evidence.by_count.get(count, ()) if fact.day in days]
+        [fact for fact in evidence.of(count) if fact.day in days]
         for count in ("judged", "disqualified", "disqualified_after_long_talk")
     )
     talked = {one.key: one for one in compared(long, bad, lambda fact: fact.person)}
@@ -80,11 +80,15 @@ def disqualifiers(evidence: Evidence) -> Iterator[Look]:
 
 
 def sources(evidence: Evidence) -> Iterator[Look]:
-    """Of each source: whether its leads are far worse, or far better, than those of the others."""
+    """Of each source: whether its leads are far worse, or far better, than those of the others.
+
+    A team is told of the leads that it had of it, where they are so too.
+    """
     days = set(evidence.window(LATELY_DAYS))
-    judged, good = (
-        [fact for fact in evidence.by_count.get(count, ()) if fact.day in days] for count in ("judged", "qualified")
-    )
+    judged, good = ([fact for fact in evidence.of(count) if fact.day in days] for count in ("judged", "qualified"))
+
+    audience = evidence.audience
+    teams = {audience.key} if audience.kind == "team" else {fact.team for fact in judged}
 
     def source(fact: Fact) -> str:
         return source_of(evidence.directory, fact.line) if fact.line else ""
@@ -92,16 +96,19 @@ def sources(evidence: Evidence) -> Iterator[Look]:
     for one in compared(good, judged, source):
         better = one.share > one.usual
         chance = one.expected.at_least(one.share) if better else one.expected.at_most(one.share)
-        if abs(one.share - one.usual) < FAR or abs(one.excess) < LEADS_LEAST:
+        of = [fact for fact in judged if source(fact) == one.key]
+        whole = sum(fact.value for fact in of if fact.team in teams)
+        share = sum(fact.value for fact in good if fact.team in teams and source(fact) == one.key) / max(whole, 1.0)
+        off = (share - one.usual) * (1 if better else -1)
+        if off < FAR or off * whole < LEADS_LEAST:
             yield Look(chance=chance)
             continue
         part = per_period(evidence, len(days))
-        of = [fact for fact in judged if source(fact) == one.key]
         yield look(
             "source_good" if better else "source_bad",
             chance,
-            abs(one.excess) * part,
-            {"source": one.key, "leads": one.whole, "share": one.share, "usual_share": one.usual},
+            off * whole * part,
+            {"source": one.key, "leads": whole, "share": share, "usual_share": one.usual},
             good=better,
             measure="qualified_share",
             link=behind_of(evidence, "judged", days, source=one.key),
@@ -156,7 +163,13 @@ def _step(evidence: Evidence, place: tuple[str, str], step: str, length: int) ->
         {"step": step, "reached": now.part, "usual": found.usual},
         measure="steps",
         link=behind_of(evidence, "steps", days, detail=step),
-        actions=(Action(key="see_step", values={"step": step}, link=behind_of(evidence, "lost", days)),),
+        actions=(
+            Action(
+                key="see_step",
+                values={"step": step, "count": now.whole},
+                link=behind_of(evidence, "step_conversion", days, detail=step) + "&of=whole",
+            ),
+        ),
         excess=[
             Fact(evidence.last, "steps", "", "", "", key, -missing * part * count / max(now.part, 1.0))
             for key, count in reached

@@ -87,12 +87,22 @@ def behind_of(evidence: Evidence, measure: str, days: Collection[date] = (), **n
     return behind(measure, period, narrowed if alike else {audience.kind: audience.key, **narrowed})
 
 
-def call_back(evidence: Evidence, person: str = "") -> Action | None:
-    """Call back those who wait for it now, of the audience or of a person; None: nobody waits."""
+def call_back(evidence: Evidence, person: str = "", line: str = "", *, measure: str = "open_promises") -> Action | None:
+    """Call back those who wait for it now, of the audience, of a person or of a line; None: nobody waits.
+
+    `measure` may be of those alone who wait because of one fault.
+    """
     last = [evidence.last]
-    theirs = evidence.sum("open_promises", last, "person", person)
-    count = theirs if person else evidence.own.sum("open_promises", last)
-    return Action(key="call_back", values={"count": round(count)}, link="/missed") if count >= 1 else None
+    if person:
+        count = evidence.sum(measure, last, "person", person)
+    elif line:
+        count = evidence.own.sum(measure, last, "line", line)
+    else:
+        count = evidence.own.sum(measure, last)
+    narrowed = {name: key for name, key in (("person", person), ("line", line)) if key}
+    link = behind_of(evidence, measure, last, **narrowed)
+    key = "call_back" if measure == "open_promises" else "call_back_lost"
+    return Action(key=key, values={"count": round(count)}, link=link) if count >= 1 else None
 
 
 def talk_with(evidence: Evidence, person: str, link: str, measure: str = "") -> Action | None:
@@ -121,4 +131,4 @@ def lost_calls(missed: Iterable[Fact]) -> list[Fact]:
 def _said(name: str, value: str | float) -> str | float:
     if isinstance(value, str):
         return value
-    return round(value, 3 if name.endswith("share") else 1)
+    return round(value, 3 if name.endswith("share") or abs(value) < 1 else 1)  # a figure may be a share too

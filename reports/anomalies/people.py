@@ -38,17 +38,18 @@ def overloaded(evidence: Evidence) -> Iterator[Look]:
         if not limit or open_leads <= limit:
             yield NOTHING
             continue
-        link = f"/leads?owner={person.key}"
+        values = {"count": open_leads - limit, "open": open_leads}
+        link = f"/leads?owner={person.key}&stage=open"
         yield look(
             "overload",
             SURE,
             (open_leads - limit) * _AT_RISK,
             {"person": person.key, "open": open_leads, "limit": limit},
-            link=link,
+            link=behind_of(evidence, "in_work", [evidence.last], person=person.key),
             actions=(
-                Action(key="ask_for_fewer", values={"count": open_leads - limit}, link=link)
+                Action(key="ask_for_fewer", values=values, link=link)
                 if evidence.audience.kind == "person"
-                else Action(key="take_leads", values={"person": person.key, "count": open_leads - limit}, link=link),
+                else Action(key="take_leads", values={"person": person.key, **values}, link=link),
             ),
             excess=[Fact(evidence.last, "talk_seconds", "", "", person.key, "", _ALL)],
             people=[person.key],
@@ -87,8 +88,8 @@ def long_talks(evidence: Evidence) -> Iterator[Look]:
 def missing_more(evidence: Evidence) -> Iterator[Look]:
     """Of each person: whether they leave far more of the calls that ring them than others do on the same lines."""
     days = set(evidence.window(LATELY_DAYS))
-    left = [fact for fact in evidence.by_count.get("charged", ()) if fact.day in days]
-    rung = [*left, *(fact for fact in evidence.by_count.get("answered", ()) if fact.day in days)]
+    left = [fact for fact in evidence.of("charged") if fact.day in days]
+    rung = [*left, *(fact for fact in evidence.of("answered") if fact.day in days)]
     for one in compared(left, rung, lambda fact: fact.person, lambda fact: fact.line):
         chance = one.expected.at_least(one.share)
         now = evidence.sum("charged", evidence.period, "person", one.key)
@@ -129,9 +130,7 @@ def missing_more(evidence: Evidence) -> Iterator[Look]:
 def entering_late(evidence: Evidence) -> Iterator[Look]:
     """Of each person: whether they tell the outcomes of far more talks late than others do."""
     days = set(evidence.window(LATELY_DAYS))
-    late, entered = (
-        [fact for fact in evidence.by_count.get(count, ()) if fact.day in days] for count in ("entered_late", "entered")
-    )
+    late, entered = ([fact for fact in evidence.of(count) if fact.day in days] for count in ("entered_late", "entered"))
     for one in compared(late, entered, lambda fact: fact.person):
         chance = one.expected.at_least(one.share)
         if one.share - one.usual < FAR or one.excess < CALLS_LEAST:
@@ -156,8 +155,7 @@ def leaving_script(evidence: Evidence) -> Iterator[Look]:
     """Of each person: whether they say far fewer steps of the script than others do on the same lines."""
     days = set(evidence.window(LATELY_DAYS))
     said, due, heard = (
-        [fact for fact in evidence.by_count.get(count, ()) if fact.day in days]
-        for count in ("steps_said", "steps_due", "heard")
+        [fact for fact in evidence.of(count) if fact.day in days] for count in ("steps_said", "steps_due", "heard")
     )
     for one in compared(said, due, lambda fact: fact.person, lambda fact: fact.line):
         chance = one.expected.at_most(one.share)
@@ -166,7 +164,7 @@ def leaving_script(evidence: Evidence) -> Iterator[Look]:
             continue
         talks = sum(fact.value for fact in heard if fact.person == one.key)
         part = per_period(evidence, len(days))
-        link = behind_of(evidence, "steps_due", days, person=one.key)
+        link = behind_of(evidence, "heard", days, person=one.key)
         yield look(
             "script_missed",
             chance,
@@ -174,7 +172,7 @@ def leaving_script(evidence: Evidence) -> Iterator[Look]:
             {"person": one.key, "talks": talks, "share": one.share, "usual_share": one.usual},
             measure="script",
             link=link,
-            actions=(Action(key="hear_talks", values={"person": one.key}, link=link),),
+            actions=(Action(key="hear_talks", values={"person": one.key, "count": talks}, link=link),),
             excess=[Fact(evidence.last, "steps_said", "", "", one.key, "", one.excess * part)],
             people=[one.key],
         )

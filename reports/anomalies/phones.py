@@ -50,7 +50,7 @@ def _dead(evidence: Evidence, person: str, day: date, chance: float) -> Look:
     weekly = len(same) >= WEEKS_LEAST and of_weekday >= _OF_WEEKDAY * sum(gone.values())
     days = [other for other in evidence.period if gone.get(other, 0.0) >= LEAST - 1]
     calls = evidence.sum("unreached", evidence.period, "person", person)
-    facts = [fact for fact in evidence.by_count["unreached"] if fact.person == person and fact.day in days]
+    facts = [fact for fact in evidence.of("unreached") if fact.person == person and fact.day in days]
     values: dict[str, str | float] = {"person": person, "calls": calls}
     if weekly:
         values |= {
@@ -65,7 +65,7 @@ def _dead(evidence: Evidence, person: str, day: date, chance: float) -> Look:
         values,
         link=behind_of(evidence, "unreached", lately if weekly else (), person=person),
         actions=(
-            call_back(evidence),
+            call_back(evidence, person, measure="open_by_phone"),
             Action(key="check_phone", values={"person": person}, link=f"/admin/people/{person}"),
         ),
         excess=lost_calls(Fact(one.day, "missed", one.team, one.line, "", one.detail, one.value) for one in facts),
@@ -109,7 +109,7 @@ def unmapped(evidence: Evidence) -> Iterator[Look]:
 def _of_nobody(evidence: Evidence) -> dict[str, float]:
     """How many calls of each of the audience's lines were answered on an extension that is nobody's."""
     days = set(evidence.period)
-    of = [fact for fact in evidence.own.by_count.get("answered", ()) if fact.day in days and not fact.person]
+    of = [fact for fact in evidence.own.of("answered") if fact.day in days and not fact.person]
     return totals(of, "answered", lambda fact: fact.line)
 
 
@@ -128,7 +128,7 @@ def telephony(evidence: Evidence) -> Iterator[Look]:
             continue
         facts = [
             Fact(fact.day, "missed", fact.team, fact.line, "", fact.detail, fact.value)
-            for fact in evidence.by_count["missed_telephony"]
+            for fact in evidence.of("missed_telephony")
             if fact.line == line.number and fact.day >= evidence.first
         ]
         yield look(
@@ -138,7 +138,7 @@ def telephony(evidence: Evidence) -> Iterator[Look]:
             {"line": line.number, "calls": calls, "usual": found.usual},
             link=behind_of(evidence, "missed_telephony", line=line.number),
             actions=(
-                call_back(evidence),
+                call_back(evidence, line=line.number),
                 Action(key="check_trunk", values={"line": line.number}, link=f"/admin/lines/{line.number}"),
             ),
             excess=lost_calls(facts),

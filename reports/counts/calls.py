@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from calls.missed import GROUPS
 from calls.service_level import NOT_COUNTED, SOON_SECONDS
+from reports.counts.missed import CAUSE, OUT_OF_REACH, WHOSE_PHONE, of_group, one_of
 from reports.counts.told import of_calls
 from reports.measures import Count, Ratio
 
-_CAUSE: Final = "coalesce(missed_cause, 'unknown')"
 _IN: Final = "direction = 'inbound'"
 _ANSWERED: Final = "direction = 'inbound' and status = 'answered'"
 _MISSED: Final = "direction = 'inbound' and status = 'missed'"
@@ -17,50 +16,34 @@ _TALKED: Final = "direction in ('inbound', 'outbound') and status = 'answered'"
 _SOON: Final = f"{_ANSWERED} and wait_seconds <= {SOON_SECONDS}"
 
 
-def _one_of(causes: tuple[str, ...]) -> str:
-    listed = ", ".join(f"'{cause}'" for cause in causes)
-    return f"{_CAUSE} in ({listed})"
-
-
 def _missed(group: str) -> str:
     """Missed calls whose cause is the business of `group`; nobody of ours was on them."""
-    causes = tuple(cause for cause, of in GROUPS.items() if of == group)
-    return of_calls(f"{_MISSED} and {_one_of(causes)}", person="''", detail=_CAUSE)
+    return of_calls(f"{_MISSED} and {of_group(group)}", person="''", detail=CAUSE)
 
 
-_ALL_MISSED: Final = of_calls(_MISSED, person="''", detail=_CAUSE)
+_ALL_MISSED: Final = of_calls(_MISSED, person="''", detail=CAUSE)
 _CHARGED: Final = of_calls(
-    _MISSED, also="cross join lateral unnest(charged_to) as charged (who)", person="who", detail=_CAUSE
+    _MISSED, also="cross join lateral unnest(charged_to) as charged (who)", person="who", detail=CAUSE
 )
-# Whose phone it was is told by the plan, which leaves a phone out that is known to be gone, or by the leg that failed.
-_UNREACHED: Final = of_calls(
-    f"{_MISSED} and {_CAUSE} = 'device_unreachable'",
-    also="""cross join lateral (
-        select person from legs where call_id = calls.id and person is not null
-           and outcome in ('unavailable', 'congestion', 'failed')
-        union select considered ->> 'person'
-        from jsonb_path_query(state, '$.facts[*] ? (@.kind == "Routed").plan') as told (plan)
-        cross join jsonb_array_elements(cast(plan #>> '{}' as jsonb) -> 'considered') as considered
-        where considered ->> 'key' = 'unreachable') as gone (who)""",
-    person="who",
-    detail=_CAUSE,
-)
-_ANSWERABLE: Final = of_calls(f"{_ANSWERED} or ({_MISSED} and not {_one_of(NOT_COUNTED)})")
+_UNREACHED: Final = of_calls(f"{_MISSED} and {OUT_OF_REACH}", also=WHOSE_PHONE, person="who", detail=CAUSE)
+_ANSWERABLE: Final = of_calls(f"{_ANSWERED} or ({_MISSED} and not {one_of(NOT_COUNTED)})")
 
 COUNTS: Final[tuple[Count, ...]] = (
-    Count(key="calls_in", of="call", items=of_calls(_IN, detail="status"), detail="status"),
+    Count(key="calls_in", of="call", items=of_calls(_IN, detail="status"), detail="status", hourly=True),
     Count(key="answered", of="call", items=of_calls(_ANSWERED), better="more"),
-    Count(key="missed", of="call", items=_ALL_MISSED, better="fewer", detail="cause"),
+    Count(key="missed", of="call", items=_ALL_MISSED, better="fewer", detail="cause", hourly=True),
     Count(key="missed_people", of="call", items=_missed("people"), better="fewer", detail="cause"),
     Count(key="missed_schedule", of="call", items=_missed("schedule"), better="fewer", detail="cause"),
     Count(key="missed_telephony", of="call", items=_missed("telephony"), better="fewer", detail="cause"),
-    Count(key="missed_integration", of="call", items=_missed("integration"), better="fewer", detail="cause"),
+    Count(
+        key="missed_integration", of="call", items=_missed("integration"), better="fewer", detail="cause", hourly=True
+    ),
     Count(key="missed_configuration", of="call", items=_missed("configuration"), better="fewer", detail="cause"),
     Count(key="missed_caller", of="call", items=_missed("caller"), better="fewer", detail="cause"),
     Count(key="charged", of="call", items=_CHARGED, better="fewer", detail="cause"),
     Count(key="unreached", of="call", items=_UNREACHED, better="fewer", detail="cause"),
-    Count(key="answerable", of="call", items=_ANSWERABLE),
-    Count(key="answered_soon", of="call", items=of_calls(_SOON), better="more"),
+    Count(key="answerable", of="call", items=_ANSWERABLE, hourly=True),
+    Count(key="answered_soon", of="call", items=of_calls(_SOON), better="more", hourly=True),
     Count(
         key="wait_seconds",
         of="call",

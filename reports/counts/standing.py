@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from crm_sync.book.lifecycle import OPEN
+from reports.counts.missed import OUT_OF_REACH, WHOSE_PHONE, of_group
 from reports.counts.told import ENDS, owner_at
 from reports.measures import Count
 
@@ -62,15 +63,34 @@ def _of(where: str, *, also: str = "", detail: str = "''") -> str:
     """  # noqa: S608 - of our own text
 
 
-_PROMISES: Final = f"""
-    select at, call_id, cast(null as bigint) as lead_id, id as promise_id, line, owner as person, '' as detail,
-           cast(1 as float) as value
-    from {ENDS} join follow_ups on opened_at < moment and (closed_at is null or closed_at >= moment)
-"""  # noqa: S608 - of our own text
+def _promises(also: str = "", *, person: str = "owner") -> str:
+    return f"""
+        select at, follow_ups.call_id, cast(null as bigint) as lead_id, follow_ups.id as promise_id, follow_ups.line,
+               {person} as person, '' as detail, cast(1 as float) as value
+        from {ENDS} join follow_ups on opened_at < moment and (closed_at is null or closed_at >= moment) {also}
+    """  # noqa: S608 - of our own text
+
+
+_FIRST: Final = "join calls on calls.id = follow_ups.call_id and status = 'missed' and"
+# Later ones may have been missed by something else: they would not wait but for the first.
 
 COUNTS: Final[tuple[Count, ...]] = (
     Count(key="in_work", of="lead", items=_of("true", detail="stage"), detail="stage", at_end=True),
     Count(key="overdue", of="lead", items=_of("stood.deadline_at < moment"), better="fewer", at_end=True),
     Count(key="forgotten", of="lead", items=_of(_FORGOTTEN, also=_QUIET), better="fewer", at_end=True),
-    Count(key="open_promises", of="promise", items=_PROMISES, better="fewer", at_end=True),
+    Count(key="open_promises", of="promise", items=_promises(), better="fewer", at_end=True),
+    Count(
+        key="open_by_integration",
+        of="promise",
+        items=_promises(f"{_FIRST} {of_group('integration')}"),
+        better="fewer",
+        at_end=True,
+    ),
+    Count(
+        key="open_by_phone",
+        of="promise",
+        items=_promises(f"{_FIRST} {OUT_OF_REACH} {WHOSE_PHONE}", person="who"),
+        better="fewer",
+        at_end=True,
+    ),
 )

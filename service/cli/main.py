@@ -293,10 +293,14 @@ def mask(
     since: Annotated[str, typer.Option("--from", help="ISO 8601.")],
     until: Annotated[str, typer.Option("--to", help="ISO 8601.")],
 ) -> None:
-    """Mask texts and sound of a period's calls by the directory of now; what is masked already stays so."""
+    """Mask texts and sound of a period's calls, and what clients wrote, by the directory of now.
+
+    What is masked already stays so.
+    """
     from service.commands.one_shot import mask as work
 
-    typer.echo(f"{many(run(work(settled(), moment('--from', since), moment('--to', until))), 'call')} masked anew")
+    calls, answers = run(work(settled(), moment("--from", since), moment("--to", until)))
+    typer.echo(f"{many(calls, 'call')} and {many(answers, 'answer')} masked anew")
 
 
 @app.command()

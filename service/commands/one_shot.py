@@ -24,6 +24,7 @@ from recordings import audit
 from recordings.heard import SpeechError
 from recordings.remasking import remask
 from recordings.transcribe_file import transcribe_file
+from reports.nps_erasing import mask_anew
 from routing import requests
 from routing.answers import rebuild as learn_anew
 from routing.arrival import Arrival
@@ -193,10 +194,12 @@ async def rebuild(settings: Settings) -> int:
         return changed
 
 
-async def mask(settings: Settings, since: datetime, until: datetime) -> int:
-    """Mask the texts of a period's calls by the policy of now; returns how many changed, whose sound workers mute."""
+async def mask(settings: Settings, since: datetime, until: datetime) -> tuple[int, int]:
+    """Mask a period's texts by the policy of now; returns how many calls changed, whose sound workers mute, and how
+    many answers about NPS.
+    """
     async with open_house(settings, pool=1) as house:
-        return await remask(house.engine, since, until)
+        return await remask(house.engine, since, until), await mask_anew(house.engine, since, until)
 
 
 async def transcribe(settings: Settings, path: Path) -> tuple[dict[str, Any], str]:

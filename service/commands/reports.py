@@ -49,7 +49,7 @@ async def report(settings: Settings, wanted: Wanted) -> tuple[str | bytes, tuple
             directory = await read(connection)
             audience = _audience(directory, wanted)
             day = _day(wanted.day, now.astimezone(ZoneInfo(directory.company.time_zone)).date())
-            made = await make_report(connection, directory, wanted.kind, day, audience, now)
+        made = await make_report(house.engine, directory, wanted.kind, day, audience, now)
         told = await send_now(house.engine, wanted.kind, day, audience, now) if wanted.send else None
     return await _written(made, directory, wanted.form, settings), told
 
@@ -83,5 +83,5 @@ async def _written(made: Report, directory: Directory, form: Form, settings: Set
     if form == "html":
         return await document_of(made, directory, language, settings)
     if form == "text":
-        return text_of(letter_of(made, directory, language, lambda _: "", ""))
+        return text_of(letter_of(made, directory, language, lambda _: "", lambda _: ""))
     return await asyncio.to_thread(_FILES[form], made, directory, language)

@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.chromium import WITHOUT
 from tests.fakes.site import Site, open_site
 
 OpenPage = Callable[..., Awaitable[Page]]
@@ -21,6 +22,7 @@ _ARGUMENTS = [
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",
     "--renderer-process-limit=1",
+    WITHOUT,
 ]
 
 

@@ -59,7 +59,8 @@ async def test_light_and_dark_as_the_device_has_it_or_as_chosen(site: Site, open
 
     async def choose(name: str) -> bool:
         await page.locator(".me summary").click()
-        await page.get_by_role("button", name=name).click()
+        async with page.expect_event("load"):
+            await page.get_by_role("button", name=name).click()
         return await is_dark()
 
     async def is_dark() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 from sqlalchemy import select
 
 from crm_sync.tables import leads, parties
@@ -28,6 +28,28 @@ async def lead(site: Site, number: str, name: str, stage: str = "qualifying") ->
     async with site.engine.connect() as connection:
         found = (await connection.execute(select(leads.c.id).order_by(leads.c.id.desc()).limit(1))).scalar_one()
     return int(found)
+
+
+async def grasp(page: Page, card: Locator) -> None:
+    """Begin to drag a card as a hand does: pressed, then moved a little."""
+    box = await card.bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + 20, box["y"] + 12)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + 60, box["y"] + 40, steps=4)
+
+
+async def drop(page: Page, place: str) -> None:
+    """Let go of what is dragged over a column."""
+    for _ in range(2):  # one to move there, one to be over it
+        await page.locator(f'[data-place="{place}"]').hover()
+    await page.mouse.up()
+
+
+async def drag(page: Page, card: Locator, place: str) -> None:
+    """A card to a column."""
+    await grasp(page, card)
+    await drop(page, place)
 
 
 async def fits(page: Page) -> None:
@@ -103,11 +125,12 @@ async def test_a_lead_goes_over_the_board_by_keys_and_by_dragging(site: Site, op
     await expect(page.locator('[data-place="qualifying"]').locator(card)).to_be_visible()
     await expect(move).to_be_focused()
     await expect(page.get_by_role("status")).to_have_text("Иван Петров: Квалификация")
-    await card.drag_to(page.locator('[data-place="new"]'))
+    await drag(page, card, "new")
     await expect(page.get_by_role("alert")).to_contain_text("Отсюда туда заявку не перевести. Можно перевести в:")
-    await card.drag_to(page.locator('[data-place="in_work/meeting"]'))
+    await drag(page, card, "in_work/meeting")
     await expect(page.locator('[data-place="in_work/meeting"]').locator(card)).to_be_visible()
-    await card.drag_to(page.locator('[data-place="lost"]'))
+    await expect(page.get_by_role("status")).not_to_have_text("Иван Петров: Квалификация")
+    await drag(page, card, "lost")
     await page.get_by_role("combobox", name="Причина").select_option("Дорого")
     await page.get_by_role("dialog").get_by_role("button", name="Перевести").click()
     await expect(page.locator('[data-place="lost"]').locator(card)).to_contain_text("Дорого")
@@ -154,20 +177,46 @@ async def test_an_open_board_shows_what_a_colleague_does_and_disturbs_nobody(sit
     await expect(there("new", other)).to_be_attached()
     await page.get_by_role("button", name="Отмена").click()
     await expect(there("qualifying", other)).to_be_visible()
-    card = await there("qualifying", other).bounding_box()
-    assert card is not None
-    await page.mouse.move(card["x"] + 20, card["y"] + 12)
-    await page.mouse.down()
-    await page.mouse.move(card["x"] + 60, card["y"] + 40, steps=4)
+    await grasp(page, there("qualifying", other))
     await moves(other, "qualified")
     await expect(page.locator(".column-refuses").first).to_be_visible()
     await page.mouse.up()
     await expect(there("qualified", other)).to_be_visible()
-    await there("qualifying", mine).drag_to(page.locator('[data-place="new"]'))
+    await drag(page, there("qualifying", mine), "new")
     await expect(page.get_by_role("alert")).to_contain_text("Отсюда туда заявку не перевести")
     await moves(mine, "qualified")
     await expect(there("qualified", mine)).to_be_visible()
     await expect(page.get_by_role("alert")).to_contain_text("Отсюда туда заявку не перевести")
+
+
+async def test_the_answer_of_a_move_waits_while_the_card_is_dragged_on(site: Site, open_page: OpenPage) -> None:
+    """The stream was first to show it."""
+    mine = await lead(site, "79165550171", "Иван Петров", "new")
+    page = await open_page(path="/leads/board", width=2000, forgive=True)
+    dragged, answered = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        await dragged.wait()
+        await route.fulfill(response=answer)
+        answered.set()
+
+    await page.route("**/leads/*/board", late)
+    card = page.locator(f'[data-place="qualifying"] #card-{mine}')
+    await drag(page, page.locator(f"#card-{mine}"), "qualifying")
+    await expect(card).to_be_visible()
+    await grasp(page, card)
+    refusing = page.locator(".column-refuses").first
+    await expect(refusing).to_be_visible()
+    dragged.set()
+    async with asyncio.timeout(20):
+        await answered.wait()
+    await page.evaluate("new Promise((done) => setTimeout(done, 300))")  # until it would have been drawn
+    await expect(refusing).to_be_visible()
+    await drop(page, "lost")
+    await page.get_by_role("combobox", name="Причина").select_option("Дорого")
+    await page.get_by_role("dialog").get_by_role("button", name="Перевести").click()
+    await expect(page.locator(f'[data-place="lost"] #card-{mine}')).to_contain_text("Дорого")
 
 
 async def test_a_head_gives_ticked_leads_with_a_reason(site: Site, open_page: OpenPage) -> None:

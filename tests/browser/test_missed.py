@@ -30,13 +30,18 @@ async def talks(site: Site) -> None:
     await jobs.follow_up(change.call_id, 0)
 
 
-async def test_calling_back_closes_a_missed_call_on_every_screen(site: Site, open_page: OpenPage) -> None:
-    """Anna calls back from her phone's screen; the head sees her on it at once, and after the talk nobody waits."""
-    call = Told(site.engine, number=NUMBER, at=datetime.now(UTC) - timedelta(minutes=10))
+async def missed(site: Site, ago: timedelta) -> None:
+    """Somebody called so long ago, Anna's desk rang, and a call back is promised."""
+    call = Told(site.engine, number=NUMBER, at=datetime.now(UTC) - ago)
     await call.arrives()
     await call.rings("PJSIP/anna-desk")
     await call.hangs_up(after=20)
     await call.is_promised()
+
+
+async def test_calling_back_closes_a_missed_call_on_every_screen(site: Site, open_page: OpenPage) -> None:
+    """Anna calls back from her phone's screen; the head sees her on it at once, and after the talk nobody waits."""
+    await missed(site, timedelta(minutes=10))
     head = await open_page("vera", "/missed")
     anna = await open_page("anna", "/missed", width=360)
     assert await anna.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -52,3 +57,13 @@ async def test_calling_back_closes_a_missed_call_on_every_screen(site: Site, ope
     for page in (anna, head):
         await expect(page.get_by_text("Все получили ответ")).to_be_visible()
     await expect(head.locator(".share-table tbody tr").first).to_contain_text("100 %")
+
+
+async def test_who_waits_is_called_back_from_the_list_behind_a_number(site: Site, open_page: OpenPage) -> None:
+    """What became of it is said in place, and the list stays; on a telephone it is no wider than the screen."""
+    await missed(site, timedelta(seconds=30))
+    page = await open_page("vera", "/reports/behind?measure=open_promises", width=360)
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await page.get_by_role("button", name="Перезвонить").click()
+    await expect(page.locator("#said")).not_to_be_empty()
+    assert page.url.endswith("/reports/behind?measure=open_promises")

@@ -37,8 +37,13 @@ EXPOSED = re.compile(r"\bswitchhook_[a-z_]+")
 METRIC = re.compile(r"\b(?:(?:switchhook|alertmanager)_[a-z_]+|up\b)")
 
 
+def read(file: Path) -> Any:
+    return yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
+
+
+@cache
 def rules() -> list[dict[str, Any]]:
-    told = [group for file in RULES for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]]
+    told = [group for file in RULES for group in read(file)["groups"]]
     return [rule for group in told for rule in group["rules"]]
 
 
@@ -67,7 +72,7 @@ def exposed() -> set[str]:
 @cache
 def cases() -> list[dict[str, Any]]:
     """Every case that promtool plays."""
-    return [test for file in TESTS for test in yaml.safe_load(file.read_text(encoding="utf-8"))["tests"]]
+    return [test for file in TESTS for test in read(file)["tests"]]
 
 
 def expressions(page: Page) -> list[str]:

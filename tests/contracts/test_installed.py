@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -124,7 +125,7 @@ async def test_what_is_installed_answers_the_healthcheck_of_the_container(instal
     )
     try:
         async with asyncio.timeout(120):
-            while await _status(check, ours):
+            while not await _listens(port) or await _status(check, ours):
                 assert serving.returncode is None, await serving.stderr.read()  # type: ignore[union-attr] # a pipe
                 await asyncio.sleep(0.3)
         serving.send_signal(signal.SIGTERM)
@@ -142,6 +143,16 @@ def test_what_is_installed_tells_traces_where_it_is_told_to(installed: Path) -> 
     told = "from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter"
     done = subprocess.run([python, "-c", told], capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 0, done.stderr
+
+
+async def _listens(port: int) -> bool:
+    """Whether it is worth while to ask: each asking is a process of its own."""
+    with contextlib.suppress(OSError):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+        await writer.wait_closed()
+        return True
+    return False
 
 
 async def _status(command: list[str], environment: dict[str, str]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,20 +28,6 @@ VALUES: dict[str, str | int] = {"deadline": "qualifying", "due_at": "2026-03-02T
 PNG = b"\x89PNG\r\n\x1a\nof no use"
 LINK = "https://calls.romashka.example/leads/7"
 TITLE, TEXT = "Срок по заявке № 7 истёк", "Этап «Квалификация», срок был 2 марта, 12:00. Ответственный: Анна <b> & Ко."
-
-
-@pytest.fixture(scope="module")
-async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ToldWorld]:
-    """Started once."""
-    async with open_told_world(tmp_path_factory.mktemp("told")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def world(servers: ToldWorld) -> ToldWorld:
-    """Nobody was told anything yet."""
-    servers.forget()
-    return servers
 
 
 def message(language: str = "ru") -> Message:

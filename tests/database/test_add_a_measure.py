@@ -11,11 +11,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory import store
-from reports import building, fact_rows
+from reports import building, listing
 from reports.building import build
 from reports.counts.told import of_calls
-from reports.fact_rows import count_items, read_facts
+from reports.fact_rows import read_facts
 from reports.facts import total
+from reports.listing import Listed, count_items
 from reports.measures import Count, Measure, Ratio
 from reports.registry import COUNT_OF, COUNTS
 from tests.fakes import days as told
@@ -49,12 +50,14 @@ async def test_the_measure_of_the_page_is_counted_divided_and_listed(
     now = datetime(2026, 11, 21, 9, tzinfo=UTC)
     await build(engine, now)
     monkeypatch.setattr(building, "COUNTS", (*COUNTS, count))
-    monkeypatch.setattr(fact_rows, "COUNT_OF", {**COUNT_OF, count.key: count})
+    monkeypatch.setattr(listing, "COUNT_OF", {**COUNT_OF, count.key: count})
     assert DAY in (await build(engine, now)).days
     (mark,) = re.findall(r"^ +```sql\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)
     async with engine.begin() as connection:
         facts = await read_facts(connection, DAY, DAY)
-        found = await count_items(connection, count.key, DAY, DAY, zone=HOUSE.company.time_zone)
+        found = await count_items(
+            connection, Listed(count=count.key, first=DAY, last=DAY, zone=HOUSE.company.time_zone)
+        )
         await connection.execute(text(mark.replace("new.answered_at", "now()")))
     assert (total(facts, ratio.part), total(facts, ratio.whole), found) == (1, 2, (1, 1))
 

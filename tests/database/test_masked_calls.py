@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ CALLER = (
     " запишите ещё мой телефон 8 916 123 45 67"
 )
 STAFF = "записываю 4276 спасибо"
+CARD = re.compile(r"(?<![0-9a-fx.-])(?:4276|5679)|семьдесят")
+"""A digest, an id, or a fraction of a second may have such digits by chance."""
 OFFICE = """
 company: {{name: Ромашка, masking: {policy}}}
 people: [{{key: anna, name: Анна, role: manager}}]
@@ -87,7 +90,7 @@ async def test_a_card_number_is_nowhere_in_the_database_and_cannot_be_searched(t
     )
     for (table,) in tables:
         rows = await talk.asked(f'select row_to_json(it)::text from "{table}" as it')
-        assert not [row for (row,) in rows if "4276" in row or "5679" in row or "семьдесят" in row], table
+        assert not [row for (row,) in rows if CARD.search(row)], table
     found = "select count(*) from transcripts where search @@ websearch_to_tsquery('russian', '{}')"
     assert await talk.asked(found.format("семьдесят")) == [(0,)]
     assert await talk.asked(found.format("записываю")) == [(1,)]

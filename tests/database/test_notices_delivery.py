@@ -27,7 +27,7 @@ from service.telling import open_channels
 from service.worker_role import crews_of
 from tests.fakes.directories import OFFICE
 from tests.fakes.listeners import CHAT, hang_up, telegram_error
-from tests.fakes.told_world import ToldWorld, open_told_world
+from tests.fakes.told_world import ToldWorld
 from web.notice_text import NoticeWords
 from web.words import LANGUAGES, has_words, say
 
@@ -38,20 +38,6 @@ VERA = replace(
     notify=("page", "email", "telegram", "webhook"),
     quiet="never",
 )
-
-
-@pytest.fixture(scope="module")
-async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ToldWorld]:
-    """Started once."""
-    async with open_told_world(tmp_path_factory.mktemp("told")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def world(servers: ToldWorld) -> ToldWorld:
-    """Nobody was told anything yet."""
-    servers.forget()
-    return servers
 
 
 async def told(

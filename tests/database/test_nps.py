@@ -25,6 +25,7 @@ from crm_sync.ledger.upkeep import plan_told
 from directory import store
 from directory.hours import read_week
 from directory.lead_policy import FunnelStep, LeadPolicy
+from directory.masking import Masking
 from directory.model import Directory, Hours
 from directory.nps import NpsPolicy, TalkShare
 from directory.outgoing import Outgoing
@@ -32,13 +33,16 @@ from directory.retention import Retention
 from reports import nps_erasing, nps_links
 from reports import nps_rows as rows
 from reports.registry import COUNT_OF
+from routing.requests import Wish, usage
+from routing.requests import ask as ask_to_call
 from routing.tables import outgoing_calls
 from service import nps
 from service.crm.ledger import rooms
 from service.nps_calls import NpsCalls
 from service.settings import Settings
-from service.wiring import owes
+from service.wiring import outgoing_desk, owes
 from telephony.nps import channel_of
+from tests.fakes import days
 from tests.fakes.ledger import open_ledger
 from tests.fakes.recorded import LINE, settled_call
 from tests.fakes.story import HOUSE, know
@@ -48,6 +52,7 @@ OTHER = "79161230002"
 NOW = datetime.now(UTC)
 ALL = NpsPolicy(talks=(TalkShare(line=LINE, percent=100),), prompt="custom/nps", delay_minutes=0)
 MEETING = LeadPolicy(funnel=(FunnelStep(key="meeting", name="Встреча"),))
+HEARD = e.NpsAsked(pbx="pbx", channel="", line=LINE, number=NUMBER)
 
 
 async def house(engine: AsyncEngine, policy: NpsPolicy = ALL, leads: LeadPolicy = MEETING, **more: Any) -> Directory:
@@ -204,6 +209,56 @@ async def test_calls_that_ask_keep_to_the_limits_of_calls_out(
     assert pbx.told.count("Originate") == calls
 
 
+@pytest.mark.parametrize("told", [None, (), (HEARD,)], ids=["rings", "picked up", "heard"])
+async def test_calls_that_ask_cost_the_company_and_no_further_is_made(
+    engine: AsyncEngine, told: tuple[e.Event, ...] | None
+) -> None:
+    """From when the client answered; a minute while it rings there, nothing where nobody takes it."""
+    limits = Outgoing(company_day_budget=Decimal(3), person_day_budget=Decimal(2), price_per_minute=Decimal(2))
+    directory = await house(engine, outgoing=limits)
+    await talk(engine, "4.1")
+    await planned(engine, directory)
+    pbx: Any = Pretended()
+    look = NpsCalls(pbx, pbx, engine)
+    assert await look._ask_next(directory)
+    ((ask,),) = await asked(engine, "select id from nps_asks")
+    if told is not None:
+        await record_all(engine, call_that_asks(ask, *told), owes)
+        await follow(engine)
+    await talk(engine, "4.5", OTHER)
+    await planned(engine, directory)
+    assert await look._ask_next(directory)
+    assert (pbx.told.count("Originate"), await spent(engine, directory)) == (1, Decimal(2))
+    async with engine.begin() as connection:
+        wish = Wish(to=OTHER, person="anna", purpose="click", asked_by="anna")
+        assert (await ask_to_call(connection, wish, outgoing_desk())).reason_key == "company_day_budget"
+
+
+async def test_who_did_not_answer_a_call_that_asks_cost_nothing(engine: AsyncEngine) -> None:
+    limits = Outgoing(company_day_budget=Decimal(3), price_per_minute=Decimal(2))
+    directory = await house(engine, outgoing=limits)
+    await talk(engine, "4.1")
+    await planned(engine, directory)
+    async with engine.begin() as connection:
+        row = await rows.take(connection, "pbx")
+    assert row is not None
+    assert await spent(engine, directory) == Decimal(2)
+    unanswered = [one for one in call_that_asks(row.id) if not isinstance(one, e.ChannelUp)]
+    await record_all(engine, unanswered, owes)
+    assert await spent(engine, directory) == 0
+    async with engine.begin() as connection:
+        await rows.fail(connection, row.id, "pbx_refused")
+    assert await spent(engine, directory) == 0
+
+
+async def spent(engine: AsyncEngine, directory: Directory) -> Decimal:
+    """What the company spent today; nobody spent any of it."""
+    async with engine.connect() as connection:
+        used = await usage(connection, directory, None, outgoing_desk())
+    assert used.person_spent == 0
+    return used.company_spent
+
+
 class Pretended:
     """A PBX whose dialplan asks."""
 
@@ -241,9 +296,6 @@ def call_that_asks(ask: UUID, *told: e.Event) -> list[e.Event]:
 def _own(event: e.Event) -> dict[str, Any]:
     names = set(event.__struct_fields__) - {"pbx", "channel", "at", "linkedid", "name"}
     return {name: getattr(event, name) for name in names}
-
-
-HEARD = e.NpsAsked(pbx="pbx", channel="", line=LINE, number=NUMBER)
 
 
 async def called(engine: AsyncEngine) -> UUID:
@@ -397,6 +449,30 @@ async def test_a_person_is_forgotten_in_what_another_client_wrote(engine: AsyncE
         assert await nps_erasing.mask_mentions(connection, pattern(OTHER[1:]), person) == 1
         assert await nps_erasing.mask_mentions(connection, pattern(OTHER[1:]), person) == 0
     assert await asked(engine, "select number, comment from nps_asks") == [(NUMBER, "Звоните жене: •••")]
+
+
+async def test_what_a_client_wrote_is_masked_by_the_policy_of_now(engine: AsyncEngine) -> None:
+    """Of answers of that time alone, by the line's policy, once; each is in the audit without its words."""
+    directory = await house(engine)
+    words, card = "Спасибо, мой номер 8 916 123-00-02", "Карта 4111 1111 1111 1111"
+    async with engine.begin() as connection:
+        for ago, line, comment in (
+            (0, LINE, words),
+            (1, LINE, words),
+            (0, "", words),
+            (0, LINE, card),
+            (0, LINE, None),
+        ):
+            await days.answered(connection, NOW - timedelta(days=ago), 9, comment=comment, line=line)
+    phones = Masking(kinds=("phone",))
+    lines = tuple(replace(line, masking=phones) if line.number == LINE else line for line in directory.lines)
+    await house(engine, lines=lines)
+    changed = [await nps_erasing.mask_anew(engine, NOW - timedelta(hours=1), NOW) for _ in range(2)]
+    assert changed == [1, 0]
+    kept = [row[0] for row in await asked(engine, "select comment from nps_asks where comment is not null")]
+    assert sorted(kept) == sorted([words, words, card, "Спасибо, мой номер [phone]"])
+    ((who, subject),) = await asked(engine, "select actor, subject from audit where action = 'masked_anew'")
+    assert (who, subject.split()[0]) == ("command line", "answer")
 
 
 async def test_words_and_numbers_go_after_the_days_of_the_policy_unless_they_are_held(engine: AsyncEngine) -> None:

@@ -34,7 +34,7 @@ from routing.requests import (
 from routing.tables import outgoing_calls
 from telephony.devices import DeviceState, pbx_of
 from telephony.devices import store as store_devices
-from tests.fakes.directories import OFFICE
+from tests.fakes.directories import OFFICE, noon_zone
 from tests.fakes.story import Told
 
 CLIENT = "79161234567"
@@ -121,7 +121,8 @@ async def test_nobody_calls_for_somebody_who_is_not_there(engine: AsyncEngine) -
 async def test_what_was_talked_today_is_spent(engine: AsyncEngine) -> None:
     """By the person whose call it was, in minutes that began; a call under way counts for one minute."""
     policy = Outgoing(prices=(Price(prefix="79", per_minute=Decimal(2)),), company_day_budget=Decimal(1000))
-    directory = replace(OFFICE, outgoing=policy)
+    company = replace(OFFICE.company, time_zone=noon_zone(datetime.now(UTC)))
+    directory = replace(OFFICE, company=company, outgoing=policy)
     async with engine.begin() as connection:
         await store.apply(connection, directory)
     call = Told(engine, number="101", at=datetime.now(UTC) - timedelta(seconds=100))
@@ -159,7 +160,9 @@ DEAR = "74951112233"
 async def test_who_is_consulted_is_spent_at_their_own_price_by_who_asked(engine: AsyncEngine, inbound: bool) -> None:
     """As long as they talk, also after they were handed over; not the client's call at it, and nothing twice."""
     prices = (Price(prefix="79", per_minute=Decimal(2)), Price(prefix="7495", per_minute=Decimal(50)))
-    directory = replace(OFFICE, outgoing=Outgoing(prices=prices, company_day_budget=Decimal(10_000)))
+    policy = Outgoing(prices=prices, company_day_budget=Decimal(10_000))
+    company = replace(OFFICE.company, time_zone=noon_zone(datetime.now(UTC)))
+    directory = replace(OFFICE, company=company, outgoing=policy)
     async with engine.begin() as connection:
         await store.apply(connection, directory)
     call = Told(engine, number=CLIENT if inbound else "101", at=datetime.now(UTC) - timedelta(hours=1))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.database import connect
 from calls.joining import join_rows
@@ -19,15 +19,21 @@ from calls.record import record
 from crm_sync.book.leads import By, move_lead, open_lead, set_deadline
 from crm_sync.book.lifecycle import Move
 from directory import store
+from directory.lead_policy import FunnelStep, LeadPolicy
 from directory.model import Directory
+from metrics.gauges import DatabaseGauges
 from reports import building
 from reports.building import build
-from reports.fact_rows import built, count_items, read_facts, read_hours
+from reports.evidence import source_of
+from reports.fact_rows import built, read_facts, read_hours
 from reports.facts import total, totals
+from reports.listing import Listed, count_items
 from reports.registry import COUNTS
+from reports.report import Audience
 from tests.fakes import days as told
 from tests.fakes.recorded import settled_call
 from tests.fakes.story import HOUSE, LINE
+from web.reports.behind import number, read_question
 
 T0 = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 NOW = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
@@ -57,7 +63,7 @@ async def counted(engine: AsyncEngine, count: str, day: date) -> float:
 
 
 _CHANGES: list[tuple[str, set[tuple[str, bool]]]] = [
-    ("update calls set missed_cause = 'all_busy' where status = 'missed'", {("2026-11-20", False)}),
+    ("update calls set missed_cause = 'all_busy' where status = 'missed'", {("2026-11-20", True)}),
     ("update calls set party_id = null", {("2026-11-20", False)}),
     ("update calls set joined_into = id where status = 'missed'", {("2026-11-20", False)}),
     ("update calls set recovered = true, updated_at = now()", set()),
@@ -90,6 +96,14 @@ _CHANGES: list[tuple[str, set[tuple[str, bool]]]] = [
     ("update tasks set done_at = '2026-11-22 12:00Z'", {("2026-11-21", True), ("2026-11-22", True)}),
     ("update tasks set text = 'call'", set()),
 ]
+
+
+async def until_somebody_waits(looking: AsyncConnection, many: int = 1) -> None:
+    """Until so many wait for another's lock."""
+    waits = text("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
+    while (await looking.execute(waits)).scalar_one() < many:
+        await looking.rollback()
+        await asyncio.sleep(0.02)
 
 
 async def test_whatever_changes_what_was_counted_marks_its_days(engine: AsyncEngine) -> None:
@@ -154,7 +168,7 @@ async def test_a_builder_that_is_killed_loses_nothing(engine: AsyncEngine, datab
     async with engine.begin() as connection:
         await told.call(connection, T0)
     await build(engine, NOW)
-    await do(engine, "update calls set status = 'missed', missed_cause = 'rang_out'")
+    await do(engine, "update calls set status = 'missed'")
     other = connect(database_url, pool=1)
     async with other.connect() as lock, engine.connect() as looking:
         await lock.execute(text("lock table report_hours in exclusive mode"))
@@ -187,16 +201,11 @@ async def test_a_change_while_its_day_is_counted_has_it_counted_again(engine: As
     async with other.connect() as lock, engine.connect() as looking:
         await lock.execute(text("lock table report_hours in exclusive mode"))
         first = asyncio.create_task(build(engine, NOW))
-        waits = text("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
-        while not (await looking.execute(waits)).scalar():
-            await looking.rollback()
-            await asyncio.sleep(0.02)
+        await until_somebody_waits(looking)
         async with engine.begin() as connection:
             await told.call(connection, T0)
         second = asyncio.create_task(build(engine, NOW))
-        while (await looking.execute(waits)).scalar_one() < 2:
-            await looking.rollback()
-            await asyncio.sleep(0.02)
+        await until_somebody_waits(looking, 2)
         await lock.rollback()
         await asyncio.gather(first, second)
     await other.dispose()
@@ -219,10 +228,7 @@ async def test_a_mark_that_another_takes_before_a_builder_writes_is_not_lost(
     async with other.connect() as lock, engine.connect() as looking:
         await lock.execute(text("select pg_advisory_xact_lock(7)"))
         first = asyncio.create_task(building.build_day(engine, HOUSE, DAYS[0], NOW))
-        waits = text("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
-        while not (await looking.execute(waits)).scalar():
-            await looking.rollback()
-            await asyncio.sleep(0.02)
+        await until_somebody_waits(looking)
         async with engine.begin() as connection:
             await told.call(connection, T0)
         assert (await build(engine, NOW)).waiting == len(DAYS)
@@ -251,6 +257,21 @@ async def test_a_day_that_cannot_be_counted_keeps_no_other_from_being(
     assert (sorted(found.days), found.waiting) == ([DAYS[0], DAYS[1], DAYS[3]], 1)
 
 
+async def test_metrics_tell_for_how_long_nobody_counts(engine: AsyncEngine) -> None:
+    """Though no day is set to wait meanwhile; before the first day was counted there is no age."""
+
+    async def told_now() -> dict[str, float]:
+        families = await DatabaseGauges(engine).read()
+        return {one.name: one.value for family in families for one in family.samples if "_report_facts" in one.name}
+
+    async with engine.begin() as connection:
+        await told.call(connection, T0)
+    assert await told_now() == {"switchhook_report_facts_waiting": 0}
+    await build(engine, datetime.now(UTC) - timedelta(hours=2))
+    found = await told_now()
+    assert (found["switchhook_report_facts_waiting"], found["switchhook_report_facts_age_seconds"] // 60) == (0, 120)
+
+
 async def test_the_counts_of_a_day_are_of_one_moment(engine: AsyncEngine, database_url: str) -> None:
     """A call that comes while the day is counted is in all of them or in none, so that no share is over one."""
     async with engine.begin() as connection:
@@ -260,10 +281,7 @@ async def test_the_counts_of_a_day_are_of_one_moment(engine: AsyncEngine, databa
         row = f"('2026-11-20', 'answered', 'sales', '{LINE}', 'anna', '', 1)"
         await lock.execute(text(f"insert into report_facts values {row}"))
         first = asyncio.create_task(building.build_day(engine, HOUSE, DAYS[0], NOW))
-        waits = text("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
-        while not (await looking.execute(waits)).scalar():
-            await looking.rollback()
-            await asyncio.sleep(0.02)
+        await until_somebody_waits(looking)
         async with engine.begin() as connection:
             await told.call(connection, T0)
         await lock.rollback()
@@ -309,7 +327,8 @@ async def test_a_day_is_the_companys_also_when_the_clocks_change(engine: AsyncEn
     async with engine.connect() as connection:
         hours = await read_hours(connection, days[1], days[1], counts=["calls_in"])
         assert totals(hours, "calls_in", lambda fact: fact.hour) == {0: 1, 2: 2, 23: 1}
-        listed = await count_items(connection, "calls_in", days[1], days[1], zone="Europe/Berlin", hour=2)
+        asked = Listed(count="calls_in", first=days[1], last=days[1], zone="Europe/Berlin", hour=2)
+        listed = await count_items(connection, asked)
     assert listed == (2, 2)
 
 
@@ -325,21 +344,59 @@ async def test_a_line_of_another_team_has_its_past_there(engine: AsyncEngine) ->
     async with engine.connect() as connection:
         facts = await read_facts(connection, DAYS[0], DAYS[0], counts=["answered"])
         zone = HOUSE.company.time_zone
-        found = await count_items(connection, "answered", DAYS[0], DAYS[0], zone=zone, team="support")
+        found = await count_items(
+            connection, Listed(count="answered", first=DAYS[0], last=DAYS[0], zone=zone, team="support")
+        )
     assert ([fact.team for fact in facts], found) == (["support"], (1, 1))
 
 
 async def test_a_line_that_is_given_up_keeps_its_past(engine: AsyncEngine) -> None:
-    """By its number, for the figure and for the list behind it."""
+    """By its number and the team and source that it had last, for the figure and for the list behind it."""
+    zone, other = HOUSE.company.time_zone, replace(HOUSE.lines[0], number="74957654321", team="support", campaign="ad")
     async with engine.begin() as connection:
-        await told.call(connection, T0, line=f"+{LINE}")
-        await store.apply(connection, replace(HOUSE, lines=HOUSE.lines[1:]))
+        await told.call(connection, T0, line=f"+{LINE}", person="gleb")
+        for lines in (
+            (replace(HOUSE.lines[0], team="support"), *HOUSE.lines[1:], other),
+            (*HOUSE.lines, other),
+            (*HOUSE.lines[1:], other),
+            HOUSE.lines[1:],
+        ):
+            await store.apply(connection, replace(HOUSE, lines=lines))
     await build(engine, NOW)
     async with engine.connect() as connection:
         facts = await read_facts(connection, DAYS[0], DAYS[0], counts=["answered"])
-        zone = HOUSE.company.time_zone
-        found = await count_items(connection, "answered", DAYS[0], DAYS[0], zone=zone, line=LINE)
-    assert ([fact.line for fact in facts], found) == ([LINE], (1, 1))
+        listed = Listed(count="answered", first=DAYS[0], last=DAYS[0], zone=zone, line=LINE, team="sales")
+        found = await count_items(connection, listed)
+        directory = await store.read(connection)
+        sold = read_question({"measure": "answered", "source": "ad"}, directory, Audience("house"), DAYS[0])
+        kept = read_question(
+            {"measure": "answered", "source": HOUSE.lines[0].name}, directory, Audience("house"), DAYS[0]
+        )
+        told_of = [await number(connection, directory, asked, asked.side) for asked in (kept, sold)]
+    assert ([(fact.line, fact.team) for fact in facts], found) == ([(LINE, "sales")], (1, 1))
+    assert [source_of(directory, line) for line in (LINE, other.number)] == [HOUSE.lines[0].name, "ad"]
+    assert told_of == [(1, 1), (0, 0)]
+    async with engine.begin() as connection:
+        await store.apply(connection, replace(HOUSE, lines=HOUSE.lines[1:], teams=HOUSE.teams[1:]))
+    await build(engine, NOW)
+    async with engine.connect() as connection:
+        facts = await read_facts(connection, DAYS[0], DAYS[0], counts=["answered"])
+    assert [fact.team for fact in facts] == ["support"]  # the team is no more: the person's own
+
+
+async def test_another_funnel_is_another_past(engine: AsyncEngine) -> None:
+    """A step that is put before another was reached by whoever reached that one."""
+    async with engine.begin() as connection:
+        lead = await told.lead(connection, T0)
+        await told.event(connection, lead, T0, "stage", before="new", after="in_work/contract")
+    found = []
+    for steps in (("contract", "meeting"), ("meeting", "contract")):
+        funnel = LeadPolicy(funnel=tuple(FunnelStep(key=step, name=step) for step in steps))
+        async with engine.begin() as connection:
+            await store.apply(connection, replace(HOUSE, leads=funnel))
+        await build(engine, NOW)
+        found.append(await counted(engine, "steps", DAYS[0]))
+    assert found == [1, 2]
 
 
 async def test_a_measure_that_is_added_has_its_past_the_newest_days_first(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,10 +14,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory import store
+from directory.lead_policy import FunnelStep, LeadPolicy
 from reports.building import build
-from reports.fact_rows import Thing, count_items, every_item, items, read_facts, read_hours, strangers, sums
-from reports.facts import total, totals
+from reports.fact_rows import read_facts, read_hours, read_sums, strangers, sums
+from reports.facts import Fact, Sums, total, totals
 from reports.links import NONE
+from reports.listing import Listed, Thing, count_items, every_item, items
+from reports.periods import Period
 from reports.registry import COUNT_OF, COUNTS
 from reports.report import Audience
 from tests.fakes import days as told
@@ -27,13 +32,15 @@ T0 = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 EVENING = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+STEPS = ("meeting", "booking", "contract")
 
 
 @pytest.fixture(autouse=True)
 async def house(engine: AsyncEngine) -> None:
     """Anna and Boris sell, Gleb supports."""
+    funnel = LeadPolicy(funnel=tuple(FunnelStep(key=step, name=step) for step in STEPS))
     async with engine.begin() as connection:
-        await store.apply(connection, HOUSE)
+        await store.apply(connection, replace(HOUSE, leads=funnel))
 
 
 async def counted(engine: AsyncEngine, now: datetime = EVENING, day: date = DAY) -> dict[str, float]:
@@ -43,7 +50,8 @@ async def counted(engine: AsyncEngine, now: datetime = EVENING, day: date = DAY)
         facts = await read_facts(connection, day, day)
         hours = await read_hours(connection, day, day)
     found = {count: total(facts, count) for count in COUNT_OF if total(facts, count)}
-    assert found == pytest.approx({count: total(hours, count) for count in found})
+    by_hour = {fact.count: total(hours, fact.count) for fact in hours}
+    assert by_hour == pytest.approx({count: value for count, value in found.items() if COUNT_OF[count].hourly})
     return found
 
 
@@ -111,7 +119,7 @@ async def test_calls_are_counted_by_how_they_ended(engine: AsyncEngine) -> None:
 async def test_whose_phone_was_gone_is_told_by_the_plan_that_left_it_out_and_by_the_leg_that_failed(
     engine: AsyncEngine,
 ) -> None:
-    """One person is counted once for a call, and whoever could be rung is not."""
+    """One person is counted once for a call, and whoever could be rung is not; so also while the caller waits."""
     considered = [
         {"person": "boris", "device": "PJSIP/102", "taken": False, "key": "unreachable", "why": ""},
         {"person": "gleb", "device": "PJSIP/103", "taken": False, "key": "off_shift", "why": ""},
@@ -124,7 +132,30 @@ async def test_whose_phone_was_gone_is_told_by_the_plan_that_left_it_out_and_by_
         await told.write(connection, "legs", call_id=call, channel="1", **leg, person="anna", outcome="unavailable")
         await told.write(connection, "legs", call_id=call, channel="2", **leg, person="anna", outcome="congestion")
         await told.write(connection, "legs", call_id=call, channel="3", **leg, person="gleb", outcome="busy")
+        await told.promise(connection, call, T0)
+        await told.promise(connection, call, T0, closed_at=T0 + HOUR, closed_by="talk")
     assert await apart(engine, "unreached", "person") == {"anna": 1, "boris": 1}
+    assert await apart(engine, "open_by_phone", "person") == {"anna": 1, "boris": 1}
+
+
+async def test_who_waits_because_of_a_fault_is_told_until_they_are_called_back(engine: AsyncEngine) -> None:
+    """By what their first call was missed by, whatever became of later ones; on each day as it stood at its end."""
+    gone = {"status": "missed", "person": None}
+    async with engine.begin() as connection:
+        for cause, closed in (
+            ("service_down", {"closed_at": T0 + timedelta(days=1), "closed_by": "talk"}),
+            ("crm_late", {"owner": "boris", "cause": "rang_out"}),
+            ("crm_late", {"closed_at": T0 + HOUR, "closed_by": "talk"}),
+            ("rang_out", {"cause": "service_down"}),
+        ):
+            await told.promise(connection, await told.call(connection, T0, **gone, missed_cause=cause), T0, **closed)
+    later = T0 + timedelta(days=2)
+    assert await apart(engine, "open_by_integration", "person", later) == {"anna": 1, "boris": 1}
+    assert [(await counted(engine, later, DAY + timedelta(days=days)))["open_by_integration"] for days in range(3)] == [
+        2,
+        1,
+        1,
+    ]
 
 
 async def test_a_promise_is_of_the_day_it_was_given_on(engine: AsyncEngine) -> None:
@@ -175,11 +206,11 @@ async def test_what_became_of_leads_is_told_by_their_events(engine: AsyncEngine)
     found = await counted(engine)
     assert {key: found[key] for key in found if COUNT_OF[key].of == "lead"} == {
         "leads_in": 4,
-        "judged": 3,
-        "qualified": 1,
+        "judged": 4,
+        "qualified": 2,
         "disqualified": 2,
         "disqualified_after_long_talk": 1,
-        "steps": 1,
+        "steps": 3,
         "won": 1,
         "lost": 1,
         "revived": 1,
@@ -196,6 +227,65 @@ async def test_what_became_of_leads_is_told_by_their_events(engine: AsyncEngine)
         "in_work/meeting": 0,
         "qualified": 3600,
     }
+
+
+async def test_a_lead_that_jumps_has_reached_every_step_before(engine: AsyncEngine) -> None:
+    """At that moment, in the same name; what it was at, or past, is not reached again, whatever way it goes on.
+
+    Who bought has reached all of them.
+    """
+    async with engine.begin() as connection:
+        jumps = await told.lead(connection, T0)
+        for minutes, after in enumerate(("contract", "meeting", "booking", "contract")):
+            await told.event(connection, jumps, T0 + minutes * MINUTE, "stage", before="new", after=f"in_work/{after}")
+        walks = await told.lead(connection, T0, owner="gleb")
+        for minutes, after in enumerate(("meeting", "visit", "contract", "visit")):
+            await told.event(connection, walks, T0 + minutes * MINUTE, "stage", before="new", after=f"in_work/{after}")
+        begins_there = await told.lead(connection, T0, "in_work/booking")
+        await told.event(connection, begins_there, T0, "stage", before="in_work/booking", after="in_work/meeting")
+        buys = await told.lead(connection, T0, "in_work/meeting")
+        for minutes, after in enumerate(("in_work/meeting", "won", "in_work/contract")):
+            await told.event(connection, buys, T0 + minutes * MINUTE, "stage", before="new", after=after)
+    assert await apart(engine, "steps", "detail") == {"meeting": 2, "visit": 1, "booking": 3, "contract": 3}
+    assert await apart(engine, "steps", "person") == {"anna": 5, "gleb": 4}
+    async with engine.connect() as connection:
+        every = Listed(count="steps", first=DAY, last=DAY, zone=ZONE)
+        listed = [one for step in STEPS for one in await items(connection, replace(every, detail=step))]
+    assert {(one.detail, one.at) for one in listed if one.lead_id == jumps} == {(step, T0) for step in STEPS}
+    assert {(one.detail, one.at) for one in listed if one.lead_id == walks} == {
+        ("meeting", T0),
+        *((step, T0 + 2 * MINUTE) for step in STEPS[1:]),
+    }
+    assert {(one.detail, one.at) for one in listed if one.lead_id == buys} == {
+        (step, T0 + MINUTE) for step in STEPS[1:]
+    }
+    assert {one.lead_id for one in listed} == {jumps, walks, buys}
+
+
+async def test_a_lead_is_qualified_once_whatever_way_it_comes_there(engine: AsyncEngine) -> None:
+    """So that no more leads reach the first step than were qualified."""
+    ways = (
+        ("qualified", "in_work/meeting"),
+        ("in_work", "in_work/meeting"),
+        ("new", "disqualified", "in_work/meeting"),
+        ("qualifying", "disqualified", "qualifying", "qualified", "in_work/meeting"),
+        ("new", "lost", "in_work/meeting", "qualified"),
+        ("new", "lost", "reviving", "in_work", "in_work/meeting"),
+        ("new", "in_work/contract", "won", "in_work/contract"),
+        ("won",),
+    )
+    async with engine.begin() as connection:
+        for opened, *stages in ways:
+            lead = await told.lead(connection, T0, opened)
+            for minutes, (before, after) in enumerate(pairwise((opened, *stages)), 1):
+                at = T0 + minutes * MINUTE
+                reason = {"reason": "price"} if after in {"disqualified", "lost"} else {}
+                await told.event(connection, lead, at, "stage", before=before, after=after, **reason)
+        judged_only = await told.lead(connection, T0)
+        await told.event(connection, judged_only, T0, "stage", before="new", after="disqualified", reason="spam")
+    found = await counted(engine)
+    assert (found["qualified"], found["judged"]) == (len(ways), len(ways) + found["disqualified"])
+    assert (await apart(engine, "steps", "detail"))["meeting"] == len(ways) - 1
 
 
 async def test_what_stood_at_the_end_of_a_day_is_the_same_when_it_is_counted_later(engine: AsyncEngine) -> None:
@@ -271,6 +361,7 @@ async def test_every_number_is_the_sum_of_the_list_behind_it(engine: AsyncEngine
         empty = [one.key for one in COUNTS if one.items and not total(facts, one.key)]
         assert empty == []
         for count in COUNTS:
+            every = Listed(count=count.key, first=first, last=last, zone=ZONE)
             mine = [fact for fact in facts if fact.count == count.key]
             filters: list[dict[str, Any]] = [
                 {},
@@ -280,26 +371,70 @@ async def test_every_number_is_the_sum_of_the_list_behind_it(engine: AsyncEngine
             for only in filters:
                 wanted = {by: "" if value == NONE else value for by, value in only.items()}
                 number = sum(one.value for one in mine if all(getattr(one, by) == wanted[by] for by in wanted))
-                found = await count_items(connection, count.key, first, last, zone=ZONE, **only)
+                found = await count_items(connection, replace(every, **only))
                 assert found[1] == pytest.approx(number), (count.key, only)
             for one in [fact for fact in hours if fact.count == count.key][:1]:
                 told_of: dict[str, Any] = {"team": one.team or NONE, "line": one.line or NONE, "hour": one.hour}
-                found = await count_items(connection, count.key, one.day, one.day, zone=ZONE, **told_of)
+                of_day = replace(every, first=one.day, last=one.day, **told_of)
+                found = await count_items(connection, of_day)
                 assert found[1] == pytest.approx(one.value), one
-            listed = await _all(connection, count.key, first, last)
+            listed = await _all(connection, every)
             assert sum(one.value for one in listed) == pytest.approx(total(facts, count.key))
             assert len({one.place for one in listed}) == len(listed)
-            pieces = [piece async for piece in every_item(connection, count.key, first, last, zone=ZONE, at_once=50)]
+            pieces = [piece async for piece in every_item(connection, every, at_once=50)]
             assert [one for piece in pieces for one in piece] == listed
             assert all(len(piece) == 50 for piece in pieces[:-1])
         everything = await sums(connection, first, last, ("team",), ["missed"], Audience("team", "sales"))
     assert everything == {("missed", "sales"): totals(facts, "missed", lambda fact: fact.team)["sales"]}
 
 
-async def _all(connection: Any, count: str, first: date, last: date) -> list[Thing]:
+async def test_periods_are_added_up_as_their_days_are(engine: AsyncEngine) -> None:
+    """Of those before the first only so much of the last day counts as has passed."""
+    dice, first, last = random.Random(8), date(2026, 10, 21), date(2026, 10, 28)
+    async with engine.begin() as connection:
+        await told.some_days(connection, dice, datetime(2026, 10, 21, tzinfo=UTC), 8, 12)
+    await build(engine, datetime(2026, 10, 29, 15, tzinfo=UTC))
+    periods = [
+        Period(last - timedelta(days=1), last),
+        Period(date(2026, 10, 24), date(2026, 10, 25)),
+        Period(first, first),
+    ]
+    hourly = {count.key for count in COUNTS if count.hourly}
+    async with engine.connect() as connection:
+        facts, hours = await read_facts(connection, first, last), await read_hours(connection, first, last)
+        for audience in (Audience("house"), Audience("team", "sales"), Audience("person", "anna")):
+            for passed in (1.0, 0.25):
+                summed = await read_sums(connection, periods, list(COUNT_OF), audience, passed=passed)
+                by_hour = await read_sums(connection, periods, hourly, audience, hourly=True, passed=passed)
+                assert _told(summed) == pytest.approx(_added_up(facts, periods, audience, passed))
+                whole = [] if audience.kind == "person" else hours
+                assert _told(by_hour) == pytest.approx(_added_up(whole, periods, audience, passed))
+
+
+def _told(sums_of: list[Sums]) -> dict[Any, float]:
+    """Each that is not nought, by what it is and the place of its period."""
+    return {
+        (one.count, one.team, one.line, one.person, one.detail, one.hour, at): value
+        for one in sums_of
+        for at, value in enumerate(one.values)
+        if value
+    }
+
+
+def _added_up(facts: list[Fact], periods: list[Period], audience: Audience, passed: float) -> dict[Any, float]:
+    found: dict[Any, float] = {}
+    for fact in facts:
+        for at, period in enumerate(periods):
+            ours = audience.kind == "house" or getattr(fact, audience.kind) == audience.key
+            if ours and period.first <= fact.day <= period.last and fact.value:
+                key = (fact.count, fact.team, fact.line, fact.person, fact.detail, fact.hour, at)
+                weight = passed if at and fact.day == period.last else 1.0
+                found[key] = found.get(key, 0.0) + weight * fact.value
+    return {key: value for key, value in found.items() if value}
+
+
+async def _all(connection: Any, every: Listed) -> list[Thing]:
     listed: list[Thing] = []
-    while piece := await items(
-        connection, count, first, last, zone=ZONE, after=listed[-1].place if listed else None, limit=50
-    ):
+    while piece := await items(connection, every, after=listed[-1].place if listed else None, limit=50):
         listed += piece
     return listed

@@ -62,8 +62,7 @@ class House:
 
     async def findings(self, kind: Kind, day: date, audience: Audience = EVERYBODY) -> tuple[Finding, ...]:
         """What the report of the period that holds `day` finds."""
-        async with self.engine.connect() as connection:
-            return (await make_report(connection, HOUSE, kind, day, audience, NOW)).findings
+        return (await make_report(self.engine, HOUSE, kind, day, audience, NOW)).findings
 
 
 @asynccontextmanager

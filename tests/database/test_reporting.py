@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -33,9 +32,9 @@ from service.telling import open_channels
 from service.wiring import House
 from tests.fakes import counted
 from tests.fakes.command import Running, begin
-from tests.fakes.directories import LINE, OFFICE
+from tests.fakes.directories import LINE, OFFICE, noon_zone
 from tests.fakes.listeners import CHAT
-from tests.fakes.told_world import ToldWorld, open_told_world
+from tests.fakes.told_world import ToldWorld
 from web.notice_text import NoticeWords
 
 ANNA, BORIS, VERA = OFFICE.people
@@ -44,20 +43,6 @@ HOUSE = replace(OFFICE, people=(ANNA, BORIS, TOLD))
 FRIDAY = date(2026, 10, 23)
 CLOSES = datetime(2026, 10, 23, 15, tzinfo=UTC)
 """18:00 of Friday in Moscow, when the office closes."""
-
-
-@pytest.fixture(scope="module")
-async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ToldWorld]:
-    """Started once."""
-    async with open_told_world(tmp_path_factory.mktemp("told")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def world(servers: ToldWorld) -> ToldWorld:
-    """Nobody was told anything yet."""
-    servers.forget()
-    return servers
 
 
 async def furnish(engine: AsyncEngine, house: Directory = HOUSE) -> None:
@@ -273,12 +258,11 @@ async def test_a_worker_that_is_killed_while_it_sends_leaves_one_report_in_the_m
 ) -> None:
     """The day of the house ends as it starts; the next worker sends it with the same id, and so it is there once."""
     now = datetime.now(UTC)
-    zone = f"Etc/GMT{now.hour - 12:+d}"
     wall = now + timedelta(hours=12 - now.hour)
     hours = Hours("until_now", read_week({"mon-sun": f"00:00-{wall:%H:%M}"}))
     people = (ANNA, BORIS, replace(TOLD, notify=("email",), quiet="never"))
     teams = (replace(OFFICE.teams[0], hours="until_now"),)
-    company = Company(name="Ромашка", time_zone=zone)
+    company = Company(name="Ромашка", time_zone=noon_zone(now))
     house = replace(
         OFFICE, company=company, hours=(*OFFICE.hours, hours), people=people, teams=teams, lines=OFFICE.lines[:1]
     )

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from threading import current_thread, main_thread
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls.database import connect
 from calls.tables import calls, incidents
 from directory import store
+from recordings.audit import Actor
 from recordings.tables import recordings
 from reports import assembling
 from reports.assembling import make_report
 from reports.facts import Fact
+from reports.plan_days import Whose
+from reports.plan_rows import write_plans
 from reports.report import Audience, Figure, Finding, Kind, Report
-from reports.tables import report_days
+from reports.tables import report_days, report_facts
 from tests.database.test_follow_ups import happen
+from tests.database.test_report_building import until_somebody_waits
 from tests.fakes.counted import keep, weekdays
 from tests.fakes.story import HOUSE, LINE, SUPPORT
 
@@ -77,8 +83,7 @@ async def report_of(
     day: date = FRIDAY,
     now: datetime = EVENING,
 ) -> Report:
-    async with engine.connect() as connection:
-        return await make_report(connection, HOUSE, kind, day, audience, now)
+    return await make_report(engine, HOUSE, kind, day, audience, now)
 
 
 async def test_a_day_is_held_against_its_weekdays_and_told_to_whom_it_concerns(told: AsyncEngine) -> None:
@@ -102,6 +107,36 @@ async def test_a_day_that_goes_on_is_held_against_what_had_come_by_that_hour(tol
     report = await report_of(told, now=NOON)
     assert of("calls_in", report.figures).usual == pytest.approx(40, abs=0.1)
     assert of("overdue", report.figures).usual == pytest.approx(5)
+
+
+async def test_of_a_day_that_is_not_counted_yet_the_month_stands_as_on_the_last_that_is(told: AsyncEngine) -> None:
+    thursday = FRIDAY - timedelta(days=1)
+    async with told.begin() as connection:
+        await write_plans(
+            connection, FRIDAY, {(Whose("house"), "overdue"): 3.0}, Actor(login="vera"), action="plan_set"
+        )
+        stood = {"day": thursday, "count": "overdue", "team": "sales", "line": LINE, "person": "anna", "detail": ""}
+        await connection.execute(insert(report_facts).values(**stood, value=7.0))
+        await connection.execute(update(report_days).where(report_days.c.day == FRIDAY).values(built_at=None))
+        await connection.execute(delete(report_facts).where(report_facts.c.day == FRIDAY))
+    assert of("overdue", (await report_of(told)).figures).month_so_far == 7.0
+
+
+async def test_a_plan_that_will_be_missed_is_told_to_whom_it_is_of(told: AsyncEngine) -> None:
+    """Anna answers forty calls on each of four Fridays; who has no plan, and who works elsewhere, is told nothing."""
+    async with told.begin() as connection:
+        await write_plans(
+            connection, FRIDAY, {(Whose("person", "anna"), "answered"): 500.0}, Actor(login="vera"), action="plan_set"
+        )
+    anna, support = Audience("person", "anna"), Audience("team", "support")
+    kinds: list[tuple[Audience, Kind, bool]] = [
+        *((anna, "monthly", True), (anna, "weekly", True)),
+        *((anna, "daily", False), (support, "monthly", False)),
+    ]
+    for audience, kind, is_told in kinds:
+        report = await report_of(told, audience, kind=kind, now=EVENING - timedelta(hours=1))
+        found = [one for one in report.findings if one.key == "plan_missed"]
+        assert [one.values["reached"] for one in found] == [160.0] * is_told
 
 
 async def test_what_is_not_counted_yet_is_not_judged_as_if_it_were(told: AsyncEngine) -> None:
@@ -132,6 +167,23 @@ async def test_a_report_is_judged_beside_the_event_loop(told: AsyncEngine, monke
     assert len(threads) == 1
 
 
+async def test_all_of_a_report_is_of_one_moment(told: AsyncEngine, database_url: str) -> None:
+    """The day is counted anew after what is found was read, and before what the figures are made of is."""
+    before = await report_of(told)
+    other = connect(database_url, pool=1)
+    async with other.connect() as lock, told.connect() as looking:
+        await lock.execute(text("lock table report_hours in access exclusive mode"))
+        making = asyncio.create_task(report_of(told))
+        await until_somebody_waits(looking)
+        async with told.begin() as connection:
+            await connection.execute(update(report_facts).where(report_facts.c["count"] == "missed").values(value=2))
+        await lock.rollback()
+        made = await making
+    await other.dispose()
+    assert [one.key for one in made.findings] == [one.key for one in before.findings]
+    assert (of("missed", made.figures).value, of("missed", (await report_of(told)).figures).value) == (20.0, 2.0)
+
+
 async def test_weeks_and_months_are_held_against_weeks_and_months_by_their_days_of_work(told: AsyncEngine) -> None:
     week = await report_of(told, kind="weekly")
     assert (week.first, week.last) == (date(2026, 11, 23), date(2026, 11, 28))
@@ -149,6 +201,19 @@ async def test_the_chart_has_four_weeks_and_what_is_usual_of_each_day(told: Asyn
     assert (len(days), days[0].day, days[-1].day) == (28, FRIDAY - timedelta(days=27), FRIDAY)
     assert (days[-1].calls_in, days[-1].missed, days[-1].missed_usual) == (80.0, 20.0, 2.0)
     assert days[-2].missed_usual == 0.0
+
+
+async def test_days_of_a_person_are_what_they_answered_and_what_is_charged_to_them(engine: AsyncEngine) -> None:
+    """Not what came to them without an answer, and not what the house missed."""
+    counted = {"calls_in": 50, "answered": 40, "missed": 9, "charged": 3, "leads_in": 2}
+    async with engine.begin() as connection:
+        await store.apply(connection, HOUSE)
+    facts = [fact(count, value, person="anna") for count, value in counted.items()]
+    await keep(engine, facts, FRIDAY, FRIDAY)
+    (anna,) = (await report_of(engine, Audience("person", "anna"))).days
+    assert (anna.calls_in, anna.missed, anna.leads_in) == (40.0, 3.0, 2.0)
+    (team,) = (await report_of(engine, Audience("team", "sales"))).days
+    assert (team.calls_in, team.missed, team.leads_in) == (50.0, 9.0, 2.0)
 
 
 async def test_a_report_of_a_house_without_any_day_that_is_counted_is_empty_and_says_so(engine: AsyncEngine) -> None:
@@ -169,13 +234,13 @@ async def test_freshness_tells_what_came_late_and_what_is_missing(told: AsyncEng
         for side in ("caller", "staff"):
             lost = {"call_id": ids[1], "channel": "x", "side": side, "state": "missing"}
             await connection.execute(insert(recordings).values(lost))
-        # Thursday is none of the days that a Friday is held against.
-        wait = [FRIDAY - timedelta(days=ago) for ago in (0, 1, 7)]
+        # A Friday is held against Fridays, and Thursday is told whole beside it; of Wednesday nothing is.
+        wait = [FRIDAY - timedelta(days=ago) for ago in (0, 1, 2, 7)]
         await connection.execute(update(report_days).where(report_days.c.day.in_(wait)).values(waiting=True))
     fresh = (await report_of(told)).freshness
     assert fresh.counted_at == EVENING - timedelta(minutes=30)
     assert fresh.calls_until == at + timedelta(minutes=2)
-    assert (fresh.recovered_calls, fresh.recordings_missing, fresh.days_waiting) == (1, 1, 2)
+    assert (fresh.recovered_calls, fresh.recordings_missing, fresh.days_waiting) == (1, 1, 3)
     assert fresh.crm_oldest_seconds is None
 
 

@@ -302,8 +302,12 @@ async def test_any_number_of_web_processes_tell_the_same(site: Site, tmp_path: P
     cookie = {"Cookie": f"switchhook={await site.session('anna')}"}
     call = Told(site.engine)
     try:
-        async with ClientSession(headers=cookie) as client, asyncio.timeout(20):
-            at_one, at_other = await client.get(f"{site.url}{API}/stream"), await client.get(f"{other.url}{API}/stream")
+        async with (
+            asyncio.timeout(20),
+            ClientSession(headers=cookie) as client,
+            client.get(f"{site.url}{API}/stream") as at_one,
+            client.get(f"{other.url}{API}/stream") as at_other,
+        ):
             await call.arrives()
             for response in (at_one, at_other):
                 assert str(call.id).encode() in await response.content.readuntil(b"\r\n\r\n")

@@ -14,6 +14,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from pwdlib import PasswordHash
 from sqlalchemy import event, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -21,7 +22,7 @@ from directory.tables import sessions, tokens
 from directory.tables import users as logins
 from recordings.privacy_tables import audit
 from tests.fakes.command import switchhook
-from tests.fakes.site import Site, open_site
+from tests.fakes.site import Site, hash_as_served, open_site
 from tests.fakes.story import PASSWORD
 from web import attempts, login, users
 from web.access import me_page
@@ -100,20 +101,29 @@ async def test_the_cookie_is_out_of_reach_and_stored_hashed(site: Site) -> None:
         assert (await client.get("/", headers=plain, allow_redirects=False)).status == 303
 
 
-async def test_a_wrong_password_is_refused_without_saying_what_was_wrong(site: Site) -> None:
-    """An unknown login and a wrong password read the same."""
+async def test_a_wrong_password_is_refused_without_saying_what_was_wrong(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown login and a wrong password read the same; who knows it comes in."""
+    hash_as_served(monkeypatch)
+    async with site.engine.begin() as connection:
+        await users.set_password(connection, "anna", PASSWORD)
     async with site.visitor() as client:
         told = [
             await (await client.post("/login", data={"login": login, "password": "wrong password"})).text()
             for login in ("anna", "nobody")
         ]
+        form = {"login": "anna", "password": PASSWORD}
+        assert (await client.post("/login", data=form, allow_redirects=False)).status == 303
     assert "Логин или пароль не подходят" in told[0]
     assert told[0].replace("anna", "") == told[1].replace("nobody", "")
 
 
-async def test_an_unknown_login_takes_as_long_as_a_wrong_password() -> None:
-    """What is checked instead costs what a stored password costs."""
+async def test_an_unknown_login_takes_as_long_as_a_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is checked instead costs what a stored password costs, which is as much as is advised."""
+    hash_as_served(monkeypatch)
     made = await users.hash_password("a password")
+    assert made.split("$")[:4] == PasswordHash.recommended().hash("a password").split("$")[:4]
     assert made.split("$")[:4] == users._NOBODY.split("$")[:4]
     assert not await users.password_fits("a password", None)
 

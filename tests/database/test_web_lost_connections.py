@@ -12,7 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tests.fakes.site import Site, open_site
+from tests.fakes.story import Told
 
+ANNA = "PJSIP/anna-desk"
 WAITING = "from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 
 
@@ -60,15 +62,31 @@ async def test_what_changes_something_is_not_done_again_by_itself(site: Site) ->
         assert (await asked).status == 500
 
 
-async def test_a_stream_whose_connection_was_dropped_ends_and_is_nothing_else_afterwards(site: Site) -> None:
+async def test_a_stream_goes_on_though_its_connection_was_dropped(site: Site) -> None:
+    """It is read anew, and tells what comes afterwards."""
+    call, after = Told(site.engine), Told(site.engine)
+    async with site.visitor("anna") as anna, asyncio.timeout(60), anna.get("/desk/stream") as stream:
+        await stream.content.readuntil(b"data:")
+        async with _held(site, "desk_cards") as connection:
+            await call.arrives()
+            await call.rings(ANNA)
+            await call.answers(ANNA)
+            await _drop_who_waits(site)
+            await connection.rollback()
+        await call.hangs_up()
+        await after.arrives()
+        await after.rings(ANNA)
+        await stream.content.readuntil(str(after.id).encode())
+
+
+async def test_a_stream_that_fails_ends_and_is_nothing_else_afterwards(site: Site) -> None:
     """No second head of an answer is written into a stream that has begun."""
     reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
     cookie = await site.session("vera")
     writer.write(f"GET /head/stream HTTP/1.1\r\nHost: here\r\nCookie: switchhook={cookie}\r\n\r\n".encode())
     told = await reader.readuntil(b"data:")
-    async with _held(site, "device_states") as connection:
-        await _drop_who_waits(site)
-        await connection.rollback()
+    async with site.engine.begin() as connection:
+        await connection.execute(text("alter table device_states rename to nothing"))
     async with asyncio.timeout(60):
         told += await reader.read()
     writer.close()

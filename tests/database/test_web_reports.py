@@ -14,23 +14,25 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import ClientSession
-from sqlalchemy import select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls.tables import follow_ups
 from crm_sync.tables import parties
 from directory import store
 from recordings.privacy_tables import audit
 from reports.building import build
+from tests.fakes.directories import noon_zone
 from tests.fakes.lived_in import LIVED_IN, live_in
 from tests.fakes.site import Site, open_site
-from tests.fakes.story import LINE
+from tests.fakes.story import LINE, SUPPORT
 from web.reports import behind_page
+from web.wording import iso
 from web.words import say
 
 NUMBER = re.compile(r'<a href="(/reports/behind\?[^"]+)">([^<]+)</a>')
 HEADING = re.compile(r"<h1>([^<]+)</h1>")
-NOON = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
-"""Where it is noon now, so that what happened in the last hours happened today."""
+NOON = noon_zone(datetime.now(UTC))
 
 TODAY = datetime.now(ZoneInfo(NOON)).date()
 HOSTILE = "<script>alert('1')</script>"
@@ -97,6 +99,47 @@ async def test_a_ratio_is_told_by_both_its_counts_and_names_are_text(site: Site)
     assert HEADING.findall(for_days) == HEADING.findall(for_one)  # what stands at the end of days, as of the last one
     assert HOSTILE not in all_in
     assert "&lt;script&gt;" in all_in
+
+
+async def test_who_waits_is_called_back_from_the_list_that_a_report_opens(site: Site) -> None:
+    """Each that waits has a button, and is there without one when it is over; the list is as long as it says."""
+    path = behind("open_promises")
+    async with site.engine.begin() as connection:  # the same client waits on another line, too, and of that elsewhere
+        promise = (await connection.execute(select(follow_ups))).one()._asdict()
+        elsewhere = {**promise, "line": SUPPORT, "opened_at": promise["opened_at"] - timedelta(days=2)}
+        del elsewhere["id"]
+        other = (await connection.execute(insert(follow_ups).values(elsewhere).returning(follow_ups.c.id))).scalar_one()
+    async with site.visitor("ilya") as ilya:
+        assert f"/missed/{other}" not in await text_of(ilya, behind("missed"))
+    async with site.engine.begin() as connection:
+        await connection.execute(delete(follow_ups).where(follow_ups.c.id == other))
+    async with site.visitor("ilya") as ilya:
+        text = await text_of(ilya, path)
+        (number,) = re.findall(r'<form method="post" action="/missed/([0-9]+)"', text)
+        assert text.count('<th scope="row">') == 1
+        assert HEADING.findall(text)[0].endswith(": 1")
+        async with site.engine.connect() as connection:
+            since = (await connection.execute(select(follow_ups.c.opened_at))).scalar_one()
+        assert f'<time datetime="{iso(since)}">' in text
+        assert f'action="/missed/{number}"' in await text_of(ilya, behind("missed"))
+        closed = {"do": "close", "reason": "Сам пришёл"}
+        async with ilya.post(f"/missed/{number}", data=closed, allow_redirects=False) as response:
+            assert response.status == 303
+        text = await text_of(ilya, path)
+        assert "/missed/" not in (await text_of(ilya, behind("missed"))).partition("<main")[2]
+    assert f'action="/missed/{number}"' not in text
+    assert text.count('<th scope="row">') == 1
+    assert say("ru", "closed.hand") in text
+
+
+async def test_whoever_has_too_many_leads_is_seen_with_as_many_as_the_report_says(site: Site) -> None:
+    async with site.visitor("ilya") as ilya:
+        for person in ("anna", "boris"):
+            counted = HEADING.findall(await text_of(ilya, behind("in_work", person=person)))[0]
+            shown = await text_of(ilya, f"/leads?owner={person}&stage=open")
+            rows = shown.count('class="lead-row"')
+            assert rows > 0
+            assert counted.endswith(f": {rows}")
 
 
 async def test_whose_number_is_not_ones_own_is_refused(site: Site) -> None:

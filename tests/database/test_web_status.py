@@ -78,12 +78,12 @@ async def test_a_wrap_up_shows_by_itself_and_is_ended_by_being_ready(site: Site)
     async with site.visitor("anna") as client, asyncio.timeout(20):
         while not site.listening:
             await asyncio.sleep(0.01)
-        stream = await client.get("/desk/stream")
-        async with site.engine.begin() as connection:
-            await begin_wrap_up(connection, "anna", datetime.now(UTC) + timedelta(minutes=1))
-        async for line in stream.content:
-            if line.startswith(b"event: status"):
-                break
+        async with client.get("/desk/stream") as stream:
+            async with site.engine.begin() as connection:
+                await begin_wrap_up(connection, "anna", datetime.now(UTC) + timedelta(minutes=1))
+            async for line in stream.content:
+                if line.startswith(b"event: status"):
+                    break
         text = await (await client.get("/desk/status")).text()
         assert "Завершаю звонок" in text
         assert "load delay:" in text

@@ -13,9 +13,10 @@ from playwright.async_api import Browser, async_playwright
 from service.demo import Demo, open_demo
 from service.demo_world import OutsideWorld
 from service.pbx import Pbx
+from tests.chromium import WITHOUT
 
 # Started by root it needs no sandbox of its own here; it asks nobody outside for anything.
-CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", WITHOUT]
 
 
 @pytest.fixture(scope="session")

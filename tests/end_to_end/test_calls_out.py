@@ -18,7 +18,7 @@ from directory.model import Device, DoNotCall, Person
 from directory.outgoing import Callback, Outgoing, Reach
 from directory.store import apply
 from routing.requests import Answered, Wish, ask
-from service.demo_world import OutsideWorld, answer, ring_out
+from service.demo_world import OutsideWorld, answer, busy, reject, ring_out
 from service.doctor.examine import examine
 from service.pbx import Pbx, Phone
 from service.telephony_role import Telephony
@@ -114,6 +114,16 @@ async def test_a_click_that_cannot_be_says_why(stage: Stage) -> None:
         assert (await became(stage, await click(stage), "failed")).reason == "busy"
         assert not world.mobile(CLIENT).has_rung
         await call.hangup()
+
+
+async def test_a_click_whose_person_declines_or_is_busy_says_so(stage: Stage) -> None:
+    """Nobody takes a telephone that rang for one that is unreachable; the client is not called."""
+    await stage.world.mobile(CLIENT).behave(ring_out())
+    async with stage.open(stage.settings()):
+        for behaviour, why in ((reject(), "rejected"), (busy(), "busy")):
+            await stage.world.phone(ROUTED).behave(behaviour)
+            assert (await became(stage, await click(stage), "failed")).reason == why
+        assert not stage.world.mobile(CLIENT).has_rung
 
 
 async def _state(telephony: Any, phone: str, state: str) -> bool:

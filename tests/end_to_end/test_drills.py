@@ -27,6 +27,7 @@ from service.pbx import Pbx, Phone
 from service.ports import free_port
 from service.postgres import Postgres
 from service.settings import CrmSettings, MetricsSettings, RecordingsSettings, Settings
+from service.worker_role import REPORTS
 from tests.end_to_end.stage import DIRECTORY, FALLBACK, LINE, ROUTED, Served, Stage, environment, until
 from tests.fakes.command import Running, begin
 from tests.fakes.full_disk import SmallDisk, small_disk
@@ -57,7 +58,7 @@ EMPTY = {
 """What a house on a good day tells nothing of, and why."""
 _PAUSED = "select 1 from crm_connections where paused_until is not null"
 # Nobody hears what is said: that takes a core for long, and no drill is about it.
-WORK = [queue for queue in QUEUES if queue != "transcription"]
+WORK = [*(queue for queue in QUEUES if queue != "transcription"), REPORTS]
 
 
 class RelayedPbx(Pbx):

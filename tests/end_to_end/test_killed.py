@@ -103,7 +103,7 @@ async def left_in(stage: Stage, wanted: asyncio.Future[Left] | None = None) -> L
         sql = "select 1 from procrastinate_jobs where queue_name = 'crm' and status in ('todo', 'doing') limit 1"
         return not await stage.rows(sql)
 
-    await until(done, "the work is done", 30)
+    await until(done, "the work is done", 60)
     stop.set()
     await working
     rows = await stage.rows("select * from calls where joined_into is null")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
 from typing import Final
@@ -12,9 +12,11 @@ from typing import Final
 from directory.hours import read_week
 from directory.lead_policy import FunnelStep, LeadPolicy
 from directory.model import Company, Directory, Hours, Line, Person, Team
-from reports.evidence import DAYS_BEFORE, Evidence
-from reports.facts import Fact
+from reports.evidence import BY_HOUR, DAYS_BEFORE, Evidence
+from reports.facts import Fact, Sums
+from reports.findings import LOOKED_FOR
 from reports.report import Audience
+from reports.working_days import days
 
 STEPS: Final = (("meeting", 0.6), ("booking", 0.6), ("contract", 0.7))
 DAYS_VARY: Final = 0.1
@@ -59,6 +61,19 @@ def house(teams: int = 3, lines: int = 2, people: int = 4) -> Directory:
     )
 
 
+def with_hours(evidence: Evidence, hours: Sequence[Fact]) -> Evidence:
+    """The same with what was counted by the hour, as the database adds it up for the house."""
+    found: dict[tuple[str, str, str, int | None], list[float]] = {}
+    periods = evidence.periods
+    at = {day: number for number, one in enumerate(periods) for day in days(one.first, one.last)}
+    for fact in hours:
+        if fact.day in at:
+            key = fact.count, fact.team, fact.line, fact.hour
+            found.setdefault(key, [0.0] * len(periods))[at[fact.day]] += fact.value
+    sums = [Sums(count, team, line, "", "", tuple(told), hour) for (count, team, line, hour), told in found.items()]
+    return replace(evidence, day_hours=[fact for fact in hours if fact.count in BY_HOUR], period_hours=sums)
+
+
 @dataclass
 class Life:
     """What goes on in a house; what is planted is changed in these numbers, by day.
@@ -89,14 +104,16 @@ class Life:
         while day <= last:
             self._live(day)
             day += timedelta(days=1)
-        return Evidence(
+        told = Evidence(
             first=first,
             last=last,
             audience=audience,
             directory=self.directory,
             facts=[Fact(*key, value) for key, value in self.facts.items()],
-            hours=[Fact(*key[:4], "", "", value, key[4]) for key, value in self.by_hour.items()],
+            counts=LOOKED_FOR,
         )
+        self.hours = [Fact(*key[:4], "", "", value, key[4]) for key, value in self.by_hour.items()]
+        return with_hours(told, self.hours)
 
     def _live(self, day: date) -> None:
         busy = self.dice.gammavariate(1 / DAYS_VARY**2, DAYS_VARY**2) * _OF_WEEKDAY[day.weekday()]
@@ -146,6 +163,9 @@ class Life:
             self._add(day, "charged", line, person, cause, 1)
         if cause == "device_unreachable":
             self._add(day, "unreached", line, person, cause, 1)
+            self._add(day, "open_by_phone", line, person, "", 1)
+        if _GROUPS[cause] == "integration":
+            self._add(day, "open_by_integration", line, person, "", 1)
         self._add(day, "promised", line, person, "", 1)
 
     def _talked(self, day: date, line: Line, person: str) -> None:

@@ -84,9 +84,10 @@ async def answered(connection: AsyncConnection, at: datetime, score: int, **more
 
 
 async def lead(connection: AsyncConnection, opened_at: datetime, stage: str = "new", **more: Any) -> int:
-    """A lead of a party of its own, with the events of its opening and its owner."""
+    """A lead of a party of its own, with the events of its opening and its owner; `stage` may be in_work/meeting."""
     party = more.pop("party_id", None) or await write(connection, "parties", name="Пётр")
-    row: dict[str, Any] = {"party_id": party, "stage": stage, "opened_at": opened_at, "stage_at": opened_at}
+    row: dict[str, Any] = {"party_id": party, "opened_at": opened_at, "stage_at": opened_at}
+    row |= {"stage": stage.partition("/")[0], "step": stage.partition("/")[2] or None}
     row |= {"source_line": LINE, "owner": "anna", **more}
     lead_id: int = await write(connection, "leads", **row)
     due = {"deadline_at": row["deadline_at"]} if "deadline_at" in row else {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -155,62 +155,69 @@ _chain_steps = st.lists(
 ).map(lambda steps: tuple(sorted(steps, key=lambda step: step.days)))
 
 
+_lead_rule: dict[str, st.SearchStrategy[Any]] = {
+    "name": keys,
+    "types": st.lists(st.sampled_from(CALL_TYPES), max_size=2, unique=True).map(tuple),
+    "known": st.none() | st.booleans(),
+    "make": st.sampled_from(MAKES),
+    "stage": st.sampled_from(["", *FIRST_STAGES]),
+    "owner": _owner_rules,
+    "reassign": st.booleans(),
+    "minutes": _minutes,
+    "task": st.none() | st.builds(TaskWish, text=words, minutes=st.integers(1, 600)),
+}
+_lead_policy: dict[str, st.SearchStrategy[Any]] = {
+    "funnel": st.lists(
+        st.builds(FunnelStep, key=keys, name=words, minutes=_minutes), max_size=3, unique_by=lambda it: it.key
+    ).map(tuple),
+    "disqualified": _own_reasons,
+    "lost": _own_reasons,
+    "minutes": st.dictionaries(st.sampled_from(["new", "qualifying", "in_work"]), st.integers(1, 10_000)),
+    "remind_minutes": st.integers(1, 600),
+    "forgotten_days": st.integers(1, 30),
+    "leads_most": st.none() | st.integers(1, 100),
+    "lost_days": st.integers(0, 90),
+    "revival": st.lists(
+        st.builds(
+            RevivalChain,
+            name=keys,
+            steps=_chain_steps,
+            reasons=st.lists(st.sampled_from(LOST), max_size=2, unique=True).map(tuple),
+            fields=st.dictionaries(st.sampled_from(["project", "проект"]), st.lists(words, min_size=1).map(tuple)),
+        ),
+        max_size=2,
+        unique_by=lambda it: it.name,
+    ).map(tuple),
+    "return_owner": _owner_rules,
+}
+
+
 def lead_policies(numbers: Sequence[str]) -> st.SearchStrategy[LeadPolicy]:
     """Any policy of leads that a directory with these lines may hold."""
     lines = st.lists(st.sampled_from(numbers), max_size=2, unique=True).map(tuple) if numbers else st.just(())
-    rule = st.builds(
-        LeadRule,
-        name=keys,
-        lines=lines,
-        types=st.lists(st.sampled_from(CALL_TYPES), max_size=2, unique=True).map(tuple),
-        known=st.none() | st.booleans(),
-        make=st.sampled_from(MAKES),
-        stage=st.sampled_from(["", *FIRST_STAGES]),
-        owner=_owner_rules,
-        reassign=st.booleans(),
-        minutes=_minutes,
-        task=st.none() | st.builds(TaskWish, text=words, minutes=st.integers(1, 600)),
-    )
-    steps = st.builds(FunnelStep, key=keys, name=words, minutes=_minutes)
-    chains = st.builds(
-        RevivalChain,
-        name=keys,
-        steps=_chain_steps,
-        reasons=st.lists(st.sampled_from(LOST), max_size=2, unique=True).map(tuple),
-        fields=st.dictionaries(st.sampled_from(["project", "проект"]), st.lists(words, min_size=1).map(tuple)),
-    )
-    return st.builds(
-        LeadPolicy,
-        rules=st.lists(rule, max_size=2, unique_by=lambda it: it.name).map(tuple),
-        funnel=st.lists(steps, max_size=3, unique_by=lambda it: it.key).map(tuple),
-        disqualified=_own_reasons,
-        lost=_own_reasons,
-        minutes=st.dictionaries(st.sampled_from(["new", "qualifying", "in_work"]), st.integers(1, 10_000)),
-        remind_minutes=st.integers(1, 600),
-        forgotten_days=st.integers(1, 30),
-        leads_most=st.none() | st.integers(1, 100),
-        lost_days=st.integers(0, 90),
-        revival=st.lists(chains, max_size=2, unique_by=lambda it: it.name).map(tuple),
-        return_owner=_owner_rules,
-    )
+    rule = st.builds(LeadRule, lines=lines, **_lead_rule)
+    rules = st.lists(rule, max_size=2, unique_by=lambda it: it.name).map(tuple)
+    return st.builds(LeadPolicy, rules=rules, **_lead_policy)
+
+
+_nps_policy: dict[str, st.SearchStrategy[Any]] = {
+    "way": st.sampled_from(WAYS),
+    "stages": st.lists(st.sampled_from(NPS_STAGES), max_size=2, unique=True).map(tuple),
+    "days_between": st.integers(1, 400),
+    "delay_minutes": st.integers(0, 600),
+    "prompt": st.sampled_from(["custom/nps", "vm-intro&beep"]),
+    "comment_prompt": st.sampled_from(["", "vm-intro"]),
+    "comment_seconds": st.integers(5, 120),
+}
 
 
 def nps_policies(numbers: Sequence[str]) -> st.SearchStrategy[NpsPolicy]:
     """Any policy of NPS that a directory with these lines may hold."""
-    share = (
-        st.builds(TalkShare, line=st.sampled_from(numbers), percent=st.integers(1, 100)) if numbers else st.nothing()
-    )
-    return st.builds(
-        NpsPolicy,
-        way=st.sampled_from(WAYS),
-        stages=st.lists(st.sampled_from(NPS_STAGES), max_size=2, unique=True).map(tuple),
-        talks=st.lists(share, max_size=2, unique_by=lambda it: it.line).map(tuple) if numbers else st.just(()),
-        days_between=st.integers(1, 400),
-        delay_minutes=st.integers(0, 600),
-        prompt=st.sampled_from(["custom/nps", "vm-intro&beep"]),
-        comment_prompt=st.sampled_from(["", "vm-intro"]),
-        comment_seconds=st.integers(5, 120),
-    )
+    if not numbers:
+        return st.builds(NpsPolicy, talks=st.just(()), **_nps_policy)
+    share = st.builds(TalkShare, line=st.sampled_from(numbers), percent=st.integers(1, 100))
+    talks = st.lists(share, max_size=2, unique_by=lambda it: it.line).map(tuple)
+    return st.builds(NpsPolicy, talks=talks, **_nps_policy)
 
 
 policies = st.builds(
@@ -232,12 +239,15 @@ policies = st.builds(
 )
 
 
+_times = st.lists(st.integers(0, 1440), max_size=4, unique=True).map(sorted)
+
+
 @st.composite
 def weeks(draw: st.DrawFn) -> tuple[Span, ...]:
     """Spans as a file may hold them: sorted, and those of one day apart; some run over midnight."""
     spans: list[Span] = []
     for day in range(len(DAYS)):
-        times = draw(st.lists(st.integers(0, 1440), max_size=4, unique=True).map(sorted))
+        times = draw(_times)
         if len(times) % 2:
             times.pop()
         spans += [Span(day, *pair) for pair in zip(times[::2], times[1::2], strict=True)]
@@ -247,20 +257,26 @@ def weeks(draw: st.DrawFn) -> tuple[Span, ...]:
     return tuple(sorted(span for span in spans if span.opens != span.closes))
 
 
+_dated_weeks = st.dictionaries(st.dates(date(2020, 1, 1), date(2030, 1, 1)), weeks(), max_size=4)
+
+
 @st.composite
 def special_days(draw: st.DrawFn) -> tuple[SpecialDay, ...]:
     """Dates as a file may hold them: each once, closed or with hours of its own."""
-    found = draw(st.dictionaries(st.dates(date(2020, 1, 1), date(2030, 1, 1)), weeks(), max_size=4))
+    found = draw(_dated_weeks)
     return tuple(
         SpecialDay(day, tuple(span for span in spans if span.day == day.weekday()))
         for day, spans in sorted(found.items())
     )
 
 
+_hours = st.tuples(weeks(), st.sampled_from([None, "RU", "DE-BY", "US"]), special_days())
+
+
 @st.composite
 def some_hours(draw: st.DrawFn, key: str = "any") -> Hours:
     """Any hours: a week, holidays of some country or none, dates that go their own way."""
-    return Hours(key, draw(weeks()), draw(st.sampled_from([None, "RU", "DE-BY", "US"])), draw(special_days()))
+    return Hours(key, *draw(_hours))
 
 
 maskings = st.builds(
@@ -271,124 +287,139 @@ maskings = st.builds(
 )
 
 
+# What one part of a directory says whatever the others are; made once, as Hypothesis looks through each that is new.
+_zone = st.sampled_from(ZONES)
+_hours_keys = st.lists(keys, max_size=2, unique=True)
+_people_keys = st.lists(keys, min_size=1, max_size=4, unique=True)
+_team_keys = st.lists(keys, min_size=1, max_size=3, unique=True)
+_numbers = st.lists(mobiles, min_size=20, max_size=20, unique=True)
+_device_kind = st.sampled_from(KINDS)
+_mobile_seconds = st.none() | st.integers(5, 60).filter(lambda it: it != MOBILE_SECONDS)
+_person: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "name": words,
+        "role": st.sampled_from(ROLES),
+        "time_zone": st.none() | _zone,
+        "order": st.sampled_from(ORDERS),
+        "ring": st.sampled_from(RINGS),
+        "languages": st.sampled_from([(), ("en",), ("ru", "en")]),
+        "skills": st.sampled_from([(), ("tax",), ("tax", "law")]),
+        "plan": st.sampled_from([1, 2, 5]),
+        "leads_most": st.sampled_from([None, 1, 40]),
+        "telegram": st.sampled_from([None, "123456789", "-100200300"]),
+        "notify": st.sampled_from([("page",), ("email", "page"), ("webhook",)]),
+        "quiet": st.sampled_from([None, "22:00-08:00", "never"]),
+    }
+)
+_wrap_up = st.sampled_from([None, 0, 30, 3600])
+_team: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "name": words,
+        "strategy": st.sampled_from(STRATEGIES),
+        "time_zone": st.none() | _zone,
+        "wrap_up_seconds": _wrap_up,
+    }
+)
+_days: dict[str, st.SearchStrategy[Any]] = {kind: st.sampled_from([None, FOREVER, 1, 90, DAYS_MOST]) for kind in KEPT}
+_retentions = st.builds(
+    Retention,
+    statuses=st.lists(st.builds(Keep, **_days), min_size=len(STATUSES), max_size=len(STATUSES)).map(
+        lambda found: tuple(pair for pair in zip(STATUSES, found, strict=True) if pair[1] != Keep())
+    ),
+    **_days,
+)
+_line: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "name": words,
+        "time_zone": st.none() | _zone,
+        "region": st.sampled_from([None, "GB", "KZ"]),
+        "language": st.sampled_from([None, "ru", "en"]),
+        "ring_seconds": st.integers(5, 300),
+        "mobile_shows": st.sampled_from(SHOWS),
+        "fallback": st.sampled_from([(), ("PJSIP/phone-0", "PJSIP/reception")]),
+        "wrap_up_seconds": _wrap_up,
+        "emergency": st.none() | mobiles,
+        "shows": st.none() | mobiles,
+        "callback": st.none() | callbacks,
+        "ring_seconds_least": st.none() | st.integers(1, 300),
+        "masking": maskings,
+        "campaign": st.sampled_from([None, "spring", "метро"]),
+        "retention": _retentions,
+        "consent": st.none() | consents,
+        "script": scripts,
+    }
+)
+_company: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "name": words,
+        "time_zone": _zone,
+        "language": st.sampled_from(["ru", "en"]),
+        "ring_seconds_least": st.integers(1, 300),
+        "masking": maskings,
+        "retention": _retentions,
+        "topics": topics,
+    }
+)
+_follow_up: dict[str, st.SearchStrategy[Any]] = {
+    "owners": st.lists(st.sampled_from(FOLLOW_UP_OWNERS), unique=True).map(tuple),
+    "minutes": st.none() | st.integers(1, 10080),
+}
+_notes = st.lists(st.just("") | words, max_size=2)
+
+
 @st.composite
 def directories(draw: st.DrawFn) -> Directory:
     """Any directory without contradictions."""
-    zone = st.sampled_from(ZONES)
-    hours = tuple(draw(some_hours(key)) for key in draw(st.lists(keys, max_size=2, unique=True)))
+    hours = tuple(draw(some_hours(key)) for key in draw(_hours_keys))
     named_hours = st.sampled_from([None, *(entry.key for entry in hours)])
-    numbers = iter(draw(st.lists(mobiles, min_size=20, max_size=20, unique=True)))
+    numbers = iter(draw(_numbers))
     addresses = iter(f"PJSIP/phone-{index}" for index in range(100))
     extensions = iter(str(number) for number in range(100, 200))
 
     def device() -> Device:
-        kind = draw(st.sampled_from(KINDS))
+        kind = draw(_device_kind)
         number = draw(st.sampled_from([None, next(extensions)]))
         if kind == "mobile":
-            seconds = draw(st.none() | st.integers(5, 60).filter(lambda it: it != MOBILE_SECONDS))
+            seconds = draw(_mobile_seconds)
             return Device(kind=kind, address=next(numbers), number=number, trunk="PJSIP/trunk", mobile_seconds=seconds)
         return Device(kind=kind, address=next(addresses), number=number)
 
     people = tuple(
         Person(
             key=key,
-            name=draw(words),
-            role=draw(st.sampled_from(ROLES)),
             devices=tuple(device() for _ in range(draw(st.integers(0, 3)))),
             hours=draw(named_hours),
-            time_zone=draw(st.none() | zone),
             calendar=draw(st.sampled_from([None, f"https://calendar.example/{key}.ics"])),
-            order=draw(st.sampled_from(ORDERS)),
-            ring=draw(st.sampled_from(RINGS)),
-            languages=draw(st.sampled_from([(), ("en",), ("ru", "en")])),
-            skills=draw(st.sampled_from([(), ("tax",), ("tax", "law")])),
-            plan=draw(st.sampled_from([1, 2, 5])),
-            leads_most=draw(st.sampled_from([None, 1, 40])),
             email=f"{key}@romashka.example",
-            telegram=draw(st.sampled_from([None, "123456789", "-100200300"])),
-            notify=draw(st.sampled_from([("page",), ("email", "page"), ("webhook",)])),
-            quiet=draw(st.sampled_from([None, "22:00-08:00", "never"])),
+            **draw(_person),
         )
-        for key in draw(st.lists(keys, min_size=1, max_size=4, unique=True))
+        for key in draw(_people_keys)
     )
     members = st.lists(st.sampled_from([person.key for person in people]), min_size=1, unique=True).map(tuple)
-    wrap_up = st.sampled_from([None, 0, 30, 3600])
     teams = tuple(
-        Team(
-            key=key,
-            name=draw(words),
-            strategy=draw(st.sampled_from(STRATEGIES)),
-            members=draw(members),
-            hours=draw(named_hours),
-            time_zone=draw(st.none() | zone),
-            wrap_up_seconds=draw(wrap_up),
-        )
-        for key in draw(st.lists(keys, min_size=1, max_size=3, unique=True))
+        Team(key=key, members=draw(members), hours=draw(named_hours), **draw(_team)) for key in draw(_team_keys)
     )
-    promises = st.builds(
-        FollowUpPolicy,
-        owners=st.lists(st.sampled_from(FOLLOW_UP_OWNERS), unique=True).map(tuple),
-        minutes=st.none() | st.integers(1, 10080),
-        person=st.sampled_from([None, *(person.key for person in people)]),
-    )
-    days = {kind: st.sampled_from([None, FOREVER, 1, 90, DAYS_MOST]) for kind in KEPT}
-    keeps = st.builds(Keep, **days)
-    retentions = st.builds(
-        Retention,
-        statuses=st.lists(keeps, min_size=len(STATUSES), max_size=len(STATUSES)).map(
-            lambda found: tuple(pair for pair in zip(STATUSES, found, strict=True) if pair[1] != Keep())
-        ),
-        **days,
-    )
+    named_team = st.sampled_from([team.key for team in teams])
+    person = st.sampled_from([None, *(person.key for person in people)])
+    promises = st.builds(FollowUpPolicy, person=person, **_follow_up)
     lines = tuple(
         Line(
             number=next(numbers),
-            name=draw(words),
-            team=draw(st.sampled_from([team.key for team in teams])),
+            team=draw(named_team),
             hours=draw(named_hours),
-            time_zone=draw(st.none() | zone),
-            region=draw(st.sampled_from([None, "GB", "KZ"])),
-            language=draw(st.sampled_from([None, "ru", "en"])),
-            ring_seconds=draw(st.integers(5, 300)),
-            mobile_shows=draw(st.sampled_from(SHOWS)),
-            fallback=draw(st.sampled_from([(), ("PJSIP/phone-0", "PJSIP/reception")])),
-            wrap_up_seconds=draw(wrap_up),
-            emergency=draw(st.none() | mobiles),
-            shows=draw(st.none() | mobiles),
-            callback=draw(st.none() | callbacks),
-            ring_seconds_least=draw(st.none() | st.integers(1, 300)),
             follow_up=draw(promises),
-            masking=draw(maskings),
-            campaign=draw(st.sampled_from([None, "spring", "метро"])),
-            retention=draw(retentions),
-            consent=draw(st.none() | consents),
-            script=draw(scripts),
+            **draw(_line),
         )
         for _ in range(draw(st.integers(0, 3)))
     )
-    blocked = tuple(
-        Blocked(number=next(numbers), note=draw(st.just("") | words)) for _ in range(draw(st.integers(0, 2)))
-    )
-    allowed = tuple(
-        Allowed(number=next(numbers), note=draw(st.just("") | words)) for _ in range(draw(st.integers(0, 2)))
-    )
+    blocked = tuple(Blocked(number=next(numbers), note=note) for note in draw(_notes))
+    allowed = tuple(Allowed(number=next(numbers), note=note) for note in draw(_notes))
     line = st.sampled_from([None, *(one.number for one in lines)])
     people = tuple(replace(person, line=draw(line)) for person in people)
     teams = tuple(replace(team, line=draw(line)) for team in teams)
-    unwanted = tuple(
-        DoNotCall(number=next(numbers), note=draw(st.just("") | words)) for _ in range(draw(st.integers(0, 2)))
-    )
-    vip = tuple(Vip(number=next(numbers), note=draw(st.just("") | words)) for _ in range(draw(st.integers(0, 2))))
-    company = Company(
-        name=draw(words),
-        time_zone=draw(zone),
-        language=draw(st.sampled_from(["ru", "en"])),
-        ring_seconds_least=draw(st.integers(1, 300)),
-        follow_up=draw(promises),
-        masking=draw(maskings),
-        retention=draw(retentions),
-        topics=draw(topics),
-    )
+    unwanted = tuple(DoNotCall(number=next(numbers), note=note) for note in draw(_notes))
+    vip = tuple(Vip(number=next(numbers), note=note) for note in draw(_notes))
+    company = Company(follow_up=draw(promises), **draw(_company))
     bare = Directory(
         company=company,
         hours=hours,
@@ -485,3 +516,8 @@ def rules(draw: st.DrawFn, directory: Directory) -> tuple[Rule, ...]:
     names = draw(st.lists(keys.filter(lambda key: key not in taken), max_size=3, unique=True))
     then = st.lists(destinations(directory), min_size=1, max_size=2).map(tuple)
     return tuple(Rule(name=name, when=draw(conditions(directory)), then=draw(then)) for name in names)
+
+
+def noon_zone(now: datetime) -> str:
+    """The time zone where it is about noon at that moment: what happened in the last hours happened on the same day."""
+    return f"Etc/GMT{now.astimezone(UTC).hour - 12:+d}"

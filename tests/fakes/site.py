@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 from aiohttp import ClientResponse, ClientSession, CookieJar, web
 from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from yarl import URL
 
+from directory import store as directory_store
 from directory.tables import users as logins
 from recordings.store import Store
 from service.erasing import Erasing
 from service.removing import Remover
-from tests.fakes.story import PASSWORD, furnish
+from tests.fakes.story import HOUSE as FAMILY
+from tests.fakes.story import PASSWORD
 from web import sessions, users
 from web.access.provider import SingleSignOn
 from web.addresses import Network
@@ -35,6 +38,18 @@ LOGINS = (
     ("vera", "head", "vera"),
     ("olga", "operator", None),
 )
+
+_COSTLY = {"_HASHES": users._HASHES, "_NOBODY": users._NOBODY}
+_QUICK = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+_HASHED = _QUICK.hash(PASSWORD)
+# A password takes a fifth of a second of a processor on purpose: where that is not asked about it is Argon2's quickest.
+vars(users).update(_HASHES=_QUICK, _NOBODY=_HASHED)
+
+
+def hash_as_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have passwords cost in this test what they cost in the service."""
+    for name, costly in _COSTLY.items():
+        monkeypatch.setattr(users, name, costly)
 
 
 class _Read(ClientResponse):
@@ -128,20 +143,21 @@ class Site:
             yield client
 
 
-@cache
-def _hashed() -> str:
-    """The password of all logins: to hash it is slow on purpose, and once is enough."""
-    return PasswordHash.recommended().hash(PASSWORD)
+async def move_in(engine: AsyncEngine) -> None:
+    """Put the house and its logins into the database, unless it was cloned with them."""
+    async with engine.begin() as connection:
+        if await connection.scalar(select(logins.c.id).limit(1)) is not None:
+            return
+        await directory_store.apply(connection, FAMILY)
+        for login, role, person in LOGINS:
+            await users.add(connection, login, role, person=person)
+        await connection.execute(logins.update().values(password_hash=_HASHED))
 
 
 @asynccontextmanager
 async def open_site(engine: AsyncEngine, store: Path, **how: Any) -> AsyncIterator[Site]:
     """A furnished house with its web role running."""
-    await furnish(engine)
-    async with engine.begin() as connection:
-        for login, role, person in LOGINS:
-            await users.add(connection, login, role, person=person)
-        await connection.execute(logins.update().values(password_hash=_hashed()))
+    await move_in(engine)
     site = Site(engine, store, **how)
     await site.start()
     try:

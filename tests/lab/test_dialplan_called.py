@@ -59,7 +59,9 @@ async def test_whoever_is_called_hears_it_before_anybody_hears_them(
     await outside.mobile(CLIENT).answers()
     assert not call.is_answered
     recording = await told.seen(Event="MixMonitorStart")
-    assert not call.is_answered
+    ours = (await told.seen(UserEvent="SwitchhookOutbound"))["Uniqueid"]
+    connected = await told.seen(Event="Newstate", Uniqueid=ours, ChannelStateDesc="Up")
+    assert float(recording["Timestamp"]) <= float(connected["Timestamp"])
     answered = await told.seen(Event="Newstate", Uniqueid=recording["Uniqueid"], ChannelStateDesc="Up")
     said = float(recording["Timestamp"]) - float(answered["Timestamp"])
     assert abs(said - SAID_SECONDS - KEY_SECONDS - 0.5) < 1.0

@@ -43,7 +43,7 @@ async def world() -> AsyncIterator[OutsideWorld]:
 @asynccontextmanager
 async def listening(pbx: Pbx) -> AsyncIterator[tuple[Office, AmiProxy]]:
     async with AmiProxy(pbx.host, pbx.ami_port) as proxy:
-        office = Office(pbx, proxy)
+        office = Office(pbx, proxy, ping_deadline_seconds=5)
         async with working(office):
             yield office, proxy
 

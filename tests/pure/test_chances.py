@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from reports.chances import Expected, Number, Share, Spread, Times, beta_below, holm, wilson
 
 EXPECTED = st.one_of(
-    st.builds(Number, st.floats(0.1, 300), st.floats(0.5, 1000)),
+    st.builds(Number, st.floats(0.1, 30_000), st.floats(0.5, 1000)),
     st.builds(Share, st.integers(1, 300), st.floats(0.5, 300), st.floats(0.5, 300)),
-    st.builds(Times, st.floats(1, 1000), st.floats(2, 500), st.floats(6, 5000)),
+    st.builds(Times, st.floats(1, 1000), st.floats(0.1, 500), st.floats(6, 5000)),
     st.builds(Spread, st.floats(-50, 50), st.floats(0.1, 20), st.floats(2, 50)),
 )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -12,13 +14,16 @@ import msgspec
 import pytest
 
 from directory.model import SpecialDay
+from reports import off_plan, out_of_common
+from reports.anomalies import calls, leads, look, people, phones
 from reports.anomalies.peers import compared
 from reports.evidence import Evidence, day_passed, source_of
 from reports.facts import Fact
-from reports.findings import ACTIONS, FINDINGS, find
+from reports.findings import ACTIONS, FINDINGS, LOOKED_FOR, find
 from reports.links import NONE
+from reports.registry import COUNT_OF
 from reports.report import Audience, Finding, IncidentTold
-from tests.fakes.day_facts import Life, days_of, house
+from tests.fakes.day_facts import Life, days_of, house, with_hours
 
 TUESDAY = date(2026, 11, 24)
 MONDAY = TUESDAY - timedelta(days=1)
@@ -84,15 +89,15 @@ def _quiet() -> Iterator[Evidence]:
     """Twenty days of each of five houses, of which weeks are told now and then."""
     shapes = (house(), house(1, 1, 2), house(2, 3, 3), house(1, 3, 6), house(4, 1, 3))
     for seed, directory in enumerate(shapes):
-        known = Life(directory, seed, calls=(12, 5, 20, 8, 15)[seed]).evidence(MONDAY, MONDAY + timedelta(days=23))
+        life = Life(directory, seed, calls=(12, 5, 20, 8, 15)[seed])
+        known = life.evidence(MONDAY, MONDAY + timedelta(days=23))
         for ago in range(24):
             day = known.last - timedelta(days=ago)
             if day.weekday() != 6:
                 first = day - timedelta(days=6) if ago % 4 == 0 else day
                 since = first - timedelta(days=63)
                 facts = [fact for fact in known.facts if since <= fact.day <= day]
-                hours = [fact for fact in known.hours if since <= fact.day <= day]
-                yield replace(known, first=first, last=day, facts=facts, hours=hours)
+                yield with_hours(replace(known, first=first, last=day, facts=facts), life.hours)
 
 
 def test_on_fewer_than_one_of_twenty_quiet_days_anything_is_found() -> None:
@@ -122,8 +127,13 @@ def _behind(evidence: Evidence, link: str) -> float:
     """What the list has that a link leads to, as facts count it."""
     asked = dict(parse_qsl(urlsplit(link).query))
     first, last = (date.fromisoformat(asked[name]) for name in ("from", "to"))
-    only = {name: "" if asked[name] == NONE else asked[name] for name in asked.keys() - {"measure", "from", "to"}}
-    found = (fact for fact in evidence.by_count.get(asked["measure"], ()) if first <= fact.day <= last)
+    only = {name: "" if asked[name] == NONE else asked[name] for name in asked.keys() - {"measure", "from", "to", "of"}}
+    count = asked["measure"]
+    if (count, asked.get("of")) == ("step_conversion", "whole"):
+        steps = [step.key for step in HOUSE.leads.funnel]
+        place = steps.index(only.pop("detail"))
+        count, only = ("steps", only | {"detail": steps[place - 1]}) if place else ("qualified", only)
+    found = (fact for fact in evidence.facts if fact.count == count and first <= fact.day <= last)
     return sum(fact.value for fact in found if only.items() <= _told_of(evidence, fact).items())
 
 
@@ -147,6 +157,35 @@ def test_a_number_is_what_the_list_behind_it_has(key: str, days: int, audience: 
     assert days == 7, "on the day itself it is found"
 
 
+@pytest.mark.parametrize("key", TRUTHS)
+def test_an_action_opens_just_what_it_counts(key: str) -> None:
+    """The list that an action opens is as long as it says; of leads that somebody has too many of, as all of them."""
+    evidence = Life(HOUSE, 5, **TRUTHS[key]).evidence(TUESDAY, TUESDAY)
+    told = [find(replace(evidence, audience=one)) for one in (evidence.audience, TEAM, Audience("person", PERSON))]
+    for action in (action for findings in told for finding in findings for action in finding.actions):
+        if action.link.startswith("/leads?"):
+            last = f"from={TUESDAY}&to={TUESDAY}&person={PERSON}"
+            assert action.link == f"/leads?owner={PERSON}&stage=open"
+            assert action.values["open"] == _behind(evidence, f"/reports/behind?measure=in_work&{last}")
+        elif "count" in action.values and action.key != "map_extension":
+            assert _behind(evidence, action.link) == action.values["count"], action
+
+
+def test_a_source_that_teams_share_is_told_to_each_by_its_own_leads() -> None:
+    """And not at all to the one that has good leads of it."""
+    shared = ("74950000000", "74951000000")
+    lines = tuple(replace(line, campaign="ad00" if line.number in shared else line.campaign) for line in HOUSE.lines)
+    directory = replace(HOUSE, lines=lines)
+    for good, told in ((0.1, "team1"), (0.45, "")):
+        life = Life(directory, 5, calls=20, qualifies={shared[0]: 0.02, shared[1]: good})
+        evidence = life.evidence(TUESDAY, TUESDAY)
+        of = {team: find(replace(evidence, audience=Audience("team", team))) for team in ("team0", "team1", "team2")}
+        bad = {team: one for team, found in of.items() for one in found if one.key == "source_bad"}
+        assert set(bad) == {"team0", told} - {""}
+        for one in bad.values():
+            assert _behind(evidence, one.link) == one.values["leads"]
+
+
 def test_a_team_is_told_of_its_own_funnel_and_promises() -> None:
     """Those of the others are none of its business, and do not count for whom there is to call back."""
     evidence = Life(HOUSE, 5, narrow=("booking", LATELY)).evidence(TUESDAY, TUESDAY, TEAM)
@@ -160,8 +199,33 @@ def test_a_team_is_told_of_its_own_funnel_and_promises() -> None:
     assert (found.key, found.values["open"]) == ("not_called_back", more.own.sum("open_promises", [TUESDAY]))
     assert found.actions[0].values["count"] == found.values["open"]
     assert find(replace(more, audience=Audience("team", "team1"))) == ()
-    outage = Life(HOUSE, 5, **TRUTHS["outage"]).evidence(TUESDAY, TUESDAY, TEAM)
-    assert _to_do(find(outage))["call_back"]["count"] == outage.own.sum("open_promises", [TUESDAY])
+
+
+def test_who_misses_more_calls_back_those_who_wait_for_them() -> None:
+    """Not those who wait for others."""
+    evidence = Life(HOUSE, 5, **TRUTHS["misses_more"]).evidence(TUESDAY, TUESDAY)
+    waiting = [Fact(TUESDAY, "open_promises", "team0", LINE, who, "", 1.0) for who in (PERSON, "team0-p1")]
+    told = replace(evidence, facts=[*evidence.facts, *waiting])
+    assert _to_do(find(told))["call_back"]["count"] == 1
+
+
+@pytest.mark.parametrize(
+    "key, measure, by", [("outage", "open_by_integration", ()), ("phone_dead", "open_by_phone", ("person", PERSON))]
+)
+def test_of_a_fault_only_those_are_to_be_called_back_who_wait_because_of_it(
+    key: str, measure: str, by: tuple[Any, ...]
+) -> None:
+    """Not all who wait; and nobody is, where nobody waits any more."""
+    evidence = Life(HOUSE, 5, **TRUTHS[key]).evidence(TUESDAY, TUESDAY)
+    for audience in (Audience("house"), TEAM):
+        told = replace(evidence, audience=audience)
+        assert _to_do(find(told))["call_back_lost"]["count"] == (evidence if by else told.own).sum(
+            measure, [TUESDAY], *by
+        )
+        assert "call_back" not in _to_do(find(told))
+    called = replace(evidence, facts=[fact for fact in evidence.facts if fact.count != measure])
+    assert [one.key for one in find(called)] == [key]
+    assert "call_back_lost" not in _to_do(find(called))
 
 
 def _to_do(findings: tuple[Finding, ...]) -> dict[str, Any]:
@@ -207,14 +271,19 @@ def test_an_outage_is_told_with_the_fault_that_was_kept_of_it() -> None:
 
 
 def test_more_missed_calls_of_one_hour_are_told_as_a_figure_with_its_driver() -> None:
-    evidence = Life(HOUSE, 5).evidence(TUESDAY, TUESDAY)
+    life = Life(HOUSE, 5)
+    evidence = life.evidence(TUESDAY, TUESDAY)
     more = [Fact(TUESDAY, "missed", line.team, line.number, "", "nobody_on_shift", 6) for line in HOUSE.lines]
     calls = [msgspec.structs.replace(fact, count="calls_in", detail="missed") for fact in more]
     hours = [msgspec.structs.replace(fact, detail="", hour=17) for fact in (*more, *calls)]
-    found = find(replace(evidence, facts=[*evidence.facts, *more, *calls], hours=[*evidence.hours, *hours]))
+    found = find(with_hours(replace(evidence, facts=[*evidence.facts, *more, *calls]), [*life.hours, *hours]))
     assert [(one.key, one.measure) for one in found] == [("figure_worse", "missed_share")]
     assert found[0].driver is not None
-    assert (found[0].driver.by, found[0].driver.key) in {("cause", "nobody_on_shift"), ("hour", "17")}
+    by, key = found[0].driver.by, found[0].driver.key
+    assert (by, key) in {("cause", "nobody_on_shift"), ("hour", "17")}
+    see = found[0].actions[-1]
+    assert (see.key, see.values) == (f"see_behind_{by}", {"measure": "missed_share", by: key})
+    assert see.link == f"{found[0].link}&{'detail' if by == 'cause' else by}={key}", "the number's own list is of all"
 
 
 def test_the_first_day_of_a_house_and_a_closed_day_have_nothing_to_tell(dead_phone: Evidence) -> None:
@@ -222,6 +291,25 @@ def test_the_first_day_of_a_house_and_a_closed_day_have_nothing_to_tell(dead_pho
     closed = replace(HOUSE, hours=(replace(HOUSE.hours[0], dates=(SpecialDay(TUESDAY),)),))
     much = Fact(TUESDAY, "in_work", "team0", LINE, PERSON, "qualifying", 75)
     assert find(replace(dead_phone, directory=closed, facts=[*dead_phone.facts, much])) == ()
+
+
+def test_nothing_is_looked_for_in_counts_that_are_not_read(dead_phone: Evidence) -> None:
+    """So that what a question asks for and is not read cannot pass for nought."""
+    with pytest.raises(KeyError, match="calls_out"):
+        dead_phone.of("calls_out")
+    assert replace(dead_phone, counts=None).of("calls_out") == ()
+
+
+def test_every_count_that_a_question_names_is_read() -> None:
+    """Also in a branch that is come to on bad days alone; `talks` is a value of findings and actions, as `leads` is."""
+    files = [Path(module.__file__ or "") for module in (calls, leads, look, people, phones, out_of_common, off_plan)]
+    named = {
+        node.value
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and node.value in COUNT_OF
+    }
+    assert named - LOOKED_FOR == {"missed_people", "talks"}, "explained or said, but never looked for"
 
 
 def test_no_line_is_silent_on_a_day_that_is_quiet_everywhere() -> None:
@@ -233,8 +321,8 @@ def test_no_line_is_silent_on_a_day_that_is_quiet_everywhere() -> None:
 def test_a_day_that_goes_on_is_compared_by_how_much_of_it_has_passed() -> None:
     evidence = Life(HOUSE, 5).evidence(TUESDAY, TUESDAY)
     facts = [fact.of(fact.value / 5) if fact.day == TUESDAY else fact for fact in evidence.facts]
-    assert 0.1 < day_passed(evidence.hours, TUESDAY, 11) < 0.3
-    eleven, half, twelve = (day_passed(evidence.hours, TUESDAY, hour) for hour in (11, 11.5, 12))
+    assert 0.1 < day_passed(evidence.day_hours, TUESDAY, 11) < 0.3
+    eleven, half, twelve = (day_passed(evidence.day_hours, TUESDAY, hour) for hour in (11, 11.5, 12))
     assert half == pytest.approx((eleven + twelve) / 2)
     assert find(replace(evidence, facts=facts, until_hour=11)) == ()
 

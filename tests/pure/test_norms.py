@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports.chances import Spread
 from reports.norms import Seen, expected, judge, value_of
 from reports.registry import MEASURES
 
@@ -162,6 +163,12 @@ def test_whatever_was_seen_is_judged(key: str, now: Seen, before: list[Seen], pl
     if found is not None and value is not None:
         assert 0 <= found.at_most(value) <= 1 + 1e-9
         assert -1e-9 <= found.at_least(value) <= 1
+
+
+def test_bounds_of_what_hardly_scatters_are_around_what_is_usual() -> None:
+    for scale in (1e-139, 1e-9, 1.0, 1e12):
+        low, high = Spread(scale, scale / 4, 2).bounds(0.05)
+        assert (low, high) == pytest.approx((scale * (1 - 4.302653 / 4), scale * (1 + 4.302653 / 4)), rel=1e-6, abs=0)
 
 
 def test_on_days_that_vary_as_houses_do_a_figure_is_out_about_as_rarely_as_told() -> None:

@@ -27,12 +27,13 @@ def test_bars_are_as_high_as_their_numbers_and_the_highest_fills_the_picture() -
     assert (calls_in.usual, leads.width) == ("", 3 * STEP)
 
 
-def test_without_days_there_is_no_picture_and_a_person_misses_what_is_charged() -> None:
+def test_without_days_there_is_no_picture_and_a_person_answers_and_misses_what_is_charged() -> None:
     """Nothing is drawn of nothing."""
     assert charts([], WHOLE) == ()
     assert [one.measure for one in charts([day(0, 1)], Audience("person", "anna"))] == [
-        *("charged", "calls_in", "leads_in")
+        *("charged", "answered", "leads_in")
     ]
+    assert [one.measure for one in charts([day(0, 1)], Audience("team", "sales"))] == ["missed", "calls_in", "leads_in"]
 
 
 def test_the_pace_ends_with_the_plan() -> None:

@@ -12,17 +12,18 @@ from directory.hours import read_week
 from directory.lead_policy import FunnelStep, LeadPolicy
 from directory.model import Company, Directory, Hours, Line, Person, Team
 from directory.presence import Absence
-from reports.facts import Fact
+from reports.evidence import BY_HOUR
+from reports.facts import Fact, Sums
 from reports.figures import Known, figures_of, sections_of
 from reports.layout import FIGURES, SECTIONS
 from reports.lengths import Lengths
-from reports.measures import Ratio
+from reports.measures import Ratio, counts_of
 from reports.out_of_common import LOOKED_AT
 from reports.periods import before, period_of
 from reports.plan_days import HOUSE as OF_HOUSE
 from reports.plan_days import PlanDays, Whose
 from reports.plans import Plans
-from reports.registry import MEASURES
+from reports.registry import COUNTS, MEASURES
 from reports.report import Audience, Figure, Section
 from web.reports.letter import COMPARED, HEADLINES
 
@@ -65,13 +66,23 @@ def known(
         directory=HOUSE,
         lengths=Lengths(days=days, periods=periods, begun=begun, passed=passed),
         plans=Plans(HOUSE, plans or {}, days),
-        facts=facts,
-        hours=[[] for _ in periods],
+        facts=added_up(facts),
+        hours=[],
         month=facts[0],
         passed=passed,
         counted=counted,
         ripe=ripe,
     )
+
+
+def added_up(periods: Sequence[Sequence[Fact]]) -> list[Sums]:
+    """As the database adds up what there is in each period."""
+    found: dict[tuple[str, str, str, str, str], list[float]] = {}
+    for at, facts in enumerate(periods):
+        for one in facts:
+            key = one.count, one.team, one.line, one.person, one.detail
+            found.setdefault(key, [0.0] * len(periods))[at] += one.value
+    return [Sums(*key, tuple(values)) for key, values in found.items()]
 
 
 def fact(count: str, value: float, *, line: str = MAIN, person: str = "", detail: str = "", ago: int = 0) -> Fact:
@@ -98,6 +109,25 @@ def test_what_cannot_be_divided_is_none_and_what_did_not_happen_is_nought() -> N
     assert [figure.measure for figure in figures] == list(FIGURES["house"])
     for figure in figures:
         assert figure.value == (None if isinstance(MEASURES[figure.measure], Ratio) else 0.0)
+
+
+def test_who_has_had_something_is_in_a_section_though_nothing_of_today_has_passed() -> None:
+    """What came on the days before then counts for nothing yet."""
+    (row,) = section("line", sections_of(known(days([], fact("calls_in", 0.0))))).rows
+    assert (row.key, of("calls_in", row.figures).value) == (MAIN, 0.0)
+
+
+def test_what_is_told_by_the_hour_is_kept_by_it() -> None:
+    """Of counts that are not nobody knows by the hour, and a question about them would get nothing."""
+    kept = {count.key for count in COUNTS if count.hourly}
+    shown = {
+        count
+        for one in SECTIONS
+        if one.by == "hour"
+        for measure in one.measures
+        for count in counts_of(MEASURES[measure])
+    }
+    assert shown | BY_HOUR <= kept
 
 
 def test_a_day_worse_than_its_weekdays_is_bad_and_told_by_what_made_it_so() -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from io import BytesIO, StringIO
 from zipfile import ZipFile
 
 import pytest
 from python_calamine import CalamineWorkbook
 
-from reports.report import Report
+from reports.report import Audience, Figure, Report
 from tests.fakes.directories import OFFICE
 from tests.fakes.sample_report import BAD_DAY, QUIET_DAY
 from web.reports.files import COLUMNS, csv_of, xlsx_of
+from web.reports.words import measure_name
 from web.words import LANGUAGES, say
 
 EVIL = "=cmd|' /C calc'!A0"
@@ -70,6 +71,20 @@ def test_a_workbook_has_findings_figures_people_lines_and_days(language: str) ->
     assert len(findings) == 1 + len(BAD_DAY.findings)
 
 
+@pytest.mark.parametrize(
+    "audience, measures",
+    [
+        (BAD_DAY.audience, ("calls_in", "missed", "leads_in")),
+        (Audience("person", "anna"), ("answered", "charged", "leads_in")),
+    ],
+)
+def test_days_are_headed_by_what_is_counted_of_them(audience: Audience, measures: tuple[str, ...]) -> None:
+    book = CalamineWorkbook.from_filelike(BytesIO(xlsx_of(replace(BAD_DAY, audience=audience), OFFICE, "en")))
+    head, *_, last = book.get_sheet_by_name(say("en", "report.days")).to_python()
+    assert head[1:4] == [measure_name(OFFICE, "en", measure) for measure in measures]
+    assert last[1:] == [96, 17, 31, 8.2]
+
+
 def test_whole_numbers_have_no_decimal_point() -> None:
     """Excel writes 271 by "#,##0.##" as "271."."""
     with ZipFile(BytesIO(xlsx_of(BAD_DAY, OFFICE, "en"))) as packed:
@@ -79,6 +94,14 @@ def test_whole_numbers_have_no_decimal_point() -> None:
     cells = {at: used[int(style)] for at, style in re.findall('<c r="(B2|E3)" s="([0-9]+)"', sheet)}
     assert "#,##0.##" not in formats.values()
     assert [formats[cells[at]] for at in ("B2", "E3")] == ["#,##0", "#,##0.0"]
+
+
+def test_what_a_mean_of_seconds_is_made_of_is_told_in_its_own_units() -> None:
+    """A mean wait of 8 seconds is 16 minutes by 120 calls, not 960 by 120."""
+    wait = Figure(measure="wait", value=8.0, part=960.0, whole=120.0)
+    book = xlsx_of(replace(BAD_DAY, figures=(wait,)), OFFICE, "en")
+    figures = CalamineWorkbook.from_filelike(BytesIO(book)).get_sheet_by_name(say("en", "report.figures")).to_python()
+    assert figures[1][1:4] == [timedelta(seconds=8), timedelta(minutes=16), 120]
 
 
 def test_a_quiet_day_says_so() -> None:

@@ -109,6 +109,13 @@ def test_every_finding_is_told_with_its_values(language: str, key: str) -> None:
         assert spoken(say(language, words)) <= set(FINDINGS[key])
 
 
+@pytest.mark.parametrize("key", ["figure_worse", "plan_missed", "plan_not_kept"])
+def test_a_sentence_that_ends_on_an_abbreviation_has_one_full_stop(key: str) -> None:
+    two_days = dict.fromkeys(FINDINGS[key], 172_800) | {"measure": "time_in_stage"}
+    finding = Finding(key=key, good=False, stake=1, chance=0, values=two_days, measure="time_in_stage")
+    assert re.search(r"[^.]\.$", told(finding, HOUSE, "ru").why)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("key", ACTIONS)
 def test_every_action_is_told_with_its_values(language: str, key: str) -> None:

@@ -1,4 +1,4 @@
-"""Which reports a day ends with: for whom, of which period, and when."""
+"""Which reports a day ends with: for whom, of which period, and when; and which days before it none told whole."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from directory.hours import read_dates, read_week
 from directory.model import Directory, Hours, Team
-from reports.due import Due, due
+from reports.due import Due, due, untold
+from reports.periods import Period
 from reports.report import Audience
 from tests.fakes.directories import OFFICE
 
@@ -16,6 +19,8 @@ ANNA, BORIS, VERA = OFFICE.people
 SALES, SUPPORT = OFFICE.teams
 LONG = Hours("long", read_week({"mon-sun": "10:00-21:00"}))
 FRIDAY, SATURDAY, SUNDAY = (date(2026, 11, day) for day in (27, 28, 29))
+MONDAY = date(2026, 11, 30)
+TEAM = Audience("team", "sales")
 
 
 def house(*teams: Team, dates: dict[str, str] | None = None) -> Directory:
@@ -109,3 +114,73 @@ def test_what_is_due_is_asked_for_of_some_hours() -> None:
 
 def test_nobody_is_told_of_a_house_without_teams() -> None:
     assert told(due(house(), FRIDAY)) == {}
+
+
+def part_time(week: dict[str, str]) -> Directory:
+    """Sales open on weekdays, Anna works on some of them; the company has its holidays and days of its own."""
+    weekdays = Hours("office", read_week({"mon-fri": "09:00-18:00"}), "RU", OFFICE.hours[0].dates)
+    hours = (weekdays, Hours("hers", read_week(week)), LONG)
+    people = (replace(ANNA, hours="hers"), replace(BORIS, hours=None), VERA)
+    return replace(OFFICE, hours=hours, people=people, teams=(SALES, replace(SUPPORT, hours="long")))
+
+
+@pytest.mark.parametrize(
+    "audience, day, first",
+    [
+        (TEAM, MONDAY, FRIDAY),
+        (TEAM, date(2026, 12, 1), MONDAY),
+        (TEAM, date(2026, 11, 5), date(2026, 11, 3)),
+        (TEAM, SUNDAY, FRIDAY),
+        (Audience("team", "support"), MONDAY, SUNDAY),
+        (Audience("house"), MONDAY, SUNDAY),
+        (Audience("person", "boris"), MONDAY, SUNDAY),
+        (Audience("person", "anna"), MONDAY, date(2026, 11, 25)),
+    ],
+)
+def test_the_last_day_of_work_and_the_days_of_rest_since_were_not_told_whole(
+    audience: Audience, day: date, first: date
+) -> None:
+    """After a weekend, a day of work, a public holiday, and on a day of rest itself: by whoever's hours they are.
+
+    Anna works on Mondays and Wednesdays; support, in which Boris is too, has no day of rest, and so the house has none.
+    """
+    directory = part_time({"mon": "09:00-18:00", "wed": "09:00-18:00"})
+    assert untold(directory, audience, day) == Period(first, day - timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    "hours, zone, first",
+    [
+        ({"mon-fri": "18:00-06:00"}, "", SATURDAY),
+        ({"mon-fri": "09:00-24:00"}, "", SATURDAY),
+        ({"mon-fri": "09:00-23:59"}, "", FRIDAY),
+        ({"mon-sun": "18:00-06:00"}, "", None),
+        ({"mon-sun": "00:00-24:00"}, "", None),
+        ({"mon-thu": "09:00-18:00", "fri": "18:00-06:00"}, "", SATURDAY),
+        ({"mon-fri": "18:00-06:00", "sat": "10:00-15:00"}, "", SATURDAY),
+        ({"mon-fri": "09:00-18:00"}, "America/New_York", SATURDAY),
+        ({"mon-fri": "18:00-06:00"}, "Asia/Vladivostok", FRIDAY),
+    ],
+)
+def test_a_day_whose_report_was_due_when_it_was_over_was_told_whole(
+    hours: dict[str, str], zone: str, first: date | None
+) -> None:
+    """What was due at midnight or after it has all of the day, which is the company's, whatever the team's zone is."""
+    own = replace(OFFICE.hours[0], spans=read_week(hours), holidays=None)
+    team = replace(OFFICE, hours=(own, LONG), teams=(replace(SALES, hours="office", time_zone=zone or None),))
+    assert untold(team, TEAM, MONDAY) == (first and Period(first, SUNDAY))
+
+
+def test_absences_change_nothing_for_who_is_away_is_told_of_each_day_all_the_same() -> None:
+    """Reports are due by hours alone: the day on which Boris was away has one, and after it only that day is told."""
+    sales = house(replace(SALES, hours="office"))
+    boris = Audience("person", "boris")
+    assert boris in {one.audience for one in due(sales, FRIDAY)}
+    assert untold(sales, boris, SATURDAY) == Period(FRIDAY, FRIDAY)
+
+
+def test_they_go_back_as_far_as_a_daily_report_has_days() -> None:
+    """Four weeks with its own, where nobody worked in them."""
+    sales = part_time({"mon": "09:00-18:00"})
+    closed = replace(sales.hours[0], spans=())
+    assert untold(replace(sales, hours=(closed, *sales.hours[1:])), TEAM, MONDAY) == Period(date(2026, 11, 3), SUNDAY)

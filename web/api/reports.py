@@ -81,13 +81,13 @@ async def _report(request: web.Request, kind: Kind, query: ReportQuery) -> web.R
     directory = await request.app[HOUSE].read()
     audience = audience_asked(request, directory, query.team, query.person)
     day = read_day(query.date.isoformat() if query.date else "", "date", today_of_company(directory))
-    async with request.app[SERVICES].engine.begin() as connection:
-        report = await make_report(connection, directory, kind, day, audience, dt.datetime.now(dt.UTC))
-        if query.format != "json":
-            told: dict[str, Any] = {"kind": kind, "date": day.isoformat(), "of": str(audience), "format": query.format}
-            await note(connection, actor_of(request), "report_exported", "report", told)
+    engine = request.app[SERVICES].engine
+    report = await make_report(engine, directory, kind, day, audience, dt.datetime.now(dt.UTC))
     if query.format == "json":
         return web.Response(text=json.dumps(report.to_json(), ensure_ascii=False), content_type=JSON)
+    told: dict[str, Any] = {"kind": kind, "date": day.isoformat(), "of": str(audience), "format": query.format}
+    async with engine.begin() as connection:
+        await note(connection, actor_of(request), "report_exported", "report", told)
     body = await asyncio.to_thread(_FILES[query.format], report, directory, language_of(request))
     name = f"{kind}-{report.first}.{query.format}"
     headers = {

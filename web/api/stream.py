@@ -35,9 +35,9 @@ async def stream_calls(request: web.Request, _query: NoQuery) -> web.StreamRespo
     """GET /stream: event `call` with a call's state as JSON; first every call that goes on, then each change."""
     live, right = request.app[LIVE], await Right.of(request)
     watch = right.watch()
-    watch.wake(live.calls, None)
 
     async def tell(response: EventSourceResponse) -> None:
+        watch.wake(live.calls, None)
         while response.is_connected() and not live.closing:
             changed, _ = await watch.wait(right.good_seconds)
             if not await right.stands():

@@ -12,7 +12,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recordings.tables import transcripts
-from reports.fact_rows import Thing
+from reports.listing import Thing
 from reports.nps_tables import nps_asks
 
 Key = tuple[datetime, UUID | None, int | None]

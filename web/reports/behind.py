@@ -9,20 +9,22 @@ from datetime import UTC, date, datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls import claims
 from calls.tables import calls, follow_ups
 from crm_sync.tables import leads, parties, party_numbers
 from directory.model import Directory
 from reports.evidence import source_of
-from reports.fact_rows import Place, Thing, count_items, every_item, items
 from reports.figures import CONVERSION
 from reports.links import NARROWS
+from reports.listing import Listed, Place, Thing, count_items, every_item, items
 from reports.measures import PREFIX_OF_STEP, Count, Ratio
 from reports.registry import COUNT_OF, MEASURES
 from reports.report import Audience
 from web.filters import FilterError
+from web.promises import name_of
 from web.reports import answers
 from web.reports.answers import Answer
 from web.reports.asked import read_day, whose
@@ -79,7 +81,8 @@ class Seen:
     """A call, lead or promise that a viewer may see: its page, its client, and what became of it.
 
     `status` is a key of the words of calls, `place` a stage, with its step as events tell it. `answer` is what a client
-    who was asked said of it.
+    who was asked said of it. `waits` is the promise by which the viewer may call back whoever waits for it, also of a
+    missed call; `closed_by` what ended one. `since`: when a lead or a promise began.
     """
 
     path: str
@@ -88,6 +91,9 @@ class Seen:
     status: str = ""
     place: str = ""
     answer: Answer | None = None
+    waits: int | None = None
+    closed_by: str = ""
+    since: datetime | None = None
 
 
 UNSEEN: Final = Seen("", "", "")
@@ -140,33 +146,33 @@ def _sides(directory: Directory, measure: Count | Ratio, only: Mapping[str, str]
 
 async def number(connection: AsyncConnection, directory: Directory, asked: Question, side: Side) -> tuple[int, float]:
     """How many things of a side there are, and the sum of their values."""
-    return await count_items(connection, side.count.key, asked.first, asked.last, **_only(directory, side))
+    return await count_items(connection, _listed(directory, asked, side))
 
 
 async def things(
     connection: AsyncConnection, directory: Directory, asked: Question, after: Place | None, limit: int
 ) -> list[Thing]:
     """Some of those that are listed, the newest first."""
-    of = _only(directory, asked.side)
-    return await items(connection, asked.count.key, asked.first, asked.last, after=after, limit=limit, **of)
+    return await items(connection, _listed(directory, asked, asked.side), after=after, limit=limit)
 
 
 def every_thing(
     connection: AsyncConnection, directory: Directory, asked: Question, at_once: int
 ) -> AsyncIterator[list[Thing]]:
     """All of those that are listed in the same order, so many at a time."""
-    of = _only(directory, asked.side)
-    return every_item(connection, asked.count.key, asked.first, asked.last, at_once=at_once, **of)
+    return every_item(connection, _listed(directory, asked, asked.side), at_once=at_once)
 
 
-def _only(directory: Directory, side: Side) -> dict[str, Any]:
-    told: dict[str, Any] = {name: value for name, value in side.only.items() if name not in {"hour", "source"}}
+def _listed(directory: Directory, asked: Question, side: Side) -> Listed:
+    only: dict[str, Any] = {name: value for name, value in side.only.items() if name not in {"hour", "source"}}
     if "hour" in side.only:
-        told["hour"] = int(side.only["hour"])
+        only["hour"] = int(side.only["hour"])
     if source := side.only.get("source"):
-        lines = [line.number for line in directory.lines if source_of(directory, line.number) == source]
-        told["lines"] = lines or [source]  # a line that is none of ours is its own source
-    return told | {"zone": directory.company.time_zone}
+        ever = (*(line.number for line in directory.lines), *directory.given_up)
+        lines = [line for line in ever if source_of(directory, line) == source]
+        only["lines"] = lines or [source]  # a line that is none of ours is its own source
+    zone = directory.company.time_zone
+    return Listed(count=side.count.key, first=asked.first, last=asked.last, zone=zone, **only)
 
 
 async def seen(
@@ -177,12 +183,20 @@ async def seen(
         of_leads = await _leads(connection, scope, [one.lead_id for one in found])
         return [of_leads.get(one.lead_id, UNSEEN) for one in found]
     if asked.count.of == "promise":
-        of_promises = await _promises(connection, viewer, scope, [one.promise_id for one in found])
-        return [of_promises.get(one.promise_id, UNSEEN) for one in found]
+        ids = {one.promise_id for one in found}
+        of_promises = await _promised(connection, viewer, scope, follow_ups.c.id.in_(ids))
+        return [of_promises[one.promise_id][1] if one.promise_id in of_promises else UNSEEN for one in found]
     if asked.count.of == "client":
         return await _answers(connection, scope, found)
     of_calls = await _calls(connection, scope, [one.call_id for one in found])
-    return [of_calls.get(one.call_id, UNSEEN) for one in found]
+    missed = {one.number for one in of_calls.values() if one.number and one.status == "missed"}
+    told = await _promised(connection, viewer, scope, follow_ups.c.number.in_(missed), follow_ups.c.closed_at.is_(None))
+    waits = {(line, one.number): one.waits for line, one in told.values()}
+    shown = [of_calls.get(one.call_id, UNSEEN) for one in found]
+    return [
+        replace(one, waits=waits.get((thing.line, one.number))) if one.status == "missed" else one
+        for thing, one in zip(found, shown, strict=True)
+    ]
 
 
 async def _answers(connection: AsyncConnection, scope: Scope, found: Sequence[Thing]) -> list[Seen]:
@@ -214,8 +228,9 @@ async def _calls(connection: AsyncConnection, scope: Scope, ids: Collection[UUID
 
 async def _leads(connection: AsyncConnection, scope: Scope, ids: Collection[int | None]) -> dict[int | None, Seen]:
     its_number = select(func.min(party_numbers.c.number)).where(party_numbers.c.party_id == leads.c.party_id)
+    columns = (leads.c[name] for name in ("id", "stage", "step", "opened_at"))
     asked = (
-        select(leads.c.id, leads.c.stage, leads.c.step, parties.c.name, its_number.scalar_subquery().label("number"))
+        select(*columns, parties.c.name, its_number.scalar_subquery().label("number"))
         .join(parties, parties.c.id == leads.c.party_id)
         .where(leads.c.id.in_(ids), leads_seen(scope))
     )
@@ -225,24 +240,38 @@ async def _leads(connection: AsyncConnection, scope: Scope, ids: Collection[int 
             row.name or "",
             row.number or "",
             place=f"{row.stage}/{row.step}" if row.step else row.stage,
+            since=row.opened_at,
         )
         for row in await connection.execute(asked)
     }
 
 
-async def _promises(
-    connection: AsyncConnection, viewer: Viewer, scope: Scope, ids: Collection[int | None]
-) -> dict[int | None, Seen]:
-    name = (
-        select(func.min(parties.c.name))
-        .join(party_numbers)
-        .where(party_numbers.c.number == follow_ups.c.number)
-        .scalar_subquery()
-    )
-    asked = select(follow_ups.c.id, follow_ups.c.number, name.label("name")).where(
-        follow_ups.c.id.in_(ids), own_follow_ups(viewer, scope)
-    )
-    return {row.id: Seen(f"/missed/{row.id}", row.name or "", row.number) for row in await connection.execute(asked)}
+async def _promised(
+    connection: AsyncConnection, viewer: Viewer, scope: Scope, *which: ColumnElement[bool]
+) -> dict[int | None, tuple[str, Seen]]:
+    """By promise: its line, as things have it, and what may be seen of it."""
+    party = select(parties.c.id).join(party_numbers).where(party_numbers.c.number == follow_ups.c.number)
+    name = party.with_only_columns(func.min(parties.c.name)).scalar_subquery()
+    unwanted = party.where(parties.c.do_not_call_at.is_not(None)).exists()
+    columns = (follow_ups.c[name] for name in ("id", "number", "line", "opened_at", "closed_at", "closed_by"))
+    asked = select(*columns, claims.WHO, name.label("name"), unwanted.label("unwanted"))
+    asked = asked.where(*which, own_follow_ups(viewer, scope))
+
+    def waits(row: Any) -> bool:
+        on_it = row.claimed_by in {None, name_of(viewer)}
+        return bool(viewer.person) and row.closed_at is None and on_it and not row.unwanted
+
+    def its(row: Any) -> Seen:
+        return Seen(
+            f"/missed/{row.id}",
+            row.name or "",
+            row.number,
+            waits=row.id if waits(row) else None,
+            closed_by=row.closed_by or "",
+            since=row.opened_at,
+        )
+
+    return {row.id: ((row.line or "").lstrip("+"), its(row)) for row in await connection.execute(asked)}
 
 
 def cursor_of(thing: Thing) -> str:

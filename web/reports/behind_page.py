@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, get_args
 from urllib.parse import urlencode
 from uuid import UUID
@@ -17,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from crm_sync.imports.sheets import MEDIA, XLSX_ROWS_MOST, Cell, Form, written
 from directory.model import Directory
 from recordings.audit import note
-from reports.fact_rows import Thing
 from reports.links import NONE
+from reports.listing import Thing
 from reports.measures import Count
 from reports.norms import Seen as Counted
 from reports.norms import value_of
@@ -65,10 +66,11 @@ _BY: Final[Mapping[str, By]] = {by: by for by in get_args(By)}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A thing and what the viewer may see of it."""
+    """A thing, what the viewer may see of it, and when it was; of what stands at the end of a day, since when."""
 
     thing: Thing
     seen: Seen
+    at: datetime
 
 
 async def show(request: web.Request) -> web.Response:
@@ -91,7 +93,7 @@ async def show(request: web.Request) -> web.Response:
         request,
         "report_behind.html",
         asked=asked,
-        rows=[Row(*one) for one in zip(found, shown, strict=False)],
+        rows=_rows(asked, found[:PAGE], shown),
         more=urlencode(asked.told | {"cursor": cursor_of(found[PAGE - 1])}) if len(found) > PAGE else None,
         address=urlencode(asked.told),
         things=told[asked.of][0],
@@ -149,8 +151,15 @@ async def _table(
         if read := _read(shown):
             async with request.app[SERVICES].engine.begin() as noting:  # what is read goes on on the other connection
                 await note_each(request, noting, read, "export")
-        rows = (Row(*one) for one in zip(found, shown, strict=True))
-        yield [_cells(row, asked, directory, language, zone) for row in rows]
+        yield [_cells(row, asked, directory, language, zone) for row in _rows(asked, found, shown)]
+
+
+def _rows(asked: Question, found: Sequence[Thing], shown: Sequence[Seen]) -> list[Row]:
+    standing = asked.count.at_end
+    return [
+        Row(thing, told, (told.since if standing else None) or thing.at)
+        for thing, told in zip(found, shown, strict=True)
+    ]
 
 
 def _read(shown: Sequence[Seen]) -> set[UUID]:
@@ -161,7 +170,7 @@ def _read(shown: Sequence[Seen]) -> set[UUID]:
 def _cells(row: Row, asked: Question, directory: Directory, language: str, zone: ZoneInfo) -> list[Cell]:
     thing = row.thing
     return [
-        thing.at.astimezone(zone).replace(tzinfo=None),
+        row.at.astimezone(zone).replace(tzinfo=None),
         row.seen.name,
         # A spreadsheet takes what begins with a plus for a formula.
         phone(row.seen.number).removeprefix("+"),
@@ -188,6 +197,8 @@ def what(row: Row, asked: Question, directory: Directory, language: str) -> str:
         return f"{row.seen.answer.score}: {row.seen.answer.words}".removesuffix(": ")
     if row.seen.place:
         now = place_name(directory.leads, language, row.seen.place)
+    elif row.seen.closed_by:
+        now = say(language, f"closed.{row.seen.closed_by}")
     elif row.seen.status:
         now = words.key_name(directory, language, "status", row.seen.status)
     told = (

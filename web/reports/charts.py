@@ -8,7 +8,7 @@ from datetime import date
 from typing import Final
 
 from reports.plans import adds_up
-from reports.report import Audience, DayPoint, Figure
+from reports.report import Audience, DayPoint, Figure, day_measures
 
 STEP: Final = 20
 """From one day to the next."""
@@ -56,15 +56,12 @@ class Pace:
 
 
 def charts(days: Sequence[DayPoint], audience: Audience) -> tuple[Chart, ...]:
-    """Missed calls with what is usual of them, calls that came in, and leads; none where there are no days.
-
-    What a person misses is what is charged to them.
-    """
-    missed = "charged" if audience.kind == "person" else "missed"
+    """Missed calls with what is usual of them, calls that came in, and leads; none where there are no days."""
+    measures = day_measures(audience)
     told = (
-        _chart("missed", missed, [(one.day, one.missed, one.missed_usual) for one in days]),
-        _chart("calls_in", "calls_in", [(one.day, one.calls_in, None) for one in days]),
-        _chart("leads_in", "leads_in", [(one.day, one.leads_in, None) for one in days]),
+        _chart("missed", measures["missed"], [(one.day, one.missed, one.missed_usual) for one in days]),
+        _chart("calls_in", measures["calls_in"], [(one.day, one.calls_in, None) for one in days]),
+        _chart("leads_in", measures["leads_in"], [(one.day, one.leads_in, None) for one in days]),
     )
     return told if days else ()
 

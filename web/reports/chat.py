@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final
 
@@ -14,27 +14,39 @@ MOST: Final = 1024
 
 _LINE_MOST: Final = 300
 
+Line = tuple[str, str]
+"""What it says, and where it leads, "" for nowhere."""
+
 
 def caption_of(letter: Letter) -> str:
-    """The subject, what was found and what to do, and the figures, as far as they fit; the link always does.
+    """The subject, what was found and what to do, the figures, and the days before, as far as they fit.
 
-    Where a link leads does not count.
+    These days have at most half of the room that what was found leaves. The link always fits. Where a link leads does
+    not count.
     """
     opened = say(letter.language, "mail.report.open") if letter.link else ""
-    head = _cut(letter.subject)
-    taken, left = [f"<b>{escape(head)}</b>"], MOST - _units(head) - _units(opened) - 2
-    for line, link in _lines(letter):
-        left -= _units(line) + 1
-        if left < 0:
-            break
-        taken.append(_linked(line, link))
+    head, found = _cut(letter.subject), list(_found(letter))
+    room = MOST - _size([(head, ""), (opened, "")])
+    days = _untold(letter, (room - _size(found)) // 2)
+    told = _fitting((*found, *_figures(letter)), room - _size(days))
+    taken = [f"<b>{escape(head)}</b>", *(_linked(line, link) for line, link in (*told, *days))]
     if letter.link:
         taken.append(_linked(opened, letter.link))
     return "\n".join(taken)
 
 
-def _lines(letter: Letter) -> Iterator[tuple[str, str]]:
-    """Each line, and where it leads, "" for nowhere."""
+def _fitting(lines: Iterable[Line], room: int) -> list[Line]:
+    """The first of them, each with the break before it."""
+    taken = []
+    for line, link in lines:
+        room -= _units(line) + 1
+        if room < 0:
+            break
+        taken.append((line, link))
+    return taken
+
+
+def _found(letter: Letter) -> Iterator[Line]:
     yield f"{letter.title}, {letter.period}", ""
     if letter.lacks:
         yield _cut(" ".join(letter.lacks)), ""
@@ -44,6 +56,24 @@ def _lines(letter: Letter) -> Iterator[tuple[str, str]]:
         yield from ((f"→ {_cut(action.words)}", action.link) for action in finding.actions)
     if not letter.findings:
         yield letter.nothing[0], ""
+
+
+def _untold(letter: Letter, room: int) -> list[Line]:
+    """A line a day, the first with what they are, and how many had no room; nothing where not one has any."""
+    if letter.untold is None:
+        return []
+    head, rows = letter.untold.name, letter.untold.rows
+    first, *more = (f"{row.name}: {'; '.join(f'{one.name} {one.value}' for one in row.figures)}" for row in rows)
+    lines = list(zip((f"{head}. {first}", *more), (row.link for row in rows), strict=True))
+    for count in range(len(lines), 0, -1):
+        rest = say(letter.language, "mail.report.left_out", count=len(lines) - count)
+        told = [*lines[:count], (rest, "")] if count < len(lines) else lines
+        if _size(told) <= room:
+            return told
+    return []
+
+
+def _figures(letter: Letter) -> Iterator[Line]:
     for one in letter.figures:
         beside = ", ".join(filter(None, (one.verdict_words, one.usual, one.plan, one.outlook)))
         yield _cut(f"{one.name}: {one.value} ({beside})" if beside else f"{one.name}: {one.value}"), ""
@@ -55,6 +85,11 @@ def _linked(line: str, link: str) -> str:
 
 def _cut(line: str) -> str:
     return line if len(line) <= _LINE_MOST else f"{line[: _LINE_MOST - 1]}…"
+
+
+def _size(lines: Iterable[Line]) -> int:
+    """How much room they take, each with its break."""
+    return sum(_units(line) + 1 for line, _ in lines)
 
 
 def _units(line: str) -> int:

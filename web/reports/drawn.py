@@ -7,7 +7,7 @@ from typing import Final
 
 from directory.model import Directory
 from reports.pictures import Bars, Days
-from reports.report import By, Report, Row
+from reports.report import By, Report, Row, day_measures
 from web.reports import words
 from web.wording import number, short_day
 from web.words import say
@@ -18,7 +18,7 @@ _COMPARED: Final[tuple[tuple[By, str], ...]] = (("team", "missed"), ("person", "
 
 def drawn(report: Report, directory: Directory, language: str) -> Iterator[Days | Bars]:
     """What is drawn of a report, the days first; nothing of a report without calls."""
-    if any(day.calls_in for day in report.days):
+    if any(day.calls_in or day.missed for day in report.days):
         yield _days(report, directory, language)
     sections = {section.by: section for section in report.sections}
     for by, measure in _COMPARED:
@@ -39,15 +39,16 @@ def says(told: Days | Bars) -> str:
 
 def _days(report: Report, directory: Directory, language: str) -> Days:
     days = report.days
-    missed = "charged" if report.audience.kind == "person" else "missed"
+    measures = day_measures(report.audience)
     return Days(
         title=say(language, "mail.report.days"),
         labels=tuple(short_day(one.day, language) for one in days),
         calls=tuple(one.calls_in for one in days),
         missed=tuple(one.missed for one in days),
         usual=tuple(one.missed_usual for one in days),
-        calls_words=words.measure_name(directory, language, "calls_in"),
-        missed_words=words.measure_name(directory, language, missed),
+        stacked=measures["calls_in"] == "answered",
+        calls_words=words.measure_name(directory, language, measures["calls_in"]),
+        missed_words=words.measure_name(directory, language, measures["missed"]),
         usual_words=say(language, "mail.report.usually"),
     )
 

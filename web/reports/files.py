@@ -16,8 +16,9 @@ from xlsxwriter.worksheet import Worksheet
 
 from crm_sync.imports.cells import harmless
 from directory.model import Directory
-from reports.measures import Unit
-from reports.report import By, Figure, Report, Section
+from reports.measures import Ratio, Unit
+from reports.registry import COUNT_OF, MEASURES
+from reports.report import By, Figure, Report, Section, day_measures
 from web.bulk import DELIMITERS
 from web.reports import words
 from web.reports.letter import Letter, letter_of
@@ -115,7 +116,7 @@ def _plain(value: float | None, language: str) -> str:
 
 
 def _tables(report: Report, directory: Directory, language: str) -> list[Table]:
-    letter = letter_of(report, directory, language, str, "")
+    letter = letter_of(report, directory, language, str, lambda _: "")
     return [
         _about(letter),
         _findings(letter),
@@ -145,12 +146,20 @@ def _figures(report: Report, directory: Directory, language: str) -> Table:
     head: list[Cell] = [say(language, f"report.file.{name}") for name in ("what", *NUMBERS, "verdict", "driver")]
     rows: list[Sequence[Cell]] = [head]
     for figure in report.figures:
-        unit = words.unit_of(figure.measure)
-        plain = {"part", "whole"}
-        numbers = [Number(getattr(figure, name), "count" if name in plain else unit) for name in NUMBERS]
+        units = _units(figure.measure)
+        numbers = [Number(getattr(figure, name), units[name]) for name in NUMBERS]
         told = words.verdict_words(language, figure), words.why_of(figure, directory, language)
         rows.append([words.measure_name(directory, language, figure.measure), *numbers, *told])
     return say(language, "report.figures"), rows
+
+
+def _units(measure: str) -> dict[str, Unit]:
+    """Of each of NUMBERS; a ratio's two counts have units of their own: a mean of seconds is seconds by calls."""
+    found, unit = MEASURES[measure], words.unit_of(measure)
+    counts: dict[str, Unit] = {}
+    if isinstance(found, Ratio):
+        counts = {"part": COUNT_OF[found.part].unit, "whole": COUNT_OF[found.whole].unit}
+    return dict.fromkeys(NUMBERS, unit) | counts
 
 
 def _section(section: Section, directory: Directory, language: str) -> Table:
@@ -164,9 +173,11 @@ def _section(section: Section, directory: Directory, language: str) -> Table:
 
 
 def _days(report: Report, directory: Directory, language: str) -> Table:
-    measures = [words.measure_name(directory, language, name) for name in ("calls_in", "missed", "leads_in")]
-    rows: list[Sequence[Cell]] = [[say(language, "report.day"), *measures, say(language, "report.file.usual")]]
-    rows += ([one.day, *map(Number, (one.calls_in, one.missed, one.leads_in, one.missed_usual))] for one in report.days)
+    measures = day_measures(report.audience)
+    names = (words.measure_name(directory, language, measure) for measure in measures.values())
+    rows: list[Sequence[Cell]] = [[say(language, "report.day"), *names, say(language, "report.file.usual")]]
+    numbers = (*measures, "missed_usual")
+    rows += ([one.day, *(Number(getattr(one, name)) for name in numbers)] for one in report.days)
     return say(language, "report.days"), rows
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from directory.model import Directory
-from reports.report import Audience, By, Figure, IncidentTold, Report, Row, Section
+from reports.due import untold
+from reports.links import behind
+from reports.periods import Period
+from reports.report import Audience, By, DayPoint, Figure, IncidentTold, Report, Row, Section, day_measures
 from web.reports import words
 from web.reports.words import ToldFinding
-from web.wording import clock, days, month, short_day
+from web.wording import clock, day_and_weekday, days, month, short_day
 from web.words import say
 
 HEADLINES: Final = frozenset(
@@ -51,15 +55,16 @@ class ToldFigure:
 
 @dataclass(frozen=True, slots=True)
 class ToldRow:
-    """One team, person, line or source, and its figures."""
+    """One team, person, line, source or day, and its figures; `link` is where it has a report of its own, or ""."""
 
     name: str
     figures: tuple[ToldFigure, ...]
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Teams, people, lines or sources, those with most that is bad first; `left_out` have no place here."""
+    """Teams, people, lines or sources, those with most that is bad first, or days; `left_out` have no place here."""
 
     name: str
     rows: tuple[ToldRow, ...]
@@ -71,6 +76,7 @@ class Letter:
     """What is sent of a report. Links are whole addresses, "" where nobody said under which one our pages are opened.
 
     `subject` is one line that says good or bad, and what most of all. `nothing` is said where there are no findings.
+    `untold` are the days before, of which no daily report told all.
     """
 
     language: str
@@ -81,14 +87,17 @@ class Letter:
     lacks: tuple[str, ...]
     findings: tuple[ToldFinding, ...]
     nothing: tuple[str, ...]
+    untold: Part | None
     figures: tuple[ToldFigure, ...]
     parts: tuple[Part, ...]
     incidents: tuple[str, ...]
     link: str
 
 
-def letter_of(report: Report, directory: Directory, language: str, whole: Callable[[str], str], path: str) -> Letter:
-    """What is sent of a report, which our pages show at `path`; `whole` makes a path an address."""
+def letter_of(
+    report: Report, directory: Directory, language: str, whole: Callable[[str], str], path_of: Callable[[date], str]
+) -> Letter:
+    """What is sent of a report; `path_of` tells where our pages show that of a day, `whole` makes a path an address."""
     findings = tuple(_told(words.told(one, directory, language), report.audience, whole) for one in report.findings)
     figures = (one for one in report.figures if _is_told(one, HEADLINES))
     return Letter(
@@ -100,10 +109,11 @@ def letter_of(report: Report, directory: Directory, language: str, whole: Callab
         lacks=words.lacks(report.freshness, language),
         findings=findings,
         nothing=words.nothing_found(report, language),
+        untold=_untold(report, directory, language, whole, path_of),
         figures=tuple(_figure(one, directory, language, whole) for one in figures),
         parts=tuple(_parts(report.sections, directory, language, whole)),
         incidents=tuple(_incident(one, directory, language) for one in report.incidents),
-        link=whole(path),
+        link=whole(path_of(report.last)),
     )
 
 
@@ -127,6 +137,29 @@ def _told(finding: ToldFinding, audience: Audience, whole: Callable[[str], str])
     finding = finding if audience.kind == "house" else finding.for_others()
     actions = tuple(replace(one, link=whole(one.link)) for one in finding.actions)
     return replace(finding, actions=actions, link=whole(finding.link))
+
+
+def _untold(
+    report: Report, directory: Directory, language: str, whole: Callable[[str], str], path_of: Callable[[date], str]
+) -> Part | None:
+    """The days before that no daily report told whole; not those on which nothing happened."""
+    span = untold(directory, report.audience, report.first) if report.kind == "daily" else None
+    if span is None:
+        return None
+
+    def figures(one: DayPoint) -> Iterable[ToldFigure]:
+        whose: dict[str, str] = {report.audience.kind: report.audience.key}
+        for name, measure in day_measures(report.audience).items():
+            link = behind(measure, Period(one.day, one.day), whose)
+            yield _figure(Figure(measure=measure, value=getattr(one, name), behind=link), directory, language, whole)
+
+    found = (one for one in report.days if span.first <= one.day <= span.last)
+    rows = tuple(
+        ToldRow(day_and_weekday(one.day, language), tuple(figures(one)), whole(path_of(one.day)))
+        for one in found
+        if one.calls_in or one.missed or one.leads_in
+    )
+    return Part(say(language, "mail.report.untold"), rows, 0) if rows else None
 
 
 def _is_told(figure: Figure, headlines: Iterable[str]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from web.render import render
-from web.reports.letter import Letter, Part, ToldFigure
+from web.reports.letter import Letter, Part, ToldFigure, ToldRow
 from web.reports.words import ToldFinding
 from web.words import say
 
@@ -30,8 +30,9 @@ def text_of(letter: Letter) -> str:
         "\n".join([letter.title, letter.period, " ".join((letter.counted, *letter.lacks))]),
         _headed(say(letter.language, "report.findings"), _findings(letter)),
         _headed(say(letter.language, "report.incidents"), letter.incidents) if letter.incidents else "",
+        _part(letter.untold, letter.language) if letter.untold else "",
         _headed(say(letter.language, "report.figures"), [f"{one.name}: {_value(one)}" for one in letter.figures]),
-        *(_headed(part.name, _rows(part, letter.language)) for part in letter.parts),
+        *(_part(part, letter.language) for part in letter.parts),
     ]
     return "\n\n".join(filter(None, parts))
 
@@ -54,9 +55,13 @@ def _finding(number: int, finding: ToldFinding, language: str) -> Iterator[str]:
     yield from (f"   → {': '.join(filter(None, (one.words, one.link)))}" for one in finding.actions)
 
 
-def _rows(part: Part, language: str) -> list[str]:
+def _part(part: Part, language: str) -> str:
     rest = [say(language, "mail.report.left_out", count=part.left_out)] if part.left_out else []
-    return [*(f"{row.name}: {_values(row.figures)}" for row in part.rows), *rest]
+    return _headed(part.name, [*map(_row, part.rows), *rest])
+
+
+def _row(row: ToldRow) -> str:
+    return " → ".join(filter(None, (f"{row.name}: {_values(row.figures)}", row.link)))
 
 
 def _value(figure: ToldFigure) -> str:

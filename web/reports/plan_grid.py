@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from directory.lead_policy import LeadPolicy
 from directory.model import Directory
 from reports.evidence import source_of
 from reports.facts import Fact
@@ -16,7 +15,7 @@ from reports.measures import Better, Count
 from reports.periods import Period, period_of
 from reports.plan_days import HOUSE, Whose
 from reports.plan_values import unit_of, write_value
-from reports.plans import Counted, Pace, Plans, adds_up, counted_of, measure_of, pace, parts_of
+from reports.plans import Counted, Pace, Plans, adds_up, counted_of, counts_planned, measure_of, pace, parts_of
 from reports.report import Outlook
 from web.reports.plans import is_counted
 from web.reports.words import amount
@@ -78,14 +77,9 @@ def grid(
     )
 
 
-def counts_of(measures: Iterable[str], policy: LeadPolicy) -> set[str]:
-    """The counts that these measures are made of."""
-    return {part.count for key in measures for part in parts_of(key, policy) if part is not None}
-
-
 def known_of(plans: Plans, known: Known, whose: Whose, key: str, stood: date | None) -> Counted:
     """A measure of somebody; `known` are the facts of everybody by count, `stood` the last day that is counted."""
-    facts = [fact for count in counts_of([key], plans.directory.leads) for fact in known.get((whose, count), ())]
+    facts = [fact for count in counts_planned([key], plans.directory.leads) for fact in known.get((whose, count), ())]
     return counted_of(facts, key, whose, plans.directory, stood=stood)
 
 

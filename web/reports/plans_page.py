@@ -21,7 +21,7 @@ from reports.plan_days import WHOSE_KINDS, Whose, WhoseKind, month_of
 from reports.plan_rows import read_plans, write_plans
 from reports.plan_sheet import read_month
 from reports.plan_values import PlanValueError, read_value
-from reports.plans import Plans
+from reports.plans import Plans, counts_planned
 from web import wording
 from web.audited import audited
 from web.bulk import DELIMITERS, MEGABYTES
@@ -31,7 +31,7 @@ from web.house import HOUSE
 from web.import_page import reader, sent_file
 from web.keeping import actor_of
 from web.page import fragment, language_of, page
-from web.reports.plan_grid import counts_of, grid
+from web.reports.plan_grid import grid
 from web.reports.plans import (
     PEOPLE,
     PLANNERS,
@@ -195,7 +195,7 @@ async def _grid(
     async with request.app[SERVICES].engine.connect() as connection:
         plans = await read_plans(connection, directory, asked.month)
         whose, measures = _sides(request, directory, plans, asked)
-        facts = await read_facts(connection, asked.month, last, counts=counts_of(measures, directory.leads))
+        facts = await read_facts(connection, asked.month, last, counts=counts_planned(measures, directory.leads))
         counted = await last_counted(connection, asked.month, last)
     stood = counted.day if counted else None
     return {

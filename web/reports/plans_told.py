@@ -14,9 +14,9 @@ from reports.fact_rows import last_counted, read_facts
 from reports.periods import period_of
 from reports.plan_days import Whose
 from reports.plan_rows import read_plans
-from reports.plans import Pace, measure_of, pace
+from reports.plans import Pace, counts_planned, measure_of, pace
 from reports.report import Outlook
-from web.reports.plan_grid import counts_of, facts_by, known_of
+from web.reports.plan_grid import facts_by, known_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ async def told_plans(
     last = period_of("monthly", month).last
     plans = await read_plans(connection, directory, month)
     values = {(whose, key): value for (_, whose, key), value in plans.values.items() if whose in set(mine)}
-    facts = await read_facts(connection, month, last, counts=counts_of((key for _, key in values), directory.leads))
+    counts = counts_planned((key for _, key in values), directory.leads)
+    facts = await read_facts(connection, month, last, counts=counts)
     known, over = facts_by(facts, directory), min(today - timedelta(days=1), last)
     counted = await last_counted(connection, month, last)
     stood = counted.day if counted else None

@@ -37,8 +37,8 @@ async def show(request: web.Request) -> web.Response:
     directory = await request.app[HOUSE].read()
     today = today_of_company(directory)
     asked = read_asked(request, directory, today)
-    async with request.app[SERVICES].engine.connect() as connection:
-        report = await make_report(connection, directory, asked.kind, asked.day, asked.audience, datetime.now(UTC))
+    engine = request.app[SERVICES].engine
+    report = await make_report(engine, directory, asked.kind, asked.day, asked.audience, datetime.now(UTC))
     viewer, language = request[VIEWER], language_of(request)
     seen = reports_seen(viewer, directory)
     return await page(request, "report.html", **shown(report, asked, viewer, seen, today, directory, language))

@@ -25,6 +25,9 @@ NOTHING: Final = "—"
 COUNTED: Final = ("calls", "days", "leads", "talks")
 """Values of findings that are told with what they are of: 7 calls."""
 
+_IN_UNIT: Final = frozenset({"value", "usual", "reached", "expected", "plan"})
+"""Values of findings that are in the unit of the finding's measure."""
+
 Quiet = Literal["worse", "waiting", "quiet"]
 """How a period is of which nothing was found."""
 
@@ -321,11 +324,12 @@ def _value(name: str, value: str | float, directory: Directory, language: str, u
         return percent(value, language)
     if name in {"from_hour", "to_hour"}:
         return _hour(round(value) + (name == "to_hour"))
-    return amount(language, unit if name in {"value", "usual"} else "number", value)
+    return amount(language, unit if name in _IN_UNIT else "number", value)
 
 
 def _sentence(told: str) -> str:
-    return told[:1].upper() + told[1:]
+    """It begins large, and ends with one full stop though its last value has its own: 2 дн."""
+    return told[:1].upper() + (told[1:-1] if told.endswith("..") else told[1:])
 
 
 def _said(language: str, what: str, key: str) -> str:

@@ -1,5 +1,6 @@
 // The board: a lead goes to another column by dragging, or by the menu of its button; the service says whether it may.
-// What colleagues do comes by the stream, and waits while a card is dragged or the menu is open.
+// What colleagues do comes by the stream; it waits while a card is dragged or the menu is open, and so does what became
+// of the last move while the next card is dragged.
 const board = document.getElementById("board");
 const dialog = document.getElementById("move");
 const form = dialog.querySelector("form");
@@ -67,8 +68,13 @@ async function send(card, body) {
   const response = await fetch(`/leads/${lead}/board`, { method: "POST", body: new URLSearchParams(body), headers: { "X-Board": "1" } });
   // Whoever is logged out meanwhile, or may not do this at all, reads so on a page of its own.
   if (response.redirected || !(response.ok || [400, 403, 409].includes(response.status))) return location.reload();
-  const parsed = parse(await response.text());
+  const text = await response.text();
+  const parsed = parse(text);
   if (!parsed) return location.reload();
+  if (dragged) {
+    waiting = text;
+    return;
+  }
   draw(parsed);
   const moved = document.getElementById(`card-${lead}`);
   (moved?.querySelector(".lead-card-move") ?? board.querySelector(".board")).focus();
