@@ -9,10 +9,11 @@ Rules kept here:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import procrastinate
@@ -21,6 +22,7 @@ import structlog
 from procrastinate.jobs import Job, Status
 from procrastinate.retry import BaseRetryStrategy
 from procrastinate.schema import SchemaManager
+from procrastinate.worker import Worker
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.contextvars import bind_contextvars
@@ -197,26 +199,28 @@ async def _crew(app: procrastinate.App, crew: Crew, stop: asyncio.Event, timing:
     wait = 0.5
     while not stop.is_set():
         began = asyncio.get_running_loop().time()
-        worker = asyncio.create_task(
-            app.run_worker_async(
-                queues=list(crew.queues),
-                concurrency=crew.concurrency,
-                fetch_job_polling_interval=1.0,
-                shutdown_graceful_timeout=timing.grace,
-                install_signal_handlers=False,
-                listen_notify=True,
-                update_heartbeat_interval=timing.heartbeat,
-                stalled_worker_timeout=timing.stalled,
-            )
+        worker = Worker(
+            app,
+            queues=list(crew.queues),
+            concurrency=crew.concurrency,
+            fetch_job_polling_interval=1.0,
+            shutdown_graceful_timeout=timing.grace,
+            install_signal_handlers=False,
+            listen_notify=True,
+            update_heartbeat_interval=timing.heartbeat,
+            stalled_worker_timeout=timing.stalled,
         )
+        run: Coroutine[Any, Any, None] = worker.run()  # type: ignore[no-untyped-call] # the library ships no type for it
+        working = asyncio.create_task(run)
         stopping = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait({worker, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
-            if not worker.done():
-                worker.cancel()
-            (ended,) = await asyncio.gather(worker, return_exceptions=True)
+            worker.stop()  # type: ignore[no-untyped-call] # nor for this
+            # Cancelled too: it may still wait for a connection. That alone is lost where one comes at that moment.
+            working.cancel()
+            (ended,) = await asyncio.gather(working, return_exceptions=True)
         if stop.is_set():
             return
         wait = 0.5 if asyncio.get_running_loop().time() - began > 60 else min(wait * 2, 10.0)
@@ -259,10 +263,9 @@ async def _keep_up(app: procrastinate.App, timing: Timing, *, purge: bool) -> bo
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
 
 
 _WAITING = text(

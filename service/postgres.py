@@ -144,7 +144,8 @@ class Postgres:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(insistence)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await self._process.wait()
         self._process = None
         if self._lock:
             self._lock.close()

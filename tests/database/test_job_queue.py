@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+from psycopg_pool.pool_async import WaitingClient
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -256,3 +258,24 @@ async def test_the_newest_call_is_next_before_a_backlog_and_one_that_is_looked_a
     async with working(database_url, run, concurrency=1):
         await until(engine, DONE, 22)
     assert order == [opened, new, *reversed(old)]
+
+
+@pytest.mark.parametrize("moments", range(5))
+async def test_a_worker_ends_that_is_asked_to_while_its_first_connection_comes(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, moments: int
+) -> None:
+    """At some of these moments cancelling alone is lost on Python 3.11: what is awaited with a limit has just come.
+
+    The worker would never end, and neither would `switchhook worker` on SIGTERM or a reload.
+    """
+    stop, give = asyncio.Event(), WaitingClient.set
+
+    async def give_as_it_ends(client: WaitingClient[Any], connection: Any) -> bool:
+        stop.set()
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        return await give(client, connection)
+
+    monkeypatch.setattr(WaitingClient, "set", give_as_it_ends)
+    async with asyncio.timeout(15):
+        await work(make_app(database_url, []), [Crew(("crm",), 1)], stop, QUICK)
