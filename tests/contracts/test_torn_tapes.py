@@ -21,7 +21,7 @@ from telephony.tape import TapeError, messages, read
 TAPES = sorted((Path(__file__).parents[1] / "tapes").glob("*.ami")) + sorted(
     (Path(__file__).parents[1] / "tapes").glob("*.cel.csv")
 )
-CUTS = 4
+CUTS = 2
 """How many places each form of each tape is cut at, each in three ways; sixty thousand such cuts were tried once."""
 
 Form = Callable[[bytes], bytes]
@@ -79,21 +79,22 @@ def test_a_cut_tape_tells_the_truth_as_far_as_it_goes(tape: Path, form: Form, tm
             assert {name for event in heard for name in (event.channel, event.linkedid)} <= known | {None}
 
 
-@pytest.mark.parametrize("form", [as_written, as_json_lines])
 @pytest.mark.parametrize("tape", TAPES, ids=lambda tape: tape.name)
-def test_a_tape_shuffled_or_told_twice_makes_the_very_same_record(tape: Path, form: Form, tmp_path: Path) -> None:
+def test_a_tape_shuffled_or_told_twice_makes_the_very_same_record(tape: Path, tmp_path: Path) -> None:
     """Messages or rows in any order, and the whole tape twice: as they are read, and as what they tell."""
-    whole = form(tape.read_bytes())
-    head, parts = pieces(whole)
-    events = read(written(tmp_path, whole), PBX).events
+    events = read(tape, PBX).events
     told = records_of(events)
     assert told
     for seed in range(2):
         assert records_of(random.Random(seed).sample(events, len(events))) == told
     assert records_of(events + events) == told
-    random.Random(2).shuffle(parts)
-    assert replay([written(tmp_path, head + b"".join(parts))])[0] == told
-    assert replay([written(tmp_path, whole + head + b"".join(parts))])[0] == told
+    for form in (as_written, as_json_lines):
+        whole = form(tape.read_bytes())
+        assert read(written(tmp_path, whole), PBX).events == events
+        head, parts = pieces(whole)
+        random.Random(2).shuffle(parts)
+        assert replay([written(tmp_path, head + b"".join(parts))])[0] == told
+        assert replay([written(tmp_path, whole + head + b"".join(parts))])[0] == told
 
 
 @pytest.mark.parametrize("tape", TAPES, ids=lambda tape: tape.name)
@@ -101,7 +102,7 @@ def test_two_recordings_put_together_lose_nothing(tape: Path, tmp_path: Path) ->
     """`cat` of a tape cut in the middle of a message, and of the whole one: the whole record."""
     whole = tape.read_bytes()
     told, _ = replay([written(tmp_path, whole)])
-    for place in random.Random(tape.name).sample(range(len(whole) // 4, len(whole)), 3):
+    for place in random.Random(tape.name).sample(range(len(whole) // 4, len(whole)), 2):
         cut = whole[:place].rpartition(b"\n")[0] + b"\n"
         assert replay([written(tmp_path, cut + whole)])[0] == told
 

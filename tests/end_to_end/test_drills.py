@@ -56,6 +56,10 @@ EMPTY = {
     "switchhook_transcription_realtime_factor": "nobody hears what is said",
 }
 """What a house on a good day tells nothing of, and why."""
+_ALL_SETTLED = """
+    select 1 where not exists (
+        select from calls where ended_at is not null and settled_at is null and joined_into is null)
+"""
 _PAUSED = "select 1 from crm_connections where paused_until is not null"
 # Nobody hears what is said: that takes a core for long, and no drill is about it.
 WORK = [*(queue for queue in QUEUES if queue != "transcription"), REPORTS]
@@ -93,30 +97,34 @@ class House:
     watch: Watch
     told: dict[str, Alert] = field(default_factory=dict)
 
-    async def hears(self, *names: str) -> dict[str, Alert]:
-        """Wait until people hear of exactly these alerts; whatever they hear meanwhile is kept in `told`."""
+    async def hears(self, *names: str, maybe: str = "") -> dict[str, Alert]:
+        """Wait until people hear of exactly these alerts, and `maybe`; all they hear meanwhile is kept in `told`."""
         heard: dict[str, Alert] = {}
 
         async def now() -> bool:
             heard.clear()
             heard.update({alert.name: alert for alert in await self.watch.heard()})
             self.told |= heard
-            return set(heard) == set(names)
+            return set(heard) - {maybe} == set(names)
 
         try:
             await until(now, f"{names or 'nothing'} is heard, and nothing else", PATIENCE_SECONDS)
         finally:
-            assert set(heard) == set(names)
+            assert set(heard) - {maybe} == set(names)
         return self.told
 
     @asynccontextmanager
-    async def drill(self, *names: str) -> AsyncIterator[None]:
-        """Nothing is heard before and after; in between these alerts, and no other."""
+    async def drill(self, *names: str, maybe: str = "") -> AsyncIterator[None]:
+        """Nothing is heard before and after; in between these alerts, `maybe` where it takes long, and no other.
+
+        Calls of before are settled: a telephone that goes within five seconds of one was gone during it.
+        """
         await self.hears()
+        await until(partial(self.stage.rows, _ALL_SETTLED), "all calls are settled", PATIENCE_SECONDS)
         self.told = {}
         yield
         await self.hears()
-        assert set(self.told) == set(names)
+        assert set(self.told) - {maybe} == set(names), list(self.told.values())
 
 
 @pytest.fixture(scope="module")
@@ -284,10 +292,11 @@ async def test_a_crm_that_is_away_is_named(house: House) -> None:
 
 
 async def test_a_worker_that_stands_still_is_named(house: House) -> None:
-    async with house.drill("JobsOld"):
+    """Where that is heard late, the CRM is owed something for so long that this is heard too."""
+    async with house.drill("JobsOld", maybe="CrmEffectsOld"):
         with stopped(house.worker):
             await _missed(house, "79161230102")
-            alert = (await house.hears("JobsOld"))["JobsOld"]
+            alert = (await house.hears("JobsOld", maybe="CrmEffectsOld"))["JobsOld"]
         assert "worker" in alert.annotations["first_step"]
 
 

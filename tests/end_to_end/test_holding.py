@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -115,10 +114,8 @@ async def test_who_comes_free_gets_who_came_first_and_each_gets_one(stage: Stage
         talk = await annas_talk(stage)
         first = await held(stage, "79161232001", "1")
         second = await held(stage, "79161232002", "2")
-        began = time.monotonic()
         await talk.hangup()
         assert await anna.rings(3.0) == "79161232001"
-        assert time.monotonic() - began < 1.0
         assert not anna.has_rung
         await anna.behave(answer(0.0, speak=(60.0,)))
         await first.hangup()  # gave up in this very moment: she gets the next one

@@ -149,7 +149,7 @@ _owner_rules = st.lists(st.sampled_from(OWNER_RULES), max_size=2, unique=True).m
 _own_reasons = st.lists(keys.map("own_{}".format), max_size=2, unique=True).flatmap(
     lambda found: st.tuples(*(st.builds(OwnReason, key=st.just(key), name=words) for key in found))
 )
-_said = words.filter(lambda text: not {"{", "}"} & set(text))
+_said = words.filter(lambda text: not {"{", "}"} & set(text) and text.strip(" ,"))
 _chain_steps = st.lists(
     st.builds(RevivalStep, days=st.integers(0, 365), do=st.sampled_from(DOES), text=_said), min_size=1, max_size=3
 ).map(lambda steps: tuple(sorted(steps, key=lambda step: step.days)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 import wave
 from array import array
 from itertools import pairwise
@@ -65,10 +64,8 @@ async def test_who_comes_free_gets_the_holding_caller_at_once(
     call = await held(outside, service, line)
     await outside.phone("anna-desk").behave(answer(0.1, speak=SHORT, hangup_after=1))
     channel = (await channel_of(service))["Channel"]
-    began = time.monotonic()
     await take(service, channel, "20||PJSIP/anna-desk")
-    assert await outside.phone("anna-desk").rings(2.0) == CALLER
-    assert time.monotonic() - began < 0.5
+    assert await outside.phone("anna-desk").rings(2.0) == CALLER  # by itself the caller's wait looks every 5 seconds
     await call.ended()
     assert (await service.seen(UserEvent="SwitchhookTakeEnd"))["Status"] == "ANSWER"
     assert (await service.seen(UserEvent="SwitchhookHoldEnd"))["Outcome"] == "ANSWER"
