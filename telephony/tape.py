@@ -144,12 +144,11 @@ def messages(lines: Iterable[str]) -> Iterator[Spoken]:
     block: Spoken = {}
     for raw in lines:
         line = raw.rstrip("\r\n")
-        if not line or (line.startswith("Event: ") and "Event" in block):
-            if block:
-                yield block
-            block = {}
         name, colon, value = line.partition(":")
-        if not colon or (raw == line and name.lower().endswith("id")) or line.startswith(_BANNER):
+        if block and (not line or (name == "Event" and name in block)):
+            yield block
+            block = {}
+        if not colon or (raw == line and name.lower().endswith("id")):
             continue
         name, value = name.strip(), value.removeprefix(" ")
         known = block.get(name)

@@ -153,7 +153,7 @@ ANY = st.one_of(
 
 
 @given(st.lists(ANY, max_size=25), ANY)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_telling_an_event_is_joining_the_call_that_knows_nothing_else(told: list[e.Event], event: e.Event) -> None:
     """So what two recorders know separately is what one would know; and saying it again gives the very same value."""
     call = fold(told)
@@ -163,7 +163,7 @@ def test_telling_an_event_is_joining_the_call_that_knows_nothing_else(told: list
 
 
 @given(st.lists(ANY, max_size=25), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_no_torn_story_breaks_the_reading(told: list[e.Event], chance: Random) -> None:
     """The PBX is a witness: whatever it tells, in whatever order, gives one and the same view."""
     shuffled = list(told)

@@ -22,7 +22,7 @@ def faults(text: str) -> list[str]:
 
 
 @given(directories())
-@settings(max_examples=40)
+@settings(max_examples=30)
 def test_a_directory_survives_its_file(directory: Directory) -> None:
     assert loads(dumps(directory)) == directory
 

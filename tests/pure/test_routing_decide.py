@@ -128,7 +128,7 @@ def situations(draw: st.DrawFn) -> tuple[Arrival, Facts]:
 
 
 @given(situations())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_there_is_a_plan_for_whatever_comes_in(situation: tuple[Arrival, Facts]) -> None:
     """It has at least one step, each step has targets, seconds and a reason, and a value survives JSON."""
     plan = decide(*situation)
@@ -140,7 +140,7 @@ def test_there_is_a_plan_for_whatever_comes_in(situation: tuple[Arrival, Facts])
 
 
 @given(situations())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_nobody_busy_absent_off_shift_or_unreachable_is_rung(situation: tuple[Arrival, Facts]) -> None:
     told = situation[1]
     for step in decide(*situation).steps:
@@ -159,7 +159,7 @@ def test_nobody_busy_absent_off_shift_or_unreachable_is_rung(situation: tuple[Ar
 
 
 @given(situations())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_no_device_rings_twice_and_everybody_rung_was_considered(situation: tuple[Arrival, Facts]) -> None:
     plan = decide(*situation)
     devices = [target.device for step in plan.steps for target in step.targets if target.person]
@@ -171,7 +171,7 @@ def test_no_device_rings_twice_and_everybody_rung_was_considered(situation: tupl
 
 
 @given(situations())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_every_ring_step_lasts_as_long_as_the_line_says_and_a_mobile_as_it_says_itself(
     situation: tuple[Arrival, Facts],
 ) -> None:
@@ -196,7 +196,7 @@ def test_every_ring_step_lasts_as_long_as_the_line_says_and_a_mobile_as_it_says_
 
 
 @given(situations())
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_the_first_rule_that_holds_decides_and_every_other_before_it_says_why_not(
     situation: tuple[Arrival, Facts],
 ) -> None:
@@ -211,7 +211,7 @@ def test_the_first_rule_that_holds_decides_and_every_other_before_it_says_why_no
 
 
 @given(situations())
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_the_facts_kept_with_a_decision_make_the_same_decision_again(situation: tuple[Arrival, Facts]) -> None:
     """What is stored is all that mattered: a replay with the same rules changes nothing."""
     arrival, facts = situation

@@ -72,7 +72,7 @@ def situations(draw: st.DrawFn) -> tuple[Arrival, Facts]:
 
 
 @given(situations())
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_nobody_absent_away_or_taken_is_rung(situation: tuple[Arrival, Facts]) -> None:
     """Nor anybody off shift, not to be disturbed, or in wrap-up; as an owner, a substitute or one of a team."""
     arrival, facts = situation
