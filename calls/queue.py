@@ -217,9 +217,10 @@ async def _crew(app: procrastinate.App, crew: Crew, stop: asyncio.Event, timing:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
-            worker.stop()  # type: ignore[no-untyped-call] # nor for this
-            # Cancelled too: it may still wait for a connection. That alone is lost where one comes at that moment.
-            working.cancel()
+            if not working.done():
+                worker.stop()  # type: ignore[no-untyped-call] # nor for this
+                # Cancelled too: it may still wait for a connection. That alone is lost where one comes at that moment.
+                working.cancel()
             (ended,) = await asyncio.gather(working, return_exceptions=True)
         if stop.is_set():
             return

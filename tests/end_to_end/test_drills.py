@@ -56,9 +56,12 @@ EMPTY = {
     "switchhook_transcription_realtime_factor": "nobody hears what is said",
 }
 """What a house on a good day tells nothing of, and why."""
-_ALL_SETTLED = """
+_ALL_IS_DONE = """
     select 1 where not exists (
         select from calls where ended_at is not null and settled_at is null and joined_into is null)
+    and not exists (
+        select from procrastinate_jobs where status in ('todo', 'doing') and queue_name <> 'transcription'
+                                         and coalesce(scheduled_at, now()) <= now())
 """
 _PAUSED = "select 1 from crm_connections where paused_until is not null"
 # Nobody hears what is said: that takes a core for long, and no drill is about it.
@@ -117,10 +120,11 @@ class House:
     async def drill(self, *names: str, maybe: str = "") -> AsyncIterator[None]:
         """Nothing is heard before and after; in between these alerts, `maybe` where it takes long, and no other.
 
-        Calls of before are settled: a telephone that goes within five seconds of one was gone during it.
+        Calls of before are settled, and their work is done: a telephone that goes within five seconds of one was gone
+        during it, and a worker that lost the database looks for work some seconds after it is back.
         """
         await self.hears()
-        await until(partial(self.stage.rows, _ALL_SETTLED), "all calls are settled", PATIENCE_SECONDS)
+        await until(partial(self.stage.rows, _ALL_IS_DONE), "calls are settled, and work is done", PATIENCE_SECONDS)
         self.told = {}
         yield
         await self.hears()
