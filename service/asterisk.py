@@ -89,6 +89,8 @@ class Ports:
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                     for port in (first + SIP, first + AMI, first + TRUNK):
                         with socket.socket(socket.AF_INET, kind) as trial:
+                            # As Asterisk listens: connections that are over, but not forgotten, are in nobody's way.
+                            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind == socket.SOCK_STREAM)
                             trial.bind(("127.0.0.1", port))
             except OSError:
                 lock.close()

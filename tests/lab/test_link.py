@@ -52,7 +52,7 @@ async def test_a_consumers_exception_costs_its_own_event_alone(pbx: Pbx, proxy: 
 
 async def test_events_come_in_the_pbxs_order(pbx: Pbx, proxy: AmiProxy) -> None:
     """What is delivered is delivered in order, however it was cut."""
-    office = Office(pbx, proxy)
+    office = Office(pbx, proxy, ping_deadline_seconds=10.0)  # so small pieces take a busy machine longer than usual
     texts = [str(number) for number in range(300)]
     async with working(office):
         proxy.piece_bytes = 37

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from service.asterisk import AsteriskError
+from service import asterisk
+from service.asterisk import AMI, AsteriskError, Ports
 from service.demo_world.speech import CALLER, CALLER_ENGLISH, STAFF, seconds, words
 from service.installed import locate, locate_amtool, locate_promtool, prompt_texts
 from service.pbx import Pbx, Phone
@@ -67,6 +68,24 @@ async def test_two_live_side_by_side() -> None:
         for pbx in (one, two):
             with socket.create_connection((pbx.host, pbx.ami_port), timeout=2) as ami:
                 assert ami.recv(100).startswith(b"Asterisk Call Manager/")
+
+
+def test_a_block_of_ports_is_free_as_soon_as_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux remembers a connection that the PBX ended for a minute; where many begin and end, all would be taken."""
+    monkeypatch.setattr(asterisk, "FIRST_PORT", 7100)
+    monkeypatch.setattr(asterisk, "BLOCKS", 1)
+    block = Ports.reserve()
+    with socket.create_server(("127.0.0.1", block.first + AMI)) as listening:
+        with pytest.raises(AsteriskError):
+            Ports.reserve()
+        with socket.create_connection(listening.getsockname()) as client:
+            listening.accept()[0].close()
+            assert client.recv(1) == b""
+    block.lock.close()
+    again = Ports.reserve()
+    again.lock.close()
+    with socket.create_server(("127.0.0.1", again.first + AMI)), pytest.raises(AsteriskError):
+        Ports.reserve()
 
 
 async def test_nothing_is_left_when_its_owner_is_killed(tmp_path: Path) -> None:
